@@ -85,6 +85,10 @@ class TokenRules:
     issuer: str
     """Exactly as the tokens' `iss` has it."""
     client_ids: frozenset[str]
+    """The app clients by which users sign in."""
+    machine_clients: bool = False
+    """Whether tokens of machine clients are accepted too: of any other app client, for itself. The verifier's
+    user checks whether that one is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class Claims:
     """What a verified token says; times in Unix seconds."""
 
     subject: str
-    """The user's `sub`; never that of a key of the platform's own."""
+    """The user's `sub`, or a machine client's id; never that of a key of the platform's own."""
     issued: float
     not_before: float
     """The later one of `iat` and `nbf`."""
@@ -176,9 +180,15 @@ def _claims(claims: dict[str, Any], rules: TokenRules) -> Claims:
     if claims["iss"] != rules.issuer:
         raise BadToken(TokenFault.ISSUER, "The token comes from another user pool.")
     client_id, subject = claims["client_id"], claims["sub"]
-    if not isinstance(client_id, str) or client_id not in rules.client_ids:
+    for_itself = rules.machine_clients and client_id == subject and "username" not in claims
+    if not isinstance(client_id, str) or (client_id not in rules.client_ids and not for_itself):
         raise BadToken(TokenFault.CLIENT, "The token was issued to another app client.")
-    if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
+    signed_in_by = client_id in rules.client_ids
+    if (
+        not isinstance(subject, str)
+        or not _SUBJECT.fullmatch(subject)
+        or (signed_in_by and subject == client_id)
+    ):
         raise BadToken(TokenFault.SUBJECT, "The token's sub is not a user's.", claim="sub")
     issued, expires = _time(claims, "iat"), _time(claims, "exp")
     not_before = max(issued, _time(claims, "nbf")) if "nbf" in claims else issued

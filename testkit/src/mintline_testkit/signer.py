@@ -17,7 +17,7 @@ from mintline.acceptance import ACCEPTANCE, MAX_VALIDITY, Certificate, Session, 
 from mintline.authorization import Sealer, key_id
 from mintline.messages import IssueVoucher, SignBatch, SignBurn, SignMint, SignTransfer
 from mintline.revocation import REVOCATION, revocation_fields
-from mintline.scopes import SIGN_IN_SCOPES
+from mintline.scopes import MACHINE_SCOPES, SIGN_IN_SCOPES
 from mintline_signer.enclave.kinds import required_authorizations
 from mintline_signer.enclave.kinds.base import RequiredAuthorization
 from mintline_signer.protocol import AuthorizationKeys, Revocation, WrappedAuthorizationKey
@@ -113,6 +113,12 @@ class Authority:
             "username": sub,
         }
 
+    def client_claims(self, client_id: str, *, now: int) -> dict[str, Any]:
+        """Return the claims of a machine client's access token: it names no user."""
+        claims = self.claims(client_id, now=now)
+        del claims["username"]
+        return {**claims, "client_id": client_id, "scope": " ".join(MACHINE_SCOPES)}
+
     def sign(self, claims: Mapping[str, Any], **header: Any) -> str:
         """Return a token of these claims, right or wrong; `header` overrides members of its header."""
         head = {"kid": self.kid, "alg": "RS256", **header}
@@ -123,6 +129,10 @@ class Authority:
     def token(self, sub: str, *, now: int) -> str:
         """Return a good access token of a user."""
         return self.sign(self.claims(sub, now=now))
+
+    def client_token(self, client_id: str, *, now: int) -> str:
+        """Return a good access token of a machine client."""
+        return self.sign(self.client_claims(client_id, now=now))
 
     def certify(self, certificate: Certificate) -> Certificate:
         """Sign a session key's certificate, as KMS does with the intake key."""

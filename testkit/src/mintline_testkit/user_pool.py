@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from mintline.eth import address_of_public_key
-from mintline.scopes import SIGN_IN_SCOPES
+from mintline.scopes import MACHINE_SCOPES, SIGN_IN_SCOPES
 from mintline_api.features.links.signatures import personal_hash
 
 ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_TestPool"
@@ -58,6 +58,20 @@ class UserPool:
             "exp": int(now) + 3600,
             "jti": "d8f1a1de-8f9f-4d1c-9a3a-4f4e0f5c9f1e",
             "username": sub,
+        }
+
+    def client_claims(self, client_id: str, *, now: float = START) -> dict[str, Any]:
+        """Return the claims of a machine client's access token, good for an hour."""
+        return {
+            "sub": client_id,
+            "iss": ISSUER,
+            "client_id": client_id,
+            "token_use": "access",
+            "scope": " ".join(MACHINE_SCOPES),
+            "iat": int(now),
+            "exp": int(now) + 3600,
+            "version": 2,
+            "jti": "c5a9b3f2-6a4e-4f0a-9f38-8d1f7a9c0b21",
         }
 
     def sign(self, claims: dict[str, Any], **header: Any) -> str:

@@ -17,20 +17,20 @@ from mintline_api.http.openapi import openapi
 from mintline_api.http.operations import Operations
 from mintline_api.http.problems import ProblemType
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.harness import PUBLIC_URL, Harness
+from mintline_testkit.api.harness import PUBLIC_URL, SIGN_IN_URL, Harness
 
 KINDS = PROBLEMS.all(operation for group in GROUPS for operation in group)
 METHODS = {"get", "post", "delete"}
 
 
 def document_of(groups: Sequence[Operations]) -> dict[str, Any]:
-    return openapi(groups, problems=PROBLEMS, public_url=PUBLIC_URL)
+    return openapi(groups, problems=PROBLEMS, public_url=PUBLIC_URL, sign_in_url=SIGN_IN_URL)
 
 
 @pytest.fixture(scope="module")
 def described() -> dict[str, Any]:
     document: dict[str, Any] = json.loads(
-        json.dumps(openapi(GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL))
+        json.dumps(openapi(GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL, sign_in_url=SIGN_IN_URL))
     )
     return document
 
@@ -178,6 +178,37 @@ async def test_document__when_an_operation_is_secured__it_refuses_without_a_toke
         assert (answer.status == 401) is bool(operation["security"]), path
 
 
+def test_document__when_machine_clients_may_call_an_operation__names_their_scheme_beside_the_users(
+    described: dict[str, Any],
+) -> None:
+    schemes = described["components"]["securitySchemes"]
+    token_url = f"{SIGN_IN_URL}/token"
+
+    assert set(schemes) == {"accessToken", "clientToken"}
+    assert schemes["accessToken"]["flows"]["authorizationCode"]["tokenUrl"] == token_url
+    assert schemes["clientToken"]["flows"]["clientCredentials"]["tokenUrl"] == token_url
+    assert described["paths"]["/v1/tokens/{contract}/{token_id}"]["get"]["security"] == [
+        {"accessToken": ["openid", "mintline/tokens:read"]},
+        {"clientToken": ["mintline/tokens:read"]},
+    ]
+    assert described["paths"]["/v1/wallet"]["get"]["security"] == [
+        {"accessToken": ["openid", "mintline/wallets:manage"]}
+    ]
+
+
+def test_document__when_operations_name_scopes__their_scheme_can_be_given_them(
+    described: dict[str, Any],
+) -> None:
+    given = {
+        name: {scope for flow in scheme["flows"].values() for scope in flow["scopes"]}
+        for name, scheme in described["components"]["securitySchemes"].items()
+    }
+    for _, path, operation in operations(described):
+        for alternative in operation["security"]:
+            for name, scopes in alternative.items():
+                assert set(scopes) <= given[name], path
+
+
 async def test_document__when_an_answer_is_given__it_fits_the_schema_of_that_answer(
     harness: Harness, client: MemoryClient, described: dict[str, Any]
 ) -> None:
@@ -241,6 +272,6 @@ def test_app__when_built_twice__is_the_same(harness: Harness) -> None:
     first = harness.app()
 
     assert isinstance(first, web.Application)
-    assert openapi(GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL) == openapi(
-        GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL
+    assert openapi(GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL, sign_in_url=SIGN_IN_URL) == openapi(
+        GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL, sign_in_url=SIGN_IN_URL
     )

@@ -20,7 +20,7 @@ from mintline_api.http.reference.pages import (
     source,
 )
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.harness import PUBLIC_URL
+from mintline_testkit.api.harness import PUBLIC_URL, SIGN_IN_URL
 
 KINDS = PROBLEMS.all(operation for group in GROUPS for operation in group)
 
@@ -53,7 +53,9 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def operations() -> list[dict[str, Any]]:
-    document = json.loads(json.dumps(openapi(GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL)))
+    document = json.loads(
+        json.dumps(openapi(GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL, sign_in_url=SIGN_IN_URL))
+    )
     return [
         {**operation, "method": method.upper(), "path": path}
         for path, methods in document["paths"].items()

@@ -14,7 +14,7 @@ from mintline.tracing import OFF, Tracer
 from mintline_api.auth.access_tokens import AccessTokens
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.callers import ACCESS_TOKENS, AUTHORIZATIONS
-from mintline_api.auth.problems import AUTHENTICATION
+from mintline_api.auth.problems import AUTHENTICATION, FOR_CLIENTS_TOO, FOR_USERS_ALONE
 from mintline_api.chain import ChainReader
 from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.links import routes as links
@@ -66,7 +66,12 @@ GROUPS = (
     metadata.operations,
     system.operations,
 )
-PROBLEMS = ProblemCatalogue(authentication=AUTHENTICATION, writes=(TOO_MANY_WRITES,))
+PROBLEMS = ProblemCatalogue(
+    authentication=AUTHENTICATION,
+    for_clients=FOR_CLIENTS_TOO,
+    for_users=FOR_USERS_ALONE,
+    writes=(TOO_MANY_WRITES,),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +135,9 @@ def build_app(
         clock=time.monotonic,
         rng=random.Random(),  # noqa: S311 - advice, not a secret
     )
-    described = openapi(groups, problems=PROBLEMS, public_url=api.settings.public_url)
+    described = openapi(
+        groups, problems=PROBLEMS, public_url=api.settings.public_url, sign_in_url=api.settings.sign_in_url()
+    )
     kinds = PROBLEMS.all(operation for group in groups for operation in group)
     app[OPENAPI] = document_of(
         json.dumps(described, indent=1).encode(),

@@ -33,10 +33,11 @@ from mintline.tracing import Tracer, with_tracing
 from mintline_api.app import GROUPS, Api, build_app
 from mintline_api.auth.access_tokens import AccessTokens
 from mintline_api.auth.authorizations import Authorizations
+from mintline_api.auth.clients import ClientDirectory
 from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.auth.jwks import HttpJwks, KeySet
 from mintline_api.auth.revocations import Revocations
-from mintline_api.auth.store import DynamoRevocations, KmsIntake
+from mintline_api.auth.store import DynamoClientRecords, DynamoRevocations, KmsIntake
 from mintline_api.auth.user_pool import HttpUserInfo
 from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.links.store import DynamoLinks
@@ -171,6 +172,9 @@ def _assemble(
                 DynamoRevocations(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
                 world.intake,
                 now=time.time,
+            ),
+            clients=ClientDirectory(
+                DynamoClientRecords(world.dynamo, set_aside=metrics.set_aside), now=time.time
             ),
             looked_up=metrics.caches.of("access_tokens"),
         ),

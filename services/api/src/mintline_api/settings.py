@@ -95,6 +95,10 @@ class Settings(ChainSettings):
         """Return the public half of the intake key."""
         return load_p256(b64decode(self.intake_key))
 
+    def sign_in_url(self) -> str:
+        """Return what the user pool's `/authorize` and `/token` begin with, as its `/userInfo` does."""
+        return self.cognito_userinfo_url.rsplit("/", 1)[0]
+
     def jwks_url(self) -> str:
         """Return where the user pool publishes its signing keys."""
         return self.cognito_jwks_url or f"{self.cognito_issuer}/.well-known/jwks.json"

@@ -24,6 +24,7 @@ from mintline.tracing import OFF, Tracer
 from mintline_api.app import GROUPS, Api, build_app
 from mintline_api.auth.access_tokens import AccessTokens
 from mintline_api.auth.authorizations import Authorizations
+from mintline_api.auth.clients import ClientDirectory
 from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.auth.jwks import KeySet
 from mintline_api.auth.revocations import Revocations
@@ -41,12 +42,20 @@ from mintline_api.settings import Settings
 from mintline_testkit.api.chain import MemoryChain
 from mintline_testkit.api.index import MemoryIndex, MemoryMetadata
 from mintline_testkit.api.operations import MemoryMints, MemoryOutbox, MemoryTokenIds
-from mintline_testkit.api.users import MemoryGas, MemoryJwks, MemoryRates, MemoryRevocations, MemoryUserPool
+from mintline_testkit.api.users import (
+    MemoryClientRecords,
+    MemoryGas,
+    MemoryJwks,
+    MemoryRates,
+    MemoryRevocations,
+    MemoryUserPool,
+)
 from mintline_testkit.api.wallets import MemoryKeys, MemoryLinks, MemoryWallets
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.user_pool import CLIENT_ID, ISSUER, START, UserPool
 
 PUBLIC_URL = "https://api.example.com"
+SIGN_IN_URL = "https://test.auth.us-east-1.amazoncognito.com/oauth2"
 
 
 def public_key_of(key: ec.EllipticCurvePrivateKey) -> str:
@@ -75,6 +84,7 @@ class Harness:
     request_seconds: float = 25.0
     user_rate: int = 600
     user_gas_budget: int = 10**19
+    clients: MemoryClientRecords = field(default_factory=MemoryClientRecords)
     rates: MemoryRates = field(default_factory=MemoryRates)
     gas: MemoryGas = field(default_factory=MemoryGas)
     now: float = START
@@ -116,7 +126,7 @@ class Harness:
             default_collection=CONTRACT,
             cognito_issuer=ISSUER,
             cognito_client_id=CLIENT_ID,
-            cognito_userinfo_url="https://test.auth.us-east-1.amazoncognito.com/oauth2/userInfo",
+            cognito_userinfo_url=f"{SIGN_IN_URL}/userInfo",
             sealing_key=public_key_of(self.sealing_key),
             wallet_key_arns=("arn:aws:kms:us-east-1:000000000000:key/wallets",),
             intake_key=public_key_of(self.intake_key),
@@ -135,6 +145,7 @@ class Harness:
                 client_id=CLIENT_ID,
                 now=self.clock,
                 revocations=Revocations(self.revocations, self.intake, now=self.clock),
+                clients=ClientDirectory(self.clients, now=self.clock),
             ),
             wallets=WalletDirectory(
                 chain_id=CHAIN_ID,
@@ -196,6 +207,11 @@ class Harness:
         """Return the headers of a user's request; `idempotency_key="…"` becomes `Idempotency-Key: …`."""
         named = {name.replace("_", "-").title(): value for name, value in more.items()}
         return {"Authorization": f"Bearer {self.token(sub)}", **named}
+
+    def client_headers(self, client_id: str = "shop", **more: str) -> dict[str, str]:
+        """Return the headers of a machine client's request; it has to be on record in `clients`."""
+        token = self.pool.sign(self.pool.client_claims(client_id, now=self.now))
+        return {**self.headers(**more), "Authorization": f"Bearer {token}"}
 
     def _check(self, name: str) -> Any:
         async def check() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from mintline.records import Client
+from mintline.scopes import MACHINE_SCOPES
+
 
 class MemoryRates:
     """Counts in a dict."""
@@ -42,6 +45,34 @@ class MemoryRevocations:
         if self.failure is not None:
             raise self.failure
         return self.recorded[sub][0] if sub in self.recorded else 0
+
+
+class MemoryClientRecords:
+    """Machine clients' records in a dict, or no storage."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Client] = {}
+        self.failure: Exception | None = None
+        self.requests = 0
+
+    def add(self, client_id: str, *, disabled_at: int | None = None) -> Client:
+        """Put a client on record, or change what is on record of it."""
+        record = Client(
+            client_id=client_id,
+            name=f"The backend {client_id}",
+            scopes=tuple(scope.short for scope in MACHINE_SCOPES),
+            created_at=0,
+            disabled_at=disabled_at,
+        )
+        self.records[client_id] = record
+        return record
+
+    async def client(self, client_id: str) -> Client | None:
+        """Return a client's record, or raise the planned failure."""
+        self.requests += 1
+        if self.failure is not None:
+            raise self.failure
+        return self.records.get(client_id)
 
 
 class MemoryGas:

@@ -16,6 +16,7 @@ from mintline import access_tokens
 from mintline.access_tokens import LEEWAY, BadToken, TokenFault, TokenRules
 from mintline.scopes import OPENID
 from mintline_api.auth import problems
+from mintline_api.auth.clients import ClientDirectory
 from mintline_api.auth.jwks import KeySet
 from mintline_api.auth.ports import TokenStatus
 from mintline_api.auth.revocations import Revocations
@@ -59,10 +60,12 @@ class Caller:
 
 
 class AccessTokens:
-    """Verifies access tokens of one user pool's one app client.
+    """Verifies access tokens of one user pool: users' by one app client, and machine clients' own.
 
     A verified token is remembered, by its hash, for a minute at most and never past its expiry. Whether its
     user is still signed in is asked of the pool at most once in 45 seconds; `revocations` puts it on record.
+    The pool tells nothing of a client's token: its record in `clients` counts instead. Without `clients` none
+    is accepted.
     `now` is in Unix seconds.
     """
 
@@ -75,10 +78,14 @@ class AccessTokens:
         client_id: str,
         now: Callable[[], float],
         revocations: Revocations | None = None,
+        clients: ClientDirectory | None = None,
         looked_up: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._keys = keys
-        self._rules = TokenRules(issuer=issuer, client_ids=frozenset({client_id}))
+        self._rules = TokenRules(
+            issuer=issuer, client_ids=frozenset({client_id}), machine_clients=clients is not None
+        )
+        self._clients = clients
         self._now = now
         self._revocations = revocations
         self._checks = TokenChecks(pool, now=now)
@@ -86,11 +93,12 @@ class AccessTokens:
             max_weight=_CACHED_TOKENS, clock=now, looked_up=looked_up
         )
 
-    async def caller(self, authorization: str | None, scope: str) -> Caller:
+    async def caller(self, authorization: str | None, scope: str, *, clients: bool = False) -> Caller:
         """Return who sent an `Authorization` header, whose token must have been given for `scope`.
 
-        Raises RequestRefused (401, or 403 for the scope), or Unavailable without keys, or when the pool has
-        not answered for so long that nobody can tell whether the token was revoked.
+        A machine client is refused unless `clients`. Raises RequestRefused (401; 403 for the scope, or for a
+        client), or Unavailable without keys, or when the pool, or storage, has not answered for so long that
+        nobody can tell whether the token was revoked.
         """
         token = _bearer(authorization)
         digest = hashlib.sha256(token.encode()).digest()
@@ -99,16 +107,17 @@ class AccessTokens:
             caller = await self._verify(token)
             remaining = caller.expires_at + LEEWAY - self._now()
             self._cache.put(digest, caller, ttl=min(_CACHE_SECONDS, remaining))
-        for needed in (OPENID, scope):
+        if caller.client_id is not None and not clients:
+            raise _not_for_clients()
+        for needed in (scope,) if caller.client_id is not None else (OPENID, scope):
             if needed not in caller.scopes:
                 raise _lacks(needed)
-        if not await self._checks.counts(
+        if caller.client_id is not None:
+            await self._check_client(caller, caller.client_id, digest)
+        elif not await self._checks.counts(
             digest, token, sub=caller.sub, issued=caller.issued_at, expires=caller.expires_at
         ):
-            if self._revocations is not None:
-                await self._revocations.note(
-                    digest, sub=caller.sub, issued=caller.issued_at, expires=caller.expires_at
-                )
+            await self._note(caller, digest)
             raise _refused(
                 problems.TOKEN_REVOKED, "The user was signed out, disabled or deleted: sign in again."
             )
@@ -116,9 +125,25 @@ class AccessTokens:
             caller.sub, issued=caller.issued_at
         ):
             raise _refused(
-                problems.TOKEN_REVOKED, "A later token of the user was revoked: refresh this one, or sign in."
+                problems.TOKEN_REVOKED, "A later token was revoked: refresh this one, or get another."
             )
         return caller
+
+    async def _check_client(self, caller: Caller, client_id: str, digest: bytes) -> None:
+        """Raise RequestRefused unless a machine client is on record and not disabled."""
+        client = None if self._clients is None else await self._clients.client(client_id)
+        if client is None:
+            raise _refused(problems.UNKNOWN_CLIENT, "The machine client is not on record here.")
+        if client.disabled_at is not None:
+            await self._note(caller, digest)
+            raise _refused(problems.UNKNOWN_CLIENT, "The machine client is disabled.")
+
+    async def _note(self, caller: Caller, digest: bytes) -> None:
+        """Have a revoked token put on record, for the enclave."""
+        if self._revocations is not None:
+            await self._revocations.note(
+                digest, sub=caller.sub, issued=caller.issued_at, expires=caller.expires_at
+            )
 
     async def _verify(self, token: str) -> Caller:
         try:
@@ -165,6 +190,12 @@ def _refused(kind: ProblemType, detail: str) -> RequestRefused:
     error = "insufficient_scope" if kind is problems.INSUFFICIENT_SCOPE else "invalid_token"
     challenge = f'Bearer error="{error}", error_description="{detail}"'
     return RequestRefused(kind, detail, headers={"WWW-Authenticate": challenge})
+
+
+def _not_for_clients() -> RequestRefused:
+    """Return the refusal of a machine client's token where a user's is needed."""
+    detail = "The operation takes a user's access token; this one is a machine client's."
+    return RequestRefused(problems.NOT_FOR_CLIENTS, detail)
 
 
 def _lacks(scope: str) -> RequestRefused:

@@ -6,13 +6,18 @@ from aiohttp import hdrs, web
 
 from mintline_api.auth.access_tokens import AccessTokens, Caller
 from mintline_api.auth.authorizations import Authorizations
-from mintline_api.http.context import SCOPE
+from mintline_api.http.context import FOR_CLIENTS, SCOPE
 
 ACCESS_TOKENS = web.AppKey("access_tokens", AccessTokens)
 AUTHORIZATIONS = web.AppKey("authorizations", Authorizations)
 
 
 async def read_caller(request: web.Request) -> Caller:
-    """Return who sent a request; raises RequestRefused (401, or 403 without the operation's scope)."""
+    """Return who sent a request; raises RequestRefused (401, or 403 without the operation's scope).
+
+    That is a user, or a machine client where the operation is declared for them.
+    """
     authorization = request.headers.get(hdrs.AUTHORIZATION)
-    return await request.app[ACCESS_TOKENS].caller(authorization, request[SCOPE])
+    return await request.app[ACCESS_TOKENS].caller(
+        authorization, request[SCOPE], clients=request[FOR_CLIENTS]
+    )

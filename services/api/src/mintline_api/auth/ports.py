@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from mintline.records import Client
+
 
 class RevocationStore(Protocol):
     """Where revoked tokens are on record, for the enclave."""
@@ -17,6 +19,14 @@ class RevocationStore(Protocol):
 
     async def revoked_before(self, sub: str) -> int:
         """Return the Unix second before which issued tokens of the user do not count; 0 if all count."""
+        ...
+
+
+class ClientStore(Protocol):
+    """Where machine clients are on record."""
+
+    async def client(self, client_id: str) -> Client | None:
+        """Return a client's record, None if there is none; raises Unavailable."""
         ...
 
 

@@ -65,12 +65,27 @@ TOKEN_REVOKED = ProblemType(
     "Token revoked",
     "The user was signed out, disabled or deleted since the token was issued: sign in again.",
 )
+UNKNOWN_CLIENT = ProblemType(
+    "unknown-client",
+    401,
+    "Machine client unknown or disabled",
+    "The token is a machine client's that has no record here, or that is disabled: have an operator create "
+    "or enable it, then get a new token.",
+)
+NOT_FOR_CLIENTS = ProblemType(
+    "not-for-clients",
+    403,
+    "Not for machine clients",
+    "The operation acts for the user who signed in, and a machine client is no user: send a user's access "
+    "token. A client mints for others by `recipient`, and reads what it asked for itself.",
+)
 INSUFFICIENT_SCOPE = ProblemType(
     "insufficient-scope",
     403,
     "Insufficient scope",
-    "Sign in by the authorization code flow for the scope that the operation names, and for `openid`. A "
-    "token with `aws.cognito.signin.user.admin`, as direct sign-in gives it, is refused.",
+    "Sign in by the authorization code flow for the scope that the operation names, and for `openid`; a "
+    "machine client gets its token for the scope, which its app client must be allowed. A token with "
+    "`aws.cognito.signin.user.admin`, as direct sign-in gives it, is refused.",
 )
 BAD_CLAIMS = ProblemType(
     "bad-claims", 401, "Claims missing or malformed", "The token lacks a claim that every access token has."
@@ -92,3 +107,7 @@ AUTHENTICATION = (
     TOKEN_REVOKED,
 )
 """What any operation that needs a token may answer."""
+FOR_CLIENTS_TOO = (UNKNOWN_CLIENT,)
+"""What an operation that machine clients may call can answer too."""
+FOR_USERS_ALONE = (NOT_FOR_CLIENTS,)
+"""What an operation that they may not call can answer instead."""

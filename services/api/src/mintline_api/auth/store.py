@@ -1,4 +1,4 @@
-"""Revocations in DynamoDB, and the intake key in KMS."""
+"""Revocations and machine clients in DynamoDB, and the intake key in KMS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from mintline.aws.records import read
 from mintline.aws.session import translated
 from mintline.errors import Unavailable
 from mintline.messages import Frozen
-from mintline.resources import INTAKE_KEY, REVOCATIONS
+from mintline.records import Client
+from mintline.resources import CLIENTS, INTAKE_KEY, REVOCATIONS
 from mintline.set_aside import SetAside
 
 if TYPE_CHECKING:
@@ -39,6 +40,19 @@ class KmsIntake:
             return certificate.signed(response["Signature"])
         except ValueError:
             raise Unavailable("KMS answered with no signature of P-256") from None
+
+
+class DynamoClientRecords:
+    """The table of machine clients, as authentication reads it."""
+
+    def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
+        self._dynamo = dynamo
+        self._set_aside = set_aside or SetAside()
+
+    async def client(self, client_id: str) -> Client | None:
+        """Return a client's record, None if there is none."""
+        item = await self._dynamo.get(CLIENTS, {"client_id": client_id})
+        return None if item is None else read(Client, CLIENTS, item, self._set_aside)
 
 
 class _Revocation(Frozen):

@@ -15,6 +15,10 @@ class ProblemCatalogue:
 
     authentication: tuple[ProblemType, ...]
     """What an operation that needs an access token may answer."""
+    for_clients: tuple[ProblemType, ...]
+    """What such an operation may answer too if machine clients may call it."""
+    for_users: tuple[ProblemType, ...]
+    """What it may answer too if they may not."""
     writes: tuple[ProblemType, ...]
     """What an operation that changes something may answer too."""
 
@@ -22,6 +26,8 @@ class ProblemCatalogue:
         """Return every problem that an operation may answer, by status."""
         secured = operation.scope is not None
         kinds = [*operation.problems, *(self.authentication if secured else ()), *ANY_OPERATION]
+        if secured:
+            kinds += self.for_clients if operation.clients else self.for_users
         if secured and operation.method != "GET":
             kinds += self.writes
         if operation.path.startswith("/v1/"):

@@ -42,6 +42,8 @@ GATE = web.AppKey("gate", Gate)
 OPENAPI = web.AppKey("openapi", Document)
 SCOPE = web.RequestKey("scope", Scope)
 """The scope that a request's operation takes."""
+FOR_CLIENTS = web.RequestKey("for_clients", bool)
+"""Whether machine clients may call it too."""
 DEADLINE: web.RequestKey[Deadline] = web.RequestKey("deadline", Deadline)
 HEADERS: web.RequestKey[dict[str, str]] = web.RequestKey("headers", dict)
 """More headers of the response, even if it is a problem document."""

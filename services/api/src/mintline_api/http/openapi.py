@@ -11,19 +11,24 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+from mintline.scopes import DESCRIPTIONS, MACHINE_SCOPES, OPENID, USER_SCOPES, Scope
 from mintline_api.http.catalogue import ProblemCatalogue
 from mintline_api.http.operations import Answer, HeaderField, Operation, Operations
 from mintline_api.http.problems import MEDIA_TYPE, ProblemDocument, ProblemType
 from mintline_api.http.reference.samples import code_samples
 
 _REF = "#/components/schemas/{model}"
+USERS = "accessToken"
+CLIENTS = "clientToken"
+"""The security schemes: a user's token, and a machine client's."""
 _TRACE_EXAMPLE = "4bf92f3577b34da6a3ce929d0e0e4736"
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 
 DESCRIPTION = """\
 Mintline mints NFTs on Ethereum for users who hold no keys: post a mint, and a token lands in a wallet.
 
-**Authentication.** Send a Cognito access token: `Authorization: Bearer TOKEN`.
+**Authentication.** Send a Cognito access token: `Authorization: Bearer TOKEN`. Users sign in for theirs; a
+company's backend is a machine client and gets its own by its id and secret. Operations say whose they take.
 
 **Lists** go on by opaque cursors: pass `next_cursor` as `cursor`, until it is null.
 
@@ -42,8 +47,13 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
-def openapi(groups: Sequence[Operations], *, problems: ProblemCatalogue, public_url: str) -> dict[str, Any]:
-    """Return the document for an API that is reached at `public_url`."""
+def openapi(
+    groups: Sequence[Operations], *, problems: ProblemCatalogue, public_url: str, sign_in_url: str
+) -> dict[str, Any]:
+    """Return the document for an API that is reached at `public_url`.
+
+    The user pool's `/authorize` and `/token` lie below `sign_in_url`.
+    """
     operations = [operation for group in groups for operation in group]
     schemas = _schemas(operations)
     paths: dict[str, dict[str, Any]] = {}
@@ -69,17 +79,50 @@ def openapi(groups: Sequence[Operations], *, problems: ProblemCatalogue, public_
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {
-                "accessToken": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "bearerFormat": "JWT",
-                    "description": "An access token of the user pool, by the authorization code flow with "
-                    "PKCE, for the scope that the operation names and for `openid`. Id tokens are refused.",
+            "securitySchemes": _security_schemes(sign_in_url),
+        },
+    }
+
+
+def _security_schemes(sign_in_url: str) -> dict[str, Any]:
+    """Return how tokens are had (OAuth 2.0, RFC 6749, sections 4.1 and 4.4)."""
+    token_url = f"{sign_in_url}/token"
+    return {
+        USERS: {
+            "type": "oauth2",
+            "description": "A user's access token, by the authorization code flow with PKCE, for the scope "
+            "that the operation names and for `openid`. Id tokens are refused.",
+            "flows": {
+                "authorizationCode": {
+                    "authorizationUrl": f"{sign_in_url}/authorize",
+                    "tokenUrl": token_url,
+                    "scopes": {OPENID: "Lets the API ask whether the token was revoked."}
+                    | _described(USER_SCOPES),
                 }
             },
         },
+        CLIENTS: {
+            "type": "oauth2",
+            "description": "A machine client's own access token, by the client credentials flow, for the "
+            "scope that the operation names. The client's secret is shown once, when it is created.",
+            "flows": {
+                "clientCredentials": {"tokenUrl": token_url, "scopes": _described(MACHINE_SCOPES)},
+            },
+        },
     }
+
+
+def _described(scopes: Iterable[Scope]) -> dict[str, str]:
+    return {scope.value: DESCRIPTIONS[scope] for scope in scopes}
+
+
+def _security(operation: Operation) -> list[dict[str, list[str]]]:
+    """Return whose tokens an operation takes: one of these."""
+    if operation.scope is None:
+        return []
+    users = [{USERS: [OPENID, operation.scope.value]}] if operation.for_users else []
+    clients = [{CLIENTS: [operation.scope.value]}] if operation.for_clients else []
+    return users + clients
 
 
 def _parameter_models(operations: Iterable[Operation]) -> list[type[BaseModel]]:
@@ -115,7 +158,7 @@ def _operation(
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
-        "security": [{"accessToken": [operation.scope]}] if operation.scope is not None else [],
+        "security": _security(operation),
         "parameters": [*_parameters(operation, schemas), *_header_parameters(operation.headers)],
         "responses": {str(answer.status): _answer(answer) for answer in operation.answers}
         | _problem_responses(operation, problems, public_url),

@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeAlias
 from aiohttp import web
 from pydantic import BaseModel
 
-from mintline.scopes import Scope
-from mintline_api.http.context import SCOPE
+from mintline.scopes import MACHINE_SCOPES, USER_SCOPES, Scope
+from mintline_api.http.context import FOR_CLIENTS, SCOPE
 from mintline_api.http.models import NoQuery
 from mintline_api.http.problems import ProblemType
 
@@ -60,12 +60,24 @@ class Operation:
     answers: tuple[Answer, ...]
     scope: Scope | None
     """What a token must have been given for; None: everybody may ask."""
+    clients: bool
+    """Whether machine clients may call it."""
     path_model: type[BaseModel] | None
     query_model: type[BaseModel]
     body_model: type[BaseModel] | None
     body_example: Any
     headers: tuple[HeaderField, ...]
     problems: tuple[ProblemType, ...]
+
+    @property
+    def for_users(self) -> bool:
+        """Whether users may call it with a token: there is none for scopes of machine clients alone."""
+        return self.scope in USER_SCOPES
+
+    @property
+    def for_clients(self) -> bool:
+        """Whether machine clients may call it with a token."""
+        return self.clients and self.scope in MACHINE_SCOPES
 
 
 @dataclass(slots=True)
@@ -92,6 +104,7 @@ class Operations:
         description: str,
         answers: tuple[Answer, ...],
         secured: bool = True,
+        clients: bool = False,
         path_model: type[BaseModel] | None = None,
         query_model: type[BaseModel] = NoQuery,
         body_model: type[BaseModel] | None = None,
@@ -99,7 +112,7 @@ class Operations:
         headers: tuple[HeaderField, ...] = (),
         problems: tuple[ProblemType, ...] = (),
     ) -> Callable[[Handler], Handler]:
-        """Declare the decorated handler as an operation."""
+        """Declare the decorated handler as an operation; `clients`: machine clients may call it too."""
 
         def declare(handler: Handler) -> Handler:
             self._items.append(
@@ -113,6 +126,7 @@ class Operations:
                     description=description,
                     answers=answers,
                     scope=(self.reads if method == "GET" else self.changes) if secured else None,
+                    clients=clients,
                     path_model=path_model,
                     query_model=query_model,
                     body_model=body_model,
@@ -131,7 +145,7 @@ class Operations:
 
 
 def _scoped(operation: Operation) -> Handler:
-    """Return the operation's handler, whose request says which scope it takes."""
+    """Return the operation's handler, whose request says which scope it takes, and by whom."""
     handler, scope = operation.handler, operation.scope
     if scope is None:
         return handler
@@ -139,6 +153,7 @@ def _scoped(operation: Operation) -> Handler:
     @wraps(handler)
     async def handle(request: web.Request) -> web.StreamResponse:
         request[SCOPE] = scope
+        request[FOR_CLIENTS] = operation.clients
         return await handler(request)
 
     return handle

@@ -42,6 +42,7 @@ operations = Operations(
 @operations.add(
     "GET",
     "/v1/tokens/{contract}/{token_id}",
+    clients=True,
     summary="A token",
     description="Owner, metadata, the mint that made it, finality, and how fresh the index is.",
     path_model=TokenPath,
@@ -61,6 +62,7 @@ async def read_token(request: web.Request) -> web.Response:
 @operations.add(
     "GET",
     "/v1/tokens/{contract}/{token_id}/transfers",
+    clients=True,
     summary="A token's transfers",
     description="Every transfer, mint and burn of a token, newest first.",
     path_model=TokenPath,
@@ -90,6 +92,7 @@ async def read_transfers(request: web.Request) -> web.Response:
 @operations.add(
     "GET",
     "/v1/owners/{address}/tokens",
+    clients=True,
     summary="An owner's tokens",
     description="The tokens that an address owns, by contract and token id. Metadata is at each one's "
     "`metadata_url`.",
