@@ -282,16 +282,13 @@ def described(client: Client) -> dict[str, Any]:
 
 def _table(clients: list[Client]) -> Table:
     first = Column("Client", no_wrap=True, overflow="fold")
-    table = Table(first, "Name", "Scopes", "Mints/hour", "Wei/day", "Collections", "State", box=None)
+    table = Table(first, "Name", "Mints/hour", "Wei/day", "State", box=None)
     for client in clients:
-        limits = client.budget
         table.add_row(
             client.client_id,
             harmless(client.name),
-            " ".join(scope.removeprefix(f"{RESOURCE_SERVER}/") for scope in client.scopes),
-            _limit(limits.mints_per_hour),
-            _limit(limits.wei_per_day),
-            "all" if limits.collections is None else " ".join(limits.collections),
+            _limit(client.budget.mints_per_hour),
+            _limit(client.budget.wei_per_day),
             "active" if client.disabled_at is None else "disabled",
         )
     return table
@@ -309,10 +306,20 @@ def _show(client: Client | None, client_id: str, *, as_json: bool) -> None:
     if client is None:
         _stop_unknown(client_id)
     screen = Screen(as_json=as_json)
-    if as_json:
-        screen.result(described(client))
-    else:
-        Console(highlight=False).print(_table([client]))
+    about = described(client)
+    limits = client.budget
+    for name, text in (
+        ("client", client.client_id),
+        ("name", client.name),
+        ("scopes", " ".join(about["scopes"])),
+        ("mints/hour", _limit(limits.mints_per_hour)),
+        ("wei/day", _limit(limits.wei_per_day)),
+        ("collections", "all" if limits.collections is None else " ".join(limits.collections)),
+        ("created", about["created_at"]),
+        ("disabled", about["disabled_at"] or "no"),
+    ):
+        screen.stage(name, text)
+    screen.result(about)
 
 
 def _stop_unknown(client_id: str) -> NoReturn:

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import aiohttp
 import typer
 
-from mintline_cli.execution import execute
+from mintline_cli.execution import execute, stop
 from mintline_cli.options import Json, State, local_stack_info
 from mintline_cli.output import Screen
 from mintline_client.api import Api
 from mintline_client.minting import follow
-from mintline_client.sign_in import Tokens, sign_in
+from mintline_client.sign_in import Tokens, client_token, sign_in
 from mintline_ops.run_file import DEFAULT_STATE
 from mintline_ops.users import cognito_client, ensure_user, password_of
 
@@ -31,12 +31,30 @@ def token(
     as_json: Json = False,
     username: Username = None,
     password: Password = None,
+    client: Annotated[
+        bool, typer.Option("--client", help="Not a user's token: that of the demo client, a backend.")
+    ] = False,
+    client_id: Annotated[str | None, typer.Option(help="Likewise, that of another machine client.")] = None,
+    client_secret: Annotated[
+        str | None, typer.Option(envvar="MINTLINE_CLIENT_SECRET", help="That client's secret.")
+    ] = None,
 ) -> None:
     """Sign in and print an access token."""
     info = local_stack_info(state)
+    if (client or client_id) and (username or password):
+        stop("a token is a user's or a client's: leave out --username and --password")
+    if client_id and client_secret is None:
+        stop("--client-id takes --client-secret, or the secret in MINTLINE_CLIENT_SECRET")
 
     async def fetch() -> Tokens:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http:
+            if client_id and client_secret:
+                return await client_token(http, info, client_id=client_id, secret=client_secret)
+            if client:
+                demo = info["demo_client"]
+                return await client_token(
+                    http, info, client_id=demo["client_id"], secret=demo["client_secret"]
+                )
             return await signed_in(http, info, username, password)
 
     tokens = execute(fetch())

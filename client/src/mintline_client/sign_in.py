@@ -78,6 +78,30 @@ async def _sign_in(
     return Tokens(told["access_token"], told.get("id_token", ""), told["expires_in"])
 
 
+async def client_token(
+    http: aiohttp.ClientSession, info: Mapping[str, Any], *, client_id: str, secret: str
+) -> Tokens:
+    """Get a machine client's token by the client-credentials grant (RFC 6749, section 4.4).
+
+    `info` is the run file of the local stack. Raises Rejected or Unavailable.
+    """
+    url = f"{info['sign_in_url']}/oauth2/token"
+    try:
+        async with http.post(
+            url,
+            data={"grant_type": "client_credentials"},
+            headers={"Authorization": aiohttp.encode_basic_auth(client_id, secret)},
+        ) as response:
+            body = await response.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise Unavailable(f"no token endpoint at {url}: {error or type(error).__name__}") from None
+    if response.status != 200:
+        raise Rejected(
+            "sign_in_refused", f"the user pool gives client {client_id} no token: {body.get('error')}"
+        )
+    return Tokens(body["access_token"], "", body["expires_in"])
+
+
 def code_challenge(verifier: str) -> str:
     """Return the S256 challenge of a code verifier (RFC 7636, section 4.2)."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()

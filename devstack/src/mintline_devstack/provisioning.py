@@ -18,19 +18,21 @@ import aiohttp
 from botocore.exceptions import ClientError
 from pydantic import Field, SecretStr, ValidationError, field_serializer
 
+from mintline.aws.clients import AppClients, ClientRegistry, DynamoClients
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.provision import Clients, provision
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
+from mintline.clock import unix_ms
 from mintline.errors import Misconfigured, Rejected
 from mintline.fields import Address
 from mintline.key_stores import KeyStores, StoreName
 from mintline.key_subjects import ISSUER, RELAYER, TREASURY
 from mintline.messages import Frozen, KeyRef
-from mintline.records import Collection, scoped
+from mintline.records import ClientBudget, Collection, scoped
 from mintline.resources import WALLET_KEY
-from mintline.scopes import DESCRIPTIONS, RESOURCE_SERVER, SIGN_IN_SCOPES
+from mintline.scopes import DESCRIPTIONS, MACHINE_SCOPES, RESOURCE_SERVER, SIGN_IN_SCOPES
 from mintline_devstack.emulators import CHAIN_ID, REGION
 from mintline_devstack.local_accounts import LocalAccounts, open_local_accounts
 from mintline_devstack.ports import Listeners
@@ -45,6 +47,7 @@ from mintline_ops.run_file import corrupt, read_json
 
 PREFIX = "mintline"
 DEMO_USER = "demo"
+DEMO_CLIENT = "demo-backend"
 CLIENT_NAME = "mintline-api"
 REDIRECT_URI = "http://localhost/signed-in"
 """Where the login page sends a user's browser with the code; the command line reads it off the redirect."""
@@ -59,6 +62,13 @@ class UserPool(Frozen):
     password: str
 
 
+class DemoClient(Frozen):
+    """The machine client of the local stack: what a company's backend would have."""
+
+    client_id: str
+    secret: str
+
+
 class Known(Frozen):
     """What the first start made."""
 
@@ -67,6 +77,8 @@ class Known(Frozen):
     issuer: KeyRef
     treasury: KeyRef
     relayer: KeyRef | None = None
+    """None only while it is being made, as in the state of an earlier version."""
+    demo_client: DemoClient | None = None
     """None only while it is being made, as in the state of an earlier version."""
     admin: Address
     """Administers the contract; a development account, which the node signs for."""
@@ -161,6 +173,7 @@ async def set_up(state: StateFolder, ports: Listeners, clients: EmulatorClients)
     relayer = await _relayer_of(known, clients)
     known = known.evolve(
         relayer=relayer,
+        demo_client=await _demo_client_of(known, clients),
         sealing=known.sealing
         or await platform_keys.create_sealing_key(
             clients.aws.kms, clients.secretsmanager, prefix=PREFIX, chain_id=CHAIN_ID
@@ -263,6 +276,19 @@ async def _relayer_of(known: Known, clients: EmulatorClients) -> KeyRef:
         relayer = await _create_platform_key(clients, RELAYER)
     await clients.accounts.admin.grant_relayer(known.contract, relayer.address)
     return relayer
+
+
+async def _demo_client_of(known: Known, clients: EmulatorClients) -> DemoClient:
+    """Return the demo client; made here at the first start, and for the state of an earlier version."""
+    registry = ClientRegistry(
+        DynamoClients(clients.dynamo), AppClients(clients.cognito, known.pool.user_pool_id)
+    )
+    if known.demo_client is not None and await registry.records.get(known.demo_client.client_id):
+        return known.demo_client
+    client, secret = await registry.create(
+        DEMO_CLIENT, scopes=MACHINE_SCOPES, budget=ClientBudget(), at=unix_ms()
+    )
+    return DemoClient(client_id=client.client_id, secret=secret)
 
 
 async def _create_platform_key(clients: EmulatorClients, subject: str) -> KeyRef:

@@ -142,6 +142,7 @@ def describe(state: StateFolder, ports: Listeners, known: Known, operator: AwsCr
     """Return what others need to use the local stack."""
     pool = known.pool
     assert known.relayer is not None
+    assert known.demo_client is not None
     return {
         "api_url": ports.url("api"),
         "rpc_url": ports.url("anvil"),
@@ -165,6 +166,7 @@ def describe(state: StateFolder, ports: Listeners, known: Known, operator: AwsCr
             "username": pool.username,
             "password": pool.password,
         },
+        "demo_client": {"client_id": known.demo_client.client_id, "client_secret": known.demo_client.secret},
         "operator": asdict(operator),
         "state_dir": str(state.path),
         "admin": services.admin_urls(ports),
