@@ -1,4 +1,4 @@
-"""Sponsored mints, transfers and burns, from the internal entry point to the chain, on the whole line."""
+"""Sponsored mints, from the internal entry point to the chain, on the whole line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
-OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 BURST = 30
 
 
@@ -85,34 +84,6 @@ async def test_sponsored_mints__when_posted_at_once__share_transactions_of_the_r
     # Its wallet never needed any ether.
     assert await harness.node.balance(wallet) == 0
     assert await harness.node.transaction_count(wallet) == 0
-
-
-async def test_transfer_and_burn__when_posted__happen_once(harness: Harness, entry: Entry) -> None:
-    kept, burnt = [await entry.until(await entry.sponsored(name), "finalized") for name in ("a", "b")]
-    sent = await entry.post("/v1/transfers", token_id=kept["token_id"], to=OTHER)
-    burn = await entry.post("/v1/burns", token_id=burnt["token_id"])
-    transfer, burned = [await entry.until(one, "finalized") for one in (sent, burn)]
-    assert await entry.owner(kept["token_id"]) == OTHER
-    assert await entry.owner(burnt["token_id"]) is None
-    wallet = (await entry.user.get("/v1/wallet"))["address"]
-    assert transfer["sender"] == burned["sender"] == wallet
-    moved = await entry.user.get(f"/v1/tokens/{entry.contract}/{kept['token_id']}/transfers")
-    assert [(one["from"], one["to"]) for one in moved["items"]][-2:] in (
-        [(None, wallet), (wallet, OTHER)],
-        [(wallet, OTHER), (None, wallet)],
-    )
-    assert await harness.node.transaction_count(wallet) == 2
-
-
-async def test_transfer__when_the_token_is_not_the_users__then_it_is_rejected_and_nothing_sent(
-    harness: Harness, entry: Entry
-) -> None:
-    stranger = Entry(replace(await harness.sign_in(), api=entry.user.api))
-    kept = await entry.until(await entry.sponsored("not yours"), "finalized")
-    sent = await stranger.post("/v1/transfers", token_id=kept["token_id"], to=OTHER)
-    ended = await stranger.until(sent, "rejected")
-    assert ended["problem"]["code"] == "not_owner"
-    assert ended["nonce"] is None
 
 
 @pytest.mark.parametrize("part", ["builder", "broadcaster", "signer-host", "indexer", "enclave"])

@@ -1,4 +1,4 @@
-"""Takes sponsored mints, transfers and burns over HTTP, which the API has no requests for yet.
+"""Takes sponsored mints over HTTP, which the API has no request for yet.
 
 A process beside the line with the API's own settings, use cases and checks; what it accepts goes through the
 line like everything else. Operations are shown as they stand, whatever their kind.
@@ -7,9 +7,8 @@ line like everything else. Operations are shown as they stand, whatever their ki
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
-from typing import Any, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,10 +24,7 @@ from mintline_api.features.mints.problems import UNKNOWN_MINT
 from mintline_api.features.mints.use_cases import accept_mint
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.requests import read_submission
-from mintline_api.features.operations.use_cases import Accepted
-from mintline_api.features.transfers.models import BurnRequest, TransferRequest
-from mintline_api.features.transfers.use_cases import accept_burn, accept_transfer
-from mintline_api.http.models import Input, View
+from mintline_api.http.models import View
 from mintline_api.http.operations import Answer, Operations
 from mintline_api.http.problems import RequestRefused
 from mintline_api.http.requests import read_path
@@ -42,9 +38,6 @@ operations = Operations(
     reads=Scope.MINTS_READ,
     changes=Scope.MINTS_CREATE,
 )
-
-Use: TypeAlias = Callable[..., Awaitable[Accepted[Any]]]
-"""A use case of the API: from a submission and the intake to what is accepted."""
 
 
 class OperationPath(BaseModel):
@@ -84,52 +77,19 @@ def view(operation: Operation) -> OperationView:
     )
 
 
-async def _accept(request: web.Request, model: type[Input], use: Use) -> web.Response:
-    submission = await read_submission(request, model)
-    accepted = await use(submission, intake=request.app[MINTS].intake(Nudges()))
-    return json_response(view(accepted.operation), status=202)
-
-
-_ACCEPTED = (Answer(202, "On record, and on its way.", OperationView),)
-
-
 @operations.add(
     "POST",
     "/v1/sponsored-mints",
     summary="Mint at a relayer's expense",
     description="Takes what POST /v1/mints takes, for custody.",
     body_model=MintRequest,
-    answers=_ACCEPTED,
+    answers=(Answer(202, "On record, and on its way.", OperationView),),
 )
 async def create_sponsored_mint(request: web.Request) -> web.Response:
     """Accept a sponsored mint."""
-    return await _accept(request, MintRequest, partial(accept_mint, sponsored=True))
-
-
-@operations.add(
-    "POST",
-    "/v1/transfers",
-    summary="Send a token out of custody",
-    description="By its owner's wallet in custody.",
-    body_model=TransferRequest,
-    answers=_ACCEPTED,
-)
-async def create_transfer(request: web.Request) -> web.Response:
-    """Accept a transfer."""
-    return await _accept(request, TransferRequest, accept_transfer)
-
-
-@operations.add(
-    "POST",
-    "/v1/burns",
-    summary="Burn a token",
-    description="By its owner's wallet in custody.",
-    body_model=BurnRequest,
-    answers=_ACCEPTED,
-)
-async def create_burn(request: web.Request) -> web.Response:
-    """Accept a burn."""
-    return await _accept(request, BurnRequest, accept_burn)
+    submission = await read_submission(request, MintRequest)
+    accepted = await accept_mint(submission, intake=request.app[MINTS].intake(Nudges()), sponsored=True)
+    return json_response(view(accepted.operation), status=202)
 
 
 @operations.add(

@@ -97,7 +97,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
             CLIENTS: GET,
             ACCOUNTS: GET,
             MINTS: GET + INSERT + UPDATE + QUERY + PING,
-            TRANSACTIONS: GET + UPDATE,
+            TRANSACTIONS: GET + UPDATE + QUERY,
             AUTHORIZATIONS: INSERT,
             COLLECTIONS: GET + COUNT,
             CHECKPOINTS: GET,

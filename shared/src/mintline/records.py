@@ -51,6 +51,10 @@ TOKEN_ON_CHAIN = Problem(
 )
 """What an accepted mint waits for: its record may be older than its token, from a restored backup."""
 CANCELLED = Problem(code="cancelled", reason="The mint was cancelled before it reached the chain.")
+TOKEN_OPERATION_CANCELLED = Problem(
+    code="cancelled", reason="It was cancelled before it reached the chain. The token stays where it is."
+)
+"""Of a transfer or a burn."""
 
 
 class Attempt(Frozen):

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from mintline.fields import Address, BoundedText, Bytes32, Wei
 from mintline.messages import Fees, Frozen, KeyRef, TransactionKind
-from mintline.records import OPEN_SHARDS, Attempt, Mint, Operation, Problem, scoped
+from mintline.records import OPEN_SHARDS, Attempt, Operation, Problem, scoped
 from mintline.states import UNDECIDED, MintStatus, TransactionState
 
 Outcome: TypeAlias = Literal["succeeded", "failed", "filled", "used"]
@@ -208,8 +208,8 @@ def _outcome(operation: Operation, transaction: Transaction, *, sent: bool) -> d
     return {**mined, "status": MintStatus.MINED}
 
 
-def may_still_be_stopped(mint: Mint, transaction: Transaction) -> bool:
-    """Tell whether a built or submitted mint is as it was read, by the transaction that carries it."""
+def may_still_be_stopped(operation: Operation, transaction: Transaction) -> bool:
+    """Tell whether a built or submitted operation is as it was read, by the transaction that carries it."""
     sent = MintStatus.SUBMITTED if transaction.own_attempts else MintStatus.BUILT
     waits = transaction.state in UNDECIDED
-    return waits and sent is mint.status
+    return waits and sent is operation.status

@@ -10,9 +10,11 @@ from prometheus_client import CollectorRegistry
 from mintline.acceptance import STATEMENT_BYTES
 from mintline.authorizations import Authorization
 from mintline.aws.dynamo import Dynamo, Item, Put
-from mintline.messages import KeyRef
+from mintline.aws.standing import created
+from mintline.messages import Fees, KeyRef
 from mintline.records import (
     CANCELLED,
+    TOKEN_OPERATION_CANCELLED,
     Mint,
     TokenBurn,
     TokenTransfer,
@@ -23,10 +25,12 @@ from mintline.records import (
 )
 from mintline.resources import ACCOUNTS, MINTS, REVOCATIONS
 from mintline.set_aside import SetAside
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Transaction
 from mintline_api.auth.store import DynamoRevocations
 from mintline_api.features.mints.ports import MintStore
 from mintline_api.features.mints.store import DynamoMints
+from mintline_api.features.transfers.store import DynamoTokenOperations
 from mintline_api.features.wallets.ports import WalletStore
 from mintline_api.features.wallets.store import DynamoWallets
 from mintline_api.limits.ports import RateCounter
@@ -191,6 +195,74 @@ async def test_mints__when_cancelled__say_so_once_and_only_where_they_were_seen(
         expected |= {"status": MintStatus.REJECTED, "problem": CANCELLED}
     assert stopped == seen.model_copy(update=expected)
     assert await mints.cancel(seen, CANCELLED, at=9) == stopped == await mints.get(seen.mint_id)
+
+
+def token_transfer(number: int, **fields: object) -> TokenTransfer:
+    return TokenTransfer(
+        mint_id=f"transfer_{number:026d}",
+        status=MintStatus.ACCEPTED,
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        to=OTHER,
+        sender=KeyRef(address=ADDRESS, subject="alice", chain_id=CHAIN_ID, secret_id="s"),
+        request_digest="00",
+        token_id=number,
+        created_at=1_795_398_654_000 + number,
+        updated_at=1_795_398_654_000 + number,
+    ).evolve(**fields)
+
+
+@pytest.mark.parametrize("status", [MintStatus.ACCEPTED, MintStatus.BUILT, MintStatus.SUBMITTED])
+async def test_transfers__when_cancelled__say_so_once_as_mints_do(
+    mints: MintStore, status: MintStatus
+) -> None:
+    seen = token_transfer(1, status=status, nonce=3)
+    await mints.create(seen, AUTHORIZATION)
+
+    stopped = await mints.cancel(seen, TOKEN_OPERATION_CANCELLED, at=7)
+
+    expected: dict[str, object] = {"cancel_requested_at": 7, "updated_at": 7}
+    if status is not MintStatus.SUBMITTED:
+        expected |= {"status": MintStatus.REJECTED, "problem": TOKEN_OPERATION_CANCELLED}
+    assert stopped == seen.evolve(**expected)
+    again = await mints.cancel(seen, TOKEN_OPERATION_CANCELLED, at=9)
+    assert again == stopped == await mints.operation(seen.operation_id)
+
+
+async def test_transfers__when_under_way__are_those_of_the_wallet_whose_nonce_is_not_used(
+    dynamo: Dynamo,
+) -> None:
+    store = DynamoMints(dynamo)
+    states = {
+        1: TransactionState.RESERVED,
+        2: TransactionState.SUBMITTED,
+        3: TransactionState.MINED,
+        4: TransactionState.FINAL,
+    }
+    for number, state in states.items():
+        operation = token_transfer(number, status=MintStatus.BUILT, nonce=number)
+        await store.create(operation, AUTHORIZATION)
+        carrier = Transaction(
+            sender_id=scoped(CHAIN_ID, ADDRESS),
+            nonce=number,
+            signer=operation.sender,
+            kind="transfer",
+            operations=(operation.operation_id,),
+            gas=90_000,
+            fees=Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1),
+            meaning=bytes(32),
+            reserved_at=1,
+            updated_at=1,
+            state=state,
+            outcome="succeeded" if number > 2 else None,
+        )
+        await dynamo.write(created(carrier))
+    await store.create(token_transfer(5), AUTHORIZATION)
+    await store.create(token_transfer(6, status=MintStatus.BUILT, nonce=6), AUTHORIZATION)
+
+    reader = DynamoTokenOperations(dynamo, chain_id=CHAIN_ID)
+    assert {one.token_id for one in await reader.under_way(ADDRESS)} == {1, 2}
+    assert await reader.under_way(OTHER) == ()
 
 
 async def test_revocations__when_recorded_in_any_order__move_forward_only_and_are_what_hosts_read(

@@ -1,15 +1,14 @@
-"""Sponsored mints, transfers and burns are accepted as mints are: once, authorized, and then on the line."""
+"""Sponsored mints are accepted as mints are: once, authorized, and then on the line."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
 import pytest_asyncio
 
 from mintline.authorizations import key_of
-from mintline.records import Mint, TokenBurn, TokenTransfer, scoped
+from mintline.records import Mint, scoped
 from mintline.states import MintStatus
 from mintline_api.app import GROUPS
 from mintline_harness.entry import operations
@@ -17,15 +16,9 @@ from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
-OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 METADATA = {"name": "n", "image": "https://example.com/1.png"}
-TRANSFER = {"token_id": "7", "to": OTHER}
-BURN = {"token_id": "7"}
-CASES = [
-    pytest.param("/v1/sponsored-mints", {"metadata": METADATA}, id="sponsored"),
-    pytest.param("/v1/transfers", TRANSFER, id="transfer"),
-    pytest.param("/v1/burns", BURN, id="burn"),
-]
+PATH = "/v1/sponsored-mints"
+BODY = {"metadata": METADATA}
 
 
 @pytest_asyncio.fixture
@@ -40,12 +33,11 @@ async def post(entry: MemoryClient, harness: Harness, path: str, body: Any, **he
     return answered.json()
 
 
-@pytest.mark.parametrize(("path", "body"), CASES)
 async def test_post__when_a_key_repeats_it__then_it_is_one_operation_authorized_once(
-    harness: Harness, entry: MemoryClient, path: str, body: Any
+    harness: Harness, entry: MemoryClient
 ) -> None:
-    first = await post(entry, harness, path, body, idempotency_key="k")
-    again = await post(entry, harness, path, body, idempotency_key="k")
+    first = await post(entry, harness, PATH, BODY, idempotency_key="k")
+    again = await post(entry, harness, PATH, BODY, idempotency_key="k")
     assert first == again
     record = await harness.mints.operation(first["id"])
     assert record is not None
@@ -54,7 +46,7 @@ async def test_post__when_a_key_repeats_it__then_it_is_one_operation_authorized_
     # The second request puts it on the line once more: the first message may be lost.
     assert [message.mint_id for _, message in harness.line.sent] == [first["id"]] * 2
     other = await entry.post_json(
-        path, {**body, "contract": CONTRACT}, headers=harness.headers(idempotency_key="k")
+        PATH, {**BODY, "contract": CONTRACT}, headers=harness.headers(idempotency_key="k")
     )
     assert (other.status, other.json()["code"]) == (422, "idempotency-key-reused")
 
@@ -62,7 +54,7 @@ async def test_post__when_a_key_repeats_it__then_it_is_one_operation_authorized_
 async def test_sponsored_mint__when_accepted__then_no_key_of_its_users_sends_it(
     harness: Harness, entry: MemoryClient
 ) -> None:
-    made = await post(entry, harness, "/v1/sponsored-mints", {"metadata": METADATA})
+    made = await post(entry, harness, PATH, BODY)
     mint = await harness.mints.operation(made["id"])
     wallet = harness.wallets.items[scoped(CHAIN_ID, "alice")]
     assert isinstance(mint, Mint)
@@ -73,45 +65,12 @@ async def test_sponsored_mint__when_accepted__then_no_key_of_its_users_sends_it(
     assert harness.line.sent[0][0] == mint.mint_id
 
 
-async def test_transfer_and_burn__when_accepted__then_the_wallet_in_custody_sends_them_in_order(
-    harness: Harness, entry: MemoryClient
-) -> None:
-    sent = await post(entry, harness, "/v1/transfers", TRANSFER)
-    burnt = await post(entry, harness, "/v1/burns", BURN)
-    wallet = harness.wallets.items[scoped(CHAIN_ID, "alice")]
-    transfer, burn = [await harness.mints.operation(one["id"]) for one in (sent, burnt)]
-    assert isinstance(transfer, TokenTransfer)
-    assert isinstance(burn, TokenBurn)
-    assert (transfer.to, transfer.token_id, burn.token_id) == (OTHER, 7, 7)
-    assert transfer.sender == burn.sender == wallet.key()
-    assert [group for group, _ in harness.line.sent] == [wallet.address] * 2
-    assert (await harness.mints.ids_of("alice", limit=9, after=None)).items == ()
-
-
 async def test_read__when_it_is_another_users__then_it_is_as_unknown_as_none(
     harness: Harness, entry: MemoryClient
 ) -> None:
-    made = await post(entry, harness, "/v1/burns", BURN)
+    made = await post(entry, harness, PATH, BODY)
     own = await entry.request("GET", f"/v1/operations/{made['id']}", headers=harness.headers())
     assert own.json() == made
-    for path, headers in ((made["id"], harness.headers("bob")), ("burn_none", harness.headers())):
+    for path, headers in ((made["id"], harness.headers("bob")), ("mint_none", harness.headers())):
         answered = await entry.request("GET", f"/v1/operations/{path}", headers=headers)
         assert answered.status == 404
-
-
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("/v1/transfers", {"token_id": "7"}),
-        ("/v1/transfers", {"token_id": "7", "to": "0x12"}),
-        ("/v1/burns", {"token_id": "-1"}),
-        ("/v1/burns", {"token_id": "7", "to": OTHER}),
-    ],
-)
-async def test_post__when_the_body_is_not_valid__then_nothing_is_kept(
-    harness: Harness, entry: MemoryClient, path: str, body: Any
-) -> None:
-    answered = await entry.post_json(path, body, headers=harness.headers())
-    assert answered.status in (400, 422)
-    assert harness.mints.token_operations == {}
-    assert harness.mints.authorizations == {}

@@ -11,8 +11,8 @@ import pytest
 from mintline import authorizations
 from mintline.authorizations import Authorization
 from mintline.errors import Conflict
-from mintline.messages import BuildMint, SignBurn, SignNoop, SignTransfer
-from mintline.records import Operation, TokenBurn, TokenTransfer
+from mintline.messages import BuildMint, ReviewMint, SignBurn, SignNoop, SignTransfer
+from mintline.records import TOKEN_OPERATION_CANCELLED, Operation, TokenBurn, TokenTransfer
 from mintline.refusals import problem_of
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
@@ -79,6 +79,13 @@ class Requests:
         operation = self.harness.store.operation(f"{kind}_{number}")
         assert operation is not None
         return operation
+
+    def stop(self, kind: str) -> None:
+        """Have its user stop it, after it was sent."""
+        now, name = self.harness.now, f"{kind}_0"
+        stored = self.harness.store.token_operations[name]
+        self.harness.store.token_operations[name] = stored.evolve(cancel_requested_at=now, updated_at=now)
+        self.harness.change(self.intent(kind), filling_at=now, updated_at=now)
 
     def taken(self) -> None:
         """Have another transaction use the nonce for good."""
@@ -253,6 +260,45 @@ async def test_taken__when_a_node_has_the_receipt_of_ours__then_one_that_succeed
     await harness.sweep(after=20)
     expected = MintStatus.SUBMITTED if succeeded else MintStatus.REJECTED
     assert requests.found(kind).status is expected
+
+
+# Stopped by its user
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["by a message", "by the sweep"])
+async def test_cancel__when_the_noop_wins_finally__then_it_is_cancelled(
+    harness: Harness, requests: Requests, kind: str, *, told: bool
+) -> None:
+    intent = requests.built(kind)
+    await harness.broadcast(intent)
+    requests.stop(kind)
+    if told:
+        await harness.handle(ReviewMint(mint_id=f"{kind}_0"))
+    else:
+        await harness.sweep(after=20)
+    [noop] = await harness.sent_to(SIGN)
+    assert isinstance(noop, SignNoop)
+    await harness.broadcast(noop)
+    harness.chain.mine()
+    await harness.sweep(after=20)
+    assert requests.found(kind).status is MintStatus.SUBMITTED
+    harness.finalize()
+    await harness.sweep(after=20)
+    operation = requests.found(kind)
+    assert (operation.status, operation.problem) == (MintStatus.REJECTED, TOKEN_OPERATION_CANCELLED)
+    assert await harness.sent_to(BUILD) == []
+
+
+async def test_cancel__when_it_wins_itself__then_it_is_left_to_the_indexer(
+    harness: Harness, requests: Requests, kind: str
+) -> None:
+    await harness.broadcast(requests.built(kind))
+    requests.stop(kind)
+    await harness.handle(ReviewMint(mint_id=f"{kind}_0"))
+    harness.chain.mine()
+    harness.finalize()
+    await harness.sweep(after=20)
+    assert requests.found(kind).status is MintStatus.SUBMITTED
 
 
 # Accepted

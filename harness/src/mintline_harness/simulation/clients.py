@@ -104,6 +104,20 @@ class Clients:
         self.accepted.add(operation_id)
         self.faults.count(f"{answer.operation.kind}s asked for")
         self.note("client", f"{operation_id} is accepted, of token {token_id}")
+        # Of its own randomness: what else happens in a schedule stays as it was without cancellations.
+        own = random.Random(operation_id)  # noqa: S311 - a schedule's
+        if own.random() < CANCELS:
+            await self._stop(operation_id, user, after=own.choice([0.0, 1.0, 5.0, 20.0]))
+
+    async def _stop(self, operation_id: str, user: str, *, after: float) -> None:
+        await asyncio.sleep(after)
+        try:
+            stopped = await self.ask(lambda api: api.cancel_token_operation(operation_id, sub=user))
+        except RequestRefused as refusal:
+            self.note("client", f"cannot stop {operation_id}: {refusal.detail}")
+        else:
+            self.faults.count("moves cancelled")
+            self.note("client", f"asks to stop {operation_id}: {stopped and stopped.status}")
 
     def _held_by(self, user: str) -> list[int]:
         """Return the tokens that a user's wallet in custody has by now, final or not."""

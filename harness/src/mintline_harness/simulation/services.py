@@ -34,7 +34,14 @@ from mintline_api.features.mints.use_cases import (
 from mintline_api.features.operations.outbox import SqsOutbox
 from mintline_api.features.operations.use_cases import Accepted, Submission
 from mintline_api.features.transfers.models import BurnRequest, TransferRequest
-from mintline_api.features.transfers.use_cases import accept_burn, accept_transfer
+from mintline_api.features.transfers.use_cases import (
+    CancelTokenOperation,
+    accept_burn,
+    accept_transfer,
+    cancel_token_operation,
+    get_burn,
+    get_transfer,
+)
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.models import Input
 from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters
@@ -141,6 +148,17 @@ class Api:
         """Answer POST /v1/mints/{id}/cancel, past its HTTP."""
         command = CancelMint(mint_id=mint_id, sub=sub, trace="", now=self._process.milliseconds())
         return await cancel_mint(command, mints=self._mints, outbox=self._outbox)
+
+    async def cancel_token_operation(self, operation_id: str, *, sub: str) -> TokenTransfer | TokenBurn:
+        """Answer POST /v1/transfers/{id}/cancel and its like for burns, past their HTTP."""
+        now = self._process.milliseconds()
+        if operation_id.startswith("transfer_"):
+            transfer = await get_transfer(operation_id, sub=sub, operations=self._mints)
+            stop_transfer = CancelTokenOperation(operation=transfer, trace="", now=now)
+            return await cancel_token_operation(stop_transfer, operations=self._mints, outbox=self._outbox)
+        burn = await get_burn(operation_id, sub=sub, operations=self._mints)
+        stop_burn = CancelTokenOperation(operation=burn, trace="", now=now)
+        return await cancel_token_operation(stop_burn, operations=self._mints, outbox=self._outbox)
 
     async def redeem(self, mint_id: str, raw: bytes, *, sub: str) -> None:
         """Answer POST /v1/mints/{id}/transaction, past its HTTP."""

@@ -34,6 +34,10 @@ from mintline_api.features.system.readiness import Readiness
 from mintline_api.features.tokens import routes as tokens
 from mintline_api.features.tokens.ports import Index
 from mintline_api.features.tokens.use_cases import TokenReads
+from mintline_api.features.transfers import routes as transfers
+from mintline_api.features.transfers.checks import TokenChecks
+from mintline_api.features.transfers.context import TRANSFERS, TransfersContext
+from mintline_api.features.transfers.ports import TokenOperationReader
 from mintline_api.features.wallets import routes as wallets
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.catalogue import ProblemCatalogue
@@ -60,6 +64,7 @@ from mintline_api.settings import BODY_LIMIT, Settings
 
 GROUPS = (
     mints.operations,
+    transfers.operations,
     wallets.operations,
     links.operations,
     tokens.operations,
@@ -87,6 +92,7 @@ class Api:
     links: LinkStore
     chain: ChainReader | None
     mints: MintStore
+    token_operations: TokenOperationReader
     outbox: Outbox
     rates: Rates
     gas: GasBudget
@@ -165,6 +171,13 @@ def _provide(app: web.Application, api: Api) -> None:
     app[RATES] = api.rates
     app[MINTS] = MintsContext(
         mints=api.mints, intake=api.mint_intake, chain=api.chain, outbox=api.outbox, sleep=api.sleep
+    )
+    app[TRANSFERS] = TransfersContext(
+        operations=api.mints,
+        intake=api.mint_intake,
+        checks=TokenChecks(tokens=api.index, operations=api.token_operations, chain=api.chain),
+        outbox=api.outbox,
+        sleep=api.sleep,
     )
     app[wallets.WALLETS] = api.wallets
     app[links.LINKING] = Linking(

@@ -48,6 +48,7 @@ from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.operations.outbox import SqsOutbox
 from mintline_api.features.system.readiness import Readiness
 from mintline_api.features.tokens.store import DynamoIndex
+from mintline_api.features.transfers.store import DynamoTokenOperations
 from mintline_api.features.wallets.store import DynamoWallets, KmsKeys
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.connections import Bounded, most_connections
@@ -196,6 +197,9 @@ def _assemble(
         links=DynamoLinks(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
         chain=world.chain,
         mints=DynamoMints(world.dynamo, set_aside=metrics.set_aside),
+        token_operations=DynamoTokenOperations(
+            world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside
+        ),
         outbox=SqsOutbox(with_tracing(world.queues, tracer)),
         rates=Rates(
             DynamoRates(world.dynamo, set_aside=metrics.set_aside),

@@ -17,7 +17,7 @@ from mintline import kinds
 from mintline.key_subjects import PLATFORM, TREASURY
 from mintline.messages import AnyIntent, TransactionKind
 from mintline.queue_port import SendingPort
-from mintline.records import CANCELLED, Mint, Operation, Problem
+from mintline.records import CANCELLED, TOKEN_OPERATION_CANCELLED, Mint, Operation, Problem
 from mintline.states import MintStatus
 from mintline.transaction_records import Transaction, carried_by
 from mintline_broadcaster.intents import ask_for_nonce
@@ -163,6 +163,9 @@ class NonceRelease:
     async def _release_token(self, operation: Operation) -> None:
         if await self._succeeded():
             log.info("operation_waits_for_index", **self._about(operation))
+        elif operation.cancel_requested_at is not None:
+            if await self._reject(operation, TOKEN_OPERATION_CANCELLED):
+                log.info("operation_cancelled", **self._about(operation))
         elif await self._reject(operation, NONCE_TAKEN):
             log.warning("nonce_taken", **self._about(operation))
 

@@ -157,6 +157,7 @@ class Harness:
             links=self.links,
             chain=self.chain,
             mints=self.mints,
+            token_operations=self.mints,
             outbox=self.line,
             rates=Rates(self.rates, limit=self.user_rate, now=self.milliseconds, clock=self.clock),
             gas=GasBudget(self.gas, budget=settings.user_gas_budget, now=self.milliseconds, clock=self.clock),

@@ -47,11 +47,14 @@ class MemoryMints:
         if existing is not None:
             assert isinstance(existing, type(operation))
             return existing
+        self._keep(operation)
+        return None
+
+    def _keep(self, operation: Operation) -> None:
         if isinstance(operation, Mint):
             self.items[operation.mint_id] = operation
         elif isinstance(operation, TokenOperation):
             self.token_operations[operation.operation_id] = operation
-        return None
 
     async def operation(self, operation_id: str) -> Operation | None:
         """Return an operation of any kind as it stands."""
@@ -67,22 +70,38 @@ class MemoryMints:
         place = None if mint is None else carried_by(mint)
         return mint if mint is None or place is None else as_far_as(mint, self.transactions.get(place))
 
-    async def cancel(self, mint: Mint, problem: Problem, *, at: int) -> Mint:
-        """Reject a mint that was not sent, or note on a submitted one that it is to be stopped."""
-        current = self.items[mint.mint_id]
-        place = carried_by(mint)
+    async def cancel(self, operation: OperationT, problem: Problem, *, at: int) -> OperationT:
+        """Reject an operation that was not sent, or note on a submitted one that it is to be stopped."""
+        operation_id = operation.operation_id
+        stored_as = self.token_operations if isinstance(operation, TokenOperation) else self.items
+        current = stored_as[operation_id]
+        place = carried_by(operation)
         carried = None if place is None else self.transactions.get(place)
-        stored = mint.status if carried is None else MintStatus.BUILT
-        there = (current.status, current.nonce, current.cancel_requested_at) == (stored, mint.nonce, None)
-        there = there and may(mint.status, MintStatus.REJECTED)
-        if there and (carried is None or may_still_be_stopped(mint, carried)):
+        stored = operation.status if carried is None else MintStatus.BUILT
+        there = (current.status, current.nonce, current.cancel_requested_at) == (
+            stored,
+            operation.nonce,
+            None,
+        )
+        there = there and may(operation.status, MintStatus.REJECTED)
+        if there and (carried is None or may_still_be_stopped(operation, carried)):
             fields: dict[str, object] = {"cancel_requested_at": at, "updated_at": at}
-            if mint.status is not MintStatus.SUBMITTED:
+            if operation.status is not MintStatus.SUBMITTED:
                 fields |= {"status": MintStatus.REJECTED, "problem": problem}
-            self.items[mint.mint_id] = current.evolve(**fields)
+            self._keep(current.evolve(**fields))
             if place is not None and carried is not None:
                 self.transactions[place] = carried.evolve(filling_at=carried.filling_at or at, updated_at=at)
-        return self._standing(mint.mint_id) or mint
+        present = await self.operation(operation_id)
+        return present if isinstance(present, type(operation)) else operation
+
+    async def under_way(self, sender: str) -> tuple[TokenOperation, ...]:
+        """Return a wallet's transfers and burns whose nonce is not final."""
+        standing = [as_far_as_any(one, self.transactions) for one in self.token_operations.values()]
+        return tuple(
+            one
+            for one in standing
+            if one.sender.address == sender and one.nonce is not None and one.status not in TERMINAL
+        )
 
     async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
         """Return a user's mint ids, newest first."""

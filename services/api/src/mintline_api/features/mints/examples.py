@@ -19,17 +19,16 @@ from mintline_api.features.examples import (
 )
 from mintline_api.features.metadata.examples import METADATA
 from mintline_api.features.mints.models import (
-    AttemptView,
     MintLinks,
     MintList,
     MintRequest,
     MintView,
-    ProblemView,
     Timeline,
     TransactionRequest,
     mint_view,
 )
 from mintline_api.features.mints.self_custody_models import UnsignedTransaction
+from mintline_api.features.operations.models import AttemptView, ProblemView
 
 MINT_REQUEST = MintRequest(metadata=METADATA)
 MINT_REQUEST_JSON = MINT_REQUEST.model_dump(mode="json", exclude_none=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mintline.fields import Address, Bytes32, HexBytes, TokenId, Wei
+from mintline.fields import Address, Bytes32, HexBytes, TokenId
 from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_api.features.metadata.models import Metadata, metadata_url
@@ -15,7 +15,15 @@ from mintline_api.features.mints.self_custody_models import (
     UnsignedTransaction,
     self_custody_view,
 )
-from mintline_api.features.operations.models import MintId
+from mintline_api.features.operations.models import (
+    AttemptView,
+    MintId,
+    ProblemView,
+    attempt_views,
+    latest_tx_hash,
+    problem_view,
+    waiting_view,
+)
 from mintline_api.http.models import Input, PageQuery, Time, View, rfc3339, rfc3339_or_none
 
 
@@ -72,22 +80,6 @@ class Timeline(View):
     cancel_requested_at: Time | None = Field(
         description="When you asked to stop it. Until the status is `rejected`, it may still be mined."
     )
-
-
-class AttemptView(View):
-    """One signed transaction; any attempt can be the one that is mined."""
-
-    tx_hash: Bytes32
-    max_fee_per_gas: Wei
-    max_priority_fee_per_gas: Wei
-    at: Time
-
-
-class ProblemView(View):
-    """What went wrong: a stable code, and a sentence to show."""
-
-    code: str
-    reason: str
 
 
 class MintLinks(View):
@@ -155,7 +147,7 @@ def mint_view(mint: Mint, *, public_url: str, transaction: UnsignedTransaction |
         if mint.token_id is not None
         else None,
         nonce=mint.nonce,
-        tx_hash=mint.tx_hash or (mint.attempts[-1].tx_hash if mint.attempts else None),
+        tx_hash=latest_tx_hash(mint),
         block_number=mint.block_number,
         block_hash=mint.block_hash,
         timeline=Timeline(
@@ -167,29 +159,15 @@ def mint_view(mint: Mint, *, public_url: str, transaction: UnsignedTransaction |
             finalized_at=rfc3339_or_none(mint.finalized_at),
             cancel_requested_at=rfc3339_or_none(mint.cancel_requested_at),
         ),
-        attempts=[
-            AttemptView(
-                tx_hash=attempt.tx_hash,
-                max_fee_per_gas=attempt.max_fee_per_gas,
-                max_priority_fee_per_gas=attempt.max_priority_fee_per_gas,
-                at=rfc3339(attempt.at),
-            )
-            for attempt in mint.attempts
-        ],
-        waiting=_waiting(mint),
-        problem=ProblemView(code=mint.problem.code, reason=mint.problem.reason) if mint.problem else None,
+        attempts=attempt_views(mint),
+        waiting=waiting_view(mint),
+        problem=problem_view(mint),
         self_custody=self_custody_view(mint, transaction),
         links=MintLinks(
             self=f"/v1/mints/{mint.mint_id}",
             token=f"/v1/tokens/{mint.contract}/{mint.token_id}" if known else None,
         ),
     )
-
-
-def _waiting(mint: Mint) -> ProblemView | None:
-    if mint.waiting is None or mint.status is not MintStatus.ACCEPTED:
-        return None
-    return ProblemView(code=mint.waiting.code, reason=mint.waiting.reason)
 
 
 class MintList(View):

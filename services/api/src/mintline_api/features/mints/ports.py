@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mintline.records import Mint, Problem
+from mintline.records import Mint
 from mintline_api.features.operations.ports import OperationStore
 from mintline_api.features.pages import Page
 
@@ -14,14 +14,6 @@ class MintStore(OperationStore, Protocol):
 
     async def get(self, mint_id: str) -> Mint | None:
         """Return the mint as it is now."""
-        ...
-
-    async def cancel(self, mint: Mint, problem: Problem, *, at: int) -> Mint:
-        """Reject a mint that was not sent, note on a submitted one that it is to be stopped.
-
-        Only if its status is still `mint`'s. Returns the mint as it is then, changed or not; `at` is in Unix
-        milliseconds.
-        """
         ...
 
     async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:

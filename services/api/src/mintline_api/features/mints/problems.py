@@ -4,12 +4,6 @@ from __future__ import annotations
 
 from mintline_api.http.problems import ProblemType
 
-NOT_CANCELLABLE = ProblemType(
-    "not-cancellable",
-    409,
-    "Too late to cancel",
-    "The mint is on chain, or its voucher was issued. `detail` says which.",
-)
 MALFORMED_TRANSACTION = ProblemType(
     "malformed-transaction",
     400,

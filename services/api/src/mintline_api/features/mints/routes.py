@@ -27,7 +27,6 @@ from mintline_api.features.mints.models import (
 )
 from mintline_api.features.mints.problems import (
     MALFORMED_TRANSACTION,
-    NOT_CANCELLABLE,
     NOT_WAITING,
     TRANSACTION_MISMATCH,
     UNKNOWN_MINT,
@@ -45,14 +44,21 @@ from mintline_api.features.mints.use_cases import (
     get_mint,
     list_mints,
 )
-from mintline_api.features.mints.waiting import has_heard_of, moved_from, rests, wait_for, wished
-from mintline_api.features.operations.problems import KEY_REUSED
+from mintline_api.features.operations.headers import (
+    IDEMPOTENCY_KEY,
+    IDEMPOTENT_REPLAYED,
+    PREFER,
+    PREFERENCE_APPLIED,
+    location,
+)
+from mintline_api.features.operations.problems import KEY_REUSED, NOT_CANCELLABLE
 from mintline_api.features.operations.requests import nudges_of, read_submission
+from mintline_api.features.operations.waiting import has_heard_of, moved_from, rests, wait_for, wished
 from mintline_api.features.pages import read_page
 from mintline_api.features.wallets.problems import WALLET_DELETED, WALLET_REASSIGNED
 from mintline_api.http.context import DEADLINE, GATE, HTTP, METRICS
 from mintline_api.http.models import NoQuery
-from mintline_api.http.operations import Answer, HeaderField, Operations
+from mintline_api.http.operations import Answer, Operations
 from mintline_api.http.problems import BODY, INVALID_CURSOR, INVALID_PARAMETER
 from mintline_api.http.requests import read_body, read_path, read_query
 from mintline_api.http.responses import json_response
@@ -65,31 +71,6 @@ operations = Operations(
     "Ask for an NFT and follow it to the chain.",
     reads=Scope.MINTS_READ,
     changes=Scope.MINTS_CREATE,
-)
-
-IDEMPOTENCY_KEY = HeaderField(
-    "Idempotency-Key",
-    "Names this request permanently: 1 to 255 printable ASCII characters, a UUID say. Send one always: then "
-    "the request may be repeated after any failure and mints once. Keys of different users never meet.",
-    {
-        "type": "string",
-        "minLength": 1,
-        "maxLength": 255,
-        "pattern": "^[\\x21-\\x7e]([\\x20-\\x7e]*[\\x21-\\x7e])?$",
-    },
-    "8e03978e-40d5-43e8-bc93-6894a57f9324",
-)
-
-
-PREFER = HeaderField(
-    "Prefer",
-    "`wait=N` (RFC 7240) has the answer wait up to N seconds, at most 10, for the mint to reach the chain, "
-    "its end, or a point where it needs you.",
-    {"type": "string"},
-    "wait=10",
-)
-PREFERENCE_APPLIED = HeaderField(
-    "Preference-Applied", "`wait` if the answer waited.", {"type": "string", "enum": ["wait"]}, "wait"
 )
 
 
@@ -117,13 +98,8 @@ PREFERENCE_APPLIED = HeaderField(
             MintView,
             examples.ACCEPTED,
             headers=(
-                HeaderField("Location", "Where to follow it.", {"type": "string"}, f"/v1/mints/{MINT_ID}"),
-                HeaderField(
-                    "Idempotent-Replayed",
-                    "`true` when the key had made this mint before.",
-                    {"type": "string", "enum": ["true"]},
-                    "true",
-                ),
+                location(f"/v1/mints/{MINT_ID}"),
+                IDEMPOTENT_REPLAYED,
                 PREFERENCE_APPLIED,
                 *RATE_LIMIT_HEADERS,
             ),
@@ -230,7 +206,7 @@ async def _mint_response(
                     mint,
                     until,
                     seconds=seconds,
-                    mints=context.mints,
+                    read=context.mints.get,
                     now=http.now,
                     sleep=context.sleep,
                 )

@@ -89,33 +89,37 @@ class DynamoMints:
         """Return the mint as it stands now."""
         return await read_mint(self._dynamo, mint_id, self._set_aside)
 
-    async def cancel(self, mint: Mint, problem: Problem, *, at: int) -> Mint:
-        """Reject a mint that was not sent, or note on a submitted one that it is to be stopped.
+    async def cancel(self, operation: OperationT, problem: Problem, *, at: int) -> OperationT:
+        """Reject an operation that was not sent, or note on a submitted one that it is to be stopped.
 
         The nonce of a transaction that carries it is for a no-op from then on, by the same write.
         """
-        place = carried_by(mint)
+        place = carried_by(operation)
         carried = None if place is None else await read_transaction(self._dynamo, place, self._set_aside)
-        if carried is not None and not may_still_be_stopped(mint, carried):
-            return await self.get(mint.mint_id) or mint
-        stored = mint.status if carried is None else MintStatus.BUILT
+        if carried is not None and not may_still_be_stopped(operation, carried):
+            return await self._again(operation)
+        stored = operation.status if carried is None else MintStatus.BUILT
         still = (
             Clause("still_there", "status", "eq", (stored.value,)),
             Clause("first_request", "cancel_requested_at", "missing"),
             *(() if place is None else (Clause("its_nonce", "nonce", "eq", (place.nonce,)),)),
         )
-        if mint.status is MintStatus.SUBMITTED:
+        if operation.status is MintStatus.SUBMITTED:
             requested: Item = {"cancel_requested_at": at, "updated_at": at}
-            update = Update(MINTS, {"mint_id": mint.mint_id}, set=requested, where=still)
+            update = Update(MINTS, {"mint_id": operation.operation_id}, set=requested, where=still)
         else:
             ended: Item = {"problem": to_item(problem), "cancel_requested_at": at}
-            update = transition(mint.mint_id, MintStatus.REJECTED, at=at, set=ended, where=still)
+            update = transition(operation.operation_id, MintStatus.REJECTED, at=at, set=ended, where=still)
         with suppress(ConditionFailed, TransactionCancelled):
             if carried is None:
                 await self._dynamo.write(update)
             else:
                 await self._together(update, filling(carried, at=at))
-        return await self.get(mint.mint_id) or mint
+        return await self._again(operation)
+
+    async def _again(self, operation: OperationT) -> OperationT:
+        present = await self.operation(operation.operation_id)
+        return present if isinstance(present, type(operation)) else operation
 
     async def _together(self, *changes: Change) -> None:
         try:

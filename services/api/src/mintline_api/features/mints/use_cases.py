@@ -17,11 +17,12 @@ from mintline_api.features.links.ports import LinkStore
 from mintline_api.features.links.use_cases import linked_wallet
 from mintline_api.features.mints.models import MintRequest
 from mintline_api.features.mints.ports import MintStore
-from mintline_api.features.mints.problems import NOT_CANCELLABLE, UNKNOWN_MINT
+from mintline_api.features.mints.problems import UNKNOWN_MINT
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import Outbox
-from mintline_api.features.operations.use_cases import Accepted, Intake, Submission
+from mintline_api.features.operations.problems import NOT_CANCELLABLE
+from mintline_api.features.operations.use_cases import TRIES, Accepted, Intake, Submission
 from mintline_api.features.pages import PageRequest
 from mintline_api.http.problems import RequestRefused
 
@@ -31,8 +32,6 @@ _PAGES_PER_REQUEST = 5
 _FILTER_WINDOW = 100
 UNSENT = frozenset({MintStatus.ACCEPTED, MintStatus.BUILT})
 """Nothing of a mint in these states has reached a node, nor can it any more once it is rejected."""
-TRIES = 10
-"""Reads of a mint that keeps moving while it is to be stopped."""
 _TOO_LATE = {
     MintStatus.ISSUED: "Its voucher is in your hands: do not redeem it, and it expires.",
     MintStatus.MINED: "It is on chain.",

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from mintline.authorizations import Authorization
 from mintline.messages import BuildMint, ReviewMint, SelfRedeem
-from mintline.records import Operation
+from mintline.records import Operation, Problem
 
 OperationT = TypeVar("OperationT", bound=Operation)
 
@@ -23,6 +23,14 @@ class OperationStore(Protocol):
 
     async def operation(self, operation_id: str) -> Operation | None:
         """Return an operation of any kind as it is now."""
+        ...
+
+    async def cancel(self, operation: OperationT, problem: Problem, *, at: int) -> OperationT:
+        """Reject an operation that was not sent, note on a submitted one that it is to be stopped.
+
+        Only if its status is still `operation`'s. Returns it as it is then, changed or not; `at` is in Unix
+        milliseconds.
+        """
         ...
 
 

@@ -10,3 +10,9 @@ KEY_REUSED = ProblemType(
     "Idempotency key used for another body",
     "A key belongs to one request permanently. Repeat the same body, or choose a new key.",
 )
+NOT_CANCELLABLE = ProblemType(
+    "not-cancellable",
+    409,
+    "Too late to cancel",
+    "It is on chain, or it is a mint whose voucher was issued. `detail` says which.",
+)

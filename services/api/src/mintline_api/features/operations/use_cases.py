@@ -34,6 +34,8 @@ from mintline_api.limits.rates import Rates
 
 log = structlog.get_logger()
 
+TRIES = 10
+"""Reads of an operation that keeps moving while it is to be stopped."""
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ID_CHARACTERS = 26
 _ID_BYTES = 17

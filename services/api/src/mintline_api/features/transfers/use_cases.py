@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
 
 from mintline.authorizations import Authorization
-from mintline.records import TokenBurn, TokenTransfer
+from mintline.errors import Unavailable
+from mintline.messages import ReviewMint
+from mintline.records import TOKEN_OPERATION_CANCELLED, TokenBurn, TokenTransfer, Wallet
 from mintline.states import MintStatus
-from mintline_api.features.operations.use_cases import Accepted, Intake, Submission
+from mintline_api.features.operations.nudges import Nudges
+from mintline_api.features.operations.ports import OperationStore, Outbox
+from mintline_api.features.operations.problems import NOT_CANCELLABLE
+from mintline_api.features.operations.use_cases import TRIES, Accepted, Intake, Submission
+from mintline_api.features.transfers.checks import TokenChecks, check_recipient
 from mintline_api.features.transfers.models import BurnRequest, TransferRequest
+from mintline_api.features.transfers.problems import UNKNOWN_BURN, UNKNOWN_TRANSFER
 from mintline_api.http.problems import RequestRefused
+
+log = structlog.get_logger()
+
+_TOO_LATE = {
+    MintStatus.MINED: "It is on chain.",
+    MintStatus.FINALIZED: "It is on chain.",
+    MintStatus.REVERTED: "It was mined, and failed.",
+}
 
 TokenOperationT = TypeVar("TokenOperationT", TokenTransfer, TokenBurn)
 TokenRequestT = TypeVar("TokenRequestT", bound=BurnRequest)
 
 
 async def accept_transfer(
-    submission: Submission[TransferRequest], *, intake: Intake
+    submission: Submission[TransferRequest], *, intake: Intake, checks: TokenChecks | None = None
 ) -> Accepted[TokenTransfer]:
-    """Send a token out of the user's wallet in custody, once; raises RequestRefused as `accept_mint` does."""
-    return await _accept(TokenTransfer, submission, intake=intake, to=submission.request.to)
+    """Send a token out of the user's wallet in custody, once; raises RequestRefused as `accept_mint` does.
+
+    It also raises that for what `checks` refuse; without these the builder refuses it.
+    """
+    to = submission.request.to
+    return await _accept(TokenTransfer, submission, intake=intake, checks=checks, to=to)
 
 
-async def accept_burn(submission: Submission[BurnRequest], *, intake: Intake) -> Accepted[TokenBurn]:
-    """Burn a token of the user's wallet in custody, once; raises RequestRefused as `accept_mint` does."""
-    return await _accept(TokenBurn, submission, intake=intake)
+async def accept_burn(
+    submission: Submission[BurnRequest], *, intake: Intake, checks: TokenChecks | None = None
+) -> Accepted[TokenBurn]:
+    """Burn a token of the user's wallet in custody, once; raises RequestRefused as `accept_transfer` does."""
+    return await _accept(TokenBurn, submission, intake=intake, checks=checks)
 
 
 async def _accept(
-    record: type[TokenOperationT], submission: Submission[TokenRequestT], *, intake: Intake, **fields: object
+    record: type[TokenOperationT],
+    submission: Submission[TokenRequestT],
+    *,
+    intake: Intake,
+    checks: TokenChecks | None,
+    **fields: object,
 ) -> Accepted[TokenOperationT]:
     request, sub = submission.request, submission.sub
     contract = request.contract or intake.default_collection
@@ -36,6 +65,8 @@ async def _accept(
     try:
         await intake.collections.known(contract)
         wallet = await intake.wallets.usable(sub)
+        if checks is not None:
+            await _check(request, wallet, contract, checks)
         permit = await intake.permit(sub, paying=wallet)
     except RequestRefused:
         if (replayed := await intake.made_before(record, operation_id, submission)) is None:
@@ -62,3 +93,74 @@ async def _accept(
         intake.give_back(permit, sub)
         raise
     return await intake.create(operation, authorization, unused=lambda _: intake.give_back(permit, sub))
+
+
+async def _check(request: BurnRequest, wallet: Wallet, contract: str, checks: TokenChecks) -> None:
+    address, token_id = wallet.address, request.token_id
+    if isinstance(request, TransferRequest):
+        check_recipient(request.to, wallet=address, contract=contract)
+    await checks.holds(address, contract, token_id)
+    if isinstance(request, TransferRequest):
+        await checks.takes(request.to, wallet=address, contract=contract, token_id=token_id)
+
+
+async def get_transfer(transfer_id: str, *, sub: str, operations: OperationStore) -> TokenTransfer:
+    """Return the caller's transfer; another user's is as unknown as none."""
+    operation = await operations.operation(transfer_id)
+    if not isinstance(operation, TokenTransfer) or operation.asked_by != sub:
+        raise RequestRefused(UNKNOWN_TRANSFER, "Transfer not found.")
+    return operation
+
+
+async def get_burn(burn_id: str, *, sub: str, operations: OperationStore) -> TokenBurn:
+    """Return the caller's burn; another user's is as unknown as none."""
+    operation = await operations.operation(burn_id)
+    if not isinstance(operation, TokenBurn) or operation.asked_by != sub:
+        raise RequestRefused(UNKNOWN_BURN, "Burn not found.")
+    return operation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelTokenOperation(Generic[TokenOperationT]):
+    """Asks for a transfer or burn of the user's to be stopped; `now` is in Unix milliseconds."""
+
+    operation: TokenOperationT
+    trace: str
+    now: int
+
+
+async def cancel_token_operation(
+    command: CancelTokenOperation[TokenOperationT],
+    *,
+    operations: OperationStore,
+    outbox: Outbox,
+    nudges: Nudges | None = None,
+) -> TokenOperationT:
+    """Stop a transfer or burn, or ask for that, as `cancel_mint` does, and return it as it is then.
+
+    Raises RequestRefused for one that is on chain.
+    """
+    operation, now = command.operation, command.now
+    for _ in range(TRIES):
+        if operation.status is MintStatus.REJECTED:
+            break
+        if operation.status in _TOO_LATE:
+            raise RequestRefused(
+                NOT_CANCELLABLE,
+                f"The {operation.kind} is {operation.status.value}. {_TOO_LATE[operation.status]}",
+            )
+        if operation.cancel_requested_at is not None:
+            break
+        operation = await operations.cancel(operation, TOKEN_OPERATION_CANCELLED, at=now)
+    else:
+        raise Unavailable(f"the {operation.kind} kept moving")
+    if operation.nonce is not None and operation.problem in (None, TOKEN_OPERATION_CANCELLED):
+        # Sent on every request: a crash may have come between the record and the message.
+        review = ReviewMint(mint_id=operation.operation_id, trace=command.trace)
+        await (nudges or Nudges()).send(outbox.review(review), mint_id=operation.operation_id)
+    log.info(
+        "operation_cancelled" if operation.status is MintStatus.REJECTED else "operation_cancel_asked",
+        operation_id=operation.operation_id,
+        status=operation.status.value,
+    )
+    return operation

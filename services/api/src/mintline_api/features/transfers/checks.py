@@ -1,0 +1,102 @@
+"""What is refused of a transfer or burn at once, by the index, the records and the chain as they are now.
+
+The builder simulates the very call before it reserves a nonce, so nothing here has to be certain: it tells
+the user at once what would fail later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from mintline.chain.calls import Call, CallReverted
+from mintline.errors import Rejected, Retryable
+from mintline.eth import transfer_calldata
+from mintline_api.chain import ChainReader
+from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
+from mintline_api.features.transfers.ports import TokenOperationReader, TokenReader
+from mintline_api.features.transfers.problems import (
+    INVALID_RECIPIENT,
+    NOT_TOKEN_OWNER,
+    RECIPIENT_REFUSED,
+    TOKEN_BURNED,
+    TOKEN_OPERATION_PENDING,
+)
+from mintline_api.http.problems import Fault, ProblemType, RequestRefused
+
+log = structlog.get_logger()
+
+CHAIN_SECONDS = 2.0
+"""How long a request waits for a node that is asked about its recipient."""
+_REFUSES = "ERC721InvalidReceiver"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenChecks:
+    """Refuses transfers and burns that would fail; without a `chain` no recipient's code is asked."""
+
+    tokens: TokenReader
+    operations: TokenOperationReader
+    chain: ChainReader | None
+
+    async def holds(self, wallet: str, contract: str, token_id: int) -> None:
+        """Raise RequestRefused unless a wallet holds the token, and nothing else is done with it."""
+        token = await self.tokens.token(contract, token_id)
+        if token is None:
+            raise _refused(
+                UNKNOWN_TOKEN, f"Token {token_id} of {contract} not found in the index.", "token_id"
+            )
+        if token.owner is None:
+            raise _refused(TOKEN_BURNED, f"Token {token_id} of {contract} was burned.", "token_id")
+        if token.owner != wallet:
+            raise _refused(
+                NOT_TOKEN_OWNER,
+                f"Token {token_id} of {contract} is not held by your wallet {wallet}. Send the id of a token "
+                "that it holds.",
+                "token_id",
+            )
+        for operation in await self.operations.under_way(wallet):
+            if (operation.contract, operation.token_id) == (contract, token_id):
+                raise _refused(
+                    TOKEN_OPERATION_PENDING,
+                    f"The {operation.kind} {operation.operation_id} of token {token_id} is under way.",
+                    "token_id",
+                )
+
+    async def takes(self, recipient: str, *, wallet: str, contract: str, token_id: int) -> None:
+        """Raise RequestRefused if a node says that the recipient is a contract that takes no such token."""
+        if self.chain is None:
+            return
+        data = transfer_calldata(sender=wallet, to=recipient, token_id=token_id)
+        try:
+            async with asyncio.timeout(CHAIN_SECONDS):
+                if await self.chain.code(recipient):
+                    await self.chain.call(Call(sender=wallet, to=contract, data=data))
+        except CallReverted as reverted:
+            # Anything else may be the collection's own refusal, about which the builder knows what to do.
+            if reverted.revert is not None and reverted.revert.name == _REFUSES:
+                raise _refused(
+                    RECIPIENT_REFUSED,
+                    f"The contract {recipient} does not accept ERC-721 tokens. Send another address.",
+                    "to",
+                ) from reverted
+        except (Retryable, Rejected, TimeoutError) as error:
+            log.warning("recipient_unchecked", error=type(error).__name__)
+
+
+def check_recipient(to: str, *, wallet: str, contract: str) -> None:
+    """Raise RequestRefused for a recipient that cannot be meant."""
+    if to == contract:
+        raise _refused(
+            INVALID_RECIPIENT, "`to` is the collection's own contract: send another address.", "to"
+        )
+    if to == wallet:
+        raise _refused(
+            INVALID_RECIPIENT, "`to` is the wallet that holds the token: send another address.", "to"
+        )
+
+
+def _refused(kind: ProblemType, detail: str, member: str) -> RequestRefused:
+    return RequestRefused(kind, detail, faults=[Fault(detail, pointer=f"#/{member}")])
