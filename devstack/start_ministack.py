@@ -2,11 +2,15 @@
 
 By itself ministack checks them only together with IAM and every signature (`AUTH=true`). Without them,
 `/oauth2/userInfo` would still know a user who is signed out or disabled, and a client could sign users in by
-flows that it does not list. Runs in the emulator's own environment, whose version is pinned by hash.
+flows that it does not list. Nor does it know the second secret of an app client, which Cognito has since
+2026: AddUserPoolClientSecret, ListUserPoolClientSecrets, DeleteUserPoolClientSecret. Runs in the emulator's
+own environment, whose version is pinned by hash.
 """
 
 from __future__ import annotations
 
+import secrets
+import time
 from typing import Any
 
 from ministack.app import main
@@ -14,6 +18,9 @@ from ministack.services import cognito
 
 answer_userinfo = cognito.handle_oauth2_userinfo
 run_idp_handler = cognito._run_idp_handler  # noqa: SLF001
+dispatch_idp = cognito._dispatch_idp  # noqa: SLF001
+authenticate_client = cognito._authenticate_client  # noqa: SLF001
+MOST_SECRETS = 2
 
 
 def checked_userinfo(method: str, path: str, headers: dict[str, str], body: bytes, query_params: Any) -> Any:
@@ -34,7 +41,84 @@ def checked_idp_handler(handler: Any, action: str, data: Any) -> Any:
     return run_idp_handler(checked, action, data)
 
 
+def secrets_of(client: Any) -> list[dict[str, Any]]:
+    """Return an app client's secrets, oldest first."""
+    first = {
+        "ClientSecretId": f"{client['ClientId']}--1",
+        "ClientSecretValue": client["ClientSecret"],
+        "ClientSecretCreateDate": client["CreationDate"],
+    }
+    known: list[dict[str, Any]] = client.setdefault("ClientSecrets", [first])
+    return known
+
+
+def refused(code: str, message: str) -> Any:
+    """Return an error of Cognito's."""
+    return cognito.error_response_json(code, message, 400)
+
+
+def secret_action(action: str, data: Any) -> Any:
+    """Add, list or delete a secret of an app client, as Cognito's API reference has it."""
+    pool, error = cognito._resolve_pool(data.get("UserPoolId"))  # noqa: SLF001
+    client = None if error else pool["_clients"].get(data.get("ClientId"))
+    if client is None:
+        return error or refused("ResourceNotFoundException", "Client not found.")
+    if not client.get("ClientSecret"):
+        return refused("InvalidParameterException", "Client has no secret.")
+    if action == "ListUserPoolClientSecrets":
+        names = ("ClientSecretId", "ClientSecretCreateDate")
+        shown = [{name: one[name] for name in names} for one in secrets_of(client)]
+        return cognito.json_response({"ClientSecrets": shown})
+    return add_secret(client, data) if action == "AddUserPoolClientSecret" else delete_secret(client, data)
+
+
+def add_secret(client: Any, data: Any) -> Any:
+    """Give an app client a second secret."""
+    held = secrets_of(client)
+    if len(held) >= MOST_SECRETS:
+        return refused("LimitExceededException", "Two secrets at most.")
+    added = {
+        "ClientSecretId": f"{client['ClientId']}--{secrets.token_hex(8)}",
+        "ClientSecretValue": data.get("ClientSecret") or cognito._client_secret(),  # noqa: SLF001
+        "ClientSecretCreateDate": time.time(),
+    }
+    held.append(added)
+    return cognito.json_response({"ClientSecretDescriptor": added})
+
+
+def delete_secret(client: Any, data: Any) -> Any:
+    """Delete one of an app client's two secrets."""
+    held = secrets_of(client)
+    left = [one for one in held if one["ClientSecretId"] != data.get("ClientSecretId")]
+    if len(left) == len(held):
+        return refused("ResourceNotFoundException", "Secret not found.")
+    if not left:
+        return refused("InvalidParameterException", "The last secret stays.")
+    client["ClientSecrets"], client["ClientSecret"] = left, left[0]["ClientSecretValue"]
+    return cognito.json_response({})
+
+
+async def dispatch_with_secrets(action: str, data: Any) -> Any:
+    """Answer the actions that the emulator lacks."""
+    if action.endswith(("UserPoolClientSecret", "UserPoolClientSecrets")):
+        return secret_action(action, data)
+    return await dispatch_idp(action, data)
+
+
+def authenticate_by_any_secret(headers: Any, form: Any) -> Any:
+    """Read a client's credentials; any secret of its stands for the one that the emulator compares with."""
+    client_id, secret = authenticate_client(headers, form)
+    _, _, client = cognito._find_pool_by_client_id(client_id)  # noqa: SLF001
+    if client and client.get("ClientSecret"):
+        values = [one["ClientSecretValue"] for one in secrets_of(client)]
+        if secret in values:
+            return client_id, client["ClientSecret"]
+    return client_id, secret
+
+
 cognito.handle_oauth2_userinfo = checked_userinfo
+cognito._dispatch_idp = dispatch_with_secrets  # noqa: SLF001
+cognito._authenticate_client = authenticate_by_any_secret  # noqa: SLF001
 cognito._run_idp_handler = checked_idp_handler  # noqa: SLF001
 
 if __name__ == "__main__":

@@ -194,6 +194,43 @@ def budget(
 
 
 @app.command()
+def rotate(
+    client_id: ClientId,
+    *,
+    retire: Annotated[
+        bool,
+        typer.Option("--retire", help="Make no new secret: drop the previous one, which nothing uses now."),
+    ] = False,
+    prefix: Prefix = None,
+    user_pool: UserPool = None,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Give a client a new secret, printed once; the previous one stays good until --retire.
+
+    Example: mintline clients rotate CLIENT_ID, change the backend's secret, mintline clients rotate CLIENT_ID
+    --retire
+    """
+    place = Place(prefix, user_pool, region, endpoint_url, state)
+    screen = Screen(as_json=as_json)
+    if retire:
+        retired = place.execute(lambda registry: registry.app_clients.retire_secrets(client_id))
+        if retired is None:
+            _stop_unknown(client_id)
+        screen.say(f"{retired} previous secret{'' if retired == 1 else 's'} dropped")
+        screen.result({"client_id": client_id, "retired": retired})
+        return
+    secret = place.execute(lambda registry: registry.app_clients.add_secret(client_id))
+    if secret is None:
+        _stop_unknown(client_id)
+    screen.say(f"secret  {secret}")
+    screen.say("The secret is not shown again, and the previous one stays good until --retire.", style="dim")
+    screen.result({"client_id": client_id, "client_secret": secret})
+
+
+@app.command()
 def disable(
     client_id: ClientId,
     *,

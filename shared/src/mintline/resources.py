@@ -124,7 +124,9 @@ CHALLENGES = Table("challenges", partition=Key("nonce"), ttl="expires")
 
 RATES = Table("rates", partition=Key("rate_id"), ttl="expires")
 """One item per user and minute in which they write much: `rate_id` is `{sub}#{minute}`, `taken` the writes
-that the copies of the api have leased. Written by the api."""
+that the copies of the api have leased. Also one per machine client and hour, `{client_id}#hour#{hour}` with
+the mints that the api has accepted, and one per client and day, `{client_id}#day#{day}` with wei. Written by
+the api."""
 
 REVOCATIONS = Table("revocations", partition=Key("chain"), sort=Key("sub"), ttl="expires")
 """One item per user and chain whose token the pool refused, for days: `revoked_before` (Unix seconds), and

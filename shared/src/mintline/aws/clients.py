@@ -24,9 +24,11 @@ from mintline.set_aside import SetAside
 
 if TYPE_CHECKING:
     from types_aiobotocore_cognito_idp import CognitoIdentityProviderClient
+    from types_aiobotocore_cognito_idp.type_defs import ClientSecretDescriptorTypeTypeDef
 
 TOKEN_MINUTES = 60
 """How long an access token of a machine client is valid."""
+MOST_SECRETS = 2
 _PAGE = 100
 _THERE = (Clause("on_record", "client_id", "exists"),)
 
@@ -42,7 +44,10 @@ class AppClient:
 class AppClients:
     """The confidential app clients of one user pool, for the client-credentials grant.
 
-    Source: "Scopes, M2M, and resource servers" in Amazon Cognito's developer guide; RFC 6749, section 4.4.
+    One has two secrets at most, so that a backend can change from one to the other, and never none.
+
+    Source: "Scopes, M2M, and resource servers" in Amazon Cognito's developer guide; AddUserPoolClientSecret,
+    ListUserPoolClientSecrets and DeleteUserPoolClientSecret in its API reference; RFC 6749, section 4.4.
     """
 
     def __init__(self, cognito: CognitoIdentityProviderClient, user_pool_id: str) -> None:
@@ -66,6 +71,32 @@ class AppClients:
         made = response["UserPoolClient"]
         return AppClient(made["ClientId"], made["ClientSecret"])
 
+    async def add_secret(self, client_id: str) -> str | None:
+        """Give an app client another secret, and return it; None if there is no such client.
+
+        The one before stays good until `retire_secrets`; of two earlier ones the older is dropped first.
+        Raises Unavailable.
+        """
+        held = await self._secrets(client_id)
+        if held is None:
+            return None
+        for secret in held[: max(0, len(held) - MOST_SECRETS + 1)]:
+            await self._drop(client_id, secret)
+        with translated():
+            response = await self._cognito.add_user_pool_client_secret(
+                UserPoolId=self._user_pool_id, ClientId=client_id
+            )
+        return response["ClientSecretDescriptor"]["ClientSecretValue"]
+
+    async def retire_secrets(self, client_id: str) -> int | None:
+        """Drop all secrets of an app client but the newest, and return how many; None likewise."""
+        held = await self._secrets(client_id)
+        if held is None:
+            return None
+        for secret in held[:-1]:
+            await self._drop(client_id, secret)
+        return len(held) - 1
+
     async def delete(self, client_id: str) -> None:
         """Delete an app client, if there is one; raises Unavailable."""
         with translated():
@@ -74,6 +105,25 @@ class AppClients:
             except ClientError as error:
                 if error_code(error) != "ResourceNotFoundException":
                     raise
+
+    async def _secrets(self, client_id: str) -> list[ClientSecretDescriptorTypeTypeDef] | None:
+        """Return an app client's secrets, without their values and oldest first; None likewise."""
+        with translated():
+            try:
+                response = await self._cognito.list_user_pool_client_secrets(
+                    UserPoolId=self._user_pool_id, ClientId=client_id
+                )
+            except ClientError as error:
+                if error_code(error) != "ResourceNotFoundException":
+                    raise
+                return None
+        return sorted(response["ClientSecrets"], key=lambda secret: secret["ClientSecretCreateDate"])
+
+    async def _drop(self, client_id: str, secret: ClientSecretDescriptorTypeTypeDef) -> None:
+        with translated():
+            await self._cognito.delete_user_pool_client_secret(
+                UserPoolId=self._user_pool_id, ClientId=client_id, ClientSecretId=secret["ClientSecretId"]
+            )
 
 
 class DynamoClients:

@@ -1,4 +1,9 @@
-"""Counts of writes and of gas, in DynamoDB."""
+"""Counts of writes, of gas and of machine clients' use, in DynamoDB.
+
+::
+
+    use of a client   fits (taken ≤ limit - amount) ─▶ the count as it is; first_use (no item) for the first
+"""
 
 from __future__ import annotations
 
@@ -6,14 +11,17 @@ from contextlib import suppress
 
 from pydantic import Field
 
-from mintline.aws.dynamo import Dynamo, Item, Update
+from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
 from mintline.aws.records import read, unusable
-from mintline.errors import Unreadable, Unwritable
+from mintline.errors import Unavailable, Unreadable, Unwritable
 from mintline.fields import Wei
 from mintline.messages import Frozen
 from mintline.records import scoped
 from mintline.resources import ACCOUNTS, RATES
 from mintline.set_aside import SetAside
+
+_TRIES = 3
+"""An item that is missing is created by somebody, and stays for days."""
 
 
 class _Taken(Frozen):
@@ -42,6 +50,59 @@ class DynamoRates:
         except Unwritable as error:
             raise unusable(RATES, key, error, self._set_aside) from None
         return read(_Taken, RATES, item, self._set_aside).taken
+
+
+class DynamoClientUse:
+    """The table of rates, as the use of machine clients' budgets."""
+
+    def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
+        self._dynamo = dynamo
+        self._set_aside = set_aside or SetAside()
+
+    async def take(self, use_id: str, amount: int, *, limit: int | None, expires: int) -> int | None:
+        """Add to a count unless it would pass `limit`; return None if it was added, else the count as it is.
+
+        Raises Unusable for a count that cannot be read: its client mints nothing until the window's end.
+        """
+        key: Item = {"rate_id": use_id}
+        present = Clause("counted", "rate_id", "exists")
+        fits = present if limit is None else Clause("fits", "taken", "le", (limit - amount,))
+        for _ in range(_TRIES):
+            try:
+                await self._dynamo.write(Update(RATES, key, add={"taken": amount}, where=(fits,)))
+            except Unwritable as error:
+                raise unusable(RATES, key, error, self._set_aside) from None
+            except ConditionFailed as lost:
+                if lost.item is not None:
+                    return read(_Taken, RATES, lost.item, self._set_aside).taken
+            else:
+                return None
+            if limit is not None and amount > limit:
+                return 0
+            first = Put(
+                RATES,
+                {**key, "taken": amount, "expires": expires},
+                where=(Clause("first_use", "rate_id", "missing"),),
+            )
+            try:
+                await self._dynamo.write(first)
+            except ConditionFailed:
+                continue
+            return None
+        raise Unavailable("the count of a client's use kept being changed")
+
+    async def give_back(self, use_id: str, amount: int) -> None:
+        """Take off a count what was added and came to nothing; nothing if the window is long over."""
+        counted = Clause("counted", "taken", "ge", (amount,))
+        with suppress(ConditionFailed):
+            await self._dynamo.write(
+                Update(RATES, {"rate_id": use_id}, add={"taken": -amount}, where=(counted,))
+            )
+
+    async def used(self, use_id: str) -> int:
+        """Return a count."""
+        item = await self._dynamo.get(RATES, {"rate_id": use_id})
+        return 0 if item is None else read(_Taken, RATES, item, self._set_aside).taken
 
 
 class _GasGiven(Frozen):
