@@ -73,6 +73,15 @@ async def test_take__when_mints_come_one_after_the_other_in_quick_succession__le
     assert len(counter.leases) < 20
 
 
+async def test_take__when_several_mints_come_within_a_minute__then_few_of_them_lease(
+    token_ids: TokenIds, counter: MemoryTokenIds, clock: Clock
+) -> None:
+    for _ in range(60):
+        await token_ids.take(CONTRACT)
+        clock.now += 10
+    assert len(counter.leases) <= 60 / 5
+
+
 async def test_take__when_mints_arrive_together__leases_once_for_all_that_wait(
     token_ids: TokenIds, counter: MemoryTokenIds
 ) -> None:

@@ -45,8 +45,8 @@ MARGIN = MAX_LEASE
 REACH = 1_000_000
 """Ids so far above the counter are not looked at: another issuer may choose any, up to 2^256."""
 _ROUNDS = 20
-BUSY_SECONDS = 1.0
-"""A lease that comes so soon after the one before is twice as large; a later one is for one mint again."""
+BUSY_SECONDS = 60.0
+"""A lease that comes so soon after the one before is twice as large; a later one is half as large."""
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ class TokenIds:
             while pool.waiting:
                 now = self._clock()
                 busy = now - pool.leased_at < BUSY_SECONDS
-                pool.block = min(2 * pool.block, MAX_BLOCK) if busy else 1
+                pool.block = min(2 * pool.block, MAX_BLOCK) if busy else max(1, pool.block // 2)
                 pool.leased_at = now
                 count = min(max(len(pool.waiting), pool.block), MAX_LEASE)
                 first = await self._lease_unused(contract, pool, count)
