@@ -109,7 +109,7 @@ def test_builder__when_the_deployment_has_a_relayer__then_it_is_told_of_it(
 
     relayer = deployment.chain.relayer
     assert relayer is not None
-    assert told.pop("MINTLINE_RELAYER") == relayer.model_dump_json()
+    assert json.loads(told.pop("MINTLINE_RELAYERS")) == [relayer.model_dump(mode="json")]
     assert told == not_told
 
 

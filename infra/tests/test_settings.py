@@ -29,7 +29,15 @@ MODELS: Mapping[str, type[ServiceSettings]] = {
 }
 LIMITS = {
     "api": {"user_rate", "user_gas_budget"},
-    "builder": {"user_gas_budget", "max_transaction_cost", "max_fee", "max_wait", "max_chain_skew"},
+    "builder": {
+        "user_gas_budget",
+        "max_transaction_cost",
+        "relayer_min_balance",
+        "relayer_target_balance",
+        "max_fee",
+        "max_wait",
+        "max_chain_skew",
+    },
     "broadcaster": {"fee_cap"},
 }
 
@@ -63,7 +71,9 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
         "max_top_up_mints": "counts mints, so it follows fees by itself",
         "max_top_up": "the policy document's max_top_up_value; user_gas_budget bounds a wallet's cost",
         "voucher_ttl": "a day; with max_chain_skew within the policy document's max_voucher_ttl",
-        "max_batch": "with the authorizations of a hundred mints a batch fits the enclave's frame",
+        "relayer": "the name of earlier versions for a single one of relayers",
+        "max_batch": "the policy document's max_batch; what exceeds the enclave's frame is another batch",
+        "batch_wait": "what a lone mint is delayed by, whatever the chain",
         "max_batch_gas": "what a transaction may use since Osaka (EIP-7825)",
         "max_gas": "the contract's own need, measured on each fork (GAS.md)",
         "max_recipient_gas": "a property of recipients, whatever the chain",
@@ -146,6 +156,8 @@ def test_limits__when_a_deployment_sets_them__then_each_service_that_reads_one_i
         user_rate=7,
         user_gas_budget=11 * 10**17,
         max_transaction_cost=13 * 10**16,
+        relayer_min_balance=3 * 10**17,
+        relayer_target_balance=5 * 10**17,
         max_fee=17 * 10**9,
         fee_cap=19 * 10**9,
         max_wait=2_300,

@@ -77,7 +77,7 @@ async def test_sponsored_mints__when_posted_at_once__share_transactions_of_the_r
     wallet = (await entry.user.get("/v1/wallet"))["address"]
     posted = await asyncio.gather(*(entry.sponsored(f"sponsored {number}") for number in range(BURST)))
     ended = [await entry.until(one, "finalized") for one in posted]
-    assert {one["sender"] for one in ended} == {harness.info["relayer"]}
+    assert {one["sender"] for one in ended} <= set(harness.info["relayers"])
     carried = Counter(one["tx_hash"] for one in ended)
     assert len(carried) <= BURST // 3, carried
     assert {await entry.owner(one["token_id"]) for one in ended} == {wallet}

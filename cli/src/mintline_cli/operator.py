@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mintline_cli.execution import execute
+from mintline.key_subjects import MAX_RELAYERS
+from mintline_cli.execution import ending_on_errors, execute, stop
 from mintline_cli.options import Deployment, EndpointUrl, Json
 from mintline_cli.output import Screen
 from mintline_ops import deployment_setup
@@ -95,22 +96,51 @@ def deploy(
     screen.result(asdict(deployed))
 
 
-@app.command("grant-relayer")
-def grant_relayer(
+@app.command()
+def relayers(
     *,
     document: Deployment,
-    rpc_url: RpcUrl,
-    keystore: Keystore,
-    password: Password,
+    count: Annotated[int, typer.Option(min=1, max=MAX_RELAYERS, help="How many there are to be.")],
+    rpc_url: Annotated[str | None, typer.Option("--rpc", help="A node of the deployment's chain.")] = None,
+    keystore: Annotated[
+        Path | None, typer.Option(help="The administrator's key: grants the relayers their role by it.")
+    ] = None,
+    password: Annotated[
+        str | None, typer.Option(envvar="MINTLINE_KEYSTORE_PASSWORD", help="The file's password.")
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="A policy document, which is made to name the relayers.")
+    ] = None,
     max_gas: MaxGas = MAX_GAS,
+    endpoint_url: EndpointUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Let the document's relayer mint batches at a contract that was deployed before it was made."""
+    """Make relayers' keys until there are as many as asked for, and let all of them send sponsored mints.
+
+    Repeating it does what is still to be done. Afterwards deploy a signer with the policy document, then the
+    builder.
+    """
     screen = Screen(as_json=as_json)
-    administrator = Administrator(document, rpc_url, keystore, password, max_gas)
-    done = execute(deployment_setup.grant_relayer(administrator))
-    screen.say(f"{done.relayer} may mint batches at {done.contract}" + ("" if done.granted else " already"))
-    screen.result(asdict(done))
+    if (rpc_url is None) != (keystore is None):
+        stop(
+            "pass --rpc and --keystore together: the role is granted by a transaction of the administrator's"
+        )
+    pool = execute(deployment_setup.make_relayers(document, count, endpoint_url))
+    for address in pool.relayers:
+        screen.say(f"relayer   {address}" + (": new, send it ether" if address in pool.made else ""))
+    granted: list[str] = []
+    if rpc_url is not None and keystore is not None:
+        if password is None:
+            password = str(typer.prompt("Password", hide_input=True))
+        administrator = Administrator(document, rpc_url, keystore, password, max_gas)
+        done = execute(deployment_setup.grant_relayers(administrator))
+        granted = done.granted
+        screen.say(f"{len(granted)} of them were granted their role at {done.contract}, the others had it")
+    if policy is not None:
+        with ending_on_errors():
+            deployment_setup.name_relayers(document, policy)
+        screen.say(f"{policy} names them: roll it before the builder is told of them")
+    screen.result({**asdict(pool), "granted": granted})
 
 
 @app.command("set-base-uri")

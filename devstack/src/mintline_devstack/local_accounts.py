@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,9 +53,9 @@ class LocalAccounts:
     bank: Deployer
     node: Node
 
-    async def fund(self, *, treasury: str, relayer: str) -> None:
-        """Give money to those of the two that run low."""
-        shares = {treasury: TREASURY_FUNDS, relayer: RELAYER_FUNDS}
+    async def fund(self, *, treasury: str, relayers: Sequence[str]) -> None:
+        """Give money to those that run low."""
+        shares = {treasury: TREASURY_FUNDS, **dict.fromkeys(relayers, RELAYER_FUNDS)}
         balances = await asyncio.gather(*map(self.node.balance, shares))
         low = [
             Step(to=account, value=share)

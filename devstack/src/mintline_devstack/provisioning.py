@@ -28,7 +28,7 @@ from mintline.clock import unix_ms
 from mintline.errors import Misconfigured, Rejected
 from mintline.fields import Address
 from mintline.key_stores import KeyStores, StoreName
-from mintline.key_subjects import ISSUER, RELAYER, TREASURY
+from mintline.key_subjects import ISSUER, TREASURY, relayer
 from mintline.messages import Frozen, KeyRef
 from mintline.records import ClientBudget, Collection, scoped
 from mintline.resources import WALLET_KEY
@@ -48,6 +48,8 @@ from mintline_ops.run_file import corrupt, read_json
 PREFIX = "mintline"
 DEMO_USER = "demo"
 DEMO_CLIENT = "demo-backend"
+RELAYERS = 2
+"""Keys that send sponsored mints."""
 CLIENT_NAME = "mintline-api"
 REDIRECT_URI = "http://localhost/signed-in"
 """Where the login page sends a user's browser with the code; the command line reads it off the redirect."""
@@ -77,7 +79,9 @@ class Known(Frozen):
     issuer: KeyRef
     treasury: KeyRef
     relayer: KeyRef | None = None
-    """None only while it is being made, as in the state of an earlier version."""
+    """The first relayer. None only while it is being made, as in the state of an earlier version."""
+    more_relayers: tuple[KeyRef, ...] = ()
+    """The others."""
     demo_client: DemoClient | None = None
     """None only while it is being made, as in the state of an earlier version."""
     admin: Address
@@ -97,6 +101,11 @@ class Known(Frozen):
     intake_key: str = ""
     """The public half of the intake key, as it was at the last start."""
     last_run: RunMark | None = None
+
+    @property
+    def relayers(self) -> tuple[KeyRef, ...]:
+        """All relayers."""
+        return (*(() if self.relayer is None else (self.relayer,)), *self.more_relayers)
 
     @field_serializer("cursor_secret", when_used="json")
     def _revealed(self, secret: SecretStr) -> str:
@@ -170,9 +179,10 @@ async def set_up(state: StateFolder, ports: Listeners, clients: EmulatorClients)
         await clients.accounts.admin.set_base_uri(known.contract, ports.url("api"))
         known = known.evolve(api_url=ports.url("api"))
     await configure_sign_in(clients.cognito, known.pool)
-    relayer = await _relayer_of(known, clients)
+    first, *others = await _relayers_of(known, clients)
     known = known.evolve(
-        relayer=relayer,
+        relayer=first,
+        more_relayers=tuple(others),
         demo_client=await _demo_client_of(known, clients),
         sealing=known.sealing
         or await platform_keys.create_sealing_key(
@@ -184,7 +194,9 @@ async def set_up(state: StateFolder, ports: Listeners, clients: EmulatorClients)
     )
     mark, *_ = await asyncio.gather(
         leave_mark(clients.secretsmanager, clients.node, prefix=PREFIX),
-        clients.accounts.fund(treasury=known.treasury.address, relayer=relayer.address),
+        clients.accounts.fund(
+            treasury=known.treasury.address, relayers=[key.address for key in known.relayers]
+        ),
         _register(clients.dynamo, known),
         _publish_collection(clients, known),
     )
@@ -244,20 +256,20 @@ async def _key_exists(clients: EmulatorClients, key: KeyRef) -> bool:
 
 
 async def _first_time(ports: Listeners, clients: EmulatorClients) -> Known:
-    pool, issuer, treasury, relayer = await asyncio.gather(
+    subjects = (ISSUER, TREASURY, *map(relayer, range(1, RELAYERS + 1)))
+    pool, (issuer, treasury, *relayers) = await asyncio.gather(
         _create_pool(clients.cognito),
-        _create_platform_key(clients, ISSUER),
-        _create_platform_key(clients, TREASURY),
-        _create_platform_key(clients, RELAYER),
+        asyncio.gather(*(_create_platform_key(clients, subject) for subject in subjects)),
     )
     deployed = await clients.accounts.admin.deploy(
-        issuer=issuer.address, relayer=relayer.address, api_url=ports.url("api")
+        issuer=issuer.address, relayers=[key.address for key in relayers], api_url=ports.url("api")
     )
     return Known(
         pool=pool,
         issuer=issuer,
         treasury=treasury,
-        relayer=relayer,
+        relayer=relayers[0],
+        more_relayers=tuple(relayers[1:]),
         admin=clients.accounts.admin.admin,
         contract=deployed.contract,
         deployed_block=deployed.block,
@@ -266,16 +278,18 @@ async def _first_time(ports: Listeners, clients: EmulatorClients) -> Known:
     )
 
 
-async def _relayer_of(known: Known, clients: EmulatorClients) -> KeyRef:
-    """Return the relayer's key, which may mint batches; made here for the state of an earlier version.
+async def _relayers_of(known: Known, clients: EmulatorClients) -> list[KeyRef]:
+    """Return the relayers' keys, which may mint batches; made here for the state of an earlier version.
 
-    Also if both emulators have lost the run that made it: then no transaction of it is left either.
+    Also if both emulators have lost the run that made one: then no transaction of it is left either.
     """
-    relayer = known.relayer
-    if relayer is None or not await _key_exists(clients, relayer):
-        relayer = await _create_platform_key(clients, RELAYER)
-    await clients.accounts.admin.grant_relayer(known.contract, relayer.address)
-    return relayer
+    there = {key.subject: key for key in known.relayers if await _key_exists(clients, key)}
+    relayers = [
+        there.get(subject) or await _create_platform_key(clients, subject)
+        for subject in map(relayer, range(1, RELAYERS + 1))
+    ]
+    await clients.accounts.admin.grant_relayers(known.contract, [key.address for key in relayers])
+    return relayers
 
 
 async def _demo_client_of(known: Known, clients: EmulatorClients) -> DemoClient:

@@ -141,7 +141,6 @@ async def _set_up(state: StateFolder, ports: Ports, operator: AwsCredentials) ->
 def describe(state: StateFolder, ports: Listeners, known: Known, operator: AwsCredentials) -> dict[str, Any]:
     """Return what others need to use the local stack."""
     pool = known.pool
-    assert known.relayer is not None
     assert known.demo_client is not None
     return {
         "api_url": ports.url("api"),
@@ -156,7 +155,7 @@ def describe(state: StateFolder, ports: Listeners, known: Known, operator: AwsCr
         "deployed_block": known.deployed_block,
         "admin_address": known.admin,
         "treasury": known.treasury.address,
-        "relayer": known.relayer.address,
+        "relayers": [key.address for key in known.relayers],
         "cognito": {
             "user_pool_id": pool.user_pool_id,
             "client_id": pool.client_id,

@@ -70,8 +70,6 @@ class Environment:
 
 def signing_policy(known: Known) -> dict[str, object]:
     """Return the enclave's policy document; amounts in wei."""
-    relayer = known.relayer
-    assert relayer is not None
     return {
         "version": 1,
         "chain_ids": [CHAIN_ID],
@@ -85,7 +83,7 @@ def signing_policy(known: Known) -> dict[str, object]:
         },
         "issuer": {"address": known.issuer.address, "subject": known.issuer.subject},
         "treasury": {"address": known.treasury.address, "subject": known.treasury.subject},
-        "relayers": [{"address": relayer.address, "subject": relayer.subject}],
+        "relayers": [{"address": key.address, "subject": key.subject} for key in known.relayers],
         "user_actions": ["mint", "transfer", "burn"],
         # Far above what the bench asks of a key: it is a guard, and no brake.
         "rates": {"window": 60, "user": 6_000, "treasury": 6_000, "relayer": 6_000, "issuer": 60_000},
@@ -93,7 +91,12 @@ def signing_policy(known: Known) -> dict[str, object]:
         "max_fee_per_gas": str(1_000 * GWEI),
         "max_transaction_cost": str(ETHER // 2),
         "max_top_up_value": str(10 * ETHER),
-        "top_ups": {"window": 3600, "value": str(10_000 * ETHER), "recipient": str(10 * ETHER)},
+        "top_ups": {
+            "window": 3600,
+            "value": str(10_000 * ETHER),
+            "recipient": str(10 * ETHER),
+            "relayer": str(1_000 * ETHER),
+        },
         "max_voucher_ttl": MAX_VOUCHER_TTL,
         **({"rewrap_to": successor} if (successor := rewrap_to()) else {}),
         **({"reassign": wallets} if (wallets := reassignments(known.wallet_key)) else {}),
@@ -219,9 +222,8 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
     kms = urlsplit(ports.url("kms_front"))
     pool = known.pool.user_pool_id
     enclave = environment.credentials["enclave"]
-    sealing, relayer = known.sealing, known.relayer
+    sealing = known.sealing
     assert sealing is not None
-    assert relayer is not None
     return {
         "api": {
             "MINTLINE_API_HOST": ports.bind,
@@ -244,7 +246,9 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
         "builder": {
             "MINTLINE_ISSUER": known.issuer.model_dump_json(),
             "MINTLINE_TREASURY": known.treasury.model_dump_json(),
-            "MINTLINE_RELAYER": relayer.model_dump_json(),
+            "MINTLINE_RELAYERS": json.dumps([key.model_dump(mode="json") for key in known.relayers]),
+            "MINTLINE_RELAYER_MIN_BALANCE": str(50 * ETHER),
+            "MINTLINE_RELAYER_TARGET_BALANCE": str(200 * ETHER),
             "MINTLINE_MAX_CHAIN_SKEW": str(MAX_CHAIN_SKEW),
         },
         "signer-host": {

@@ -38,6 +38,9 @@ class LogAlarm:
 LOG_ALARMS = (
     LogAlarm("treasury-low", "builder", "treasury_low", 1, "The treasury cannot pay for top-ups."),
     LogAlarm(
+        "relayer-low", "builder", "relayer_low", 1, "No relayer can pay for a batch of sponsored mints."
+    ),
+    LogAlarm(
         "indexer-behind", "indexer", "block_indexed", 1, "No block was indexed for five minutes.", below=True
     ),
     LogAlarm("indexer-fails", "indexer", "round_failed", 10, "The indexer's rounds fail."),
@@ -141,7 +144,7 @@ VALUE_ALARMS = (
         "relayer_balance",
         "batches_left",
         100,
-        "The relayer can pay for fewer than 100 more batches of sponsored mints.",
+        "A relayer can pay for fewer than 100 more batches of sponsored mints.",
         below=True,
     ),
     ValueAlarm(

@@ -21,6 +21,7 @@ from mintline.authorizations import KEPT
 from mintline.errors import Misconfigured
 from mintline.fields import Address, Wei
 from mintline.key_stores import StoreName
+from mintline.key_subjects import MAX_RELAYERS
 from mintline.messages import KeyRef
 
 RECONCILER = "reconciler"
@@ -77,7 +78,8 @@ class Minting(BaseModel):
     default_collection: Address
     issuer: KeyRef
     treasury: KeyRef
-    relayer: KeyRef | None
+    pool: tuple[KeyRef, ...]
+    """The relayers."""
     sealing: AuthorizationKey
     intake_key: str
 
@@ -90,14 +92,21 @@ class ChainConfig(BaseModel):
     chain_id: int = Field(gt=0)
     issuer: KeyRef | None = None
     treasury: KeyRef | None = None
+    relayers: tuple[KeyRef, ...] = Field(default=(), max_length=MAX_RELAYERS)
+    """The keys that send sponsored mints and pay for them; without any they wait."""
     relayer: KeyRef | None = None
-    """The key that pays for sponsored mints; without it they wait."""
+    """The only one, as earlier versions named it."""
     sealing: AuthorizationKey | None = None
     intake_key: str | None = Field(default=None, pattern=SPKI)
     """The public half of the intake key, which the data stack makes."""
     default_collection: Address | None = None
     managed_blockchain: bool = False
     """Whether nodes of Amazon Managed Blockchain are asked, by requests that the tasks sign (SigV4)."""
+
+    @property
+    def pool(self) -> tuple[KeyRef, ...]:
+        """The relayers, by whichever name."""
+        return self.relayers or ((self.relayer,) if self.relayer is not None else ())
 
     @property
     def minting(self) -> Minting | None:
@@ -148,6 +157,10 @@ class Limits(BaseModel):
     policy document's `top_ups.recipient`."""
     max_transaction_cost: Wei = 5 * 10**17
     """The most that one transaction of a wallet may ask a top-up for: the policy document's own value."""
+    relayer_min_balance: Wei = 0
+    """The treasury tops a relayer up that holds less."""
+    relayer_target_balance: Wei = 0
+    """What a relayer is topped up to; 0: never. The policy document's `top_ups.relayer` must allow it."""
     max_fee: PositiveWei = 200 * GWEI
     """The most that a new transaction offers per gas; mints wait while the base fee asks for more."""
     fee_cap: PositiveWei = 500 * GWEI
@@ -157,6 +170,12 @@ class Limits(BaseModel):
     max_chain_skew: int = Field(default=12 * 3600, ge=60)
     """Seconds by which the chain's time may differ from the host's; with a voucher's day within the policy
     document's `max_voucher_ttl`."""
+
+    @model_validator(mode="after")
+    def _refillable(self) -> Self:
+        if self.relayer_min_balance > self.relayer_target_balance:
+            raise ValueError("relayer_min_balance must not be above relayer_target_balance")
+        return self
 
     @model_validator(mode="after")
     def _replaceable(self) -> Self:

@@ -224,7 +224,7 @@ class ReconcilerStack(cdk.Stack):
 
 def builder(scope: Construct, name: str, environment: Environment) -> WorkerStack:
     """Declare the builder."""
-    deployment, relayer = environment.deployment, environment.minting.relayer
+    deployment, relayers = environment.deployment, environment.minting.pool
     task = fargate.Task(
         service="builder",
         cpu=512,
@@ -233,7 +233,13 @@ def builder(scope: Construct, name: str, environment: Environment) -> WorkerStac
             "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
             "MINTLINE_ISSUER": environment.minting.issuer.model_dump_json(),
             "MINTLINE_TREASURY": environment.minting.treasury.model_dump_json(),
-            **({} if relayer is None else {"MINTLINE_RELAYER": relayer.model_dump_json()}),
+            **(
+                {"MINTLINE_RELAYERS": json.dumps([key.model_dump(mode="json") for key in relayers])}
+                if relayers
+                else {}
+            ),
+            "MINTLINE_RELAYER_MIN_BALANCE": str(deployment.limits.relayer_min_balance),
+            "MINTLINE_RELAYER_TARGET_BALANCE": str(deployment.limits.relayer_target_balance),
             "MINTLINE_USER_GAS_BUDGET": str(deployment.limits.user_gas_budget),
             "MINTLINE_MAX_TRANSACTION_COST": str(deployment.limits.max_transaction_cost),
             "MINTLINE_MAX_FEE": str(deployment.limits.max_fee),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -100,9 +101,9 @@ class Deployer:
         return self._account.address
 
     async def deploy(
-        self, *, issuer: str, relayer: str | None, api_url: str, terms: CollectionTerms = LOCAL
+        self, *, issuer: str, relayers: Sequence[str], api_url: str, terms: CollectionTerms = LOCAL
     ) -> Deployed:
-        """Deploy a collection whose URIs lead to the api, and grant the admin's and the relayer's roles."""
+        """Deploy a collection whose URIs lead to the api, and grant the admin's and the relayers' roles."""
         nonce = await self._node.transaction_count(self.admin)
         contract = created_address(self.admin, nonce)
         code = collection.creation_code(
@@ -116,21 +117,24 @@ class Deployer:
             royalty_bps=terms.royalty_bps,
         )
         grants = [(role, self.admin) for role in ADMIN_ROLES]
-        if relayer is not None:
-            grants.append((collection.RELAYER_ROLE, relayer))
+        grants += [(collection.RELAYER_ROLE, relayer) for relayer in relayers]
         [block] = await self.send(Step(to=None, data=code))
         # Only now: no node can estimate a call of what is not deployed yet.
         await self.send(*(_grant(contract, role, account) for role, account in grants))
         return Deployed(contract=contract, block=block)
 
-    async def grant_relayer(self, contract: str, relayer: str) -> bool:
-        """Let an account mint batches at a collection; False, with nothing sent, if it may already."""
-        call = _role_call("hasRole", collection.RELAYER_ROLE, relayer)
-        answer = await self._node.call(Call(sender=self.admin, to=contract, data=call))
-        if decode(["bool"], answer)[0]:
-            return False
-        await self.send(_grant(contract, collection.RELAYER_ROLE, relayer))
-        return True
+    async def grant_relayers(self, contract: str, relayers: Sequence[str]) -> list[str]:
+        """Let accounts mint batches at a collection; return those that could not before."""
+
+        async def is_one(relayer: str) -> bool:
+            call = _role_call("hasRole", collection.RELAYER_ROLE, relayer)
+            answer = await self._node.call(Call(sender=self.admin, to=contract, data=call))
+            return bool(decode(["bool"], answer)[0])
+
+        known = await asyncio.gather(*map(is_one, relayers))
+        new = [relayer for relayer, had in zip(relayers, known, strict=True) if not had]
+        await self.send(*(_grant(contract, collection.RELAYER_ROLE, relayer) for relayer in new))
+        return new
 
     async def set_base_uri(self, contract: str, api_url: str) -> None:
         """Make the collection's URIs lead to an api at another address."""

@@ -15,6 +15,7 @@ from mintline.atomic_files import replace_file
 from mintline.errors import Misconfigured
 from mintline.fields import Address
 from mintline.key_stores import StoreName
+from mintline.key_subjects import MAX_RELAYERS
 from mintline.messages import KeyRef
 
 MOST_ADMITTED = 2
@@ -30,9 +31,16 @@ class Chain(BaseModel):
     issuer: KeyRef | None = None
     treasury: KeyRef | None = None
     relayer: KeyRef | None = None
+    """The only relayer, as earlier versions named it."""
+    relayers: tuple[KeyRef, ...] = Field(default=(), max_length=MAX_RELAYERS)
     sealing: dict[str, Any] | None = None
     intake_key: str | None = None
     default_collection: Address | None = None
+
+    @property
+    def pool(self) -> tuple[KeyRef, ...]:
+        """The relayers, by whichever name."""
+        return self.relayers or ((self.relayer,) if self.relayer is not None else ())
 
 
 class Described(BaseModel):

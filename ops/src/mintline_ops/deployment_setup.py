@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
@@ -15,15 +15,19 @@ from mintline.chain.gas import GasBound
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.errors import Misconfigured
-from mintline.key_stores import KeyStores
-from mintline.key_subjects import ISSUER, RELAYER, TREASURY
+from mintline.key_stores import KeyStore, KeyStores
+from mintline.key_subjects import ISSUER, TREASURY, relayer
 from mintline.records import Collection, scoped
+from mintline.settings import ServiceSettings
 from mintline_ops import deployment_file, migrations, platform_keys
 from mintline_ops.collection import CollectionTerms, Deployer
 from mintline_ops.deployment_file import Described
 from mintline_ops.deployments import settings_of
 from mintline_ops.keystore import KeystoreAccount, open_keystore
 from mintline_ops.migrations import Migrated
+
+if TYPE_CHECKING:
+    from types_aiobotocore_kms import KMSClient
 
 PATIENCE = 600.0
 """Seconds for a set-up transaction to be mined."""
@@ -39,12 +43,19 @@ class Deployed:
 
 
 @dataclass(frozen=True, slots=True)
+class Pool:
+    """A deployment's relayers, by address, and those of them that were made just now."""
+
+    relayers: list[str]
+    made: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Granted:
-    """The relayer of a contract; `granted` is False if it had its role before."""
+    """The relayers that were given their role at a contract, by address; the others had it before."""
 
     contract: str
-    relayer: str
-    granted: bool
+    granted: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +147,7 @@ async def deploy(administrator: Administrator, *, terms: CollectionTerms, url: s
     async with administrator.deployer(described) as deployer:
         deployed = await deployer.deploy(
             issuer=described.chain.issuer.address,
-            relayer=described.chain.relayer.address if described.chain.relayer is not None else None,
+            relayers=[key.address for key in described.chain.pool],
             api_url=_api_url(document, described, url),
             terms=terms,
         )
@@ -145,16 +156,51 @@ async def deploy(administrator: Administrator, *, terms: CollectionTerms, url: s
     return Deployed(deployed.contract, deployed.block, deployer.admin)
 
 
-async def grant_relayer(administrator: Administrator) -> Granted:
-    """Let the document's relayer mint batches at its contract."""
+async def make_relayers(document: Path, count: int, endpoint_url: str | None) -> Pool:
+    """Make relayers' keys until the document has `count`, and enter them into it; raises Misconfigured.
+
+    Each is entered before the next is made, so that a run that was cut off is continued by another.
+    """
+    described = deployment_file.read(document)
+    pool = [*described.chain.pool]
+    if count < len(pool):
+        raise Misconfigured(
+            f"{document}: chain has {len(pool)} relayers: pass --count {len(pool)} or more, or remove one as "
+            "docs/ceremonies.md says"
+        )
+    made: list[str] = []
+    async with AsyncExitStack() as stack:
+        settings = settings_of(described.prefix, described.region, endpoint_url)
+        kms, store = await _key_clients(stack, described, settings)
+        taken = {key.subject for key in pool}
+        subjects = (name for number in range(1, 100) if (name := relayer(number)) not in taken)
+        while len(pool) < count:
+            key = await platform_keys.create_platform_key(
+                kms, store, prefix=described.prefix, subject=next(subjects), chain_id=described.chain.chain_id
+            )
+            pool.append(key)
+            made.append(key.address)
+            with deployment_file.changing(document) as changed:
+                changed["chain"]["relayers"] = [key.model_dump(mode="json") for key in pool]
+                changed["chain"].pop("relayer", None)
+    return Pool([key.address for key in pool], made)
+
+
+async def grant_relayers(administrator: Administrator) -> Granted:
+    """Let the document's relayers mint batches at its contract."""
     document = administrator.document
     described = deployment_file.read(document)
-    contract, relayer = _contract(document, described), described.chain.relayer
-    if relayer is None:
-        raise Misconfigured(f"{document}: chain.relayer is missing: run `mintline operator keys` first")
+    contract, pool = _contract(document, described), described.chain.pool
     async with administrator.deployer(described) as deployer:
-        granted = await deployer.grant_relayer(contract, relayer.address)
-    return Granted(contract, relayer.address, granted)
+        granted = await deployer.grant_relayers(contract, [key.address for key in pool])
+    return Granted(contract, granted)
+
+
+def name_relayers(document: Path, policy: Path) -> None:
+    """Have a policy document name the deployment's relayers; the enclave checks the rest of it."""
+    pool = deployment_file.read(document).chain.pool
+    with deployment_file.changing(policy) as changed:
+        changed["relayers"] = [{"address": key.address, "subject": key.subject} for key in pool]
 
 
 async def set_base_uri(administrator: Administrator, *, url: str | None) -> BaseUri:
@@ -215,22 +261,16 @@ async def _make_keys(stack: AsyncExitStack, described: Described, endpoint_url: 
     """Make the keys that the document lacks, and return them as it holds them."""
     prefix, chain = described.prefix, described.chain
     settings = settings_of(prefix, described.region, endpoint_url)
-    calls = AwsCalls()
-    kms = await open_client(stack, "kms", settings, calls=calls)
-    secretsmanager = await open_client(stack, "secretsmanager", settings, calls=calls)
-    dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), prefix)
-    stack.push_async_callback(dynamo.aclose)
-    store = KeyStores(SecretsManagerKeys(secretsmanager, prefix=prefix), DynamoKeys(dynamo)).named(
-        described.wallet_store
-    )
+    kms, store = await _key_clients(stack, described, settings)
+    secretsmanager = await open_client(stack, "secretsmanager", settings, calls=AwsCalls())
     made: dict[str, Any] = {}
     platform = (
-        ("issuer", ISSUER, chain.issuer),
-        ("treasury", TREASURY, chain.treasury),
-        ("relayer", RELAYER, chain.relayer),
+        ("issuer", ISSUER, chain.issuer is not None),
+        ("treasury", TREASURY, chain.treasury is not None),
+        ("relayer", relayer(1), bool(chain.pool)),
     )
     for name, subject, present in platform:
-        if present is None:
+        if not present:
             key = await platform_keys.create_platform_key(
                 kms, store, prefix=prefix, subject=subject, chain_id=chain.chain_id
             )
@@ -243,6 +283,18 @@ async def _make_keys(stack: AsyncExitStack, described: Described, endpoint_url: 
     if chain.intake_key is None:
         made["intake_key"] = await platform_keys.read_intake_key(kms, prefix=prefix)
     return made
+
+
+async def _key_clients(
+    stack: AsyncExitStack, described: Described, settings: ServiceSettings
+) -> tuple[KMSClient, KeyStore]:
+    calls = AwsCalls()
+    kms = await open_client(stack, "kms", settings, calls=calls)
+    secretsmanager = await open_client(stack, "secretsmanager", settings, calls=calls)
+    dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), described.prefix)
+    stack.push_async_callback(dynamo.aclose)
+    stores = KeyStores(SecretsManagerKeys(secretsmanager, prefix=described.prefix), DynamoKeys(dynamo))
+    return kms, stores.named(described.wallet_store)
 
 
 def _contract(document: Path, described: Described) -> str:

@@ -8,5 +8,13 @@ PLATFORM: Final = "platform:"
 """Begins the subject of every key that is no user's."""
 ISSUER: Final = f"{PLATFORM}issuer"
 TREASURY: Final = f"{PLATFORM}treasury"
-RELAYER: Final = f"{PLATFORM}relayer-1"
 SEALING: Final = f"{PLATFORM}sealing"
+MAX_RELAYERS: Final = 16
+
+
+def relayer(number: int) -> str:
+    """Return the subject of a relayer's key; they are numbered from 1."""
+    return f"{PLATFORM}relayer-{number}"
+
+
+RELAYER: Final = relayer(1)

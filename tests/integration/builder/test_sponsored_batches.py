@@ -88,7 +88,7 @@ def builder(harness: Harness, relayer: KeyRef, outbox: MemoryOutbox, *, max_batc
             issuer=harness.settings.issuer,
             voucher_ttl=3600,
             treasury=harness.settings.treasury,
-            relayer=relayer,
+            relayers=(relayer,),
             top_ups=TopUpPolicy(mints=20, max_mints=100, max_value=ETHER, max_cost=ETHER, day_budget=ETHER),
             fees=FeePolicy(min_priority_fee=1, max_priority_fee=5 * 10**9, max_fee=200 * 10**9),
             mint_gas=GasBound("MINTLINE_MAX_GAS", 1_000_000),

@@ -56,11 +56,12 @@ async def has_role(clients: EmulatorClients, known: Known, role: bytes, account:
     return bool(decode(["bool"], answer)[0])
 
 
-async def check_relayer(clients: EmulatorClients, known: Known) -> None:
-    assert known.relayer is not None
-    assert (await clients.stores.read(known.relayer)).subject == "platform:relayer-1"
-    assert await has_role(clients, known, RELAYER_ROLE, known.relayer.address)
-    assert await clients.node.balance(known.relayer.address) >= 10**21
+async def check_relayers(clients: EmulatorClients, known: Known) -> None:
+    subjects = [(await clients.stores.read(key)).subject for key in known.relayers]
+    assert subjects == ["platform:relayer-1", "platform:relayer-2"]
+    for key in known.relayers:
+        assert await has_role(clients, known, RELAYER_ROLE, key.address)
+        assert await clients.node.balance(key.address) >= 10**21
 
 
 async def contract_uri(clients: EmulatorClients, known: Known) -> str:
@@ -79,7 +80,7 @@ async def test_first_start__when_done__has_everything_that_the_services_need(tmp
         assert await has_role(clients, known, PAUSER_ROLE, known.admin)
         assert await has_role(clients, known, METADATA_ROLE, known.admin)
         assert not await has_role(clients, known, ISSUER_ROLE, known.admin)
-        await check_relayer(clients, known)
+        await check_relayers(clients, known)
         assert await clients.node.balance(known.treasury.address) >= 10**21
         collection = await clients.dynamo.get(COLLECTIONS, {"collection_id": scoped(31337, known.contract)})
         assert collection is not None
@@ -163,7 +164,7 @@ async def test_later_start__when_both_emulators_fell_back__goes_on_from_there(
         assert (await set_up(state, ports, clients)).contract == saved.known.contract
 
 
-@pytest.mark.parametrize("lost", ["the entry", "the key"])
+@pytest.mark.parametrize("lost", ["the entry", "the key", "the second"])
 async def test_later_start__when_the_state_has_no_relayer__then_it_is_made_and_granted_its_role(
     saved: Saved, tmp_path: Path, lost: str
 ) -> None:
@@ -172,13 +173,15 @@ async def test_later_start__when_the_state_has_no_relayer__then_it_is_made_and_g
     remembered = read_json(state.known)
     if lost == "the entry":
         del remembered["relayer"]
+    elif lost == "the second":
+        del remembered["more_relayers"]
     else:
         remembered["relayer"]["secret_id"] += "0"
     write_json(state.known, remembered)
     async with emulated(state, ports) as clients:
         known = await set_up(state, ports, clients)
-        assert known.relayer not in (None, saved.known.relayer)
-        await check_relayer(clients, known)
+        assert len(set(known.relayers) - set(saved.known.relayers)) == 1
+        await check_relayers(clients, known)
         assert known.contract == saved.known.contract
         assert Known.model_validate(read_json(state.known)) == known
 

@@ -167,37 +167,72 @@ def test_relayer__when_a_deployment_of_before_has_none__then_it_is_made_and_gran
 
     made = answered(operator("keys", "--deployment", document, *on_aws))
     again = answered(operator("keys", "--deployment", document, *on_aws))
-    granted = [answered(operator("grant-relayer", *chain)) for _ in range(2)]
+    chain_document = json.loads(document.read_text())["chain"]
+    granted = [answered(operator("relayers", *chain, *on_aws, "--count", 1))["granted"] for _ in range(2)]
 
     assert (list(made), again) == (["relayer"], {})
     assert made["relayer"]["subject"] == "platform:relayer-1"
-    assert json.loads(document.read_text())["chain"] == {**before, **made}
+    assert chain_document == json.loads(document.read_text())["chain"] == {**before, **made}
     relayer = made["relayer"]["address"]
-    assert granted == [{"contract": contract, "relayer": relayer, "granted": new} for new in (True, False)]
+    assert granted == [[relayer], []]
     assert asyncio.run(has_role(anvil, contract, RELAYER_ROLE, relayer))
 
 
+def test_relayers__when_more_are_asked_for__then_they_are_made_granted_and_named_in_the_policy(
+    aws_settings: ServiceSettings, prefix: str, anvil: str, document: Path, keystore: tuple[Path, str]
+) -> None:
+    on_aws = ("--endpoint-url", aws_settings.aws_endpoint_url)
+    chain = ("--deployment", document, "--rpc", anvil, "--keystore", keystore[0])
+    first = answered(operator("keys", "--deployment", document, *on_aws))["relayer"]
+    contract = answered(operator("deploy", *chain, "--name", "Birds", "--symbol", "BIRD"))["contract"]
+    policy = document.with_name("policy.json")
+    policy.write_text(json.dumps({"version": 1, "relayers": []}))
+
+    done = answered(operator("relayers", *chain, *on_aws, "--count", 3, "--policy", policy))
+    fewer = operator("relayers", *chain, *on_aws, "--count", 2)
+    keys = answered(operator("keys", "--deployment", document, *on_aws))
+
+    described = json.loads(document.read_text())["chain"]
+    addresses = [key["address"] for key in described["relayers"]]
+    assert ("relayer" in described, described["relayers"][0], keys) == (False, first, {})
+    assert [key["subject"] for key in described["relayers"]] == [f"platform:relayer-{n}" for n in (1, 2, 3)]
+    assert done == {"relayers": addresses, "made": addresses[1:], "granted": addresses[1:]}
+    named = [{"address": key["address"], "subject": key["subject"]} for key in described["relayers"]]
+    assert json.loads(policy.read_text()) == {"version": 1, "relayers": named}
+    assert all(asyncio.run(has_role(anvil, contract, RELAYER_ROLE, address)) for address in addresses)
+    assert (fewer.exit_code, "pass --count 3 or more" in fewer.stderr) == (1, True)
+
+
 @pytest.mark.parametrize(
-    ("missing", "why"),
+    ("passed", "why"),
     [
-        ("default_collection", "chain.default_collection is missing: deploy the contract first"),
-        ("relayer", "chain.relayer is missing: run `mintline operator keys` first"),
+        (("--rpc", "http://127.0.0.1:1"), "pass --rpc and --keystore together"),
+        (("--count", 0), "--count"),
     ],
 )
-def test_grant_relayer__when_the_document_lacks_what_it_needs__then_says_so_in_one_line(
-    document: Path, keystore: tuple[Path, str], *, missing: str, why: str
+def test_relayers__when_the_options_do_not_fit__then_says_so(
+    document: Path, passed: tuple[Any, ...], why: str
+) -> None:
+    result = operator("relayers", "--deployment", document, "--count", 1, *passed)
+
+    assert result.exit_code in (1, 2)
+    assert why in result.stderr
+
+
+def test_relayers__when_nothing_is_deployed__then_says_so_in_one_line(
+    document: Path, keystore: tuple[Path, str]
 ) -> None:
     with_issuer(document)
     described = json.loads(document.read_text())
-    key = described["chain"]["issuer"]
-    described["chain"] |= {"relayer": key, "default_collection": key["address"], missing: None}
+    described["chain"]["relayer"] = described["chain"]["issuer"]
     document.write_text(json.dumps(described))
+    why = "chain.default_collection is missing: deploy the contract first"
 
     chain = ("--deployment", document, "--rpc", "http://127.0.0.1:1", "--keystore", keystore[0])
-    result = operator("grant-relayer", *chain)
+    result = operator("relayers", *chain, "--count", 1)
 
     assert result.exit_code == 1
-    assert result.stderr.splitlines() == [f"error: {document}: {why}"]
+    assert result.stderr.splitlines()[-1:] == [f"error: {document}: {why}"]
 
 
 def test_deploy__when_the_chain_prices_new_state__then_takes_the_gas_it_needs_within_its_bound(

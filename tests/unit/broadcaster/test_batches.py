@@ -10,7 +10,16 @@ import pytest
 
 from mintline.errors import Conflict, Deferred, Rejected
 from mintline.kinds import first_intent, meaning_of
-from mintline.messages import BatchMint, FinishBatch, KeyRef, RenewNonce, SignBatch, SigningRefused, SignNoop
+from mintline.messages import (
+    BatchMint,
+    FinishBatch,
+    FundWallet,
+    KeyRef,
+    RenewNonce,
+    SignBatch,
+    SigningRefused,
+    SignNoop,
+)
 from mintline.records import Attempt, Mint, Problem
 from mintline.refusals import problem_of
 from mintline.resources import BUILD, SIGN
@@ -143,14 +152,16 @@ async def test_batch__when_its_fees_are_too_low__then_the_same_lines_are_signed_
     assert again.mints == intent.mints
 
 
-async def test_batch__when_the_relayer_has_no_ether__then_nobody_tops_it_up(
+async def test_batch__when_the_relayer_has_no_ether__then_the_builder_hears_of_it(
     harness: Harness, batches: Batches
 ) -> None:
     intent = batches.reserved(1)
     harness.chain.balances[batches.relayer.address] = 0
     with pytest.raises(Deferred, match="the relayer is low"):
         await harness.broadcast(intent)
-    assert await harness.sent_to(BUILD) == []
+    [message] = await harness.sent_to(BUILD)
+    assert isinstance(message, FundWallet)
+    assert (message.wallet, message.balance) == (batches.relayer.address, 0)
 
 
 async def test_batch__when_its_gas_can_never_be_sent__then_every_mint_ends_and_its_nonce_is_filled(

@@ -281,13 +281,13 @@ async def test_batch__when_the_collection_refuses_any_line__then_all_wait_and_no
 
 
 async def test_batch__when_there_is_no_relayer__then_its_mints_wait(harness: Harness) -> None:
-    harness.relayer = None
+    harness.relayers = ()
     names = accept(harness, 2)
 
     await build(harness.builder(), names)
     assert [harness.mint(name).waiting for name in names] == [NO_RELAYER] * 2
 
-    harness.relayer = key("relayer")
+    harness.relayers = (key("relayer"),)
     await build(harness.builder(), names)
     check_each_is_in_one(harness, names)
 
@@ -301,7 +301,7 @@ async def test_batch__when_the_relayer_cannot_pay__then_its_mints_wait_and_no_no
     await build(builder, names)
     assert [harness.mint(name).waiting for name in names] == [RELAYER_EMPTY] * 2
     assert harness.accounts.commits == []
-    assert builder.count("relayer_balance") == 5
+    assert builder.metrics.relayer_balance.labels(address("relayer"))._value.get() == 5
 
     harness.chain.balances[address("relayer")] = 10**21
     await build(builder, names)

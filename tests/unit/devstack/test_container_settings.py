@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def written(tmp_path: Path) -> Path:
         issuer=key("platform:issuer"),
         treasury=key("platform:treasury"),
         relayer=key("platform:relayer-1"),
+        more_relayers=(key("platform:relayer-2"),),
         admin=ADDRESS,
         contract=ADDRESS,
         deployed_block=3,
@@ -100,14 +102,15 @@ def test_enclave__when_told__gets_its_policy_and_no_credentials(written: Path) -
     policy = parse_policy((written / "enclave" / "policy.json").read_bytes())
     assert policy.contracts == {ADDRESS}
     assert policy.user_actions == {"mint", "transfer", "burn"}
-    relayer = key("platform:relayer-1")
-    assert policy.relayers == (PlatformKey(address=relayer.address, subject=relayer.subject),)
+    relayers = (key("platform:relayer-1"), key("platform:relayer-2"))
+    assert policy.relayers == tuple(PlatformKey(address=one.address, subject=one.subject) for one in relayers)
     assert told["MINTLINE_DEVELOPMENT_AUTHORITY"] == "/run/settings/authority.pem"
 
 
-def test_builder__when_told__has_the_relayer(written: Path) -> None:
+def test_builder__when_told__has_the_relayers(written: Path) -> None:
     told = environment(written / "builder" / "environment")
-    assert KeyRef.model_validate_json(told["MINTLINE_RELAYER"]) == key("platform:relayer-1")
+    relayers = [KeyRef.model_validate(one) for one in json.loads(told["MINTLINE_RELAYERS"])]
+    assert relayers == [key("platform:relayer-1"), key("platform:relayer-2")]
 
 
 def test_settings__when_written__hold_no_other_services_key(written: Path) -> None:

@@ -11,7 +11,7 @@ from mintline.clock import UnixSeconds
 from mintline.errors import Misconfigured
 from mintline.messages import AnyIntent, Fees, Frozen, Intent
 from mintline_signer.enclave.kinds import check
-from mintline_signer.enclave.policy import Role, parse_policy, read_policy
+from mintline_signer.enclave.policy import Role, TopUpBudget, parse_policy, read_policy
 from mintline_signer.errors import EnclaveRefusal, RefusalCode
 
 if TYPE_CHECKING:
@@ -214,6 +214,20 @@ def test_policy__when_it_allows__says_what_the_signer_is(cast: Cast) -> None:
     roles = [check(cast.policy(), request, now=UnixSeconds(cast.now)) for request in cast.everything()]
     user, issuer, treasury, relayer = Role.USER, Role.ISSUER, Role.TREASURY, Role.RELAYER
     assert roles == [user, issuer, treasury, user, relayer, user, user]
+
+
+def test_policy__when_it_budgets_relayers__lets_the_treasury_top_up_a_relayer_and_no_other_barred_address(
+    cast: Cast,
+) -> None:
+    budget = TopUpBudget(window=3600, value=10**18, relayer=10**18)
+    policy = evolve(cast.policy(), top_ups=budget)
+    top_up = evolve(cast.top_up(), recipient=cast.relayer.address)
+
+    assert check(policy, top_up, now=UnixSeconds(cast.now)) is Role.TREASURY
+    for recipient in (cast.issuer.address, cast.treasury.address, *policy.contracts):
+        with pytest.raises(EnclaveRefusal) as caught:
+            check(policy, evolve(top_up, recipient=recipient), now=UnixSeconds(cast.now))
+        assert caught.value.code == RefusalCode.TOP_UP_RECIPIENT
 
 
 def test_policy__when_a_line_is_refused__says_which(cast: Cast) -> None:

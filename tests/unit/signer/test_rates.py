@@ -96,8 +96,8 @@ def top_up(cast: Cast, nonce: int, value: int) -> SignTopUp:
     return made
 
 
-def budgeted(cast: Cast, value: int, recipient: int | None = None) -> RateLimiter:
-    budget = TopUpBudget(window=3600, value=value, recipient=recipient)
+def budgeted(cast: Cast, value: int, recipient: int | None = None, relayer: int | None = None) -> RateLimiter:
+    budget = TopUpBudget(window=3600, value=value, recipient=recipient, relayer=relayer)
     return RateLimiter(cast.policy().model_copy(update={"top_ups": budget}))
 
 
@@ -175,6 +175,16 @@ def test_top_ups__when_a_nonce_is_signed_for_another_address__count_for_both(cas
     for recipient in (cast.user.address, OTHER):
         with pytest.raises(EnclaveRefusal):
             admit(limiter, to(top_up(cast, 1, 1), recipient), Role.TREASURY, now=NOW)
+
+
+def test_top_ups__when_a_relayer_got_all_it_may__are_refused_to_it_alone(cast: Cast) -> None:
+    limiter = budgeted(cast, 100, recipient=10, relayer=50)
+    admit(limiter, to(top_up(cast, 0, 45), cast.relayer.address), Role.TREASURY, now=NOW)
+    with pytest.raises(EnclaveRefusal) as caught:
+        admit(limiter, to(top_up(cast, 1, 6), cast.relayer.address), Role.TREASURY, now=NOW + 3599)
+    assert caught.value.code == RefusalCode.TOP_UP_BUDGET
+    admit(limiter, top_up(cast, 1, 10), Role.TREASURY, now=NOW + 3599)
+    admit(limiter, to(top_up(cast, 2, 50), cast.relayer.address), Role.TREASURY, now=NOW + 3600)
 
 
 def test_top_ups__when_the_whole_budget_is_gone__fail_and_are_not_refused(cast: Cast) -> None:

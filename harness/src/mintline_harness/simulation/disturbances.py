@@ -105,7 +105,7 @@ class Disturbances:
             "administrator": lambda _: self.mining.administer(self.chance),
             "stranger": lambda _: self.outsiders.use_key_elsewhere(self.rng),
             "rival": lambda _: self.outsiders.take_ids(self.chance),
-            "relayer": lambda _: self.outsiders.use_relayer_elsewhere(),
+            "relayer": lambda _: self.outsiders.use_relayer_elsewhere(self.chance),
         }
         victim = self.rng.choice(self.processes)
         kinds[self.rng.choice(self.kinds)](victim)

@@ -35,7 +35,7 @@ from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.tables import (
     CONTRACT,
     ISSUER,
-    RELAYER,
+    RELAYERS,
     Tables,
     own_address,
     signed_by,
@@ -135,9 +135,9 @@ class Outsiders:
         if wallets:
             self._use_elsewhere(rng.choice(wallets).key())
 
-    def use_relayer_elsewhere(self) -> None:
-        """Have someone send from the relayer."""
-        self._use_elsewhere(RELAYER)
+    def use_relayer_elsewhere(self, rng: random.Random) -> None:
+        """Have someone send from a relayer."""
+        self._use_elsewhere(rng.choice(RELAYERS))
 
     def _use_elsewhere(self, key: KeyRef) -> None:
         nonce = self.chain.head.state.nonces.get(key.address, 0)

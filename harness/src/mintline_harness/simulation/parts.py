@@ -23,7 +23,7 @@ from mintline_broadcaster.config import BroadcasterConfig, Patience
 from mintline_broadcaster.fees import FeeCaps
 from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import FeePolicy
-from mintline_builder.funds import TopUpPolicy
+from mintline_builder.funds import Refill, TopUpPolicy
 from mintline_harness.simulation.endpoints import Endpoints
 from mintline_harness.simulation.process import Process
 from mintline_harness.simulation.queues import SimulatedQueues
@@ -32,7 +32,7 @@ from mintline_harness.simulation.tables import (
     CHAIN_ID,
     CONTRACT,
     ISSUER,
-    RELAYER,
+    RELAYERS,
     TREASURY,
     Custody,
     IndexedTransactionStore,
@@ -40,7 +40,7 @@ from mintline_harness.simulation.tables import (
     authority,
 )
 from mintline_indexer.node_chain import NodeChain
-from mintline_signer.enclave.policy import PlatformKey, Rates, SigningPolicy
+from mintline_signer.enclave.policy import PlatformKey, Rates, SigningPolicy, TopUpBudget
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.protocol import Sign
 from mintline_testkit.builder.tables import MemoryAccounts, MemoryTables
@@ -54,6 +54,8 @@ SHORT_TTL = 600
 POLL_INTERVAL = 2.0
 TRANSFER_GAS = GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000)
 """Of top-ups and no-ops alike."""
+REFILL = Refill(below=ETHER // 2, target=ETHER)
+"""Of relayers, which begin with less: the treasury tops them up in every schedule."""
 BROADCASTING = BroadcasterConfig(
     chain_id=CHAIN_ID,
     issuer=ISSUER.address,
@@ -72,7 +74,8 @@ def building(voucher_ttl: int) -> BuilderConfig:
         issuer=ISSUER,
         voucher_ttl=voucher_ttl,
         treasury=TREASURY,
-        relayer=RELAYER,
+        relayers=RELAYERS,
+        refill=REFILL,
         top_ups=TopUpPolicy(mints=5, max_mints=20, max_value=ETHER, max_cost=ETHER, day_budget=1000 * ETHER),
         fees=FeePolicy(min_priority_fee=GWEI // 10, max_priority_fee=5 * GWEI, max_fee=200 * GWEI),
         mint_gas=GasBound("MINTLINE_MAX_GAS", 500_000),
@@ -90,13 +93,14 @@ def signing_policy() -> SigningPolicy:
         authorization=AuthorizationPolicy.model_validate(authority().policy(grace=VOUCHER_TTL)),
         issuer=PlatformKey(address=ISSUER.address, subject=ISSUER.subject),
         treasury=PlatformKey(address=TREASURY.address, subject=TREASURY.subject),
-        relayers=(PlatformKey(address=RELAYER.address, subject=RELAYER.subject),),
+        relayers=tuple(PlatformKey(address=key.address, subject=key.subject) for key in RELAYERS),
         user_actions=frozenset({"mint", "transfer", "burn"}),
         rates=Rates(window=60, user=1000, treasury=1000, issuer=1000),
         max_gas=1_000_000,
         max_fee_per_gas=1_000 * GWEI,
         max_transaction_cost=ETHER // 2,
         max_top_up_value=10 * ETHER,
+        top_ups=TopUpBudget(window=60, value=10_000 * ETHER, recipient=100 * ETHER, relayer=1_000 * ETHER),
         max_voucher_ttl=2 * VOUCHER_TTL,
     )
 

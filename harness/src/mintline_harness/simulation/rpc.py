@@ -25,6 +25,7 @@ REVERTED = 3
 METHOD_NOT_FOUND = -32601
 CALL_GAS = 90_000
 """What a call takes that is none of the collection's."""
+BLOCK_GAS = 60_000_000
 _HAS_ROLE = "0x" + HAS_ROLE_SELECTOR.hex()
 _IS_MINTED = "0x" + IS_MINTED_SELECTOR.hex()
 
@@ -292,6 +293,7 @@ def _shown(block: Block, *, full: bool) -> Any:
             "parentHash": "0x" + parent.hex(),
             "timestamp": hex(block.timestamp),
             "baseFeePerGas": hex(block.base_fee),
+            "gasLimit": hex(BLOCK_GAS),
             "logsBloom": _bloom(block) if moved else _OTHER_BLOOM,
             "transactions": transactions,
         }

@@ -41,7 +41,7 @@ from mintline_harness.simulation.tables import (
     CHAIN_ID,
     CONTRACT,
     ISSUER,
-    RELAYER,
+    RELAYERS,
     TREASURY,
     USERS,
     Custody,
@@ -212,12 +212,13 @@ class Schedule:
             CHAIN_ID,
             CONTRACT,
             ISSUER.address,
-            relayers=frozenset({RELAYER.address, own_address(RIVAL)}),
+            relayers=frozenset({own_address(RIVAL), *(key.address for key in RELAYERS)}),
             refusing={REFUSING},
         )
         chain = SimulatedChain(collection, finality=FINALITY, now=EPOCH, rng=self.rng)
-        for payer in (TREASURY, RELAYER):
-            chain.fund(payer.address, 100 * ETHER)
+        chain.fund(TREASURY.address, 100 * ETHER)
+        for number, relayer in enumerate(RELAYERS, 1):
+            chain.fund(relayer.address, number * ETHER // 4)
         for user in (*USERS, STRANGER, RIVAL):
             chain.fund(own_address(user), ETHER)
         if random.Random(f"prices {self.seed}").random() < PRICED:  # noqa: S311 - as above

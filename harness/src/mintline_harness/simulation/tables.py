@@ -314,7 +314,7 @@ def _signed(by: GeneratedKey, to: str, nonce: int, *, fee: int, gas: int, data: 
 
 ISSUER = key_ref(key_subjects.ISSUER)
 TREASURY = key_ref(key_subjects.TREASURY)
-RELAYER = key_ref(key_subjects.RELAYER)
+RELAYERS = tuple(key_ref(key_subjects.relayer(number)) for number in (1, 2))
 
 
 class Custody:
@@ -323,7 +323,7 @@ class Custody:
     def __init__(self) -> None:
         self._made: dict[str, int] = {}
         self._kept: dict[str, tuple[str, bytes]] = {
-            ref.secret_id: (ref.subject, key_of(ref.subject).wrapped) for ref in (ISSUER, TREASURY, RELAYER)
+            ref.secret_id: (ref.subject, key_of(ref.subject).wrapped) for ref in (ISSUER, TREASURY, *RELAYERS)
         }
 
     async def generate(self, sub: str) -> GeneratedKey:

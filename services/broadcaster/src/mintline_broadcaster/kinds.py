@@ -70,7 +70,7 @@ def _mints(kind: TransactionKind) -> bool:
 
 
 def payer_of(intent: AnyIntent) -> Literal["wallet", "treasury", "relayer"]:
-    """Return who pays for a transaction. Only a user's wallet gets top-ups; the others are an operator's."""
+    """Return who pays for a transaction. The treasury is funded by an operator alone."""
     match intent.type:
         case "sign_top_up":
             return "treasury"

@@ -31,7 +31,9 @@ from mintline_broadcaster.ports import (
 FUNDS_SECONDS = 2.0
 """How long a wallet waits between two checks for its gas money: a top-up takes about two blocks."""
 TREASURY_SECONDS = 30.0
-"""The same for the treasury and relayers, which only an operator can fund."""
+"""The same for the treasury, which only an operator can fund."""
+RELAYER_SECONDS = 10.0
+"""The same for a relayer, which the treasury or an operator funds."""
 MAX_RELEASES = 100
 """Operations of one transaction that one pass releases, at most."""
 FEES_SECONDS = 15.0
@@ -258,11 +260,11 @@ async def _wait_for_funds(intent: AnyIntent, *, chain: ChainClient, outbox: Send
     if payer == "treasury":
         log.warning("treasury_low", treasury=intent.signer.address, required=cost_of(intent))
         raise TreasuryLow("the treasury is low", retry_after=TREASURY_SECONDS)
-    if payer == "relayer":
-        log.warning("relayer_low", address=intent.signer.address, required=str(cost_of(intent)))
-        raise Deferred("the relayer is low", retry_after=TREASURY_SECONDS)
     balance = await chain.balance(intent.signer.address)
     await ask_for_funds(intent, balance, outbox=outbox, now=now)
+    if payer == "relayer":
+        # The builder tops it up if its settings say so.
+        raise Deferred("the relayer is low", retry_after=RELAYER_SECONDS)
     raise Deferred("the wallet waits for gas money", retry_after=FUNDS_SECONDS)
 
 

@@ -60,47 +60,59 @@ class Sorted:
         return Sorted((*self.groups, *other.groups), {**self.refused, **other.refused})
 
 
-class BatchSimulator:
-    """Simulates batches by `relayer`; `gas` bounds the gas limit of one."""
+@dataclass(frozen=True, slots=True)
+class _BatchCall:
+    """Who calls which collection."""
 
-    def __init__(self, chain: ChainReader, *, relayer: str, gas: GasBound) -> None:
+    contract: str
+    relayer: str
+
+
+class BatchSimulator:
+    """Simulates batches; `gas` bounds the gas limit of one, and so does the chain's blocks'."""
+
+    def __init__(self, chain: ChainReader, *, gas: GasBound) -> None:
         self._chain = chain
-        self._relayer = relayer
         self._gas = gas
         self._known: set[str] = set()
         """Contracts that the node has: without code a call succeeds, and mints nothing."""
 
-    async def sort(self, contract: str, mints: Sequence[Mint], *, most: int) -> Sorted:
+    async def sort(self, contract: str, mints: Sequence[Mint], *, relayer: str, most: int) -> Sorted:
         """Return which of a collection's mints go together, each group with a gas limit of `most` at most.
 
-        `most` above the bound means the bound. Raises Waiting for what no line is at fault for, and
-        Unavailable if a node does not know the contract, or too few nodes agree.
+        `relayer` sends them. `most` above the bound means the bound. Raises Waiting for what no line is at
+        fault for, and Unavailable if a node does not know the contract, or too few nodes agree.
         """
         if contract not in self._known and not await self._chain.code(contract):
             # The contract is a registered one, so it is the node that lacks it.
             raise Unavailable(f"the node has no code at {contract}")
         self._known.add(contract)
-        limit = min(most, self._gas.most)
-        found = await self._sort(contract, mints, limit, probed=False)
+        call = _BatchCall(contract, relayer)
+        limit = min(most, await self.bound())
+        found = await self._sort(call, mints, limit, probed=False)
         if found.refused:
             # What is refused for good must not be what the collection has begun to refuse to all.
-            await self._probe(contract)
+            await self._probe(call)
         if found.refused and len(found.groups) > 1:
             good = [mint for group in found.groups for mint in group.mints]
-            again = await self._sort(contract, good, limit, probed=True)
+            again = await self._sort(call, good, limit, probed=True)
             return Sorted(again.groups, {**found.refused, **again.refused})
         return found
 
-    async def _sort(self, contract: str, mints: Sequence[Mint], most: int, *, probed: bool) -> Sorted:
+    async def bound(self) -> int:
+        """Return the highest gas limit of a batch now."""
+        return min(self._gas.most, await self._chain.block_gas_limit())
+
+    async def _sort(self, call: _BatchCall, mints: Sequence[Mint], most: int, *, probed: bool) -> Sorted:
         try:
-            needed = await self._needed(contract, list(map(_line, mints)))
+            needed = await self._needed(call, list(map(_line, mints)))
         except CallReverted as reverted:
             _raise_if_whole(reverted)
             if not probed:
-                await self._probe(contract)
+                await self._probe(call)
             if len(mints) == 1:
                 return Sorted(refused={mints[0].mint_id: _refusal(mints[0], reverted)})
-            return await self._apart(contract, mints, most, parts=2, probed=True)
+            return await self._apart(call, mints, most, parts=2, probed=True)
         except Rejected:
             # No gas limit does, of those that the node or the block allows.
             needed = 2 * most
@@ -116,37 +128,37 @@ class BatchSimulator:
                 setting=self._gas.setting,
             )
             raise Waiting(GAS_ABOVE_BOUND)
-        return await self._apart(contract, mints, most, parts=-(-limit // most), probed=probed)
+        return await self._apart(call, mints, most, parts=-(-limit // most), probed=probed)
 
     async def _apart(
-        self, contract: str, mints: Sequence[Mint], most: int, *, parts: int, probed: bool
+        self, call: _BatchCall, mints: Sequence[Mint], most: int, *, parts: int, probed: bool
     ) -> Sorted:
         size = -(-len(mints) // min(parts, len(mints)))
         pieces = [mints[start : start + size] for start in range(0, len(mints), size)]
         sorted_pieces = await asyncio.gather(
-            *(self._sort(contract, piece, most, probed=probed) for piece in pieces)
+            *(self._sort(call, piece, most, probed=probed) for piece in pieces)
         )
         found = Sorted()
         for piece in sorted_pieces:
             found |= piece
         return found
 
-    async def _probe(self, contract: str) -> None:
+    async def _probe(self, call: _BatchCall) -> None:
         """Raise Waiting if the collection refuses even a token that nobody has, for nobody in particular."""
         nobody = to_checksum_address(secrets.token_bytes(20))
         try:
-            await self._needed(contract, [(secrets.randbits(256), nobody, secrets.token_bytes(32))])
+            await self._needed(call, [(secrets.randbits(256), nobody, secrets.token_bytes(32))])
         except CallReverted as reverted:
             _raise_if_whole(reverted)
-            log.warning("batch_refused", contract=contract, reason=reverted.reason)
+            log.warning("batch_refused", contract=call.contract, reason=reverted.reason)
             raise Waiting(BATCH_REFUSED) from reverted
         except Rejected as refusal:
             raise Waiting(GAS_ABOVE_BOUND) from refusal
 
-    async def _needed(self, contract: str, lines: Sequence[tuple[int, str, bytes]]) -> int:
-        call = Call(sender=self._relayer, to=contract, data=mint_batch_calldata(lines))
-        rich = {self._relayer: Override(balance=2**127)}
-        return await self._chain.estimate_gas(call, rich, most=self._gas.largest_estimate)
+    async def _needed(self, call: _BatchCall, lines: Sequence[tuple[int, str, bytes]]) -> int:
+        batch = Call(sender=call.relayer, to=call.contract, data=mint_batch_calldata(lines))
+        rich = {call.relayer: Override(balance=2**127)}
+        return await self._chain.estimate_gas(batch, rich, most=self._gas.largest_estimate)
 
 
 def _line(mint: Mint) -> tuple[int, str, bytes]:

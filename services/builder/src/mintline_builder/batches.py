@@ -25,15 +25,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from mintline.errors import Conflict, Rejected, Unavailable
+from mintline.errors import Conflict, Deferred, Rejected, Unavailable
 from mintline.kinds import dedup_id, first_intent, group_of
-from mintline.messages import Fees, KeyRef
+from mintline.messages import Fees
 from mintline.records import Mint
 from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, carried_by
-from mintline_builder.balances import RelayerBalance
-from mintline_builder.batch_simulation import BatchSimulator, Group
+from mintline_builder.batch_simulation import BatchSimulator, Group, Sorted
 from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import Funds
 from mintline_builder.gatherer import BatchLine
@@ -49,9 +48,16 @@ from mintline_builder.ports import (
     Outbox,
     sealed,
 )
+from mintline_builder.relayers import Payer, Relayers
 from mintline_builder.reserver import Reserver
-from mintline_builder.waiting import NO_RELAYER, RELAYER_EMPTY, Waiting
+from mintline_builder.waiting import RELAYER_NOT_ALLOWED, Waiting
 
+LINE_GAS = 62_000
+"""Gas limit of a line, until a collection's first batch has shown it."""
+BATCH_GAS = 36_000
+"""What a batch takes in addition to its lines."""
+AGAIN_AFTER = 1.0
+"""Seconds after which mints are gathered again whose batch costs more than its relayer has."""
 RESEND_AFTER = 5.0
 """Seconds for which this process does not send on a batch again: all its mints come back at once."""
 
@@ -70,10 +76,7 @@ class BatchPorts:
 
 
 class Batches:
-    """Makes the batches of the configured relayer; without one sponsored mints wait.
-
-    `now` is in Unix seconds.
-    """
+    """Makes batches, and has the relayers send them; `now` is in Unix seconds."""
 
     def __init__(
         self,
@@ -82,61 +85,88 @@ class Batches:
         config: BuilderConfig,
         reserver: Reserver,
         funds: Funds,
+        relayers: Relayers,
         fees: Callable[[], Awaitable[Fees]],
         metrics: Metrics,
         now: Callable[[], float],
     ) -> None:
         self._ports = ports
-        self._relayer = config.relayer
+        self.relayers = relayers
         self._max_cost = config.top_ups.max_cost
+        self._max_batch = config.max_batch
         self._reserver = reserver
         self._funds = funds
         self._fees = fees
         self._metrics = metrics
         self._now = now
-        self._balance = RelayerBalance(metrics, now)
-        self._simulator = (
-            None
-            if config.relayer is None
-            else BatchSimulator(ports.chain, relayer=config.relayer.address, gas=config.batch_gas)
-        )
+        self._simulator = BatchSimulator(ports.chain, gas=config.batch_gas)
+        self._gas_bound = config.batch_gas.most
+        self._line_gas: dict[str, int] = {}
+        """By contract, the gas limit of one line in its latest batch."""
         self._sent: dict[Place, float] = {}
         self._finishing: dict[Place, asyncio.Task[None]] = {}
 
-    def require_relayer(self) -> None:
-        """Raise Waiting if there is no relayer."""
-        if self._relayer is None:
-            raise Waiting(NO_RELAYER)
+    def room(self, contract: str) -> int:
+        """Return how many mints of a collection a batch takes: by count, and by the gas of the latest one."""
+        line = self._line_gas.get(contract)
+        if line is None:
+            return self._max_batch
+        return max(1, min(self._max_batch, (self._gas_bound - BATCH_GAS) // line))
 
     async def assemble(self, lines: Sequence[BatchLine]) -> None:
         """Put mints of one collection into batches, as few as gas and cost allow, and resolve each line.
 
         Raises the error that stopped all unresolved lines.
         """
-        if self._relayer is None or self._simulator is None:
-            raise Waiting(NO_RELAYER)
         by_id = {line.mint.mint_id: line for line in lines}
         fees = await self._fees()
-        affordable = self._max_cost // fees.max_fee_per_gas
-        contract = lines[0].mint.contract
-        sorted_mints = await self._simulator.sort(contract, [line.mint for line in lines], most=affordable)
+        payer, sorted_mints = await self._simulate([line.mint for line in lines], fees)
         for mint_id, refusal in sorted_mints.refused.items():
             by_id[mint_id].fail(refusal)
-        for group in sorted_mints.groups:
-            await self._assemble_group(self._relayer, group, by_id, fees)
+        for number, group in enumerate(sorted_mints.groups):
+            if payer.affords(group.gas * fees.max_fee_per_gas, more=number):
+                await self._assemble_group(payer, group, by_id, fees)
+            else:
+                # Its gas was guessed when the relayer was picked, and is known now.
+                for mint in group.mints:
+                    by_id[mint.mint_id].fail(
+                        Deferred("the relayer cannot pay for the batch", retry_after=AGAIN_AFTER)
+                    )
+
+    async def _simulate(self, mints: Sequence[Mint], fees: Fees) -> tuple[Payer, Sorted]:
+        """Pick a relayer, and find out which mints it can mint; raises Waiting if none may."""
+        contract = mints[0].contract
+        affordable = self._max_cost // fees.max_fee_per_gas
+        gas = BATCH_GAS + self._line_gas.get(contract, LINE_GAS) * len(mints)
+        barred: frozenset[str] = frozenset()
+        while True:
+            payer = await self.relayers.pick(contract, gas * fees.max_fee_per_gas, barred=barred)
+            address = payer.key.address
+            try:
+                found = await self._simulator.sort(contract, mints, relayer=address, most=affordable)
+            except Waiting as waiting:
+                if waiting.problem != RELAYER_NOT_ALLOWED:
+                    raise
+                self.relayers.bar(contract, address)
+                barred |= {address}
+            else:
+                self._gas_bound = await self._simulator.bound()
+                for group in found.groups:
+                    self._line_gas[contract] = max(1, (group.gas - BATCH_GAS) // len(group.mints))
+                return payer, found
 
     async def _assemble_group(
-        self, relayer: KeyRef, group: Group, lines: Mapping[str, BatchLine], fees: Fees
+        self, payer: Payer, group: Group, lines: Mapping[str, BatchLine], fees: Fees
     ) -> None:
         mints = await self._publish([lines[mint.mint_id] for mint in group.mints])
         if not mints:
             return
-        mined = await self._check_funds(relayer, group.gas * fees.max_fee_per_gas)
-        claim = BatchClaim(relayer, tuple(mints), group.gas, fees, self._milliseconds())
-        nonce = await self._reserver.reserve(relayer.address, claim, floor=mined)
+        claim = BatchClaim(payer.key, tuple(mints), group.gas, fees, self._milliseconds())
+        with self._funds.held(payer.key.address):
+            nonce = await self._reserver.reserve(payer.key.address, claim, floor=payer.funding.mined)
         batch = claim.transaction(nonce)
         self._metrics.batches.inc()
-        log.info("batch_reserved", nonce=nonce, mints=len(mints))
+        log.info("batch_reserved", relayer=payer.key.address, nonce=nonce, mints=len(mints))
         batch, carried = await self._complete(batch, mints, {})
         await self._send(batch, carried)
         for mint in mints:
@@ -163,23 +193,6 @@ class Batches:
 
         published = await asyncio.gather(*map(publish, lines))
         return [mint for mint in published if mint is not None]
-
-    async def _check_funds(self, relayer: KeyRef, cost: int) -> int:
-        """Return how many of the relayer's transactions are mined; raises Waiting if `cost` wei are too much.
-
-        What is reserved and not mined is taken to cost as much each.
-        """
-        funding = await self._funds.check(relayer.address, cost)
-        self._balance.record(funding.balance, cost=cost)
-        if not funding.sufficient:
-            log.warning(
-                "relayer_low",
-                address=relayer.address,
-                balance=str(funding.balance),
-                required=str(funding.required),
-            )
-            raise Waiting(RELAYER_EMPTY)
-        return funding.mined
 
     async def send_on(self, place: Place) -> None:
         """Finish a batch if that is to be done, and have it signed if that may not have been asked for.

@@ -15,11 +15,12 @@ from mintline_builder.batches import Batches, BatchPorts
 from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import quote_fees
 from mintline_builder.funds import Funds
-from mintline_builder.gatherer import LINGER, Gatherer
+from mintline_builder.gatherer import Gatherer
 from mintline_builder.handlers import Frame
 from mintline_builder.kinds import Context, kinds_of
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Accounts, ChainReader, MetadataPublisher, Operations, Outbox
+from mintline_builder.relayers import Relayers
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
 from mintline_builder.token_simulation import TokenSimulator
@@ -78,6 +79,9 @@ class Builder:
             metrics=metrics,
             clock=now,
         )
+        self.relayers = Relayers(
+            config.relayers, refill=config.refill, funds=self.funds, metrics=metrics, clock=now
+        )
         self.batches = Batches(
             BatchPorts(
                 accounts=adapters.accounts,
@@ -89,11 +93,14 @@ class Builder:
             config=config,
             reserver=self.reserver,
             funds=self.funds,
+            relayers=self.relayers,
             fees=self._fees,
             metrics=metrics,
             now=now,
         )
-        self._gatherer = Gatherer(self.batches.assemble, most=config.max_batch, linger=LINGER, sleep=sleep)
+        self._gatherer = Gatherer(
+            self.batches.assemble, most=self.batches.room, linger=config.batch_wait, sleep=sleep
+        )
         self._config = config
         self._kinds = kinds_of(self._context(adapters, config, clock))
         self._frame = Frame(
@@ -140,7 +147,7 @@ class Builder:
             case RenewNonce():
                 await handlers.renew(message, frame=self._frame)
             case FundWallet():
-                await handlers.fund(message, funds=self.funds, relayer=self._config.relayer)
+                await handlers.fund(message, funds=self.funds, relayers=self.relayers)
             case FinishBatch():
                 await handlers.finish(message, batches=self.batches, config=self._config)
             case _:

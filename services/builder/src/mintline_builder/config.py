@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mintline.chain.gas import TRANSACTION_GAS_CAP, GasBound
 from mintline.messages import KeyRef
 from mintline_builder.fees import FeePolicy
-from mintline_builder.funds import TopUpPolicy
+from mintline_builder.funds import NO_REFILL, Refill, TopUpPolicy
 
 BATCH_GAS = GasBound("MINTLINE_MAX_BATCH_GAS", TRANSACTION_GAS_CAP)
 
@@ -28,8 +28,9 @@ class BuilderConfig:
     max_chain_skew: int = 12 * 3600
     """How far the chain's clock may be from ours, by which the enclave judges deadlines: it has no chain."""
     treasury: KeyRef
-    relayer: KeyRef | None = None
-    """Sends the batches of sponsored mints; None: they wait."""
+    relayers: tuple[KeyRef, ...] = ()
+    """Send the batches of sponsored mints; without any they wait."""
+    refill: Refill = NO_REFILL
     top_ups: TopUpPolicy
     fees: FeePolicy
     mint_gas: GasBound
@@ -37,5 +38,7 @@ class BuilderConfig:
     recipient_gas: int
     max_batch: int = 100
     """Mints in one batch at most."""
+    batch_wait: float = 0.2
+    """Seconds for which the first mint of a batch waits for others."""
     batch_gas: GasBound = BATCH_GAS
     """Bounds the gas limit of a batch; what it may cost is what any transaction may."""

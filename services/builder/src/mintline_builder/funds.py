@@ -69,16 +69,34 @@ class TopUpPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Refill:
+    """When the treasury tops a relayer up, and to what: below `below` wei, to `target`. 0: never."""
+
+    below: int = 0
+    target: int = 0
+
+    def value(self, balance: int, required: int) -> int:
+        """Return the wei that a relayer lacks, 0 if it has enough; `required` counts up to the target."""
+        if balance >= max(self.below, min(required, self.target)):
+            return 0
+        return max(0, self.target - balance)
+
+
+NO_REFILL = Refill()
+
+
+@dataclass(frozen=True, slots=True)
 class FundingCheck:
     """What a wallet must hold and does hold, in wei; `cost` is that of one mint at most, 0 if unknown.
 
-    `mined` is how many of its transactions are mined.
+    `mined` is how many of its transactions are mined, `in_flight` how many are open.
     """
 
     required: int
     balance: int
     cost: int
     mined: int = 0
+    in_flight: int = 0
 
     @property
     def sufficient(self) -> bool:
@@ -161,7 +179,8 @@ class Funds:
         may hold more, so the check can be too optimistic: then the node refuses, and the wallet is topped up.
         """
         balance, in_flight, mined = await self._read_wallet(wallet)
-        return FundingCheck((in_flight + self._held[wallet] + 1) * cost, balance, cost, mined)
+        in_flight += self._held[wallet]
+        return FundingCheck((in_flight + 1) * cost, balance, cost, mined, in_flight)
 
     async def _read_wallet(self, wallet: str) -> tuple[int, int, int]:
         """Return a wallet's balance, how many nonces are reserved and not mined, and how many are mined."""
@@ -228,7 +247,6 @@ class Funds:
         value = self._within_budget(
             self._policy.value(funding, before, now), given, funding.required - balance
         )
-        mined = await self._check_treasury(value + gas * fees.max_fee_per_gas)
         claim = TopUpClaim(
             treasury=self._treasury,
             wallet=wallet,
@@ -242,6 +260,60 @@ class Funds:
             gas_given=given + value,
             trace=trace,
         )
+        await self._reserve(claim)
+
+    async def refill(self, relayer: str, funding: FundingCheck, refill: Refill) -> None:
+        """Top up a relayer that lacks ether by `refill`, unless a top-up of it is under way.
+
+        A relayer's balance changes with every batch, so it does not show whether the latest one arrived: the
+        next is reserved a minute after it at the earliest. Raises Deferred until then, and as `top_up` does.
+        """
+        if relayer in self._under_way:
+            return
+        self._under_way.add(relayer)
+        try:
+            await self._refill(relayer, funding, refill)
+        finally:
+            self._under_way.discard(relayer)
+
+    async def _refill(self, relayer: str, funding: FundingCheck, refill: Refill) -> None:
+        account = await self._accounts.get(relayer) or Account()
+        latest = self._latest(account)
+        before = None if latest is None else await self._accounts.transaction(latest)
+        if latest is not None and not await self._is_mined(latest):
+            if before is not None:
+                await self._send_again(before)
+            return
+        if before is not None and before.reserved_at / 1000 + MISSED_RETRY > self._clock():
+            raise Deferred("the relayer was topped up within the last minute", retry_after=MISSED_RETRY)
+        # The balance in `funding` may have been read before the latest top-up arrived.
+        balance, count, gas, fees = await asyncio.gather(
+            self._chain.balance(relayer),
+            self._chain.transaction_count(relayer),
+            self._top_up_gas(relayer),
+            self._fees(),
+        )
+        value = min(refill.value(balance, funding.required), self._policy.max_value)
+        if not value:
+            return
+        now = self._clock()
+        claim = TopUpClaim(
+            treasury=self._treasury,
+            wallet=relayer,
+            replaces=account.top_up_nonce,
+            value=value,
+            gas=gas,
+            fees=fees,
+            at=int(now * 1000),
+            wallet_count=count,
+            gas_day=account.gas_day,
+            gas_given=account.gas_given,
+        )
+        await self._reserve(claim)
+
+    async def _reserve(self, claim: TopUpClaim) -> None:
+        """Reserve a treasury's nonce for a top-up, and have it signed; raises Waiting if it cannot pay."""
+        mined = await self._check_treasury(claim.value + claim.gas * claim.fees.max_fee_per_gas)
         try:
             nonce = await self._reserver.reserve(self._treasury.address, claim, floor=mined)
         except Conflict:
@@ -249,7 +321,7 @@ class Funds:
             # time.
             return
         self._metrics.top_ups.inc()
-        log.info("top_up_reserved", wallet=wallet, nonce=nonce, value=str(value))
+        log.info("top_up_reserved", wallet=claim.wallet, nonce=nonce, value=str(claim.value))
         await self._send(claim.transaction(nonce))
 
     def _latest(self, account: Account) -> Place | None:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from mintline.errors import Unavailable
 from mintline.records import Mint
 
-LINGER = 0.2
-"""Seconds for which the first mint of a batch waits for others."""
 ROOM = 900_000
 """Bytes of a batch with its authorizations, which the signer's host sends in a frame of 1 MiB."""
 LINE_BYTES = 500
@@ -40,9 +38,10 @@ class BatchLine:
 
 
 class Gatherer:
-    """Gathers lines by collection, and hands them to `carry`: `most` at once, or those of `linger` seconds.
+    """Gathers lines by collection, and hands them to `assemble`.
 
-    Fewer if more would not fit into ROOM.
+    So many at once as `most` says for their contract, or those of `linger` seconds; fewer if more would not
+    fit into ROOM.
 
     A mint that is delivered again while it is under way waits for the same outcome.
     """
@@ -51,7 +50,7 @@ class Gatherer:
         self,
         assemble: Callable[[Sequence[BatchLine]], Awaitable[None]],
         *,
-        most: int,
+        most: Callable[[str], int],
         linger: float,
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
@@ -88,7 +87,7 @@ class Gatherer:
             self._start(self._send(self._waiting.pop(contract)))
             waiting = self._waiting.setdefault(contract, [])
         waiting.append(line)
-        if len(waiting) >= self._most:
+        if len(waiting) >= self._most(contract):
             self._start(self._send(self._waiting.pop(contract)))
         elif len(waiting) == 1:
             self._start(self._gather(contract, waiting))

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from mintline.errors import Conflict, Rejected, Unavailable
-from mintline.messages import BuildMint, FinishBatch, FundWallet, KeyRef, RenewNonce
+from mintline.messages import BuildMint, FinishBatch, FundWallet, RenewNonce
 from mintline.records import TOKEN_ON_CHAIN, Operation, Problem, scoped
 from mintline.states import MintStatus
 from mintline.transaction_records import Place, carried_by
@@ -25,6 +25,7 @@ from mintline_builder.funds import Funds
 from mintline_builder.kinds import Built, OperationKind, event
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import RENEWABLE, Operations
+from mintline_builder.relayers import Relayers
 from mintline_builder.simulation import TokenTaken
 from mintline_builder.waiting import Waiting
 
@@ -179,14 +180,13 @@ async def _end(operation: Operation, problem: Problem, frame: Frame) -> None:
     log.info(event(operation, "rejected"), code=problem.code)
 
 
-async def fund(cmd: FundWallet, *, funds: Funds, relayer: KeyRef | None) -> None:
+async def fund(cmd: FundWallet, *, funds: Funds, relayers: Relayers) -> None:
     """Top up a wallet whose transaction a node refused for lack of funds, if its balance is still too small.
 
-    Raises as `Funds.check_refused_funding` does.
+    A relayer gets what its refill says, at most. Raises as `Funds.check_refused_funding` does.
     """
-    if relayer is not None and cmd.wallet == relayer.address:
-        # An operator funds it: the treasury's ether is for users' wallets.
-        log.warning("relayer_low", address=cmd.wallet, balance=str(cmd.balance), required=str(cmd.required))
+    if relayers.owns(cmd.wallet):
+        await relayers.was_refused(cmd.wallet, cmd.required)
         return
     funding = await funds.check_refused_funding(cmd.wallet, cmd.required, cmd.balance)
     if not funding.sufficient:

@@ -77,7 +77,21 @@ class Metrics:
             f"{prefix}_treasury_balance_wei", "The treasury's balance when last looked at.", registry=registry
         )
         self.relayer_balance = Gauge(
-            f"{prefix}_relayer_balance_wei", "The relayer's balance when last read.", registry=registry
+            f"{prefix}_relayer_balance_wei",
+            "A relayer's balance when last read.",
+            ("address",),
+            registry=registry,
+        )
+        self.relayer_batches_left = Gauge(
+            f"{prefix}_relayer_batches_left",
+            "For how many batches of the last one's cost a relayer's balance was enough.",
+            ("address",),
+            registry=registry,
+        )
+        self.relayer_low = Counter(
+            f"{prefix}_relayer_low",
+            "Times that a relayer's balance was too small for a batch, and no other relayer could pay.",
+            registry=registry,
         )
 
     def was_built(self, operation: Operation) -> None:

@@ -435,6 +435,9 @@ class ChainReader(Protocol):
     async def time(self) -> int:
         """Return the latest block's timestamp, in Unix seconds."""
 
+    async def block_gas_limit(self) -> int:
+        """Return the gas limit of the latest block."""
+
     async def fees(self) -> FeeMarket:
         """Return what the next block asks."""
 

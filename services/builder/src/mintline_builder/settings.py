@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from mintline.authorizations import KEPT
 from mintline.chain.gas import TRANSACTION_GAS_CAP, GasBound
 from mintline.chain.settings import GasSettings
 from mintline.fields import Wei
+from mintline.key_subjects import MAX_RELAYERS
 from mintline.messages import KeyRef
 from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import FeePolicy
-from mintline_builder.funds import TopUpPolicy
+from mintline_builder.funds import Refill, TopUpPolicy
 
 GWEI = 10**9
 
@@ -23,8 +26,14 @@ class Settings(GasSettings):
     """The key that signs vouchers."""
     treasury: KeyRef
     """The key that pays for top-ups."""
+    relayers: tuple[KeyRef, ...] = Field(default=(), max_length=MAX_RELAYERS)
+    """The keys that send sponsored mints and pay for them; without any they wait."""
     relayer: KeyRef | None = None
-    """The key that pays for sponsored mints; without it they wait."""
+    """The one such key, as earlier versions named it; read if `relayers` is not set."""
+    relayer_min_balance: Wei = 0
+    """The treasury tops a relayer up that holds less than this, in wei."""
+    relayer_target_balance: Wei = 0
+    """What it then holds, in wei; 0: relayers get no top-ups, as with a policy document that allows none."""
     top_up_mints: int = Field(default=20, ge=1, le=1000)
     """How many mints' gas a top-up brings, at the fees of that moment."""
     max_top_up_mints: int = Field(default=200, ge=1)
@@ -48,16 +57,31 @@ class Settings(GasSettings):
     """The highest gas limit of a mint; within what the enclave's policy allows."""
     max_recipient_gas: int = Field(default=200_000, ge=0)
     """What the code of a recipient may use of it, on top of a mint to an address without code."""
-    max_batch: int = Field(default=100, ge=1, le=500)
+    max_batch: int = Field(default=250, ge=1, le=500)
     """The most mints in one batch; within what the enclave's policy allows."""
+    batch_wait: float = Field(default=0.5, ge=0, le=10)
+    """Seconds for which the first mint of a batch waits for others."""
     max_batch_gas: int = Field(default=TRANSACTION_GAS_CAP, gt=0)
     """The highest gas limit of a batch; within what the enclave's policy allows, and the chain's blocks."""
     min_priority_fee: int = Field(default=GWEI // 10, ge=0)
     max_priority_fee: int = Field(default=5 * GWEI, ge=0)
     max_fee: int = Field(default=200 * GWEI, gt=0)
     """Mints wait while the base fee asks for more."""
-    concurrency: int = Field(default=128, ge=1, le=4096)
+    concurrency: int = Field(default=768, ge=1, le=4096)
     """Messages handled at a time."""
+
+    @model_validator(mode="after")
+    def _relayers_make_sense(self) -> Self:
+        if len({key.address for key in self.relayers}) < len(self.relayers):
+            raise ValueError("relayers: an address must not be named twice")
+        if self.relayer_min_balance > self.relayer_target_balance:
+            raise ValueError("relayer_min_balance must not be above relayer_target_balance")
+        return self
+
+    @property
+    def pool(self) -> tuple[KeyRef, ...]:
+        """The relayers, by whichever name."""
+        return self.relayers or ((self.relayer,) if self.relayer is not None else ())
 
     def gas_bounds(self) -> dict[str, GasBound]:
         """Return the bounds of this service by the names of their settings."""
@@ -74,7 +98,8 @@ class Settings(GasSettings):
             max_wait=self.max_wait,
             max_chain_skew=self.max_chain_skew,
             treasury=self.treasury,
-            relayer=self.relayer,
+            relayers=self.pool,
+            refill=Refill(below=self.relayer_min_balance, target=self.relayer_target_balance),
             top_ups=TopUpPolicy(
                 mints=self.top_up_mints,
                 max_mints=self.max_top_up_mints,
@@ -91,5 +116,6 @@ class Settings(GasSettings):
             transfer_gas=bounds["max_transfer_gas"],
             recipient_gas=self.max_recipient_gas,
             max_batch=self.max_batch,
+            batch_wait=self.batch_wait,
             batch_gas=bounds["max_batch_gas"],
         )

@@ -32,6 +32,8 @@ FEE_HISTORY_BLOCKS = 5
 FEE_HISTORY_PERCENTILE = 50
 FEES_AGE = 1.0
 """Seconds for which a fee history or the latest block's time is shared: less than a block takes."""
+BLOCK_GAS_AGE = 60.0
+"""The same for the gas limit of a block."""
 
 _NO_SUCH_BLOCK = re.compile(r"(block|header) (was )?not found|unknown block|not found.*block", re.IGNORECASE)
 
@@ -58,6 +60,7 @@ class Node:
         self._clock = clock
         self._fees: tuple[float, FeeMarket] | None = None
         self._time: tuple[float, int] | None = None
+        self._block_gas: tuple[float, int] | None = None
 
     async def chain_id(self) -> int:
         """Return the chain's id (EIP-155)."""
@@ -99,6 +102,15 @@ class Node:
                 raise Unavailable("the node has no latest block")
             self._time = (now, block.timestamp)
         return self._time[1]
+
+    async def block_gas_limit(self) -> int:
+        """Return the latest block's gas limit; an answer is shared for a minute, as it hardly changes."""
+        now = self._clock()
+        if self._block_gas is None or now - self._block_gas[0] >= BLOCK_GAS_AGE:
+            found = await self._rpc.call("eth_getBlockByNumber", ["latest", False])
+            limit = answers.quantity(found.get("gasLimit") if isinstance(found, dict) else None, "gasLimit")
+            self._block_gas = (now, limit)
+        return self._block_gas[1]
 
     async def logs(
         self, *, block_hash: bytes, addresses: Sequence[str], topics: Sequence[bytes] = ()

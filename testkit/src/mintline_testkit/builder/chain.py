@@ -22,12 +22,16 @@ class MemoryChain:
     market: FeeMarket = field(default_factory=lambda: FeeMarket(base_fee=10**9, priority_fee=10**9))
     gas: int = 100_000
     """What any call with data needs."""
+    block_gas: int = 60_000_000
+    """The gas limit of a block."""
     transfer_gas: int = 21_000
     """What a transfer needs."""
     new_account_gas: int = 0
     """What a transfer needs on top if its recipient does not exist: 183,600 on Amsterdam (EIP-8037)."""
     reverts: dict[str, CallReverted] = field(default_factory=dict)
     """How calls of a contract revert."""
+    barred: dict[str, CallReverted] = field(default_factory=dict)
+    """How calls revert that an address sends."""
     refusing: dict[str, CallReverted] = field(default_factory=dict)
     """How calls revert that name an address, as a recipient that refuses tokens does."""
     code_gas: dict[str, int] = field(default_factory=dict)
@@ -58,6 +62,10 @@ class MemoryChain:
     async def time(self) -> int:
         """Return the latest block's timestamp."""
         return int(self.clock())
+
+    async def block_gas_limit(self) -> int:
+        """Return the latest block's gas limit."""
+        return self.block_gas
 
     async def fees(self) -> FeeMarket:
         """Return what the next block asks."""
@@ -91,6 +99,8 @@ class MemoryChain:
     def _check(self, call: Call) -> None:
         if call.to in self.reverts:
             raise self.reverts[call.to]
+        if call.sender in self.barred:
+            raise self.barred[call.sender]
         lines = _lines(call)
         for place, token_id in enumerate(lines):
             if token_id in self.minted or token_id in lines[:place]:

@@ -21,7 +21,7 @@ from mintline.transaction_records import Transaction, place_of
 from mintline_builder import builder as building
 from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import FeePolicy
-from mintline_builder.funds import TopUpPolicy
+from mintline_builder.funds import Refill, TopUpPolicy
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Account
 from mintline_testkit.builder.chain import MemoryChain
@@ -81,7 +81,8 @@ class Harness:
     metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
     now: float = 1_700_000_000.0
     day_budget: int = 100 * ETHER
-    relayer: KeyRef | None = field(default_factory=lambda: key("relayer"))
+    relayers: tuple[KeyRef, ...] = field(default_factory=lambda: (key("relayer"),))
+    refill: Refill = field(default_factory=Refill)
     max_batch: int = 100
     batch_gas: int = 16_777_216
     max_cost: int = ETHER
@@ -188,7 +189,8 @@ class Builder:
                 issuer=key("issuer"),
                 voucher_ttl=3600,
                 treasury=key("treasury"),
-                relayer=harness.relayer,
+                relayers=harness.relayers,
+                refill=harness.refill,
                 top_ups=TopUpPolicy(
                     mints=20,
                     max_mints=100,

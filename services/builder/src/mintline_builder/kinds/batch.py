@@ -17,7 +17,7 @@ class BatchKind(OperationKind[Mint]):
 
     async def build(self, operation: Mint, authorization: Authorization) -> Built[Mint]:
         """Wait until the mint is in a batch that is sealed and sent on."""
-        self.context.batches.require_relayer()
+        self.context.batches.relayers.require()
         _, metadata = buildable(operation, authorization, self.context)
         joined = self.context.gatherer.join(operation, metadata, envelope=authorization.envelope)
         return Built(await joined)
@@ -27,7 +27,7 @@ class BatchKind(OperationKind[Mint]):
 
         Or since that failed on chain, for which one line is enough: the others go on.
         """
-        self.context.batches.require_relayer()
+        self.context.batches.relayers.require()
         spent = carried_by(operation)
         assert spent is not None
         if await self.context.chain.transaction_count(address_of(spent.sender_id)) <= spent.nonce:

@@ -68,6 +68,8 @@ class TopUpBudget(Frozen):
     value: Wei
     recipient: Wei | None = None
     """What one address may get of it. None: `max_top_up_value`, so that every address has a bound."""
+    relayer: Wei | None = None
+    """What one relayer may get of it. None: the treasury does not top relayers up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class TopUpBounds:
     window: int
     value: int
     recipient: int
+    relayer: int = 0
+    """To one relayer."""
 
 
 class Reassignment(Frozen):
@@ -130,6 +134,8 @@ class SigningPolicy(Frozen):
         budget = self.top_ups
         if budget is not None and budget.recipient is not None and budget.recipient < self.max_top_up_value:
             raise ValueError("top_ups.recipient must not be below max_top_up_value")
+        if budget is not None and budget.relayer is not None and budget.relayer < self.max_top_up_value:
+            raise ValueError("top_ups.relayer must not be below max_top_up_value")
         return self
 
     @model_validator(mode="after")
@@ -167,9 +173,12 @@ class SigningPolicy(Frozen):
         budget, most = self.top_ups, self.max_top_up_value
         if budget is None:
             return TopUpBounds(self.rates.window, most * self.rates.treasury, most)
-        return TopUpBounds(
-            budget.window, budget.value, most if budget.recipient is None else budget.recipient
-        )
+        recipient = most if budget.recipient is None else budget.recipient
+        return TopUpBounds(budget.window, budget.value, recipient, budget.relayer or 0)
+
+    def is_relayer(self, address: str) -> bool:
+        """Tell whether an address is a relayer's."""
+        return any(address == relayer.address for relayer in self.relayers)
 
 
 def read_policy(path: Path) -> bytes:

@@ -46,7 +46,8 @@ class RateLimiter:
     def _check_gift(self, nonce: str, gift: Gift) -> None:
         more, more_for_recipient = self._more(nonce, gift)
         given = self._by_recipient.get(gift.recipient, 0)
-        if given + more_for_recipient > self._bounds.recipient:
+        relayer = self._policy.is_relayer(gift.recipient)
+        if given + more_for_recipient > (self._bounds.relayer if relayer else self._bounds.recipient):
             raise EnclaveRefusal(RefusalCode.TOP_UP_BUDGET)
         full = len(self._given) >= MAX_TOP_UPS and nonce not in self._given
         if full or self._total + more > self._bounds.value:

@@ -13,13 +13,14 @@ class TopUpKind(TransactionKind[SignTopUp]):
     """`sign_top_up`."""
 
     def check(self, policy: SigningPolicy, request: SignTopUp, now: UnixSeconds) -> Role:  # noqa: ARG002 - it has no deadline
-        """Allow it to the treasury, up to a value, to wallets."""
+        """Allow it to the treasury, up to a value, to wallets; to relayers if the policy budgets them."""
         role = sender_role(policy, request.signer)
         check_fees(policy, request)
         require(role is Role.TREASURY, RefusalCode.SIGNER)
         require(request.value <= policy.max_top_up_value, RefusalCode.TOP_UP_VALUE)
         barred = {policy.issuer.address, *policy.senders(), *policy.contracts}
-        require(request.recipient not in barred, RefusalCode.TOP_UP_RECIPIENT)
+        refill = policy.is_relayer(request.recipient) and policy.top_up_bounds().relayer > 0
+        require(refill or request.recipient not in barred, RefusalCode.TOP_UP_RECIPIENT)
         return role
 
     def gift(self, request: SignTopUp) -> Gift:
