@@ -85,7 +85,8 @@ def signing_policy(known: Known) -> dict[str, object]:
         "treasury": {"address": known.treasury.address, "subject": known.treasury.subject},
         "relayers": [{"address": key.address, "subject": key.subject} for key in known.relayers],
         "user_actions": ["mint", "transfer", "burn"],
-        # Far above what the bench asks of a key: it is a guard, and no brake.
+        # Far above what the bench asks of a key, or a client: it is a guard, and no brake.
+        "clients": {"default": {"mints_per_hour": 10_000_000, "wei_per_day": str(1_000_000 * ETHER)}},
         "rates": {"window": 60, "user": 6_000, "treasury": 6_000, "relayer": 6_000, "issuer": 60_000},
         "max_gas": 1_000_000,
         "max_fee_per_gas": str(1_000 * GWEI),

@@ -58,6 +58,9 @@ class RefusalCode(StrEnum):
     TOKEN_EXPIRED = "token_expired"  # noqa: S105
     TOKEN_NOT_YET_VALID = "token_not_yet_valid"  # noqa: S105
     TOKEN_REVOKED = "token_revoked"  # noqa: S105
+    CLIENT_UNKNOWN = "client_unknown"
+    CLIENT_BUDGET = "client_budget"
+    CLIENT_COLLECTION = "client_collection"
     REWRAP = "key_rewrap"
     REASSIGN = "key_reassign"
     KEY_UNDECRYPTABLE = "key_undecryptable"
@@ -96,7 +99,7 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.ACCEPTANCE_MISSING: "The authorization does not prove that the API accepted the request.",
     RefusalCode.ACCEPTANCE_KEY: "The acceptance names an intake key that the signing policy does not have.",
     RefusalCode.ACCEPTANCE_CERTIFICATE: "The acceptance's certificate is not the intake key's.",
-    RefusalCode.ACCEPTANCE_TIME: "The acceptance was made at a time that its certificate does not cover.",
+    RefusalCode.ACCEPTANCE_TIME: "The acceptance was made when its certificate or the token was not valid.",
     RefusalCode.ACCEPTANCE_SIGNATURE: "The API accepted something else than this.",
     RefusalCode.TOKEN_MALFORMED: "The authorizing token is no well-formed access token.",
     RefusalCode.TOKEN_ALGORITHM: "The authorizing token is not signed with RS256.",
@@ -105,11 +108,14 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.TOKEN_ISSUER: "The authorizing token comes from another user pool.",
     RefusalCode.TOKEN_CLIENT: "The authorizing token was issued to another app client.",
     RefusalCode.TOKEN_USE: "The authorizing token is no access token.",
-    RefusalCode.TOKEN_SUBJECT: "The authorizing token names no user.",
+    RefusalCode.TOKEN_SUBJECT: "The authorizing token names no user who may ask for this.",
     RefusalCode.TOKEN_SCOPE: "The authorizing token has not the scopes that signing takes.",
     RefusalCode.TOKEN_EXPIRED: "The authorizing token expired too long ago.",
     RefusalCode.TOKEN_NOT_YET_VALID: "The authorizing token is not valid yet.",
     RefusalCode.TOKEN_REVOKED: "The authorizing token was revoked, as by a sign-out: sign in again.",
+    RefusalCode.CLIENT_UNKNOWN: "The signing policy has no budget for this machine client.",
+    RefusalCode.CLIENT_BUDGET: "The machine client's budget for the time of the request is used up.",
+    RefusalCode.CLIENT_COLLECTION: "The signing policy does not let this machine client mint here.",
     RefusalCode.REWRAP: "The signing policy names no other key to wrap this one under.",
     RefusalCode.REASSIGN: "The signing policy does not reassign this wallet from the one user to the other.",
     RefusalCode.KEY_UNDECRYPTABLE: "The wrapped key does not decrypt for its subject and chain.",

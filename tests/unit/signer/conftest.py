@@ -27,7 +27,7 @@ from mintline.messages import (
     Voucher,
 )
 from mintline_signer.enclave.curve import SigningKey
-from mintline_signer.enclave.policy import PlatformKey, Rates, SigningPolicy
+from mintline_signer.enclave.policy import ClientsPolicy, PlatformKey, Rates, SigningPolicy
 from mintline_signer.enclave.signing import answer
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.protocol import Issued, Signed, WrappedKey
@@ -236,8 +236,9 @@ class Cast:
             self.burn(),
         ]
 
-    def policy(self) -> SigningPolicy:
+    def policy(self, *, clients: ClientsPolicy | None = None) -> SigningPolicy:
         return SigningPolicy(
+            clients=clients,
             chain_ids=frozenset({CHAIN_ID}),
             contracts=frozenset({CONTRACT}),
             authorization=AuthorizationPolicy.model_validate(self.authority.policy(grace=GRACE)),

@@ -558,5 +558,6 @@ async def test_authorizer__when_a_batch_is_large__judges_it_later(cast: Cast) ->
     for size, at_once in ((AT_ONCE, True), (AT_ONCE + 1, False)):
         batch = cast.batch(size)
         authorizations = cast.authorizations(batch)
-        assert authorizer.judge(batch, now=UnixSeconds(cast.now), authorizations=authorizations) is at_once
+        judged = authorizer.judge(batch, now=UnixSeconds(cast.now), authorizations=authorizations)
+        assert (judged is not None) is at_once
         await authorizer.judge_later(batch, now=UnixSeconds(cast.now), authorizations=authorizations)

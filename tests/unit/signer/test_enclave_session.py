@@ -18,10 +18,13 @@ from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.enclave import server
 from mintline_signer.enclave.audit import Audit
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
-from mintline_signer.enclave.authorizer import Authorizer
+from mintline_signer.enclave.authorizer import AT_ONCE, Authorizer
+from mintline_signer.enclave.client_budgets import ClientBudgets
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
+from mintline_signer.enclave.kinds import required_authorizations
 from mintline_signer.enclave.kms import KmsDecrypter, parse_endpoint
+from mintline_signer.enclave.policy import Budget, ClientsPolicy
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.refusal_counts import MAX_ALIKE
 from mintline_signer.enclave.revocations import RevokedTokens
@@ -130,7 +133,13 @@ class Harness:
     """An enclave, and connections to it."""
 
     def __init__(
-        self, cast_: Cast, *, connections: int = 4, in_flight: int = 8, follows: bytes | None = NO_HASH
+        self,
+        cast_: Cast,
+        *,
+        connections: int = 4,
+        in_flight: int = 8,
+        follows: bytes | None = NO_HASH,
+        clients: ClientsPolicy | None = None,
     ) -> None:
         self.unwrapper = GatedKms(cast_.authority.plaintext())
         self.keys = KeyCache(self.unwrapper, size=10, ttl=60, clock=lambda: Monotonic(0.0))
@@ -141,7 +150,7 @@ class Harness:
             now=lambda: UnixSeconds(0.0),
             recipient=cast("Any", None),
         )
-        policy = cast_.policy()
+        policy = cast_.policy(clients=clients)
         statements = policy.authorization.statements()
         key = Ed25519PrivateKey.generate()
         self.audit = Audit(
@@ -153,12 +162,13 @@ class Harness:
             policy=policy,
             authorizer=Authorizer(
                 self.authorization_keys,
-                TokenVerifier(policy.authorization),
+                TokenVerifier(policy.authorization, machine_clients=clients is not None),
                 statements,
                 RevokedTokens(statements, grace=policy.authorization.grace, secret=bytes(16), remembered=100),
             ),
             authorization_keys=self.authorization_keys,
             history=SigningHistory(size=100, secret=bytes(16)),
+            budgets=ClientBudgets(policy, secret=bytes(16), remembered=100),
             rates=RateLimiter(policy),
             audit=self.audit,
             keys=self.keys,
@@ -631,6 +641,37 @@ async def test_session__when_authorizations_come_beside_what_takes_none__fails(c
     for request in (mint_request(cast), Sign(intent=cast.noop(), keys=[cast.user.wrapped])):
         more = request.model_copy(update={"authorizations": [b"an authorization"]})
         assert await answered(Harness(cast), more) == Failure(code=FailureCode.BAD_REQUEST)
+
+
+def client_request(cast: Cast, *lines: int) -> Sign:
+    """Return a batch of these lines, for which a machine client asked; the nonce is the first line's."""
+    batch = cast.batch(max(lines) + 1)
+    mints = tuple(batch.mints[line].model_copy(update={"subject": "shop"}) for line in lines)
+    batch = batch.model_copy(update={"mints": mints, "nonce": lines[0], "gas": 200_000 * len(lines)})
+    token, session = cast.authority.client_token("shop", now=cast.now), cast.authority.session(now=cast.now)
+    given = [
+        cast.authority.sealed(required, token, now=cast.now, session=session)
+        for required in required_authorizations(batch, [b""] * len(mints))
+    ]
+    return Sign(intent=batch, keys=[cast.relayer.wrapped], authorizations=given)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_session__when_a_clients_budget_is_used_up__refuses_the_one_line_by_name(
+    cast: Cast, *, at_once: bool
+) -> None:
+    """Forged or not: a batch without that line is signed, and what was signed is signed again."""
+    budget = Budget(mints_per_hour=20, wei_per_day=10**24)
+    line = Harness(cast, clients=ClientsPolicy(default=budget), connections=8)
+    size = AT_ONCE if at_once else AT_ONCE + 1
+    first, over = range(size), range(size, 21)
+    assert isinstance(await answered(line, client_request(cast, *first)), Signed)
+
+    refusal = Refusal(code=RefusalCode.CLIENT_BUDGET, operation_id=f"mint_b{over[-1]}")
+    assert await answered(line, client_request(cast, *over)) == refusal
+    assert isinstance(await answered(line, client_request(cast, *over[:-1])), Signed)
+    assert await answered(line, client_request(cast, over[-1])) == refusal
+    assert isinstance(await answered(line, client_request(cast, *first)), Signed)
 
 
 async def test_session__when_a_large_batch_is_judged__answers_others_in_between(cast: Cast) -> None:

@@ -14,6 +14,7 @@ from mintline_harness.simulation.tables import Custody, authority
 from mintline_signer.enclave.audit import Audit, SessionTrail
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.authorizer import Authorizer
+from mintline_signer.enclave.client_budgets import ClientBudgets
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.revocations import RevokedTokens
@@ -47,13 +48,14 @@ class SimulatedEnclave:
             policy=policy,
             authorizer=Authorizer(
                 authorization_keys,
-                TokenVerifier(policy.authorization),
+                TokenVerifier(policy.authorization, machine_clients=policy.clients is not None),
                 statements,
                 RevokedTokens(statements, grace=policy.authorization.grace, secret=bytes(16), remembered=100),
             ),
             authorization_keys=authorization_keys,
             history=SigningHistory(size=1000, secret=bytes(16)),
             rates=RateLimiter(policy),
+            budgets=ClientBudgets(policy, secret=bytes(16), remembered=1000),
             audit=audit,
             keys=KeyCache(custody, size=16, ttl=3600, clock=lambda: Monotonic(loop.time())),
             kms=cast("Any", None),

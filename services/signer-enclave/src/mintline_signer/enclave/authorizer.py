@@ -1,4 +1,4 @@
-"""Did the user ask for this very thing, and did the api accept it? Opens the authorization envelope.
+"""Did the user, or the client, ask for this very thing, and did the api accept it? Opens the envelope.
 
 The acceptance is the api's signature (`mintline.acceptance`) on the digest of the very thing to be signed,
 its token id included, and on the user's `sub`. So a token alone authorizes nothing.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
@@ -17,6 +18,7 @@ from mintline.authorization import AcceptanceMissing, Envelope, SealBroken
 from mintline.clock import UnixSeconds, to_ms
 from mintline.messages import AnyRequest
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
+from mintline_signer.enclave.client_budgets import ClientMint
 from mintline_signer.enclave.kinds import required_authorizations
 from mintline_signer.enclave.kinds.base import RequiredAuthorization
 from mintline_signer.enclave.revocations import RevokedTokens
@@ -25,6 +27,9 @@ from mintline_signer.errors import EnclaveRefusal, RefusalCode
 
 AT_ONCE = 16
 """Authorizations that are verified in one turn of the loop; between more of them others are answered."""
+AROUND = 300.0
+"""Seconds around a machine client's token's time in which the api may have accepted by it: a body may take a
+while to arrive, and clocks differ."""
 
 _FAULTS: Mapping[Fault, RefusalCode] = {
     Fault.MALFORMED: RefusalCode.AUTHORIZATION_MALFORMED,
@@ -33,6 +38,14 @@ _FAULTS: Mapping[Fault, RefusalCode] = {
     Fault.TIME: RefusalCode.ACCEPTANCE_TIME,
     Fault.SIGNATURE: RefusalCode.ACCEPTANCE_SIGNATURE,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A request that all who must have asked for it did ask for."""
+
+    client_mints: tuple[ClientMint, ...] = ()
+    """Those of its mints that machine clients asked for: their budgets are still to be checked."""
 
 
 class Authorizer:
@@ -53,37 +66,41 @@ class Authorizer:
         self._statements = statements
         self.revoked = revoked
 
-    def judge(self, request: AnyRequest, *, now: UnixSeconds, authorizations: Sequence[bytes] = ()) -> bool:
-        """Raise EnclaveRefusal unless the users asked for this; False if it has to be judged later.
+    def judge(
+        self, request: AnyRequest, *, now: UnixSeconds, authorizations: Sequence[bytes] = ()
+    ) -> Judgement | None:
+        """Raise EnclaveRefusal unless users and clients asked for this; None if it has to be judged later.
 
         That is if an authorization key must be obtained first, or there are more than AT_ONCE authorizations.
         `authorizations` are those that came beside the request: of a batch, one for each line, in order.
         Raises EnclaveFailure (`bad_request`) if there are more or fewer. `now` is in Unix seconds.
         """
         all_required = required_authorizations(request, authorizations)
-        return len(all_required) <= AT_ONCE and all(
-            self._verified_at_once(required, now) for required in all_required
-        )
-
-    def _verified_at_once(self, required: RequiredAuthorization, now: UnixSeconds) -> bool:
-        with _naming_operation(required):
-            envelope = self._accepted(required, now)
-            key = self._authorization_keys.held(envelope.key_id)
-            if key is None:
-                return False
-            self._open(required, envelope, key, now)
-        return True
+        if len(all_required) > AT_ONCE:
+            return None
+        by_clients: list[ClientMint] = []
+        for required in all_required:
+            with _naming_operation(required):
+                envelope = self._accepted(required, now)
+                key = self._authorization_keys.held(envelope.key_id)
+                if key is None:
+                    return None
+                by_clients += self._open(required, envelope, key, now)
+        return Judgement(tuple(by_clients))
 
     async def judge_later(
         self, request: AnyRequest, *, now: UnixSeconds, authorizations: Sequence[bytes] = ()
-    ) -> None:
+    ) -> Judgement:
         """Do the same, once the authorization keys are obtained; raises EnclaveFailure for a missing one."""
+        by_clients: list[ClientMint] = []
         for number, required in enumerate(required_authorizations(request, authorizations)):
             if number:
                 await asyncio.sleep(0)
             with _naming_operation(required):
                 envelope = self._accepted(required, now)
-                self._open(required, envelope, await self._authorization_keys.obtain(envelope.key_id), now)
+                key = await self._authorization_keys.obtain(envelope.key_id)
+                by_clients += self._open(required, envelope, key, now)
+        return Judgement(tuple(by_clients))
 
     def _accepted(self, required: RequiredAuthorization, now: UnixSeconds) -> Envelope:
         """Return the envelope of what the api accepted; raises EnclaveRefusal if it did not."""
@@ -112,7 +129,8 @@ class Authorizer:
         envelope: Envelope,
         key: EllipticCurvePrivateKey,
         now: UnixSeconds,
-    ) -> None:
+    ) -> list[ClientMint]:
+        """Check the token in an envelope; return the mint if a machine client asked for it."""
         try:
             token = envelope.open(required.digest, key)
         except SealBroken:
@@ -120,7 +138,19 @@ class Authorizer:
         claims = self._tokens.claims_of(token, now=now)
         if claims.subject != required.subject:
             raise EnclaveRefusal(RefusalCode.AUTHORIZATION_SUBJECT)
-        self.revoked.check(claims, accepted_at=envelope.acceptance.at, now=now)
+        accepted_at = envelope.acceptance.at
+        self.revoked.check(claims, accepted_at=accepted_at, now=now)
+        if not claims.is_client:
+            return []
+        if required.for_clients is None:
+            raise EnclaveRefusal(RefusalCode.TOKEN_SUBJECT)
+        # It counts in the window of this time, so no other window may be chosen than one of the token's.
+        if not claims.not_before - AROUND <= accepted_at / 1000 <= claims.expires + AROUND:
+            raise EnclaveRefusal(RefusalCode.ACCEPTANCE_TIME)
+        mint = ClientMint(
+            claims.subject, required.operation_id, required.digest, accepted_at, required.for_clients
+        )
+        return [mint]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -19,6 +19,8 @@ from mintline.fields import Address, KmsKeyArn, Wei
 from mintline.key_subjects import PLATFORM
 from mintline.messages import Frozen
 from mintline_signer.enclave.tokens import AuthorizationPolicy
+
+ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@|-]{0,127}$")]
 
 
 class PlatformKey(Frozen):
@@ -83,6 +85,30 @@ class TopUpBounds:
     """To one relayer."""
 
 
+class Budget(Frozen):
+    """What a machine client may have minted, within one enclave."""
+
+    mints_per_hour: int = Field(ge=0)
+    """Of an hour (UTC) in which the api accepted them."""
+    wei_per_day: Wei
+    """What their transactions may cost at their fee caps, by the day (UTC) of acceptance."""
+    collections: frozenset[Address] | None = None
+    """Where it may mint. None: at all of the policy's contracts."""
+
+
+class ClientsPolicy(Frozen):
+    """Which machine clients may have batches minted, and how much."""
+
+    default: Budget | None = None
+    """Of a client of the user pool that `overrides` does not name. None: it may not mint."""
+    overrides: dict[ClientId, Budget] = Field(default={}, max_length=1000)
+    """By client id."""
+
+    def of(self, client_id: str) -> Budget | None:
+        """Return a client's budget, None if it may not mint."""
+        return self.overrides.get(client_id, self.default)
+
+
 class Reassignment(Frozen):
     """A wallet whose user has another `sub` now: its key may be wrapped for that one."""
 
@@ -112,6 +138,8 @@ class SigningPolicy(Frozen):
     """Mints of one batch."""
     user_actions: frozenset[Literal["mint", "transfer", "burn"]] = frozenset({"mint"})
     """What users' keys may do at the contracts, if the user asks for it."""
+    clients: ClientsPolicy | None = None
+    """What machine clients may have minted, sponsored. None: nothing, and their tokens count for nothing."""
     rates: Rates
     max_gas: int = Field(gt=0)
     """Of a transaction; of each mint where it is a batch."""
@@ -162,6 +190,23 @@ class SigningPolicy(Frozen):
                     f"relayers.{number}: address and subject must be other ones than those of the issuer, "
                     "the treasury and the other relayers"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _clients_mint_at_our_contracts(self) -> Self:
+        if self.clients is None:
+            return self
+        named = {f"overrides.{client_id}": budget for client_id, budget in self.clients.overrides.items()}
+        if self.clients.default is not None:
+            named["default"] = self.clients.default
+        for place, budget in named.items():
+            if budget.collections is not None and not budget.collections <= self.contracts:
+                raise ValueError(f"clients.{place}.collections: each must be one of contracts")
+        both = self.authorization.client_ids & self.clients.overrides.keys()
+        if both:
+            raise ValueError(
+                f"clients.overrides.{min(both)}: users sign in by this app client; name another one"
+            )
         return self
 
     def senders(self) -> frozenset[str]:

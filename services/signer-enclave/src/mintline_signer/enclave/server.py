@@ -17,7 +17,8 @@ from mintline.messages import AnyRequest
 from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.enclave.audit import Audit, SessionTrail
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
-from mintline_signer.enclave.authorizer import Authorizer
+from mintline_signer.enclave.authorizer import Authorizer, Judgement
+from mintline_signer.enclave.client_budgets import ClientBudgets
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kinds import check
@@ -70,7 +71,7 @@ class Counts:
 
 @dataclass(slots=True, kw_only=True)
 class Enclave:
-    """What answers requests: a policy, users' authorizations, keys, and the way to get more of them.
+    """What answers requests: a policy, authorizations, keys, and the way to get more of them.
 
     Invariant: a signature is made in the turn of the loop in which the keys for it were found.
     """
@@ -80,6 +81,7 @@ class Enclave:
     authorization_keys: AuthorizationKeyCache
     history: SigningHistory
     rates: RateLimiter
+    budgets: ClientBudgets
     keys: KeyCache
     audit: Audit
     kms: KmsDecrypter
@@ -124,10 +126,11 @@ class Enclave:
             trail.check_room()
             role = check(self.policy, intent, now=now)
             match_keys(request, self.policy)
-            if not self.authorizer.judge(intent, now=now, authorizations=request.authorizations):
+            judgement = self.authorizer.judge(intent, now=now, authorizations=request.authorizations)
+            if judgement is None:
                 return None
             keys = self.keys.held(request.keys)
-            return None if keys is None else self._sign(intent, role, keys, now, trail)
+            return None if keys is None else self._sign(intent, role, judgement, keys, now=now, trail=trail)
         except (EnclaveRefusal, EnclaveFailure) as error:
             return self._declined(error, intent, trail)
 
@@ -137,11 +140,15 @@ class Enclave:
             return await self._rewrap(request, trail)
         intent = request.intent
         try:
-            await self.authorizer.judge_later(intent, now=self.now(), authorizations=request.authorizations)
+            judgement = await self.authorizer.judge_later(
+                intent, now=self.now(), authorizations=request.authorizations
+            )
             keys = await self.keys.obtain(request.keys)
             now = self.now()
             trail.check_room()
-            return self._sign(intent, check(self.policy, intent, now=now), keys, now, trail)
+            return self._sign(
+                intent, check(self.policy, intent, now=now), judgement, keys, now=now, trail=trail
+            )
         except (EnclaveRefusal, EnclaveFailure) as error:
             return self._declined(error, intent, trail)
 
@@ -172,17 +179,26 @@ class Enclave:
         return await self.rewrapper.rewrap(request.key)
 
     def _sign(
-        self, intent: AnyRequest, role: Role, keys: list[SigningKey], now: UnixSeconds, trail: SessionTrail
+        self,
+        intent: AnyRequest,
+        role: Role,
+        judgement: Judgement,
+        keys: list[SigningKey],
+        *,
+        now: UnixSeconds,
+        trail: SessionTrail,
     ) -> Signed | Issued:
-        """Sign what was judged, if its rate and what was signed before allow it.
+        """Sign what was judged, if its rate, clients' budgets and what was signed before allow it.
 
         Invariant: only a signature is counted and remembered, whatever fails or is refused before it.
         """
         meaning = meaning_of(intent)
         self.rates.check(intent, role, now=now)
         self.history.check(intent, meaning)
+        self.budgets.check(intent, judgement.client_mints, now=now)
         signed = answer(intent, keys)
         self.rates.count(intent, role, now=now)
+        self.budgets.count(intent, judgement.client_mints)
         self.history.remember(intent, meaning)
         result = signed.tx_hash if isinstance(signed, Signed) else hashlib.sha256(signed.signature).digest()
         trail.record(

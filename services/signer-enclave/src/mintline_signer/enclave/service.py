@@ -18,6 +18,7 @@ from mintline_signer.enclave.audit import open_audit, rotate
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.boot import measure_policy, open_nsm, seed
+from mintline_signer.enclave.client_budgets import ClientBudgets
 from mintline_signer.enclave.clock import NsmClock
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
@@ -70,7 +71,7 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
     statements = policy.authorization.statements()
     authorizer = Authorizer(
         authorization_keys,
-        TokenVerifier(policy.authorization),
+        TokenVerifier(policy.authorization, machine_clients=policy.clients is not None),
         statements,
         RevokedTokens(statements, grace=policy.authorization.grace, secret=secrets.token_bytes(16)),
     )
@@ -83,6 +84,7 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
             authorization_keys=authorization_keys,
             history=SigningHistory(size=settings.memory_size, secret=secrets.token_bytes(16)),
             rates=RateLimiter(policy),
+            budgets=ClientBudgets(policy, secret=secrets.token_bytes(16)),
             audit=audit,
             keys=keys,
             kms=kms,

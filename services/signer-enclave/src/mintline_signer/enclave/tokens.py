@@ -1,4 +1,4 @@
-"""Users' access tokens in the enclave: verified against the keys in its policy, and remembered."""
+"""Access tokens in the enclave: verified against the keys in its policy, and remembered."""
 
 from __future__ import annotations
 
@@ -45,11 +45,12 @@ IntakeKey = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_
 
 
 class AuthorizationPolicy(Frozen):
-    """Whose tokens count as a user's authorization, and for how long; whose acceptance, as the api's."""
+    """Whose tokens count as an authorization, and for how long; whose acceptance, as the api's."""
 
     issuer: str = Field(min_length=1, max_length=512)
     """Exactly as the tokens' `iss` has it."""
     client_ids: frozenset[str] = Field(min_length=1)
+    """The app clients by which users sign in. Machine clients are others (`SigningPolicy.clients`)."""
     jwks: Jwks
     intake_keys: tuple[IntakeKey, ...] = Field(min_length=1, max_length=8)
     """What certifies the session keys of the api's processes; several while one follows another."""
@@ -69,9 +70,14 @@ class TokenVerifier:
     Times are looked at on every call: a remembered token expires like any other.
     """
 
-    def __init__(self, policy: AuthorizationPolicy, *, remembered: int = _REMEMBERED) -> None:
+    def __init__(
+        self, policy: AuthorizationPolicy, *, machine_clients: bool = False, remembered: int = _REMEMBERED
+    ) -> None:
+        """Accept users' tokens, and those of machine clients if `machine_clients`."""
         self._policy = policy
-        self._rules = TokenRules(issuer=policy.issuer, client_ids=policy.client_ids)
+        self._rules = TokenRules(
+            issuer=policy.issuer, client_ids=policy.client_ids, machine_clients=machine_clients
+        )
         self._keys = {key.kid: key.key() for key in policy.jwks.keys}
         self._remembered = remembered
         self._verified: OrderedDict[bytes, Claims] = OrderedDict()
@@ -80,7 +86,7 @@ class TokenVerifier:
         return len(self._verified)
 
     def subject_of(self, token: str, *, now: UnixSeconds) -> str:
-        """Return the user whose token this is; raises EnclaveRefusal."""
+        """Return the user, or the machine client, whose token this is; raises EnclaveRefusal."""
         return self.claims_of(token, now=now).subject
 
     def claims_of(self, token: str, *, now: UnixSeconds) -> Claims:

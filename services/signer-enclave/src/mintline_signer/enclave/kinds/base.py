@@ -20,17 +20,27 @@ RequestT = TypeVar("RequestT", bound=Message)
 IntentT = TypeVar("IntentT", bound=AnyIntent)
 
 
+class ClientTerms(NamedTuple):
+    """What a machine client's budget counts of an operation."""
+
+    contract: str
+    cost: int
+    """The wei that it may cost at most."""
+
+
 class RequiredAuthorization(NamedTuple):
     """What a user must have asked for, and what shows that."""
 
     subject: str
-    """`sub` of the user."""
+    """`sub` of the user, or of the machine client."""
     digest: bytes
     """Of the very thing to be signed (`mintline.request_digests`)."""
     envelope: bytes
     """The authorization that came with it; empty where none did."""
     operation_id: str = ""
     """Which operation it is of, where a request is for several."""
+    for_clients: ClientTerms | None = None
+    """What a machine client's budget counts, if one may have asked for it. None: a user must have."""
 
 
 class Binding(NamedTuple):

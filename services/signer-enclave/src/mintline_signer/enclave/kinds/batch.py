@@ -1,4 +1,4 @@
-"""Sponsored mints, signed by a relayer's key if each of them carries its user's authorization."""
+"""Sponsored mints, signed by a relayer's key if each has the authorization of its user or machine client."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from mintline.kinds.batch import line_digest
 from mintline.messages import SignBatch
 from mintline_signer.enclave.kinds.base import (
     Binding,
+    ClientTerms,
     RequiredAuthorization,
     TransactionKind,
     check_fees,
@@ -42,11 +43,14 @@ class BatchKind(TransactionKind[SignBatch]):
     def required_authorizations(
         self, request: SignBatch, authorizations: Sequence[bytes]
     ) -> list[RequiredAuthorization]:
-        """Return each line, asked for by the user that it names; the authorizations are in their order."""
+        """Return each line, asked for by the user or client that it names; authorizations in their order."""
         if len(authorizations) != len(request.mints):
             raise EnclaveFailure(FailureCode.BAD_REQUEST)
+        # An equal share of the gas limit at the fee cap, rounded up.
+        cost = -(-request.gas * request.fees.max_fee_per_gas // len(request.mints))
+        terms = ClientTerms(request.contract, cost)
         return [
-            RequiredAuthorization(line.subject, line_digest(request, line), envelope, line.mint_id)
+            RequiredAuthorization(line.subject, line_digest(request, line), envelope, line.mint_id, terms)
             for line, envelope in zip(request.mints, authorizations, strict=True)
         ]
 
