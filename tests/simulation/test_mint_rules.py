@@ -18,7 +18,7 @@ from mintline.messages import Fees
 from mintline.records import CANCELLED, Attempt, Mint, Operation, Problem
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, carried_by
-from mintline_builder.ports import Advance, OperationClaim
+from mintline_builder.claims import Advance, OperationClaim
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables, key_ref

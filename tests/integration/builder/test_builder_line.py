@@ -15,9 +15,9 @@ from mintline.messages import Fees, SignMint, SignTopUp
 from mintline.records import digest_of
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
+from mintline_builder.claims import Advance, OperationClaim
 from mintline_builder.dynamo import DynamoAccounts
 from mintline_builder.funds import FundingCheck, Funds
-from mintline_builder.ports import Advance, OperationClaim
 from mintline_builder.simulation import ROLE_AGE
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from mintline.records import digest_of, open_shard, token_ref
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import MintStatus
 from mintline.transaction_records import open_key, sender_shard
+from mintline_builder.claims import Advance, OperationClaim, VoucherClaim
 from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
 from mintline_builder.metadata_publisher import S3MetadataPublisher
-from mintline_builder.ports import Advance, MetadataTaken, OperationClaim, VoucherClaim
+from mintline_builder.ports import MetadataTaken
 
 if TYPE_CHECKING:
     from tests.integration.builder.conftest import Harness

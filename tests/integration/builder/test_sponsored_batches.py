@@ -21,6 +21,7 @@ from mintline.aws.dynamo import Put
 from mintline.aws.records import to_item
 from mintline.chain import collection
 from mintline.chain.gas import GasBound
+from mintline.clock import monotonic, unix_seconds
 from mintline.eth import address_word, mint_batch_calldata, selector, to_checksum_address
 from mintline.kinds import transaction_of
 from mintline.messages import BuildMint, KeyRef, SignBatch
@@ -97,8 +98,8 @@ def builder(harness: Harness, relayer: KeyRef, outbox: MemoryOutbox, *, max_batc
             max_batch=max_batch,
         ),
         metrics=Metrics(CollectorRegistry()),
-        now=time.time,
-        clock=time.monotonic,
+        now=unix_seconds,
+        clock=monotonic,
         sleep=asyncio.sleep,
         rng=random.Random(1),
     )

@@ -29,22 +29,19 @@ from mintline.records import (
 from mintline.resources import ACCOUNTS, MINTS
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, TopUpPayload, Transaction, place_of
-from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
-from mintline_builder.ports import (
+from mintline_builder.claims import (
     MAX_LINE_CLAIMS,
-    Account,
-    Accounts,
     Advance,
     BatchClaim,
     LineClaim,
-    NotCommitted,
     OperationClaim,
-    Operations,
     TopUpClaim,
     VoucherClaim,
     account_item,
     sealed,
 )
+from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
+from mintline_builder.ports import Account, Accounts, NotCommitted, Operations
 from mintline_testkit.builder.tables import MemoryAccounts, MemoryOperations, MemoryTables
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 

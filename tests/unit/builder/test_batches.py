@@ -21,8 +21,9 @@ from mintline.records import TOKEN_ON_CHAIN, Attempt
 from mintline.resources import SIGN, Queue
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, carried_by
+from mintline_builder.claims import LineClaim
 from mintline_builder.gatherer import LINE_BYTES, ROOM
-from mintline_builder.ports import LineClaim, MetadataTaken
+from mintline_builder.ports import MetadataTaken
 from mintline_builder.waiting import (
     BATCH_REFUSED,
     COLLECTION_PAUSED,

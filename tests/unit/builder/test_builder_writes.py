@@ -11,8 +11,8 @@ from mintline.aws.dynamo import Change, Dynamo
 from mintline.messages import Fees
 from mintline.records import Mint
 from mintline.states import MintStatus
+from mintline_builder.claims import Advance, Claim, OperationClaim, TopUpClaim
 from mintline_builder.dynamo import DynamoAccounts
-from mintline_builder.ports import Advance, Claim, OperationClaim, TopUpClaim
 from mintline_testkit.builder.harness import accepted_mint, key
 
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)

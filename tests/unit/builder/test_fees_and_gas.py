@@ -69,7 +69,7 @@ def simulator(harness: Harness) -> Simulator:
         harness.chain,
         chain_id=31337,
         issuer=harness.address("issuer"),
-        clock=harness.clock,
+        clock=harness.monotonic,
         gas=BOUND,
         recipient_gas=200_000,
     )

@@ -19,7 +19,7 @@ from mintline_builder.waiting import Waiting
 
 if TYPE_CHECKING:
     from mintline.records import Mint
-    from mintline_builder.ports import Advance
+    from mintline_builder.claims import Advance
 from mintline_testkit.builder.harness import Builder, Harness
 
 FIRST = Attempt(tx_hash=b"\x01" * 32, max_fee_per_gas=3, max_priority_fee_per_gas=1, at=1, nonce=0)

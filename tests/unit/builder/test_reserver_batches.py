@@ -12,7 +12,8 @@ from mintline.errors import Conflict, Unavailable, Unreadable, Unwritable
 from mintline.messages import Fees
 from mintline.records import Mint
 from mintline.states import MintStatus
-from mintline_builder.ports import Advance, NotCommitted, OperationClaim, TopUpClaim
+from mintline_builder.claims import Advance, OperationClaim, TopUpClaim
+from mintline_builder.ports import NotCommitted
 from mintline_builder.reserver import MAX_TRIES, Reserver
 from mintline_testkit.builder.harness import Harness
 

@@ -19,14 +19,8 @@ from mintline.messages import Fees, KeyRef
 from mintline.records import Mint, scoped
 from mintline.states import MintStatus
 from mintline.transaction_records import Place
-from mintline_builder.ports import (
-    Account,
-    Advance,
-    Claim,
-    NotCommitted,
-    OperationClaim,
-    TopUpClaim,
-)
+from mintline_builder.claims import Advance, Claim, OperationClaim, TopUpClaim
+from mintline_builder.ports import Account, NotCommitted
 from mintline_builder.reserver import Reserver
 from mintline_testkit.builder.tables import MemoryAccounts, MemoryTables
 

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import CollectorRegistry
 
 from mintline.chain.gas import GasBound
-from mintline.clock import Monotonic, UnixMs
+from mintline.clock import Monotonic, UnixMs, UnixSeconds
 from mintline.consumer import Consumer
 from mintline.eth import keccak256
 from mintline.messages import AnyMessage, Broadcast, KeyRef, SignBatch, SignMint, decode, encode
@@ -202,8 +202,8 @@ class Pipeline:
                 recipient_gas=200_000,
             ),
             metrics=BuilderMetrics(CollectorRegistry()),
-            now=lambda: 1_795_398_655.0,
-            clock=lambda: 0.0,
+            now=lambda: UnixSeconds(1_795_398_655.0),
+            clock=lambda: Monotonic(0.0),
             sleep=asyncio.sleep,
             rng=random.Random(1),
             tracer=self.tracer_of("builder"),

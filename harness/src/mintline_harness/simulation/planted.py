@@ -19,7 +19,8 @@ from mintline.states import MintStatus, TransactionState, may
 from mintline.transaction_records import Place, Transaction, address_of, carried_by
 from mintline_broadcaster.broadcaster import Adapters, Broadcaster
 from mintline_broadcaster.ports import MintMoved, SignedTransaction
-from mintline_builder.ports import Advance, Claim, LineClaim, NotCommitted, OperationClaim
+from mintline_builder.claims import Advance, Claim, LineClaim, OperationClaim
+from mintline_builder.ports import NotCommitted
 from mintline_harness.simulation.chain import TRANSFER_GAS
 from mintline_harness.simulation.contract import Batch, called
 from mintline_harness.simulation.parts import Parts

@@ -180,8 +180,8 @@ async def serve_builder(process: Process, environment: Environment) -> None:
         ),
         building(environment.voucher_ttl),
         metrics=metrics,
-        now=process.now,
-        clock=process.clock,
+        now=lambda: UnixSeconds(process.now()),
+        clock=lambda: Monotonic(process.clock()),
         sleep=asyncio.sleep,
         rng=environment.rng,
     )

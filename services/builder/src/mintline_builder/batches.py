@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from mintline.clock import UnixSeconds, to_ms
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
 from mintline.kinds import dedup_id, first_intent, group_of
 from mintline.messages import Fees
@@ -33,21 +34,12 @@ from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_builder.batch_simulation import BatchSimulator, Group, Sorted
+from mintline_builder.claims import MAX_LINE_CLAIMS, BatchClaim, LineClaim, sealed
 from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import Funds
 from mintline_builder.gatherer import BatchLine
 from mintline_builder.metrics import Metrics
-from mintline_builder.ports import (
-    MAX_LINE_CLAIMS,
-    Accounts,
-    BatchClaim,
-    ChainReader,
-    LineClaim,
-    MetadataPublisher,
-    Operations,
-    Outbox,
-    sealed,
-)
+from mintline_builder.ports import Accounts, ChainReader, MetadataPublisher, Operations, Outbox
 from mintline_builder.relayers import Payer, Relayers
 from mintline_builder.reserver import Reserver
 from mintline_builder.waiting import RELAYER_NOT_ALLOWED, Waiting
@@ -76,7 +68,7 @@ class BatchPorts:
 
 
 class Batches:
-    """Makes batches, and has the relayers send them; `now` is in Unix seconds."""
+    """Makes batches, and has the relayers send them."""
 
     def __init__(
         self,
@@ -88,7 +80,7 @@ class Batches:
         relayers: Relayers,
         fees: Callable[[], Awaitable[Fees]],
         metrics: Metrics,
-        now: Callable[[], float],
+        now: Callable[[], UnixSeconds],
     ) -> None:
         self._ports = ports
         self.relayers = relayers
@@ -161,7 +153,7 @@ class Batches:
         mints = await self._publish([lines[mint.mint_id] for mint in group.mints])
         if not mints:
             return
-        claim = BatchClaim(payer.key, tuple(mints), group.gas, fees, self._milliseconds())
+        claim = BatchClaim(payer.key, tuple(mints), group.gas, fees, to_ms(self._now()))
         with self._funds.held(payer.key.address):
             nonce = await self._reserver.reserve(payer.key.address, claim, floor=payer.funding.mined)
         batch = claim.transaction(nonce)
@@ -245,7 +237,7 @@ class Batches:
 
         `held` are those that are claimed. Another process may have sealed it meanwhile: then that holds.
         """
-        at = self._milliseconds()
+        at = to_ms(self._now())
         claims = [LineClaim(mint, at) for mint in free]
         carried = dict(held)
         try:
@@ -287,9 +279,6 @@ class Batches:
         now = self._now()
         self._sent = {place: at for place, at in self._sent.items() if now - at < RESEND_AFTER}
         self._sent[batch.place] = now
-
-    def _milliseconds(self) -> int:
-        return int(self._now() * 1000)
 
 
 def _is_in(mint: Mint, batch: Transaction) -> bool:

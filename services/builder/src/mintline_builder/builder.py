@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
 
+from mintline.clock import Monotonic, UnixSeconds
 from mintline.errors import Rejected
 from mintline.messages import AnyMessage, BuildMint, Fees, FinishBatch, FundWallet, RenewNonce
 from mintline.tracing import OFF, Tracer
@@ -38,10 +39,7 @@ class Adapters:
 
 
 class Builder:
-    """Handles the messages of `build.fifo`.
-
-    `now` is in Unix seconds, `clock` in seconds from anywhere.
-    """
+    """Handles the messages of `build.fifo`."""
 
     def __init__(
         self,
@@ -49,8 +47,8 @@ class Builder:
         config: BuilderConfig,
         *,
         metrics: Metrics,
-        now: Callable[[], float],
-        clock: Callable[[], float],
+        now: Callable[[], UnixSeconds],
+        clock: Callable[[], Monotonic],
         sleep: Callable[[float], Awaitable[None]],
         rng: Random,
         tracer: Tracer = OFF,
@@ -111,7 +109,7 @@ class Builder:
             clock=now,
         )
 
-    def _context(self, adapters: Adapters, config: BuilderConfig, clock: Callable[[], float]) -> Context:
+    def _context(self, adapters: Adapters, config: BuilderConfig, clock: Callable[[], Monotonic]) -> Context:
         return Context(
             config=config,
             accounts=adapters.accounts,

@@ -35,18 +35,17 @@ from mintline.resources import ACCOUNTS, MINTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline.transaction_records import Place, Transaction, address_of
-from mintline_builder.ports import (
-    Account,
+from mintline_builder.claims import (
     Advance,
     BatchClaim,
     Claim,
     LineClaim,
-    NotCommitted,
     OperationClaim,
     TopUpClaim,
     VoucherClaim,
     may_be_renewed,
 )
+from mintline_builder.ports import Account, NotCommitted
 
 _REFUSED = "ConditionalCheckFailed"
 _CONFLICT = "TransactionConflict"

@@ -19,6 +19,7 @@ import structlog
 
 from mintline.chain.calls import Call, Override
 from mintline.chain.gas import GasBound
+from mintline.clock import UnixSeconds, to_ms
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
 from mintline.kinds import dedup_id, first_intent, group_of
 from mintline.messages import Fees, KeyRef
@@ -26,8 +27,9 @@ from mintline.records import scoped
 from mintline.resources import SIGN
 from mintline.states import TransactionState
 from mintline.transaction_records import Place, TopUpPayload, Transaction, address_of
+from mintline_builder.claims import TopUpClaim
 from mintline_builder.metrics import Metrics
-from mintline_builder.ports import Account, Accounts, ChainReader, Outbox, TopUpClaim
+from mintline_builder.ports import Account, Accounts, ChainReader, Outbox
 from mintline_builder.reserver import Reserver
 from mintline_builder.waiting import GAS_BUDGET_REACHED, TREASURY_EMPTY, Waiting, gas_limit
 
@@ -119,7 +121,7 @@ class Funds:
         fees: Callable[[], Awaitable[Fees]],
         outbox: Outbox,
         metrics: Metrics,
-        clock: Callable[[], float],
+        clock: Callable[[], UnixSeconds],
     ) -> None:
         self._treasury = treasury
         self._policy = policy
@@ -254,7 +256,7 @@ class Funds:
             value=value,
             gas=gas,
             fees=fees,
-            at=int(now * 1000),
+            at=to_ms(now),
             wallet_count=count,
             gas_day=today,
             gas_given=given + value,
@@ -304,7 +306,7 @@ class Funds:
             value=value,
             gas=gas,
             fees=fees,
-            at=int(now * 1000),
+            at=to_ms(now),
             wallet_count=count,
             gas_day=account.gas_day,
             gas_given=account.gas_given,

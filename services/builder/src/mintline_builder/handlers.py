@@ -14,17 +14,19 @@ from typing import Any
 
 import structlog
 
+from mintline.clock import UnixSeconds, to_ms
 from mintline.errors import Conflict, Rejected, Unavailable
 from mintline.messages import BuildMint, FinishBatch, FundWallet, RenewNonce
 from mintline.records import TOKEN_ON_CHAIN, Operation, Problem, scoped
 from mintline.states import MintStatus
 from mintline.transaction_records import Place, carried_by
 from mintline_builder.batches import Batches
+from mintline_builder.claims import RENEWABLE
 from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import Funds
 from mintline_builder.kinds import Built, OperationKind, event
 from mintline_builder.metrics import Metrics
-from mintline_builder.ports import RENEWABLE, Operations
+from mintline_builder.ports import Operations
 from mintline_builder.relayers import Relayers
 from mintline_builder.simulation import TokenTaken
 from mintline_builder.waiting import Waiting
@@ -40,8 +42,7 @@ class Frame:
     operations: Operations
     kinds: Mapping[str, OperationKind[Any]]
     metrics: Metrics
-    clock: Callable[[], float]
-    """Unix seconds."""
+    clock: Callable[[], UnixSeconds]
 
     def kind_of(self, operation: Operation) -> OperationKind[Any]:
         """Return an operation's kind; raises Rejected for one that is not built here."""
@@ -50,13 +51,9 @@ class Frame:
             raise Rejected("operation_unknown", f"This release does not build operations of kind {name}.")
         return self.kinds[name]
 
-    def milliseconds(self) -> int:
-        """Return the time, in Unix milliseconds."""
-        return int(self.clock() * 1000)
-
     def waited_enough(self, operation: Operation) -> bool:
         """Tell whether an operation has waited for as long as it may."""
-        return self.milliseconds() - operation.created_at >= self.config.max_wait * 1000
+        return to_ms(self.clock()) - operation.created_at >= self.config.max_wait * 1000
 
 
 async def build(cmd: BuildMint, *, frame: Frame) -> None:
@@ -174,7 +171,7 @@ def _waited_too_long(operation: Operation, problem: Problem, config: BuilderConf
 async def _end(operation: Operation, problem: Problem, frame: Frame) -> None:
     """Reject an operation, and count that; the nonce that it has, if any, is spent."""
     spent = carried_by(operation)
-    at = frame.milliseconds()
+    at = to_ms(frame.clock())
     await frame.operations.reject(operation.operation_id, problem, at=at, spent=spent)
     frame.metrics.was_rejected(operation, problem.code)
     log.info(event(operation, "rejected"), code=problem.code)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from mintline.clock import UnixSeconds
 from mintline.errors import Deferred, MintlineError
 from mintline.messages import KeyRef
 from mintline_builder.funds import FundingCheck, Funds, Refill
@@ -45,7 +46,7 @@ class Payer:
 
 
 class Relayers:
-    """Picks relayers and keeps them funded; `clock` is in Unix seconds."""
+    """Picks relayers and keeps them funded."""
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class Relayers:
         refill: Refill,
         funds: Funds,
         metrics: Metrics,
-        clock: Callable[[], float],
+        clock: Callable[[], UnixSeconds],
     ) -> None:
         self.keys = tuple(keys)
         self._refill = refill

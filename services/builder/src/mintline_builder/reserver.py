@@ -34,7 +34,8 @@ import structlog
 
 from mintline.errors import Conflict, Unavailable, Unusable, Unwritable
 from mintline.tracing import OFF, Tracer
-from mintline_builder.ports import Accounts, Advance, Claim, NotCommitted
+from mintline_builder.claims import Advance, Claim
+from mintline_builder.ports import Accounts, NotCommitted
 
 log = structlog.get_logger(__name__)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
+from mintline.clock import monotonic, unix_seconds
 from mintline.consumer import Consumer
 from mintline.resources import ACCOUNTS, BUILD
 from mintline.rpc_factory import open_rpc
@@ -96,8 +96,8 @@ def _assemble(settings: Settings, world: _World, metrics: Metrics, tracer: Trace
         adapters,
         settings.config(),
         metrics=metrics,
-        now=time.time,
-        clock=time.monotonic,
+        now=unix_seconds,
+        clock=monotonic,
         sleep=asyncio.sleep,
         rng=random.Random(),  # noqa: S311 - jitter, not a secret
         tracer=tracer,

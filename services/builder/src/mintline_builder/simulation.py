@@ -22,6 +22,7 @@ from coincurve import PrivateKey
 from mintline.chain import collection
 from mintline.chain.calls import Call, CallReverted, Override, Overrides
 from mintline.chain.gas import GasBound
+from mintline.clock import Monotonic
 from mintline.errors import Rejected, Unavailable
 from mintline.eth import (
     address_of_public_key,
@@ -65,7 +66,7 @@ class Simulator:
         *,
         chain_id: int,
         issuer: str,
-        clock: Callable[[], float],
+        clock: Callable[[], Monotonic],
         gas: GasBound,
         recipient_gas: int,
     ) -> None:

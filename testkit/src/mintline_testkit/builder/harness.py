@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from mintline import authorizations
 from mintline.authorizations import Authorization
 from mintline.chain.gas import GasBound
+from mintline.clock import Monotonic, UnixSeconds
 from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import BuildMint, FinishBatch, FundWallet, KeyRef, Message, RenewNonce
 from mintline.records import Mint, digest_of
@@ -155,9 +156,13 @@ class Harness:
         """Return the nonce after those that a sender has on record."""
         return max(self.tables.nonces(address(name)), default=-1) + 1
 
-    def clock(self) -> float:
-        """Return the time in Unix seconds."""
-        return self.now
+    def clock(self) -> UnixSeconds:
+        """Return the time."""
+        return UnixSeconds(self.now)
+
+    def monotonic(self) -> Monotonic:
+        """Return the same as a duration's clock."""
+        return Monotonic(self.now)
 
     def messages(self) -> list[Message]:
         """Return what was sent, oldest first."""
@@ -207,7 +212,7 @@ class Builder:
             ),
             metrics=self.metrics,
             now=harness.clock,
-            clock=harness.clock,
+            clock=harness.monotonic,
             sleep=no_sleep,
             rng=random.Random(next(self._numbers)),
         )

@@ -12,19 +12,17 @@ from mintline.records import Mint, Operation, Problem, TokenOperation, digest_of
 from mintline.resources import Queue
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, address_of, as_far_as_any, carried_by
-from mintline_builder.ports import (
-    Account,
+from mintline_builder.claims import (
     Advance,
     BatchClaim,
     Claim,
     LineClaim,
-    MetadataTaken,
-    NotCommitted,
     OperationClaim,
     TopUpClaim,
     VoucherClaim,
     may_be_renewed,
 )
+from mintline_builder.ports import Account, MetadataTaken, NotCommitted
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, NoReturn, TypeVar
 import structlog
 
 from mintline.authorizations import Authorization
+from mintline.clock import UnixSeconds, to_ms
 from mintline.errors import Deferred, Rejected
 from mintline.kinds import dedup_id, first_intent, group_of
 from mintline.messages import Fees
@@ -18,17 +19,11 @@ from mintline.refusals import RefusalCode, problem_of
 from mintline.resources import SIGN
 from mintline.transaction_records import Transaction, carried_by
 from mintline_builder.batches import Batches
+from mintline_builder.claims import OperationClaim
 from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import FundingCheck, Funds
 from mintline_builder.gatherer import Gatherer
-from mintline_builder.ports import (
-    Accounts,
-    ChainReader,
-    MetadataPublisher,
-    OperationClaim,
-    Operations,
-    Outbox,
-)
+from mintline_builder.ports import Accounts, ChainReader, MetadataPublisher, Operations, Outbox
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
 from mintline_builder.token_simulation import TokenSimulator
@@ -62,12 +57,7 @@ class Context:
     fees: Callable[[], Awaitable[Fees]]
     chain_time: Callable[[], Awaitable[int]]
     """Unix seconds of the latest block: what the contract holds a deadline against."""
-    clock: Callable[[], float]
-    """Unix seconds."""
-
-    def milliseconds(self) -> int:
-        """Return the time, in Unix milliseconds."""
-        return int(self.clock() * 1000)
+    clock: Callable[[], UnixSeconds]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +111,7 @@ class OwnWalletKind(OperationKind[OperationT]):
         `floor` is how many of the wallet's transactions are mined.
         """
         assert operation.sender is not None
-        claim = OperationClaim(operation, deadline, gas, fees, self.context.milliseconds())
+        claim = OperationClaim(operation, deadline, gas, fees, to_ms(self.context.clock()))
         nonce = await self.context.reserver.reserve(operation.sender.address, claim, floor=floor)
         place = carried_by(operation)
         if place is not None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import structlog
 
 from mintline.authorizations import Authorization
+from mintline.clock import to_ms
 from mintline.kinds import dedup_id
 from mintline.kinds.voucher import issue_voucher
 from mintline.records import Mint
 from mintline.resources import SIGN
+from mintline_builder.claims import VoucherClaim
 from mintline_builder.kinds.base import Built, OperationKind
 from mintline_builder.kinds.redemption import buildable, redemption_gas, voucher_deadline
-from mintline_builder.ports import VoucherClaim
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +27,7 @@ class VoucherKind(OperationKind[Mint]):
         deadline = await voucher_deadline(context)
         gas = await redemption_gas(operation, operation.to, deadline, context, sponsored=False)
         await context.metadata.put(operation.contract, token_id, metadata, operation.metadata_digest)
-        claim = VoucherClaim(operation.mint_id, deadline, gas, context.milliseconds())
+        claim = VoucherClaim(operation.mint_id, deadline, gas, to_ms(context.clock()))
         await context.operations.build_voucher(operation, claim)
         return Built(operation.evolve(**claim.update()))
 
