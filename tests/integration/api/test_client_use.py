@@ -11,7 +11,7 @@ from mintline.records import Client, ClientBudget
 from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.client_budgets import ClientBudgets, ClientPermit
 from mintline_api.limits.store import DynamoClientUse
-from mintline_testkit.api.clients import MemoryClientRecords
+from mintline_testkit.api.users import MemoryClientRecords
 from mintline_testkit.constants import CONTRACT
 
 pytestmark = pytest.mark.integration

@@ -20,7 +20,7 @@ from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import PUBLIC_URL, SIGN_IN_URL, Harness
 
 KINDS = PROBLEMS.all(operation for group in GROUPS for operation in group)
-METHODS = {"get", "post", "delete"}
+METHODS = {"get", "post", "patch", "delete"}
 
 
 def document_of(groups: Sequence[Operations]) -> dict[str, Any]:

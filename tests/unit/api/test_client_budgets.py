@@ -11,7 +11,8 @@ from mintline.errors import Unavailable
 from mintline.records import Client, ClientBudget
 from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.client_budgets import MINT_GAS, ClientBudgets, ClientPermit
-from mintline_testkit.api.clients import MemoryClientRecords, MemoryClientUse
+from mintline_testkit.api.clients import MemoryClientUse
+from mintline_testkit.api.users import MemoryClientRecords
 from mintline_testkit.constants import CONTRACT
 
 OTHER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"

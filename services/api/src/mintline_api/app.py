@@ -14,8 +14,13 @@ from mintline.tracing import OFF, Tracer
 from mintline_api.auth.access_tokens import AccessTokens
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.callers import ACCESS_TOKENS, AUTHORIZATIONS
+from mintline_api.auth.clients import ClientDirectory
 from mintline_api.auth.problems import AUTHENTICATION, FOR_CLIENTS_TOO, FOR_USERS_ALONE
+from mintline_api.auth.revocations import Revocations
 from mintline_api.chain import ChainReader
+from mintline_api.features.clients import routes as clients
+from mintline_api.features.clients.ports import Registry
+from mintline_api.features.clients.use_cases import ClientManagement
 from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.links import routes as links
 from mintline_api.features.links.ports import LinkStore
@@ -55,6 +60,7 @@ from mintline_api.http.openapi import openapi
 from mintline_api.http.operations import Operations
 from mintline_api.http.reference.documents import CACHED, DOCS, reference
 from mintline_api.http.responses import document_of
+from mintline_api.limits.client_budgets import ClientBudgets
 from mintline_api.limits.gas import GasBudget
 from mintline_api.limits.problems import TOO_MANY_WRITES
 from mintline_api.limits.rates import Rates
@@ -66,9 +72,11 @@ GROUPS = (
     mints.operations,
     transfers.operations,
     wallets.operations,
+    clients.own,
     links.operations,
     tokens.operations,
     metadata.operations,
+    clients.operations,
     system.operations,
 )
 PROBLEMS = ProblemCatalogue(
@@ -96,6 +104,10 @@ class Api:
     outbox: Outbox
     rates: Rates
     gas: GasBudget
+    clients: Registry
+    client_directory: ClientDirectory
+    client_budgets: ClientBudgets
+    revocations: Revocations
     index: Index
     collections: CollectionRegistry
     token_ids: TokenIds
@@ -122,6 +134,7 @@ class Api:
             nudges=nudges,
             rates=self.rates,
             gas=self.gas,
+            client_budgets=self.client_budgets,
         )
 
 
@@ -178,6 +191,12 @@ def _provide(app: web.Application, api: Api) -> None:
         checks=TokenChecks(tokens=api.index, operations=api.token_operations, chain=api.chain),
         outbox=api.outbox,
         sleep=api.sleep,
+    )
+    app[clients.CLIENTS] = ClientManagement(
+        registry=api.clients,
+        budgets=api.client_budgets,
+        directory=api.client_directory,
+        revocations=api.revocations,
     )
     app[wallets.WALLETS] = api.wallets
     app[links.LINKING] = Linking(

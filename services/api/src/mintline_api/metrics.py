@@ -30,9 +30,20 @@ class Metrics:
             "Leases of token ids that began at or below an id in use: the counter was moved forward.",
             registry=registry,
         )
+        self._client_budget_refusals = Counter(
+            "mintline_client_budget_refusals",
+            "Mints of machine clients that were refused, by the part of the budget: mints_per_hour, "
+            "wei_per_day, collections.",
+            ("budget",),
+            registry=registry,
+        )
         self.requests = Histogram(
             "mintline_http_request_seconds",
             "Time from a request's head to its answer.",
             ("method", "route", "status"),
             registry=registry,
         )
+
+    def client_budget_refused(self, budget: str) -> None:
+        """Count a mint that a machine client's budget did not allow."""
+        self._client_budget_refusals.labels(budget).inc()

@@ -17,6 +17,7 @@ import structlog
 from aiohttp import web
 
 from mintline.admin import Admin, Check, process_registry
+from mintline.aws.clients import AppClients, ClientRegistry, DynamoClients
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import open_key_stores
 from mintline.aws.queues import Queues
@@ -55,13 +56,15 @@ from mintline_api.http.connections import Bounded, most_connections
 from mintline_api.http.cursors import Cursors
 from mintline_api.http.operations import Operations
 from mintline_api.http.protocol import protocols, runner_of
+from mintline_api.limits.client_budgets import ClientBudgets
 from mintline_api.limits.gas import GasBudget
 from mintline_api.limits.rates import Rates
-from mintline_api.limits.store import DynamoGas, DynamoRates
+from mintline_api.limits.store import DynamoClientUse, DynamoGas, DynamoRates
 from mintline_api.metrics import Metrics
 from mintline_api.settings import Settings
 
 if TYPE_CHECKING:
+    from types_aiobotocore_cognito_idp import CognitoIdentityProviderClient
     from types_aiobotocore_kms import KMSClient
     from types_aiobotocore_s3 import S3Client
 
@@ -84,6 +87,9 @@ class _World:
     intake: IntakeSessions
     token_ids: TokenIds
     chain: Node | None
+    cognito: CognitoIdentityProviderClient
+    client_directory: ClientDirectory
+    client_budgets: ClientBudgets
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -139,6 +145,18 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
         set_back=metrics.token_ids_set_back.inc,
     )
     stack.push_async_callback(token_ids.aclose)
+    client_directory = ClientDirectory(
+        DynamoClientRecords(dynamo, set_aside=metrics.set_aside), now=time.time
+    )
+    client_budgets = ClientBudgets(
+        DynamoClientUse(dynamo, set_aside=metrics.set_aside),
+        clients=client_directory,
+        chain=chain,
+        now=unix_ms,
+        clock=time.monotonic,
+        refused=metrics.client_budget_refused,
+    )
+    stack.push_async_callback(client_budgets.aclose)
     return _World(
         dynamo=dynamo,
         queues=queues,
@@ -154,6 +172,9 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
         ),
         token_ids=token_ids,
         chain=chain,
+        cognito=await open_client(stack, "cognito-idp", settings, calls=calls),
+        client_directory=client_directory,
+        client_budgets=client_budgets,
     )
 
 
@@ -161,6 +182,11 @@ def _assemble(
     settings: Settings, world: _World, metrics: Metrics, tracer: Tracer, checks: Mapping[str, Check]
 ) -> Api:
     index = DynamoIndex(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside)
+    revocations = Revocations(
+        DynamoRevocations(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
+        world.intake,
+        now=time.time,
+    )
     return Api(
         settings=settings,
         access_tokens=AccessTokens(
@@ -169,14 +195,8 @@ def _assemble(
             issuer=settings.cognito_issuer,
             client_id=settings.cognito_client_id,
             now=time.time,
-            revocations=Revocations(
-                DynamoRevocations(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
-                world.intake,
-                now=time.time,
-            ),
-            clients=ClientDirectory(
-                DynamoClientRecords(world.dynamo, set_aside=metrics.set_aside), now=time.time
-            ),
+            revocations=revocations,
+            clients=world.client_directory,
             looked_up=metrics.caches.of("access_tokens"),
         ),
         wallets=WalletDirectory(
@@ -213,6 +233,13 @@ def _assemble(
             now=unix_ms,
             clock=time.monotonic,
         ),
+        clients=ClientRegistry(
+            DynamoClients(world.dynamo, set_aside=metrics.set_aside),
+            AppClients(world.cognito, settings.user_pool_id()),
+        ),
+        client_directory=world.client_directory,
+        client_budgets=world.client_budgets,
+        revocations=revocations,
         index=index,
         token_ids=world.token_ids,
         collections=CollectionRegistry(

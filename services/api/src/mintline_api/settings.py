@@ -99,6 +99,10 @@ class Settings(ChainSettings):
         """Return what the user pool's `/authorize` and `/token` begin with, as its `/userInfo` does."""
         return self.cognito_userinfo_url.rsplit("/", 1)[0]
 
+    def user_pool_id(self) -> str:
+        """Return the user pool's id, with which its issuer ends."""
+        return self.cognito_issuer.rpartition("/")[2]
+
     def jwks_url(self) -> str:
         """Return where the user pool publishes its signing keys."""
         return self.cognito_jwks_url or f"{self.cognito_issuer}/.well-known/jwks.json"

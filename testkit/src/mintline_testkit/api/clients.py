@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 
-from mintline.records import Client
+from mintline.records import Client, ClientBudget
+from mintline_testkit.api.users import MemoryClientRecords
 
 
 class MemoryClientUse:
@@ -45,12 +47,41 @@ class MemoryClientUse:
             raise self.failure
 
 
-class MemoryClientRecords:
-    """Machine clients' records in a dict."""
+class MemoryRegistry:
+    """Machine clients and their secrets, in memory."""
 
-    def __init__(self, *clients: Client) -> None:
-        self.records = {client.client_id: client for client in clients}
+    def __init__(self, records: MemoryClientRecords) -> None:
+        self.records = records
+        self.app_clients = self
+        self.secrets: dict[str, list[str]] = {}
+        """Each client's, oldest first."""
 
-    async def client(self, client_id: str) -> Client | None:
-        """Return a client's record."""
-        return self.records.get(client_id)
+    async def create(
+        self, name: str, *, scopes: Sequence[str], budget: ClientBudget, at: int
+    ) -> tuple[Client, str]:
+        """Create a client."""
+        client_id = f"client{len(self.secrets)}"
+        client = Client(client_id=client_id, name=name, scopes=tuple(scopes), budget=budget, created_at=at)
+        self.records.records[client_id] = client
+        self.secrets[client_id] = [f"secret of {client_id}"]
+        return client, self.secrets[client_id][0]
+
+    async def delete(self, client_id: str) -> bool:
+        """Delete a client; False if there is none."""
+        self.secrets.pop(client_id, None)
+        return self.records.records.pop(client_id, None) is not None
+
+    async def add_secret(self, client_id: str) -> str | None:
+        """Give a client another secret."""
+        if client_id not in self.secrets:
+            return None
+        self.secrets[client_id] = [*self.secrets[client_id][-1:], f"another secret of {client_id}"]
+        return self.secrets[client_id][-1]
+
+    async def retire_secrets(self, client_id: str) -> int | None:
+        """Drop a client's secrets but the newest."""
+        if client_id not in self.secrets:
+            return None
+        dropped = len(self.secrets[client_id]) - 1
+        self.secrets[client_id] = self.secrets[client_id][-1:]
+        return dropped

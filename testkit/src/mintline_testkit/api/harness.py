@@ -35,11 +35,13 @@ from mintline_api.features.system.readiness import Readiness
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.cursors import Cursors
 from mintline_api.http.operations import Operations
+from mintline_api.limits.client_budgets import ClientBudgets
 from mintline_api.limits.gas import GasBudget
 from mintline_api.limits.rates import Rates
 from mintline_api.metrics import Metrics
 from mintline_api.settings import Settings
 from mintline_testkit.api.chain import MemoryChain
+from mintline_testkit.api.clients import MemoryClientUse, MemoryRegistry
 from mintline_testkit.api.index import MemoryIndex, MemoryMetadata
 from mintline_testkit.api.operations import MemoryMints, MemoryOutbox, MemoryTokenIds
 from mintline_testkit.api.users import (
@@ -85,6 +87,8 @@ class Harness:
     user_rate: int = 600
     user_gas_budget: int = 10**19
     clients: MemoryClientRecords = field(default_factory=MemoryClientRecords)
+    client_use: MemoryClientUse = field(default_factory=MemoryClientUse)
+    registry_of_clients: MemoryRegistry = field(init=False)
     rates: MemoryRates = field(default_factory=MemoryRates)
     gas: MemoryGas = field(default_factory=MemoryGas)
     now: float = START
@@ -108,6 +112,7 @@ class Harness:
     """What happens while an answer waits."""
 
     def __post_init__(self) -> None:
+        self.registry_of_clients = MemoryRegistry(self.clients)
         self.jwks.keys.append(self.pool.jwk())
         self.intake = IntakeSessions(
             self._certify, intake_key=self.intake_key.public_key(), now=self.milliseconds
@@ -136,6 +141,15 @@ class Harness:
             user_gas_budget=self.user_gas_budget,
         )
         keys = KeySet(self.jwks, clock=self.clock)
+        directory = ClientDirectory(self.clients, now=self.clock)
+        revocations = Revocations(self.revocations, self.intake, now=self.clock)
+        budgets = ClientBudgets(
+            self.client_use,
+            clients=directory,
+            chain=self.chain,
+            now=self.milliseconds,
+            clock=self.clock,
+        )
         api = Api(
             settings=settings,
             access_tokens=AccessTokens(
@@ -144,8 +158,8 @@ class Harness:
                 issuer=ISSUER,
                 client_id=CLIENT_ID,
                 now=self.clock,
-                revocations=Revocations(self.revocations, self.intake, now=self.clock),
-                clients=ClientDirectory(self.clients, now=self.clock),
+                revocations=revocations,
+                clients=directory,
             ),
             wallets=WalletDirectory(
                 chain_id=CHAIN_ID,
@@ -161,6 +175,10 @@ class Harness:
             outbox=self.line,
             rates=Rates(self.rates, limit=self.user_rate, now=self.milliseconds, clock=self.clock),
             gas=GasBudget(self.gas, budget=settings.user_gas_budget, now=self.milliseconds, clock=self.clock),
+            clients=self.registry_of_clients,
+            client_directory=directory,
+            client_budgets=budgets,
+            revocations=revocations,
             index=self.index,
             collections=CollectionRegistry(self.index, clock=self.clock),
             metadata=MetadataCache(self.metadata, clock=self.clock),

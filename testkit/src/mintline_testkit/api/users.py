@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mintline.records import Client
+from mintline.records import Client, ClientBudget
 from mintline.scopes import MACHINE_SCOPES
 
 
@@ -50,8 +50,8 @@ class MemoryRevocations:
 class MemoryClientRecords:
     """Machine clients' records in a dict, or no storage."""
 
-    def __init__(self) -> None:
-        self.records: dict[str, Client] = {}
+    def __init__(self, *clients: Client) -> None:
+        self.records: dict[str, Client] = {client.client_id: client for client in clients}
         self.failure: Exception | None = None
         self.requests = 0
 
@@ -66,6 +66,32 @@ class MemoryClientRecords:
         )
         self.records[client_id] = record
         return record
+
+    async def get(self, client_id: str) -> Client | None:
+        """Return a client's record."""
+        return self.records.get(client_id)
+
+    async def every(self) -> list[Client]:
+        """Return all records by name."""
+        return sorted(self.records.values(), key=lambda client: client.name)
+
+    async def set_budget(self, client_id: str, budget: ClientBudget) -> Client | None:
+        """Give a client another budget."""
+        return self._change(client_id, budget=budget)
+
+    async def disable(self, client_id: str, *, at: int) -> Client | None:
+        """Disable a client."""
+        return self._change(client_id, disabled_at=at)
+
+    async def enable(self, client_id: str) -> Client | None:
+        """Enable a client."""
+        return self._change(client_id, disabled_at=None)
+
+    def _change(self, client_id: str, **changes: Any) -> Client | None:
+        if client_id not in self.records:
+            return None
+        self.records[client_id] = self.records[client_id].evolve(**changes)
+        return self.records[client_id]
 
     async def client(self, client_id: str) -> Client | None:
         """Return a client's record, or raise the planned failure."""

@@ -19,6 +19,8 @@ from mintline_api.caches import BoundedCache, SingleFlight
 
 log = structlog.get_logger()
 
+TOKEN_SECONDS = 24 * 3600
+"""The longest that the user pool lets an access token be valid."""
 _RECORDED = 50_000
 _KNOWN_FOR = 45.0
 """Seconds for which it is known what is on record of a user; a token this young is not looked up."""
@@ -50,6 +52,14 @@ class Revocations:
             log.warning("revocation_not_recorded", reason=str(error) or type(error).__name__)
         else:
             self._recorded.put(digest, True, ttl=max(expires - self._now(), _WITHIN))  # noqa: FBT003 - a mark
+
+    async def revoke(self, sub: str) -> None:
+        """Record that all tokens issued so far are revoked, of a user or a machine client.
+
+        Raises MintlineError if it cannot be recorded.
+        """
+        now = int(self._now())
+        await self._record(sub, revoked_before=now + 1, expires=now + TOKEN_SECONDS + KEPT)
 
     async def covers(self, sub: str, *, issued: float) -> bool:
         """Tell whether a token that the pool still accepts is older than one that it revoked.

@@ -15,7 +15,7 @@ from mintline_api.http.context import FOR_CLIENTS, SCOPE
 from mintline_api.http.models import NoQuery
 from mintline_api.http.problems import ProblemType
 
-Method: TypeAlias = Literal["GET", "POST", "DELETE"]
+Method: TypeAlias = Literal["GET", "POST", "PATCH", "DELETE"]
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

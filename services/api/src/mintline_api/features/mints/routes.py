@@ -63,7 +63,7 @@ from mintline_api.http.problems import BODY, INVALID_CURSOR, INVALID_PARAMETER
 from mintline_api.http.requests import read_body, read_path, read_query
 from mintline_api.http.responses import json_response
 from mintline_api.http.tracing import TRACE
-from mintline_api.limits.problems import GAS_BUDGET_REACHED
+from mintline_api.limits.problems import CLIENT_BUDGET_REACHED, COLLECTION_NOT_ALLOWED, GAS_BUDGET_REACHED
 from mintline_api.limits.writes import RATE_LIMIT_HEADERS, count_write, tell_rate
 
 operations = Operations(
@@ -114,6 +114,8 @@ operations = Operations(
         WALLET_REASSIGNED,
         TOKEN_TOO_LONG,
         GAS_BUDGET_REACHED,
+        CLIENT_BUDGET_REACHED,
+        COLLECTION_NOT_ALLOWED,
     ),
 )
 async def create_mint(request: web.Request) -> web.Response:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import structlog
 from pydantic import BaseModel
@@ -29,6 +29,7 @@ from mintline_api.features.operations.ports import OperationStore, OperationT, O
 from mintline_api.features.operations.problems import KEY_REUSED
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.problems import RequestRefused
+from mintline_api.limits.client_budgets import ClientBudgets, ClientPermit
 from mintline_api.limits.gas import GasBudget
 from mintline_api.limits.rates import Rates
 
@@ -42,6 +43,8 @@ _ID_BYTES = 17
 _ACCEPTED = {"mint": "mint_accepted", "transfer": "transfer_accepted", "burn": "burn_accepted"}
 _REPLAYED = {"mint": "mint_replayed", "transfer": "transfer_replayed", "burn": "burn_replayed"}
 
+Permit: TypeAlias = int | ClientPermit | None
+"""A user's window of writes, or a client's share of its budget; None if nothing is counted."""
 RequestT = TypeVar("RequestT", bound=BaseModel)
 
 
@@ -77,7 +80,8 @@ class Accepted(Generic[OperationT]):
 class Intake:
     """What it takes to accept an operation of any kind.
 
-    `rates` and `gas` refuse new ones beyond what a user has; no replay is counted.
+    `rates` and `gas` refuse new ones beyond what a user has, `client_budgets` beyond what a client has; no
+    replay is counted.
     """
 
     chain_id: int
@@ -90,6 +94,7 @@ class Intake:
     nudges: Nudges = field(default_factory=Nudges)
     rates: Rates | None = None
     gas: GasBudget | None = None
+    client_budgets: ClientBudgets | None = None
 
     def operation_id(self, kind: str, submission: Submission[RequestT]) -> str:
         """Return the operation's id: the idempotency key's own, or a new one without a key."""
@@ -97,15 +102,27 @@ class Intake:
             return operation_id_from(kind, self.entropy(_ID_BYTES))
         return keyed_operation_id(kind, self.chain_id, submission.sub, submission.key)
 
-    async def permit(self, sub: str, *, paying: Wallet | None) -> int | None:
-        """Return the user's permit for one more, None if there are no rates; raises RequestRefused."""
+    async def permit(
+        self, sub: str, *, paying: Wallet | None, client_id: str | None = None, contract: str = ""
+    ) -> Permit:
+        """Return a permit for one more, for `give_back`; raises RequestRefused.
+
+        A machine client's comes out of its budget, which says in which contracts it may mint.
+        """
+        if client_id is not None:
+            return (
+                None if self.client_budgets is None else await self.client_budgets.take(client_id, contract)
+            )
         if self.gas is not None and paying is not None:
             await self.gas.check(paying.address)
         return None if self.rates is None else await self.rates.take(sub)
 
-    def give_back(self, permit: int | None, sub: str) -> None:
+    def give_back(self, permit: Permit, sub: str) -> None:
         """Return a permit that made nothing."""
-        if self.rates is not None and permit is not None:
+        if isinstance(permit, ClientPermit):
+            if self.client_budgets is not None:
+                self.client_budgets.give_back(permit)
+        elif self.rates is not None and permit is not None:
             self.rates.give_back(sub, permit)
 
     async def send(self, operation: Operation) -> None:

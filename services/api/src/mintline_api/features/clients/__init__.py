@@ -1,0 +1,1 @@
+"""Machine clients, for operators' backends, and for each client itself."""
