@@ -74,8 +74,9 @@ class Reserver:
 
     Claims that arrive together share a transaction of at most `max_changes` writes, across senders. A sender
     under way is locked in this process, so its later claims gather for the next transaction. A lone claim
-    goes at once; company waits `linger` seconds for more. `conflicts` is called once per refused transaction,
-    `jumps` once per sender whose nonces were used elsewhere.
+    goes at once; company waits `linger` seconds for more, or for one of `max_flights` transactions to end,
+    which are larger the fewer they are. `conflicts` is called once per refused transaction, `jumps` once per
+    sender whose nonces were used elsewhere.
     In traces a transaction links to the spans of all its claims.
     """
 
@@ -86,7 +87,7 @@ class Reserver:
         sleep: Callable[[float], Awaitable[None]],
         rng: Random,
         linger: float = 0.02,
-        max_flights: int = 4,
+        max_flights: int = 2,
         max_changes: int = 100,
         conflicts: Callable[[], None] = lambda: None,
         jumps: Callable[[], None] = lambda: None,
