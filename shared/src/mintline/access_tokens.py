@@ -1,13 +1,15 @@
-"""Cognito access tokens: the one verifier of them, for the api and for the enclave alike.
+"""Access tokens of Cognito and other OIDC issuers: the one verifier of them, for the api and the enclave.
 
-A token is refused unless it has exactly one reading: compact JWS (RFC 7515), canonical base64url, RS256
-(RFC 7518) by a key of the pool, header and claims strict JSON (RFC 7493). Source of the claims: "Verifying
-JSON web tokens" in Amazon Cognito's developer guide.
+A token is refused unless it has exactly one reading: compact JWS (RFC 7515), canonical base64url, RS256 or,
+where the issuer's rules have it, ES256 (RFC 7518) by a key of the issuer, header and claims strict JSON (RFC
+7493). Source of the claims: "Verifying JSON web tokens" in Amazon Cognito's developer guide; RFC 9068.
 
 ::
 
     unverified = read(token)                     BadToken: malformed, algorithm, key
-    key        = (the pool's key of unverified.kid)
+    rules      = (those of unverified.claimed_issuer, or the user pool's)
+    unverified.check_algorithm(rules)            BadToken: algorithm
+    key        = (the issuer's key of unverified.kid)
     claims     = unverified.claims(key, rules)   BadToken: signature, claims, ...
     claims.check_time(now)                       BadToken: expired, not yet valid
     claims.check_scope(scope)                    BadToken: scope
@@ -19,11 +21,16 @@ import base64
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    EllipticCurvePublicKey,
+)
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -44,8 +51,14 @@ MIN_KEY_BITS = 2048
 MAX_KEY_BITS = 8192
 
 _PART = re.compile(r"[A-Za-z0-9_-]*")
-_SUBJECT = re.compile(r"(?!(?i:platform):)[A-Za-z0-9][A-Za-z0-9_.:@|-]{0,127}")
+NAMESPACE = "oidc:"
+"""What the names of other issuers' principals begin with, `oidc:ISSUER:SUB`; no token's `sub` itself may."""
+_SUBJECT = re.compile(r"(?!(?i:platform|oidc):)[A-Za-z0-9][A-Za-z0-9_.:@|-]{0,127}")
 _TIME_LIMIT = 2**53
+MAX_SUBJECT = 128
+"""Characters of a principal's name."""
+COORDINATE_BYTES = 32
+"""Of a P-256 key, and each half of a signature by one."""
 _OTHER_FORMS = ("crit", "b64", "enc", "zip", "cty")
 """Header members that change what the signature covers, or how the payload reads."""
 _TYPES = ("JWT", "at+jwt")
@@ -78,9 +91,14 @@ class BadToken(MintlineError):  # noqa: N818 - named for what it is
         """The claim that is missing or of another type, if that is the fault."""
 
 
+Algorithm: TypeAlias = Literal["RS256", "ES256"]
+ClientClaim: TypeAlias = Literal["client_id", "azp", "aud"]
+PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey
+
+
 @dataclass(frozen=True, slots=True)
 class TokenRules:
-    """Whose tokens are accepted."""
+    """Whose tokens are accepted: by default those of a Cognito user pool."""
 
     issuer: str
     """Exactly as the tokens' `iss` has it."""
@@ -89,6 +107,17 @@ class TokenRules:
     machine_clients: bool = False
     """Whether tokens of machine clients are accepted too: of any other app client, for itself. The verifier's
     user checks whether that one is known."""
+    machine_client_ids: frozenset[str] = frozenset()
+    """Clients whose tokens are their own, whatever their `sub` is: of other issuers than the user pool."""
+    name: str = ""
+    """The issuer's name in those of its users and clients (`NAMESPACE`); empty for the user pool itself."""
+    client_claim: ClientClaim = "client_id"
+    """Which claim names the client, a string; `aud` may be a list too."""
+    scope_claim: str = "scope"
+    """Which claim names the scopes: a string with spaces, or for other issuers than Cognito also a list."""
+    audience: str | None = None
+    """What another issuer's `aud` must be, or have among others; None: anything."""
+    algorithms: frozenset[Algorithm] = frozenset({"RS256"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +161,53 @@ class Unverified:
 
     kid: str
     """The key id that the token names."""
+    algorithm: Algorithm
     _signed: bytes = field(repr=False)
     _payload: bytes = field(repr=False)
     _signature: bytes = field(repr=False)
 
-    def claims(self, key: RSAPublicKey, rules: TokenRules) -> Claims:
-        """Verify the signature, then the claims; raises BadToken. The caller checks the time."""
+    @property
+    def claimed_issuer(self) -> str | None:
+        """Return the `iss` that the token names, by which its rules and keys are chosen; None without one."""
         try:
-            key.verify(self._signature, self._signed, PKCS1v15(), SHA256())
+            issuer = _object(self._payload).get("iss")
+        except BadToken:
+            return None
+        return issuer if isinstance(issuer, str) else None
+
+    def check_algorithm(self, rules: TokenRules) -> None:
+        """Raise BadToken unless the issuer signs by the token's algorithm."""
+        if self.algorithm not in rules.algorithms:
+            expected = " or ".join(sorted(rules.algorithms))
+            raise BadToken(TokenFault.ALGORITHM, f"The token is not signed with {expected}.")
+
+    def claims(self, key: PublicKey, rules: TokenRules) -> Claims:
+        """Verify the signature, then the claims; raises BadToken. The caller checks the time."""
+        self.check_algorithm(rules)
+        try:
+            self._verify(key)
         except InvalidSignature:
             raise BadToken(TokenFault.SIGNATURE, "The token's signature does not verify.") from None
-        return _claims(_object(self._payload), rules)
+        claims = _object(self._payload)
+        return _other_claims(claims, rules) if rules.name else _claims(claims, rules)
+
+    def _verify(self, key: PublicKey) -> None:
+        """Raise InvalidSignature unless the key, of the algorithm's kind, made the signature."""
+        if isinstance(key, RSAPublicKey) and self.algorithm == "RS256":
+            key.verify(self._signature, self._signed, PKCS1v15(), SHA256())
+        elif isinstance(key, EllipticCurvePublicKey) and self.algorithm == "ES256":
+            # r‖s, 32 bytes each (RFC 7518, section 3.4).
+            if len(self._signature) != 2 * COORDINATE_BYTES:
+                raise InvalidSignature
+            halves = self._signature[:COORDINATE_BYTES], self._signature[COORDINATE_BYTES:]
+            r, s = (int.from_bytes(half, "big") for half in halves)
+            key.verify(encode_dss_signature(r, s), self._signed, ECDSA(SHA256()))
+        else:
+            raise InvalidSignature
 
 
 def read(token: str) -> Unverified:
-    """Take a token apart; raises BadToken unless it is a compact JWS by RS256 that names its key."""
+    """Take a token apart; raises BadToken unless it is a compact JWS by RS256 or ES256 that names its key."""
     if not token.isascii() or len(token) > MAX_TOKEN:
         raise _malformed()
     parts = token.split(".")
@@ -155,14 +216,15 @@ def read(token: str) -> Unverified:
     header_part, payload_part, signature_part = parts
     header = _object(_decoded(header_part))
     payload, signature = _decoded(payload_part), _decoded(signature_part)
-    if header.get("alg") != "RS256":
+    algorithm = header.get("alg")
+    if algorithm not in ("RS256", "ES256"):
         raise BadToken(TokenFault.ALGORITHM, "The token is not signed with RS256.")
     if any(name in header for name in _OTHER_FORMS) or header.get("typ", "JWT") not in _TYPES:
         raise BadToken(TokenFault.ALGORITHM, "The token is not a plainly signed JSON Web Token.")
     kid = header.get("kid")
     if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID:
         raise unknown_key()
-    return Unverified(kid, f"{header_part}.{payload_part}".encode(), payload, signature)
+    return Unverified(kid, algorithm, f"{header_part}.{payload_part}".encode(), payload, signature)
 
 
 def unknown_key() -> BadToken:
@@ -193,6 +255,55 @@ def _claims(claims: dict[str, Any], rules: TokenRules) -> Claims:
     issued, expires = _time(claims, "iat"), _time(claims, "exp")
     not_before = max(issued, _time(claims, "nbf")) if "nbf" in claims else issued
     return Claims(subject, issued, not_before, expires, _scopes(claims), client_id)
+
+
+def _other_claims(claims: dict[str, Any], rules: TokenRules) -> Claims:
+    """Return what a token of another issuer than the user pool says; it has no `token_use`."""
+    for name in ("exp", "iat", "iss", "sub", rules.client_claim):
+        if name not in claims:
+            raise BadToken(TokenFault.CLAIMS, f"The token lacks the claim {name}.", claim=name)
+    if claims["iss"] != rules.issuer:
+        raise BadToken(TokenFault.ISSUER, "The token comes from another issuer.")
+    if rules.audience is not None and rules.audience not in _audiences(claims.get("aud")):
+        raise BadToken(TokenFault.CLIENT, "The token is for another audience.")
+    named = claims[rules.client_claim]
+    if rules.client_claim == "aud":
+        clients = _audiences(named)
+    else:
+        clients = frozenset({named}) if isinstance(named, str) else frozenset()
+    machines, sign_ins = clients & rules.machine_client_ids, clients & rules.client_ids
+    if len(machines) + len(sign_ins) != 1:
+        raise BadToken(
+            TokenFault.CLIENT, "The token was not issued to exactly one client that is known here."
+        )
+    [client] = machines | sign_ins
+    subject = claims["sub"]
+    if not isinstance(subject, str) or not subject:
+        raise BadToken(TokenFault.SUBJECT, "The token's sub is not a user's.", claim="sub")
+    client_id = f"{NAMESPACE}{rules.name}:{client}"
+    principal = _namespaced(client if machines else subject, rules)
+    if not machines and principal == client_id:
+        raise BadToken(TokenFault.SUBJECT, "The token's sub is not a user's.", claim="sub")
+    issued, expires = _time(claims, "iat"), _time(claims, "exp")
+    not_before = max(issued, _time(claims, "nbf")) if "nbf" in claims else issued
+    scope = claims.get(rules.scope_claim, "")
+    if isinstance(scope, list) and all(isinstance(each, str) for each in scope):
+        scope = " ".join(scope)
+    return Claims(principal, issued, not_before, expires, _scopes({"scope": scope}), client_id)
+
+
+def _audiences(aud: object) -> frozenset[str]:
+    """Return whom a token is for (RFC 7519, section 4.1.3): a string, or a list of them."""
+    listed = aud if isinstance(aud, list) else [aud]
+    return frozenset(each for each in listed if isinstance(each, str))
+
+
+def _namespaced(name: str, rules: TokenRules) -> str:
+    """Return the name of another issuer's principal, which none of the pool or a third issuer can have."""
+    full = f"{NAMESPACE}{rules.name}:{name}"
+    if not _SUBJECT.fullmatch(name) or len(full) > MAX_SUBJECT:
+        raise BadToken(TokenFault.SUBJECT, "The token's sub is not a user's.", claim="sub")
+    return full
 
 
 def _scopes(claims: dict[str, Any]) -> frozenset[str]:

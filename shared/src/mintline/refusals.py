@@ -102,7 +102,7 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.ACCEPTANCE_TIME: "The acceptance was made when its certificate or the token was not valid.",
     RefusalCode.ACCEPTANCE_SIGNATURE: "The API accepted something else than this.",
     RefusalCode.TOKEN_MALFORMED: "The authorizing token is no well-formed access token.",
-    RefusalCode.TOKEN_ALGORITHM: "The authorizing token is not signed with RS256.",
+    RefusalCode.TOKEN_ALGORITHM: "The authorizing token is not signed by an accepted algorithm.",
     RefusalCode.TOKEN_KEY: "The authorizing token names a key that the signing policy does not have.",
     RefusalCode.TOKEN_SIGNATURE: "The authorizing token's signature does not verify.",
     RefusalCode.TOKEN_ISSUER: "The authorizing token comes from another user pool.",

@@ -32,7 +32,7 @@ from mintline.tasks import cut_off
 from mintline.tracer_factory import open_tracer
 from mintline.tracing import Tracer, with_tracing
 from mintline_api.app import GROUPS, Api, build_app
-from mintline_api.auth.access_tokens import AccessTokens
+from mintline_api.auth.access_tokens import AccessTokens, Issuer
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.clients import ClientDirectory
 from mintline_api.auth.intake_sessions import IntakeSessions
@@ -83,6 +83,7 @@ class _World:
     kms: KMSClient
     key_stores: KeyStores
     keys: KeySet
+    other_issuers: Sequence[Issuer]
     user_pool: HttpUserInfo
     intake: IntakeSessions
     token_ids: TokenIds
@@ -131,6 +132,11 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
     session = await stack.enter_async_context(aiohttp.ClientSession())
     keys = KeySet(HttpJwks(session, settings.jwks_url()), clock=time.monotonic)
     stack.push_async_callback(keys.aclose)
+    other_issuers = []
+    for issuer in settings.other_issuers:
+        its_keys = KeySet(HttpJwks(session, issuer.jwks_url), clock=time.monotonic)
+        stack.push_async_callback(its_keys.aclose)
+        other_issuers.append(Issuer(its_keys, issuer.rules()))
     chain = None
     if settings.rpc_urls:
         chain = Node(await open_rpc(stack, settings, observer=metrics.rpc, tracer=calls.tracer))
@@ -164,6 +170,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
         kms=kms,
         key_stores=await open_key_stores(stack, settings, dynamo, calls=calls),
         keys=keys,
+        other_issuers=other_issuers,
         user_pool=HttpUserInfo(session, settings.cognito_userinfo_url),
         intake=IntakeSessions(
             KmsIntake(kms, prefix=prefix).certify,
@@ -197,6 +204,7 @@ def _assemble(
             now=time.time,
             revocations=revocations,
             clients=world.client_directory,
+            others=world.other_issuers,
             looked_up=metrics.caches.of("access_tokens"),
         ),
         wallets=WalletDirectory(

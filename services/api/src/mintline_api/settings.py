@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from mintline.authorization import Sealer
 from mintline.chain.settings import ChainSettings, RpcEndpoint
 from mintline.fields import Address
 from mintline.key_stores import StoreName
+from mintline.oidc_issuers import IssuerSettings, distinct_issuers
 from mintline.p256 import load_p256
+
+
+class OtherIssuer(IssuerSettings):
+    """Another OIDC issuer, with the place of its signing keys."""
+
+    jwks_url: str = Field(pattern=r"^https?://\S+$")
+
 
 KmsKeyArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/\S+$")]
 BODY_LIMIT = 256 * 1024
@@ -50,6 +58,8 @@ class Settings(ChainSettings):
     """The user pool's `/oauth2/userInfo`, at its login domain: tells whether a token was revoked."""
     cognito_jwks_url: str | None = None
     """None means `{cognito_issuer}/.well-known/jwks.json`."""
+    other_issuers: tuple[OtherIssuer, ...] = Field(default=(), max_length=4)
+    """More OIDC issuers whose tokens are accepted, as the signing policy has them."""
     sign_in_domains: tuple[str, ...] = ()
     """Sites, as `host` or `host:port`, for which wallets may sign in, beside this API's own."""
     rpc_urls: tuple[RpcEndpoint, ...] = ()
@@ -70,6 +80,11 @@ class Settings(ChainSettings):
     """ARNs of the KMS keys that may wrap new wallets' keys: what another one wrapped is refused."""
     cursor_secret: SecretStr = Field(min_length=32)
     """Seals the cursors of lists; the same in every copy of the api."""
+
+    @model_validator(mode="after")
+    def _issuers_are_distinct(self) -> Self:
+        distinct_issuers(self.cognito_issuer, self.other_issuers)
+        return self
 
     @field_validator("public_url", "cognito_issuer")
     @classmethod

@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from mintline.acceptance import Certificate
 from mintline.tracing import OFF, Tracer
 from mintline_api.app import GROUPS, Api, build_app
-from mintline_api.auth.access_tokens import AccessTokens
+from mintline_api.auth.access_tokens import AccessTokens, Issuer
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.clients import ClientDirectory
 from mintline_api.auth.intake_sessions import IntakeSessions
@@ -89,6 +89,7 @@ class Harness:
     clients: MemoryClientRecords = field(default_factory=MemoryClientRecords)
     client_use: MemoryClientUse = field(default_factory=MemoryClientUse)
     registry_of_clients: MemoryRegistry = field(init=False)
+    other_issuers: Sequence[Issuer] = ()
     rates: MemoryRates = field(default_factory=MemoryRates)
     gas: MemoryGas = field(default_factory=MemoryGas)
     now: float = START
@@ -160,6 +161,7 @@ class Harness:
                 now=self.clock,
                 revocations=revocations,
                 clients=directory,
+                others=self.other_issuers,
             ),
             wallets=WalletDirectory(
                 chain_id=CHAIN_ID,

@@ -1,4 +1,4 @@
-"""Cognito access tokens: who is asking, or a clear reason why we cannot tell.
+"""Access tokens: who is asking, or a clear reason why we cannot tell.
 
 Source: "Verifying JSON web tokens" in Amazon Cognito's developer guide; RFC 6750 for the answers.
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pydantic import SecretStr
 
 from mintline import access_tokens
-from mintline.access_tokens import LEEWAY, BadToken, TokenFault, TokenRules
+from mintline.access_tokens import LEEWAY, NAMESPACE, BadToken, TokenFault, TokenRules
 from mintline.scopes import OPENID
 from mintline_api.auth import problems
 from mintline_api.auth.clients import ClientDirectory
@@ -59,8 +59,19 @@ class Caller:
     """The machine client that is asking, which `sub` names then too; None for a user."""
 
 
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who issues tokens: its signing keys, and whose tokens are accepted."""
+
+    keys: KeySet
+    rules: TokenRules
+
+
 class AccessTokens:
     """Verifies access tokens of one user pool: users' by one app client, and machine clients' own.
+
+    Those of `others` too, other OIDC issuers: nobody is asked whether they were revoked, so that they count
+    until they expire, and they need no `openid`. Their machine clients are those of their rules.
 
     A verified token is remembered, by its hash, for a minute at most and never past its expiry. Whether its
     user is still signed in is asked of the pool at most once in 45 seconds; `revocations` puts it on record.
@@ -79,12 +90,14 @@ class AccessTokens:
         now: Callable[[], float],
         revocations: Revocations | None = None,
         clients: ClientDirectory | None = None,
+        others: Sequence[Issuer] = (),
         looked_up: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        self._keys = keys
-        self._rules = TokenRules(
+        rules = TokenRules(
             issuer=issuer, client_ids=frozenset({client_id}), machine_clients=clients is not None
         )
+        self._pool = Issuer(keys, rules)
+        self._others = {other.rules.issuer: other for other in others}
         self._clients = clients
         self._now = now
         self._revocations = revocations
@@ -109,12 +122,13 @@ class AccessTokens:
             self._cache.put(digest, caller, ttl=min(_CACHE_SECONDS, remaining))
         if caller.client_id is not None and not clients:
             raise _not_for_clients()
-        for needed in (scope,) if caller.client_id is not None else (OPENID, scope):
+        of_pool = not caller.sub.startswith(NAMESPACE)
+        for needed in (OPENID, scope) if of_pool and caller.client_id is None else (scope,):
             if needed not in caller.scopes:
                 raise _lacks(needed)
         if caller.client_id is not None:
-            await self._check_client(caller, caller.client_id, digest)
-        elif not await self._checks.counts(
+            await self._check_client(caller, caller.client_id, digest, recorded=of_pool)
+        elif of_pool and not await self._checks.counts(
             digest, token, sub=caller.sub, issued=caller.issued_at, expires=caller.expires_at
         ):
             await self._note(caller, digest)
@@ -129,10 +143,12 @@ class AccessTokens:
             )
         return caller
 
-    async def _check_client(self, caller: Caller, client_id: str, digest: bytes) -> None:
-        """Raise RequestRefused unless a machine client is on record and not disabled."""
+    async def _check_client(self, caller: Caller, client_id: str, digest: bytes, *, recorded: bool) -> None:
+        """Raise RequestRefused if a machine client is disabled, or not `recorded` where it must be."""
         client = None if self._clients is None else await self._clients.client(client_id)
         if client is None:
+            if not recorded:
+                return
             raise _refused(problems.UNKNOWN_CLIENT, "The machine client is not on record here.")
         if client.disabled_at is not None:
             await self._note(caller, digest)
@@ -148,10 +164,14 @@ class AccessTokens:
     async def _verify(self, token: str) -> Caller:
         try:
             unverified = access_tokens.read(token)
-            key = await self._keys.key(unverified.kid)
+            issuer = self._pool
+            if self._others and (claimed := unverified.claimed_issuer) is not None:
+                issuer = self._others.get(claimed, issuer)
+            unverified.check_algorithm(issuer.rules)
+            key = await issuer.keys.key(unverified.kid)
             if key is None:
                 raise access_tokens.unknown_key()
-            claims = unverified.claims(key, self._rules)
+            claims = unverified.claims(key, issuer.rules)
             claims.check_time(self._now())
         except BadToken as error:
             raise _refused(_PROBLEMS[error.fault], str(error)) from None

@@ -1,4 +1,4 @@
-"""The user pool's signing keys: fetched once, kept while they last, fetched again when a new one shows up."""
+"""An issuer's signing keys: fetched once, kept while they last, fetched again when a new one shows up."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 
 import aiohttp
 import structlog
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from mintline.access_tokens import Jwk
+from mintline.access_tokens import PublicKey
 from mintline.errors import Unavailable
+from mintline.oidc_issuers import AnyJwk
 from mintline_api.auth.ports import JwksSource
 from mintline_api.caches import SingleFlight
 
 log = structlog.get_logger()
 
+_JWK: TypeAdapter[AnyJwk] = TypeAdapter(AnyJwk)
 MOST_BYTES = 256 * 1024
 """The longest document that is read; a user pool's JWKS has two keys and a kilobyte."""
 
@@ -73,15 +74,15 @@ class KeySet:
         self._clock = clock
         self._ttl = ttl
         self._min_interval = min_interval
-        self._keys: Mapping[str, RSAPublicKey] | None = None
+        self._keys: Mapping[str, PublicKey] | None = None
         self._fetched_at = 0.0
         self._tried_at: float | None = None
         self._failure: Unavailable | None = None
         self._flights: SingleFlight[str, None] = SingleFlight()
         self._renewal: asyncio.Task[None] | None = None
 
-    async def key(self, kid: str) -> RSAPublicKey | None:
-        """Return the key; None if the pool publishes none of that id.
+    async def key(self, kid: str) -> PublicKey | None:
+        """Return the key; None if the issuer publishes none of that id.
 
         Raises Unavailable when that is not known, because the source does not answer.
         """
@@ -135,13 +136,13 @@ class KeySet:
         log.info("jwks_fetched", keys=sorted(self._keys))
 
 
-def read_keys(document: Mapping[str, Any]) -> dict[str, RSAPublicKey]:
-    """Return the RS256 signing keys of a JWKS document (RFC 7517) by their ids; others are left out."""
-    keys: dict[str, RSAPublicKey] = {}
+def read_keys(document: Mapping[str, Any]) -> dict[str, PublicKey]:
+    """Return the keys of a JWKS document (RFC 7517) for RS256 and ES256, by id; others are left out."""
+    keys: dict[str, PublicKey] = {}
     entries = document.get("keys")
     for position, entry in enumerate(entries if isinstance(entries, list) else []):
         try:
-            jwk = Jwk.model_validate(entry)
+            jwk = _JWK.validate_python(entry)
             key = jwk.key()
         except (ValidationError, ValueError) as error:
             log.warning("jwks_key_unreadable", position=position, reason=type(error).__name__)

@@ -20,7 +20,7 @@ TOKEN_ALGORITHM = ProblemType(
     "token-algorithm",
     401,
     "Signing algorithm not accepted",
-    "Only RS256 is accepted: the user pool signs nothing else.",
+    "The token's issuer signs by another algorithm: RS256, or ES256 if it is no user pool.",
 )
 UNKNOWN_KEY = ProblemType(
     "unknown-key",

@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import OrderedDict
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, NamedTuple, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from mintline import access_tokens
 from mintline.acceptance import Statements
-from mintline.access_tokens import BadToken, Claims, Jwk, TokenFault, TokenRules
+from mintline.access_tokens import BadToken, Claims, Jwk, PublicKey, TokenFault, TokenRules
 from mintline.clock import UnixSeconds
 from mintline.messages import Frozen
+from mintline.oidc_issuers import AnyJwk, IssuerSettings, distinct_issuers
 from mintline.p256 import load_p256
 from mintline.scopes import Scope
 from mintline_signer.errors import EnclaveRefusal, RefusalCode
@@ -21,12 +23,24 @@ from mintline_signer.errors import EnclaveRefusal, RefusalCode
 _REMEMBERED = 50_000
 
 
-def _sound(keys: tuple[Jwk, ...]) -> tuple[Jwk, ...]:
+def _sound(keys: tuple[AnyJwk, ...]) -> tuple[AnyJwk, ...]:
     for key in keys:
         key.key()
     if len({key.kid for key in keys}) != len(keys):
         raise ValueError("two keys have one id")
     return keys
+
+
+class OtherJwks(Frozen):
+    """Another issuer's signing keys, RSA or P-256."""
+
+    keys: Annotated[tuple[AnyJwk, ...], Field(min_length=1, max_length=16), AfterValidator(_sound)]
+
+
+class OtherIssuer(IssuerSettings):
+    """Another OIDC issuer, with its signing keys."""
+
+    jwks: OtherJwks
 
 
 class Jwks(Frozen):
@@ -54,14 +68,26 @@ class AuthorizationPolicy(Frozen):
     jwks: Jwks
     intake_keys: tuple[IntakeKey, ...] = Field(min_length=1, max_length=8)
     """What certifies the session keys of the api's processes; several while one follows another."""
+    other_issuers: tuple[OtherIssuer, ...] = Field(default=(), max_length=4)
+    """More OIDC issuers whose tokens count. Their machine clients count by `SigningPolicy.clients` too."""
     grace: int = Field(ge=0)
     """Seconds past a token's expiry in which it still counts: queues delay, and fees are raised later."""
     scope: str = Field(default=Scope.MINTS_CREATE, min_length=1, max_length=256)
     """The scope that a token must carry."""
 
+    @model_validator(mode="after")
+    def _issuers_are_distinct(self) -> Self:
+        distinct_issuers(self.issuer, self.other_issuers)
+        return self
+
     def statements(self) -> Statements:
         """Return what verifies the api's statements."""
         return Statements(base64.b64decode(key) for key in self.intake_keys)
+
+
+class _Issuer(NamedTuple):
+    rules: TokenRules
+    keys: Mapping[str, PublicKey]
 
 
 class TokenVerifier:
@@ -75,10 +101,13 @@ class TokenVerifier:
     ) -> None:
         """Accept users' tokens, and those of machine clients if `machine_clients`."""
         self._policy = policy
-        self._rules = TokenRules(
+        rules = TokenRules(
             issuer=policy.issuer, client_ids=policy.client_ids, machine_clients=machine_clients
         )
-        self._keys = {key.kid: key.key() for key in policy.jwks.keys}
+        self._pool = _Issuer(rules, _keys_of(policy.jwks))
+        self._others = {
+            other.issuer: _Issuer(other.rules(), _keys_of(other.jwks)) for other in policy.other_issuers
+        }
         self._remembered = remembered
         self._verified: OrderedDict[bytes, Claims] = OrderedDict()
 
@@ -107,10 +136,18 @@ class TokenVerifier:
 
     def _verify(self, token: str) -> Claims:
         unverified = access_tokens.read(token)
-        key = self._keys.get(unverified.kid)
+        issuer = self._pool
+        if self._others and (claimed := unverified.claimed_issuer) is not None:
+            issuer = self._others.get(claimed, issuer)
+        unverified.check_algorithm(issuer.rules)
+        key = issuer.keys.get(unverified.kid)
         if key is None:
             raise access_tokens.unknown_key()
-        return unverified.claims(key, self._rules)
+        return unverified.claims(key, issuer.rules)
+
+
+def _keys_of(jwks: Jwks | OtherJwks) -> Mapping[str, PublicKey]:
+    return {key.kid: key.key() for key in jwks.keys}
 
 
 _CODES = {
@@ -132,6 +169,8 @@ _MISSING = {
     "sub": RefusalCode.TOKEN_SUBJECT,
     "token_use": RefusalCode.TOKEN_USE,
     "client_id": RefusalCode.TOKEN_CLIENT,
+    "azp": RefusalCode.TOKEN_CLIENT,
+    "aud": RefusalCode.TOKEN_CLIENT,
     "scope": RefusalCode.TOKEN_SCOPE,
 }
 

@@ -1,0 +1,105 @@
+"""Other OIDC issuers beside the user pool: configuration of the api and of the enclave alike.
+
+A principal of another issuer is named `oidc:NAME:SUB`, and a machine client `oidc:NAME:CLIENT`. A token whose
+own `sub` begins like that is refused, no matter who issued it, and NAME has no colon: so principals of two
+issuers never have one name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePublicKey,
+    EllipticCurvePublicNumbers,
+)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mintline.access_tokens import (
+    COORDINATE_BYTES,
+    MAX_KID,
+    Base64Url,
+    ClientClaim,
+    Jwk,
+    TokenRules,
+    unpadded_base64url,
+)
+
+
+class EcJwk(BaseModel):
+    """One P-256 signing key of an issuer (RFC 7517, RFC 7518, section 6.2.1); other members are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    kty: Literal["EC"]
+    crv: Literal["P-256"]
+    kid: str = Field(min_length=1, max_length=MAX_KID)
+    use: Literal["sig"] = "sig"
+    alg: Literal["ES256"] = "ES256"
+    x: Base64Url
+    y: Base64Url
+
+    def key(self) -> EllipticCurvePublicKey:
+        """Return the key; raises ValueError for coordinates of another length, or of no point."""
+        x, y = (unpadded_base64url(text) for text in (self.x, self.y))
+        if len(x) != COORDINATE_BYTES or len(y) != COORDINATE_BYTES:
+            raise ValueError(f"the key's coordinates must have {COORDINATE_BYTES} bytes")
+        numbers = EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), SECP256R1())
+        return numbers.public_key()
+
+
+AnyJwk = Annotated[Jwk | EcJwk, Field(discriminator="kty")]
+
+
+class IssuerSettings(BaseModel):
+    """Another OIDC issuer beside the user pool, as the api's settings and the enclave's policy have it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9-]{1,16}$")
+    """Names its principals: `oidc:NAME:SUB`. Never change it: users' wallets are under it."""
+    issuer: str = Field(min_length=1, max_length=512)
+    """Exactly as the tokens' `iss` has it."""
+    client_claim: ClientClaim = "client_id"
+    """Which claim names the client that a token was issued to; `aud` may be a list in the token."""
+    client_ids: frozenset[str] = frozenset()
+    """The clients, or audiences, whose tokens are users'."""
+    machine_client_ids: frozenset[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@|-]{0,99}$")]] = (
+        frozenset()
+    )
+    """Those whose tokens are machine clients' own."""
+    scope_claim: str = Field(default="scope", min_length=1, max_length=64)
+    """Which claim holds the scopes: a string with spaces, or a list."""
+
+    audience: str | None = Field(default=None, min_length=1, max_length=512)
+    """What `aud` must be, or have among others. None: anything; the scopes alone say what a token is for."""
+
+    @model_validator(mode="after")
+    def _each_client_is_one_thing(self) -> Self:
+        if not self.client_ids | self.machine_client_ids:
+            raise ValueError("name at least one of client_ids or machine_client_ids")
+        if both := self.client_ids & self.machine_client_ids:
+            raise ValueError(f"{min(both)} must not be both in client_ids and machine_client_ids")
+        return self
+
+    def rules(self) -> TokenRules:
+        """Return whose tokens of this issuer are accepted."""
+        return TokenRules(
+            issuer=self.issuer,
+            client_ids=self.client_ids,
+            machine_client_ids=self.machine_client_ids,
+            name=self.name,
+            client_claim=self.client_claim,
+            scope_claim=self.scope_claim,
+            audience=self.audience,
+            algorithms=frozenset({"RS256", "ES256"}),
+        )
+
+
+def distinct_issuers(user_pool: str, others: Sequence[IssuerSettings]) -> None:
+    """Raise ValueError if two issuers have one name, or one `iss`."""
+    issuers = [user_pool, *(one.issuer for one in others)]
+    if len(set(issuers)) < len(issuers) or len({one.name for one in others}) < len(others):
+        raise ValueError("each further issuer needs a name and an issuer of its own")
