@@ -155,13 +155,14 @@ class Dynamo:
         partition: Value,
         sort_begins: str | None = None,
         sort_from: Value | None = None,
+        sort_between: tuple[Value, Value] | None = None,
         forward: bool = True,
         limit: int,
         start: Item | None = None,
     ) -> Page:
         """Return one page of a partition in sort-key order, consistent unless read from an index.
 
-        `sort_from` leaves out what sorts before it.
+        `sort_from` leaves out what sorts before it, `sort_between` what is outside its first and last.
         """
         source = index or table
         names = {"#p": source.partition.name}
@@ -175,6 +176,10 @@ class Dynamo:
             names["#s"] = source.sort.name
             values[":f"] = encode_value(sort_from)
             condition += " AND #s >= :f"
+        if sort_between is not None and source.sort is not None:
+            names["#s"] = source.sort.name
+            values |= {":a": encode_value(sort_between[0]), ":z": encode_value(sort_between[1])}
+            condition += " AND #s BETWEEN :a AND :z"
         arguments: dict[str, Any] = {
             "TableName": table.table_name(self._prefix),
             "KeyConditionExpression": condition,
@@ -192,6 +197,36 @@ class Dynamo:
             response = await self._client.query(**arguments)
         last = response.get("LastEvaluatedKey")
         return Page([decode_item(item) for item in response["Items"]], decode_item(last) if last else None)
+
+    async def count(
+        self, table: Table, *, index: Index, partition: Value, sort_begins: str, most: int
+    ) -> tuple[int, bool]:
+        """Return how many items of an index's partition have a sort key that begins so, at most `most`.
+
+        With it comes whether there may be more. What is counted is read, and paid for, all the same.
+        """
+        assert index.sort is not None
+        counted = 0
+        start: dict[str, Any] = {}
+        while counted < most:
+            arguments: dict[str, Any] = {
+                "TableName": table.table_name(self._prefix),
+                "IndexName": index.name,
+                "KeyConditionExpression": "#p = :p AND begins_with(#s, :s)",
+                "ExpressionAttributeNames": {"#p": index.partition.name, "#s": index.sort.name},
+                "ExpressionAttributeValues": {":p": encode_value(partition), ":s": encode_value(sort_begins)},
+                "Select": "COUNT",
+                "Limit": most - counted,
+            }
+            if start:
+                arguments["ExclusiveStartKey"] = start
+            with translated():
+                response = await self._client.query(**arguments)
+            counted += response["Count"]
+            start = dict(response.get("LastEvaluatedKey") or {})
+            if not start:
+                return counted, False
+        return counted, True
 
     async def scan(self, table: Table, *, limit: int, start: Item | None = None) -> Page:
         """Return one page of a whole table, in no order, by consistent reads."""

@@ -11,6 +11,7 @@ from mintline.records import (
     token_key,
 )
 from mintline_api.features.pages import Page
+from mintline_api.features.tokens.ports import EVERY_BLOCK, BlockRange, CollectionPage
 from mintline_testkit.api.pages import page_of
 
 
@@ -51,14 +52,33 @@ class MemoryIndex:
         ]
         return page_of(mine, limit=limit, after=after, newest_first=False)
 
+    async def balance(self, owner: str, contract: str, *, most: int) -> tuple[int, bool]:
+        """Count an owner's tokens of a collection."""
+        count = sum(t.owner == owner and t.contract == contract for t in self.tokens.values())
+        return min(count, most), count >= most
+
+    async def tokens_in(self, contract: str, *, limit: int, after: int | None) -> CollectionPage:
+        """Return a collection's tokens by id."""
+        of_it = sorted((t for t in self.tokens.values() if t.contract == contract), key=lambda t: t.token_id)
+        rest = [t for t in of_it if after is None or t.token_id > after]
+        page = tuple(rest[:limit])
+        return CollectionPage(page, page[-1].token_id if len(rest) > limit else None)
+
     async def transfers(
-        self, contract: str, token_id: int, *, limit: int, after: str | None
+        self,
+        contract: str,
+        token_id: int,
+        *,
+        limit: int,
+        after: str | None,
+        blocks: BlockRange = EVERY_BLOCK,
     ) -> Page[Transfer]:
         """Return a token's transfers."""
         events = [
             (position(e.block_number, e.log_index), e)
             for e in self.events
             if (e.contract, e.token_id) == (contract, token_id)
+            and blocks.first <= e.block_number <= blocks.last
         ]
         return page_of(events, limit=limit, after=after, newest_first=True)
 

@@ -6,6 +6,7 @@ from mintline.states import MintStatus
 from mintline_api.features.examples import (
     BLOCK_HASH,
     CONTRACT,
+    CURSOR,
     DIGEST,
     METADATA_URL,
     MINT_ID,
@@ -14,6 +15,9 @@ from mintline_api.features.examples import (
 )
 from mintline_api.features.metadata.examples import METADATA_JSON
 from mintline_api.features.tokens.models import (
+    BalanceView,
+    CollectionTokenList,
+    HoldsView,
     IndexView,
     TokenList,
     TokenMint,
@@ -47,6 +51,9 @@ TOKEN = TokenView(
     index=INDEX,
 )
 TOKENS = TokenList(items=[SUMMARY], next_cursor=None, index=INDEX)
+COLLECTION_TOKENS = CollectionTokenList(items=[SUMMARY], next_cursor=CURSOR, index=INDEX)
+BALANCE = BalanceView(chain_id=31337, address=WALLET, contract=CONTRACT, balance=12, more=False, index=INDEX)
+HOLDS = HoldsView(chain_id=31337, address=WALLET, contract=CONTRACT, token_id=None, holds=True, index=INDEX)
 TRANSFERS = TransferList(
     items=[
         TransferView(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from mintline.fields import Address, Bytes32, TokenId
 from mintline.records import Checkpoint, Token, Transfer
 from mintline.states import MintStatus
 from mintline_api.features.metadata.models import metadata_url
 from mintline_api.features.operations.models import MintId
+from mintline_api.features.tokens.ports import LAST_BLOCK
 from mintline_api.http.models import Input, PageQuery, Time, View, rfc3339
+
+_BLOCK = re.compile(r"[0-9]{1,12}")
 
 
 class OwnerQuery(PageQuery):
@@ -19,11 +24,58 @@ class OwnerQuery(PageQuery):
 
     contract: Address | None = Field(default=None, description="Only tokens of this contract.")
 
+    include: Literal["metadata"] | None = Field(
+        default=None, description="`metadata`: each token comes with its metadata."
+    )
+
+
+class CollectionQuery(PageQuery):
+    """Which of a collection's tokens."""
+
+    include: Literal["metadata"] | None = Field(
+        default=None, description="`metadata`: each token comes with its metadata."
+    )
+
 
 class OwnerPath(Input):
     """Names an owner."""
 
     address: Address
+
+
+class BalanceQuery(Input):
+    """Of which collection."""
+
+    contract: Address = Field(description="The collection.")
+
+
+class HoldsQuery(BalanceQuery):
+    """Which collection, or which token of it."""
+
+    token_id: TokenId | None = Field(
+        default=None, description="A certain token, decimal; any token of the collection if absent."
+    )
+
+
+def _block(value: Any) -> Any:
+    if isinstance(value, str) and _BLOCK.fullmatch(value):
+        return int(value)
+    raise PydanticCustomError("block", "expected a block's number in decimal")
+
+
+BlockNumber = Annotated[
+    int,
+    BeforeValidator(_block),
+    Field(ge=0),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": LAST_BLOCK}),
+]
+
+
+class TransfersQuery(PageQuery):
+    """Which of a token's transfers."""
+
+    from_block: BlockNumber | None = Field(default=None, description="The first block, included.")
+    to_block: BlockNumber | None = Field(default=None, description="The last block, included.")
 
 
 Finality = Annotated[
@@ -111,10 +163,56 @@ def token_summary(token: Token, checkpoint: Checkpoint | None, *, public_url: st
     }
 
 
+class TokenWithMetadata(TokenSummary):
+    """A token of a list, with its metadata."""
+
+    metadata: dict[str, Any] | None
+    metadata_verified: bool | None = Field(
+        description="Whether the stored metadata has the digest that the chain vouches for; "
+        "null if either is unknown."
+    )
+
+
+class BalanceView(View):
+    """How many tokens of a collection an address owns."""
+
+    chain_id: int
+    address: Address
+    contract: Address
+    balance: int = Field(description="The number of tokens; if `more`, at least this many.")
+    more: bool = Field(description="Counting ends at 10,000 tokens: true if there may be more.")
+    index: IndexView
+
+
+class HoldsView(View):
+    """Whether an address owns a token."""
+
+    chain_id: int
+    address: Address
+    contract: Address
+    token_id: TokenId | None
+    holds: bool
+    index: IndexView
+
+
+class CollectionTokenList(View):
+    """A collection's tokens, by token id."""
+
+    items: list[TokenSummary | TokenWithMetadata] = Field(
+        description="With `include=metadata` each has `metadata` and `metadata_verified` as well."
+    )
+    next_cursor: str | None = Field(
+        description="Continues the list; null at its end. A short or empty page may have one, too."
+    )
+    index: IndexView
+
+
 class TokenList(View):
     """An owner's tokens, by contract and token id."""
 
-    items: list[TokenSummary]
+    items: list[TokenSummary | TokenWithMetadata] = Field(
+        description="With `include=metadata` each has `metadata` and `metadata_verified` as well."
+    )
     next_cursor: str | None
     index: IndexView
 

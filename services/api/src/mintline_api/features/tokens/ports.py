@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from mintline.records import Checkpoint, Mint, Token, Transfer
 from mintline_api.features.pages import Page
+
+LAST_BLOCK = 10**12 - 1
+"""The highest block that a position has room for."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRange:
+    """Blocks from `first` to `last`, both included."""
+
+    first: int = 0
+    last: int = LAST_BLOCK
+
+
+EVERY_BLOCK = BlockRange()
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionPage:
+    """Some of a collection's tokens; `after` is the id that the list goes on after, None at its end."""
+
+    tokens: tuple[Token, ...]
+    after: int | None
 
 
 class Index(Protocol):
@@ -25,10 +48,24 @@ class Index(Protocol):
         """Return an owner's tokens by contract and id."""
         ...
 
+    async def balance(self, owner: str, contract: str, *, most: int) -> tuple[int, bool]:
+        """Return how many tokens of a collection an address owns, at most `most`, and whether it has more."""
+        ...
+
+    async def tokens_in(self, contract: str, *, limit: int, after: int | None) -> CollectionPage:
+        """Return a collection's tokens by id, burned ones too: those whose ids were given out for mints."""
+        ...
+
     async def transfers(
-        self, contract: str, token_id: int, *, limit: int, after: str | None
+        self,
+        contract: str,
+        token_id: int,
+        *,
+        limit: int,
+        after: str | None,
+        blocks: BlockRange = EVERY_BLOCK,
     ) -> Page[Transfer]:
-        """Return a token's transfers, newest first."""
+        """Return a token's transfers within a range of blocks, newest first."""
         ...
 
 

@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 from aiohttp import web
 
+from mintline.records import Checkpoint
 from mintline.scopes import Scope
 from mintline_api.auth.callers import read_caller
-from mintline_api.features.collections.models import TokenPath
+from mintline_api.features.collections.models import ContractPath, TokenPath
 from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
 from mintline_api.features.pages import next_cursor, read_page
 from mintline_api.features.tokens import examples
 from mintline_api.features.tokens.models import (
+    BalanceQuery,
+    BalanceView,
+    CollectionQuery,
+    CollectionTokenList,
+    HoldsQuery,
+    HoldsView,
     OwnerPath,
     OwnerQuery,
     TokenList,
     TokenMint,
     TokenSummary,
     TokenView,
+    TokenWithMetadata,
     TransferList,
+    TransfersQuery,
     index_view,
     token_summary,
     transfer_view,
 )
+from mintline_api.features.tokens.ports import EVERY_BLOCK, LAST_BLOCK, BlockRange
 from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
-from mintline_api.features.tokens.use_cases import TokenFacts, TokenReads, get_owned, get_token, get_transfers
+from mintline_api.features.tokens.use_cases import (
+    ListedToken,
+    TokenFacts,
+    TokenReads,
+    get_balance,
+    get_collection_tokens,
+    get_owned,
+    get_token,
+    get_transfers,
+    holds,
+    listed,
+)
 from mintline_api.http.context import HTTP
-from mintline_api.http.models import NoQuery, PageQuery
+from mintline_api.http.models import NoQuery
 from mintline_api.http.operations import Answer, Operations
-from mintline_api.http.problems import INVALID_CURSOR, INVALID_PARAMETER
+from mintline_api.http.problems import INVALID_CURSOR, INVALID_PARAMETER, Fault, RequestRefused
 from mintline_api.http.requests import read_path, read_query
 from mintline_api.http.responses import json_response
 
@@ -64,9 +88,10 @@ async def read_token(request: web.Request) -> web.Response:
     "/v1/tokens/{contract}/{token_id}/transfers",
     clients=True,
     summary="A token's transfers",
-    description="Every transfer, mint and burn of a token, newest first.",
+    description="Every transfer, mint and burn of a token, newest first; with `from_block` and `to_block` "
+    "those of these blocks alone.",
     path_model=TokenPath,
-    query_model=PageQuery,
+    query_model=TransfersQuery,
     answers=(Answer(200, "A page of transfers.", TransferList, examples.TRANSFERS),),
     problems=(INVALID_PARAMETER, INVALID_CURSOR, UNKNOWN_CONTRACT, UNKNOWN_TOKEN),
 )
@@ -75,10 +100,21 @@ async def read_transfers(request: web.Request) -> web.Response:
     http = request.app[HTTP]
     await read_caller(request)
     path = read_path(request, TokenPath)
-    query = read_query(request, PageQuery)
-    bound = ("transfers", path.contract, str(path.token_id))
+    query = read_query(request, TransfersQuery)
+    first = 0 if query.from_block is None else query.from_block
+    last = LAST_BLOCK if query.to_block is None else query.to_block
+    if last < first:
+        fault = Fault("expected the number of `from_block` or a higher one", parameter="to_block")
+        raise RequestRefused(INVALID_PARAMETER, f"to_block: {fault.detail}.", faults=[fault])
+    blocks = BlockRange(first, last)
+    within = () if blocks == EVERY_BLOCK else (str(first), str(last))
+    bound = ("transfers", path.contract, str(path.token_id), *within)
     transfers, checkpoint = await get_transfers(
-        path.contract, path.token_id, page=read_page(request, bound, query), reads=request.app[TOKENS]
+        path.contract,
+        path.token_id,
+        blocks=blocks,
+        page=read_page(request, bound, query),
+        reads=request.app[TOKENS],
     )
     return json_response(
         TransferList(
@@ -95,7 +131,7 @@ async def read_transfers(request: web.Request) -> web.Response:
     clients=True,
     summary="An owner's tokens",
     description="The tokens that an address owns, by contract and token id. Metadata is at each one's "
-    "`metadata_url`.",
+    "`metadata_url`, and comes along with `include=metadata`.",
     path_model=OwnerPath,
     query_model=OwnerQuery,
     answers=(Answer(200, "A page of tokens.", TokenList, examples.TOKENS),),
@@ -108,23 +144,136 @@ async def read_owned(request: web.Request) -> web.Response:
     path = read_path(request, OwnerPath)
     query = read_query(request, OwnerQuery)
     bound = ("owner", path.address, query.contract or "")
+    reads = request.app[TOKENS]
     tokens, checkpoint = await get_owned(
         path.address,
         contract=query.contract,
         page=read_page(request, bound, query),
-        reads=request.app[TOKENS],
+        reads=reads,
     )
-    public_url = http.public_url
+    found = await listed(
+        (token for _, token in tokens.items), metadata=query.include is not None, reads=reads
+    )
     return json_response(
         TokenList(
-            items=[
-                TokenSummary(**token_summary(token, checkpoint, public_url=public_url))
-                for _, token in tokens.items
-            ],
+            items=_items(found, checkpoint, query.include, public_url=http.public_url),
             next_cursor=next_cursor(request, bound, tokens),
             index=index_view(checkpoint, now=http.now()),
         )
     )
+
+
+@operations.add(
+    "GET",
+    "/v1/owners/{address}/balance",
+    clients=True,
+    summary="An owner's balance",
+    description="How many tokens of a collection an address owns, counted up to 10,000.",
+    path_model=OwnerPath,
+    query_model=BalanceQuery,
+    answers=(Answer(200, "The balance.", BalanceView, examples.BALANCE),),
+    problems=(INVALID_PARAMETER, UNKNOWN_CONTRACT),
+)
+async def read_balance(request: web.Request) -> web.Response:
+    """Return an owner's balance."""
+    await read_caller(request)
+    path, query = read_path(request, OwnerPath), read_query(request, BalanceQuery)
+    reads = request.app[TOKENS]
+    balance, checkpoint = await get_balance(path.address, query.contract, reads=reads)
+    return json_response(
+        BalanceView(
+            chain_id=reads.chain_id,
+            address=path.address,
+            contract=query.contract,
+            balance=balance.tokens,
+            more=balance.more,
+            index=index_view(checkpoint, now=request.app[HTTP].now()),
+        )
+    )
+
+
+@operations.add(
+    "GET",
+    "/v1/owners/{address}/holds",
+    clients=True,
+    summary="Whether an owner holds a token",
+    description="Whether an address owns any token of a collection, or the one that `token_id` names.",
+    path_model=OwnerPath,
+    query_model=HoldsQuery,
+    answers=(Answer(200, "Whether it does.", HoldsView, examples.HOLDS),),
+    problems=(INVALID_PARAMETER, UNKNOWN_CONTRACT),
+)
+async def read_holds(request: web.Request) -> web.Response:
+    """Tell whether an owner holds a token."""
+    await read_caller(request)
+    path, query = read_path(request, OwnerPath), read_query(request, HoldsQuery)
+    reads = request.app[TOKENS]
+    does, checkpoint = await holds(path.address, query.contract, query.token_id, reads=reads)
+    return json_response(
+        HoldsView(
+            chain_id=reads.chain_id,
+            address=path.address,
+            contract=query.contract,
+            token_id=query.token_id,
+            holds=does,
+            index=index_view(checkpoint, now=request.app[HTTP].now()),
+        )
+    )
+
+
+@operations.add(
+    "GET",
+    "/v1/collections/{contract}/tokens",
+    clients=True,
+    summary="A collection's tokens",
+    description="A collection's tokens by token id, burned ones too (`burned`): all whose ids this API gave "
+    "out. Tokens that a foreign minter made under ids of its own choice are at `/v1/tokens/{contract}/{id}` "
+    "and among their owners' alone.\n\n"
+    "A bounded number of ids is read per request: a page may be short, even empty, and still have a "
+    "`next_cursor`.",
+    path_model=ContractPath,
+    query_model=CollectionQuery,
+    answers=(Answer(200, "A page of tokens.", CollectionTokenList, examples.COLLECTION_TOKENS),),
+    problems=(INVALID_PARAMETER, INVALID_CURSOR, UNKNOWN_CONTRACT),
+)
+async def read_collection_tokens(request: web.Request) -> web.Response:
+    """Return a page of a collection's tokens."""
+    http, reads = request.app[HTTP], request.app[TOKENS]
+    await read_caller(request)
+    path, query = read_path(request, ContractPath), read_query(request, CollectionQuery)
+    bound = ("collection-tokens", path.contract)
+    page = read_page(request, bound, query)
+    tokens, checkpoint = await get_collection_tokens(
+        path.contract,
+        limit=page.limit,
+        after=None if page.after is None else int(page.after),
+        reads=reads,
+    )
+    found = await listed(tokens.tokens, metadata=query.include is not None, reads=reads)
+    return json_response(
+        CollectionTokenList(
+            items=_items(found, checkpoint, query.include, public_url=http.public_url),
+            next_cursor=None if tokens.after is None else http.cursors.issue(bound, str(tokens.after)),
+            index=index_view(checkpoint, now=http.now()),
+        )
+    )
+
+
+def _items(
+    tokens: Sequence[ListedToken],
+    checkpoint: Checkpoint | None,
+    include: Literal["metadata"] | None,
+    *,
+    public_url: str,
+) -> list[TokenSummary | TokenWithMetadata]:
+    items: list[TokenSummary | TokenWithMetadata] = []
+    for one in tokens:
+        summary = token_summary(one.token, checkpoint, public_url=public_url)
+        if include is None:
+            items.append(TokenSummary(**summary))
+        else:
+            items.append(TokenWithMetadata(**summary, metadata=one.metadata, metadata_verified=one.verified))
+    return items
 
 
 def _token_view(facts: TokenFacts, *, sub: str, public_url: str, now: int) -> TokenView:

@@ -7,12 +7,26 @@ import asyncio
 from mintline.aws.dynamo import Dynamo, Item
 from mintline.aws.dynamo import Page as ItemPage
 from mintline.aws.records import read, readable, token_place
-from mintline.records import Checkpoint, RegisteredContract, Token, Transfer, scoped, token_ref
+from mintline.records import (
+    Checkpoint,
+    Collection,
+    RegisteredContract,
+    Token,
+    Transfer,
+    position,
+    scoped,
+    token_ref,
+)
 from mintline.resources import CHECKPOINTS, COLLECTIONS, TOKENS, TRANSFERS
 from mintline.set_aside import SetAside
 from mintline_api.features.pages import Page, text_of
+from mintline_api.features.tokens.ports import EVERY_BLOCK, BlockRange, CollectionPage
 
 _BY_OWNER = TOKENS.index("by_owner")
+_IDS_AT_ONCE = 100
+_IDS_PER_PAGE = 500
+"""Token ids that are looked for in one request for a collection's tokens."""
+_LAST_LOG = 999_999
 _SAMPLES = 50
 """Token ids that are looked for at once to find the highest one."""
 
@@ -91,14 +105,54 @@ class DynamoIndex:
             more=page.next is not None,
         )
 
+    async def balance(self, owner: str, contract: str, *, most: int) -> tuple[int, bool]:
+        """Return how many tokens of a collection an address owns, at most `most`, and whether it has more."""
+        return await self._dynamo.count(
+            TOKENS,
+            index=_BY_OWNER,
+            partition=scoped(self._chain_id, owner),
+            sort_begins=f"{contract}#",
+            most=most,
+        )
+
+    async def tokens_in(self, contract: str, *, limit: int, after: int | None) -> CollectionPage:
+        """Return a collection's tokens by id, found by reading the ids that were given out.
+
+        No index lists a collection's tokens: one more write a mint would pay for it. Ids are given out nearly
+        without gaps, so few reads find nothing. A bounded number of ids is read, so a page may be short.
+        """
+        item = await self._dynamo.get(COLLECTIONS, {"collection_id": scoped(self._chain_id, contract)})
+        if item is None:
+            return CollectionPage((), None)
+        given_out = read(Collection, COLLECTIONS, item, self._set_aside).next_token_id
+        tokens: list[Token] = []
+        first = 0 if after is None else after + 1
+        until = min(given_out, first + _IDS_PER_PAGE)
+        for start in range(first, until, _IDS_AT_ONCE):
+            ids = range(start, min(start + _IDS_AT_ONCE, until))
+            places = (token_place(self._chain_id, contract, token_id) for token_id in ids)
+            items = await asyncio.gather(*(self._dynamo.get(TOKENS, place) for place in places))
+            present = (item for item in items if item is not None)
+            tokens += [token for _, token in readable(Token, TOKENS, present, self._set_aside)]
+            if len(tokens) > limit:
+                return CollectionPage(tuple(tokens[:limit]), tokens[limit - 1].token_id)
+        return CollectionPage(tuple(tokens), until - 1 if until < given_out else None)
+
     async def transfers(
-        self, contract: str, token_id: int, *, limit: int, after: str | None
+        self,
+        contract: str,
+        token_id: int,
+        *,
+        limit: int,
+        after: str | None,
+        blocks: BlockRange = EVERY_BLOCK,
     ) -> Page[Transfer]:
-        """Return a token's transfers, newest first."""
+        """Return a token's transfers within a range of blocks, newest first."""
         ref = token_ref(self._chain_id, contract, token_id)
         page: ItemPage = await self._dynamo.query(
             TRANSFERS,
             partition=ref,
+            sort_between=(position(blocks.first, 0), position(blocks.last, _LAST_LOG)),
             forward=False,
             limit=limit,
             start=None if after is None else {"token_ref": ref, "position": after},

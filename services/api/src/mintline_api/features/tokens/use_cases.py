@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,14 @@ from mintline.records import Checkpoint, Mint, Token, Transfer, metadata_object_
 from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.pages import Page, PageRequest
-from mintline_api.features.tokens.ports import Index, MintReader
+from mintline_api.features.tokens.ports import BlockRange, CollectionPage, Index, MintReader
 from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
 from mintline_api.http.problems import RequestRefused
+
+MOST_COUNTED = 10_000
+"""Tokens of one owner that are counted for a balance."""
+_OBJECTS_AT_ONCE = 16
+"""Metadata objects that one request reads at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +53,50 @@ async def get_token(contract: str, token_id: int, *, reads: TokenReads) -> Token
     if token is None:
         raise _unknown_token(contract, token_id)
 
-    async def digest() -> bytes | None:
-        return token.metadata_digest
-
-    stored, altered = None, False
-    try:
-        key = metadata_object_key(reads.chain_id, contract, token_id)
-        stored = await reads.metadata.verified(key, digest)
-    except RequestRefused:
-        altered = True
+    found = await _with_metadata(token, reads)
     return TokenFacts(
         token=token,
         checkpoint=checkpoint,
-        metadata=json.loads(stored) if stored is not None else None,
-        verified=False if altered else None if stored is None else True,
+        metadata=found.metadata,
+        verified=found.verified,
         mint=await _mint_of(token, reads.mints),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ListedToken:
+    """A token of a list; `metadata` and `verified` are None unless they were asked for, too."""
+
+    token: Token
+    metadata: dict[str, Any] | None = None
+    verified: bool | None = None
+
+
+async def _with_metadata(token: Token, reads: TokenReads) -> ListedToken:
+    """Return a token with its metadata, and whether that has the digest on chain."""
+
+    async def digest() -> bytes | None:
+        return token.metadata_digest
+
+    key = metadata_object_key(reads.chain_id, token.contract, token.token_id)
+    try:
+        stored = await reads.metadata.verified(key, digest)
+    except RequestRefused:
+        return ListedToken(token, verified=False)
+    return ListedToken(token) if stored is None else ListedToken(token, json.loads(stored), verified=True)
+
+
+async def listed(tokens: Iterable[Token], *, metadata: bool, reads: TokenReads) -> list[ListedToken]:
+    """Return a list's tokens, each with its `metadata` if that is asked for."""
+    if not metadata:
+        return [ListedToken(token) for token in tokens]
+    reading = asyncio.Semaphore(_OBJECTS_AT_ONCE)
+
+    async def one(token: Token) -> ListedToken:
+        async with reading:
+            return await _with_metadata(token, reads)
+
+    return await asyncio.gather(*map(one, tokens))
 
 
 async def _mint_of(token: Token, mints: MintReader) -> Mint | None:
@@ -75,12 +109,12 @@ async def _mint_of(token: Token, mints: MintReader) -> Mint | None:
 
 
 async def get_transfers(
-    contract: str, token_id: int, *, page: PageRequest, reads: TokenReads
+    contract: str, token_id: int, *, blocks: BlockRange, page: PageRequest, reads: TokenReads
 ) -> tuple[Page[Transfer], Checkpoint | None]:
     """Return a token's transfers, newest first; raises RequestRefused if the index has not seen it minted."""
     await reads.collections.known(contract)
     transfers, checkpoint = await asyncio.gather(
-        reads.index.transfers(contract, token_id, limit=page.limit, after=page.after),
+        reads.index.transfers(contract, token_id, blocks=blocks, limit=page.limit, after=page.after),
         reads.index.checkpoint(),
     )
     if not transfers.items and await reads.index.token(contract, token_id) is None:
@@ -97,6 +131,46 @@ async def get_owned(
     return await asyncio.gather(
         reads.index.tokens_of(owner, contract=contract, limit=page.limit, after=page.after),
         reads.index.checkpoint(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """How many tokens of a collection an address owns, at least if there may be `more`."""
+
+    tokens: int
+    more: bool
+
+
+async def get_balance(owner: str, contract: str, *, reads: TokenReads) -> tuple[Balance, Checkpoint | None]:
+    """Return how many tokens of a collection an address owns, counted up to a bound."""
+    await reads.collections.known(contract)
+    (tokens, more), checkpoint = await asyncio.gather(
+        reads.index.balance(owner, contract, most=MOST_COUNTED), reads.index.checkpoint()
+    )
+    return Balance(tokens, more), checkpoint
+
+
+async def holds(
+    owner: str, contract: str, token_id: int | None, *, reads: TokenReads
+) -> tuple[bool, Checkpoint | None]:
+    """Tell whether an address owns a token of a collection, or a certain one."""
+    await reads.collections.known(contract)
+    checkpoint = await reads.index.checkpoint()
+    if token_id is not None:
+        token = await reads.index.token(contract, token_id)
+        return token is not None and token.owner == owner, checkpoint
+    tokens, _ = await reads.index.balance(owner, contract, most=1)
+    return tokens > 0, checkpoint
+
+
+async def get_collection_tokens(
+    contract: str, *, limit: int, after: int | None, reads: TokenReads
+) -> tuple[CollectionPage, Checkpoint | None]:
+    """Return a collection's tokens by id, burned ones too."""
+    await reads.collections.known(contract)
+    return await asyncio.gather(
+        reads.index.tokens_in(contract, limit=limit, after=after), reads.index.checkpoint()
     )
 
 

@@ -1,0 +1,136 @@
+"""The index's queries over DynamoDB, as the in-memory one has them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mintline.aws.dynamo import Dynamo, Put
+from mintline.aws.records import to_item, token_place
+from mintline.records import Collection, Token, Transfer, position, scoped, token_key, token_ref
+from mintline.resources import COLLECTIONS, TOKENS, TRANSFERS
+from mintline_api.features.tokens.ports import BlockRange, Index
+from mintline_api.features.tokens.store import DynamoIndex
+from mintline_testkit.api.index import MemoryIndex
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
+
+pytestmark = pytest.mark.integration
+
+OWNER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+OTHER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+SECOND = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
+
+
+def token(token_id: int, *, owner: str | None = OWNER, contract: str = CONTRACT) -> Token:
+    return Token(
+        chain_id=CHAIN_ID,
+        contract=contract,
+        token_id=token_id,
+        owner=owner,
+        metadata_digest=None,
+        mint_id=None,
+        minted_block=1,
+        block_number=1,
+        tx_hash=bytes(32),
+    )
+
+
+def transfer(block_number: int, log_index: int = 0) -> Transfer:
+    return Transfer(
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        token_id=7,
+        sender=OWNER,
+        recipient=OTHER,
+        block_number=block_number,
+        block_hash=bytes(32),
+        log_index=log_index,
+        tx_hash=bytes(32),
+        timestamp=block_number,
+    )
+
+
+TOKENS_THERE = (
+    *(token(token_id) for token_id in (1, 2, 3, 250, 251, 700)),
+    token(4, owner=OTHER),
+    token(5, owner=None),
+    token(1, contract=SECOND),
+)
+EVENTS = tuple(transfer(block, log) for block, log in ((10, 0), (10, 999_998), (11, 3), (20, 0), (21, 0)))
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+async def index(request: pytest.FixtureRequest, dynamo: Dynamo) -> Index:
+    if request.param == "memory":
+        memory = MemoryIndex()
+        memory.tokens = {(one.contract, one.token_id): one for one in TOKENS_THERE}
+        memory.events = list(EVENTS)
+        return memory
+    collection = Collection(
+        collection_id=scoped(CHAIN_ID, CONTRACT),
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        name="c",
+        symbol="C",
+        deployed_block=1,
+        next_token_id=701,
+    )
+    writes = [Put(COLLECTIONS, to_item(collection))]
+    for one in TOKENS_THERE:
+        owned = (
+            {}
+            if one.owner is None
+            else {
+                "owner_id": scoped(CHAIN_ID, one.owner),
+                "owned_key": f"{one.contract}#{token_key(one.token_id)}",
+            }
+        )
+        place = token_place(CHAIN_ID, one.contract, one.token_id)
+        writes.append(Put(TOKENS, {**to_item(one), **place, **owned}))
+    for event in EVENTS:
+        place = {
+            "token_ref": token_ref(CHAIN_ID, CONTRACT, 7),
+            "position": position(event.block_number, event.log_index),
+        }
+        writes.append(Put(TRANSFERS, {**to_item(event), **place}))
+    await asyncio.gather(*(dynamo.write(write) for write in writes))
+    return DynamoIndex(dynamo, chain_id=CHAIN_ID)
+
+
+async def test_balance__when_counted__is_that_of_the_collection_up_to_the_bound(index: Index) -> None:
+    assert await index.balance(OWNER, CONTRACT, most=100) == (6, False)
+    assert await index.balance(OWNER, SECOND, most=100) == (1, False)
+    assert (await index.balance(OWNER, CONTRACT, most=4)) == (4, True)
+    assert (await index.balance(OTHER, SECOND, most=4)) == (0, False)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+async def test_tokens_in__when_walked__come_all_by_id_over_any_gap(index: Index, limit: int) -> None:
+    seen: list[int] = []
+    after: int | None = None
+    while True:
+        page = await index.tokens_in(CONTRACT, limit=limit, after=after)
+        assert len(page.tokens) <= limit
+        seen += [one.token_id for one in page.tokens]
+        if page.after is None:
+            break
+        after = page.after
+    assert seen == [1, 2, 3, 4, 5, 250, 251, 700]
+
+
+async def test_tokens_in__when_nobody_registered_the_collection__are_none(dynamo: Dynamo) -> None:
+    page = await DynamoIndex(dynamo, chain_id=CHAIN_ID).tokens_in(SECOND, limit=5, after=None)
+    assert (page.tokens, page.after) == ((), None)
+
+
+async def test_transfers__when_a_range_is_asked_for__are_those_of_its_blocks(index: Index) -> None:
+    async def blocks(*bounds: int, limit: int = 10, after: str | None = None) -> list[int]:
+        found = await index.transfers(CONTRACT, 7, blocks=BlockRange(*bounds), limit=limit, after=after)
+        return [one.block_number for _, one in found.items]
+
+    assert await blocks() == [21, 20, 11, 10, 10]
+    assert await blocks(10, 10) == [10, 10]
+    assert await blocks(11, 20) == [20, 11]
+    assert await blocks(12, 19) == []
+    assert await blocks(10, 20, limit=2, after=position(20, 0)) == [11, 10]
