@@ -20,7 +20,7 @@ QUEUE = "arn:aws:sqs:us-east-1:111122223333:"
 WRITES = {
     "api": {
         *("wallets", "wrapped-keys", "links", "challenges", "rates"),
-        *("revocations", "mints", "authorizations", "transactions", "collections"),
+        *("revocations", "mints", "authorizations", "transactions", "collections", "clients"),
     },
     "builder": {"mints", "accounts", "transactions"},
     "signer": set(),
@@ -31,7 +31,7 @@ WRITES = {
 READS = {
     "api": {
         *("wallets", "links", "mints", "transactions", "accounts", "collections"),
-        *("checkpoints", "tokens-2", "transfers", "revocations"),
+        *("checkpoints", "tokens-2", "transfers", "revocations", "clients", "rates"),
     },
     "builder": {"mints", "authorizations", "accounts", "transactions"},
     "signer": {"wrapped-keys", "revocations", "authorizations"},
