@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import aws_cdk as cdk
 from aws_cdk import aws_cognito as cognito
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from mintline.scopes import DESCRIPTIONS, RESOURCE_SERVER, USER_SCOPES
@@ -11,6 +12,14 @@ from mintline_infra.deployment import Deployment
 from mintline_infra.nag import acknowledge
 
 OPERATORS = "operators"
+APP_CLIENTS = (
+    "CreateUserPoolClient",
+    "DeleteUserPoolClient",
+    "AddUserPoolClientSecret",
+    "DeleteUserPoolClientSecret",
+    "ListUserPoolClientSecrets",
+)
+"""What the api does with app clients of machines: it changes none, so that users' own stays as it is."""
 
 
 class IdentityStack(cdk.Stack):
@@ -73,6 +82,7 @@ class IdentityStack(cdk.Stack):
             refresh_token_validity=cdk.Duration.days(30),
         )
         _no_direct_sign_in(self.client)
+        self._let_api_manage_clients(deployment)
         domain = self.pool.add_domain(
             "sign-in", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=deployment.prefix)
         )
@@ -89,6 +99,21 @@ class IdentityStack(cdk.Stack):
         cdk.CfnOutput(self, "user-pool", value=self.pool.user_pool_id)
         cdk.CfnOutput(self, "client", value=self.client.user_pool_client_id)
         cdk.CfnOutput(self, "sign-in-url", value=self.sign_in_url)
+
+    def _let_api_manage_clients(self, deployment: Deployment) -> None:
+        """Let the api make and delete app clients of this pool; the pool is younger than the api's role."""
+        iam.Policy(
+            self,
+            "api-clients",
+            roles=[iam.Role.from_role_arn(self, "api-role", deployment.role_arn("api"))],
+            statements=[
+                iam.PolicyStatement(
+                    sid="AppClients",
+                    actions=[f"cognito-idp:{action}" for action in APP_CLIENTS],
+                    resources=[self.pool.user_pool_arn],
+                )
+            ],
+        )
 
 
 def _no_direct_sign_in(client: cognito.UserPoolClient) -> None:

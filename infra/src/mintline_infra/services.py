@@ -59,7 +59,7 @@ class ApiStack(cdk.Stack):
         self.http_api = edge.http_api(self, deployment.prefix)
         behind = edge.balancer(self, vpc, environment.data.logs)
         self.balancer = behind.balancer
-        edge.open_routes(self, self.http_api, behind, vpc, identity)
+        edge.open_routes(self, self.http_api, behind, vpc)
         edge.firewall(self, behind, f"{deployment.prefix}-api")
         public_url = deployment.public_url or self.http_api.api_endpoint
         self.service = fargate.service(
