@@ -61,6 +61,7 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
         "max_requests": "what a task of this size was measured with",
         "request_seconds": "below the 30 seconds after which API Gateway ends a request",
         "cognito_jwks_url": "follows from the issuer",
+        "other_issuers": "the user pool issues the tokens of a deployment",
         "kms_endpoint_url": "for an emulator; AWS has its own endpoint",
     },
     "builder": EVERYWHERE
