@@ -54,16 +54,21 @@ def test_server__when_scopes_are_declared__then_they_are_the_apis(templates: Tem
     }
 
 
-def test_api__when_it_manages_machine_clients__then_it_can_change_no_app_client(templates: Templates) -> None:
+def test_api__when_it_uses_the_pool__then_it_changes_no_app_client_and_no_user(templates: Templates) -> None:
     (policy,) = properties(templates["identity"], "AWS::IAM::Policy")
-    (statement,) = policy["PolicyDocument"]["Statement"]
+    clients, users = policy["PolicyDocument"]["Statement"]
 
     assert policy["Roles"] == ["acme-mintline-api"]
-    assert {action.removeprefix("cognito-idp:") for action in statement["Action"]} == {
+    assert {action.removeprefix("cognito-idp:") for action in clients["Action"]} == {
         *("CreateUserPoolClient", "DeleteUserPoolClient"),
         *("AddUserPoolClientSecret", "DeleteUserPoolClientSecret", "ListUserPoolClientSecrets"),
     }
-    assert statement["Resource"]["Fn::GetAtt"][1] == "Arn"
+    assert {action.removeprefix("cognito-idp:") for action in users["Action"]} == {
+        *("AdminCreateUser", "AdminGetUser", "ListUsers"),
+    }
+    for statement in (clients, users):
+        assert statement["Effect"] == "Allow"
+        assert statement["Resource"]["Fn::GetAtt"][1] == "Arn"
 
 
 def test_domain__when_users_sign_in__then_there_is_a_page_to_do_it(templates: Templates) -> None:

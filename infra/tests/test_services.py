@@ -26,12 +26,16 @@ MODELS: dict[str, type[ServiceSettings]] = {
     "indexer": IndexerSettings,
 }
 SECRETS = {
-    "api": {"MINTLINE_CURSOR_SECRET", "MINTLINE_RPC_URLS"},
+    "api": {"MINTLINE_CURSOR_SECRET", "MINTLINE_EMAIL_SECRET", "MINTLINE_RPC_URLS"},
     "builder": {"MINTLINE_RPC_URLS"},
     "broadcaster": {"MINTLINE_RPC_URLS"},
     "indexer": {"MINTLINE_RPC_URLS"},
 }
-SECRET_VALUES = {"MINTLINE_CURSOR_SECRET": "s" * 64, "MINTLINE_RPC_URLS": '["https://node.example"]'}
+SECRET_VALUES = {
+    "MINTLINE_CURSOR_SECRET": "s" * 64,
+    "MINTLINE_EMAIL_SECRET": "e" * 64,
+    "MINTLINE_RPC_URLS": '["https://node.example"]',
+}
 SERVICES = sorted(MODELS)
 
 

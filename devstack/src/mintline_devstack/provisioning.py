@@ -92,6 +92,10 @@ class Known(Frozen):
     """What the contract's URIs begin with."""
     cursor_secret: SecretStr = Field(min_length=32)
     """Seals the api's cursors, so that those of an earlier run stay good."""
+    email_secret: SecretStr = Field(
+        default_factory=lambda: SecretStr(secrets.token_urlsafe(48)), min_length=32
+    )
+    """Names the users that the api makes for e-mail addresses; new here in the state of an earlier version."""
     sealing: SealingKey | None = None
     """None only while it is being made."""
     wallet_key: str = ""
@@ -107,7 +111,7 @@ class Known(Frozen):
         """All relayers."""
         return (*(() if self.relayer is None else (self.relayer,)), *self.more_relayers)
 
-    @field_serializer("cursor_secret", when_used="json")
+    @field_serializer("cursor_secret", "email_secret", when_used="json")
     def _revealed(self, secret: SecretStr) -> str:
         return secret.get_secret_value()
 
@@ -324,7 +328,7 @@ def jwks_url(ports: Listeners, user_pool_id: str) -> str:
 
 
 async def _create_pool(cognito: Any) -> UserPool:
-    pool = (await cognito.create_user_pool(PoolName=PREFIX))["UserPool"]["Id"]
+    pool = (await cognito.create_user_pool(PoolName=PREFIX, AliasAttributes=["email"]))["UserPool"]["Id"]
     client = await cognito.create_user_pool_client(UserPoolId=pool, ClientName=CLIENT_NAME)
     password = f"Aa1-{secrets.token_urlsafe(15)}"
     await cognito.admin_create_user(UserPoolId=pool, Username=DEMO_USER, MessageAction="SUPPRESS")

@@ -240,6 +240,7 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
             "MINTLINE_WALLET_KEY_ARNS": json.dumps(wallet_key_arns(known)),
             "MINTLINE_INTAKE_KEY": known.intake_key,
             "MINTLINE_CURSOR_SECRET": known.cursor_secret.get_secret_value(),
+            "MINTLINE_EMAIL_SECRET": known.email_secret.get_secret_value(),
             "MINTLINE_WALLET_STORE": wallet_store(),
             # One user of a bench or a test may be as busy as many.
             "MINTLINE_USER_RATE": "60000",

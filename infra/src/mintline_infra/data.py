@@ -42,6 +42,7 @@ RPC_URLS = "rpc-urls"
 REPLACED = "replaced-indexes"
 """Context of an upgrade's first deployment, with the value `keep`."""
 CURSOR_SECRET = "cursor-secret"  # noqa: S105 - a secret's name
+EMAIL_SECRET = "email-secret"  # noqa: S105 - a secret's name
 _TYPES = {
     "S": dynamodb.AttributeType.STRING,
     "N": dynamodb.AttributeType.NUMBER,
@@ -69,6 +70,11 @@ class DataStack(cdk.Stack):
             RPC_URLS, "JSON list of the chain's JSON-RPC endpoints, in order of preference."
         )
         self.cursor_secret = self._secret(CURSOR_SECRET, "Seals the cursors of the api's lists.")
+        self.email_secret = self._secret(
+            EMAIL_SECRET,
+            "Names the users that the api makes for e-mail addresses; never to be replaced.",
+            kept="A new one would name the users of addresses anew: it is never replaced.",
+        )
 
     def _queue(self, queue: Queue) -> sqs.Queue:
         dead = self._fifo(f"{queue.name}-dlq", queue.dead_letter_name(self._prefix), queue)
@@ -275,7 +281,15 @@ class DataStack(cdk.Stack):
             ),
         )
 
-    def _secret(self, name: str, description: str) -> secretsmanager.Secret:
+    def _secret(
+        self,
+        name: str,
+        description: str,
+        *,
+        kept: str = "Set or replaced by the operator: endpoints are a provider's, and a new cursor secret ends "
+        "every cursor given out.",
+    ) -> secretsmanager.Secret:
+        """Make a secret that is not rotated; `kept` says why."""
         made = secretsmanager.Secret(
             self,
             name,
@@ -286,11 +300,7 @@ class DataStack(cdk.Stack):
             ),
             removal_policy=RETAIN,
         )
-        acknowledge(
-            made,
-            SMG4="Set or replaced by the operator: endpoints are a provider's, and a new cursor secret ends "
-            "every cursor given out.",
-        )
+        acknowledge(made, SMG4=kept)
         return made
 
 

@@ -20,6 +20,8 @@ APP_CLIENTS = (
     "ListUserPoolClientSecrets",
 )
 """What the api does with app clients of machines: it changes none, so that users' own stays as it is."""
+API_USERS = ("AdminCreateUser", "AdminGetUser", "ListUsers")
+"""What the api does with users: it changes none."""
 
 
 class IdentityStack(cdk.Stack):
@@ -82,7 +84,7 @@ class IdentityStack(cdk.Stack):
             refresh_token_validity=cdk.Duration.days(30),
         )
         _no_direct_sign_in(self.client)
-        self._let_api_manage_clients(deployment)
+        self._let_api_use_pool(deployment)
         domain = self.pool.add_domain(
             "sign-in", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=deployment.prefix)
         )
@@ -100,18 +102,22 @@ class IdentityStack(cdk.Stack):
         cdk.CfnOutput(self, "client", value=self.client.user_pool_client_id)
         cdk.CfnOutput(self, "sign-in-url", value=self.sign_in_url)
 
-    def _let_api_manage_clients(self, deployment: Deployment) -> None:
-        """Let the api make and delete app clients of this pool; the pool is younger than the api's role."""
+    def _let_api_use_pool(self, deployment: Deployment) -> None:
+        """Let the api make and delete app clients of this pool, and find and make its users.
+
+        The pool is younger than the api's role, so this is a policy of its own.
+        """
         iam.Policy(
             self,
-            "api-clients",
+            "api-pool",
             roles=[iam.Role.from_role_arn(self, "api-role", deployment.role_arn("api"))],
             statements=[
                 iam.PolicyStatement(
-                    sid="AppClients",
-                    actions=[f"cognito-idp:{action}" for action in APP_CLIENTS],
+                    sid=sid,
+                    actions=[f"cognito-idp:{action}" for action in actions],
                     resources=[self.pool.user_pool_arn],
                 )
+                for sid, actions in (("AppClients", APP_CLIENTS), ("Users", API_USERS))
             ],
         )
 

@@ -92,6 +92,7 @@ class ApiStack(cdk.Stack):
                 },
                 secrets={
                     "MINTLINE_CURSOR_SECRET": ecs.Secret.from_secrets_manager(environment.data.cursor_secret),
+                    "MINTLINE_EMAIL_SECRET": ecs.Secret.from_secrets_manager(environment.data.email_secret),
                     **_rpc_urls(environment),
                 },
             ),

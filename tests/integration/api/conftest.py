@@ -145,6 +145,7 @@ async def environment(
         "MINTLINE_SEALING_KEY": public_key_of(ec.generate_private_key(ec.SECP256R1())),
         "MINTLINE_INTAKE_KEY": await read_intake_key(kms, prefix=aws_prefix),
         "MINTLINE_CURSOR_SECRET": "0123456789abcdef0123456789abcdef",
+        "MINTLINE_EMAIL_SECRET": "fedcba9876543210fedcba9876543210",
     }
 
 

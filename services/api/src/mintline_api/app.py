@@ -43,6 +43,8 @@ from mintline_api.features.transfers import routes as transfers
 from mintline_api.features.transfers.checks import TokenChecks
 from mintline_api.features.transfers.context import TRANSFERS, TransfersContext
 from mintline_api.features.transfers.ports import TokenOperationReader
+from mintline_api.features.users import routes as users
+from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets import routes as wallets
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.catalogue import ProblemCatalogue
@@ -73,6 +75,7 @@ GROUPS = (
     transfers.operations,
     wallets.operations,
     clients.own,
+    users.operations,
     links.operations,
     tokens.operations,
     metadata.operations,
@@ -97,6 +100,7 @@ class Api:
     settings: Settings
     access_tokens: AccessTokens
     wallets: WalletDirectory
+    users: UserDirectory
     links: LinkStore
     chain: ChainReader | None
     mints: MintStore
@@ -199,6 +203,7 @@ def _provide(app: web.Application, api: Api) -> None:
         revocations=api.revocations,
     )
     app[wallets.WALLETS] = api.wallets
+    app[users.USERS] = users.UsersContext(users=api.users, wallets=api.wallets)
     app[links.LINKING] = Linking(
         sign_in=SignIn(settings.chain_id, settings.sign_in_sites(), settings.public_url),
         links=api.links,

@@ -50,6 +50,9 @@ from mintline_api.features.operations.outbox import SqsOutbox
 from mintline_api.features.system.readiness import Readiness
 from mintline_api.features.tokens.store import DynamoIndex
 from mintline_api.features.transfers.store import DynamoTokenOperations
+from mintline_api.features.users.emails import Emails
+from mintline_api.features.users.store import CognitoUsers
+from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets.store import DynamoWallets, KmsKeys
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.connections import Bounded, most_connections
@@ -221,6 +224,19 @@ def _assemble(
             now=unix_ms,
             clock=time.monotonic,
             looked_up=metrics.caches.of("wallets"),
+        ),
+        users=UserDirectory(
+            CognitoUsers(
+                world.cognito,
+                user_pool_id=settings.user_pool_id(),
+                email_verified=settings.email_verified,
+            ),
+            Emails(
+                settings.email_secret.get_secret_value().encode(),
+                case_sensitive=settings.email_case_sensitive,
+            ),
+            clock=time.monotonic,
+            looked_up=metrics.caches.of("users"),
         ),
         links=DynamoLinks(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
         chain=world.chain,

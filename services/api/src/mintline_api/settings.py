@@ -80,6 +80,13 @@ class Settings(ChainSettings):
     """ARNs of the KMS keys that may wrap new wallets' keys: what another one wrapped is refused."""
     cursor_secret: SecretStr = Field(min_length=32)
     """Seals the cursors of lists; the same in every copy of the api."""
+    email_secret: SecretStr = Field(min_length=32)
+    """Names the users that are made for e-mail addresses; the same in every copy of the api, permanently."""
+    email_verified: bool = True
+    """Whether the pool takes the address of a user that is made for it as verified: only then do they sign in
+    with it."""
+    email_case_sensitive: bool = True
+    """Whether the pool's sign-in names are case-sensitive (`UsernameConfiguration`), which never changes."""
 
     @model_validator(mode="after")
     def _issuers_are_distinct(self) -> Self:

@@ -32,6 +32,8 @@ from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.system.readiness import Readiness
+from mintline_api.features.users.emails import Emails
+from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.cursors import Cursors
 from mintline_api.http.operations import Operations
@@ -48,6 +50,7 @@ from mintline_testkit.api.users import (
     MemoryClientRecords,
     MemoryGas,
     MemoryJwks,
+    MemoryPoolUsers,
     MemoryRates,
     MemoryRevocations,
     MemoryUserPool,
@@ -104,6 +107,7 @@ class Harness:
     line: MemoryOutbox = field(default_factory=MemoryOutbox)
     jwks: MemoryJwks = field(default_factory=MemoryJwks)
     user_pool: MemoryUserPool = field(default_factory=MemoryUserPool)
+    pool_users: MemoryPoolUsers = field(default_factory=MemoryPoolUsers)
     revocations: MemoryRevocations = field(default_factory=MemoryRevocations)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     missing: dict[str, Exception] = field(default_factory=dict)
@@ -137,6 +141,7 @@ class Harness:
             wallet_key_arns=("arn:aws:kms:us-east-1:000000000000:key/wallets",),
             intake_key=public_key_of(self.intake_key),
             cursor_secret=SecretStr("a secret that is long enough for cursors"),
+            email_secret=SecretStr("a secret that names the users of addresses"),
             sign_in_domains=("app.example.com",),
             request_seconds=self.request_seconds,
             user_gas_budget=self.user_gas_budget,
@@ -168,6 +173,11 @@ class Harness:
                 wallets=self.wallets,
                 keys=self.keys,
                 now=self.milliseconds,
+                clock=self.clock,
+            ),
+            users=UserDirectory(
+                self.pool_users,
+                Emails(settings.email_secret.get_secret_value().encode(), case_sensitive=True),
                 clock=self.clock,
             ),
             links=self.links,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from mintline.records import Client, ClientBudget
 from mintline.scopes import MACHINE_SCOPES
+from mintline_api.features.users.emails import Email
+from mintline_api.features.users.ports import PoolUser
 
 
 class MemoryRates:
@@ -128,6 +132,66 @@ class MemoryUserPool:
         if self.failure is not None:
             raise self.failure
         return sub not in self.signed_out
+
+
+@dataclass(slots=True)
+class UserRow:
+    """A user of `MemoryPoolUsers`."""
+
+    user: PoolUser
+    address: str
+    verified: bool = True
+
+
+class MemoryPoolUsers:
+    """The users of a pool, by their user names; every request lets others go first."""
+
+    def __init__(self, *, email_verified: bool = True) -> None:
+        self.rows: dict[str, UserRow] = {}
+        self.email_verified = email_verified
+        self.failure: Exception | None = None
+        self.requests: list[str] = []
+        self.hidden: set[str] = set()
+        """User names that exist, and are not shown yet."""
+
+    def add(self, sub: str, *, address: str = "", verified: bool = True) -> PoolUser:
+        """Add a user as somebody else made them."""
+        user = PoolUser(sub=sub, created_at=1_795_000_000_000)
+        self.rows[f"name-of-{sub}"] = UserRow(user, address, verified)
+        return user
+
+    async def by_sub(self, sub: str) -> PoolUser | None:
+        """Return the user with this `sub`."""
+        await self._ask("by_sub")
+        return next((row.user for row in self.rows.values() if row.user.sub == sub), None)
+
+    async def by_address(self, email: Email) -> PoolUser | None:
+        """Return the user with this verified address."""
+        await self._ask("by_address")
+        rows = (row for name, row in self.rows.items() if name not in self.hidden)
+        return next((row.user for row in rows if row.verified and row.address == email.address), None)
+
+    async def by_name(self, email: Email) -> PoolUser | None:
+        """Return the user that was made for this address."""
+        await self._ask("by_name")
+        row = self.rows.get(email.name)
+        return None if row is None or email.name in self.hidden else row.user
+
+    async def create(self, email: Email) -> PoolUser | None:
+        """Make a user unless their name exists, or a verified address does."""
+        await self._ask("create")
+        taken = any(row.verified and row.address == email.address for row in self.rows.values())
+        if email.name in self.rows or (taken and self.email_verified):
+            return None
+        user = PoolUser(sub=f"sub-{len(self.rows)}", created_at=1_795_000_000_000)
+        self.rows[email.name] = UserRow(user, email.address, self.email_verified)
+        return user
+
+    async def _ask(self, request: str) -> None:
+        self.requests.append(request)
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
 
 
 class MemoryJwks:

@@ -91,6 +91,11 @@ class WalletDirectory:
             raise RequestRefused(WALLET_REASSIGNED, f"The wallet {wallet.address} is another account's now.")
         return wallet
 
+    async def existing(self, sub: str) -> Wallet | None:
+        """Return the user's wallet if there is one that can be shown; makes none."""
+        wallet = self._cache.get(sub) or await self._wallets.get(scoped(self._chain_id, sub))
+        return wallet if wallet is not None and wallet.ready else None
+
     async def usable(self, sub: str) -> Wallet:
         """Return the user's wallet as `of` does; raises RequestRefused too if its key is to be destroyed."""
         wallet = await self.of(sub)
