@@ -170,17 +170,21 @@ def register(
     symbol: Annotated[str, typer.Option(help="Its symbol.")],
     description: Annotated[str, typer.Option(help="What it is, for marketplaces.")],
     block: Annotated[int, typer.Option(min=0, help="The block that deployed its contract.")],
+    sponsored: Annotated[
+        bool,
+        typer.Option(help="Let users have a relayer pay for their mints, without a budget of their own."),
+    ] = False,
     endpoint_url: EndpointUrl = None,
     as_json: Json = False,
 ) -> None:
     """Give the document's contract its row, from which it is minted and indexed, and publish its metadata."""
     screen = Screen(as_json=as_json)
-    about = About(name, symbol, description, deployed_block=block)
+    about = About(name, symbol, description, deployed_block=block, sponsored=sponsored)
     done = execute(deployment_setup.register(document, about, endpoint_url))
     screen.say(
         f"{done.contract} is registered"
         if done.registered
-        else f"{done.contract} was registered before; its row stays, its metadata is new"
+        else f"{done.contract} was registered before; its sponsorship and its metadata are as you gave them"
     )
     screen.result(asdict(done))
 

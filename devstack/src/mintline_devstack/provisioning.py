@@ -95,7 +95,7 @@ class Known(Frozen):
     email_secret: SecretStr = Field(
         default_factory=lambda: SecretStr(secrets.token_urlsafe(48)), min_length=32
     )
-    """Names the users that the api makes for e-mail addresses; new here in the state of an earlier version."""
+    """Names the users that the api makes for e-mail addresses; new in the state of an earlier version."""
     sealing: SealingKey | None = None
     """None only while it is being made."""
     wallet_key: str = ""
@@ -389,6 +389,7 @@ async def _register(dynamo: Dynamo, known: Known) -> None:
         name=NAME,
         symbol=SYMBOL,
         deployed_block=known.deployed_block,
+        sponsored=True,
         next_token_id=1,
     )
     await platform_keys.register_collection(dynamo, record)

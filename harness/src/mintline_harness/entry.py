@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from aiohttp import web
@@ -88,7 +89,9 @@ def view(operation: Operation) -> OperationView:
 async def create_sponsored_mint(request: web.Request) -> web.Response:
     """Accept a sponsored mint."""
     submission = await read_submission(request, MintRequest)
-    accepted = await accept_mint(submission, intake=request.app[MINTS].intake(Nudges()), sponsored=True)
+    sponsored = submission.request.model_copy(update={"custody": "sponsored"})
+    intake = request.app[MINTS].intake(Nudges())
+    accepted = await accept_mint(replace(submission, request=sponsored), intake=intake)
     return json_response(view(accepted.operation), status=202)
 
 

@@ -23,6 +23,7 @@ from mintline.resources import (
     CHECKPOINTS,
     CLIENTS,
     COLLECTIONS,
+    EXTERNAL_IDS,
     FOLLOWED,
     LINKS,
     METADATA,
@@ -54,6 +55,8 @@ COUNT = ("UpdateItem",)
 """An addition that returns what came of it."""
 TOGETHER = ("UpdateItem",)
 """Within a transaction, and never alone in a PartiQL batch."""
+CREATE_TOGETHER = ("PutItem",)
+"""A conditional put within a transaction."""
 RESERVE = ("PutItem", "UpdateItem", "ConditionCheckItem")
 """Likewise: an item is created, moved on, or only looked at."""
 REPLACE = ("PutItem", "DeleteItem")
@@ -98,6 +101,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
             ACCOUNTS: GET,
             MINTS: GET + INSERT + UPDATE + QUERY + PING,
             TRANSACTIONS: GET + UPDATE + QUERY,
+            EXTERNAL_IDS: GET + CREATE_TOGETHER,
             AUTHORIZATIONS: INSERT,
             COLLECTIONS: GET + COUNT,
             CHECKPOINTS: GET,

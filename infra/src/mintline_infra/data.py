@@ -286,8 +286,8 @@ class DataStack(cdk.Stack):
         name: str,
         description: str,
         *,
-        kept: str = "Set or replaced by the operator: endpoints are a provider's, and a new cursor secret ends "
-        "every cursor given out.",
+        kept: str = "Set or replaced by the operator: endpoints are a provider's, and a new cursor secret "
+        "ends every cursor given out.",
     ) -> secretsmanager.Secret:
         """Make a secret that is not rotated; `kept` says why."""
         made = secretsmanager.Secret(

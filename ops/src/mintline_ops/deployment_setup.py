@@ -82,6 +82,8 @@ class About:
     symbol: str
     description: str
     deployed_block: int
+    sponsored: bool = False
+    """Whether users may have a relayer pay for their mints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,10 @@ async def set_base_uri(administrator: Administrator, *, url: str | None) -> Base
 
 
 async def register(document: Path, about: About, endpoint_url: str | None) -> Registered:
-    """Give the document's contract its row, unless it has one, and publish its metadata."""
+    """Give the document's contract its row, and publish its metadata.
+
+    Of a row that is there only whether it is sponsored is changed.
+    """
     described = deployment_file.read(document)
     contract, chain_id = _contract(document, described), described.chain.chain_id
     settings = settings_of(described.prefix, described.region, endpoint_url)
@@ -238,6 +243,7 @@ async def register(document: Path, about: About, endpoint_url: str | None) -> Re
                 name=about.name,
                 symbol=about.symbol,
                 deployed_block=about.deployed_block,
+                sponsored=about.sponsored,
                 next_token_id=1,
             ),
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mintline.aws import keys, sealing
-from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Put
+from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
 from mintline.aws.records import to_item
 from mintline.key_stores import KeyStore, StoredKey
 from mintline.messages import Frozen, KeyRef
@@ -64,12 +64,15 @@ async def read_intake_key(kms: KMSClient, *, prefix: str) -> str:
 async def register_collection(dynamo: Dynamo, record: Collection) -> bool:
     """Give a contract its row, by which the line mints and indexes it; False if it has one already.
 
-    A row is never written again: it counts the token ids that were given out.
+    Of a row that is there only `sponsored` is written: it counts the token ids that were given out.
     """
     new = Clause("collection_is_new", "collection_id", "missing")
+    known = Clause("collection_is_known", "collection_id", "exists")
     try:
         await dynamo.write(Put(COLLECTIONS, to_item(record), where=(new,)))
     except ConditionFailed:
+        key: Item = {"collection_id": record.collection_id}
+        await dynamo.write(Update(COLLECTIONS, key, set={"sponsored": record.sponsored}, where=(known,)))
         return False
     return True
 

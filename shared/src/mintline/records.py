@@ -157,9 +157,9 @@ class Mint(Operation):
     client_id: str | None = None
     """The machine client that asked for it; None if its user did."""
     external_id: str | None = None
-    """What the client calls it: unique among the client's mints."""
+    """What it is called by who asked for it: unique among their mints (`ExternalId`)."""
     tags: tuple[str, ...] | None = None
-    """What the client finds it by."""
+    """What it is found by, likewise."""
 
     @property
     def asked_by(self) -> str:
@@ -175,6 +175,14 @@ class Mint(Operation):
     def wallet(self) -> str:
         """The address that redeems the voucher."""
         return self.to if self.sender is None else self.sender.address
+
+
+class ExternalId(Frozen):
+    """What a mint is called by who asked for it: the lock, so that no other mint of theirs is called that."""
+
+    external_ref: str
+    """`{asked_by}#{external_id}`."""
+    mint_id: str
 
 
 class TokenOperation(Operation):
@@ -271,6 +279,8 @@ class RegisteredContract(Frozen):
     name: str
     symbol: str
     deployed_block: int
+    sponsored: bool = False
+    """Whether users may have a relayer pay for their mints; a machine client's are always paid for by one."""
 
 
 class Collection(RegisteredContract):
@@ -278,8 +288,6 @@ class Collection(RegisteredContract):
 
     next_token_id: int = Field(ge=0)
     """A number in DynamoDB, unlike other token ids: the api leases ids by adding to it."""
-    sponsored: bool = False
-    """Whether users may have a relayer pay for their mints; a machine client's are always paid for by one."""
 
 
 class ClientBudget(Frozen):
@@ -370,6 +378,11 @@ def position(block_number: int, log_index: int) -> str:
 def created_key(created_at: int, mint_id: str) -> str:
     """Return the sort key of a mint among its user's mints."""
     return f"{created_at:015d}#{mint_id}"
+
+
+def external_ref(asked_by: str, external_id: str) -> str:
+    """Return the key of an external id: a client's id and a user's `sub` have no `#`."""
+    return f"{asked_by}#{external_id}"
 
 
 def open_shard(mint_id: str) -> str:

@@ -161,6 +161,10 @@ that a mint's transitions in between do not write them again."""
 CLIENTS = Table("clients", partition=Key("client_id"))
 """One item per machine client. Written by the api and by operators."""
 
+EXTERNAL_IDS = Table("external-ids", partition=Key("external_ref"))
+"""One item per mint that has an external id, `external_ref` is `{asked_by}#{external_id}`: the mint's id.
+Created by the api, by the write that creates the mint, and never changed."""
+
 AUTHORIZATIONS = Table("authorizations", partition=Key("mint_id"), sort=Key("digest", "B"), ttl="expires")
 """One item per accepted mint, kept for days: the sealed `envelope` and the `metadata` that it was sealed for.
 
@@ -243,6 +247,7 @@ TABLES = (
     WRAPPED_KEYS,
     MINTS,
     CLIENTS,
+    EXTERNAL_IDS,
     AUTHORIZATIONS,
     ACCOUNTS,
     COLLECTIONS,

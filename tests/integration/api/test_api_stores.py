@@ -30,6 +30,7 @@ from mintline.transaction_records import Transaction
 from mintline_api.auth.store import DynamoRevocations
 from mintline_api.features.mints.ports import MintStore
 from mintline_api.features.mints.store import DynamoMints
+from mintline_api.features.operations.ports import ExternalIdTaken
 from mintline_api.features.transfers.store import DynamoTokenOperations
 from mintline_api.features.wallets.ports import WalletStore
 from mintline_api.features.wallets.store import DynamoWallets
@@ -133,6 +134,65 @@ async def test_mints__when_listed__come_newest_first_and_page_from_any_position(
     part = await mints.ids_of("alice", limit=3, after=None)
     assert ([mint_id for _, mint_id in part.items], part.more) == (expected[:3], True)
     assert (await mints.ids_of("nobody", limit=3, after=None)).items == ()
+
+
+async def test_mints__when_a_client_asked_for_them__then_it_lists_them_and_their_users_do(
+    mints: MintStore,
+) -> None:
+    made = [mint(number).evolve(client_id="shop") for number in range(1, 5)]
+    await asyncio.gather(*(mints.create(m, AUTHORIZATION) for m in (*made, mint(50))))
+    expected = [m.mint_id for m in reversed(made)]
+
+    first = await mints.ids_of_client("shop", limit=3, after=None)
+    rest = await mints.ids_of_client("shop", limit=3, after=first.items[-1][0])
+
+    assert [mint_id for _, mint_id in (*first.items, *rest.items)] == expected
+    assert (first.more, rest.more) == (True, False)
+    assert (await mints.ids_of_client("rival", limit=3, after=None)).items == ()
+    assert len((await mints.ids_of("alice", limit=10, after=None)).items) == 5
+
+
+async def test_external_id__when_it_is_used__then_no_other_mint_of_that_client_is_created(
+    mints: MintStore,
+) -> None:
+    first = mint(1).evolve(client_id="shop", external_id="order #1")
+    second = mint(2).evolve(client_id="shop", external_id="order #1")
+    rivals = mint(3).evolve(client_id="rival", external_id="order #1")
+    own = mint(4).evolve(external_id="order #1")
+
+    assert await mints.create(first, AUTHORIZATION) is None
+    with pytest.raises(ExternalIdTaken) as taken:
+        await mints.create(second, AUTHORIZATION)
+    assert taken.value.mint_id == first.mint_id
+    assert await mints.get(second.mint_id) is None
+    assert await mints.create(first, AUTHORIZATION) == first, "a replay is no other mint"
+    assert await mints.create(rivals, AUTHORIZATION) is None
+    assert await mints.create(own, AUTHORIZATION) is None
+    assert await mints.id_by_external_id("shop", "order #1") == first.mint_id
+    assert await mints.id_by_external_id("alice", "order #1") == own.mint_id
+    assert await mints.id_by_external_id("shop", "order #2") is None
+
+
+async def test_external_id__when_the_mint_has_another__then_the_names_stay_as_they_are(
+    mints: MintStore,
+) -> None:
+    first = mint(1).evolve(client_id="shop", external_id="a")
+    await mints.create(first, AUTHORIZATION)
+
+    assert await mints.create(first.evolve(external_id="b"), AUTHORIZATION) == first
+    assert await mints.id_by_external_id("shop", "b") is None
+
+
+async def test_external_id__when_mints_race_for_it__then_one_has_it(mints: MintStore) -> None:
+    rivals = [mint(number).evolve(client_id="shop", external_id="a") for number in range(10)]
+
+    outcomes = await asyncio.gather(
+        *(mints.create(rival, AUTHORIZATION) for rival in rivals), return_exceptions=True
+    )
+
+    (winner,) = (rival for rival, outcome in zip(rivals, outcomes, strict=True) if outcome is None)
+    taken = [outcome for outcome in outcomes if isinstance(outcome, ExternalIdTaken)]
+    assert [one.mint_id for one in taken] == [winner.mint_id] * 9
 
 
 async def test_wallets__when_created_and_finished__hold_to_their_contract(wallets: WalletStore) -> None:

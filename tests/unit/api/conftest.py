@@ -26,6 +26,7 @@ def harness(pool: UserPool) -> Harness:
         name="Aurora",
         symbol="AUR",
         deployed_block=1,
+        sponsored=True,
         next_token_id=1,
     )
     harness.index.head = Checkpoint(

@@ -60,8 +60,12 @@ class Clients:
     ) -> None:
         await asyncio.sleep(at)
         to = rng.choice([None, None, TURNING, REFUSING])
-        request = MintRequest(to=to, metadata=Metadata(name=name, image="https://example.com/a.png"))
-        accepted = await self.ask(lambda api: api.mint(request, sub=user, key=name, sponsored=sponsored))
+        request = MintRequest(
+            to=to,
+            custody="sponsored" if sponsored else None,
+            metadata=Metadata(name=name, image="https://example.com/a.png"),
+        )
+        accepted = await self.ask(lambda api: api.mint(request, sub=user, key=name))
         if accepted is None:
             self.note("client", f"gives up on {name}")
             return

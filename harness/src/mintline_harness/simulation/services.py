@@ -21,6 +21,7 @@ from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.mints.models import MintRequest
+from mintline_api.features.mints.recipients import Recipients
 from mintline_api.features.mints.self_custody import SubmitTransaction, submit_signed_transaction
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.mints.use_cases import (
@@ -42,6 +43,8 @@ from mintline_api.features.transfers.use_cases import (
     get_burn,
     get_transfer,
 )
+from mintline_api.features.users.emails import Emails
+from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.models import Input
 from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters
@@ -113,17 +116,22 @@ class Api:
             wallets=self._wallets,
             links=self._links,
             token_ids=self._token_ids,
+            recipients=Recipients(
+                users=UserDirectory(
+                    process.port(tables.pool_users),
+                    Emails(b"simulated", case_sensitive=True),
+                    clock=process.clock,
+                ),
+                wallets=self._wallets,
+            ),
             operations=self._mints,
             outbox=self._outbox,
             entropy=environment.rng.randbytes,
         )
 
-    async def mint(
-        self, request: MintRequest, *, sub: str, key: str, sponsored: bool = False
-    ) -> Accepted[Mint]:
-        """Answer POST /v1/mints, past its HTTP, or accept a mint that a relayer pays for."""
-        submission = await self._submission(request, sub, key)
-        return await accept_mint(submission, intake=self._accepts, sponsored=sponsored)
+    async def mint(self, request: MintRequest, *, sub: str, key: str) -> Accepted[Mint]:
+        """Answer POST /v1/mints, past its HTTP."""
+        return await accept_mint(await self._submission(request, sub, key), intake=self._accepts)
 
     async def transfer(self, request: TransferRequest, *, sub: str, key: str) -> Accepted[TokenTransfer]:
         """Accept a transfer."""

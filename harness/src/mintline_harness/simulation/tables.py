@@ -35,6 +35,7 @@ from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.protocol import WrappedKey
 from mintline_testkit.api.index import MemoryIndex
 from mintline_testkit.api.operations import MemoryMints, MemoryTokenIds
+from mintline_testkit.api.users import MemoryPoolUsers
 from mintline_testkit.api.wallets import MemoryLinks, MemoryWallets
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
 from mintline_testkit.broadcaster.vouchers import MemoryVoucherStore
@@ -222,6 +223,7 @@ class Tables:
         self.api_mints.transactions = self.transactions
         self.api_mints.authorizations = self.builder.authorizations = self.ledger.authorizations
         self.vouchers = MemoryVoucherStore(self.ledger)
+        self.pool_users = MemoryPoolUsers()
         self.links = MemoryLinks(chain_id=CHAIN_ID)
         self.links.items = {link.link_id: link for link in map(_link, USERS)}
         self.collections = MemoryCollectionRegistry({CONTRACT: 1})
@@ -232,6 +234,7 @@ class Tables:
             name="Simulated",
             symbol="SIM",
             deployed_block=1,
+            sponsored=True,
             next_token_id=1,
         )
 

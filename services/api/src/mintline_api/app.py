@@ -30,6 +30,7 @@ from mintline_api.features.metadata.use_cases import MetadataCache, MetadataRead
 from mintline_api.features.mints import routes as mints
 from mintline_api.features.mints.context import MINTS, MintsContext
 from mintline_api.features.mints.ports import MintStore
+from mintline_api.features.mints.recipients import Recipients
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.mints.use_cases import MintIntake
 from mintline_api.features.operations.nudges import Nudges
@@ -132,6 +133,7 @@ class Api:
             wallets=self.wallets,
             links=self.links,
             token_ids=self.token_ids,
+            recipients=Recipients(users=self.users, wallets=self.wallets),
             operations=self.mints,
             outbox=self.outbox,
             entropy=self.entropy,

@@ -12,6 +12,7 @@ from mintline.records import (
     Problem,
     TokenOperation,
     created_key,
+    external_ref,
 )
 from mintline.states import TERMINAL, MintStatus, may
 from mintline.transaction_records import (
@@ -22,7 +23,7 @@ from mintline.transaction_records import (
     carried_by,
     may_still_be_stopped,
 )
-from mintline_api.features.operations.ports import OperationT
+from mintline_api.features.operations.ports import ExternalIdTaken, OperationT
 from mintline_api.features.pages import Page
 from mintline_testkit.api.pages import page_of
 
@@ -37,6 +38,7 @@ class MemoryMints:
         """Transfers and burns, which lie in the same table."""
         self.transactions: dict[Place, Transaction] = {}
         self.authorizations: dict[Key, Authorization] = {}
+        self.external_ids: dict[str, str] = {}
 
     async def create(self, operation: OperationT, authorization: Authorization) -> OperationT | None:
         """Create unless it exists."""
@@ -52,6 +54,10 @@ class MemoryMints:
 
     def _keep(self, operation: Operation) -> None:
         if isinstance(operation, Mint):
+            if operation.external_id is not None:
+                name = external_ref(operation.asked_by, operation.external_id)
+                if (taken_by := self.external_ids.setdefault(name, operation.mint_id)) != operation.mint_id:
+                    raise ExternalIdTaken(taken_by)
             self.items[operation.mint_id] = operation
         elif isinstance(operation, TokenOperation):
             self.token_operations[operation.operation_id] = operation
@@ -109,6 +115,19 @@ class MemoryMints:
             (created_key(m.created_at, m.mint_id), m.mint_id) for m in self.items.values() if m.sub == sub
         ]
         return page_of(mine, limit=limit, after=after, newest_first=True)
+
+    async def ids_of_client(self, client_id: str, *, limit: int, after: str | None) -> Page[str]:
+        """Return the ids of the mints that a client asked for, likewise."""
+        asked = [
+            (created_key(m.created_at, m.mint_id), m.mint_id)
+            for m in self.items.values()
+            if m.client_id == client_id
+        ]
+        return page_of(asked, limit=limit, after=after, newest_first=True)
+
+    async def id_by_external_id(self, asked_by: str, external_id: str) -> str | None:
+        """Return the id of the mint that has a name."""
+        return self.external_ids.get(external_ref(asked_by, external_id))
 
     async def highest_token_id(self, contract: str, ids: range) -> int | None:
         """Return the highest of `ids` that a collection's open mints have."""

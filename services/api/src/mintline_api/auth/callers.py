@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
+from mintline.scopes import Scope
 from mintline_api.auth.access_tokens import AccessTokens, Caller
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.http.context import FOR_CLIENTS, SCOPE
@@ -17,7 +18,10 @@ async def read_caller(request: web.Request) -> Caller:
 
     That is a user, or a machine client where the operation is declared for them.
     """
+    return await require_scope(request, request[SCOPE])
+
+
+async def require_scope(request: web.Request, scope: Scope) -> Caller:
+    """Return who sent a request, as `read_caller` does, if their token was given for this scope."""
     authorization = request.headers.get(hdrs.AUTHORIZATION)
-    return await request.app[ACCESS_TOKENS].caller(
-        authorization, request[SCOPE], clients=request[FOR_CLIENTS]
-    )
+    return await request.app[ACCESS_TOKENS].caller(authorization, scope, clients=request[FOR_CLIENTS])

@@ -178,6 +178,7 @@ def _parameters(operation: Operation, schemas: dict[str, Any]) -> list[dict[str,
         if model is None:
             continue
         in_path = model is operation.path_model
+        required = schemas[model.__name__].get("required", ())
         for name, property_ in schemas[model.__name__].get("properties", {}).items():
             schema = _without_null(property_)
             description = schema.pop("description", None) or _default_description(name)
@@ -185,7 +186,7 @@ def _parameters(operation: Operation, schemas: dict[str, Any]) -> list[dict[str,
                 {
                     "name": name,
                     "in": "path" if in_path else "query",
-                    "required": in_path,
+                    "required": in_path or name in required,
                     "description": description,
                     "schema": schema,
                 }

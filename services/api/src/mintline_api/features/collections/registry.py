@@ -11,10 +11,14 @@ from mintline_api.features.collections.problems import unknown_contract
 
 _CACHED_COLLECTIONS = 10_000
 _ABSENCE_SECONDS = 5.0
+_PRESENCE_SECONDS = 60.0
 
 
 class CollectionRegistry:
-    """The contracts that are ours: a known one stays known, an unknown one is asked about again soon."""
+    """The contracts that are ours: a known one stays known, an unknown one is asked about again soon.
+
+    What is on its record may change, so a known one is read again after a minute.
+    """
 
     def __init__(
         self,
@@ -35,7 +39,9 @@ class CollectionRegistry:
         if entry is None:
             collection = await self._flights.run(contract, lambda: self._store.collection(contract))
             entry = (collection,)
-            self._cache.put(contract, entry, ttl=_ABSENCE_SECONDS if collection is None else float("inf"))
+            self._cache.put(
+                contract, entry, ttl=_ABSENCE_SECONDS if collection is None else _PRESENCE_SECONDS
+            )
         if entry[0] is None:
             raise unknown_contract(contract)
         return entry[0]

@@ -23,6 +23,7 @@ from mintline_api.features.mints.models import (
     MintList,
     MintRequest,
     MintView,
+    RecipientView,
     Timeline,
     TransactionRequest,
     mint_view,
@@ -40,8 +41,12 @@ ACCEPTED = MintView(
     contract=CONTRACT,
     token_id=None,
     to=WALLET,
+    recipient=RecipientView(address=WALLET, user=None),
     custody="custodial",
     wallet=WALLET,
+    client_id=None,
+    external_id=None,
+    tags=[],
     metadata_digest=DIGEST,
     metadata_url=None,
     nonce=None,
@@ -143,6 +148,7 @@ TRANSACTION_REQUEST_JSON = TransactionRequest(raw=_REDEMPTION.signed(1, 2**255, 
 )
 SELF_SUBMITTED = mint_view(
     _ISSUED,
+    reader=_ISSUED.sub,
     public_url="https://api.example.com",
     transaction=UnsignedTransaction(
         chain_id=hex(_REDEMPTION.chain_id),

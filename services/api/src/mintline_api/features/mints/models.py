@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from mintline.fields import Address, Bytes32, HexBytes, TokenId
 from mintline.records import Mint
@@ -24,7 +24,36 @@ from mintline_api.features.operations.models import (
     problem_view,
     waiting_view,
 )
-from mintline_api.http.models import Input, PageQuery, Time, View, rfc3339, rfc3339_or_none
+from mintline_api.features.users.models import EmailText, Sub
+from mintline_api.http.models import Input, PageQuery, TextLine, Time, View, rfc3339, rfc3339_or_none
+
+ExternalId = Annotated[
+    str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")
+]
+Tag = Annotated[TextLine, Field(max_length=64)]
+
+
+def _each_once(tags: list[str]) -> list[str]:
+    if len(set(tags)) < len(tags):
+        raise ValueError("expected each tag once")
+    return tags
+
+
+class RecipientRequest(Input):
+    """Who is to have the token: exactly one of the members."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    address: Address | None = Field(default=None, description="An address on the chain; the same as `to`.")
+    user: Sub | None = Field(
+        default=None, description="The `sub` of a user of the pool, whose wallet in custody it goes to."
+    )
+    email: EmailText | None = Field(
+        default=None,
+        description="An e-mail address. If nobody in the pool has it, a user and their wallet are made: "
+        "their token is there at their first sign-in. The same address is always the same user. Takes the "
+        "scope `users:write` too.",
+    )
 
 
 class MintRequest(Input):
@@ -33,17 +62,35 @@ class MintRequest(Input):
     contract: Address | None = Field(
         default=None, description="The collection; this deployment's default if absent."
     )
-    custody: Literal["custodial", "self"] | None = Field(
+    custody: Literal["custodial", "self", "sponsored"] | None = Field(
         default=None,
-        description="Who sends the transaction: your wallet in custody (`custodial`, also if absent), or a "
-        "linked wallet of your own (`self`), which pays the gas and receives the token.",
+        description="Who sends the transaction: your wallet in custody (`custodial`, also if absent), a "
+        "linked wallet of your own (`self`), which pays the gas and receives the token, or the platform "
+        "(`sponsored`), if the collection is. A machine client's mints are sponsored.",
     )
     to: Address | None = Field(
         default=None,
         description="Who receives the token; your wallet in custody if absent. With self-custody a wallet "
         "that you have linked; the only one if absent.",
     )
+    recipient: RecipientRequest | None = Field(
+        default=None,
+        description="Who receives the token, instead of `to`. A machine client names one; only it may name "
+        "`user` or `email`.",
+    )
+    external_id: ExternalId | None = Field(
+        default=None,
+        description="What you call this mint: 1 to 128 printable ASCII characters, no other mint of yours.",
+    )
+    tags: Annotated[list[Tag], Field(max_length=10), AfterValidator(_each_once)] | None = Field(
+        default=None, description="Up to 10 words by which you find the mint again, each once."
+    )
     metadata: Metadata
+
+    @property
+    def destination(self) -> str | None:
+        """The address that the request names, None if it names none."""
+        return self.to or (self.recipient.address if self.recipient else None)
 
 
 class TransactionRequest(Input):
@@ -59,6 +106,10 @@ class MintsQuery(PageQuery):
 
     status: Annotated[MintStatus, Field(strict=False)] | None = Field(
         default=None, description="Only mints that are at this stage."
+    )
+    tag: Tag | None = Field(default=None, description="Only mints with this tag.")
+    external_id: ExternalId | None = Field(
+        default=None, description="Only the mint that you gave this `external_id`."
     )
 
 
@@ -89,6 +140,16 @@ class MintLinks(View):
     token: str | None
 
 
+class RecipientView(View):
+    """Who receives the token."""
+
+    address: Address
+    user: str | None = Field(
+        description="The `sub` of the user whom the request named, by `user` or `email`; null if it named an "
+        "address. The e-mail address itself is not stored."
+    )
+
+
 class MintView(View):
     """A mint: one NFT on its way to its owner."""
 
@@ -102,12 +163,19 @@ class MintView(View):
     contract: Address
     token_id: TokenId | None
     to: Address = Field(description="Who receives the token.")
+    recipient: RecipientView
     custody: Literal["custodial", "self", "sponsored"] = Field(
         description="Who sends the transaction: the caller's wallet in custody, their own, or the platform."
     )
     wallet: Address = Field(
-        description="The wallet that sends the transaction: the one in custody, or the linked one."
+        description="The wallet that sends the transaction: the one in custody, the linked one, or the "
+        "relayer; `to` until a relayer has it."
     )
+    client_id: str | None = Field(description="The machine client that asked for it; null if a user did.")
+    external_id: str | None = Field(
+        description="What it is called by who asked for it; null for other readers."
+    )
+    tags: list[str] = Field(description="Likewise; empty for other readers.")
     metadata_digest: Bytes32 = Field(description="SHA-256 of the stored metadata; also in the mint's event.")
     metadata_url: str | None
     nonce: int | None
@@ -130,9 +198,15 @@ class MintView(View):
     links: MintLinks
 
 
-def mint_view(mint: Mint, *, public_url: str, transaction: UnsignedTransaction | None = None) -> MintView:
-    """Return the public form of a mint; `transaction` is what its user's own wallet may sign now."""
+def mint_view(
+    mint: Mint, *, reader: str, public_url: str, transaction: UnsignedTransaction | None = None
+) -> MintView:
+    """Return the public form of a mint, as its `reader` may see it: `sub` of a user, or a client's id.
+
+    `transaction` is what its user's own wallet may sign now.
+    """
     known = mint.token_id is not None
+    asked = mint.asked_by == reader
     return MintView(
         mint_id=mint.mint_id,
         status=mint.status,
@@ -140,8 +214,15 @@ def mint_view(mint: Mint, *, public_url: str, transaction: UnsignedTransaction |
         contract=mint.contract,
         token_id=mint.token_id,
         to=mint.to,
+        recipient=RecipientView(
+            address=mint.to,
+            user=mint.sub if mint.client_id is not None and mint.sub != mint.client_id else None,
+        ),
         custody=mint.custody,
         wallet=mint.wallet,
+        client_id=mint.client_id,
+        external_id=mint.external_id if asked else None,
+        tags=list(mint.tags or ()) if asked else [],
         metadata_digest=mint.metadata_digest,
         metadata_url=metadata_url(public_url, mint.contract, mint.token_id)
         if mint.token_id is not None
@@ -171,7 +252,7 @@ def mint_view(mint: Mint, *, public_url: str, transaction: UnsignedTransaction |
 
 
 class MintList(View):
-    """The caller's mints, newest first."""
+    """Mints of the caller's, newest first."""
 
     items: list[MintView]
     next_cursor: str | None = Field(

@@ -20,6 +20,14 @@ class MintStore(OperationStore, Protocol):
         """Return a user's mint ids, newest first; may lag behind `create` by moments."""
         ...
 
+    async def ids_of_client(self, client_id: str, *, limit: int, after: str | None) -> Page[str]:
+        """Return the ids of the mints that a client asked for, likewise."""
+        ...
+
+    async def id_by_external_id(self, asked_by: str, external_id: str) -> str | None:
+        """Return the id of the mint to which who asked for it gave an external id."""
+        ...
+
     async def highest_token_id(self, contract: str, ids: range) -> int | None:
         """Return the highest of `ids` that a collection's newest open mints have; None if they have none."""
         ...

@@ -9,7 +9,7 @@ from aiohttp import web
 from mintline.records import Mint
 from mintline.scopes import Scope
 from mintline.states import MintStatus
-from mintline_api.auth.callers import read_caller
+from mintline_api.auth.callers import read_caller, require_scope
 from mintline_api.auth.problems import TOKEN_TOO_LONG
 from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
 from mintline_api.features.examples import MINT_ID
@@ -26,10 +26,15 @@ from mintline_api.features.mints.models import (
     mint_view,
 )
 from mintline_api.features.mints.problems import (
+    CUSTODY_NOT_AVAILABLE,
+    EXTERNAL_ID_USED,
+    AMBIGUOUS_RECIPIENT,
     MALFORMED_TRANSACTION,
+    NOT_SPONSORED,
     NOT_WAITING,
     TRANSACTION_MISMATCH,
     UNKNOWN_MINT,
+    UNKNOWN_RECIPIENT,
 )
 from mintline_api.features.mints.self_custody import (
     SubmitTransaction,
@@ -41,6 +46,7 @@ from mintline_api.features.mints.use_cases import (
     ListMints,
     accept_mint,
     cancel_mint,
+    find_mint,
     get_mint,
     list_mints,
 )
@@ -55,6 +61,7 @@ from mintline_api.features.operations.problems import KEY_REUSED, NOT_CANCELLABL
 from mintline_api.features.operations.requests import nudges_of, read_submission
 from mintline_api.features.operations.waiting import has_heard_of, moved_from, rests, wait_for, wished
 from mintline_api.features.pages import read_page
+from mintline_api.features.users.problems import CLIENTS_ONLY, INVALID_EMAIL
 from mintline_api.features.wallets.problems import WALLET_DELETED, WALLET_REASSIGNED
 from mintline_api.http.context import DEADLINE, GATE, HTTP, METRICS
 from mintline_api.http.models import NoQuery
@@ -87,7 +94,12 @@ operations = Operations(
     "With `custody: self` the token goes to a wallet that you have linked, which sends the transaction and "
     "pays for it. The mint stops at `issued`, where `self_custody` holds the voucher, its signature and a "
     "transaction to sign. Sign it and post it to `…/transaction`, or send it on your own: we notice it on "
-    "chain either way.",
+    "chain either way.\n\n"
+    "With `custody: sponsored`, which all mints of machine clients have, the platform sends the transaction "
+    "and pays for it, together with others' mints of the same collection: the recipient's wallet needs no "
+    "ether. A machine client says by `recipient` who receives the token, by `external_id` what it calls the "
+    "mint, so that it can find it again and makes no second one of that name, and by `tags` what it belongs "
+    "to.",
     headers=(IDEMPOTENCY_KEY, PREFER),
     body_model=MintRequest,
     body_example=examples.MINT_REQUEST_JSON,
@@ -107,7 +119,14 @@ operations = Operations(
     ),
     problems=(
         *BODY,
+        AMBIGUOUS_RECIPIENT,
+        INVALID_EMAIL,
+        CLIENTS_ONLY,
         UNKNOWN_CONTRACT,
+        UNKNOWN_RECIPIENT,
+        NOT_SPONSORED,
+        CUSTODY_NOT_AVAILABLE,
+        EXTERNAL_ID_USED,
         KEY_REUSED,
         WALLET_NOT_LINKED,
         WALLET_DELETED,
@@ -121,6 +140,9 @@ operations = Operations(
 async def create_mint(request: web.Request) -> web.Response:
     """Accept a mint."""
     submission = await read_submission(request, MintRequest)
+    recipient = submission.request.recipient
+    if recipient is not None and recipient.email is not None:
+        await require_scope(request, Scope.USERS_WRITE)
     accepted = await accept_mint(submission, intake=request.app[MINTS].intake(nudges_of(request)))
     mint = accepted.operation
     tell_rate(request, submission.sub)
@@ -129,14 +151,15 @@ async def create_mint(request: web.Request) -> web.Response:
         headers["Idempotent-Replayed"] = "true"
     else:
         request.app[METRICS].stages.reached(MintStatus.ACCEPTED)
-    return await _mint_response(request, mint, rests, status=202, headers=headers)
+    return await _mint_response(request, mint, rests, reader=submission.sub, status=202, headers=headers)
 
 
 @operations.add(
     "GET",
     "/v1/mints/{mint_id}",
     summary="Follow a mint",
-    description="Shows where the mint stands. Only the caller's own mints exist here.",
+    description="Shows where the mint stands. Only the caller's own mints exist here: a user's, and those "
+    "that a machine client asked for.",
     path_model=MintPath,
     headers=(PREFER,),
     answers=(Answer(200, "The mint as it is now.", MintView, examples.MINED, headers=(PREFERENCE_APPLIED,)),),
@@ -148,7 +171,7 @@ async def read_mint(request: web.Request) -> web.Response:
     read_query(request, NoQuery)
     path = read_path(request, MintPath)
     mint = await get_mint(path.mint_id, sub=caller.sub, mints=request.app[MINTS].mints)
-    return await _mint_response(request, mint, moved_from(mint), status=200)
+    return await _mint_response(request, mint, moved_from(mint), reader=caller.sub, status=200)
 
 
 @operations.add(
@@ -185,7 +208,7 @@ async def create_transaction(request: web.Request) -> web.Response:
     await count_write(request, caller.sub)
     command = SubmitTransaction(raw=body.raw, mint=mint, now=request.app[HTTP].now())
     signed = await submit_signed_transaction(command, chain=context.chain, outbox=context.outbox)
-    return await _mint_response(request, mint, has_heard_of(signed.tx_hash), status=202)
+    return await _mint_response(request, mint, has_heard_of(signed.tx_hash), reader=caller.sub, status=202)
 
 
 async def _mint_response(
@@ -193,6 +216,7 @@ async def _mint_response(
     mint: Mint,
     until: Callable[[Mint], bool],
     *,
+    reader: str,
     status: int,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
@@ -213,7 +237,7 @@ async def _mint_response(
                     sleep=context.sleep,
                 )
     transaction = await unsigned_transaction(mint, context.chain, within=deadline.left())
-    view = mint_view(mint, public_url=http.public_url, transaction=transaction)
+    view = mint_view(mint, reader=reader, public_url=http.public_url, transaction=transaction)
     return json_response(view, status=status, headers=applied)
 
 
@@ -248,17 +272,19 @@ async def stop_mint(request: web.Request) -> web.Response:
         request.app[METRICS].stages.reached(MintStatus.REJECTED)
     mint = cancellation.mint
     status = 200 if mint.status is MintStatus.REJECTED else 202
-    return json_response(mint_view(mint, public_url=http.public_url), status=status)
+    return json_response(mint_view(mint, reader=caller.sub, public_url=http.public_url), status=status)
 
 
 @operations.add(
     "GET",
     "/v1/mints",
     summary="List your mints",
-    description="The caller's mints, newest first; a new one shows up within moments. Pass `next_cursor` as "
-    "`cursor` to go on, with the same filters, until it is null.\n\n"
-    "`status` filters what is read, a bounded number of mints per request: a page may be short, even empty, "
-    "and still have a `next_cursor`.",
+    description="The caller's mints, newest first; a new one shows up within moments. A machine client's are "
+    "those that it asked for. Pass `next_cursor` as `cursor` to go on, with the same filters, until it is "
+    "null.\n\n"
+    "`status` and `tag` filter what is read, a bounded number of mints per request: a page may be short, "
+    "even empty, and still have a `next_cursor`.\n\n"
+    "`external_id` finds the one mint that you gave it, at once.",
     query_model=MintsQuery,
     answers=(Answer(200, "A page of mints.", MintList, examples.MINTS),),
     problems=(INVALID_PARAMETER, INVALID_CURSOR),
@@ -268,12 +294,22 @@ async def read_mints(request: web.Request) -> web.Response:
     http = request.app[HTTP]
     caller = await read_caller(request)
     query = read_query(request, MintsQuery)
-    bound = ("mints", caller.sub, query.status or "")
-    command = ListMints(sub=caller.sub, status=query.status, page=read_page(request, bound, query))
-    page = await list_mints(command, mints=request.app[MINTS].mints)
+    bound = ("mints", caller.sub, query.status or "", query.tag or "", query.external_id or "")
+    command = ListMints(
+        sub=caller.sub,
+        client=caller.client_id is not None,
+        status=query.status,
+        tag=query.tag,
+        page=read_page(request, bound, query),
+    )
+    mints = request.app[MINTS].mints
+    if query.external_id is not None:
+        page = await find_mint(query.external_id, command, mints=mints)
+    else:
+        page = await list_mints(command, mints=mints)
     return json_response(
         MintList(
-            items=[mint_view(mint, public_url=http.public_url) for mint in page.mints],
+            items=[mint_view(mint, reader=caller.sub, public_url=http.public_url) for mint in page.mints],
             next_cursor=http.cursors.issue(bound, page.after) if page.after else None,
         )
     )

@@ -24,16 +24,27 @@ from mintline.aws.records import read, readable, to_item, transition, unusable
 from mintline.aws.standing import filling, read_mint, read_operation, read_transaction, standing
 from mintline.errors import Unavailable, Unwritable
 from mintline.messages import Frozen
-from mintline.records import OPEN_SHARDS, Mint, Operation, Problem, created_key, open_shard, scoped
-from mintline.resources import COLLECTIONS, MINTS
+from mintline.records import (
+    OPEN_SHARDS,
+    ExternalId,
+    Mint,
+    Operation,
+    Problem,
+    created_key,
+    external_ref,
+    open_shard,
+    scoped,
+)
+from mintline.resources import COLLECTIONS, EXTERNAL_IDS, MINTS, Index
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline.transaction_records import carried_by, may_still_be_stopped
 from mintline_api.features.collections.problems import unknown_contract
-from mintline_api.features.operations.ports import OperationT
+from mintline_api.features.operations.ports import ExternalIdTaken, OperationT
 from mintline_api.features.pages import Page, text_of
 
 _BY_USER = MINTS.index("by_user")
+_BY_CLIENT = MINTS.index("by_client")
 _OPEN = MINTS.index("open")
 _NEWEST_OPEN = 5
 """Mints of each shard of the open ones that are asked for the highest token id."""
@@ -41,6 +52,7 @@ _OPEN_PAGE = 25
 """Open operations of a shard that are looked through for mints at once."""
 _OPEN_PAGES = 8
 """Such pages at most: behind as many transfers and burns no mint is looked for."""
+_REFUSED = "ConditionalCheckFailed"
 _MINT = "mint_"
 """What a mint's id begins with, and no other operation's."""
 
@@ -52,6 +64,7 @@ class DynamoMints:
 
         authorizations   new_authorization ─▶ it stays as it is
         mints            new_mint          ─▶ the mint that is there
+        external-ids     unused_name       ─▶ the mint that has the name (with the mint's, in one transaction)
     """
 
     def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
@@ -68,8 +81,12 @@ class DynamoMints:
             "created_key": created_key(operation.created_at, operation_id),
             "open_shard": open_shard(operation_id),
         }
+        put = Put(MINTS, item, where=(Clause("new_mint", "mint_id", "missing"),))
         try:
-            await self._dynamo.write(Put(MINTS, item, where=(Clause("new_mint", "mint_id", "missing"),)))
+            if isinstance(operation, Mint) and operation.external_id is not None:
+                await self._create_named(operation, put)
+            else:
+                await self._dynamo.write(put)
         except ConditionFailed as lost:
             existing: Operation | None
             if lost.item is not None:
@@ -80,6 +97,26 @@ class DynamoMints:
             assert isinstance(existing, type(operation))
             return existing
         return None
+
+    async def _create_named(self, mint: Mint, put: Put) -> None:
+        """Create a mint together with its external id: a crash leaves both or neither.
+
+        Raises ConditionFailed if the mint's id exists, else ExternalIdTaken if another mint has the name.
+        """
+        assert mint.external_id is not None
+        name = ExternalId(external_ref=external_ref(mint.asked_by, mint.external_id), mint_id=mint.mint_id)
+        unused = Clause("unused_name", "external_ref", "missing")
+        try:
+            await self._together(put, Put(EXTERNAL_IDS, to_item(name), where=(unused,)))
+        except TransactionCancelled as lost:
+            (of_mint, of_name) = lost.reasons
+            if of_mint.code == _REFUSED:
+                raise ConditionFailed(put, of_mint.item) from None
+            if of_name.item is None:
+                raise Unavailable("the external id's record is not shown") from None
+            raise ExternalIdTaken(
+                read(ExternalId, EXTERNAL_IDS, of_name.item, self._set_aside).mint_id
+            ) from None
 
     async def operation(self, operation_id: str) -> Operation | None:
         """Return an operation of any kind as it stands now."""
@@ -125,20 +162,32 @@ class DynamoMints:
         try:
             await self._dynamo.transact(changes)
         except Contended:
-            raise Unavailable("other writers kept moving the mint or its transaction") from None
+            raise Unavailable("other writers kept moving the same records") from None
 
     async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
         """Return a user's mint ids, newest first; the index lags behind `create` by moments."""
+        return await self._ids(_BY_USER, sub, limit=limit, after=after)
+
+    async def ids_of_client(self, client_id: str, *, limit: int, after: str | None) -> Page[str]:
+        """Return the ids of the mints that a client asked for, likewise."""
+        return await self._ids(_BY_CLIENT, client_id, limit=limit, after=after)
+
+    async def _ids(self, index: Index, owner: str, *, limit: int, after: str | None) -> Page[str]:
         start: Item | None = None
         if after is not None:
-            start = {"mint_id": after.partition("#")[2], "sub": sub, "created_key": after}
+            start = {"mint_id": after.partition("#")[2], index.partition.name: owner, "created_key": after}
         page = await self._dynamo.query(
-            MINTS, index=_BY_USER, partition=sub, forward=False, limit=limit, start=start
+            MINTS, index=index, partition=owner, forward=False, limit=limit, start=start
         )
         return Page(
             tuple((text_of(item, "created_key"), text_of(item, "mint_id")) for item in page.items),
             more=page.next is not None,
         )
+
+    async def id_by_external_id(self, asked_by: str, external_id: str) -> str | None:
+        """Return the id of the mint to which who asked for it gave an external id."""
+        item = await self._dynamo.get(EXTERNAL_IDS, {"external_ref": external_ref(asked_by, external_id)})
+        return None if item is None else read(ExternalId, EXTERNAL_IDS, item, self._set_aside).mint_id
 
     async def highest_token_id(self, contract: str, ids: range) -> int | None:
         """Return the highest of `ids` in a collection that the newest open mints of all collections have."""

@@ -17,14 +17,15 @@ from mintline_api.features.links.ports import LinkStore
 from mintline_api.features.links.use_cases import linked_wallet
 from mintline_api.features.mints.models import MintRequest
 from mintline_api.features.mints.ports import MintStore
-from mintline_api.features.mints.problems import UNKNOWN_MINT
+from mintline_api.features.mints.problems import EXTERNAL_ID_USED, NOT_SPONSORED, UNKNOWN_MINT
+from mintline_api.features.mints.recipients import Recipient, Recipients
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.operations.nudges import Nudges
-from mintline_api.features.operations.ports import Outbox
+from mintline_api.features.operations.ports import ExternalIdTaken, Outbox
 from mintline_api.features.operations.problems import NOT_CANCELLABLE
 from mintline_api.features.operations.use_cases import TRIES, Accepted, Intake, Submission
 from mintline_api.features.pages import PageRequest
-from mintline_api.http.problems import RequestRefused
+from mintline_api.http.problems import Fault, RequestRefused
 
 log = structlog.get_logger()
 
@@ -46,28 +47,43 @@ class MintIntake(Intake):
 
     links: LinkStore
     token_ids: TokenIds
+    recipients: Recipients
 
 
-async def accept_mint(
-    submission: Submission[MintRequest], *, intake: MintIntake, sponsored: bool = False
-) -> Accepted[Mint]:
+async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake) -> Accepted[Mint]:
     """Create the mint and send it; a key's second request gets the first one's mint.
 
     What would refuse a new mint refuses no second request: its collection and wallets may be others by then.
     Once the mint is on record it is accepted, whatever becomes of its message: the sweep sends it then.
     The token id is the mint's for life, and part of what `authorize` has the enclaves sign for. It is given
     back if the request made no mint, and not if that is unknown.
-    A `sponsored` one is paid for by a relayer.
-    Raises RequestRefused for an unknown contract, for a wallet that is being deleted or is not linked, or
-    when the key named another body.
+    A relayer pays for a sponsored one, and a client's always is.
+    Raises RequestRefused for an unknown contract or one that sponsors none, for a recipient that is none, for
+    a wallet that is being deleted or is not linked, when the key named another body, or when another mint of
+    the caller's has the external id.
     """
+    submission, find_recipient = intake.recipients.read(submission)
     request, sub = submission.request, submission.sub
     contract = request.contract or intake.default_collection
     mint_id = intake.operation_id("mint", submission)
+    sponsored = submission.client_id is not None or request.custody == "sponsored"
     try:
-        await intake.collections.known(contract)
-        wallet, to = await _wallets_of(request, sub=sub, intake=intake)
-        permit = await intake.permit(sub, paying=None if sponsored else wallet)
+        collection = await intake.collections.known(contract)
+        if not sponsored:
+            wallet, to = await _wallets_of(request, sub=sub, intake=intake)
+            permit = await intake.permit(sub, paying=wallet)
+            recipient = Recipient(sub, to)
+        else:
+            if submission.client_id is None and not collection.sponsored:
+                raise _not_sponsored(contract)
+            wallet = None
+            # Before any user or wallet is made.
+            permit = await intake.permit(sub, paying=None)
+            try:
+                recipient = await find_recipient()
+            except BaseException:
+                intake.give_back(permit, sub)
+                raise
     except RequestRefused:
         if (replayed := await intake.made_before(Mint, mint_id, submission)) is None:
             raise
@@ -78,13 +94,16 @@ async def accept_mint(
     try:
         mint = Mint(
             mint_id=mint_id,
-            sub=sub,
+            sub=recipient.sub,
+            client_id=submission.client_id,
+            external_id=request.external_id,
+            tags=tuple(request.tags) if request.tags else None,
             status=MintStatus.ACCEPTED,
             chain_id=intake.chain_id,
             contract=contract,
-            to=to,
+            to=recipient.to,
             custody="sponsored" if sponsored else custody,
-            sender=wallet.key() if wallet and not sponsored else None,
+            sender=wallet.key() if wallet else None,
             metadata_digest=digest_of(metadata),
             request_digest=submission.digest(),
             trace=submission.trace,
@@ -103,15 +122,34 @@ async def accept_mint(
         if (existing.contract, existing.token_id) != (contract, token_id):
             intake.token_ids.give_back(contract, token_id)
 
-    return await intake.create(mint, authorization, unused=unused)
+    try:
+        return await intake.create(mint, authorization, unused=unused)
+    except ExternalIdTaken as taken:
+        intake.give_back(permit, sub)
+        intake.token_ids.give_back(contract, token_id)
+        raise _external_id_used(taken.mint_id) from None
+
+
+def _not_sponsored(contract: str) -> RequestRefused:
+    fault = Fault("expected custodial or self", pointer="#/custody")
+    return RequestRefused(
+        NOT_SPONSORED, f"#/custody: the platform does not pay for mints of {contract}.", faults=[fault]
+    )
+
+
+def _external_id_used(mint_id: str) -> RequestRefused:
+    fault = Fault(f"expected one that no other mint of yours has: {mint_id} has it", pointer="#/external_id")
+    return RequestRefused(
+        EXTERNAL_ID_USED, f"#/external_id: {mint_id} has it: send another one.", faults=[fault]
+    )
 
 
 async def _wallets_of(request: MintRequest, *, sub: str, intake: MintIntake) -> tuple[Wallet | None, str]:
     """Return the wallet in custody that sends the mint, None with self-custody, and where it goes."""
     if request.custody == "self":
-        return None, await linked_wallet(request.to, sub=sub, links=intake.links)
+        return None, await linked_wallet(request.destination, sub=sub, links=intake.links)
     wallet = await intake.wallets.usable(sub)
-    return wallet, request.to or wallet.address
+    return wallet, request.destination or wallet.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +161,9 @@ class MintPage:
 
 
 async def get_mint(mint_id: str, *, sub: str, mints: MintStore) -> Mint:
-    """Return the caller's mint; another user's is as unknown as none."""
+    """Return a mint that the caller asked for, or that is the caller's; any other is as unknown as none."""
     mint = await mints.get(mint_id)
-    if mint is None or mint.sub != sub:
+    if mint is None or sub not in (mint.sub, mint.asked_by):
         raise RequestRefused(UNKNOWN_MINT, "Mint not found.")
     return mint
 
@@ -140,28 +178,40 @@ async def _readable(mint_id: str, mints: MintStore) -> Mint | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListMints:
-    """Asks for part of a user's mints, only those in `status` if one is given."""
+    """Asks for part of a user's mints, or of those that a client asked for; the filters may be None."""
 
     sub: str
+    client: bool
     status: MintStatus | None
+    tag: str | None
     page: PageRequest
+
+    def lists(self, mint: Mint) -> bool:
+        """Tell whether a mint is the caller's, and passes the filters."""
+        return (
+            (mint.client_id if self.client else mint.sub) == self.sub
+            and self.status in (None, mint.status)
+            # A user finds nothing by what a client calls a mint.
+            and (self.tag is None or (self.tag in (mint.tags or ()) and mint.asked_by == self.sub))
+        )
 
 
 async def list_mints(command: ListMints, *, mints: MintStore) -> MintPage:
-    """Return a page of the user's mints, newest first.
+    """Return a page of the caller's mints, newest first.
 
     A mint whose record is unreadable is left out. The filter looks at a bounded number of mints, so a page
     may be short, even empty, and still have a next.
     """
-    sub, status, limit, after = command.sub, command.status, command.page.limit, command.page.after
+    limit, after = command.page.limit, command.page.after
     listed: list[Mint] = []
-    window = limit if status is None else _FILTER_WINDOW
+    window = limit if command.status is None and command.tag is None else _FILTER_WINDOW
+    ids = mints.ids_of_client if command.client else mints.ids_of
     for _ in range(_PAGES_PER_REQUEST):
-        page = await mints.ids_of(sub, limit=window, after=after)
+        page = await ids(command.sub, limit=window, after=after)
         read = await asyncio.gather(*(_readable(mint_id, mints) for _, mint_id in page.items))
         for (position, _), mint in zip(page.items, read, strict=True):
             after = position
-            if mint is None or mint.sub != sub or (status is not None and mint.status is not status):
+            if mint is None or not command.lists(mint):
                 continue
             listed.append(mint)
             if len(listed) == limit:
@@ -170,6 +220,13 @@ async def list_mints(command: ListMints, *, mints: MintStore) -> MintPage:
         if not page.more:
             return MintPage(tuple(listed), None)
     return MintPage(tuple(listed), after)
+
+
+async def find_mint(external_id: str, command: ListMints, *, mints: MintStore) -> MintPage:
+    """Return the mint that the caller gave an external id, if it passes the filters too."""
+    mint_id = await mints.id_by_external_id(command.sub, external_id)
+    mint = None if mint_id is None else await mints.get(mint_id)
+    return MintPage(() if mint is None or not command.lists(mint) else (mint,), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +254,13 @@ async def cancel_mint(
 
     One that was sent may be mined all the same: a no-op then competes for its nonce, and what is mined
     decides. Safe to repeat. Raises RequestRefused for a mint that is on chain,
-    whose voucher its user holds, or that shares a transaction with others.
+    whose voucher its user holds, that shares a transaction with others, or that a client asked for, which
+    alone may stop it.
     """
     mint_id, now = command.mint_id, command.now
     mint = await get_mint(mint_id, sub=command.sub, mints=mints)
+    if mint.asked_by != command.sub:
+        raise RequestRefused(NOT_CANCELLABLE, "A machine client asked for the mint, and alone may cancel it.")
     for _ in range(TRIES):
         if mint.status is MintStatus.REJECTED:
             break

@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import Protocol, TypeVar
 
 from mintline.authorizations import Authorization
+from mintline.errors import Conflict
 from mintline.messages import BuildMint, ReviewMint, SelfRedeem
 from mintline.records import Operation, Problem
 
 OperationT = TypeVar("OperationT", bound=Operation)
+
+
+class ExternalIdTaken(Conflict):
+    """Another operation of who asks has the external id: `mint_id`."""
+
+    def __init__(self, mint_id: str) -> None:
+        super().__init__(f"{mint_id} has the external id")
+        self.mint_id = mint_id
 
 
 class OperationStore(Protocol):
@@ -17,7 +26,8 @@ class OperationStore(Protocol):
     async def create(self, operation: OperationT, authorization: Authorization) -> OperationT | None:
         """Create an operation unless its id exists; return None if created, else the one that was there.
 
-        Its authorization is on record before it is.
+        Its authorization is on record before it is. Raises ExternalIdTaken if another one has its external
+        id: an id is taken together with the operation, or not at all.
         """
         ...
 

@@ -27,6 +27,7 @@ async def read_submission(request: web.Request, model: type[RequestT]) -> Submis
     return Submission(
         request=body,
         sub=caller.sub,
+        client_id=caller.client_id,
         key=key,
         trace=request[TRACE].traceparent(),
         authorize=await request.app[AUTHORIZATIONS].by(caller.token),

@@ -57,6 +57,9 @@ class Submission(Generic[RequestT]):
 
     request: RequestT
     sub: str
+    """Of the user who asks; of a client, its id."""
+    client_id: str | None = None
+    """The client that asks, None for a user."""
     key: str | None
     trace: str
     authorize: Callable[[Operation], bytes]

@@ -25,13 +25,13 @@ Sub = Annotated[str, Field(pattern=r"^[A-Za-z0-9._|@+-]{1,128}$")]
 class UserRequest(Input):
     """Whose user and wallet are to be there."""
 
-    email: EmailText
+    email: EmailText = Field(description="The user's e-mail address. Nothing is sent to it.")
 
 
 class UsersQuery(Input):
     """Which user."""
 
-    email: EmailText
+    email: EmailText = Field(description="The user's e-mail address.")
 
 
 class UserView(View):
