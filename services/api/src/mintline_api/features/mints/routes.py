@@ -85,6 +85,7 @@ operations = Operations(
     "POST",
     "/v1/mints",
     summary="Mint an NFT",
+    clients=True,
     description="Accepts a mint and answers at once; the token is on chain a few seconds later. Follow it at "
     "`Location` until its status is `finalized`, `rejected` or `reverted`.\n\n"
     "The metadata is stored as canonical JSON (sorted keys, no spaces, UTF-8); its SHA-256 is in the mint's "
@@ -141,7 +142,7 @@ async def create_mint(request: web.Request) -> web.Response:
     """Accept a mint."""
     submission = await read_submission(request, MintRequest)
     recipient = submission.request.recipient
-    if recipient is not None and recipient.email is not None:
+    if submission.client_id is not None and recipient is not None and recipient.email is not None:
         await require_scope(request, Scope.USERS_WRITE)
     accepted = await accept_mint(submission, intake=request.app[MINTS].intake(nudges_of(request)))
     mint = accepted.operation
@@ -158,6 +159,7 @@ async def create_mint(request: web.Request) -> web.Response:
     "GET",
     "/v1/mints/{mint_id}",
     summary="Follow a mint",
+    clients=True,
     description="Shows where the mint stands. Only the caller's own mints exist here: a user's, and those "
     "that a machine client asked for.",
     path_model=MintPath,
@@ -245,6 +247,7 @@ async def _mint_response(
     "POST",
     "/v1/mints/{mint_id}/cancel",
     summary="Cancel a mint",
+    clients=True,
     description="Stops a mint that was not sent yet, at once. For one that was sent a transaction that does "
     "nothing competes for its place, at a higher fee, and what is mined decides. Follow the mint: it ends as "
     "`rejected` (`cancelled`) once that is final, or goes on as `mined` if it was faster. Safe to repeat.",
@@ -279,6 +282,7 @@ async def stop_mint(request: web.Request) -> web.Response:
     "GET",
     "/v1/mints",
     summary="List your mints",
+    clients=True,
     description="The caller's mints, newest first; a new one shows up within moments. A machine client's are "
     "those that it asked for. Pass `next_cursor` as `cursor` to go on, with the same filters, until it is "
     "null.\n\n"

@@ -44,6 +44,7 @@ operations = Operations(
     "GET",
     "/v1/users",
     summary="Find a user by e-mail address",
+    clients=True,
     description="Shows the user of an address, and makes neither user nor wallet. For machine clients. The "
     "address is part of the request's URL, which proxies log: where that must not be, use `POST /v1/users`.",
     query_model=UsersQuery,
@@ -65,6 +66,7 @@ async def read_user(request: web.Request) -> web.Response:
     "POST",
     "/v1/users",
     summary="Make a user",
+    clients=True,
     description="Makes the user of an e-mail address, and their wallet, or finds them: the same address is "
     "always the same user. No message is sent to it. For machine clients. A mint to `recipient.email` does "
     "the same.",
