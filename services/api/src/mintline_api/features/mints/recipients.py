@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from mintline.records import Wallet
 from mintline_api.features.mints.models import MintRequest
 from mintline_api.features.mints.problems import (
-    CUSTODY_NOT_AVAILABLE,
     AMBIGUOUS_RECIPIENT,
+    CUSTODY_NOT_AVAILABLE,
     UNKNOWN_RECIPIENT,
 )
 from mintline_api.features.operations.use_cases import Submission

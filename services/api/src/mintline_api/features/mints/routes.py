@@ -26,9 +26,9 @@ from mintline_api.features.mints.models import (
     mint_view,
 )
 from mintline_api.features.mints.problems import (
+    AMBIGUOUS_RECIPIENT,
     CUSTODY_NOT_AVAILABLE,
     EXTERNAL_ID_USED,
-    AMBIGUOUS_RECIPIENT,
     MALFORMED_TRANSACTION,
     NOT_SPONSORED,
     NOT_WAITING,

@@ -14,6 +14,6 @@ NOT_CANCELLABLE = ProblemType(
     "not-cancellable",
     409,
     "Too late to cancel",
-    "It is on chain, or it is a mint whose voucher was issued, that shares a transaction with others, or that "
-    "a machine client asked for, which alone may cancel it. `detail` says which.",
+    "It is on chain, or a mint whose voucher was issued, that shares a transaction with others, or that a "
+    "machine client asked for, which alone may cancel it. `detail` says which.",
 )
