@@ -130,7 +130,11 @@ def test_document__when_it_refers__refers_to_what_is_there_and_nothing_is_left_o
     assert used == set(schemas)
 
 
-REQUIRED_IN_QUERY = {("/v1/users", "email")}
+REQUIRED_IN_QUERY = {
+    ("/v1/users", "email"),
+    ("/v1/owners/{address}/balance", "contract"),
+    ("/v1/owners/{address}/holds", "contract"),
+}
 
 
 def test_document__when_it_names_parameters__names_each_of_the_path_once(described: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mintline.errors import Unavailable
-from mintline.records import Collection, Mint, digest_of, scoped
+from mintline.records import ClientBudget, Collection, Mint, digest_of, scoped
 from mintline.scopes import Scope
 from mintline_api.features.users.emails import Emails
 from mintline_testkit.api.client import Answered, MemoryClient
@@ -330,6 +330,36 @@ async def test_external_id__when_requests_race__then_one_mint_has_it(
 
     assert sorted(answered.status for answered in answers) == [202] + [409] * 9
     assert len(harness.mints.items) == 1
+
+
+async def test_budget__when_it_is_used_up__then_nobody_is_made_and_replays_are_still_answered(
+    client: MemoryClient, harness: Harness
+) -> None:
+    await harness.clients.set_budget("shop", ClientBudget(mints_per_hour=2))
+    first = await post(client, harness, key="a", to=ADDRESS, external_id="order-1")
+    same_name = await post(client, harness, key="b", to=ADDRESS, external_id="order-1")
+    unknown = await post(client, harness, key="c", recipient={"user": "nobody"})
+    await asyncio.sleep(0.01)
+    second = await post(client, harness, key="d", to=ADDRESS)
+    third = await post(client, harness, key="e", recipient={"email": EMAIL})
+    again = await post(client, harness, key="a", to=ADDRESS, external_id="order-1")
+
+    assert [one.status for one in (first, same_name, unknown, second)] == [202, 409, 422, 202]
+    assert (third.status, third.json()["code"]) == (429, "client-budget-reached")
+    assert "retry-after" in third.headers
+    assert "ratelimit" not in first.headers, "a client has a budget, and no rate of users"
+    assert harness.pool_users.rows == {}
+    assert again.json()["mint_id"] == first.json()["mint_id"]
+
+
+async def test_budget__when_it_names_collections__then_the_client_mints_in_no_other(
+    client: MemoryClient, harness: Harness
+) -> None:
+    await harness.clients.set_budget("shop", ClientBudget(collections=(OTHER,)))
+
+    answered = await post(client, harness, to=ADDRESS)
+
+    assert (answered.status, answered.json()["code"]) == (403, "collection-not-allowed")
 
 
 async def test_list__when_a_client_asks__then_it_sees_what_it_asked_for(

@@ -146,7 +146,8 @@ async def create_mint(request: web.Request) -> web.Response:
         await require_scope(request, Scope.USERS_WRITE)
     accepted = await accept_mint(submission, intake=request.app[MINTS].intake(nudges_of(request)))
     mint = accepted.operation
-    tell_rate(request, submission.sub)
+    if submission.client_id is None:
+        tell_rate(request, submission.sub)
     headers = {"Location": f"/v1/mints/{mint.mint_id}"}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"

@@ -78,7 +78,7 @@ async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake
                 raise _not_sponsored(contract)
             wallet = None
             # Before any user or wallet is made.
-            permit = await intake.permit(sub, paying=None)
+            permit = await intake.permit(sub, paying=None, client_id=submission.client_id, contract=contract)
             try:
                 recipient = await find_recipient()
             except BaseException:
