@@ -21,6 +21,7 @@ WRITES = {
     "api": {
         *("wallets", "wrapped-keys", "links", "challenges", "rates"),
         *("revocations", "mints", "authorizations", "transactions", "collections", "clients"),
+        "external-ids",
     },
     "builder": {"mints", "accounts", "transactions"},
     "signer": set(),
@@ -32,6 +33,7 @@ READS = {
     "api": {
         *("wallets", "links", "mints", "transactions", "accounts", "collections"),
         *("checkpoints", "tokens-2", "transfers", "revocations", "clients", "rates"),
+        "external-ids",
     },
     "builder": {"mints", "authorizations", "accounts", "transactions"},
     "signer": {"wrapped-keys", "revocations", "authorizations"},
