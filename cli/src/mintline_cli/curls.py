@@ -36,6 +36,32 @@ def mint_command(info: Mapping[str, Any]) -> str:
     )
 
 
+def client_token_command(info: Mapping[str, Any]) -> str:
+    """Return the command that puts the demo client's access token into `CLIENT_TOKEN`: OAuth as it is."""
+    client = info["demo_client"]
+    return (
+        f"CLIENT_TOKEN=$(curl -s {info['sign_in_url']}/oauth2/token"
+        f" -u {shlex.quote(client['client_id'] + ':' + client['client_secret'])}"
+        " -d grant_type=client_credentials"
+        " | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"access_token\"])')"
+    )
+
+
+def client_mint_command(info: Mapping[str, Any]) -> str:
+    """Return the command that mints for somebody else with the token in `CLIENT_TOKEN`."""
+    body = {
+        "recipient": {"email": "alice@example.com"},
+        "external_id": "order-1001",
+        "metadata": {"name": "Welcome", "image": "https://example.com/welcome.png"},
+    }
+    return (
+        f"curl -s {info['api_url']}/v1/mints"
+        ' -H "Authorization: Bearer $CLIENT_TOKEN"'
+        " -H 'Content-Type: application/json' -H 'Idempotency-Key: order-1001'"
+        f" -d {shlex.quote(json.dumps(body))} | python3 -m json.tool"
+    )
+
+
 def follow_command(info: Mapping[str, Any]) -> str:
     """Return the command that shows a mint, whose id stands for MINT_ID."""
     url = f"{info['api_url']}/v1/mints/MINT_ID"

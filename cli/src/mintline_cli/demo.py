@@ -1,4 +1,4 @@
-"""`mintline demo`: mint one NFT, and check all of it against the API, the chain and S3."""
+"""`mintline demo`: mint NFTs as a user and as a backend, and check them against the API, the chain and S3."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mintline_cli.output import Screen
 from mintline_cli.stack import needing_devstack
 from mintline_client.api import Api
 from mintline_client.minting import follow
-from mintline_client.sign_in import sign_in
+from mintline_client.sign_in import client_token, sign_in
 from mintline_ops import run_file
 from mintline_ops.aws_clients import operator_client
 from mintline_ops.run_file import DEFAULT_STATE
@@ -50,7 +50,10 @@ METADATA_OF_DEMO: dict[str, Any] = {
 
 
 def demo(*, state: State = DEFAULT_STATE) -> None:
-    """Mint one NFT, check it on chain, and print it as JSON on stdout; progress goes to stderr."""
+    """Mint an NFT as a user and one as a backend, check both, and print JSON on stdout.
+
+    Progress goes to stderr.
+    """
     screen = Screen(as_json=True)
 
     async def mint_one() -> dict[str, Any]:
@@ -75,28 +78,59 @@ class Mismatch(Rejected):
 
 
 async def demonstrate(info: Mapping[str, Any], screen: Screen) -> dict[str, Any]:
-    """Mint one NFT as the demo user, check it, and return what the demo prints; raises MintlineError."""
+    """Mint as the demo user and as the demo client, check both; raises MintlineError.
+
+    Returns what the demo prints.
+    """
     started = time.monotonic()
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)))
+        rpc = Rpc([info["rpc_url"]])
+        stack.push_async_callback(rpc.aclose)
+        node = Node(rpc)
         user = info["cognito"]
         tokens = await sign_in(http, info, username=user["username"], password=user["password"])
         screen.stage("signed in", f"as {user['username']}")
-        api = Api(http, info["api_url"], tokens.access_token)
-        mint = await api.post(
-            "/v1/mints", {"metadata": METADATA_OF_DEMO}, idempotency_key=f"demo-{uuid.uuid4()}"
-        )
-        with screen.waiting("minting"):
-            mint = await follow(
-                api, mint, passed=lambda stage, seconds: screen.stage(stage, f"{seconds:5.2f} s")
-            )
-        rpc = Rpc([info["rpc_url"]])
-        stack.push_async_callback(rpc.aclose)
-        with screen.waiting("checking"):
-            await check_api(api, mint)
-            await check_chain(Node(rpc), mint, info["api_url"])
-            await check_storage(info, mint)
+        own = await _mint(Api(http, info["api_url"], tokens.access_token), {}, info, node, screen)
+        seconds = round(time.monotonic() - started, 2)
+        given = await _mint_for_somebody(http, info, node, screen)
+    return {**_summary(own), "seconds": seconds, "sponsored": given}
+
+
+async def _mint_for_somebody(
+    http: aiohttp.ClientSession, info: Mapping[str, Any], node: Node, screen: Screen
+) -> dict[str, Any]:
+    """Mint as a company's backend does, to an e-mail address that nobody has used; a relayer pays."""
+    client = info["demo_client"]
+    tokens = await client_token(http, info, client_id=client["client_id"], secret=client["client_secret"])
+    email = f"{uuid.uuid4().hex[:8]}@example.com"
+    screen.stage("signed in", f"as the machine client demo-backend, which mints for {email}")
+    api = Api(http, info["api_url"], tokens.access_token)
+    mint = await _mint(api, {"recipient": {"email": email}}, info, node, screen)
+    balance, nonce = await node.balance(mint["to"]), await node.transaction_count(mint["to"])
+    agree("the balance of the wallet, in wei", balance, 0)
+    agree("the transactions of the wallet", nonce, 0)
+    screen.stage("wallet", f"{mint['to']}: balance {balance}, nonce {nonce}; a relayer paid")
+    return {**_summary(mint), "email": email, "wallet_balance": balance, "wallet_nonce": nonce}
+
+
+async def _mint(
+    api: Api, recipient: Mapping[str, Any], info: Mapping[str, Any], node: Node, screen: Screen
+) -> dict[str, Any]:
+    mint = await api.post(
+        "/v1/mints", {**recipient, "metadata": METADATA_OF_DEMO}, idempotency_key=f"demo-{uuid.uuid4()}"
+    )
+    with screen.waiting("minting"):
+        mint = await follow(api, mint, passed=lambda stage, seconds: screen.stage(stage, f"{seconds:5.2f} s"))
+    with screen.waiting("checking"):
+        await check_api(api, mint)
+        await check_chain(node, mint, info["api_url"])
+        await check_storage(info, mint)
     screen.stage("checked", "owner on chain, digest against S3 and the Minted event, metadata by the API")
+    return mint
+
+
+def _summary(mint: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "mint_id": mint["mint_id"],
         "token_id": mint["token_id"],
@@ -105,7 +139,6 @@ async def demonstrate(info: Mapping[str, Any], screen: Screen) -> dict[str, Any]
         "tx_hash": mint["tx_hash"],
         "block": mint["block_number"],
         "status": mint["status"],
-        "seconds": round(time.monotonic() - started, 2),
     }
 
 

@@ -70,9 +70,12 @@ def introduce(screen: Screen, stack: Stack) -> None:
         ("Get a token:", curls.token_command(info)),
         ("Mint:", curls.mint_command(info)),
         ("Follow it, by its mint_id:", curls.follow_command(info)),
+        ("Mint for somebody else, as your backend would:", curls.client_token_command(info)),
+        ("", curls.client_mint_command(info)),
     ):
-        screen.say()
-        screen.say(title, style="bold")
+        if title:
+            screen.say()
+            screen.say(title, style="bold")
         screen.say(command)
     screen.say()
     screen.say("Ctrl-C stops everything; the state stays for the next time.", style="dim")
