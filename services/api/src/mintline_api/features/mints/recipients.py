@@ -51,8 +51,7 @@ class Recipients:
         if recipient is None or recipient.email is None:
             return submission, lambda: self._of(submission)
         email = self.users.email(recipient.email, pointer=f"{_RECIPIENT}/email")
-        named = recipient.model_copy(update={"email": email.name})
-        request = submission.request.model_copy(update={"recipient": named})
+        request = MintRequest.model_validate({**dict(submission.request), "recipient": {"email": email.name}})
         return replace(submission, request=request), lambda: self._of_email(email)
 
     async def _of_email(self, email: Email) -> Recipient:
