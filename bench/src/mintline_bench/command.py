@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mintline.errors import MintlineError
 from mintline.interrupts import Interrupted, run
-from mintline_bench.run import bench
+from mintline_bench.run import bench, bench_sponsored
 from mintline_devstack.arguments import Arguments, amount, at_least_one
 from mintline_devstack.replicas import parse
 from mintline_ops.run_file import DEFAULT_STATE
@@ -24,9 +24,18 @@ def main(argv: Sequence[str]) -> int:
         "--timeout", type=amount, default=900.0, help="seconds until unfinished mints are lost"
     )
     parser.add_argument("--scale", action="append", default=[], help="copies of a worker: builder=2")
+    parser.add_argument(
+        "--sponsored", action="store_true", help="mint by the demo client, each token to a new address"
+    )
     options = parser.parse_args(argv)
     try:
         copies = parse(options.scale)
+        if options.sponsored:
+            return run(
+                bench_sponsored(
+                    mints=options.mints, state=options.state, patience=options.timeout, copies=copies
+                )
+            )
         return run(
             bench(
                 mints=options.mints,

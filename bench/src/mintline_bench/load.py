@@ -53,7 +53,7 @@ class Driver:
         self.api = api_url.rstrip("/")
         self.tokens = tokens
         self.deadline = deadline
-        self._run = uuid.uuid4().hex[:12]
+        self.run = uuid.uuid4().hex[:12]
         self.retries = 0
 
     async def post_all(self, mints: int, *, in_flight: int) -> list[Posted]:
@@ -69,18 +69,17 @@ class Driver:
     async def post(self, number: int) -> Posted:
         """Post one mint until it is accepted; raises Unavailable past the deadline."""
         user = number % len(self.tokens)
-        name = f"bench {self._run} {number}"
-        body = {
-            "metadata": {
-                "name": name,
-                "description": "One of many, minted to see how many fit into a second.",
-                "image": "ipfs://bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku",
-                "attributes": [{"trait_type": "number", "value": number}],
-            }
+        name = f"bench {self.run} {number}"
+        metadata = {
+            "name": name,
+            "description": "One of many, minted to see how many fit into a second.",
+            "image": "ipfs://bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku",
+            "attributes": [{"trait_type": "number", "value": number}],
         }
+        body = {"metadata": metadata, **self.more(number)}
         headers = {
             "authorization": f"Bearer {self.tokens[user]}",
-            "idempotency-key": f"{self._run}-{number}",
+            "idempotency-key": f"{self.run}-{number}",
         }
         started = time.time()
         while True:
@@ -89,7 +88,7 @@ class Driver:
                     text = await answer.text()
                     if answer.status == 202:
                         accepted = await answer.json()
-                        mint = self.accepted(accepted, user=user, metadata=body["metadata"])
+                        mint = self.accepted(accepted, user=user, metadata=metadata)
                         return Posted(mint["mint_id"], user, name, started, time.time(), mint)
                     if answer.status < 500 and answer.status != 429:
                         raise Unavailable(f"POST {self.path} was answered {answer.status}: {text[:300]}")
@@ -99,6 +98,11 @@ class Driver:
                 raise Unavailable(f"POST {self.path} was not accepted in time; the last answer: {text[:300]}")
             self.retries += 1
             await asyncio.sleep(RETRY_PAUSE)
+
+    def more(self, number: int) -> Mapping[str, Any]:
+        """Return what a request has in addition to its metadata."""
+        del number
+        return {}
 
     def accepted(self, body: Mapping[str, Any], *, user: int, metadata: object) -> Mapping[str, Any]:
         """Return an accepted mint as `GET /v1/mints` shows one."""
@@ -123,12 +127,16 @@ class Driver:
                     if mint.status in TERMINAL:
                         del waiting[mint.mint_id]
 
+    def query(self) -> Mapping[str, str]:
+        """Return which of a user's mints are looked at."""
+        return {}
+
     async def _list(self, user: int) -> list[dict[str, Any]]:
         headers = {"authorization": f"Bearer {self.tokens[user]}"}
         found: list[dict[str, Any]] = []
         cursor: str | None = None
         while True:
-            query = {"limit": "100"} | ({"cursor": cursor} if cursor else {})
+            query = {"limit": "100", **self.query()} | ({"cursor": cursor} if cursor else {})
             try:
                 async with self.session.get(f"{self.api}/v1/mints", params=query, headers=headers) as answer:
                     if answer.status != 200:

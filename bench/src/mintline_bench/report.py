@@ -81,6 +81,15 @@ def table(figures: dict[str, Any], *, own: frozenset[str]) -> str:
         ("peak RSS of the services, MB", round(rss, 1), RIVAL["rss_mb"]),
         ("CPU ms per mint, the services", round(cpu, 2), ""),
         ("AWS requests per mint", figures["aws_requests_per_mint"], ""),
+        *(
+            [
+                ("gas per token", figures["gas_per_token"], ""),
+                ("tokens per transaction", figures["tokens_per_transaction"], ""),
+                ("wallets with balance 0, nonce 0", figures["untouched_wallets"], ""),
+            ]
+            if "gas_per_token" in figures
+            else []
+        ),
         ("lost / doubled / failed", f"{figures['lost']} / {figures['doubled']} / {figures['failed']}", ""),
     ]
     lines = [f"{label:<32}{ours!s:>20}{theirs!s:>22}" for label, ours, theirs in rows]
