@@ -16,8 +16,8 @@ from mintline_indexer.chain_port import TransferEvent
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import TokenKey
+from mintline_testkit.chain import FakeChain, Mined, Move, Sent
 from mintline_testkit.constants import CONTRACT
-from mintline_testkit.indexer.chain import MemoryChain, Mined, Move, Sent
 from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
 
 OWNERS = tuple("0x" + digit * 40 for digit in "345")
@@ -31,7 +31,7 @@ class ReorgRules(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = VirtualLoop()
-        self.chain = MemoryChain(finality=FINALITY)
+        self.chain = FakeChain(finality=FINALITY)
         self.store = MemoryStore()
         self.time = 0.0
         self.starts = 0

@@ -35,8 +35,8 @@ from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
 from mintline_builder.metrics import Metrics
-from mintline_testkit.builder.chain import MemoryChain
 from mintline_testkit.builder.tables import MemoryMetadata, MemoryOutbox
+from mintline_testkit.chain import FakeChain
 from mintline_testkit.constants import CHAIN_ID, ETHER
 from tests.integration.builder.conftest import key_of
 
@@ -75,7 +75,12 @@ async def accept(harness: Harness, token_id: int, *, to: str | None = None) -> s
 
 def builder(harness: Harness, relayer: KeyRef, outbox: MemoryOutbox, *, max_batch: int) -> Builder:
     """A builder over the tables, whose chain takes anything."""
-    chain = MemoryChain(balances={relayer.address: 1000 * ETHER}, codes={harness.contract: b"\x01"})
+    chain = FakeChain(
+        minimum_tip=10**9,
+        clock=time.time,
+        balances={relayer.address: 1000 * ETHER},
+        codes={harness.contract: b"\x01"},
+    )
     return Builder(
         Adapters(
             accounts=DynamoAccounts(harness.dynamo, CHAIN_ID),

@@ -21,8 +21,8 @@ from mintline_indexer.reconciler import passes
 from mintline_indexer.reconciler.findings import Kind
 from mintline_ops.deployments import Records
 from mintline_ops.index.rebuild import Rebuild
+from mintline_testkit.chain import FakeChain, Move, Sent
 from mintline_testkit.constants import CHAIN_ID
-from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
 from mintline_testkit.indexer.polling import catch_up
 from mintline_testkit.indexer.store import MemoryCollectionRegistry
 from tests.integration.indexer.test_reconciler import reconciler
@@ -159,7 +159,7 @@ async def test_batch__when_it_made_five_hundred_tokens__then_requests_are_a_tent
     )
     sent = Sent(b"\x01" * 32, harness.contract, moves)
     place = await harness.carried("0x" + sent.hash.hex(), "batch", *mints)
-    chain = MemoryChain(finality=3)
+    chain = FakeChain(finality=3)
     indexer = Indexer(
         chain=chain,
         store=harness.store,

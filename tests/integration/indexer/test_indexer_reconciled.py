@@ -90,9 +90,9 @@ async def test_reconcile__when_a_collection_cannot_be_read__then_that_is_all_and
 async def test_events__when_the_node_takes_narrow_ranges_only__then_the_range_is_split(
     harness: Harness,
 ) -> None:
-    from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
+    from mintline_testkit.chain import FakeChain, Move, Sent
 
-    chain = MemoryChain(widest=3)
+    chain = FakeChain(widest=3)
     for number in range(1, 20):
         move = Move(harness.contract, number, None, harness.accounts[1], bytes(32))
         chain.mine([Sent(number.to_bytes(32, "big"), harness.contract, (move,))])

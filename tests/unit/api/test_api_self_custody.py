@@ -150,7 +150,7 @@ async def test_voucher__when_issued__is_shown_with_all_that_a_wallet_needs(
 ) -> None:
     assert harness.chain is not None
     mint = await issued(harness, client)
-    harness.chain.nonces[WALLET.address] = 5
+    harness.chain.counts[WALLET.address] = 5
 
     view = (await shown(harness, client, mint))["self_custody"]
 
@@ -268,7 +268,7 @@ async def test_transaction__when_it_does_something_else_or_cannot_succeed__is_re
 ) -> None:
     assert harness.chain is not None
     mint = await issued(harness, client)
-    harness.chain.nonces[WALLET.address] = 5
+    harness.chain.counts[WALLET.address] = 5
     transaction = (await shown(harness, client, mint))["self_custody"]["transaction"]
 
     answer = await send(harness, client, mint, sign(transaction, **changes))
@@ -371,7 +371,7 @@ async def test_transaction__when_repeated_after_it_was_mined__is_harmless(
         tx_hash=decode(bytes.fromhex(raw[2:])).tx_hash, max_fee_per_gas=1, max_priority_fee_per_gas=1, at=1
     )
     harness.mints.items[mint.mint_id] = mint.model_copy(update={"attempts": (attempt,)})
-    harness.chain.nonces[WALLET.address] = 1
+    harness.chain.counts[WALLET.address] = 1
 
     assert (await send(harness, client, mint, raw)).status == 202
 

@@ -13,7 +13,7 @@ from mintline.eth import SECP256K1_N
 from mintline.recovery import recover
 from mintline_api.chain import is_contract
 from mintline_api.features.links.signatures import contract_accepts, personal_hash
-from mintline_testkit.api.chain import MemoryChain
+from mintline_testkit.chain import FakeChain
 from mintline_testkit.user_pool import OwnWallet
 
 # web3.js, "web3.eth.accounts.sign": its documentation's example of "Some data".
@@ -75,7 +75,7 @@ def test_account__when_it_has_code_that_is_no_delegation__is_a_contract(code: by
 
 
 async def test_contract__when_it_answers_the_magic_value__accepts() -> None:
-    chain = MemoryChain()
+    chain = FakeChain()
     chain.accepts[WALLET.address] = {DIGEST}
 
     assert await contract_accepts(chain, WALLET.address, DIGEST, b"any")
@@ -83,7 +83,7 @@ async def test_contract__when_it_answers_the_magic_value__accepts() -> None:
 
 
 async def test_contract__when_the_chain_is_silent__leaves_the_question_open() -> None:
-    chain = MemoryChain()
+    chain = FakeChain()
     chain.failure = Unavailable("no endpoint")
 
     with pytest.raises(Unavailable):

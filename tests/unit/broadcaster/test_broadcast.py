@@ -295,7 +295,7 @@ async def test_insufficient_funds__when_a_wallet__then_its_price_is_asked_for_on
     intent = mint_intent(nonce=3)
     harness.built(intent)
     harness.chain.balances[intent.signer.address] = 1
-    harness.chain.nonces[intent.signer.address] = 1
+    harness.chain.counts[intent.signer.address] = 1
     for _ in range(3):
         with pytest.raises(Deferred):
             await harness.broadcast(intent)
@@ -594,7 +594,7 @@ async def test_top_ups__when_one_is_refused__then_the_treasurys_later_ones_are_m
     [noop] = await harness.sent_to(SIGN)
     await harness.broadcast(noop)
     harness.chain.mine()
-    assert harness.chain.nonces[noop.signer.address] == 2
+    assert harness.chain.counts[noop.signer.address] == 2
 
 
 STRANGE: dict[str, Any] = {

@@ -192,7 +192,7 @@ async def test_line__when_processes_die_anywhere__then_every_nonce_is_used_once_
         harness.chain.mine()
     assert not harness.chain.pool
     for intent in line.intents:
-        assert harness.chain.nonces[intent.signer.address] == NONCES
+        assert harness.chain.counts[intent.signer.address] == NONCES
         mint = harness.mint(intent)
         hashes = [attempt.tx_hash for attempt in mint.attempts]
         assert len(hashes) == len(set(hashes)) > 0

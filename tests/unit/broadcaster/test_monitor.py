@@ -31,7 +31,7 @@ def blocks(harness: Harness, count: int, seconds: int = 12) -> None:
     """Let blocks come in which nothing of ours is mined."""
     for _ in range(count):
         harness.now += seconds * 1000
-        harness.chain.stamps.append(harness.now // 1000)
+        harness.chain.mine(pending=False)
 
 
 # Sent again
@@ -127,7 +127,7 @@ async def test_watch__when_the_node_is_behind_the_final_block__then_what_is_fina
     await sent(harness, mint_intent())
     harness.chain.mine()
     harness.finalize()
-    harness.chain.nonces.clear()
+    harness.chain.counts.clear()
     sends = len(harness.chain.sends)
     await harness.sweep(after=20)
     assert len(harness.chain.sends) == sends
@@ -284,7 +284,7 @@ async def test_gap__when_nothing_is_on_its_way_for_a_nonce__then_a_noop_fills_it
     for noop in noops:
         await harness.broadcast(noop)
     harness.chain.mine()
-    assert harness.chain.nonces[mint_intent().signer.address] == 3
+    assert harness.chain.counts[mint_intent().signer.address] == 3
 
 
 @pytest.mark.parametrize("status", [MintStatus.BUILT, MintStatus.SUBMITTED])

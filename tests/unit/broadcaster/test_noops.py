@@ -10,50 +10,40 @@ from mintline.errors import Unavailable
 from mintline.messages import Fees
 from mintline.resources import SIGN
 from mintline_broadcaster.noops import ESTIMATE_AGE, Noops
-from mintline_testkit.broadcaster.chain import MemoryChain
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent
+from mintline_testkit.chain import FakeChain
 
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
 
 
-class Priced(MemoryChain):
-    """A chain that remembers what was estimated."""
-
-    def __init__(self) -> None:
-        super().__init__(decode=lambda raw: pytest.fail(raw.hex()))
-        self.estimates: list[Call] = []
-
-    async def estimate_gas(self, call: Call) -> int:
-        self.estimates.append(call)
-        return await super().estimate_gas(call)
+@pytest.fixture
+def chain() -> FakeChain:
+    return FakeChain(yields=True)
 
 
 @pytest.fixture
-def chain() -> Priced:
-    return Priced()
-
-
-@pytest.fixture
-def noops(harness: Harness, chain: Priced) -> Noops:
+def noops(harness: Harness, chain: FakeChain) -> Noops:
     bound = GasBound("MINTLINE_MAX_TRANSFER_GAS", 100_000)
     return Noops(chain=chain, outbox=harness.queues, caps=harness.caps, gas=bound)
 
 
 async def test_noop__when_its_gas_is_estimated__then_for_a_transfer_of_nothing_to_oneself(
-    harness: Harness, chain: Priced, noops: Noops
+    harness: Harness, chain: FakeChain, noops: Noops
 ) -> None:
     intent = mint_intent(nonce=4)
 
     await noops.fill(harness.reserved(intent), now=0)
 
-    assert chain.estimates == [Call(sender=intent.signer.address, to=intent.signer.address, data=b"")]
+    assert [call for call, _ in chain.estimates] == [
+        Call(sender=intent.signer.address, to=intent.signer.address, data=b"")
+    ]
     [noop] = await harness.sent_to(SIGN)
     assert noop.gas == 25_200
 
 
 async def test_noops__when_many_are_wanted_within_a_minute__then_one_estimate_serves_them(
-    harness: Harness, chain: Priced, noops: Noops
+    harness: Harness, chain: FakeChain, noops: Noops
 ) -> None:
     for nonce in range(5):
         await noops.fill(harness.reserved(mint_intent(nonce)), now=nonce * 1000, fees=FEES)
@@ -66,7 +56,7 @@ async def test_noops__when_many_are_wanted_within_a_minute__then_one_estimate_se
 
 
 async def test_noop__when_it_needs_more_gas_than_allowed__then_it_waits_for_the_bound(
-    harness: Harness, chain: Priced, noops: Noops
+    harness: Harness, chain: FakeChain, noops: Noops
 ) -> None:
     chain.transfer_gas = 100_000
 
@@ -77,7 +67,7 @@ async def test_noop__when_it_needs_more_gas_than_allowed__then_it_waits_for_the_
 
 
 async def test_noop__when_the_node_refuses_to_estimate_it__then_it_waits(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch, chain: Priced, noops: Noops
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, chain: FakeChain, noops: Noops
 ) -> None:
     async def refuse(_: Call) -> int:
         raise CallReverted(None, "no")

@@ -236,7 +236,7 @@ async def test_token__when_its_item_was_set_aside__then_the_chain_tells_whose_it
     await expired_voucher(harness, mint_intent())
     made = harness.redeemed(mint_intent(), block=8)
     harness.store.digests.clear()
-    harness.chain.minted[made.contract, made.token_id] = mint_intent().voucher.metadata_digest
+    harness.chain.token_digests[made.contract, made.token_id] = mint_intent().voucher.metadata_digest
     await harness.sweeper(store=UnreadableTokens(harness.store) if unreadable else None).sweep()
     assert (harness.mint(mint_intent()).status, harness.mint(mint_intent()).problem) == (
         MintStatus.FINALIZED,
@@ -250,7 +250,7 @@ async def test_token__when_its_item_was_set_aside_and_it_is_anothers__then_its_m
     await expired_voucher(harness, mint_intent())
     made = harness.redeemed(mint_intent(), block=8)
     harness.store.digests.clear()
-    harness.chain.minted[made.contract, made.token_id] = b"\x01" * 32
+    harness.chain.token_digests[made.contract, made.token_id] = b"\x01" * 32
     await harness.sweep()
     problem = harness.mint(mint_intent()).problem
     assert problem is not None
@@ -270,7 +270,7 @@ async def test_token__when_neither_index_nor_chain_can_tell__then_nothing_ends(
     await harness.sweeper(chain=SilentChain(harness.chain) if silent else None).sweep()
     assert harness.mint(mint_intent()).status is MintStatus.ISSUED
     harness.chain.stateless = False
-    harness.chain.minted[mint_intent().contract, mint_intent().voucher.token_id] = (
+    harness.chain.token_digests[mint_intent().contract, mint_intent().voucher.token_id] = (
         mint_intent().voucher.metadata_digest
     )
     await harness.sweep(after=sweeping.RESTING_SECONDS)
@@ -281,7 +281,7 @@ async def test_voucher__when_its_transfer_was_set_aside__then_it_does_not_expire
     harness: Harness,
 ) -> None:
     await expired_voucher(harness, mint_intent())
-    harness.chain.minted[mint_intent().contract, mint_intent().voucher.token_id] = (
+    harness.chain.token_digests[mint_intent().contract, mint_intent().voucher.token_id] = (
         mint_intent().voucher.metadata_digest
     )
     await harness.sweep()
@@ -296,7 +296,7 @@ async def test_front_run__when_its_transfer_was_set_aside__then_the_mint_waits_f
     harness: Harness, *, stopped: bool
 ) -> None:
     await nonce_lost(harness, mint_intent(), stopped=stopped)
-    harness.chain.minted[mint_intent().contract, mint_intent().voucher.token_id] = (
+    harness.chain.token_digests[mint_intent().contract, mint_intent().voucher.token_id] = (
         mint_intent().voucher.metadata_digest
     )
     harness.store.indexed = replace(harness.chain.finalize(), number=8)

@@ -154,7 +154,7 @@ async def played(line: Pipeline, scene: str) -> dict[str, Any]:
     harness = line.harness
     return {
         "statuses": {mint_id: harness.stands(mint_id).status for mint_id in harness.store.mints},
-        "nonces": dict(harness.chain.nonces),
+        "nonces": dict(harness.chain.counts),
         "pool": dict(harness.chain.pool),
         "open": harness.open(),
     }

@@ -24,10 +24,10 @@ from mintline_broadcaster.on_record import OutcomeRefused
 from mintline_broadcaster.ports import Final
 from mintline_broadcaster.settle_from_index import settle_from_index
 from mintline_broadcaster.vouchers import expire, expired, issue, refuse_voucher, relay
-from mintline_testkit.broadcaster.chain import Decoded, MemoryChain
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
 from mintline_testkit.broadcaster.vouchers import MemoryVoucherStore
-from mintline_testkit.constants import CONTRACT, GWEI
+from mintline_testkit.chain import Decoded, FakeChain
+from mintline_testkit.constants import CONTRACT, ETHER, GWEI
 
 NOW = 1_700_000_000_000
 DEADLINE = NOW // 1000 + 3600
@@ -105,7 +105,9 @@ def made_in_block(block: int, recipient: str) -> Transfer:
 class Harness:
     now: int = NOW
     store: MemoryTransactionStore = field(default_factory=MemoryTransactionStore)
-    chain: MemoryChain = field(default_factory=lambda: MemoryChain(decoded))
+    chain: FakeChain = field(
+        default_factory=lambda: FakeChain(decode=decoded, default_balance=ETHER, yields=True)
+    )
 
     def __post_init__(self) -> None:
         self.vouchers = MemoryVoucherStore(self.store)
@@ -345,7 +347,7 @@ async def test_transaction__when_it_is_mined_already__then_it_is_no_problem(line
 async def test_transaction__when_the_pool_is_full__then_it_is_sent_again_later(line: Harness) -> None:
     line.put(MintStatus.ISSUED)
     line.chain.pool_size = 0
-    line.chain.nonces[USER] = 0
+    line.chain.counts[USER] = 0
 
     with pytest.raises(Throttled):
         await line.relay(transaction(nonce=1))

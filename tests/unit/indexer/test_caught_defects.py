@@ -20,8 +20,8 @@ from mintline_indexer.effects import Facts, TransactionEnded, effects_of_block
 from mintline_indexer.follow import Follower
 from mintline_indexer.store_port import Outcome, Progress, ReopenedMint, ReopenedTransaction, Write
 from mintline_indexer.transaction_results import one_each
+from mintline_testkit.chain import FakeChain
 from mintline_testkit.constants import CONTRACT
-from mintline_testkit.indexer.chain import MemoryChain
 from mintline_testkit.indexer.harness import Harness
 from mintline_testkit.indexer.store import MemoryStore
 
@@ -121,7 +121,7 @@ def test_effects__when_a_node_gives_events_out_of_order__then_they_follow_their_
     assert isinstance(effects[-1], TransactionEnded)
 
 
-class Ranges(MemoryChain):
+class Ranges(FakeChain):
     """A chain that keeps which ranges it was asked for."""
 
     def __init__(self) -> None:
@@ -150,7 +150,7 @@ async def test_backfill__when_it_reads_ranges__then_none_is_wider_than_it_may_be
     assert chain.ranges[-1][1] == chain.finalized - whole
 
 
-class Forked(MemoryChain):
+class Forked(FakeChain):
     """A chain whose canonical block of one number, or whose majority, is another than the index has."""
 
     other: int | None = None

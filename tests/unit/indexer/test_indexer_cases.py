@@ -13,8 +13,8 @@ from mintline.messages import ReviewMint, decode
 from mintline.resources import BROADCAST
 from mintline.states import MintStatus, TransactionState
 from mintline_indexer.store_port import Progress, TokenKey, Write
+from mintline_testkit.chain import Move, Sent
 from mintline_testkit.constants import CONTRACT
-from mintline_testkit.indexer.chain import Move, Sent
 from mintline_testkit.indexer.harness import Harness
 from mintline_testkit.indexer.polling import catch_up
 from mintline_testkit.indexer.store import MemoryStore

@@ -22,8 +22,8 @@ from mintline_indexer.chain_port import TransferEvent
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, TokenKey
+from mintline_testkit.chain import FakeChain, Mined, Move, Sent
 from mintline_testkit.constants import CHAIN_ID
-from mintline_testkit.indexer.chain import MemoryChain, Mined, Move, Sent
 from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
 
 FINALITY = 4
@@ -67,7 +67,7 @@ class Harness:
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
-        self.chain = MemoryChain(finality=FINALITY, widest=self.rng.choice([1, 3, 100]))
+        self.chain = FakeChain(finality=FINALITY, widest=self.rng.choice([1, 3, 100]))
         self.attempts: dict[bytes, Attempted] = {}
         self.store = MemoryStore(attempt_table=self.attempts)
         self.collections = MemoryCollectionRegistry()

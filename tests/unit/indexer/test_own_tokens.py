@@ -12,8 +12,8 @@ from mintline.records import TOKEN_TAKEN, Mint
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import NOT_DONE
 from mintline_indexer.store_port import TokenKey
+from mintline_testkit.chain import Move, Sent
 from mintline_testkit.constants import CONTRACT
-from mintline_testkit.indexer.chain import Move, Sent
 from mintline_testkit.indexer.harness import Harness
 from mintline_testkit.indexer.polling import catch_up
 

@@ -12,8 +12,8 @@ from mintline.errors import Unavailable
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Progress, TokenKey, Write
+from mintline_testkit.chain import FakeChain, Move, Sent
 from mintline_testkit.constants import CONTRACT
-from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
 from mintline_testkit.indexer.polling import catch_up
 from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
 
@@ -33,7 +33,7 @@ class Breaking(MemoryStore):
         await super().commit(progress, write)
 
 
-def indexer(chain: MemoryChain, store: MemoryStore) -> Indexer:
+def indexer(chain: FakeChain, store: MemoryStore) -> Indexer:
     return Indexer(
         chain=chain,
         store=store,
@@ -57,8 +57,8 @@ def crowd() -> list[Sent]:
     return [Sent(b"\1" * 32, CONTRACT, mints), Sent(b"\2" * 32, CONTRACT, moves)]
 
 
-async def broken_off() -> tuple[MemoryChain, Breaking]:
-    chain, store = MemoryChain(), Breaking()
+async def broken_off() -> tuple[FakeChain, Breaking]:
+    chain, store = FakeChain(), Breaking()
     await catch_up(indexer(chain, store))
     chain.mine(crowd())
     with pytest.raises(Unavailable):

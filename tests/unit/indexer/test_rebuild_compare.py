@@ -14,7 +14,7 @@ from mintline.states import MintStatus, TransactionState
 from mintline_indexer.dynamo_items import token_item, transfer_item
 from mintline_indexer.store_port import TokenKey
 from mintline_ops.index.rebuild import Difference, Rebuild
-from mintline_testkit.indexer.chain import Move, Sent
+from mintline_testkit.chain import Move, Sent
 from mintline_testkit.indexer.harness import Harness
 
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_indexer.store_port import TokenKey
+from mintline_testkit.chain import Move, Sent
 from mintline_testkit.constants import CONTRACT
-from mintline_testkit.indexer.chain import Move, Sent
 from mintline_testkit.indexer.harness import Harness
 from mintline_testkit.indexer.polling import catch_up
 

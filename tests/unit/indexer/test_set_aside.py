@@ -22,8 +22,8 @@ from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.store_port import Poisoned, Progress, TokenKey, Write
+from mintline_testkit.chain import Move, Sent
 from mintline_testkit.constants import CONTRACT
-from mintline_testkit.indexer.chain import Move, Sent
 from mintline_testkit.indexer.harness import Harness
 from mintline_testkit.indexer.store import MemoryStore
 

@@ -19,8 +19,8 @@ from mintline.transaction_records import NOT_DONE, Place
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, Progress, TokenKey, UndoRecord, Write
+from mintline_testkit.chain import Move, Sent
 from mintline_testkit.constants import CONTRACT
-from mintline_testkit.indexer.chain import Move, Sent
 from mintline_testkit.indexer.harness import Harness
 from mintline_testkit.indexer.polling import catch_up
 from mintline_testkit.indexer.store import MemoryStore

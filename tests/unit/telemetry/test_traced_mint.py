@@ -44,13 +44,10 @@ from mintline_signer.host.service import handle as sign
 from mintline_signer.protocol import Sign, Signed, WrappedKey
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
-from mintline_testkit.broadcaster.chain import Decoded
-from mintline_testkit.broadcaster.chain import MemoryChain as MemoryNode
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
-from mintline_testkit.builder import chain as builder_chain
 from mintline_testkit.builder import tables as builder_tables
+from mintline_testkit.chain import Decoded, FakeChain, Move, Sent
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
-from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
 from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
 from mintline_testkit.queues import MemoryQueues
 from mintline_testkit.user_pool import UserPool
@@ -176,7 +173,7 @@ class Pipeline:
             transactions=self.ledger.transactions,
             authorizations=self.ledger.authorizations,
         )
-        chain = builder_chain.MemoryChain(clock=lambda: 1_795_398_655.0)
+        chain = FakeChain(clock=lambda: 1_795_398_655.0)
         chain.codes[CONTRACT] = b"\x00"
         for mint in self.mints.values():
             chain.balances[mint.wallet] = 10**18
@@ -222,7 +219,7 @@ class Pipeline:
         await self.consume("signer-host", SIGN, handle)
 
     async def broadcast(self) -> None:
-        node, caps = MemoryNode(read), FeeCaps(10**11, 10**10)
+        node, caps = FakeChain(decode=read, default_balance=10**18, yields=True), FeeCaps(10**11, 10**10)
 
         async def handle(message: AnyMessage) -> None:
             assert isinstance(message, Broadcast)
@@ -236,7 +233,7 @@ class Pipeline:
 
     async def index(self) -> None:
         store = Store(mint_table=self.mints, transaction_table=self.ledger.transactions)
-        chain = MemoryChain()
+        chain = FakeChain()
         store.ledger = self.ledger
         indexer = Indexer(
             chain=chain,

@@ -42,7 +42,6 @@ from mintline_api.limits.gas import GasBudget
 from mintline_api.limits.rates import Rates
 from mintline_api.metrics import Metrics
 from mintline_api.settings import Settings
-from mintline_testkit.api.chain import MemoryChain
 from mintline_testkit.api.clients import MemoryClientUse, MemoryRegistry
 from mintline_testkit.api.index import MemoryIndex, MemoryMetadata
 from mintline_testkit.api.operations import MemoryMints, MemoryOutbox, MemoryTokenIds
@@ -56,6 +55,7 @@ from mintline_testkit.api.users import (
     MemoryUserPool,
 )
 from mintline_testkit.api.wallets import MemoryKeys, MemoryLinks, MemoryWallets
+from mintline_testkit.chain import FakeChain
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.user_pool import CLIENT_ID, ISSUER, START, UserPool
 
@@ -100,7 +100,7 @@ class Harness:
     token_ids: MemoryTokenIds = field(default_factory=MemoryTokenIds)
     wallets: MemoryWallets = field(default_factory=MemoryWallets)
     links: MemoryLinks = field(default_factory=lambda: MemoryLinks(chain_id=CHAIN_ID))
-    chain: MemoryChain | None = field(default_factory=MemoryChain)
+    chain: FakeChain | None = field(default_factory=lambda: FakeChain(minimum_tip=10**8))
     keys: MemoryKeys = field(default_factory=lambda: MemoryKeys(chain_id=CHAIN_ID))
     index: MemoryIndex = field(default_factory=MemoryIndex)
     metadata: MemoryMetadata = field(default_factory=MemoryMetadata)

@@ -33,10 +33,10 @@ from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.monitor import TransactionMonitor
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.sweep import Sweeper
-from mintline_testkit.broadcaster.chain import MemoryChain
 from mintline_testkit.broadcaster.intents import read, sign
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
-from mintline_testkit.constants import GWEI
+from mintline_testkit.chain import FakeChain
+from mintline_testkit.constants import ETHER, GWEI
 from mintline_testkit.queues import MemoryQueues
 
 NOW = 1_700_000_000_000
@@ -50,7 +50,9 @@ class Harness:
 
     now: int = NOW
     store: MemoryTransactionStore = field(default_factory=MemoryTransactionStore)
-    chain: MemoryChain = field(default_factory=lambda: MemoryChain(read))
+    chain: FakeChain = field(
+        default_factory=lambda: FakeChain(decode=read, default_balance=ETHER, yields=True)
+    )
     caps: FeeCaps = field(default_factory=lambda: FeeCaps(100 * GWEI, 50 * GWEI))
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from mintline.messages import (
     decode,
     encode,
 )
-from mintline_testkit.broadcaster.chain import Decoded
+from mintline_testkit.chain import Decoded
 from mintline_testkit.constants import CONTRACT, GWEI
 
 

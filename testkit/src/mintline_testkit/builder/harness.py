@@ -25,7 +25,6 @@ from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import Refill, TopUpPolicy
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Account
-from mintline_testkit.builder.chain import MemoryChain
 from mintline_testkit.builder.tables import (
     MemoryAccounts,
     MemoryMetadata,
@@ -33,7 +32,8 @@ from mintline_testkit.builder.tables import (
     MemoryOutbox,
     MemoryTables,
 )
-from mintline_testkit.constants import CHAIN_ID, CONTRACT, ETHER
+from mintline_testkit.chain import FakeChain
+from mintline_testkit.constants import CHAIN_ID, CONTRACT, ETHER, GWEI
 
 METADATA = '{"name":"A picture"}'
 
@@ -77,7 +77,7 @@ class Harness:
     """Everything around one or more builders, in memory."""
 
     tables: MemoryTables = field(default_factory=MemoryTables)
-    chain: MemoryChain = field(default_factory=MemoryChain)
+    chain: FakeChain = field(default_factory=lambda: FakeChain(minimum_tip=GWEI))
     outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
     metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
     now: float = 1_700_000_000.0

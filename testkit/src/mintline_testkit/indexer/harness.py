@@ -24,8 +24,8 @@ from mintline_indexer.chain_port import Block, Event
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, Progress, Store
+from mintline_testkit.chain import FakeChain, Move, Sent
 from mintline_testkit.constants import CONTRACT
-from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
 from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
 from mintline_testkit.queues import MemoryQueues
 
@@ -36,7 +36,7 @@ FINALITY = 3
 StoreT = TypeVar("StoreT", bound=MemoryStore)
 
 
-class DoubtfulChain(MemoryChain):
+class DoubtfulChain(FakeChain):
     """Answers the first `empty` questions for events with none at all, and lacks the `missing` blocks."""
 
     empty = 0

@@ -1,10 +1,10 @@
-"""A chain in memory that reorganizes on demand."""
+"""The blocks of the fake chain, which reorganizes on demand."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from mintline.eth import ZERO_ADDRESS, keccak256
 from mintline.records import Problem
@@ -55,18 +55,30 @@ class Mined:
     outcomes: Mapping[bytes, TransactionOutcome]
 
 
-class MemoryChain:
-    """A chain under the test's control. `finality` is the depth in blocks at which a block is final."""
+def _genesis() -> list[Mined]:
+    return [Mined(Block(0, bytes(32), bytes(32), 1_000, bytes(BLOOM_BYTES), ()), (), {})]
 
-    def __init__(self, *, finality: int = 4, widest: int = 1000) -> None:
-        self._finality = finality
-        self._widest = widest
+
+@dataclass(kw_only=True)
+class Blocks:
+    """The blocks, and what happened in them."""
+
+    finality: int = 4
+    """The depth in blocks at which a block is final."""
+    widest: int = 1000
+    """How many blocks a request for events may name."""
+    finalized: int = 0
+    """The number of the newest final block."""
+    mined: list[Mined] = field(default_factory=_genesis)
+
+    def __post_init__(self) -> None:
         self._forks = 0
-        self.finalized = 0
-        """The number of the newest final block."""
-        genesis = Block(0, bytes(32), bytes(32), 1_000, bytes(BLOOM_BYTES), ())
-        self.mined: list[Mined] = [Mined(genesis, (), {})]
-        self._by_hash = {genesis.hash: self.mined[0]}
+        self._by_hash = {mined.block.hash: mined for mined in self.mined}
+
+    @property
+    def number(self) -> int:
+        """The latest block's number."""
+        return self.mined[-1].block.number
 
     @property
     def several(self) -> bool:
@@ -77,8 +89,8 @@ class MemoryChain:
         """Tell whether the present branch has this block."""
         return block.number < len(self.mined) and self.mined[block.number].block.hash == block.hash
 
-    def mine(self, sent: Sequence[Sent] = ()) -> Mined:
-        """Put a block with these transactions on top."""
+    def add_block(self, sent: Sequence[Sent], *, timestamp: int | None = None) -> Mined:
+        """Put a block with these transactions on top, a second after its parent unless a time is given."""
         parent = self.mined[-1].block
         number = parent.number + 1
         seed = b"".join([parent.hash, number.to_bytes(8, "big"), self._forks.to_bytes(8, "big")])
@@ -88,7 +100,7 @@ class MemoryChain:
             number=number,
             hash=block_hash,
             parent_hash=parent.hash,
-            timestamp=parent.timestamp + 1,
+            timestamp=parent.timestamp + 1 if timestamp is None else timestamp,
             logs_bloom=_bloom(events),
             transactions=tuple(BlockTransaction(tx.hash, tx.to) for tx in sent),
         )
@@ -100,7 +112,7 @@ class MemoryChain:
         mined = Mined(block, events, outcomes)
         self.mined.append(mined)
         self._by_hash[block_hash] = mined
-        self.finalized = max(self.finalized, number - self._finality)
+        self.finalized = max(self.finalized, number - self.finality)
         return mined
 
     def drop(self, depth: int) -> None:
@@ -136,8 +148,8 @@ class MemoryChain:
 
     async def events_between(self, first: int, last: int, contracts: Sequence[str]) -> Sequence[Event]:
         """Return the events of a range no wider than the provider's limit."""
-        if last - first + 1 > self._widest:
-            raise RangeTooWide(f"more than {self._widest} blocks")
+        if last - first + 1 > self.widest:
+            raise RangeTooWide(f"more than {self.widest} blocks")
         found = (event for mined in self.mined[first : last + 1] for event in mined.events)
         return [event for event in found if event.contract in contracts]
 

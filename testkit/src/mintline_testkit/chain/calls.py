@@ -1,31 +1,25 @@
-"""The builder's chain in memory: balances, counts, and simulations by rule."""
+"""Calls on the fake chain, and the gas that they need, by rule."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import Call, CallReverted, Overrides
 from mintline.chain.collection import Revert
-from mintline.eth import HAS_ROLE_SELECTOR, MINT_BATCH_SELECTOR, address_word, word
+from mintline.eth import HAS_ROLE_SELECTOR, MINT_BATCH_SELECTOR, address_word, selector, word
+from mintline_testkit.chain.accounts import Accounts
+
+_IS_VALID_SIGNATURE = selector("isValidSignature(bytes32,bytes)")
 
 
-@dataclass
-class MemoryChain:
-    """A chain that holds balances and counts, and simulates by rule."""
+@dataclass(kw_only=True)
+class Calls(Accounts):
+    """Simulates calls by rule, and keeps them."""
 
-    balances: dict[str, int] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    codes: dict[str, bytes] = field(default_factory=dict)
-    market: FeeMarket = field(default_factory=lambda: FeeMarket(base_fee=10**9, priority_fee=10**9))
+    accepts: dict[str, set[bytes]] = field(default_factory=dict)
+    """The digests whose signatures contract wallets accept, by wallet (EIP-1271)."""
     gas: int = 100_000
     """What any call with data needs."""
-    block_gas: int = 60_000_000
-    """The gas limit of a block."""
-    transfer_gas: int = 21_000
-    """What a transfer needs."""
     new_account_gas: int = 0
     """What a transfer needs on top if its recipient does not exist: 183,600 on Amsterdam (EIP-8037)."""
     reverts: dict[str, CallReverted] = field(default_factory=dict)
@@ -42,37 +36,15 @@ class MemoryChain:
     """What each line of a batch needs on top."""
     issues: bool = True
     """Whether the issuer has its role, at any contract."""
-    clock: Callable[[], float] = time.time
-    """The latest block's timestamp, in Unix seconds."""
     calls: list[tuple[Call, Overrides]] = field(default_factory=list)
     estimates: list[tuple[Call, Overrides]] = field(default_factory=list)
 
-    async def balance(self, address: str) -> int:
-        """Return a balance in wei."""
-        return self.balances.get(address, 0)
-
-    async def transaction_count(self, address: str) -> int:
-        """Return how many of an account's transactions are mined."""
-        return self.counts.get(address, 0)
-
-    async def code(self, address: str) -> bytes:
-        """Return an account's code."""
-        return self.codes.get(address, b"")
-
-    async def time(self) -> int:
-        """Return the latest block's timestamp."""
-        return int(self.clock())
-
-    async def block_gas_limit(self) -> int:
-        """Return the latest block's gas limit."""
-        return self.block_gas
-
-    async def fees(self) -> FeeMarket:
-        """Return what the next block asks."""
-        return self.market
-
     async def call(self, call: Call, *, overrides: Overrides | None = None) -> bytes:
         """Run a call by rule."""
+        await self._respond()
+        if call.data.startswith(_IS_VALID_SIGNATURE):
+            accepted = call.to is not None and call.data[4:36] in self.accepts.get(call.to, ())
+            return (_IS_VALID_SIGNATURE if accepted else bytes.fromhex("ffffffff")) + bytes(28)
         if call.data.startswith(HAS_ROLE_SELECTOR):
             return word(int(self.issues))
         self.calls.append((call, overrides or {}))
@@ -84,6 +56,7 @@ class MemoryChain:
     ) -> int:
         """Return the gas that a call needs: the word of one node, however much that is."""
         del most
+        await self._respond()
         self.estimates.append((call, overrides or {}))
         self._check(call)
         if call.data or call.to is None:
@@ -93,7 +66,7 @@ class MemoryChain:
                 + lines * self.line_gas
                 + sum(more for named, more in self.code_gas.items() if _names(call, named))
             )
-        exists = self.balances.get(call.to) or self.counts.get(call.to) or self.codes.get(call.to)
+        exists = self._balance(call.to) or self.counts[call.to] or self.codes.get(call.to)
         return self.transfer_gas + (0 if exists else self.new_account_gas)
 
     def _check(self, call: Call) -> None:
