@@ -11,7 +11,7 @@ from mintline_cli.execution import execute
 from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, RpcUrls, State, target_of
 from mintline_cli.output import Screen
 from mintline_ops.index.check import check
-from mintline_ops.index.rebuild import Difference
+from mintline_ops.index.items import Difference
 from mintline_ops.run_file import DEFAULT_STATE
 
 app = typer.Typer(

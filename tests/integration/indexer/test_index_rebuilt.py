@@ -18,7 +18,8 @@ from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.node_chain import NodeChain
 from mintline_ops.deployments import Records
-from mintline_ops.index.rebuild import Difference, Rebuild
+from mintline_ops.index.items import Difference
+from mintline_ops.index.rebuild import Rebuild
 from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.indexer.polling import catch_up
 

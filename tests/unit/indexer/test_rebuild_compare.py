@@ -13,7 +13,8 @@ from mintline.resources import BLOCKS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS, T
 from mintline.states import MintStatus, TransactionState
 from mintline_indexer.dynamo_items import token_item, transfer_item
 from mintline_indexer.store_port import TokenKey
-from mintline_ops.index.rebuild import Difference, Rebuild
+from mintline_ops.index.items import Difference
+from mintline_ops.index.rebuild import Rebuild
 from mintline_testkit.chain import Move, Sent
 from mintline_testkit.indexer.harness import Harness
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
 from mintline_indexer.node_chain import NodeChain
 from mintline_ops.deployments import Target, open_chain, open_records
-from mintline_ops.index.rebuild import Difference, Rebuild
+from mintline_ops.index.items import Difference
+from mintline_ops.index.rebuild import Rebuild
 from mintline_ops.index.repair import repair_index
 
 

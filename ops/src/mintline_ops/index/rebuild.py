@@ -7,12 +7,9 @@ collections there are, and which transactions belong to which operations: neithe
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -21,149 +18,26 @@ from mintline.aws.records import row_place
 from mintline.aws.standing import standing
 from mintline.clock import UnixMs, monotonic
 from mintline.errors import Misconfigured, Unavailable, Unreadable
-from mintline.records import Operation, canonical_json, scoped
-from mintline.resources import BLOCKS, COLLECTIONS, MINTS, TOKENS, TRANSFERS, Table
+from mintline.records import Operation, scoped
+from mintline.resources import BLOCKS, COLLECTIONS, MINTS, TOKENS, TRANSFERS
 from mintline.set_aside import SetAside
-from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction, as_far_as_any, carried_by
+from mintline.states import MintStatus
 from mintline_indexer.chain_port import ChainReader
-from mintline_indexer.dynamo_items import token_item, transfer_item
 from mintline_indexer.dynamo_store import DynamoStore
-from mintline_indexer.in_memory_store import InMemoryStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.store_port import Attempted, CollectionRegistry, Progress, TokenKey, UndoRecord
+from mintline_indexer.store_port import CollectionRegistry, Progress, TokenKey
 from mintline_ops.deployments import Records
+from mintline_ops.index.items import Difference, ItemKey, keyed, outcome_item, undo_item
+from mintline_ops.index.replay_store import ReplayStore
 
 WIDEST = 2_000
 ATTEMPTS = 50
-"""Looks for a moment at which both indexes stand at the same block."""
+"""Attempts at a moment at which both indexes stand at the same block."""
 BATCH = 100
 """Operations that are read at once."""
 PAUSE = 0.1
 """Seconds between two of them."""
-
-ItemKey = tuple[str, str, str]
-"""Table, partition key, sort key (empty for a table without one)."""
-OUTCOME = ("tx_hash", "block_number", "block_hash", "problem")
-
-
-class ReplayStore(InMemoryStore):
-    """A store in memory that knows operations and transactions as they were before the chain decided."""
-
-    live: DynamoStore
-
-    async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
-        """Return what the transactions are attempts at, and bring that in with what it is for."""
-        attempted = await self.live.attempts(tx_hashes)
-        ids = {attempt.mint_id for attempt in attempted.values() if attempt.mint_id is not None}
-        places = {attempt.place for attempt in attempted.values() if attempt.place is not None}
-        for transaction in (await self.live.transactions(places)).values():
-            self._undecide(transaction)
-            ids |= set(transaction.operations)
-        await self._bring_in(ids)
-        return attempted
-
-    async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
-        """Return whose vouchers are for these tokens, and bring those mints in."""
-        found = await self.live.vouchers(keys)
-        await self._bring_in(found.values())
-        return found
-
-    async def _bring_in(self, operation_ids: Iterable[str]) -> None:
-        new = set(operation_ids) - self.mint_table.keys() - self.token_operation_table.keys()
-        operations = await self.live.operations(sorted(new))
-        carrying = {place for one in operations.values() if (place := carried_by(one)) is not None}
-        for transaction in (await self.live.transactions(carrying - self.transaction_table.keys())).values():
-            self._undecide(transaction)
-        for operation in operations.values():
-            undecided: dict[str, object] = dict.fromkeys(OUTCOME) | {"status": MintStatus.SUBMITTED}
-            if carried_by(operation) in self.transaction_table:
-                # The rest is read off its transaction.
-                undecided |= {"status": MintStatus.BUILT, "attempts": ()}
-            self.keep(operation.evolve(**undecided))
-
-    def _undecide(self, transaction: Transaction) -> None:
-        """Take a transaction in as it was before it was mined; of one that is there, new attempts."""
-        known = self.transaction_table.get(transaction.place)
-        undecided = dict.fromkeys(("outcome", "not_made", *OUTCOME)) | {"state": TransactionState.SUBMITTED}
-        self.transaction_table[transaction.place] = (
-            transaction.evolve(**undecided) if known is None else known.evolve(attempts=transaction.attempts)
-        )
-
-    def items(self) -> Iterator[tuple[ItemKey, Item]]:
-        """Yield the index as the tables would hold it."""
-        for token in self.token_table.values():
-            yield keyed(TOKENS, token_item(token))
-        for transfer in self.transfer_table.values():
-            yield keyed(TRANSFERS, transfer_item(transfer))
-        for operation in (*self.mint_table.values(), *self.token_operation_table.values()):
-            if (outcome := outcome_item(as_far_as_any(operation, self.transaction_table))) is not None:
-                yield keyed(MINTS, outcome)
-
-    def digest(self) -> str:
-        """Return the SHA-256 of every item in the order of keys: alike for indexes that are alike."""
-        hashed = hashlib.sha256()
-        for _, item in sorted(self.items(), key=lambda pair: pair[0]):
-            hashed.update(canonical_json(item).encode() + b"\n")
-        return hashed.hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One item that is not the same in both; None where there is none."""
-
-    key: ItemKey
-    kept: Item | None
-    rebuilt: Item | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the difference as JSON values."""
-        table, partition, sort = self.key
-        return {
-            "table": table,
-            "key": [partition, sort] if sort else [partition],
-            "fields": self.fields(),
-            "kept": self.kept,
-            "rebuilt": self.rebuilt,
-        }
-
-    def fields(self) -> list[str]:
-        """Return the attributes that differ; none if the whole item is on one side only."""
-        if self.kept is None or self.rebuilt is None:
-            return []
-        names = self.kept.keys() | self.rebuilt.keys()
-        return sorted(name for name in names if self.kept.get(name) != self.rebuilt.get(name))
-
-
-def keyed(table: Table, item: Item) -> tuple[ItemKey, Item]:
-    """Return an item with its key."""
-    sort = str(item[table.sort.name]) if table.sort is not None else ""
-    return (table.name, str(item[table.partition.name]), sort), item
-
-
-def outcome_item(operation: Operation) -> Item | None:
-    """Return what the chain decided about an operation, None if it has not.
-
-    Mined and finalized are one: the two indexes may see finality at different moments.
-    """
-    if operation.status not in (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED):
-        return None
-    reverted = operation.status is MintStatus.REVERTED
-    return {
-        "mint_id": operation.operation_id,
-        "outcome": "reverted" if reverted else "mined",
-        "tx_hash": "0x" + operation.tx_hash.hex() if operation.tx_hash else None,
-        "block_number": operation.block_number,
-        "block_hash": "0x" + operation.block_hash.hex() if operation.block_hash else None,
-        "problem": operation.problem.model_dump() if operation.problem else None,
-    }
-
-
-def undo_item(undo_record: UndoRecord) -> Item:
-    """Return the part of an undo record that a wrong token changes: the tokens as they were, by key."""
-    tokens: Item = undo_record.model_dump(mode="json", include={"tokens"})
-    return tokens
 
 
 class Rebuild:
@@ -220,7 +94,7 @@ class Rebuild:
                 suspects.add(key)
         return (await self.at_one_block(suspects))[1]
 
-    async def _kept(self) -> Any:
+    async def _kept(self) -> AsyncIterator[tuple[ItemKey, Item]]:
         for table in (TOKENS, TRANSFERS):
             async for item in self._records.every(table):
                 key, _ = keyed(table, item)
@@ -241,11 +115,11 @@ class Rebuild:
         """Return what the chain decided about operations of this chain, as far as a rebuild meets it."""
         operations = await asyncio.gather(*map(self._operation, items))
         seen = (
-            one
-            for one in operations
-            if one is not None and one.chain_id == self._chain_id and self._may_see(one)
+            operation
+            for operation in operations
+            if operation is not None and operation.chain_id == self._chain_id and self._may_see(operation)
         )
-        return [outcome for one in seen if (outcome := outcome_item(one)) is not None]
+        return [outcome for operation in seen if (outcome := outcome_item(operation)) is not None]
 
     async def _operation(self, item: Item) -> Operation | None:
         """Return an operation as it stands; None if unreadable, which is noted: `reconcile` names it."""
@@ -272,10 +146,10 @@ class Rebuild:
             self._check_collections(progress)
             if progress.partial is None and progress.head == self._own().head:
                 kept = await self._read(wanted)
-                found = [Difference(key, kept.get(key), rebuilt) for key, rebuilt in self._rebuilt(wanted)]
-                found += await self._undo_records()
+                pairs = [Difference(key, kept.get(key), rebuilt) for key, rebuilt in self._rebuilt(wanted)]
+                pairs += await self._undo_records()
                 if (await self._progress()).revision == progress.revision:
-                    return progress, [each for each in found if each.kept != each.rebuilt]
+                    return progress, [pair for pair in pairs if pair.kept != pair.rebuilt]
             await self._sleep(PAUSE)
         why = "is an indexer running, and not behind or halted?"
         raise Unavailable(f"the index never stood at the chain's head: {why}")
@@ -346,5 +220,5 @@ class Rebuild:
         return progress
 
     def _own(self) -> Progress:
-        assert self.store.progress is not None, "catch_up founds it"
+        assert self.store.progress is not None, "catch_up makes it"
         return self.store.progress

@@ -25,7 +25,8 @@ from mintline.aws.dynamo import (
 )
 from mintline.errors import Unavailable
 from mintline.resources import BLOCKS, CHECKPOINTS, MINTS, TOKENS, TRANSFERS
-from mintline_ops.index.rebuild import Difference, ItemKey, Rebuild
+from mintline_ops.index.items import Difference, ItemKey
+from mintline_ops.index.rebuild import Rebuild
 
 BATCH = 50
 """Items a transaction: undo records can be large, and DynamoDB takes 4 MB at once."""
