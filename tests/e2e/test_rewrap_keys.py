@@ -22,8 +22,8 @@ from mintline_devstack.running_stack import running_stack
 from mintline_ops.aws_clients import AwsCredentials, aws_client
 
 pytestmark = pytest.mark.e2e
-KEYS = 5
-"""The issuer's, the treasury's, the relayer's, the sealing key and the one user's."""
+KEYS = 6
+"""The issuer's, the treasury's, two relayers', the sealing key and the one user's."""
 
 
 @dataclass(frozen=True)
