@@ -216,8 +216,11 @@ async def test_client__when_its_stolen_token_is_sent_to_the_api__may_do_nothing_
         ("POST", "/v1/wallet/links/challenges"),
         ("POST", "/v1/transfers"),
         ("POST", "/v1/burns"),
-        ("POST", f"/v1/mints/{backend.minted.mint_id}/cancel"),
     ):
         url = victim.info["api_url"] + path
         async with victim.session.request(method, url, json={}, headers=headers) as response:
             assert (response.status, (await response.json())["code"]) == (403, "not-for-clients"), path
+    users_mint = f"{victim.info['api_url']}/v1/mints/{backend.minted.mint_id}"
+    for method, url in (("GET", users_mint), ("POST", f"{users_mint}/cancel")):
+        async with victim.session.request(method, url, headers=headers) as response:
+            assert (response.status, (await response.json())["code"]) == (404, "unknown-mint"), url
