@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 
+from mintline.chain.calls import Call
+from mintline.eth import address_word, selector
 from mintline_client.sign_in import client_token, sign_in
 from mintline_ops.users import cognito_client
-from tests.e2e.conftest import User
+from tests.e2e.conftest import User, metadata
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Harness
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
+BUDGET = 100
+"""Mints an hour."""
 PASSWORD = f"Aa1!{secrets.token_urlsafe(24)}"
 
 
@@ -103,3 +107,49 @@ async def test_client__when_it_cancels_before_the_mint_is_in_a_batch__then_it_en
     assert answer.status in (200, 409), answer
     ended = await shop.until(made["mint_id"])
     assert ended["status"] == ("rejected" if answer.status == 200 else "finalized")
+
+
+async def limited_client(harness: Harness, shop: User, **budget: Any) -> User:
+    """Make a client with a budget; the demo client may, by its scope `admin`."""
+    made = await shop.call("POST", "/v1/clients", {"name": "limited", "budget": budget})
+    assert made.status == 201, made
+    tokens = await client_token(
+        harness.session,
+        harness.info,
+        client_id=made.body["client_id"],
+        secret=made.body["client_secret"],
+    )
+    return User(harness.session, harness.info["api_url"], tokens.access_token)
+
+
+async def post_mint(client: User, to: str, number: int) -> tuple[int, str]:
+    """Post a mint once, and return the status with the problem's code or the mint's id."""
+    body = {"recipient": {"address": to}, "metadata": metadata(f"{to} {number}")}
+    answer = await client.call("POST", "/v1/mints", body, idempotency_key=f"{to}-{number}")
+    return answer.status, answer.body.get("code") or answer.body["mint_id"]
+
+
+async def test_client__when_it_asks_for_more_than_its_budget__then_just_the_budget_is_on_chain(
+    harness: Harness, shop: User
+) -> None:
+    contract = harness.info["contract"]
+    limited = await limited_client(harness, shop, mints_per_hour=BUDGET, collections=[contract])
+    to = "0x" + secrets.token_hex(20)
+
+    answers = await asyncio.gather(*(post_mint(limited, to, number) for number in range(BUDGET + 1)))
+
+    accepted = [mint_id for status, mint_id in answers if status == 202]
+    assert [answer for answer in answers if answer[0] != 202] == [(429, "client-budget-reached")]
+    for mint_id in accepted:
+        await limited.until(mint_id, "finalized")
+    data = selector("balanceOf(address)") + address_word(to)
+    balance = await harness.node.call(Call(sender=to, to=contract, data=data))
+    assert int.from_bytes(balance, "big") == len(accepted) == BUDGET
+
+
+async def test_client__when_its_budget_names_other_collections__then_it_mints_in_none_else(
+    harness: Harness, shop: User
+) -> None:
+    elsewhere = await limited_client(harness, shop, collections=[harness.info["relayers"][0]])
+
+    assert await post_mint(elsewhere, "0x" + secrets.token_hex(20), 0) == (403, "collection-not-allowed")
