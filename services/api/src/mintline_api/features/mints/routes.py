@@ -58,7 +58,7 @@ from mintline_api.features.operations.headers import (
     location,
 )
 from mintline_api.features.operations.problems import KEY_REUSED, NOT_CANCELLABLE
-from mintline_api.features.operations.requests import nudges_of, read_submission
+from mintline_api.features.operations.requests import accepted_headers, nudges_of, read_submission
 from mintline_api.features.operations.waiting import has_heard_of, moved_from, rests, wait_for, wished
 from mintline_api.features.pages import read_page
 from mintline_api.features.users.problems import CLIENTS_ONLY, INVALID_EMAIL
@@ -148,10 +148,8 @@ async def create_mint(request: web.Request) -> web.Response:
     mint = accepted.operation
     if submission.client_id is None:
         tell_rate(request, submission.sub)
-    headers = {"Location": f"/v1/mints/{mint.mint_id}"}
-    if accepted.replayed:
-        headers["Idempotent-Replayed"] = "true"
-    else:
+    headers = accepted_headers(accepted, "/v1/mints")
+    if not accepted.replayed:
         request.app[METRICS].stages.reached(MintStatus.ACCEPTED)
     return await _mint_response(request, mint, rests, reader=submission.sub, status=202, headers=headers)
 

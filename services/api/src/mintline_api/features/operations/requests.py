@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from mintline_api.auth.callers import AUTHORIZATIONS, read_caller
 from mintline_api.features.operations.nudges import Nudges
-from mintline_api.features.operations.use_cases import Submission
+from mintline_api.features.operations.ports import OperationT
+from mintline_api.features.operations.use_cases import Accepted, Submission
 from mintline_api.http.context import DEADLINE, GATE, HTTP
 from mintline_api.http.models import NoQuery
 from mintline_api.http.requests import read_body, read_idempotency_key, read_query
@@ -33,6 +34,14 @@ async def read_submission(request: web.Request, model: type[RequestT]) -> Submis
         authorize=await request.app[AUTHORIZATIONS].by(caller.token),
         now=request.app[HTTP].now(),
     )
+
+
+def accepted_headers(accepted: Accepted[OperationT], collection: str) -> dict[str, str]:
+    """Return the headers of an accepted operation, which lies below the path `collection`."""
+    headers = {"Location": f"{collection}/{accepted.operation.operation_id}"}
+    if accepted.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return headers
 
 
 def nudges_of(request: web.Request) -> Nudges:

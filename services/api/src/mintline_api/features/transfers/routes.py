@@ -20,7 +20,7 @@ from mintline_api.features.operations.headers import (
     location,
 )
 from mintline_api.features.operations.problems import KEY_REUSED, NOT_CANCELLABLE
-from mintline_api.features.operations.requests import nudges_of, read_submission
+from mintline_api.features.operations.requests import accepted_headers, nudges_of, read_submission
 from mintline_api.features.operations.waiting import moved_from, rests, wait_for, wished
 from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
 from mintline_api.features.transfers import examples
@@ -134,9 +134,7 @@ async def create_transfer(request: web.Request) -> web.Response:
         submission, intake=context.intake(nudges_of(request)), checks=context.checks
     )
     tell_rate(request, submission.sub)
-    headers = {"Location": f"/v1/transfers/{accepted.operation.operation_id}"}
-    if accepted.replayed:
-        headers["Idempotent-Replayed"] = "true"
+    headers = accepted_headers(accepted, "/v1/transfers")
     return await _transfer_response(request, accepted.operation, rests, status=202, headers=headers)
 
 
@@ -214,9 +212,7 @@ async def create_burn(request: web.Request) -> web.Response:
     submission = await read_submission(request, BurnRequest)
     accepted = await accept_burn(submission, intake=context.intake(nudges_of(request)), checks=context.checks)
     tell_rate(request, submission.sub)
-    headers = {"Location": f"/v1/burns/{accepted.operation.operation_id}"}
-    if accepted.replayed:
-        headers["Idempotent-Replayed"] = "true"
+    headers = accepted_headers(accepted, "/v1/burns")
     return await _burn_response(request, accepted.operation, rests, status=202, headers=headers)
 
 

@@ -35,7 +35,7 @@ class UsersQuery(Input):
 
 
 class UserView(View):
-    """A user of the pool. Their address is not shown: whoever asks knows it."""
+    """A user of the pool. Their address is not shown: the caller knows it."""
 
     sub: str = Field(description="Names the user permanently; `recipient.user` of a mint.")
     wallet: Address | None = Field(description="Their wallet in custody; null until something needs it.")
