@@ -20,7 +20,7 @@ from mintline.kinds.mint import sign_mint
 from mintline.messages import BatchMint, BuildMint, IssueVoucher, KeyRef, SignBatch, SignBurn, SignTransfer
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.scopes import MACHINE_SCOPES
-from mintline_client.sign_in import client_token
+from mintline_client.sign_in import demo_client_token
 from mintline_signer.enclave.kinds import required_authorizations
 from mintline_signer.errors import RefusalCode
 from mintline_signer.protocol import Refusal, Sign, Signed
@@ -87,12 +87,10 @@ class Backend:
 @pytest_asyncio.fixture(loop_scope="session")
 async def backend(victim: Victim, minted: Mint) -> AsyncIterator[Backend]:
     assert victim.known.relayer is not None
-    demo = victim.info["demo_client"]
-    tokens = await client_token(
-        victim.session, victim.info, client_id=demo["client_id"], secret=demo["client_secret"]
-    )
+    client_id: str = victim.info["demo_client"]["client_id"]
+    tokens = await demo_client_token(victim.session, victim.info)
     async with victim.intake() as api:
-        yield Backend(victim, api, victim.known.relayer, minted, tokens.access_token, demo["client_id"])
+        yield Backend(victim, api, victim.known.relayer, minted, tokens.access_token, client_id)
 
 
 async def test_token__when_the_pool_issues_it_to_a_client__is_the_clients_for_its_scopes(

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from mintline.chain.calls import Call
 from mintline.eth import address_word, selector
-from mintline_client.sign_in import client_token, sign_in
+from mintline_client.sign_in import client_token, demo_client_token, sign_in
 from mintline_ops.users import cognito_client
 from tests.e2e.conftest import User, metadata
 
@@ -28,10 +28,7 @@ PASSWORD = f"Aa1!{secrets.token_urlsafe(24)}"
 @pytest_asyncio.fixture(loop_scope="session")
 async def shop(harness: Harness) -> User:
     """The demo client."""
-    demo = harness.info["demo_client"]
-    tokens = await client_token(
-        harness.session, harness.info, client_id=demo["client_id"], secret=demo["client_secret"]
-    )
+    tokens = await demo_client_token(harness.session, harness.info)
     return User(harness.session, harness.info["api_url"], tokens.access_token)
 
 

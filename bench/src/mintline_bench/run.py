@@ -23,7 +23,7 @@ from mintline_bench.report import summarize, table
 from mintline_bench.sponsored import SponsoredDriver, new_address, read_expense
 from mintline_bench.users import sign_in_new
 from mintline_bench.verify import Verdict, verify
-from mintline_client.sign_in import client_token
+from mintline_client.sign_in import demo_client_token
 from mintline_devstack.running_stack import running_stack
 from mintline_devstack.state_folder import StateFolder
 
@@ -66,10 +66,7 @@ async def bench_sponsored(
     """
 
     async def drive(load: Load) -> tuple[dict[str, Any], bool]:
-        demo = load.info["demo_client"]
-        tokens = await client_token(
-            load.session, load.info, client_id=demo["client_id"], secret=demo["client_secret"]
-        )
+        tokens = await demo_client_token(load.session, load.info)
         driver = SponsoredDriver(
             load.session,
             api_url=load.info["api_url"],

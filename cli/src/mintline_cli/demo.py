@@ -27,7 +27,7 @@ from mintline_cli.output import Screen
 from mintline_cli.stack import needing_devstack
 from mintline_client.api import Api
 from mintline_client.minting import follow
-from mintline_client.sign_in import client_token, sign_in
+from mintline_client.sign_in import demo_client_token, sign_in
 from mintline_ops import run_file
 from mintline_ops.aws_clients import operator_client
 from mintline_ops.run_file import DEFAULT_STATE
@@ -101,8 +101,7 @@ async def _mint_for_somebody(
     http: aiohttp.ClientSession, info: Mapping[str, Any], node: Node, screen: Screen
 ) -> dict[str, Any]:
     """Mint as a company's backend does, to an e-mail address that nobody has used; a relayer pays."""
-    client = info["demo_client"]
-    tokens = await client_token(http, info, client_id=client["client_id"], secret=client["client_secret"])
+    tokens = await demo_client_token(http, info)
     email = f"{uuid.uuid4().hex[:8]}@example.com"
     screen.stage("signed in", f"as the machine client demo-backend, which mints for {email}")
     api = Api(http, info["api_url"], tokens.access_token)

@@ -14,7 +14,7 @@ from mintline_cli.options import Json, State, local_stack_info
 from mintline_cli.output import Screen
 from mintline_client.api import Api
 from mintline_client.minting import follow
-from mintline_client.sign_in import Tokens, client_token, sign_in
+from mintline_client.sign_in import Tokens, client_token, demo_client_token, sign_in
 from mintline_ops.run_file import DEFAULT_STATE
 from mintline_ops.users import cognito_client, ensure_user, password_of
 
@@ -51,10 +51,7 @@ def token(
             if client_id and client_secret:
                 return await client_token(http, info, client_id=client_id, secret=client_secret)
             if client:
-                demo = info["demo_client"]
-                return await client_token(
-                    http, info, client_id=demo["client_id"], secret=demo["client_secret"]
-                )
+                return await demo_client_token(http, info)
             return await signed_in(http, info, username, password)
 
     tokens = execute(fetch())

@@ -102,6 +102,12 @@ async def client_token(
     return Tokens(body["access_token"], "", body["expires_in"])
 
 
+async def demo_client_token(http: aiohttp.ClientSession, info: Mapping[str, Any]) -> Tokens:
+    """Get a token of the local stack's own machine client, as `client_token` does."""
+    demo = info["demo_client"]
+    return await client_token(http, info, client_id=demo["client_id"], secret=demo["client_secret"])
+
+
 def code_challenge(verifier: str) -> str:
     """Return the S256 challenge of a code verifier (RFC 7636, section 4.2)."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
