@@ -16,6 +16,7 @@ from typing import Any
 from ministack.app import main
 from ministack.services import cognito
 
+# The emulator has no public hooks: what it answers is changed by replacing these functions of its own.
 answer_userinfo = cognito.handle_oauth2_userinfo
 run_idp_handler = cognito._run_idp_handler  # noqa: SLF001
 dispatch_idp = cognito._dispatch_idp  # noqa: SLF001

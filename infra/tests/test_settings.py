@@ -76,7 +76,7 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
         "voucher_ttl": "a day; with max_chain_skew within the policy document's max_voucher_ttl",
         "relayer": "the name of earlier versions for a single one of relayers",
         "max_batch": "the policy document's max_batch; what exceeds the enclave's frame is another batch",
-        "batch_wait": "what a lone mint is delayed by, whatever the chain",
+        "batch_wait": "what a lone mint is delayed by: the same on every chain",
         "max_batch_gas": "what a transaction may use since Osaka (EIP-7825)",
         "max_gas": "the contract's own need, measured on each fork (GAS.md)",
         "max_recipient_gas": "a property of recipients, whatever the chain",

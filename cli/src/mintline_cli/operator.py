@@ -139,7 +139,7 @@ def relayers(
     if policy is not None:
         with ending_on_errors():
             deployment_setup.name_relayers(document, policy)
-        screen.say(f"{policy} names them: roll it before the builder is told of them")
+        screen.say(f"{policy} names them: roll it out before you deploy the builder with them")
     screen.result({**asdict(pool), "granted": granted})
 
 

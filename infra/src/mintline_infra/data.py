@@ -73,7 +73,7 @@ class DataStack(cdk.Stack):
         self.email_secret = self._secret(
             EMAIL_SECRET,
             "Names the users that the api makes for e-mail addresses; never to be replaced.",
-            kept="A new one would name the users of addresses anew: it is never replaced.",
+            kept="A new one would give the users of addresses other names: it is never replaced.",
         )
 
     def _queue(self, queue: Queue) -> sqs.Queue:
