@@ -112,7 +112,9 @@ async def check_commands(state: Path, pid: int, info: dict[str, Any]) -> None:
     assert (out.count("\n"), "checked" in err) == (1, True)
     printed = json.loads(out)
     assert (printed["contract"], printed["status"]) == (info["contract"], "finalized")
-    assert set(printed) == {
-        *("mint_id", "token_id", "contract", "owner", "tx_hash", "block", "status", "seconds"),
-    }
+    shown = {"mint_id", "token_id", "contract", "owner", "tx_hash", "block", "status"}
+    assert set(printed) == {*shown, "seconds", "sponsored"}
+    given = printed["sponsored"]
+    assert set(given) >= shown
+    assert (given["status"], given["contract"]) == ("finalized", info["contract"])
     assert StateFolder(state).running() is not None
