@@ -1,9 +1,10 @@
-// Compiles the collection with the solc of package-lock.json.
+// Compiles the contracts with the solc of package-lock.json.
 //
-//   node contracts/build.mjs                      writes the committed artifact
-//   node contracts/build.mjs --check              exits 1 if the committed artifact is not what the sources give
+//   node contracts/build.mjs                      writes the committed artifacts
+//   node contracts/build.mjs --check              exits 1 if a committed artifact is not what the sources give
 //   node contracts/build.mjs --compile FILE.sol   prints the artifacts of another file (the tests' own contracts)
 //
+// Beside each artifact lies the compiler's standard JSON input, which services that verify deployed code take.
 // The output depends on nothing but the sources, the settings and the compiler: source names are relative to the
 // repository or to node_modules, and keys are sorted.
 
@@ -13,8 +14,10 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-const SOURCE = "contracts/src/MintlineCollection.sol";
-const ARTIFACT = "shared/src/mintline/chain/artifacts/MintlineCollection.json";
+const CONTRACTS = ["MintlineCollection", "MintlineFactory", "MintlineClone"];
+const ARTIFACTS = "shared/src/mintline/chain/artifacts";
+
+const sourceOf = (contract) => `contracts/src/${contract}.sol`;
 
 const SETTINGS = {
   // Minting is what the contract is for, so run-time gas goes before the size of the code.
@@ -52,13 +55,10 @@ function hashOfSources(digests) {
   return sha256(lines.join(""));
 }
 
+/** The contracts of a file, and the standard JSON input that gives them to any solc of the same version. */
 function compile(solc, entry) {
-  const digests = {};
-  const read = (name) => {
-    const content = readSource(name);
-    digests[name] = sha256(content);
-    return content;
-  };
+  const contents = {};
+  const read = (name) => (contents[name] = readSource(name));
   const input = {
     language: "Solidity",
     sources: { [entry]: { content: read(entry) } },
@@ -79,7 +79,8 @@ function compile(solc, entry) {
   const output = JSON.parse(solc.compile(JSON.stringify(input), { import: findImport }));
   // A warning fails the build as well: either it is right, or the source says why it is not.
   if (output.errors?.length) throw new BuildError(output.errors.map((e) => e.formattedMessage).join("\n"));
-  return Object.entries(output.contracts[entry]).map(([name, contract]) => ({
+  const digests = Object.fromEntries(Object.entries(contents).map(([name, content]) => [name, sha256(content)]));
+  const artifacts = Object.entries(output.contracts[entry]).map(([name, contract]) => ({
     contractName: name,
     compiler: solc.version(),
     settings: SETTINGS,
@@ -91,6 +92,17 @@ function compile(solc, entry) {
     immutableReferences: contract.evm.deployedBytecode.immutableReferences,
     storageLayout: contract.storageLayout,
   }));
+  const sources = Object.fromEntries(Object.entries(contents).map(([name, content]) => [name, { content }]));
+  return { artifacts, input: { ...input, sources } };
+}
+
+/** The committed files of a contract: their paths in the repository, and what they should hold. */
+function filesOf(solc, contract) {
+  const { artifacts, input } = compile(solc, sourceOf(contract));
+  return [
+    [`${ARTIFACTS}/${contract}.json`, artifacts.find((artifact) => artifact.contractName === contract)],
+    [`${ARTIFACTS}/${contract}.input.json`, input],
+  ];
 }
 
 function sorted(value) {
@@ -101,34 +113,43 @@ function sorted(value) {
 
 const encode = (value) => `${JSON.stringify(sorted(value), null, 2)}\n`;
 
-const outOfDate = (why) =>
-  new BuildError(`${ARTIFACT} is out of date (${why}): run node contracts/build.mjs and commit it`);
+const outOfDate = (file, why) =>
+  new BuildError(`${file} is out of date (${why}): run node contracts/build.mjs and commit it`);
 
-function readCommitted(path) {
-  if (!existsSync(path)) throw outOfDate("it is missing");
+function readCommitted(file) {
+  const path = join(ROOT, file);
+  if (!existsSync(path)) throw outOfDate(file, "it is missing");
   const text = readFileSync(path, "utf8");
   try {
-    return { text, artifact: JSON.parse(text) };
+    return { text, value: JSON.parse(text) };
   } catch {
-    throw outOfDate("it is not JSON");
+    throw outOfDate(file, "it is not JSON");
   }
 }
 
-function check(solc, path) {
-  const committed = readCommitted(path);
-  const [built] = compile(solc, SOURCE);
+function checkFile(file, built) {
+  const committed = readCommitted(file);
   if (committed.text === encode(built)) return;
-  const keys = [...new Set([...Object.keys(committed.artifact), ...Object.keys(built)])].sort();
-  const changed = keys.filter((key) => encode(committed.artifact[key] ?? null) !== encode(built[key] ?? null));
-  throw outOfDate(changed.length ? `${changed.join(", ")} changed` : "its formatting changed");
+  const keys = [...new Set([...Object.keys(committed.value), ...Object.keys(built)])].sort();
+  const changed = keys.filter((key) => encode(committed.value[key] ?? null) !== encode(built[key] ?? null));
+  throw outOfDate(file, changed.length ? `${changed.join(", ")} changed` : "its formatting changed");
 }
 
-function build(solc, path) {
-  const [artifact] = compile(solc, SOURCE);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, encode(artifact));
-  const bytes = (artifact.deployedBytecode.length - 2) / 2;
-  console.log(`${ARTIFACT}: ${bytes} bytes of code, compiler ${artifact.compiler}`);
+function check(solc) {
+  for (const contract of CONTRACTS) {
+    for (const [file, built] of filesOf(solc, contract)) checkFile(file, built);
+  }
+}
+
+function build(solc) {
+  mkdirSync(join(ROOT, ARTIFACTS), { recursive: true });
+  for (const contract of CONTRACTS) {
+    const files = filesOf(solc, contract);
+    for (const [file, built] of files) writeFileSync(join(ROOT, file), encode(built));
+    const [[file, artifact]] = files;
+    const bytes = (artifact.deployedBytecode.length - 2) / 2;
+    console.log(`${file}: ${bytes} bytes of code, compiler ${artifact.compiler}`);
+  }
 }
 
 async function main(args) {
@@ -136,14 +157,13 @@ async function main(args) {
   const known = { undefined: 0, "--check": 1, "--compile": 2 };
   if (known[option] !== args.length) throw new BuildError("usage: node contracts/build.mjs [--check | --compile FILE.sol]");
   const solc = await loadCompiler();
-  const path = join(ROOT, ARTIFACT);
   if (option === undefined) {
-    build(solc, path);
+    build(solc);
   } else if (option === "--check") {
-    check(solc, path);
+    check(solc);
   } else {
     const entry = relative(ROOT, resolve(file)).split(sep).join("/");
-    process.stdout.write(encode(compile(solc, entry)));
+    process.stdout.write(encode(compile(solc, entry).artifacts));
   }
 }
 

@@ -14,13 +14,16 @@ import pytest
 from eth_abi.abi import encode
 from web3 import Web3
 
+from mintline.chain.compiled import CONTRACTS, Contract, compiled
+
 if TYPE_CHECKING:
     from tests.integration.collection.conftest import Collection
 
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parents[3]
-ARTIFACT = Path("shared/src/mintline/chain/artifacts/MintlineCollection.json")
+ARTIFACTS = Path("shared/src/mintline/chain/artifacts")
+ARTIFACT = ARTIFACTS / "MintlineCollection.json"
 
 Build = Callable[..., CompletedProcess[str]]
 
@@ -29,19 +32,20 @@ Build = Callable[..., CompletedProcess[str]]
 def checkout(tmp_path: Path) -> Path:
     """A copy of what the build reads and writes, to be spoiled."""
     shutil.copytree(ROOT / "contracts", tmp_path / "contracts")
-    (tmp_path / ARTIFACT).parent.mkdir(parents=True)
-    shutil.copy(ROOT / ARTIFACT, tmp_path / ARTIFACT)
+    shutil.copytree(ROOT / ARTIFACTS, tmp_path / ARTIFACTS)
     (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
     return tmp_path
 
 
 def test_artifact__when_rebuilt__then_identical(build: Build, checkout: Path) -> None:
-    (checkout / ARTIFACT).unlink()
+    shutil.rmtree(checkout / ARTIFACTS)
 
     built = build(root=checkout)
 
     assert built.returncode == 0, built.stderr
-    assert (checkout / ARTIFACT).read_bytes() == (ROOT / ARTIFACT).read_bytes()
+    committed = {path.name: path.read_bytes() for path in (ROOT / ARTIFACTS).iterdir()}
+    assert {path.name: path.read_bytes() for path in (checkout / ARTIFACTS).iterdir()} == committed
+    assert len(committed) == 2 * len(CONTRACTS)
 
 
 def test_check__when_artifact_is_current__then_silent(build: Build) -> None:
@@ -150,7 +154,9 @@ def test_storage_layout__when_a_role_is_written_at_its_slot__then_the_account_ho
     assert has_role.call(state_override=override) is True
 
 
-def test_code_size__when_deployed__then_within_the_limit(artifact: dict[str, Any]) -> None:
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_code_size__when_deployed__then_within_the_limit(contract: Contract) -> None:
+    artifact = compiled(contract)
     # EIP-170: 24,576 bytes; EIP-3860: 49,152 bytes of init code.
     assert len(bytes.fromhex(artifact["deployedBytecode"][2:])) <= 24_576
     assert len(bytes.fromhex(artifact["bytecode"][2:])) <= 49_152

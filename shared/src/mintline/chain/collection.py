@@ -5,17 +5,17 @@ From the committed artifact. Events are decoded by hand, since the indexer does 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any, NamedTuple
 
-from eth_abi.abi import decode, encode
+from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
 from mintline.chain.answers import Log, checksummed
+from mintline.chain.compiled import CONTRACTS, compiled
+from mintline.chain.compiled import creation_code as compiled_code
 from mintline.eth import ZERO_ADDRESS, address_word, keccak256, selector, word
 from mintline.text import LIMIT
 
@@ -68,12 +68,9 @@ class MintedEvent:
     metadata_digest: bytes
 
 
-@cache
 def artifact() -> Mapping[str, Any]:
     """Return the compiled contract: `abi`, `bytecode`, `storageLayout` and where it was built from."""
-    path = resources.files("mintline.chain") / "artifacts" / "MintlineCollection.json"
-    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return loaded
+    return compiled("MintlineCollection")
 
 
 def creation_code(
@@ -88,10 +85,8 @@ def creation_code(
     royalty_bps: int,
 ) -> bytes:
     """Return the data of the transaction that deploys a collection; `royalty_bps` in 1/10,000 of a price."""
-    [constructor] = [entry for entry in artifact()["abi"] if entry["type"] == "constructor"]
     arguments = (name, symbol, base_uri, contract_uri, admin, issuer, royalty_receiver, royalty_bps)
-    types = [argument["type"] for argument in constructor["inputs"]]
-    return bytes.fromhex(artifact()["bytecode"][2:]) + encode(types, arguments)
+    return compiled_code("MintlineCollection", *arguments)
 
 
 def decode_transfer(log: Log) -> TransferEvent | None:
@@ -145,7 +140,8 @@ def _errors() -> Mapping[bytes, tuple[str, tuple[str, ...], tuple[str, ...]]]:
         _ERROR_STRING: ("Error", ("message",), ("string",)),
         _PANIC: ("Panic", ("code",), ("uint256",)),
     }
-    for entry in artifact()["abi"]:
+    # Of the factory and its collections too: whoever reads a revert need not know which contract said it.
+    for entry in (entry for contract in CONTRACTS for entry in compiled(contract)["abi"]):
         if entry["type"] == "error":
             types = tuple(item["type"] for item in entry["inputs"])
             names = tuple(item["name"] for item in entry["inputs"])
