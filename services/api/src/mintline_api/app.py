@@ -39,6 +39,7 @@ from mintline_api.features.system import routes as system
 from mintline_api.features.system.readiness import Readiness
 from mintline_api.features.tokens import routes as tokens
 from mintline_api.features.tokens.ports import Index
+from mintline_api.features.tokens.receipts import MintReceipts
 from mintline_api.features.tokens.use_cases import TokenReads
 from mintline_api.features.transfers import routes as transfers
 from mintline_api.features.transfers.checks import TokenChecks
@@ -114,6 +115,7 @@ class Api:
     client_budgets: ClientBudgets
     revocations: Revocations
     index: Index
+    mint_receipts: MintReceipts
     collections: CollectionRegistry
     token_ids: TokenIds
     metadata: MetadataCache
@@ -219,6 +221,7 @@ def _provide(app: web.Application, api: Api) -> None:
         metadata=api.metadata,
         mints=api.mints,
     )
+    app[tokens.RECEIPTS] = api.mint_receipts
     app[metadata.METADATA] = MetadataReads(
         chain_id=settings.chain_id,
         collections=api.collections,

@@ -26,6 +26,7 @@ from mintline.chain.node import Node
 from mintline.clock import unix_ms
 from mintline.errors import Misconfigured
 from mintline.key_stores import KeyStores
+from mintline.proofs.block_reader import BlockReader
 from mintline.resources import BUILD, MINTS
 from mintline.rpc_factory import open_rpc
 from mintline.tasks import cut_off
@@ -48,6 +49,7 @@ from mintline_api.features.mints.store import DynamoMints, DynamoTokenIds
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.operations.outbox import SqsOutbox
 from mintline_api.features.system.readiness import Readiness
+from mintline_api.features.tokens.receipts import MintReceipts
 from mintline_api.features.tokens.store import DynamoIndex
 from mintline_api.features.transfers.store import DynamoTokenOperations
 from mintline_api.features.users.emails import Emails
@@ -91,6 +93,7 @@ class _World:
     intake: IntakeSessions
     token_ids: TokenIds
     chain: Node | None
+    blocks: BlockReader | None
     cognito: CognitoIdentityProviderClient
     client_directory: ClientDirectory
     client_budgets: ClientBudgets
@@ -140,9 +143,10 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
         its_keys = KeySet(HttpJwks(session, issuer.jwks_url), clock=time.monotonic)
         stack.push_async_callback(its_keys.aclose)
         other_issuers.append(Issuer(its_keys, issuer.rules()))
-    chain = None
+    chain = blocks = None
     if settings.rpc_urls:
-        chain = Node(await open_rpc(stack, settings, observer=metrics.rpc, tracer=calls.tracer))
+        rpc = await open_rpc(stack, settings, observer=metrics.rpc, tracer=calls.tracer)
+        chain, blocks = Node(rpc), BlockReader(rpc)
     kms = await open_client(stack, "kms", settings, calls=calls, endpoint_url=settings.kms_endpoint_url)
     token_ids = TokenIds(
         DynamoTokenIds(dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
@@ -182,6 +186,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
         ),
         token_ids=token_ids,
         chain=chain,
+        blocks=blocks,
         cognito=await open_client(stack, "cognito-idp", settings, calls=calls),
         client_directory=client_directory,
         client_budgets=client_budgets,
@@ -265,6 +270,7 @@ def _assemble(
         client_budgets=world.client_budgets,
         revocations=revocations,
         index=index,
+        mint_receipts=MintReceipts(world.blocks, clock=time.monotonic),
         token_ids=world.token_ids,
         collections=CollectionRegistry(
             index, clock=time.monotonic, looked_up=metrics.caches.of("collections")

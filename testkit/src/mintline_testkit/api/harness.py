@@ -32,6 +32,7 @@ from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.system.readiness import Readiness
+from mintline_api.features.tokens.receipts import MintReceipts, WholeBlocks
 from mintline_api.features.users.emails import Emails
 from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets.use_cases import WalletDirectory
@@ -102,6 +103,8 @@ class Harness:
     links: MemoryLinks = field(default_factory=lambda: MemoryLinks(chain_id=CHAIN_ID))
     chain: FakeChain | None = field(default_factory=lambda: FakeChain(minimum_tip=10**8))
     keys: MemoryKeys = field(default_factory=lambda: MemoryKeys(chain_id=CHAIN_ID))
+    blocks: WholeBlocks | None = None
+    """Where receipts of mints get their blocks."""
     index: MemoryIndex = field(default_factory=MemoryIndex)
     metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
     line: MemoryOutbox = field(default_factory=MemoryOutbox)
@@ -192,6 +195,7 @@ class Harness:
             client_budgets=budgets,
             revocations=revocations,
             index=self.index,
+            mint_receipts=MintReceipts(self.blocks, clock=self.clock),
             collections=CollectionRegistry(self.index, clock=self.clock),
             metadata=MetadataCache(self.metadata, clock=self.clock),
             token_ids=TokenIds(self.token_ids, used=(self.index, self.mints), clock=self.clock),

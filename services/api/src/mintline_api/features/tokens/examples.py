@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mintline.proofs.mint_receipt import Included, MintReceipt
+from mintline.records import canonical_json
 from mintline.states import MintStatus
 from mintline_api.features.examples import (
     BLOCK_HASH,
@@ -27,6 +29,24 @@ from mintline_api.features.tokens.models import (
     TransferView,
 )
 
+_PROOF = Included(raw=bytes.fromhex("02f8"), proof=(bytes.fromhex("f851"),))
+RECEIPT = MintReceipt(
+    chain_id=31337,
+    contract=CONTRACT,
+    token_id=1,
+    to=WALLET,
+    metadata=canonical_json(METADATA_JSON),
+    metadata_digest=DIGEST,
+    block_number=42,
+    block_hash=BLOCK_HASH,
+    header=bytes.fromhex("f902"),
+    transaction_hash=TX_HASH,
+    transaction_index=0,
+    transaction=_PROOF,
+    receipt=_PROOF,
+    log_index=1,
+)
+"""Its parts are cut short."""
 INDEX = IndexView(
     head_block=44, head_timestamp="2026-11-23T01:50:57.000Z", finalized_block=40, lag_seconds=0.8
 )

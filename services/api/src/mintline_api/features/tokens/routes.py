@@ -7,11 +7,13 @@ from typing import Literal
 
 from aiohttp import web
 
+from mintline.proofs.mint_receipt import MintReceipt
 from mintline.records import Checkpoint
 from mintline.scopes import Scope
 from mintline_api.auth.callers import read_caller
 from mintline_api.features.collections.models import ContractPath, TokenPath
 from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
+from mintline_api.features.metadata.problems import METADATA_ALTERED
 from mintline_api.features.pages import next_cursor, read_page
 from mintline_api.features.tokens import examples
 from mintline_api.features.tokens.models import (
@@ -35,7 +37,13 @@ from mintline_api.features.tokens.models import (
     transfer_view,
 )
 from mintline_api.features.tokens.ports import EVERY_BLOCK, LAST_BLOCK, BlockRange
-from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
+from mintline_api.features.tokens.problems import (
+    NO_RECEIPT,
+    RECEIPT_NOT_FINAL,
+    RECEIPT_UNAVAILABLE,
+    UNKNOWN_TOKEN,
+)
+from mintline_api.features.tokens.receipts import MintReceipts, get_receipt
 from mintline_api.features.tokens.use_cases import (
     ListedToken,
     TokenFacts,
@@ -50,12 +58,18 @@ from mintline_api.features.tokens.use_cases import (
 )
 from mintline_api.http.context import HTTP
 from mintline_api.http.models import NoQuery
-from mintline_api.http.operations import Answer, Operations
+from mintline_api.http.operations import Answer, Operations, not_modified
 from mintline_api.http.problems import INVALID_CURSOR, INVALID_PARAMETER, Fault, RequestRefused
 from mintline_api.http.requests import read_path, read_query
-from mintline_api.http.responses import json_response
+from mintline_api.http.responses import conditional_response, document_of, json_response
 
 TOKENS = web.AppKey("tokens", TokenReads)
+RECEIPTS = web.AppKey("mint-receipts", MintReceipts)
+_RECEIPT_HEADERS = {
+    "Content-Type": "application/json",
+    # Of a final block, so it never changes.
+    "Cache-Control": "private, max-age=31536000, immutable",
+}
 operations = Operations(
     "Tokens",
     "Who owns what, as the index knows it; `index` says how fresh that is, `finality` how certain.",
@@ -123,6 +137,38 @@ async def read_transfers(request: web.Request) -> web.Response:
             index=index_view(checkpoint, now=http.now()),
         )
     )
+
+
+@operations.add(
+    "GET",
+    "/v1/tokens/{contract}/{token_id}/proof",
+    clients=True,
+    summary="The receipt of a token's mint",
+    description="Proves the mint to anyone who has a node of the chain, without this API: the metadata, the "
+    "event with its digest, the transaction and its receipt with their proofs against the block's header, "
+    "and that header. Save the body as it is, and check it by `mintline verify FILE --rpc URL`. There is one "
+    "once the mint is final.",
+    path_model=TokenPath,
+    answers=(Answer(200, "The receipt.", MintReceipt, examples.RECEIPT), not_modified()),
+    problems=(
+        INVALID_PARAMETER,
+        UNKNOWN_CONTRACT,
+        UNKNOWN_TOKEN,
+        NO_RECEIPT,
+        RECEIPT_NOT_FINAL,
+        RECEIPT_UNAVAILABLE,
+        METADATA_ALTERED,
+    ),
+)
+async def read_proof(request: web.Request) -> web.Response:
+    """Return the receipt of a token's mint."""
+    await read_caller(request)
+    read_query(request, NoQuery)
+    path = read_path(request, TokenPath)
+    body = await get_receipt(
+        path.contract, path.token_id, reads=request.app[TOKENS], receipts=request.app[RECEIPTS]
+    )
+    return conditional_response(request, document_of(body, _RECEIPT_HEADERS))
 
 
 @operations.add(

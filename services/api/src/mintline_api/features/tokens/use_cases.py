@@ -51,7 +51,7 @@ async def get_token(contract: str, token_id: int, *, reads: TokenReads) -> Token
     await reads.collections.known(contract)
     token, checkpoint = await asyncio.gather(reads.index.token(contract, token_id), reads.index.checkpoint())
     if token is None:
-        raise _unknown_token(contract, token_id)
+        raise unknown_token(contract, token_id)
 
     found = await _with_metadata(token, reads)
     return TokenFacts(
@@ -74,16 +74,21 @@ class ListedToken:
 
 async def _with_metadata(token: Token, reads: TokenReads) -> ListedToken:
     """Return a token with its metadata, and whether that has the digest on chain."""
+    try:
+        stored = await stored_metadata(token, reads)
+    except RequestRefused:
+        return ListedToken(token, verified=False)
+    return ListedToken(token) if stored is None else ListedToken(token, json.loads(stored), verified=True)
+
+
+async def stored_metadata(token: Token, reads: TokenReads) -> bytes | None:
+    """Return the metadata that a token was minted with; raises RequestRefused if it was altered since."""
 
     async def digest() -> bytes | None:
         return token.metadata_digest
 
     key = metadata_object_key(reads.chain_id, token.contract, token.token_id)
-    try:
-        stored = await reads.metadata.verified(key, digest)
-    except RequestRefused:
-        return ListedToken(token, verified=False)
-    return ListedToken(token) if stored is None else ListedToken(token, json.loads(stored), verified=True)
+    return await reads.metadata.verified(key, digest)
 
 
 async def listed(tokens: Iterable[Token], *, metadata: bool, reads: TokenReads) -> list[ListedToken]:
@@ -118,7 +123,7 @@ async def get_transfers(
         reads.index.checkpoint(),
     )
     if not transfers.items and await reads.index.token(contract, token_id) is None:
-        raise _unknown_token(contract, token_id)
+        raise unknown_token(contract, token_id)
     return transfers, checkpoint
 
 
@@ -174,5 +179,6 @@ async def get_collection_tokens(
     )
 
 
-def _unknown_token(contract: str, token_id: int) -> RequestRefused:
+def unknown_token(contract: str, token_id: int) -> RequestRefused:
+    """Return the refusal of a token that the index has not seen minted."""
     return RequestRefused(UNKNOWN_TOKEN, f"Token {token_id} of {contract} not found in the index.")
