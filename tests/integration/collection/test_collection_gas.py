@@ -15,6 +15,7 @@ import pytest
 from web3 import HTTPProvider, Web3
 from web3.types import TxParams, Wei
 
+from tests.integration.collection.clone_gas import CLONE_LABELS, gas_of_clones
 from tests.integration.collection.conftest import Collection, deploy_collection
 from tests.integration.conftest import forked_node
 
@@ -53,6 +54,7 @@ LABELS = {
     "burn": "`burn`, by the owner, a holder of more",
     **{f"batch_{size}_fresh": f"`mintBatch` of {size}, each to a new holder" for size in BATCHES},
     **{f"batch_{size}_holder": f"`mintBatch` of {size}, all to one holder" for size in BATCHES},
+    **CLONE_LABELS,
 }
 
 PAGE_TEMPLATE = """\
@@ -90,7 +92,7 @@ def fresh_address(number: int) -> ChecksumAddress:
 
 
 def figure(gas: int, mints: int = 1) -> dict[str, int]:
-    return {"total": gas, "per_token": round(gas / mints)}
+    return {"total": gas, "per_token": round(gas / mints)} if mints else {"total": gas}
 
 
 def gas_of_redeem(
@@ -175,6 +177,7 @@ def measure(collection: Collection, fork: str, artifact: dict[str, Any]) -> Figu
         **{name: {"total": gas} for name, gas in single.items()},
         **redeemed,
         **measure_batches(collection, fork),
+        **{name: figure(gas, mints) for name, (gas, mints) in gas_of_clones(collection.w3, LARGEST[fork])},
     }
     assert set(measured) == set(LABELS)
     return {name: measured[name] for name in LABELS}
