@@ -19,6 +19,9 @@ from mintline.messages import (
     BatchMint,
     Broadcast,
     BuildMint,
+    Clone,
+    CloneArgs,
+    CollectionChange,
     Fees,
     FinishBatch,
     FundWallet,
@@ -27,8 +30,10 @@ from mintline.messages import (
     RenewNonce,
     ReviewMint,
     SelfRedeem,
+    SignAdminister,
     SignBatch,
     SignBurn,
+    SignDeploy,
     SigningRefused,
     SignMint,
     SignNoop,
@@ -106,7 +111,7 @@ ISSUE_VOUCHER = IssueVoucher(
     subject=SIGN_MINT.signer.subject,
     authorization=SIGN_MINT.authorization,
 )
-SIGN_BATCH = SignBatch(
+SIGN_LISTED_BATCH = SignBatch(
     trace=TRACE,
     signer=SIGN_TOP_UP.signer.model_copy(update={"subject": "platform:relayer-1"}),
     chain_id=31337,
@@ -124,9 +129,27 @@ SIGN_BATCH = SignBatch(
         ),
     ),
 )
-OWNERLESS_BATCH = SIGN_BATCH.model_copy(
-    update={"mints": tuple(mint.model_copy(update={"subject": ""}) for mint in SIGN_BATCH.mints)}
+OWNERLESS_BATCH = SIGN_LISTED_BATCH.model_copy(
+    update={"mints": tuple(mint.model_copy(update={"subject": ""}) for mint in SIGN_LISTED_BATCH.mints)}
 )
+CLONE = Clone(
+    factory=ISSUER,
+    implementation=TREASURY,
+    principal="client",
+    operation_id="deploy_01JDBQ6V6W8XN3Y5Z7A9B1C2D3",
+    args=CloneArgs(
+        name="Mintline",
+        symbol="MINT",
+        owner=WALLET,
+        royalty_receiver=WALLET,
+        royalty_bps=500,
+        supply_cap=10_000,
+        mint_start=1_795_398_654,
+        mint_end=1_900_000_000,
+        soulbound=True,
+    ),
+)
+SIGN_BATCH = SIGN_LISTED_BATCH.model_copy(update={"clone": CLONE})
 SIGN_TRANSFER = SignTransfer(
     trace=TRACE,
     signer=SIGN_MINT.signer,
@@ -139,6 +162,7 @@ SIGN_TRANSFER = SignTransfer(
     token_id=2**255 + 1,
     to=TREASURY,
     authorization=SIGN_MINT.authorization,
+    clone=CLONE,
 )
 SIGN_BURN = SignBurn(
     trace=TRACE,
@@ -150,6 +174,32 @@ SIGN_BURN = SignBurn(
     request_id="burn_01JDBQ6V6W8XN3Y5Z7A9B1C2D3",
     contract=CONTRACT,
     token_id=2**255 + 1,
+    authorization=SIGN_MINT.authorization,
+    clone=CLONE,
+)
+SIGN_DEPLOY = SignDeploy(
+    trace=TRACE,
+    signer=SIGN_BATCH.signer,
+    chain_id=31337,
+    nonce=13,
+    gas=400_000,
+    fees=SIGN_MINT.fees,
+    request_id=CLONE.operation_id,
+    contract=CONTRACT,
+    clone=CLONE,
+    authorization=SIGN_MINT.authorization,
+)
+SIGN_ADMINISTER = SignAdminister(
+    trace=TRACE,
+    signer=SIGN_BATCH.signer,
+    chain_id=31337,
+    nonce=14,
+    gas=60_000,
+    fees=SIGN_MINT.fees,
+    request_id="change_01JDBQ6V6W8XN3Y5Z7A9B1C2D3",
+    contract=CONTRACT,
+    change=CollectionChange(action="set_royalty", receiver=WALLET, bps=250),
+    clone=CLONE,
     authorization=SIGN_MINT.authorization,
 )
 OWNERLESS_VOUCHER = ISSUE_VOUCHER.model_copy(update={"subject": ""})
@@ -165,6 +215,8 @@ MESSAGES: dict[str, AnyMessage] = {
     "sign_batch": SIGN_BATCH,
     "sign_transfer": SIGN_TRANSFER,
     "sign_burn": SIGN_BURN,
+    "sign_deploy": SIGN_DEPLOY,
+    "sign_administer": SIGN_ADMINISTER,
     "broadcast": Broadcast(trace=TRACE, intent=SIGN_MINT, raw=b"\x02\xf8\x01", tx_hash=bytes(31) + b"\x01"),
     "issue_voucher": ISSUE_VOUCHER,
     "voucher_issued": VoucherIssued(trace=TRACE, intent=ISSUE_VOUCHER, signature=bytes(range(65))),
@@ -200,6 +252,16 @@ EARLIER: dict[str, AnyMessage] = {
         trace=TRACE, intent=OWNERLESS_VOUCHER, signature=bytes(range(65))
     ),
     "sign_batch.v1.json": OWNERLESS_BATCH,
+    "sign_batch.v1.owned.json": SIGN_LISTED_BATCH,
+    "sign_transfer.v1.json": SIGN_TRANSFER.model_copy(update={"clone": None}),
+    "sign_burn.v1.json": SIGN_BURN.model_copy(update={"clone": None}),
+    "signing_refused.v1.blamed.json": SigningRefused(
+        trace=TRACE,
+        intent=SIGN_LISTED_BATCH,
+        code="token_expired",
+        reason="the authorizing token expired",
+        operation_id=MINT_ID,
+    ),
     "signing_refused.v1.json": SigningRefused(
         trace=TRACE, intent=SIGN_NOOP, code="policy_fee_cap", reason="the fee is over the policy's cap"
     ),
@@ -211,8 +273,10 @@ SHAPES = {
     "broadcast": "timed",
     "fund_wallet": "balance",
     "issue_voucher": "owned",
-    "sign_batch": "owned",
-    "signing_refused": "blamed",
+    "sign_batch": "cloned",
+    "sign_burn": "cloned",
+    "sign_transfer": "cloned",
+    "signing_refused": "cloned",
     "voucher_issued": "owned",
 }
 """The names of the shapes that came after the first."""
@@ -289,6 +353,7 @@ def test_decode__when_a_field_is_beyond_what_the_line_can_carry__refuses(changes
 def test_mint_id_of__finds_the_mint_inside_an_envelope() -> None:
     with_mint = {name for name, message in MESSAGES.items() if messages.mint_id_of(message) == MINT_ID}
     of_none = {"fund_wallet", "finish_batch", "sign_top_up", "sign_transfer", "sign_burn"}
+    of_none |= {"sign_deploy", "sign_administer"}
     of_many = {"sign_batch", "signing_refused"}
     without = of_none | of_many
     assert with_mint == set(MESSAGES) - without

@@ -42,7 +42,9 @@ def key_of(operation: Operation) -> Key | None:
 
     None for a mint that was accepted by an earlier version, without a token id.
     """
-    return None if operation.token_id is None else (operation.operation_id, digest_of(operation))
+    if isinstance(operation, Mint) and operation.token_id is None:
+        return None
+    return operation.operation_id, digest_of(operation)
 
 
 def on_record(operation: Operation) -> Authorization | None:

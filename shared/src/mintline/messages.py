@@ -21,9 +21,18 @@ does not pass it on. What must not be ignored gets a new type or a higher `versi
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails, from_json
 
 from mintline.errors import Unsupported
@@ -43,6 +52,17 @@ MAX_SEALED = 8192
 
 Sealed: TypeAlias = Annotated[HexBytes, Field(max_length=MAX_SEALED)]
 """What the api sealed for the enclaves: the proof that the user asked for this. Empty where there is none."""
+
+
+def _bytes_of(least: int, most: int) -> Callable[[str], str]:
+    """Return what refuses text of fewer or more bytes in UTF-8."""
+
+    def check(text: str) -> str:
+        if not least <= len(text.encode()) <= most:
+            raise ValueError(f"expected {least} to {most} bytes in UTF-8")
+        return text
+
+    return check
 
 
 class Frozen(BaseModel):
@@ -80,6 +100,47 @@ class KeyRef(Frozen):
     """`chain` of the key's KMS encryption context."""
     secret_id: str = Field(min_length=1, max_length=512)
     """Where the wrapped key is stored."""
+
+
+class CloneArgs(Frozen):
+    """What a clone has for good: the immutable arguments behind its code (`CollectionArgs` of the factory).
+
+    Times are in Unix seconds; 0 is none, as on chain. None is the zero address.
+    """
+
+    name: Annotated[str, AfterValidator(_bytes_of(1, 64))]
+    symbol: Annotated[str, AfterValidator(_bytes_of(1, 16))]
+    owner: Address | None = None
+    """Of ERC-5313, for marketplaces: it has no rights."""
+    royalty_receiver: Address | None = None
+    """ERC-2981, at first, as `royalty_bps`: both can be changed."""
+    royalty_bps: int = Field(default=0, ge=0, le=10_000)
+    supply_cap: int = Field(default=0, ge=0, le=UINT64_MAX)
+    mint_start: int = Field(default=0, ge=0, le=UINT64_MAX)
+    mint_end: int = Field(default=0, ge=0, le=UINT64_MAX)
+    soulbound: bool = False
+
+
+class Clone(Frozen):
+    """What a collection of a factory was made of, from which its address follows (`mintline.clones`)."""
+
+    factory: Address
+    implementation: Address
+    principal: str = Field(min_length=1, max_length=128)
+    """`sub` of the user, or the machine client, whose collection it is; with `operation_id` its salt."""
+    operation_id: MintId
+    """The deployment that made it."""
+    args: CloneArgs
+
+
+class CollectionChange(Frozen):
+    """A change of a clone that may be asked for."""
+
+    action: Literal["pause", "unpause", "set_royalty", "refresh_contract_uri", "freeze"]
+    receiver: Address | None = None
+    """Of a royalty; None for none."""
+    bps: int = Field(default=0, ge=0, le=10_000)
+    """Hundredths of a percent of a sale."""
 
 
 class Fees(Frozen):
@@ -165,6 +226,8 @@ class SignBatch(Intent):
     type: Literal["sign_batch"] = "sign_batch"
     contract: Address
     mints: Annotated[tuple[BatchMint, ...], BeforeValidator(_as_tuple)] = Field(min_length=1, max_length=500)
+    clone: Clone | None = None
+    """What the contract was made of, where the signing policy has its factory and not itself."""
 
 
 class SignTransfer(Intent):
@@ -177,6 +240,8 @@ class SignTransfer(Intent):
     token_id: TokenId
     to: Address
     authorization: Sealed = Field(default=b"", repr=False)
+    clone: Clone | None = None
+    """What the contract was made of, where the signing policy has its factory and not itself."""
 
 
 class SignBurn(Intent):
@@ -188,14 +253,44 @@ class SignBurn(Intent):
     contract: Address
     token_id: TokenId
     authorization: Sealed = Field(default=b"", repr=False)
+    clone: Clone | None = None
+    """What the contract was made of, where the signing policy has its factory and not itself."""
+
+
+class SignDeploy(Intent):
+    """Have a factory make a collection (`createCollection`), by a relayer."""
+
+    type: Literal["sign_deploy"] = "sign_deploy"
+    request_id: MintId
+    """What its principal asked for, once."""
+    contract: Address
+    """The collection's address, which follows from `clone`."""
+    clone: Clone
+    authorization: Sealed = Field(default=b"", repr=False)
+
+
+class SignAdminister(Intent):
+    """Change a collection that a factory made, by a relayer."""
+
+    type: Literal["sign_administer"] = "sign_administer"
+    request_id: MintId
+    """What its principal asked for, once."""
+    contract: Address
+    change: CollectionChange
+    clone: Clone
+    """Names whose collection it is: nobody else may change it."""
+    authorization: Sealed = Field(default=b"", repr=False)
 
 
 AnyIntent: TypeAlias = Annotated[
-    SignMint | SignTopUp | SignNoop | SignBatch | SignTransfer | SignBurn, Field(discriminator="type")
+    SignMint | SignTopUp | SignNoop | SignBatch | SignTransfer | SignBurn | SignDeploy | SignAdminister,
+    Field(discriminator="type"),
 ]
 """What becomes a transaction."""
 
-TransactionKind: TypeAlias = Literal["mint", "batch", "transfer", "burn", "top_up", "noop"]
+TransactionKind: TypeAlias = Literal[
+    "mint", "batch", "transfer", "burn", "deploy", "administer", "top_up", "noop"
+]
 """What a transaction's record says that it is, signed by the intent of that name: `sign_mint`, and so on.
 
 `noop`: a nonce that nothing was reserved for, found unused below others."""
@@ -217,7 +312,15 @@ class IssueVoucher(Message):
 
 
 AnyRequest: TypeAlias = Annotated[
-    SignMint | SignTopUp | SignNoop | SignBatch | SignTransfer | SignBurn | IssueVoucher,
+    SignMint
+    | SignTopUp
+    | SignNoop
+    | SignBatch
+    | SignTransfer
+    | SignBurn
+    | SignDeploy
+    | SignAdminister
+    | IssueVoucher,
     Field(discriminator="type"),
 ]
 """What the enclave can be asked to sign."""
@@ -323,6 +426,8 @@ AnyMessage: TypeAlias = Annotated[
     | SignBatch
     | SignTransfer
     | SignBurn
+    | SignDeploy
+    | SignAdminister
     | IssueVoucher
     | Broadcast
     | ReviewMint
@@ -401,5 +506,7 @@ def mint_id_of(message: AnyMessage) -> str | None:
             return message.mint_id
         case Broadcast() | VoucherIssued() | SigningRefused():
             return mint_id_of(message.intent)
-        case FundWallet() | FinishBatch() | SignTopUp() | SignBatch() | SignTransfer() | SignBurn():
+        case FundWallet() | FinishBatch() | SignTopUp() | SignBatch():
+            return None
+        case SignTransfer() | SignBurn() | SignDeploy() | SignAdminister():
             return None

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from pydantic import Field
 
 from mintline.fields import Address, BoundedText, Bytes32, HexBytes, TokenId, Wei
-from mintline.messages import Fees, Frozen, KeyRef, Sealed
+from mintline.messages import Clone, CollectionChange, Fees, Frozen, KeyRef, Sealed
 from mintline.states import MintStatus
 
 TOKEN_KEY_DIGITS = 78
@@ -50,6 +50,11 @@ TOKEN_ON_CHAIN = Problem(
     "finalized if the token is its own, and as rejected otherwise.",
 )
 """What an accepted mint waits for: its record may be older than its token, from a restored backup."""
+CONTRACT_ON_CHAIN = Problem(
+    code="contract_on_chain",
+    reason="The collection is on chain already. Its deployment ends when its block is final.",
+)
+"""What an accepted deployment waits for, likewise."""
 CANCELLED = Problem(code="cancelled", reason="The mint was cancelled before it reached the chain.")
 TOKEN_OPERATION_CANCELLED = Problem(
     code="cancelled", reason="It was cancelled before it reached the chain. The token stays where it is."
@@ -77,7 +82,7 @@ class Operation(Frozen):
     Its public status is read off the transaction that carries it (`mintline.transaction_records.as_far_as`).
     """
 
-    kind: Literal["mint", "transfer", "burn"]
+    kind: Literal["mint", "transfer", "burn", "deploy", "administer"]
     mint_id: str
     """The id of an operation of any kind: the key of their table is older than the others."""
     status: MintStatus
@@ -211,10 +216,6 @@ class TokenBurn(TokenOperation):
     kind: Literal["burn"] = "burn"
 
 
-OPERATIONS: tuple[type[Operation], ...] = (Mint, TokenTransfer, TokenBurn)
-"""The records of all kinds."""
-
-
 class Wallet(Frozen):
     """A user's key in custody: its address, and where its wrapped private half lies."""
 
@@ -270,8 +271,46 @@ class Challenge(Frozen):
     """Unix seconds. The table drops it some time later, so the write looks at it."""
 
 
+class CloneState(Frozen):
+    """What of a clone can be changed, as it is on chain."""
+
+    paused: bool = False
+    frozen: bool = False
+    """Its metadata is for good."""
+    royalty_receiver: Address | None = None
+    royalty_bps: int | None = None
+    """None while the royalty is the one of its arguments."""
+
+    def after(self, change: CollectionChange) -> CloneState:
+        """Return the state that a change leaves."""
+        match change.action:
+            case "pause" | "unpause":
+                return self.evolve(paused=change.action == "pause")
+            case "freeze":
+                return self.evolve(frozen=True)
+            case "set_royalty":
+                return self.evolve(royalty_receiver=change.receiver, royalty_bps=change.bps)
+            case "refresh_contract_uri":
+                return self
+            case _:
+                assert_never(change.action)
+
+
+class PendingChange(Frozen):
+    """A change of a clone that has not ended: another one has to wait for it."""
+
+    operation_id: str
+    change: CollectionChange
+    mined: bool = False
+    """Whether it is in a block: a reorg takes that back."""
+
+
 class RegisteredContract(Frozen):
-    """A contract that Mintline mints into, as all know it who need no token id of it."""
+    """A contract that Mintline mints into, as all know it who need no token id of it.
+
+    `status`, `deployed_block`, `state` and `pending` of a clone are moved on by the indexer, from the
+    operations of its deployment and its changes (`mintline.collection_records`).
+    """
 
     collection_id: str
     chain_id: int
@@ -281,6 +320,23 @@ class RegisteredContract(Frozen):
     deployed_block: int
     sponsored: bool = False
     """Whether users may have a relayer pay for their mints; a machine client's are always paid for by one."""
+    clone: Clone | None = None
+    """What it was made of by a factory, if one made it; its `operation_id` is the deployment."""
+    status: Literal["deploying", "ready", "failed"] = "ready"
+    """Nothing is minted in one that is not `ready`; until then `deployed_block` is one before its own."""
+    deployment_final: bool = False
+    """Whether a clone's deployment is in a final block, or failed for good: nothing moves `status` again."""
+    state: CloneState = CloneState()
+    """By the changes that are final."""
+    pending: PendingChange | None = None
+    """The one change under way: written by the api with its operation, if there is no other."""
+
+    @property
+    def standing(self) -> CloneState:
+        """The state with the change that is mined, and not final yet."""
+        if self.pending is None or not self.pending.mined:
+            return self.state
+        return self.state.after(self.pending.change)
 
 
 class Collection(RegisteredContract):

@@ -20,6 +20,8 @@ class RefusalCode(StrEnum):
     SIGNER = "policy_signer"
     ISSUER_TRANSACTS = "policy_issuer_transacts"
     CONTRACT = "policy_contract"
+    FACTORY = "policy_factory"
+    CLONE = "policy_clone"
     ACTION = "policy_action"
     BATCH = "policy_batch"
     BATCH_LINE = "policy_batch_line"
@@ -75,6 +77,8 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.SIGNER: "The signing policy does not allow this signer to do this.",
     RefusalCode.ISSUER_TRANSACTS: "The issuer's key signs vouchers only, never transactions.",
     RefusalCode.CONTRACT: "The signing policy does not allow this contract.",
+    RefusalCode.FACTORY: "The signing policy does not have this factory, or this implementation of it.",
+    RefusalCode.CLONE: "The contract is not the collection that its factory makes of these arguments.",
     RefusalCode.ACTION: "The signing policy does not let users' keys do this.",
     RefusalCode.BATCH: "The batch has more mints than the signing policy allows.",
     RefusalCode.BATCH_LINE: "The mint or its token is in the batch twice.",

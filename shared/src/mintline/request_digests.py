@@ -61,6 +61,40 @@ def burn_digest(**token: Unpack[AskedToken]) -> bytes:
     return _digest(b"mintline/authorization/burn/1", *_token_fields(token))
 
 
+def deploy_digest(
+    *, request_id: str, sub: str, chain_id: int, contract: str, factory: str, implementation: str, args: bytes
+) -> bytes:
+    """Return what a principal authorizes by asking for a collection, 32 bytes.
+
+    `sub` is the principal, `args` the collection's immutable arguments; `contract`, its address, follows.
+    """
+    return _digest(
+        b"mintline/authorization/deploy/1",
+        request_id.encode(),
+        sub.encode(),
+        chain_id.to_bytes(32, "big"),
+        _address(contract),
+        _address(factory),
+        _address(implementation),
+        args,
+    )
+
+
+def administer_digest(*, request_id: str, sub: str, chain_id: int, contract: str, call: bytes) -> bytes:
+    """Return what a principal authorizes by asking for a change of a collection, 32 bytes.
+
+    `call` is the data of the call that makes it.
+    """
+    return _digest(
+        b"mintline/authorization/administer/1",
+        request_id.encode(),
+        sub.encode(),
+        chain_id.to_bytes(32, "big"),
+        _address(contract),
+        call,
+    )
+
+
 def _mint_fields(mint: AskedMint) -> list[bytes]:
     return [
         mint["mint_id"].encode(),

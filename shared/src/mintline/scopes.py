@@ -26,6 +26,7 @@ class Scope(StrEnum):
     TOKENS_TRANSFER = f"{RESOURCE_SERVER}/tokens:transfer"
     USERS_READ = f"{RESOURCE_SERVER}/users:read"
     USERS_WRITE = f"{RESOURCE_SERVER}/users:write"
+    COLLECTIONS_WRITE = f"{RESOURCE_SERVER}/collections:write"
     ADMIN = f"{RESOURCE_SERVER}/admin"
 
     @property
@@ -42,6 +43,7 @@ DESCRIPTIONS: dict[Scope, str] = {
     Scope.TOKENS_TRANSFER: "Transfer and burn tokens of the user's wallet in custody.",
     Scope.USERS_READ: "Find users by e-mail address, and read their wallets' addresses.",
     Scope.USERS_WRITE: "Create users and their wallets.",
+    Scope.COLLECTIONS_WRITE: "Create collections, and change those that it created.",
     Scope.ADMIN: "Manage machine clients and their budgets.",
 }
 USER_SCOPES = (
@@ -58,6 +60,7 @@ MACHINE_SCOPES = (
     Scope.TOKENS_READ,
     Scope.USERS_READ,
     Scope.USERS_WRITE,
+    Scope.COLLECTIONS_WRITE,
     Scope.ADMIN,
 )
 """What a machine client's token may be given for."""

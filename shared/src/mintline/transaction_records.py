@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from mintline.fields import Address, BoundedText, Bytes32, Wei
-from mintline.messages import Fees, Frozen, KeyRef, TransactionKind
+from mintline.messages import Clone, Fees, Frozen, KeyRef, TransactionKind
 from mintline.records import OPEN_SHARDS, Attempt, Operation, Problem, scoped
 from mintline.states import UNDECIDED, MintStatus, TransactionState
 
@@ -64,6 +64,8 @@ class Transaction(Frozen):
     claiming: Literal[True] | None = None
     """Set on a batch whose operations are not all claimed yet: it may lose some, and is not to be signed."""
     top_up: TopUpPayload | None = None
+    clone: Clone | None = None
+    """What the contract that it calls was made of, if a factory made it."""
     gas: int
     fees: Fees
     """Of the first attempt; each attempt has its own."""

@@ -31,7 +31,7 @@ from mintline.states import MintStatus
 from mintline.transaction_records import Place, carried_by
 from mintline_builder.builder import Adapters, Builder
 from mintline_builder.config import BuilderConfig
-from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
+from mintline_builder.dynamo import DynamoAccounts, DynamoCollections, DynamoOperations
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
 from mintline_builder.metrics import Metrics
@@ -85,6 +85,7 @@ def builder(harness: Harness, relayer: KeyRef, outbox: MemoryOutbox, *, max_batc
         Adapters(
             accounts=DynamoAccounts(harness.dynamo, CHAIN_ID),
             operations=DynamoOperations(harness.dynamo),
+            collections=DynamoCollections(harness.dynamo, CHAIN_ID),
             metadata=MemoryMetadata(),
             chain=chain,
             outbox=outbox,

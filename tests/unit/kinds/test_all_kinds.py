@@ -12,9 +12,10 @@ import mintline.kinds
 import mintline_builder.kinds
 import mintline_indexer.kinds
 import mintline_signer.enclave.kinds
+from mintline.collection_records import OPERATIONS
 from mintline.kinds.registry import ASKED_FOR, NAMES, VOUCHER, find_kinds, request_type
 from mintline.messages import TransactionKind
-from mintline.records import OPERATIONS, Mint
+from mintline.records import Mint
 
 ROOT = Path(__file__).parents[3]
 REQUESTS = {request_type(name) for name in (*NAMES, VOUCHER)}

@@ -7,6 +7,8 @@ from typing import Any, get_args
 import pytest
 
 from mintline.authorizations import digest_of
+from mintline.clones import deployment_calldata, set_royalty_calldata
+from mintline.collection_records import CollectionCall, CollectionDeployment
 from mintline.eth import burn_calldata, mint_batch_calldata, redeem_calldata, transfer_calldata
 from mintline.kinds import (
     KINDS,
@@ -19,12 +21,23 @@ from mintline.kinds import (
     transaction_of,
 )
 from mintline.kinds.mint import sign_mint
-from mintline.messages import AnyIntent, AnyRequest, Fees, KeyRef, TransactionKind
+from mintline.messages import (
+    AnyIntent,
+    AnyRequest,
+    Clone,
+    CloneArgs,
+    CollectionChange,
+    Fees,
+    KeyRef,
+    TransactionKind,
+)
 from mintline.records import Mint, Operation, TokenBurn, TokenTransfer
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import TopUpPayload, Transaction, as_far_as
 
 WALLET, CONTRACT, OTHER = "0x" + "1" * 40, "0x" + "2" * 40, "0x" + "3" * 40
+FACTORY = "0x" + "4" * 40
+BY_RELAYER = ("batch", "deploy", "administer")
 KEY = KeyRef(address=WALLET, subject="user", chain_id=1, secret_id="secret")
 RELAYER = KeyRef(address=OTHER, subject="platform:relayer-1", chain_id=1, secret_id="secret")
 FEES = Fees(max_fee_per_gas=3, max_priority_fee_per_gas=1)
@@ -46,11 +59,24 @@ BATCH = [
 ]
 TRANSFER = TokenTransfer(**COMMON, mint_id="transfer_1", token_id=4, to=OTHER)
 BURN = TokenBurn(**COMMON, mint_id="burn_1", token_id=4)
+CLONE = Clone(
+    factory=FACTORY,
+    implementation=WALLET,
+    principal="client",
+    operation_id="deploy_1",
+    args=CloneArgs(name="Name", symbol="SYM"),
+)
+CHANGE = CollectionChange(action="set_royalty", receiver=OTHER, bps=250)
+ASKED: dict[str, Any] = {**COMMON, "sender": RELAYER, "principal": "client", "clone": CLONE}
+DEPLOYMENT = CollectionDeployment(**ASKED, mint_id="deploy_1")
+CALL = CollectionCall(**ASKED, mint_id="change_1", change=CHANGE)
 OPERATIONS: dict[TransactionKind, list[Operation]] = {
     "mint": [MINT],
     "batch": [*BATCH],
     "transfer": [TRANSFER],
     "burn": [BURN],
+    "deploy": [DEPLOYMENT],
+    "administer": [CALL],
     "top_up": [],
     "noop": [],
 }
@@ -62,13 +88,15 @@ CALLDATA = {
     "batch": mint_batch_calldata([(number, OTHER, b"\x05" * 32) for number in (1, 2, 3)]),
     "transfer": transfer_calldata(sender=WALLET, to=OTHER, token_id=4),
     "burn": burn_calldata(4),
+    "deploy": deployment_calldata(CLONE),
+    "administer": set_royalty_calldata(OTHER, 250),
     "top_up": b"",
     "noop": b"",
 }
 
 
 def reserved(kind: TransactionKind, **changes: Any) -> Transaction:
-    signer = RELAYER if kind == "batch" else KEY
+    signer = RELAYER if kind in BY_RELAYER else KEY
     return Transaction(
         sender_id=f"1#{signer.address}",
         nonce=7,
@@ -101,7 +129,7 @@ def test_first_intent__when_made_from_the_records__is_the_transaction_of_its_kin
     transaction = reserved(kind)
     intent = first_intent(transaction, OPERATIONS[kind], b"sealed")
     made = transaction_of(intent, issued=SIGNATURE)
-    to = {"noop": WALLET, "top_up": OTHER}.get(kind, CONTRACT)
+    to = {"noop": WALLET, "top_up": OTHER, "deploy": FACTORY}.get(kind, CONTRACT)
     assert (made.to, made.data, made.value) == (to, CALLDATA[kind], 5 if kind == "top_up" else 0)
     assert (made.nonce, made.gas, made.chain_id) == (7, 100_000, 1)
     assert operation_ids(intent) == transaction.operations
@@ -112,7 +140,7 @@ def test_first_intent__when_made_from_the_records__is_the_transaction_of_its_kin
     assert dedup_id(again) != dedup_id(intent)
 
 
-@pytest.mark.parametrize("kind", ["mint", "batch", "transfer", "burn"])
+@pytest.mark.parametrize("kind", ["mint", "batch", "transfer", "burn", "deploy", "administer"])
 @pytest.mark.parametrize(
     "changes", [{"nonce": 8}, {"sender": KEY.model_copy(update={"address": CONTRACT})}], ids=["nonce", "key"]
 )
@@ -135,7 +163,7 @@ def test_sign_mint__when_made_from_the_mint_as_it_stands__is_the_transactions_ow
 def test_digest_of__when_kind_or_custody_differ__differs() -> None:
     sponsored, own = BATCH[0], MINT.evolve(mint_id="mint_1", token_id=1, deadline=None)
     alone = own.evolve(custody="self", sender=None)
-    digests = [digest_of(one) for one in (sponsored, own, alone, TRANSFER, BURN)]
+    digests = [digest_of(one) for one in (sponsored, own, alone, TRANSFER, BURN, DEPLOYMENT, CALL)]
     assert len(set(digests)) == len(digests)
     assert digest_of(sponsored) == digest_of(sponsored.evolve(sender=None, nonce=None))
 

@@ -181,6 +181,7 @@ class Pipeline:
             Adapters(
                 accounts=builder_tables.MemoryAccounts(tables),
                 operations=builder_tables.MemoryOperations(tables),
+                collections=builder_tables.MemoryCollections(tables),
                 metadata=builder_tables.MemoryMetadata(),
                 chain=chain,
                 outbox=self.outbox("builder"),

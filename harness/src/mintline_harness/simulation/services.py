@@ -72,7 +72,7 @@ from mintline_harness.simulation.tables import (
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics as IndexerMetrics
 from mintline_signer.host.service import handle as sign_message
-from mintline_testkit.builder.tables import MemoryOperations
+from mintline_testkit.builder.tables import MemoryCollections, MemoryOperations
 
 BUILDER_CONCURRENCY = 128
 """The service's own default: as many mints can wait for one batch."""
@@ -182,6 +182,7 @@ async def serve_builder(process: Process, environment: Environment) -> None:
         Adapters(
             accounts=environment.parts.accounts(process, tables.builder),
             operations=process.port(MemoryOperations(tables.builder)),
+            collections=process.port(MemoryCollections(tables.builder)),
             metadata=process.port(tables.metadata),
             chain=environment.parts.builder_chain(node_over(environment.endpoints.rpc(process), process)),
             outbox=process.port(environment.queues),

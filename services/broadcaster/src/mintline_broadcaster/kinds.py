@@ -3,7 +3,8 @@
 A mint ends by its token, whichever transaction minted it. Without a token, a mint that its user cancelled is
 rejected, and any other gets another nonce and keeps its token id. A transfer or a burn never gets another
 nonce: two signed transfers of one request could both happen, as the chain does not know the request. It is
-rejected, and its user sends the request again.
+rejected, and its user sends the request again. So is a change of a collection. The deployment of one gets
+another nonce: its address follows from the request, so the factory makes it once.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ def minted_by(intent: AnyIntent) -> tuple[str, ...]:
             return kinds.operation_ids(intent)
         case "sign_transfer" | "sign_burn" | "sign_top_up" | "sign_noop":
             return ()
+        case "sign_deploy" | "sign_administer":
+            return ()
         case _:
             assert_never(intent.type)
 
@@ -63,7 +66,7 @@ def _mints(kind: TransactionKind) -> bool:
     match kind:
         case "mint" | "batch":
             return True
-        case "transfer" | "burn" | "top_up" | "noop":
+        case "transfer" | "burn" | "deploy" | "administer" | "top_up" | "noop":
             return False
         case _:
             assert_never(kind)
@@ -74,7 +77,7 @@ def payer_of(intent: AnyIntent) -> Literal["wallet", "treasury", "relayer"]:
     match intent.type:
         case "sign_top_up":
             return "treasury"
-        case "sign_batch":
+        case "sign_batch" | "sign_deploy" | "sign_administer":
             return "relayer"
         case "sign_mint" | "sign_transfer" | "sign_burn":
             return "wallet"
@@ -89,9 +92,9 @@ def payer_of(intent: AnyIntent) -> Literal["wallet", "treasury", "relayer"]:
 def gets_another_nonce(operation: Operation) -> bool:
     """Tell whether an operation may be signed again under another nonce, once its own is used for good."""
     match operation.kind:
-        case "mint":
+        case "mint" | "deploy":
             return operation.cancel_requested_at is None
-        case "transfer" | "burn":
+        case "transfer" | "burn" | "administer":
             return False
         case _:
             assert_never(operation.kind)
@@ -130,7 +133,9 @@ class NonceRelease:
             case "mint":
                 assert isinstance(operation, Mint)
                 await self._release_mint(operation)
-            case "transfer" | "burn":
+            case "deploy":
+                await self._release_deployment(operation)
+            case "transfer" | "burn" | "administer":
                 await self._release_token(operation)
             case _:
                 assert_never(operation.kind)
@@ -159,6 +164,14 @@ class NonceRelease:
             await ask_for_nonce(mint, outbox=self.outbox)
         elif await self._reject(mint, CANCELLED):
             log.info("mint_cancelled", **self._about(mint))
+
+    async def _release_deployment(self, operation: Operation) -> None:
+        """Let it have another nonce: its address is the same, so the factory makes it once."""
+        if await self._succeeded():
+            log.info("operation_waits_for_index", **self._about(operation))
+        else:
+            log.warning("nonce_taken", **self._about(operation))
+            await ask_for_nonce(operation, outbox=self.outbox)
 
     async def _release_token(self, operation: Operation) -> None:
         if await self._succeeded():

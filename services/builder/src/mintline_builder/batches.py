@@ -39,7 +39,7 @@ from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import Funds
 from mintline_builder.gatherer import BatchLine
 from mintline_builder.metrics import Metrics
-from mintline_builder.ports import Accounts, ChainReader, MetadataPublisher, Operations, Outbox
+from mintline_builder.ports import Accounts, ChainReader, Collections, MetadataPublisher, Operations, Outbox
 from mintline_builder.relayers import Payer, Relayers
 from mintline_builder.reserver import Reserver
 from mintline_builder.waiting import RELAYER_NOT_ALLOWED, Waiting
@@ -62,6 +62,7 @@ class BatchPorts:
 
     accounts: Accounts
     operations: Operations
+    collections: Collections
     metadata: MetadataPublisher
     outbox: Outbox
     chain: ChainReader
@@ -153,7 +154,8 @@ class Batches:
         mints = await self._publish([lines[mint.mint_id] for mint in group.mints])
         if not mints:
             return
-        claim = BatchClaim(payer.key, tuple(mints), group.gas, fees, to_ms(self._now()))
+        clone = await self._ports.collections.clone(mints[0].contract)
+        claim = BatchClaim(payer.key, tuple(mints), group.gas, fees, to_ms(self._now()), clone)
         with self._funds.held(payer.key.address):
             nonce = await self._reserver.reserve(payer.key.address, claim, floor=payer.funding.mined)
         batch = claim.transaction(nonce)

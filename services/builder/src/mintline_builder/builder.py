@@ -13,6 +13,7 @@ from mintline.messages import AnyMessage, BuildMint, Fees, FinishBatch, FundWall
 from mintline.tracing import OFF, Tracer
 from mintline_builder import handlers
 from mintline_builder.batches import Batches, BatchPorts
+from mintline_builder.collection_simulation import CollectionSimulator
 from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import quote_fees
 from mintline_builder.funds import Funds
@@ -20,7 +21,7 @@ from mintline_builder.gatherer import Gatherer
 from mintline_builder.handlers import Frame
 from mintline_builder.kinds import Context, kinds_of
 from mintline_builder.metrics import Metrics
-from mintline_builder.ports import Accounts, ChainReader, MetadataPublisher, Operations, Outbox
+from mintline_builder.ports import Accounts, ChainReader, Collections, MetadataPublisher, Operations, Outbox
 from mintline_builder.relayers import Relayers
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
@@ -33,6 +34,7 @@ class Adapters:
 
     accounts: Accounts
     operations: Operations
+    collections: Collections
     metadata: MetadataPublisher
     chain: ChainReader
     outbox: Outbox
@@ -84,6 +86,7 @@ class Builder:
             BatchPorts(
                 accounts=adapters.accounts,
                 operations=adapters.operations,
+                collections=adapters.collections,
                 metadata=adapters.metadata,
                 outbox=adapters.outbox,
                 chain=adapters.chain,
@@ -114,6 +117,7 @@ class Builder:
             config=config,
             accounts=adapters.accounts,
             operations=adapters.operations,
+            collections=adapters.collections,
             metadata=adapters.metadata,
             outbox=adapters.outbox,
             reserver=self.reserver,
@@ -128,6 +132,9 @@ class Builder:
             ),
             token_simulator=TokenSimulator(
                 adapters.chain, gas=config.mint_gas, recipient_gas=config.recipient_gas
+            ),
+            collection_simulator=CollectionSimulator(
+                adapters.chain, deploy_gas=config.deploy_gas, change_gas=config.mint_gas
             ),
             chain=adapters.chain,
             batches=self.batches,

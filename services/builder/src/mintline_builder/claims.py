@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from mintline.kinds import first_intent, meaning_of
-from mintline.messages import Fees, KeyRef
+from mintline.messages import Clone, Fees, KeyRef
 from mintline.records import Mint, Operation
 from mintline.states import MintStatus
 from mintline.transaction_records import (
@@ -50,6 +50,17 @@ class OperationClaim(Generic[OperationT]):
     gas: int
     fees: Fees
     at: int
+    relayer: KeyRef | None = None
+    """Who sends it, of an operation that has no sender of its own, or had another."""
+    clone: Clone | None = None
+    """What the contract was made of, if a factory made it."""
+
+    @property
+    def sender(self) -> KeyRef:
+        """Who sends it."""
+        sender = self.relayer or self.operation.sender
+        assert sender is not None
+        return sender
 
     @property
     def item(self) -> str:
@@ -68,7 +79,7 @@ class OperationClaim(Generic[OperationT]):
 
     def update(self, nonce: int) -> dict[str, Any]:
         """Return the fields of the operation's record that change, under the nonce that it got."""
-        fields = {
+        fields: dict[str, Any] = {
             "status": MintStatus.BUILT,
             "nonce": nonce,
             "attempts": self.operation.attempts,
@@ -76,17 +87,19 @@ class OperationClaim(Generic[OperationT]):
             "updated_at": self.at,
             "waiting": None,
         }
+        if self.relayer is not None:
+            fields["sender"] = self.relayer
         return fields if self.deadline is None else fields | {"deadline": self.deadline, "metadata": None}
 
     def transaction(self, nonce: int) -> Transaction:
         """Return the transaction that carries the operation under the nonce that it got."""
-        assert self.operation.sender is not None
         reserved = Transaction(
-            sender_id=place_of(self.operation.sender, nonce).sender_id,
+            sender_id=place_of(self.sender, nonce).sender_id,
             nonce=nonce,
-            signer=self.operation.sender,
+            signer=self.sender,
             kind=self.operation.kind,
             operations=(self.operation.operation_id,),
+            clone=self.clone,
             gas=self.gas,
             fees=self.fees,
             meaning=bytes(32),
@@ -117,6 +130,8 @@ class BatchClaim:
     gas: int
     fees: Fees
     at: int
+    clone: Clone | None = None
+    """What the collection was made of, if a factory made it."""
 
     writes: ClassVar[int] = 1
     """How many items of the transaction it takes: the transaction's own record."""
@@ -135,6 +150,7 @@ class BatchClaim:
             kind="batch",
             operations=tuple(mint.mint_id for mint in self.mints),
             claiming=True,
+            clone=self.clone,
             gas=self.gas,
             fees=self.fees,
             meaning=bytes(32),

@@ -9,6 +9,7 @@ from mintline.messages import KeyRef
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import NO_REFILL, Refill, TopUpPolicy
 
+DEPLOY_GAS = GasBound("MINTLINE_MAX_DEPLOY_GAS", 8_000_000)
 BATCH_GAS = GasBound("MINTLINE_MAX_BATCH_GAS", TRANSACTION_GAS_CAP)
 
 
@@ -40,5 +41,7 @@ class BuilderConfig:
     """Mints in one batch at most."""
     batch_wait: float = 0.2
     """Seconds for which the first mint of a batch waits for others."""
+    deploy_gas: GasBound = DEPLOY_GAS
+    """Bounds the gas limit of a collection's deployment."""
     batch_gas: GasBound = BATCH_GAS
     """Bounds the gas limit of a batch; what it may cost is what any transaction may."""

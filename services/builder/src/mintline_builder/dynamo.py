@@ -29,9 +29,9 @@ from mintline.aws.standing import (
     transaction_key,
 )
 from mintline.errors import Conflict, Unavailable
-from mintline.messages import KeyRef
-from mintline.records import Mint, Operation, Problem, scoped, token_ref
-from mintline.resources import ACCOUNTS, MINTS, TRANSACTIONS
+from mintline.messages import Clone, KeyRef
+from mintline.records import Mint, Operation, Problem, RegisteredContract, scoped, token_ref
+from mintline.resources import ACCOUNTS, COLLECTIONS, MINTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline.transaction_records import Place, Transaction, address_of
@@ -47,6 +47,8 @@ from mintline_builder.claims import (
 )
 from mintline_builder.ports import Account, NotCommitted
 
+MAX_REMEMBERED = 10_000
+"""Collections whose proofs are remembered."""
 _REFUSED = "ConditionalCheckFailed"
 _CONFLICT = "TransactionConflict"
 _DID_NOT_SUCCEED = (
@@ -185,7 +187,11 @@ def _built(claim: OperationClaim[Any], nonce: int) -> list[Change]:
     written: Item = {"nonce": nonce, "built_at": claim.at}
     if claim.deadline is not None:
         written["deadline"] = claim.deadline
-    moved = _transition(claim.operation, written, claim.at, _source(claim.spent))
+    before = None
+    if claim.relayer is not None:
+        written["sender"] = to_item(claim.relayer)
+        before = claim.operation.sender
+    moved = _transition(claim.operation, written, claim.at, _source(claim.spent, before))
     if claim.spent is None:
         return [moved]
     return [moved, Check(TRANSACTIONS, transaction_key(claim.spent), where=_UNMINED)]
@@ -216,7 +222,7 @@ def _carries(batch: Transaction, item: Item) -> bool:
 def _source(spent: Place | None, relayer: KeyRef | None = None) -> tuple[Clause, ...]:
     """Return where an operation must be that the builder moves: not under a nonce that still counts.
 
-    `relayer` is the sender of the batch that it was in.
+    `relayer` is the one that sent what it was in, and is not its sender for good.
     """
     if spent is None:
         return (Clause("still_accepted", "status", "eq", (MintStatus.ACCEPTED.value,)),)
@@ -237,6 +243,28 @@ def _refusal(names: Sequence[str | Place], cancelled: TransactionCancelled) -> N
         lost=frozenset(name for name in refused if isinstance(name, str)),
         busy=any(reason.code == _CONFLICT for reason in cancelled.reasons),
     )
+
+
+class DynamoCollections:
+    """The registered collections, as far as the builder needs them; what it read of one stays true."""
+
+    def __init__(self, dynamo: Dynamo, chain_id: int, *, set_aside: SetAside | None = None) -> None:
+        self._dynamo = dynamo
+        self._chain_id = chain_id
+        self._set_aside = set_aside or SetAside()
+        self._clones: dict[str, Clone | None] = {}
+
+    async def clone(self, contract: str) -> Clone | None:
+        """Return what a factory made a collection of."""
+        if contract not in self._clones:
+            item = await self._dynamo.get(COLLECTIONS, {"collection_id": scoped(self._chain_id, contract)})
+            if item is None:
+                return None
+            record = read(RegisteredContract, COLLECTIONS, item, self._set_aside)
+            if len(self._clones) >= MAX_REMEMBERED:
+                del self._clones[next(iter(self._clones))]
+            self._clones[contract] = record.clone
+        return self._clones[contract]
 
 
 class DynamoOperations:

@@ -17,11 +17,12 @@ import structlog
 from mintline.clock import UnixSeconds, to_ms
 from mintline.errors import Conflict, Rejected, Unavailable
 from mintline.messages import BuildMint, FinishBatch, FundWallet, RenewNonce
-from mintline.records import TOKEN_ON_CHAIN, Operation, Problem, scoped
+from mintline.records import CONTRACT_ON_CHAIN, TOKEN_ON_CHAIN, Operation, Problem, scoped
 from mintline.states import MintStatus
 from mintline.transaction_records import Place, carried_by
 from mintline_builder.batches import Batches
 from mintline_builder.claims import RENEWABLE
+from mintline_builder.collection_simulation import AlreadyDeployed
 from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import Funds
 from mintline_builder.kinds import Built, OperationKind, event
@@ -77,7 +78,10 @@ async def build(cmd: BuildMint, *, frame: Frame) -> None:
             await _wait(operation, waiting.problem, frame)
             return
         except TokenTaken:
-            await _wait_for_index(operation, frame)
+            await _wait_for_index(operation, TOKEN_ON_CHAIN, frame)
+            return
+        except AlreadyDeployed:
+            await _wait_for_index(operation, CONTRACT_ON_CHAIN, frame)
             return
         except Rejected as refusal:
             await _end(operation, Problem(code=refusal.code, reason=refusal.reason), frame)
@@ -151,14 +155,14 @@ async def _note(operation: Operation, problem: Problem, frame: Frame) -> None:
         await frame.operations.wait(operation.operation_id, problem)
 
 
-async def _wait_for_index(operation: Operation, frame: Frame) -> None:
-    """Leave an accepted mint whose token is on chain to the broadcaster, which knows whose token that is.
+async def _wait_for_index(operation: Operation, problem: Problem, frame: Frame) -> None:
+    """Leave an accepted operation whose token or contract is on chain to the broadcaster.
 
-    It is someone else's, or the mint's own: a record that was restored from a backup may be older than its
-    token. However long that takes to tell, nothing else can be minted for it.
+    A token is someone else's, or the mint's own: a record that was restored from a backup may be older than
+    its token. However long that takes to tell, nothing else can be minted for it. A contract is its own.
     """
-    log.warning("mint_token_on_chain", token_id=str(operation.token_id))
-    await _note(operation, TOKEN_ON_CHAIN, frame)
+    log.warning(event(operation, problem.code), token_id=str(operation.token_id))
+    await _note(operation, problem, frame)
 
 
 def _waited_too_long(operation: Operation, problem: Problem, config: BuilderConfig) -> Problem:

@@ -15,7 +15,7 @@ from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import Call, Overrides
 from mintline.errors import Conflict, Unavailable
 from mintline.fields import Address, Wei
-from mintline.messages import Frozen, Message
+from mintline.messages import Clone, Frozen, Message
 from mintline.records import Mint, Operation, Problem
 from mintline.resources import Queue
 from mintline.transaction_records import Place, Transaction
@@ -110,6 +110,13 @@ class Operations(Protocol):
 
     async def build_voucher(self, mint: Mint, claim: VoucherClaim) -> None:
         """Take an accepted self-custody mint to `built`; raises Conflict if it is no longer accepted."""
+
+
+class Collections(Protocol):
+    """The registered collections."""
+
+    async def clone(self, contract: str) -> Clone | None:
+        """Return what a factory made a collection of; None if none made it, or it is not registered."""
 
 
 class MetadataTaken(Unavailable):

@@ -23,7 +23,7 @@ from mintline.rpc_factory import open_rpc
 from mintline.tracer_factory import open_tracer
 from mintline.tracing import Tracer, with_tracing
 from mintline_builder.builder import Adapters, Builder
-from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
+from mintline_builder.dynamo import DynamoAccounts, DynamoCollections, DynamoOperations
 from mintline_builder.metadata_publisher import S3MetadataPublisher
 from mintline_builder.metrics import Metrics
 from mintline_builder.settings import Settings
@@ -88,6 +88,7 @@ def _assemble(settings: Settings, world: _World, metrics: Metrics, tracer: Trace
     adapters = Adapters(
         accounts=DynamoAccounts(world.dynamo, settings.chain_id, set_aside=metrics.set_aside),
         operations=DynamoOperations(world.dynamo, set_aside=metrics.set_aside),
+        collections=DynamoCollections(world.dynamo, settings.chain_id, set_aside=metrics.set_aside),
         metadata=world.metadata,
         chain=world.node,
         outbox=with_tracing(world.queues, tracer),

@@ -55,6 +55,8 @@ class Settings(GasSettings):
     `max_voucher_ttl`. Mints wait while it is farther."""
     max_gas: int = Field(default=1_000_000, gt=0)
     """The highest gas limit of a mint; within what the enclave's policy allows."""
+    max_deploy_gas: int = Field(default=8_000_000, gt=0)
+    """The highest gas limit of a collection's deployment; within what the enclave's policy allows."""
     max_recipient_gas: int = Field(default=200_000, ge=0)
     """What the code of a recipient may use of it, on top of a mint to an address without code."""
     max_batch: int = Field(default=250, ge=1, le=500)
@@ -85,7 +87,11 @@ class Settings(GasSettings):
 
     def gas_bounds(self) -> dict[str, GasBound]:
         """Return the bounds of this service by the names of their settings."""
-        own = {"max_gas": self.max_gas, "max_batch_gas": self.max_batch_gas}
+        own = {
+            "max_gas": self.max_gas,
+            "max_deploy_gas": self.max_deploy_gas,
+            "max_batch_gas": self.max_batch_gas,
+        }
         return {**super().gas_bounds(), **{name: self.bound(name, most) for name, most in own.items()}}
 
     def config(self) -> BuilderConfig:
@@ -113,6 +119,7 @@ class Settings(GasSettings):
                 max_fee=self.max_fee,
             ),
             mint_gas=bounds["max_gas"],
+            deploy_gas=bounds["max_deploy_gas"],
             transfer_gas=bounds["max_transfer_gas"],
             recipient_gas=self.max_recipient_gas,
             max_batch=self.max_batch,

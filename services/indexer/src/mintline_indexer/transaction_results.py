@@ -138,7 +138,7 @@ async def decide(
                 facts.refused.append(RefusedOutcome(None, None, effect.tx_hash, effect.block_number))
         elif problem is not None:
             outcomes = _failed(effect, signed, problem, records, facts)
-        elif effect.emitted and _is_read(signed, records, contracts):
+        elif signed.kind.by_receipt or (effect.emitted and _is_read(signed, records, contracts)):
             outcomes = _succeeded(effect, signed, done[effect.tx_hash], records, facts)
         due += ((effect.tx_hash, outcome) for outcome in outcomes)
     mints = {one: mint for one, mint in records.operations.items() if isinstance(mint, Mint)}
@@ -299,13 +299,13 @@ def _refused(operation_id: str, effect: TransactionEnded, records: Records) -> R
 async def _problem(chain: ChainReader, effect: TransactionEnded, records: Records) -> Problem | None:
     """Return why a transaction failed, None if it did not."""
     signed = records.signed[effect.tx_hash]
-    if effect.emitted or not signed.operations:
+    if not signed.operations or (effect.emitted and not signed.kind.by_receipt):
         return None
-    # What our operations ask for always emits, so this one failed: the receipt decides.
+    # What is asked for at tokens always emits, so this one failed: the receipt decides.
     ended = await chain.outcome(effect.tx_hash)
     if ended is None or ended.block_hash != effect.block_hash:
         raise Unavailable(f"no receipt yet in block {effect.block_number}")
-    if ended.problem is None:
+    if ended.problem is None and not signed.kind.by_receipt:
         log.error(
             "mint_without_events", mint_ids=signed.operations[:TOLD], tx_hash="0x" + effect.tx_hash.hex()
         )

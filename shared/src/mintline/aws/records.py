@@ -10,9 +10,10 @@ from pydantic import ValidationError
 
 from mintline.aws.changes import key_of
 from mintline.aws.dynamo import Clause, Item, Update, Value
+from mintline.collection_records import OPERATIONS
 from mintline.errors import Unreadable, Unusable
 from mintline.messages import Frozen, faults_of
-from mintline.records import OPERATIONS, Operation, block_shard, row_shard, token_ref
+from mintline.records import Operation, block_shard, row_shard, token_ref
 from mintline.resources import MINTS, Table
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, stored_sources

@@ -48,7 +48,12 @@ class BatchKind(TransactionKind[SignBatch]):
     ) -> SignBatch:
         """Return the intent; all mints are of one collection."""
         mints = carried(Mint, transaction, operations)
-        return SignBatch(**first_attempt(transaction), contract=mints[0].contract, mints=lines_of(mints))
+        return SignBatch(
+            **first_attempt(transaction),
+            contract=mints[0].contract,
+            mints=lines_of(mints),
+            clone=transaction.clone,
+        )
 
 
 def lines_of(mints: Sequence[Mint]) -> tuple[BatchMint, ...]:

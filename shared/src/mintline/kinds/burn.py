@@ -50,6 +50,7 @@ class BurnKind(TransactionKind[SignBurn]):
             contract=burn.contract,
             token_id=burn.token_id,
             authorization=authorization,
+            clone=transaction.clone,
         )
 
 

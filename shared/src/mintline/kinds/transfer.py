@@ -52,6 +52,7 @@ class TransferKind(TransactionKind[SignTransfer]):
             token_id=transfer.token_id,
             to=transfer.to,
             authorization=authorization,
+            clone=transaction.clone,
         )
 
 

@@ -27,6 +27,7 @@ from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Account
 from mintline_testkit.builder.tables import (
     MemoryAccounts,
+    MemoryCollections,
     MemoryMetadata,
     MemoryOperations,
     MemoryOutbox,
@@ -185,6 +186,7 @@ class Builder:
             building.Adapters(
                 accounts=harness.accounts,
                 operations=harness.mints,
+                collections=MemoryCollections(harness.tables),
                 metadata=harness.metadata,
                 chain=harness.chain,
                 outbox=harness.outbox,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from mintline.authorizations import Authorization, Key, lookup
 from mintline.errors import Conflict, Rejected
-from mintline.messages import Message
-from mintline.records import Mint, Operation, Problem, TokenOperation, digest_of
+from mintline.messages import Clone, Message
+from mintline.records import Mint, Operation, Problem, digest_of
 from mintline.resources import Queue
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, address_of, as_far_as_any, carried_by
@@ -32,8 +32,10 @@ class MemoryTables:
     accounts: dict[str, Account] = field(default_factory=dict)
     mints: dict[str, Mint] = field(default_factory=dict)
     """As stored: `standing` is how far they have come."""
-    token_operations: dict[str, TokenOperation] = field(default_factory=dict)
-    """Transfers and burns likewise, which lie in the same table."""
+    token_operations: dict[str, Operation] = field(default_factory=dict)
+    """All other operations likewise, which lie in the same table."""
+    clones: dict[str, Clone] = field(default_factory=dict)
+    """What registered collections were made of, by their contracts."""
     transactions: dict[Place, Transaction] = field(default_factory=dict)
     authorizations: dict[Key, Authorization] = field(default_factory=dict)
 
@@ -60,7 +62,7 @@ class MemoryTables:
         match operation:
             case Mint():
                 self.mints[operation.mint_id] = operation
-            case TokenOperation():
+            case _:
                 self.token_operations[operation.operation_id] = operation
 
     def carries(self, spent: Place, operation_id: str) -> bool:
@@ -220,6 +222,17 @@ class MemoryOperations:
         if stored.status is not MintStatus.ACCEPTED:
             raise Conflict(f"{operation_id} is {stored.status.value}")
         return stored
+
+
+@dataclass
+class MemoryCollections:
+    """The registered collections."""
+
+    tables: MemoryTables
+
+    async def clone(self, contract: str) -> Clone | None:
+        """Return what a factory made a collection of."""
+        return self.tables.clones.get(contract)
 
 
 @dataclass

@@ -13,17 +13,18 @@ from mintline.authorizations import Authorization
 from mintline.clock import UnixSeconds, to_ms
 from mintline.errors import Deferred, Rejected
 from mintline.kinds import dedup_id, first_intent, group_of
-from mintline.messages import Fees
+from mintline.messages import Clone, Fees
 from mintline.records import Operation
 from mintline.refusals import RefusalCode, problem_of
 from mintline.resources import SIGN
 from mintline.transaction_records import Transaction, carried_by
 from mintline_builder.batches import Batches
 from mintline_builder.claims import OperationClaim
+from mintline_builder.collection_simulation import CollectionSimulator
 from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import FundingCheck, Funds
 from mintline_builder.gatherer import Gatherer
-from mintline_builder.ports import Accounts, ChainReader, MetadataPublisher, Operations, Outbox
+from mintline_builder.ports import Accounts, ChainReader, Collections, MetadataPublisher, Operations, Outbox
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
 from mintline_builder.token_simulation import TokenSimulator
@@ -45,12 +46,14 @@ class Context:
     config: BuilderConfig
     accounts: Accounts
     operations: Operations
+    collections: Collections
     metadata: MetadataPublisher
     outbox: Outbox
     reserver: Reserver
     funds: Funds
     simulator: Simulator
     token_simulator: TokenSimulator
+    collection_simulator: CollectionSimulator
     chain: ChainReader
     batches: Batches
     gatherer: Gatherer
@@ -100,18 +103,41 @@ class OperationKind(ABC, Generic[OperationT]):
         """Wait for what is under way."""
 
 
-class OwnWalletKind(OperationKind[OperationT]):
+class SingleKind(OperationKind[OperationT]):
+    """A kind whose transaction carries one operation."""
+
+    async def send_on(self, built: Built[OperationT], authorization: Authorization) -> None:
+        """Send the intent that the operation's transaction stands for."""
+        operation, carrier = built.operation, built.carrier
+        if carrier is None and (place := carried_by(operation)) is not None:
+            carrier = await self.context.accounts.transaction(place)
+        if carrier is None:
+            return
+        intent = first_intent(carrier, [operation], authorization.envelope)
+        await self.context.outbox.send(SIGN, intent, group=group_of(intent), dedup=dedup_id(intent))
+        log.info(event(operation, "built"), nonce=operation.nonce, token_id=str(operation.token_id))
+
+
+class OwnWalletKind(SingleKind[OperationT]):
     """A kind whose transaction is sent, and paid for, by its user's own wallet in custody."""
 
     async def reserve(
-        self, operation: OperationT, *, gas: int, fees: Fees, floor: int, deadline: int | None = None
+        self,
+        operation: OperationT,
+        *,
+        gas: int,
+        fees: Fees,
+        floor: int,
+        deadline: int | None = None,
+        clone: Clone | None = None,
     ) -> Built[OperationT]:
         """Reserve the wallet's next nonce for an operation, and return it as it then is on record.
 
         `floor` is how many of the wallet's transactions are mined.
         """
         assert operation.sender is not None
-        claim = OperationClaim(operation, deadline, gas, fees, to_ms(self.context.clock()))
+        at = to_ms(self.context.clock())
+        claim = OperationClaim(operation, deadline, gas, fees, at, clone=clone)
         nonce = await self.context.reserver.reserve(operation.sender.address, claim, floor=floor)
         place = carried_by(operation)
         if place is not None:
@@ -124,17 +150,6 @@ class OwnWalletKind(OperationKind[OperationT]):
         assert operation.sender is not None
         await self.context.funds.top_up(operation.sender.address, funding, trace=operation.trace)
         raise Deferred("the wallet waits for gas money", retry_after=TOP_UP_WAIT)
-
-    async def send_on(self, built: Built[OperationT], authorization: Authorization) -> None:
-        """Send the intent that the operation's transaction stands for."""
-        operation, carrier = built.operation, built.carrier
-        if carrier is None and (place := carried_by(operation)) is not None:
-            carrier = await self.context.accounts.transaction(place)
-        if carrier is None:
-            return
-        intent = first_intent(carrier, [operation], authorization.envelope)
-        await self.context.outbox.send(SIGN, intent, group=group_of(intent), dedup=dedup_id(intent))
-        log.info(event(operation, "built"), nonce=operation.nonce, token_id=str(operation.token_id))
 
 
 def event(operation: Operation, what: str) -> str:

@@ -35,5 +35,6 @@ class TokenKind(OwnWalletKind[TokenOperationT]):
         funding = await context.funds.check(wallet, gas * fees.max_fee_per_gas)
         if not funding.sufficient:
             await self.wait_for_funds(operation, funding)
+        clone = await context.collections.clone(operation.contract)
         with context.funds.held(wallet):
-            return await self.reserve(operation, gas=gas, fees=fees, floor=funding.mined)
+            return await self.reserve(operation, gas=gas, fees=fees, floor=funding.mined, clone=clone)

@@ -37,6 +37,8 @@ class IndexedKind(ABC):
 
     makes_tokens: ClassVar[bool] = False
     """Whether its operations are mints: the token of each is marked as the mint's."""
+    by_receipt: ClassVar[bool] = False
+    """Whether its receipt tells that it did what it was for: it leaves no events that are read here."""
     when_failed: ClassVar[MintStatus | None] = MintStatus.REVERTED
     """What an operation is by its transaction's failure on chain; None if that ends none."""
 

@@ -135,7 +135,7 @@ class Authorizer:
             token = envelope.open(required.digest, key)
         except SealBroken:
             raise EnclaveRefusal(RefusalCode.AUTHORIZATION_SEAL) from None
-        claims = self._tokens.claims_of(token, now=now)
+        claims = self._tokens.claims_of(token, now=now, scope=required.scope)
         if claims.subject != required.subject:
             raise EnclaveRefusal(RefusalCode.AUTHORIZATION_SUBJECT)
         accepted_at = envelope.acceptance.at

@@ -138,7 +138,7 @@ class ClientBudgets:
         budget = None if self._policy.clients is None else self._policy.clients.of(mint.client_id)
         if budget is None:
             raise EnclaveRefusal(RefusalCode.CLIENT_UNKNOWN, mint.operation_id)
-        if budget.collections is not None and mint.terms.contract not in budget.collections:
+        if not _may_use(mint, budget):
             raise EnclaveRefusal(RefusalCode.CLIENT_COLLECTION, mint.operation_id)
         if mint.accepted_at < to_ms(now) - self._kept:
             raise EnclaveRefusal(RefusalCode.CLIENT_BUDGET, mint.operation_id)
@@ -159,6 +159,18 @@ class ClientBudgets:
         for counters, length in ((self._mints, HOUR), (self._wei, DAY)):
             for window in [window for window in counters if (window[1] + 1) * length <= oldest]:
                 del counters[window]
+
+
+def _may_use(mint: ClientMint, budget: Budget) -> bool:
+    """Tell whether a client may mint in a collection: one of its own, or one that the budget allows.
+
+    Another's clone is none of the policy's contracts, so a budget has to name it.
+    """
+    if mint.terms.owner == mint.client_id:
+        return True
+    if budget.collections is None:
+        return mint.terms.owner is None
+    return mint.terms.contract in budget.collections
 
 
 def _nonce_of(request: AnyRequest) -> bytes:

@@ -17,7 +17,7 @@ from mintline import strict_json
 from mintline.errors import Misconfigured
 from mintline.fields import Address, KmsKeyArn, Wei
 from mintline.key_subjects import PLATFORM
-from mintline.messages import Frozen
+from mintline.messages import Clone, Frozen
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@|-]{0,127}$")]
@@ -93,7 +93,8 @@ class Budget(Frozen):
     wei_per_day: Wei
     """What their transactions may cost at their fee caps, by the day (UTC) of acceptance."""
     collections: frozenset[Address] | None = None
-    """Where it may mint. None: at all of the policy's contracts."""
+    """Where it may mint, besides its own collections of the policy's factories. None: at all of the policy's
+    contracts."""
 
 
 class ClientsPolicy(Frozen):
@@ -107,6 +108,14 @@ class ClientsPolicy(Frozen):
     def of(self, client_id: str) -> Budget | None:
         """Return a client's budget, None if it may not mint."""
         return self.overrides.get(client_id, self.default)
+
+
+class Factory(Frozen):
+    """A contract that makes collections, and what it makes them of."""
+
+    address: Address
+    implementation: Address
+    """The code of its clones. Another one's is another entry."""
 
 
 class Reassignment(Frozen):
@@ -133,7 +142,10 @@ class SigningPolicy(Frozen):
     treasury: PlatformKey
     """Signs top-ups, never mints."""
     relayers: tuple[PlatformKey, ...] = Field(default=(), max_length=16)
-    """Sign batches of sponsored mints, each with its user's authorization, and no-ops; nothing else."""
+    """Sign no-ops, and with the authorization of who asks: batches of sponsored mints, and the deployment
+    and the administration of collections of `factories`; nothing else."""
+    factories: tuple[Factory, ...] = Field(default=(), max_length=16)
+    """Whose collections count as contracts, each by the proof that its address follows from."""
     max_batch: int = Field(default=250, gt=0, le=500)
     """Mints of one batch."""
     user_actions: frozenset[Literal["mint", "transfer", "burn"]] = frozenset({"mint"})
@@ -143,6 +155,8 @@ class SigningPolicy(Frozen):
     rates: Rates
     max_gas: int = Field(gt=0)
     """Of a transaction; of each mint where it is a batch."""
+    max_deploy_gas: int | None = Field(default=None, gt=0)
+    """Of the deployment of a collection, which may cost in proportion. None: eight times `max_gas`."""
     max_fee_per_gas: Wei
     max_transaction_cost: Wei
     """Gas limit times fee cap: the most that one transaction can burn, or each mint of a batch."""
@@ -212,6 +226,17 @@ class SigningPolicy(Frozen):
     def senders(self) -> frozenset[str]:
         """Return the addresses of the platform's keys that send transactions."""
         return frozenset((self.treasury.address, *(relayer.address for relayer in self.relayers)))
+
+    def deploy_gas(self) -> int:
+        """Return the highest gas limit of a deployment."""
+        return 8 * self.max_gas if self.max_deploy_gas is None else self.max_deploy_gas
+
+    def makes(self, clone: Clone) -> bool:
+        """Tell whether a factory of the policy makes clones of an implementation."""
+        return any(
+            (factory.address, factory.implementation) == (clone.factory, clone.implementation)
+            for factory in self.factories
+        )
 
     def top_up_bounds(self) -> TopUpBounds:
         """Return what top-ups may bring: the document's own bounds, or those that follow from the others."""

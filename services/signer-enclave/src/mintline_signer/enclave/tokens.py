@@ -118,8 +118,8 @@ class TokenVerifier:
         """Return the user, or the machine client, whose token this is; raises EnclaveRefusal."""
         return self.claims_of(token, now=now).subject
 
-    def claims_of(self, token: str, *, now: UnixSeconds) -> Claims:
-        """Return what a good token says; raises EnclaveRefusal."""
+    def claims_of(self, token: str, *, now: UnixSeconds, scope: str | None = None) -> Claims:
+        """Return what a good token says; raises EnclaveRefusal. `scope` is what it must carry, if another."""
         digest = hashlib.sha256(token.encode()).digest()
         try:
             claims = self._verified.get(digest)
@@ -129,7 +129,7 @@ class TokenVerifier:
                 if len(self._verified) > self._remembered:
                     self._verified.popitem(last=False)
             claims.check_time(now, grace=self._policy.grace)
-            claims.check_scope(self._policy.scope)
+            claims.check_scope(self._policy.scope if scope is None else scope)
         except BadToken as error:
             raise EnclaveRefusal(_code_of(error)) from None
         return claims

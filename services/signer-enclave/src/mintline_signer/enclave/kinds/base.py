@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from mintline.clock import UnixSeconds
+from mintline.clones import address_of
 from mintline.eth import keccak256
 from mintline.key_subjects import PLATFORM
 from mintline.kinds import transaction_of
-from mintline.messages import AnyIntent, Intent, KeyRef, Message
+from mintline.messages import AnyIntent, Clone, Intent, KeyRef, Message
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.policy import PlatformKey, Role, SigningPolicy
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
@@ -26,6 +27,8 @@ class ClientTerms(NamedTuple):
     contract: str
     cost: int
     """The wei that it may cost at most."""
+    owner: str | None = None
+    """Whose collection it is, by the proof that its address follows from; None without such a proof."""
 
 
 class RequiredAuthorization(NamedTuple):
@@ -39,6 +42,8 @@ class RequiredAuthorization(NamedTuple):
     """The authorization that came with it; empty where none did."""
     operation_id: str = ""
     """Which operation it is of, where a request is for several."""
+    scope: str | None = None
+    """The scope that the token must carry; None: the policy's."""
     for_clients: ClientTerms | None = None
     """What a machine client's budget counts, if one may have asked for it. None: a user must have."""
 
@@ -198,23 +203,41 @@ def sender_role(policy: SigningPolicy, signer: KeyRef) -> Role:
     return Role.USER
 
 
+def check_contract(policy: SigningPolicy, contract: str, clone: Clone | None) -> None:
+    """Raise EnclaveRefusal unless the policy has a contract, or its factory made it.
+
+    `clone` proves the latter: the address follows from it. A wrong proof is refused for any contract.
+    """
+    if clone is None:
+        require(contract in policy.contracts, RefusalCode.CONTRACT)
+        return
+    require(policy.makes(clone), RefusalCode.FACTORY)
+    require(address_of(clone) == contract, RefusalCode.CLONE)
+
+
 def check_fees(policy: SigningPolicy, intent: Intent, *, lines: int = 1) -> None:
     """Raise EnclaveRefusal unless gas and fees are within bounds; the cost bound is for each of its lines."""
+    check_fee_caps(policy, intent, gas=policy.max_gas * lines, cost=policy.max_transaction_cost * lines)
+
+
+def check_fee_caps(policy: SigningPolicy, intent: Intent, *, gas: int, cost: int) -> None:
+    """Raise EnclaveRefusal unless fees are within the policy's bounds, gas and cost (wei) within these."""
     fees = intent.fees
-    require(intent.gas <= policy.max_gas * lines, RefusalCode.GAS)
+    require(intent.gas <= gas, RefusalCode.GAS)
     require(fees.max_fee_per_gas <= policy.max_fee_per_gas, RefusalCode.FEE)
     require(fees.max_priority_fee_per_gas <= fees.max_fee_per_gas, RefusalCode.PRIORITY_FEE)
-    cost = intent.gas * fees.max_fee_per_gas
-    require(cost <= policy.max_transaction_cost * lines, RefusalCode.COST)
+    require(intent.gas * fees.max_fee_per_gas <= cost, RefusalCode.COST)
 
 
-def check_user(policy: SigningPolicy, intent: Intent, contract: str, *, action: str) -> Role:
+def check_user(
+    policy: SigningPolicy, intent: Intent, contract: str, *, action: str, clone: Clone | None = None
+) -> Role:
     """Raise EnclaveRefusal unless a user's key may do this at the contract."""
     role = sender_role(policy, intent.signer)
     check_fees(policy, intent)
     require(role is Role.USER, RefusalCode.SIGNER)
     require(action in policy.user_actions, RefusalCode.ACTION)
-    require(contract in policy.contracts, RefusalCode.CONTRACT)
+    check_contract(policy, contract, clone)
     return role
 
 

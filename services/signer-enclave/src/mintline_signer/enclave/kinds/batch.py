@@ -12,6 +12,7 @@ from mintline_signer.enclave.kinds.base import (
     ClientTerms,
     RequiredAuthorization,
     TransactionKind,
+    check_contract,
     check_fees,
     require,
     sender_role,
@@ -30,7 +31,7 @@ class BatchKind(TransactionKind[SignBatch]):
         require(role is Role.RELAYER, RefusalCode.SIGNER)
         require(len(request.mints) <= policy.max_batch, RefusalCode.BATCH)
         check_fees(policy, request, lines=len(request.mints))
-        require(request.contract in policy.contracts, RefusalCode.CONTRACT)
+        check_contract(policy, request.contract, request.clone)
         mints: set[str] = set()
         tokens: set[int] = set()
         for line in request.mints:
@@ -48,9 +49,12 @@ class BatchKind(TransactionKind[SignBatch]):
             raise EnclaveFailure(FailureCode.BAD_REQUEST)
         # An equal share of the gas limit at the fee cap, rounded up.
         cost = -(-request.gas * request.fees.max_fee_per_gas // len(request.mints))
-        terms = ClientTerms(request.contract, cost)
+        owner = None if request.clone is None else request.clone.principal
+        terms = ClientTerms(request.contract, cost, owner)
         return [
-            RequiredAuthorization(line.subject, line_digest(request, line), envelope, line.mint_id, terms)
+            RequiredAuthorization(
+                line.subject, line_digest(request, line), envelope, line.mint_id, for_clients=terms
+            )
             for line, envelope in zip(request.mints, authorizations, strict=True)
         ]
 

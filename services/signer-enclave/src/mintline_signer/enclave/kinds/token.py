@@ -34,7 +34,7 @@ class TokenKind(TransactionKind[TokenIntentT]):
 
     def check(self, policy: SigningPolicy, request: TokenIntentT, now: UnixSeconds) -> Role:  # noqa: ARG002 - it has no deadline
         """Allow it to users."""
-        return check_user(policy, request, request.contract, action=self.action)
+        return check_user(policy, request, request.contract, action=self.action, clone=request.clone)
 
     def required_authorizations(
         self, request: TokenIntentT, authorizations: Sequence[bytes]

@@ -1,0 +1,21 @@
+"""A factory made a collection: that is what its transaction did, or it failed."""
+
+from __future__ import annotations
+
+from mintline.collection_records import CollectionDeployment
+from mintline.records import Operation
+from mintline_indexer.kinds.base import IndexedKind, TokenChanges
+
+
+class DeployKind(IndexedKind):
+    """`deploy`."""
+
+    by_receipt = True
+
+    def did(self, operation: Operation, tx_hash: bytes, changes: TokenChanges) -> bool:
+        """Tell whether it is what the transaction was signed for: no token shows it."""
+        del tx_hash, changes
+        return isinstance(operation, CollectionDeployment)
+
+
+KIND = DeployKind()
