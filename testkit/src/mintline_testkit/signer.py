@@ -15,7 +15,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from mintline.acceptance import ACCEPTANCE, MAX_VALIDITY, Certificate, Session, request_certificate
 from mintline.authorization import Sealer, key_id
-from mintline.messages import IssueVoucher, SignBatch, SignBurn, SignMint, SignTransfer
+from mintline.messages import (
+    IssueVoucher,
+    SignAdminister,
+    SignBatch,
+    SignBurn,
+    SignDeploy,
+    SignMint,
+    SignTransfer,
+)
 from mintline.revocation import REVOCATION, revocation_fields
 from mintline.scopes import MACHINE_SCOPES, SIGN_IN_SCOPES
 from mintline_signer.enclave.kinds import required_authorizations
@@ -32,10 +40,12 @@ LIFETIME = 3600
 """Seconds that a token is good for, from its `iat` on."""
 
 
-IntentT = TypeVar("IntentT", SignMint, SignTransfer, SignBurn, IssueVoucher)
+IntentT = TypeVar("IntentT", SignMint, SignTransfer, SignBurn, SignDeploy, SignAdminister, IssueVoucher)
 
 
-def digest_of(intent: SignMint | SignTransfer | SignBurn | IssueVoucher) -> bytes:
+def digest_of(
+    intent: SignMint | SignTransfer | SignBurn | SignDeploy | SignAdminister | IssueVoucher,
+) -> bytes:
     """Return the digest that the user's authorization of an intent is sealed under."""
     [required] = required_authorizations(intent)
     return required.digest

@@ -10,24 +10,31 @@ import pytest
 from coincurve import PrivateKey
 
 from mintline.acceptance import Session
+from mintline.clones import address_of
 from mintline.eth import address_of_public_key
 from mintline.messages import (
     AnyIntent,
     AnyRequest,
     BatchMint,
+    Clone,
+    CloneArgs,
+    CollectionChange,
     Fees,
     IssueVoucher,
     KeyRef,
+    SignAdminister,
     SignBatch,
     SignBurn,
+    SignDeploy,
     SignMint,
     SignNoop,
     SignTopUp,
     SignTransfer,
     Voucher,
 )
+from mintline.scopes import Scope
 from mintline_signer.enclave.curve import SigningKey
-from mintline_signer.enclave.policy import ClientsPolicy, PlatformKey, Rates, SigningPolicy
+from mintline_signer.enclave.policy import ClientsPolicy, Factory, PlatformKey, Rates, SigningPolicy
 from mintline_signer.enclave.signing import answer
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.protocol import Issued, Signed, WrappedKey
@@ -35,6 +42,7 @@ from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.signer import Authority
 
 NOW = 1_800_000_000
+FACTORY, IMPLEMENTATION = "0x" + "f1" * 20, "0x" + "c1" * 20
 GRACE = 600
 
 
@@ -224,6 +232,50 @@ class Cast:
         burn: SignBurn = self.authorized(intent)
         return burn
 
+    def clone(self, principal: str | None = None, operation_id: str = "deploy_1") -> Clone:
+        return Clone(
+            factory=FACTORY,
+            implementation=IMPLEMENTATION,
+            principal=principal or self.user.subject,
+            operation_id=operation_id,
+            args=CloneArgs(name="Name", symbol="SYM", owner=self.user.address, supply_cap=100),
+        )
+
+    def collector_token(self, player: Player | None = None) -> str:
+        """Return a token of a user that may make collections."""
+        claims = self.authority.claims((player or self.user).subject, now=self.now)
+        return self.authority.sign({**claims, "scope": Scope.COLLECTIONS_WRITE})
+
+    def deploy(self, clone: Clone | None = None) -> SignDeploy:
+        clone = clone or self.clone()
+        intent = SignDeploy(
+            signer=self.relayer.ref,
+            chain_id=CHAIN_ID,
+            nonce=11,
+            gas=400_000,
+            fees=Fees(max_fee_per_gas=30 * 10**9, max_priority_fee_per_gas=10**9),
+            request_id=clone.operation_id,
+            contract=address_of(clone),
+            clone=clone,
+        )
+        deploy: SignDeploy = _authorized(intent, self.collector_token())
+        return deploy
+
+    def administer(self) -> SignAdminister:
+        intent = SignAdminister(
+            signer=self.relayer.ref,
+            chain_id=CHAIN_ID,
+            nonce=12,
+            gas=90_000,
+            fees=Fees(max_fee_per_gas=30 * 10**9, max_priority_fee_per_gas=10**9),
+            request_id="change_1",
+            contract=address_of(self.clone()),
+            change=CollectionChange(action="pause"),
+            clone=self.clone(),
+        )
+        administer: SignAdminister = _authorized(intent, self.collector_token())
+        return administer
+
     def everything(self) -> list[AnyRequest]:
         """Return one request of each kind."""
         return [
@@ -234,6 +286,8 @@ class Cast:
             self.batch(),
             self.transfer(),
             self.burn(),
+            self.deploy(),
+            self.administer(),
         ]
 
     def policy(self, *, clients: ClientsPolicy | None = None) -> SigningPolicy:
@@ -245,6 +299,7 @@ class Cast:
             issuer=PlatformKey(address=self.issuer.address, subject=self.issuer.subject),
             treasury=PlatformKey(address=self.treasury.address, subject=self.treasury.subject),
             relayers=(PlatformKey(address=self.relayer.address, subject=self.relayer.subject),),
+            factories=(Factory(address=FACTORY, implementation=IMPLEMENTATION),),
             max_batch=100,
             user_actions=frozenset({"mint", "transfer", "burn"}),
             rates=Rates(window=60, user=30, treasury=30, issuer=30),

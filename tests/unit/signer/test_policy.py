@@ -9,10 +9,11 @@ import pytest
 
 from mintline.clock import UnixSeconds
 from mintline.errors import Misconfigured
-from mintline.messages import AnyIntent, Fees, Frozen, Intent
+from mintline.messages import AnyIntent, CloneArgs, Fees, Frozen, Intent
 from mintline_signer.enclave.kinds import check
 from mintline_signer.enclave.policy import Role, TopUpBudget, parse_policy, read_policy
 from mintline_signer.errors import EnclaveRefusal, RefusalCode
+from mintline_testkit.constants import CONTRACT
 
 if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast
@@ -51,6 +52,10 @@ def signed_by(intent: Any, **changes: Any) -> Any:
 def again(cast: Cast, **changes: Any) -> Any:
     batch = cast.batch()
     return evolve(batch, mints=(*batch.mints[:2], evolve(batch.mints[2], **changes)))
+
+
+def made_by(intent: Any, **changes: Any) -> Any:
+    return evolve(intent, clone=evolve(intent.clone, **changes))
 
 
 RULES: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
@@ -139,6 +144,59 @@ RULES: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
     ("a transfer at another contract", RefusalCode.CONTRACT, lambda c: evolve(c.transfer(), contract=OTHER)),
     ("a burn by a relayer", RefusalCode.SIGNER, lambda c: evolve(c.burn(), signer=c.relayer.ref)),
     ("a burn at another contract", RefusalCode.CONTRACT, lambda c: evolve(c.burn(), contract=OTHER)),
+    ("a deployment by a user", RefusalCode.SIGNER, lambda c: evolve(c.deploy(), signer=c.user.ref)),
+    ("a deployment by the treasury", RefusalCode.SIGNER, lambda c: evolve(c.deploy(), signer=c.treasury.ref)),
+    ("a change by a user", RefusalCode.SIGNER, lambda c: evolve(c.administer(), signer=c.user.ref)),
+    ("a deployment by another factory", RefusalCode.FACTORY, lambda c: made_by(c.deploy(), factory=OTHER)),
+    (
+        "a deployment of another implementation",
+        RefusalCode.FACTORY,
+        lambda c: made_by(c.deploy(), implementation=OTHER),
+    ),
+    ("a deployment at another address", RefusalCode.CLONE, lambda c: evolve(c.deploy(), contract=OTHER)),
+    (
+        "a deployment of other arguments",
+        RefusalCode.CLONE,
+        lambda c: made_by(c.deploy(), args=CloneArgs(name="Other", symbol="SYM")),
+    ),
+    (
+        "a deployment for another principal",
+        RefusalCode.CLONE,
+        lambda c: made_by(c.deploy(), principal="user-2"),
+    ),
+    (
+        "a deployment for another request",
+        RefusalCode.CLONE,
+        lambda c: evolve(c.deploy(), request_id="deploy_2"),
+    ),
+    ("a deployment of too much gas", RefusalCode.GAS, lambda c: evolve(c.deploy(), gas=1_600_001)),
+    ("a change of too much gas", RefusalCode.GAS, lambda c: evolve(c.administer(), gas=200_001)),
+    ("a change of another's clone", RefusalCode.CLONE, lambda c: evolve(c.administer(), contract=CONTRACT)),
+    (
+        "a change of another factory's clone",
+        RefusalCode.FACTORY,
+        lambda c: made_by(c.administer(), factory=OTHER),
+    ),
+    (
+        "a batch at a clone without its proof",
+        RefusalCode.CONTRACT,
+        lambda c: evolve(c.batch(), contract=c.deploy().contract),
+    ),
+    (
+        "a batch at a clone with another's proof",
+        RefusalCode.CLONE,
+        lambda c: evolve(c.batch(), contract=c.deploy().contract, clone=c.clone("user-2")),
+    ),
+    (
+        "a batch at a listed contract with a clone's proof",
+        RefusalCode.CLONE,
+        lambda c: evolve(c.batch(), clone=c.clone()),
+    ),
+    (
+        "a transfer at a clone with another's proof",
+        RefusalCode.CLONE,
+        lambda c: evolve(c.transfer(), contract=c.deploy().contract, clone=c.clone("user-2")),
+    ),
     ("a mint by the treasury", RefusalCode.SIGNER, lambda c: c.mint(c.treasury)),
     ("a mint by the issuer", RefusalCode.ISSUER_TRANSACTS, lambda c: c.mint(c.issuer)),
     ("a no-op by the issuer", RefusalCode.ISSUER_TRANSACTS, lambda c: evolve(c.noop(), signer=c.issuer.ref)),
@@ -213,7 +271,7 @@ def test_policy__when_users_may_not_do_it__refuses(cast: Cast, action: str) -> N
 def test_policy__when_it_allows__says_what_the_signer_is(cast: Cast) -> None:
     roles = [check(cast.policy(), request, now=UnixSeconds(cast.now)) for request in cast.everything()]
     user, issuer, treasury, relayer = Role.USER, Role.ISSUER, Role.TREASURY, Role.RELAYER
-    assert roles == [user, issuer, treasury, user, relayer, user, user]
+    assert roles == [user, issuer, treasury, user, relayer, user, user, relayer, relayer]
 
 
 def test_policy__when_it_budgets_relayers__lets_the_treasury_top_up_a_relayer_and_no_other_barred_address(
@@ -228,6 +286,30 @@ def test_policy__when_it_budgets_relayers__lets_the_treasury_top_up_a_relayer_an
         with pytest.raises(EnclaveRefusal) as caught:
             check(policy, evolve(top_up, recipient=recipient), now=UnixSeconds(cast.now))
         assert caught.value.code == RefusalCode.TOP_UP_RECIPIENT
+
+
+def test_policy__when_its_factory_made_a_contract__allows_it_by_the_proof(cast: Cast) -> None:
+    contract = cast.deploy().contract
+    for intent in (cast.batch(), cast.transfer(), cast.burn()):
+        check(
+            cast.policy(),
+            evolve(intent, contract=contract, clone=cast.clone()),
+            now=UnixSeconds(cast.now),
+        )
+        with pytest.raises(EnclaveRefusal) as caught:
+            check(
+                evolve(cast.policy(), factories=()),
+                evolve(intent, contract=contract, clone=cast.clone()),
+                now=UnixSeconds(cast.now),
+            )
+        assert caught.value.code == RefusalCode.FACTORY
+
+
+def test_policy__when_a_deployment_may_cost_more_than_its_gas_allows__refuses(cast: Cast) -> None:
+    policy = evolve(cast.policy(), max_deploy_gas=400_000, max_transaction_cost=200_000 * 30 * 10**9 - 1)
+    with pytest.raises(EnclaveRefusal) as caught:
+        check(policy, cast.deploy(), now=UnixSeconds(cast.now))
+    assert caught.value.code == RefusalCode.COST
 
 
 def test_policy__when_a_line_is_refused__says_which(cast: Cast) -> None:

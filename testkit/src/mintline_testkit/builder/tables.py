@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mintline.authorizations import Authorization, Key, lookup
+from mintline.collection_records import CollectionOperation
 from mintline.errors import Conflict, Rejected
 from mintline.messages import Clone, Message
-from mintline.records import Mint, Operation, Problem, digest_of
+from mintline.records import Mint, Operation, Problem, TokenOperation, digest_of
 from mintline.resources import Queue
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, address_of, as_far_as_any, carried_by
@@ -32,8 +33,10 @@ class MemoryTables:
     accounts: dict[str, Account] = field(default_factory=dict)
     mints: dict[str, Mint] = field(default_factory=dict)
     """As stored: `standing` is how far they have come."""
-    token_operations: dict[str, Operation] = field(default_factory=dict)
-    """All other operations likewise, which lie in the same table."""
+    token_operations: dict[str, TokenOperation] = field(default_factory=dict)
+    """Transfers and burns likewise, which lie in the same table."""
+    collection_operations: dict[str, CollectionOperation] = field(default_factory=dict)
+    """Deployments and changes of collections likewise."""
     clones: dict[str, Clone] = field(default_factory=dict)
     """What registered collections were made of, by their contracts."""
     transactions: dict[Place, Transaction] = field(default_factory=dict)
@@ -46,12 +49,15 @@ class MemoryTables:
 
     def operation(self, operation_id: str) -> Operation | None:
         """Return an operation of any kind as it stands."""
-        found = self.token_operations.get(operation_id)
+        found = self._other(operation_id)
         return self.standing(operation_id) if found is None else as_far_as_any(found, self.transactions)
 
     def stored(self, operation_id: str) -> Operation:
         """Return an operation of any kind as it is stored."""
-        return self.token_operations.get(operation_id) or self.mints[operation_id]
+        return self._other(operation_id) or self.mints[operation_id]
+
+    def _other(self, operation_id: str) -> Operation | None:
+        return self.token_operations.get(operation_id) or self.collection_operations.get(operation_id)
 
     def nonces(self, sender: str) -> set[int]:
         """Return the nonces of a sender, named by its address, that have a transaction on record."""
@@ -62,7 +68,9 @@ class MemoryTables:
         match operation:
             case Mint():
                 self.mints[operation.mint_id] = operation
-            case _:
+            case CollectionOperation():
+                self.collection_operations[operation.operation_id] = operation
+            case TokenOperation():
                 self.token_operations[operation.operation_id] = operation
 
     def carries(self, spent: Place, operation_id: str) -> bool:
