@@ -14,13 +14,13 @@ import pytest
 from pydantic import ValidationError
 
 from mintline import messages
+from mintline.clones import CloneArgs
 from mintline.messages import (
     AnyMessage,
     BatchMint,
     Broadcast,
     BuildMint,
     Clone,
-    CloneArgs,
     CollectionChange,
     Fees,
     FinishBatch,

@@ -21,11 +21,9 @@ does not pass it on. What must not be ignored gets a new type or a higher `versi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -35,6 +33,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, from_json
 
+from mintline.clones import MAX_ROYALTY_BPS, CloneArgs
 from mintline.errors import Unsupported
 from mintline.fields import Address, BoundedText, Bytes32, HexBytes, TokenId, Wei
 
@@ -52,17 +51,6 @@ MAX_SEALED = 8192
 
 Sealed: TypeAlias = Annotated[HexBytes, Field(max_length=MAX_SEALED)]
 """What the api sealed for the enclaves: the proof that the user asked for this. Empty where there is none."""
-
-
-def _bytes_of(least: int, most: int) -> Callable[[str], str]:
-    """Return what refuses text of fewer or more bytes in UTF-8."""
-
-    def check(text: str) -> str:
-        if not least <= len(text.encode()) <= most:
-            raise ValueError(f"expected {least} to {most} bytes in UTF-8")
-        return text
-
-    return check
 
 
 class Frozen(BaseModel):
@@ -102,25 +90,6 @@ class KeyRef(Frozen):
     """Where the wrapped key is stored."""
 
 
-class CloneArgs(Frozen):
-    """What a clone has for good: the immutable arguments behind its code (`CollectionArgs` of the factory).
-
-    Times are in Unix seconds; 0 is none, as on chain. None is the zero address.
-    """
-
-    name: Annotated[str, AfterValidator(_bytes_of(1, 64))]
-    symbol: Annotated[str, AfterValidator(_bytes_of(1, 16))]
-    owner: Address | None = None
-    """Of ERC-5313, for marketplaces: it has no rights."""
-    royalty_receiver: Address | None = None
-    """ERC-2981, at first, as `royalty_bps`: both can be changed."""
-    royalty_bps: int = Field(default=0, ge=0, le=10_000)
-    supply_cap: int = Field(default=0, ge=0, le=UINT64_MAX)
-    mint_start: int = Field(default=0, ge=0, le=UINT64_MAX)
-    mint_end: int = Field(default=0, ge=0, le=UINT64_MAX)
-    soulbound: bool = False
-
-
 class Clone(Frozen):
     """What a collection of a factory was made of, from which its address follows (`mintline.clones`)."""
 
@@ -138,9 +107,15 @@ class CollectionChange(Frozen):
 
     action: Literal["pause", "unpause", "set_royalty", "refresh_contract_uri", "freeze"]
     receiver: Address | None = None
-    """Of a royalty; None for none."""
-    bps: int = Field(default=0, ge=0, le=10_000)
-    """Hundredths of a percent of a sale."""
+    """Who is owed the new royalty (ERC-2981); of `set_royalty` alone, as `bps`."""
+    bps: int = Field(default=0, ge=0, le=MAX_ROYALTY_BPS)
+    """Hundredths of a percent of a sale's price."""
+
+    @model_validator(mode="after")
+    def _royalty_has_a_receiver(self) -> Self:
+        if (self.receiver is None) is (self.action == "set_royalty") or (self.receiver is None and self.bps):
+            raise ValueError("receiver and bps are for set_royalty, which needs a receiver")
+        return self
 
 
 class Fees(Frozen):

@@ -132,6 +132,8 @@ def test_kinds__when_an_operation_is_of_another_kind__then_none_did_it(harness: 
         "voucher": ["mint"],
         "transfer": ["transfer"],
         "burn": ["burn"],
+        "deploy": [],
+        "administer": [],
         "top_up": [],
         "noop": [],
     }

@@ -7,7 +7,8 @@ from typing import Any, get_args
 import pytest
 
 from mintline.authorizations import digest_of
-from mintline.clones import deployment_calldata, set_royalty_calldata
+from mintline.clone_calls import deployment_calldata
+from mintline.clones import CloneArgs, set_royalty_calldata
 from mintline.collection_records import CollectionCall, CollectionDeployment
 from mintline.eth import burn_calldata, mint_batch_calldata, redeem_calldata, transfer_calldata
 from mintline.kinds import (
@@ -25,7 +26,6 @@ from mintline.messages import (
     AnyIntent,
     AnyRequest,
     Clone,
-    CloneArgs,
     CollectionChange,
     Fees,
     KeyRef,
@@ -64,7 +64,7 @@ CLONE = Clone(
     implementation=WALLET,
     principal="client",
     operation_id="deploy_1",
-    args=CloneArgs(name="Name", symbol="SYM"),
+    args=CloneArgs(name="Name", symbol="SYM", owner=WALLET),
 )
 CHANGE = CollectionChange(action="set_royalty", receiver=OTHER, bps=250)
 ASKED: dict[str, Any] = {**COMMON, "sender": RELAYER, "principal": "client", "clone": CLONE}

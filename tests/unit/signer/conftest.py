@@ -10,14 +10,14 @@ import pytest
 from coincurve import PrivateKey
 
 from mintline.acceptance import Session
-from mintline.clones import address_of
+from mintline.clone_calls import address_of
+from mintline.clones import CloneArgs
 from mintline.eth import address_of_public_key
 from mintline.messages import (
     AnyIntent,
     AnyRequest,
     BatchMint,
     Clone,
-    CloneArgs,
     CollectionChange,
     Fees,
     IssueVoucher,

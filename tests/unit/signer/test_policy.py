@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from mintline.clock import UnixSeconds
+from mintline.clones import CloneArgs
 from mintline.errors import Misconfigured
-from mintline.messages import AnyIntent, CloneArgs, Fees, Frozen, Intent
+from mintline.messages import AnyIntent, Fees, Frozen, Intent
 from mintline_signer.enclave.kinds import check
 from mintline_signer.enclave.policy import Role, TopUpBudget, parse_policy, read_policy
 from mintline_signer.errors import EnclaveRefusal, RefusalCode
@@ -157,7 +158,7 @@ RULES: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
     (
         "a deployment of other arguments",
         RefusalCode.CLONE,
-        lambda c: made_by(c.deploy(), args=CloneArgs(name="Other", symbol="SYM")),
+        lambda c: made_by(c.deploy(), args=CloneArgs(name="Other", symbol="SYM", owner=OTHER)),
     ),
     (
         "a deployment for another principal",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mintline.chain.calls import Call, CallReverted, Override
 from mintline.chain.gas import GasBound
-from mintline.clones import change_calldata, deployment_calldata
+from mintline.clone_calls import change_calldata, deployment_calldata
 from mintline.errors import Rejected, Unavailable
 from mintline.messages import Clone, CollectionChange
 from mintline.records import Problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mintline.clones import change_calldata
+from mintline.clone_calls import change_calldata
 from mintline.collection_records import CollectionCall
 from mintline.kinds.base import CallFields, TransactionKind, first_attempt, only
 from mintline.messages import SignAdminister

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mintline.clones import deployment_calldata, encode_args
+from mintline.clone_calls import deployment_calldata
+from mintline.clones import encode_args
 from mintline.collection_records import CollectionDeployment
 from mintline.kinds.base import CallFields, TransactionKind, first_attempt, only
 from mintline.messages import SignDeploy

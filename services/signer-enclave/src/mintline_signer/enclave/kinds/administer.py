@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mintline.clock import UnixSeconds
-from mintline.clones import change_calldata
+from mintline.clone_calls import change_calldata
 from mintline.messages import SignAdminister
 from mintline.request_digests import administer_digest
 from mintline_signer.enclave.kinds.base import Binding, check_fees

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from mintline.clock import UnixSeconds
-from mintline.clones import address_of
+from mintline.clone_calls import address_of
 from mintline.eth import keccak256
 from mintline.key_subjects import PLATFORM
 from mintline.kinds import transaction_of

@@ -1,0 +1,49 @@
+"""What a collection of a factory is called for: by the factory to make it, and itself to change it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import assert_never
+
+from mintline.clones import (
+    clone_address,
+    clone_salt,
+    create_calldata,
+    freeze_calldata,
+    pause_calldata,
+    refresh_contract_uri_calldata,
+    set_royalty_calldata,
+    unpause_calldata,
+)
+from mintline.messages import Clone, CollectionChange
+
+
+@lru_cache(maxsize=4096)
+def address_of(clone: Clone) -> str:
+    """Return the checksummed address that follows from what a collection is made of (EIP-1014)."""
+    salt = clone_salt(clone.principal, clone.operation_id)
+    return clone_address(clone.factory, clone.implementation, salt, clone.args)
+
+
+def deployment_calldata(clone: Clone) -> bytes:
+    """Return the calldata by which the factory makes a collection."""
+    salt = clone_salt(clone.principal, clone.operation_id)
+    return create_calldata(clone.implementation, salt, clone.args)
+
+
+def change_calldata(change: CollectionChange) -> bytes:
+    """Return the calldata by which a collection is changed."""
+    match change.action:
+        case "pause":
+            return pause_calldata()
+        case "unpause":
+            return unpause_calldata()
+        case "set_royalty":
+            assert change.receiver is not None
+            return set_royalty_calldata(change.receiver, change.bps)
+        case "refresh_contract_uri":
+            return refresh_contract_uri_calldata()
+        case "freeze":
+            return freeze_calldata()
+        case _:
+            assert_never(change.action)
