@@ -2,7 +2,8 @@
 
 It is stored under the mint's id and the digest of what was asked for (`digest_of`), every field of which is
 on the mint's record and fixed there. So the record leads to its own authorization and to no other, no matter
-who used the same Idempotency-Key; one that became no mint's is dropped with time.
+who used the same Idempotency-Key; one that became no mint's is dropped with time. The authorization of a
+request for many mints is in the records of its chunks instead (`mintline.lines`), under the request's id.
 """
 
 from __future__ import annotations
@@ -40,11 +41,19 @@ Key: TypeAlias = tuple[str, bytes]
 def key_of(operation: Operation) -> Key | None:
     """Return the id and the digest under which an operation's authorization is stored.
 
-    None for a mint that was accepted by an earlier version, without a token id.
+    None for a mint that was accepted by an earlier version, without a token id. Of a line of a request for
+    many it is the key of its chunk.
     """
+    if isinstance(operation, Mint) and operation.request is not None:
+        return operation.request.request_id, chunk_key(operation.request.chunk)
     if isinstance(operation, Mint) and operation.token_id is None:
         return None
     return operation.operation_id, digest_of(operation)
+
+
+def chunk_key(number: int) -> bytes:
+    """Return what stands for the digest in the key of a chunk's record: shorter than any digest."""
+    return b"chunk" + number.to_bytes(4, "big")
 
 
 def on_record(operation: Operation) -> Authorization | None:

@@ -6,6 +6,7 @@
                     builder ─IssueVoucher──────▶ signer ─VoucherIssued───────────▶ broadcaster
                     builder ◀──────FundWallet│RenewNonce│FinishBatch──────────────  broadcaster
                                      signer ◀──────────SignNoop│SignMint (a bump)─  broadcaster
+    api ─BuildLines─▶ builder (of many mints at once)
     api ───────────────────────────────────────────────────────SelfRedeem──────────▶ broadcaster
     api, indexer ──────────────────────────────────────────────ReviewMint──────────▶ broadcaster
 
@@ -176,6 +177,16 @@ class SignNoop(Intent):
     """The mint whose nonce it was; None if it was a top-up's."""
 
 
+class LineRef(Frozen):
+    """Names a line of a request that asks for many mints at once (`mintline.lines`)."""
+
+    request_id: MintId
+    chunk: int = Field(ge=0, lt=2**31)
+    """Which part of the request it is in; each is on record by itself."""
+    line: int = Field(ge=0, lt=500)
+    """Its place in the chunk, from 0."""
+
+
 class BatchMint(Frozen):
     """One mint of a relayer's batch."""
 
@@ -185,6 +196,8 @@ class BatchMint(Frozen):
     metadata_digest: Bytes32
     subject: str = Field(default="", max_length=128)
     """`sub` of the user who asked for the mint."""
+    request: LineRef | None = None
+    """Set on a line of a request for many: the authorization is the request's, not the mint's own."""
 
 
 def _as_tuple(value: Any) -> Any:
@@ -309,6 +322,14 @@ class BuildMint(Message):
     mint_id: MintId
 
 
+class BuildLines(Message):
+    """A part of a request for many mints was accepted; the mints' records hold everything else."""
+
+    type: Literal["build_lines"] = "build_lines"
+    request_id: MintId
+    chunk: int = Field(ge=0, lt=2**31)
+
+
 class FundWallet(Message):
     """A node refused a wallet's transaction for lack of funds: top it up."""
 
@@ -393,6 +414,7 @@ class SigningRefused(Message):
 
 AnyMessage: TypeAlias = Annotated[
     BuildMint
+    | BuildLines
     | FundWallet
     | RenewNonce
     | FinishBatch
@@ -482,7 +504,7 @@ def mint_id_of(message: AnyMessage) -> str | None:
             return message.mint_id
         case Broadcast() | VoucherIssued() | SigningRefused():
             return mint_id_of(message.intent)
-        case FundWallet() | FinishBatch() | SignTopUp() | SignBatch():
+        case BuildLines() | FundWallet() | FinishBatch() | SignTopUp() | SignBatch():
             return None
         case SignTransfer() | SignBurn() | SignDeploy() | SignAdminister():
             return None

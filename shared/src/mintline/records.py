@@ -14,7 +14,7 @@ from typing import Any, Literal, assert_never
 from pydantic import Field
 
 from mintline.fields import Address, BoundedText, Bytes32, HexBytes, TokenId, Wei
-from mintline.messages import Clone, CollectionChange, Fees, Frozen, KeyRef, Sealed
+from mintline.messages import Clone, CollectionChange, Fees, Frozen, KeyRef, LineRef, Sealed
 from mintline.states import MintStatus
 
 TOKEN_KEY_DIGITS = 78
@@ -165,6 +165,8 @@ class Mint(Operation):
     """What it is called by who asked for it: unique among their mints (`ExternalId`)."""
     tags: tuple[str, ...] | None = None
     """What it is found by, likewise."""
+    request: LineRef | None = None
+    """The line of a request for many mints that it is, if it is one: its authorization is the request's."""
 
     @property
     def asked_by(self) -> str:

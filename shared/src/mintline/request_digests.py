@@ -51,6 +51,25 @@ def sponsored_digest(**mint: Unpack[AskedMint]) -> bytes:
     return _digest(b"mintline/authorization/sponsored/1", *_mint_fields(mint))
 
 
+def lines_digest(
+    *, request_id: str, sub: str, chain_id: int, contract: str, root: bytes, count: int
+) -> bytes:
+    """Return what a user or client authorizes by a request for many sponsored mints, 32 bytes.
+
+    `root` is the request's Merkle root, over the `sponsored_digest` of each of its `count` lines
+    (`mintline.lines`).
+    """
+    return _digest(
+        b"mintline/authorization/lines/1",
+        request_id.encode(),
+        sub.encode(),
+        chain_id.to_bytes(32, "big"),
+        _address(contract),
+        root,
+        count.to_bytes(8, "big"),
+    )
+
+
 def transfer_digest(*, to: str, **token: Unpack[AskedToken]) -> bytes:
     """Return what a user authorizes by asking for a token to be sent out of custody, 32 bytes."""
     return _digest(b"mintline/authorization/transfer/1", *_token_fields(token), _address(to))

@@ -169,7 +169,17 @@ AUTHORIZATIONS = Table("authorizations", partition=Key("mint_id"), sort=Key("dig
 """One item per accepted mint, kept for days: the sealed `envelope` and the `metadata` that it was sealed for.
 
 `digest` is that of what the user asked for (`mintline.authorizations`). Written by the api, once, before the
-mint's record; one whose mint came to nothing, or was another request's, has no reader."""
+mint's record; one whose mint came to nothing, or was another request's, has no reader. A request for many
+mints has one item for each of its chunks (`mintline.lines`): `mint_id` is the request's id, `digest` the
+chunk's number after the word `chunk`."""
+
+REQUESTS = Table("requests", partition=Key("request_id"))
+"""One item per request for many mints: who sent it, and how many lines it has. Created by the api, once all
+its mints are on record, and never changed."""
+
+PACKS = Table("packs", partition=Key("collection_id"), sort=Key("first_token"))
+"""One item per pack (`mintline.packs`), `collection_id` is `{chain_id}#{address}`, `first_token` the id of
+its first token in 78 digits: which object has the metadata of these tokens, and where. Created by the api."""
 
 ACCOUNTS = Table("accounts", partition=Key("account_id"))
 """One item per wallet that was topped up, `account_id` is `{chain_id}#{address}`: which transaction of the
@@ -229,7 +239,9 @@ FOLLOWED = Table("followed", partition=Key("chain"), sort=Key("contract"))
 read from that block on. Written by the indexer, with the checkpoint."""
 
 METADATA = Bucket("metadata")
-"""`{chain_id}/{contract}/{token_id}.json`: the exact bytes whose SHA-256 is the voucher's metadataDigest."""
+"""`{chain_id}/{contract}/{token_id}.json`: the exact bytes whose SHA-256 is the voucher's metadataDigest.
+
+`{chain_id}/{contract}/packs/{sha256}` has those of many tokens, one after another (`mintline.packs`)."""
 
 WALLET_KEY = KmsKey("wallets")
 """Wraps every key in custody; only the enclave may use it to decrypt."""
@@ -249,6 +261,8 @@ TABLES = (
     CLIENTS,
     EXTERNAL_IDS,
     AUTHORIZATIONS,
+    REQUESTS,
+    PACKS,
     ACCOUNTS,
     COLLECTIONS,
     TRANSACTIONS,

@@ -32,8 +32,8 @@ class StageMetrics:
         for status in MintStatus:
             self._mints.labels(status.value)
 
-    def reached(self, status: MintStatus, *, after: float | None = None) -> None:
-        """Count a mint that reached `status`, `after` so many seconds in the stage before, if known."""
-        self._mints.labels(status.value).inc()
+    def reached(self, status: MintStatus, *, after: float | None = None, count: int = 1) -> None:
+        """Count mints that reached `status`, `after` so many seconds in the stage before, if known."""
+        self._mints.labels(status.value).inc(count)
         if after is not None:
             self._seconds.labels(status.value).observe(after)

@@ -18,6 +18,11 @@ from mintline_api.auth.clients import ClientDirectory
 from mintline_api.auth.problems import AUTHENTICATION, FOR_CLIENTS_TOO, FOR_USERS_ALONE
 from mintline_api.auth.revocations import Revocations
 from mintline_api.chain import ChainReader
+from mintline_api.features.bulk import routes as bulk
+from mintline_api.features.bulk.context import BULK, BulkContext
+from mintline_api.features.bulk.ports import LineStore, PackStore
+from mintline_api.features.bulk.recipients import LineRecipients
+from mintline_api.features.bulk.use_cases import BulkIntake, LinesIntake
 from mintline_api.features.clients import routes as clients
 from mintline_api.features.clients.ports import Registry
 from mintline_api.features.clients.use_cases import ClientManagement
@@ -70,10 +75,11 @@ from mintline_api.limits.problems import TOO_MANY_WRITES
 from mintline_api.limits.rates import Rates
 from mintline_api.limits.writes import RATES
 from mintline_api.metrics import Metrics
-from mintline_api.settings import BODY_LIMIT, Settings
+from mintline_api.settings import LARGEST_BODY, Settings
 
 GROUPS = (
     mints.operations,
+    bulk.operations,
     transfers.operations,
     wallets.operations,
     clients.own,
@@ -106,6 +112,8 @@ class Api:
     links: LinkStore
     chain: ChainReader | None
     mints: MintStore
+    lines: LineStore
+    packs: PackStore
     token_operations: TokenOperationReader
     outbox: Outbox
     rates: Rates
@@ -145,6 +153,18 @@ class Api:
             client_budgets=self.client_budgets,
         )
 
+    def lines_intake(self, nudges: Nudges) -> LinesIntake:
+        """Return what it takes to accept lines whose recipients are known, likewise."""
+        return LinesIntake(lines=self.lines, packs=self.packs, outbox=self.outbox, nudges=nudges)
+
+    def bulk_intake(self, nudges: Nudges) -> BulkIntake:
+        """Return what it takes to accept many mints at once, likewise."""
+        return BulkIntake(
+            mints=self.mint_intake(nudges),
+            recipients=LineRecipients(users=self.users, wallets=self.wallets),
+            lines=self.lines_intake(nudges),
+        )
+
 
 def build_app(
     api: Api, *, metrics: Metrics, tracer: Tracer = OFF, groups: Sequence[Operations] = GROUPS
@@ -152,7 +172,7 @@ def build_app(
     """Return the application that serves `groups` by `api`, counted in `metrics` and traced by `tracer`."""
     app = web.Application(
         middlewares=[logging_middleware, error_middleware, deadline_middleware, admission_middleware],
-        client_max_size=BODY_LIMIT,
+        client_max_size=LARGEST_BODY,
     )
     _provide(app, api)
     app[METRICS] = metrics
@@ -193,6 +213,7 @@ def _provide(app: web.Application, api: Api) -> None:
     app[MINTS] = MintsContext(
         mints=api.mints, intake=api.mint_intake, chain=api.chain, outbox=api.outbox, sleep=api.sleep
     )
+    app[BULK] = BulkContext(lines=api.lines, intake=api.bulk_intake)
     app[TRANSFERS] = TransfersContext(
         operations=api.mints,
         intake=api.mint_intake,

@@ -41,6 +41,7 @@ from mintline_api.auth.jwks import HttpJwks, KeySet
 from mintline_api.auth.revocations import Revocations
 from mintline_api.auth.store import DynamoClientRecords, DynamoRevocations, KmsIntake
 from mintline_api.auth.user_pool import HttpUserInfo
+from mintline_api.features.bulk.store import DynamoLines, Packs
 from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.links.store import DynamoLinks
 from mintline_api.features.metadata.store import S3Metadata
@@ -246,6 +247,8 @@ def _assemble(
         links=DynamoLinks(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
         chain=world.chain,
         mints=DynamoMints(world.dynamo, set_aside=metrics.set_aside),
+        lines=DynamoLines(world.dynamo, set_aside=metrics.set_aside),
+        packs=Packs(world.s3, world.dynamo, prefix=settings.resource_prefix, set_aside=metrics.set_aside),
         token_operations=DynamoTokenOperations(
             world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside
         ),
@@ -276,7 +279,13 @@ def _assemble(
             index, clock=time.monotonic, looked_up=metrics.caches.of("collections")
         ),
         metadata=MetadataCache(
-            S3Metadata(world.s3, prefix=settings.resource_prefix),
+            S3Metadata(
+                world.s3,
+                world.dynamo,
+                prefix=settings.resource_prefix,
+                chain_id=settings.chain_id,
+                set_aside=metrics.set_aside,
+            ),
             clock=time.monotonic,
             looked_up=metrics.caches.of("metadata"),
             altered=metrics.metadata_altered.inc,

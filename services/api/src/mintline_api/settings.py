@@ -27,6 +27,10 @@ KmsKeyArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}
 BODY_LIMIT = 256 * 1024
 """Bytes of a request's body, after any content coding is undone."""
 
+BULK_BODY_LIMIT = 1024 * 1024
+"""The same of a request for many mints."""
+LARGEST_BODY = BULK_BODY_LIMIT
+"""What is read of a body at most, whatever the operation."""
 
 HEADER_BYTES = 32 * 1024
 """Bytes of one header field."""

@@ -65,6 +65,7 @@ def lines_of(mints: Sequence[Mint]) -> tuple[BatchMint, ...]:
             to=mint.to,
             metadata_digest=mint.metadata_digest,
             subject=mint.asked_by,
+            request=mint.request,
         )
         for mint in mints
         if mint.token_id is not None

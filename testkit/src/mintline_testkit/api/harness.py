@@ -45,6 +45,7 @@ from mintline_api.metrics import Metrics
 from mintline_api.settings import Settings
 from mintline_testkit.api.clients import MemoryClientUse, MemoryRegistry
 from mintline_testkit.api.index import MemoryIndex, MemoryMetadata
+from mintline_testkit.api.lines import MemoryLines
 from mintline_testkit.api.operations import MemoryMints, MemoryOutbox, MemoryTokenIds
 from mintline_testkit.api.users import (
     MemoryClientRecords,
@@ -98,6 +99,7 @@ class Harness:
     gas: MemoryGas = field(default_factory=MemoryGas)
     now: float = START
     mints: MemoryMints = field(default_factory=MemoryMints)
+    lines: MemoryLines = field(init=False)
     token_ids: MemoryTokenIds = field(default_factory=MemoryTokenIds)
     wallets: MemoryWallets = field(default_factory=MemoryWallets)
     links: MemoryLinks = field(default_factory=lambda: MemoryLinks(chain_id=CHAIN_ID))
@@ -120,6 +122,7 @@ class Harness:
     """What happens while an answer waits."""
 
     def __post_init__(self) -> None:
+        self.lines = MemoryLines(self.mints)
         self.registry_of_clients = MemoryRegistry(self.clients)
         self.jwks.keys.append(self.pool.jwk())
         self.intake = IntakeSessions(
@@ -186,6 +189,8 @@ class Harness:
             links=self.links,
             chain=self.chain,
             mints=self.mints,
+            lines=self.lines,
+            packs=self.metadata,
             token_operations=self.mints,
             outbox=self.line,
             rates=Rates(self.rates, limit=self.user_rate, now=self.milliseconds, clock=self.clock),

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from mintline.errors import Unavailable
+from mintline.packs import Pack, PackIndex
 from mintline.records import (
     Checkpoint,
     RegisteredContract,
     Token,
     Transfer,
+    metadata_object_key,
     position,
+    scoped,
     token_key,
 )
 from mintline_api.features.pages import Page
 from mintline_api.features.tokens.ports import EVERY_BLOCK, BlockRange, CollectionPage
 from mintline_testkit.api.pages import page_of
+from mintline_testkit.constants import CHAIN_ID
 
 
 class MemoryIndex:
@@ -88,7 +93,25 @@ class MemoryMetadata:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.packs: dict[str, PackIndex] = {}
 
     async def read(self, key: str) -> bytes | None:
         """Return an object."""
         return self.objects.get(key)
+
+    async def read_token(self, contract: str, token_id: int) -> bytes | None:
+        """Return a token's own object, or its part of a pack."""
+        for pack in self.packs.values():
+            if pack.collection_id == scoped(CHAIN_ID, contract) and (span := pack.span_of(token_id)):
+                return self.objects[pack.object_key][span[0] : span[1]]
+        return self.objects.get(metadata_object_key(CHAIN_ID, contract, token_id))
+
+    async def put(self, pack: Pack) -> None:
+        """Store a pack's bytes."""
+        if self.objects.setdefault(pack.index.object_key, pack.body) != pack.body:
+            raise Unavailable("other bytes are stored")
+
+    async def announce(self, index: PackIndex) -> None:
+        """Say which tokens a pack has."""
+        if self.packs.setdefault(index.first_token, index) != index:
+            raise Unavailable("another pack is on record for these tokens")

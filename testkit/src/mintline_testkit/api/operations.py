@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from mintline.authorizations import Authorization, Key, key_of
-from mintline.messages import BuildMint, ReviewMint, SelfRedeem
+from mintline.messages import BuildLines, BuildMint, ReviewMint, SelfRedeem
 from mintline.records import (
     Mint,
     Operation,
@@ -165,6 +165,7 @@ class MemoryOutbox:
     def __init__(self) -> None:
         self.failure: Exception | None = None
         self.sent: list[tuple[str, BuildMint]] = []
+        self.lines: list[BuildLines] = []
         self.reviews: list[ReviewMint] = []
         self.redeemed: list[tuple[int, SelfRedeem]] = []
 
@@ -172,6 +173,11 @@ class MemoryOutbox:
         """Remember the message."""
         self._fail()
         self.sent.append((group, message))
+
+    async def build_lines(self, message: BuildLines) -> None:
+        """Remember the message."""
+        self._fail()
+        self.lines.append(message)
 
     async def review(self, message: ReviewMint) -> None:
         """Remember the message."""

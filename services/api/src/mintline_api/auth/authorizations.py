@@ -26,8 +26,17 @@ class Authorizations:
     async def by(self, token: SecretStr) -> Callable[[Operation], bytes]:
         """Return what makes the envelope of an operation that the token's user asks for.
 
-        Raises RequestRefused for a token whose envelope would not fit, and Unavailable while nothing can be
-        accepted: before anything is stored.
+        Raises as `sealing`.
+        """
+        seal = await self.sealing(token)
+        return lambda operation: seal(digest_of(operation), operation.asked_by, operation.created_at)
+
+    async def sealing(self, token: SecretStr) -> Callable[[bytes, str, int], bytes]:
+        """Return what makes the envelope of a request, by its digest, the caller and the time of acceptance.
+
+        The caller is the token's `sub`, the time in Unix milliseconds. Raises RequestRefused for a token
+        whose envelope would not fit, and Unavailable while nothing can be accepted: before anything is
+        stored.
         """
         text = token.get_secret_value()
         if len(text) > MAX_TOKEN:
@@ -37,10 +46,8 @@ class Authorizations:
                 "Sign in with fewer groups, scopes or custom claims.",
             )
         await self.intake.check()
-        return lambda operation: self._of(operation, text)
+        return lambda digest, sub, at: self._of(text, digest, sub, at)
 
-    def _of(self, operation: Operation, token: str) -> bytes:
-        digest = digest_of(operation)
-        user = operation.asked_by.encode()
-        accepted = self.intake.state(ACCEPTANCE, digest, user, at=operation.created_at)
+    def _of(self, token: str, digest: bytes, sub: str, at: int) -> bytes:
+        accepted = self.intake.state(ACCEPTANCE, digest, sub.encode(), at=at)
         return self.sealer.seal(token, digest, accepted)

@@ -29,7 +29,7 @@ from mintline_api.http.problems import (
 from mintline_api.http.protocol import explain_refusal
 from mintline_api.http.responses import SAFE_HEADERS, problem_response
 from mintline_api.http.tracing import TRACE, Trace, trace_in, trace_of
-from mintline_api.settings import BODY_LIMIT
+from mintline_api.settings import LARGEST_BODY
 
 log = structlog.get_logger()
 
@@ -163,7 +163,7 @@ def _http_problem(request: web.Request, error: web.HTTPException) -> web.StreamR
     if error.status == web.HTTPNotFound.status_code:
         return problem_response(request, UNKNOWN_ROUTE, "Path not found: /docs lists the operations.")
     if error.status == web.HTTPRequestEntityTooLarge.status_code:
-        return problem_response(request, BODY_TOO_LARGE, f"The body has more than {BODY_LIMIT} bytes.")
+        return problem_response(request, BODY_TOO_LARGE, f"The body has more than {LARGEST_BODY} bytes.")
     return problem_response(request, BAD_HTTP, error.reason)
 
 

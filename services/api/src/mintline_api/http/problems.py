@@ -136,7 +136,10 @@ INVALID_CURSOR = ProblemType(
     "A cursor continues only the list that it came from, with the same filters. Start again without one.",
 )
 BODY_TOO_LARGE = ProblemType(
-    "body-too-large", 413, "Body too large", "A body may have 256 KB (262,144 bytes)."
+    "body-too-large",
+    413,
+    "Body too large",
+    "A body may have 256 KB (262,144 bytes), and one for many mints 1 MiB. `detail` says which.",
 )
 UNSUPPORTED_MEDIA_TYPE = ProblemType(
     "unsupported-media-type",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aiohttp import hdrs, web
@@ -81,7 +82,17 @@ def read_idempotency_key(request: web.Request) -> str | None:
     return keys[0]
 
 
-async def read_body(request: web.Request, model: type[ModelT]) -> ModelT:
+@dataclass(frozen=True, slots=True)
+class BodyBounds:
+    """How many bytes a body may have, after any content coding is undone, and how many faults are named."""
+
+    limit: int = BODY_LIMIT
+    faults: int = _MAX_FAULTS
+
+
+async def read_body(
+    request: web.Request, model: type[ModelT], *, bounds: BodyBounds = BodyBounds()
+) -> ModelT:
     """Return the JSON body; raises RequestRefused for the wrong media type, size, encoding, JSON or shape."""
     utf8 = (request.charset or "utf-8").lower() in ("utf-8", "utf8")
     if not _JSON_TYPE.fullmatch(request.content_type) or not utf8:
@@ -98,8 +109,8 @@ async def read_body(request: web.Request, model: type[ModelT]) -> ModelT:
             "The Content-Encoding must be gzip or deflate, or absent.",
             headers={hdrs.ACCEPT_ENCODING: ACCEPTED},
         )
-    if (request.content_length or 0) > BODY_LIMIT:
-        raise RequestRefused(BODY_TOO_LARGE, f"The body has more than {BODY_LIMIT} bytes.")
+    if (request.content_length or 0) > bounds.limit:
+        raise _too_large(bounds)
     try:
         if not request.content.is_eof():
             request[DEADLINE].suspend()
@@ -111,27 +122,35 @@ async def read_body(request: web.Request, model: type[ModelT]) -> ModelT:
         raise RequestRefused(BODY_TOO_SLOW, "The body did not arrive in time.") from None
     except web.RequestPayloadError:
         raise RequestRefused(BAD_HTTP, "The body is incomplete.") from None
-    value = strict_json.parse(_decoded(raw, coding))
+    if len(raw) > bounds.limit:
+        raise _too_large(bounds)
+    value = strict_json.parse(_decoded(raw, coding, bounds))
     if not isinstance(value, dict):
         fault = Fault("expected an object", pointer="#")
         raise RequestRefused(INVALID_BODY, "The body must be a JSON object.", faults=[fault])
-    return _validated(model, value, INVALID_BODY, in_body=True)
+    return _validated(model, value, INVALID_BODY, in_body=True, most=bounds.faults)
 
 
-def _decoded(raw: bytes, coding: str) -> bytes:
+def _too_large(bounds: BodyBounds) -> RequestRefused:
+    return RequestRefused(BODY_TOO_LARGE, f"The body has more than {bounds.limit} bytes.")
+
+
+def _decoded(raw: bytes, coding: str, bounds: BodyBounds) -> bytes:
     try:
-        return decoded(raw, coding, limit=BODY_LIMIT)
+        return decoded(raw, coding, limit=bounds.limit)
     except TooLargeError:
-        raise RequestRefused(BODY_TOO_LARGE, f"The body decodes to more than {BODY_LIMIT} bytes.") from None
+        raise RequestRefused(BODY_TOO_LARGE, f"The body decodes to more than {bounds.limit} bytes.") from None
     except UndecodableError as error:
         raise RequestRefused(BAD_HTTP, f"Invalid {coding} body: {error}.") from None
 
 
-def _validated(model: type[ModelT], raw: dict[str, Any], kind: Any, *, in_body: bool) -> ModelT:
+def _validated(
+    model: type[ModelT], raw: dict[str, Any], kind: Any, *, in_body: bool, most: int = _MAX_FAULTS
+) -> ModelT:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        faults = [_fault(item, in_body=in_body) for item in error.errors(include_url=False)[:_MAX_FAULTS]]
+        faults = [_fault(item, in_body=in_body) for item in error.errors(include_url=False)[:most]]
         first = faults[0]
         where = first.pointer or first.parameter
         detail = (

@@ -47,12 +47,13 @@ _KEPT = DAY
 
 @dataclass(frozen=True, slots=True)
 class ClientPermit:
-    """One mint's share of a client's budget, for `give_back`."""
+    """The share of a client's budget that its mints take, for `give_back`; `wei` is what all of them cost."""
 
     client_id: str
     hour: int
     day: int
     wei: int
+    mints: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,28 +102,28 @@ class ClientBudgets:
         self._asks: Batcher[_Ask, bool] = Batcher(self._take_all, max_items=_MOST)
         self._returns: set[asyncio.Task[None]] = set()
 
-    async def take(self, client_id: str, contract: str) -> ClientPermit:
-        """Take one mint in a collection off a client's budget.
+    async def take(self, client_id: str, contract: str, count: int = 1) -> ClientPermit:
+        """Take so many mints in a collection off a client's budget: all of them, or none.
 
         Raises RequestRefused: 403 for a collection that it may not mint in, 429 for a budget that is used up.
         """
         client = await self._clients.client(client_id)
         budget = ClientBudget() if client is None else client.budget
         self._check_collection(budget, contract)
-        wei = await self._cost(budget)
+        wei = count * await self._cost(budget)
         seconds = self._now() // 1000
-        permit = ClientPermit(client_id, seconds // HOUR, seconds // DAY, wei)
+        permit = ClientPermit(client_id, seconds // HOUR, seconds // DAY, wei, count)
         await self._take_mint(permit, budget)
         try:
             await self._take_wei(permit, budget)
         except BaseException:
-            self._return(_hour_id(client_id, permit.hour), 1)
+            self._return(_hour_id(client_id, permit.hour), permit.mints)
             raise
         return permit
 
     def give_back(self, permit: ClientPermit) -> None:
         """Return what made no mint. The write happens soon after; a failure leaves it counted."""
-        self._return(_hour_id(permit.client_id, permit.hour), 1)
+        self._return(_hour_id(permit.client_id, permit.hour), permit.mints)
         if permit.wei:
             self._return(_day_id(permit.client_id, permit.day), permit.wei)
 
@@ -155,7 +156,8 @@ class ClientBudgets:
 
     async def _take_mint(self, permit: ClientPermit, budget: ClientBudget) -> None:
         end = (permit.hour + 1) * HOUR
-        ask = _Ask(_hour_id(permit.client_id, permit.hour), 1, budget.mints_per_hour, end + _KEPT)
+        hour_id = _hour_id(permit.client_id, permit.hour)
+        ask = _Ask(hour_id, permit.mints, budget.mints_per_hour, end + _KEPT)
         if not await self._ask(ask):
             raise self._reached("mints_per_hour", f"{budget.mints_per_hour} mints an hour", end)
 

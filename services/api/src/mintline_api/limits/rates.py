@@ -80,15 +80,15 @@ class Rates:
         self._windows: BoundedCache[str, _Window] = BoundedCache(max_weight=_USERS, clock=clock)
         self._leases: SingleFlight[str, None] = SingleFlight()
 
-    async def take(self, sub: str) -> int:
-        """Take a permit for one write of a user's and return its window, for `give_back`.
+    async def take(self, sub: str, count: int = 1) -> int:
+        """Take permits for so many writes of a user's and return their window, for `give_back`.
 
-        Raises RequestRefused (429) if there is none in this window.
+        Raises RequestRefused (429) if there are not so many in this window: then none is taken.
         """
         while True:
             window = self._window(sub)
-            if window.free > 0:
-                window.free -= 1
+            if window.free >= count:
+                window.free -= count
                 return window.number
             if window.granted >= self._limit:
                 left = self.left(sub)
@@ -97,11 +97,11 @@ class Rates:
                 raise RequestRefused(TOO_MANY_WRITES, detail, headers=headers)
             await self._leases.run(sub, partial(self._lease, sub, window))
 
-    def give_back(self, sub: str, number: int) -> None:
-        """Take back a permit of window `number` from a request that wrote nothing; it is good in no other."""
+    def give_back(self, sub: str, number: int, count: int = 1) -> None:
+        """Take back permits of window `number` from a request that wrote nothing; good in no other."""
         window = self._window(sub)
         if window.number == number:
-            window.free += 1
+            window.free += count
 
     def left(self, sub: str) -> WritesLeft:
         """Return what a user has left, as far as this copy knows."""

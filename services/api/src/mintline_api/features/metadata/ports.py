@@ -14,6 +14,10 @@ class MetadataStore(Protocol):
         """Return an object's bytes."""
         ...
 
+    async def read_token(self, contract: str, token_id: int) -> bytes | None:
+        """Return a token's metadata, of an object of its own or of a pack."""
+        ...
+
 
 class TokenReader(Protocol):
     """The tokens on chain."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from mintline.records import collection_object_key, metadata_object_key
+from mintline.records import collection_object_key
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.metadata.ports import MetadataStore, TokenReader
@@ -52,24 +52,29 @@ class MetadataCache:
                 self._cache.put(key, body, ttl=_METADATA_SECONDS)
         return body
 
-    async def verified(self, key: str, digest: Callable[[], Awaitable[bytes | None]]) -> bytes | None:
+    async def verified(
+        self, contract: str, token_id: int, digest: Callable[[], Awaitable[bytes | None]]
+    ) -> bytes | None:
         """Return a token's metadata, whose SHA-256 is what `digest` returns; None if either is missing.
 
-        Raises RequestRefused for an object with another digest: it is not what was minted.
+        Raises RequestRefused for metadata with another digest: it is not what was minted.
         """
+        key = f"{contract}/{token_id}"
         body = self._cache.get(key)
         if body is None:
-            body = await self._flights.run(key, lambda: self._verify(key, digest))
+            body = await self._flights.run(key, lambda: self._verify(contract, token_id, digest))
             if body is not None:
                 self._cache.put(key, body, ttl=_METADATA_SECONDS)
         return body
 
-    async def _verify(self, key: str, digest: Callable[[], Awaitable[bytes | None]]) -> bytes | None:
-        body, minted = await asyncio.gather(self._store.read(key), digest())
+    async def _verify(
+        self, contract: str, token_id: int, digest: Callable[[], Awaitable[bytes | None]]
+    ) -> bytes | None:
+        body, minted = await asyncio.gather(self._store.read_token(contract, token_id), digest())
         if body is None or minted is None:
             return None
         if hashlib.sha256(body).digest() != minted:
-            log.error("metadata_altered", key=key)
+            log.error("metadata_altered", contract=contract, token_id=str(token_id))
             self._altered()
             raise RequestRefused(
                 METADATA_ALTERED, "The stored metadata is not what was minted, and is not served."
@@ -98,8 +103,7 @@ async def get_metadata(contract: str, token_id: int, *, reads: MetadataReads) ->
         token = await reads.tokens.token(contract, token_id)
         return None if token is None else token.metadata_digest
 
-    key = metadata_object_key(reads.chain_id, contract, token_id)
-    metadata = await reads.metadata.verified(key, digest)
+    metadata = await reads.metadata.verified(contract, token_id, digest)
     if metadata is None:
         raise RequestRefused(UNKNOWN_METADATA, f"Metadata of token {token_id} of {contract} not found.")
     return metadata

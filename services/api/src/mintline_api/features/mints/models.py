@@ -33,7 +33,8 @@ ExternalId = Annotated[
 Tag = Annotated[TextLine, Field(max_length=64)]
 
 
-def _each_once(tags: list[str]) -> list[str]:
+def each_once(tags: list[str]) -> list[str]:
+    """Return tags of which none is there twice; raises ValueError otherwise."""
     if len(set(tags)) < len(tags):
         raise ValueError("expected each tag once")
     return tags
@@ -82,7 +83,7 @@ class MintRequest(Input):
         default=None,
         description="What you call this mint: 1 to 128 printable ASCII characters, no other mint of yours.",
     )
-    tags: Annotated[list[Tag], Field(max_length=10), AfterValidator(_each_once)] | None = Field(
+    tags: Annotated[list[Tag], Field(max_length=10), AfterValidator(each_once)] | None = Field(
         default=None, description="Up to 10 words by which you find the mint again, each once."
     )
     metadata: Metadata

@@ -56,6 +56,7 @@ class _Pool:
     free: list[int] = field(default_factory=list)
     waiting: deque[asyncio.Future[int]] = field(default_factory=deque)
     lease: asyncio.Task[None] | None = None
+    leasing: asyncio.Lock = field(default_factory=asyncio.Lock)
     block: int = 1
     leased_at: float = float("-inf")
     compared_at: float = float("-inf")
@@ -102,6 +103,15 @@ class TokenIds:
                 self.give_back(contract, wanted.result())
             raise
 
+    async def take_run(self, contract: str, count: int) -> int:
+        """Return the first of `count` contiguous ids that no other mint has, leased by one addition.
+
+        Raises what leasing raises. At most MAX_LEASE.
+        """
+        if not 0 < count <= MAX_LEASE:
+            raise ValueError(f"1 to {MAX_LEASE} ids are leased at once")
+        return await self._lease_unused(contract, self._pools.setdefault(contract, _Pool()), count)
+
     def give_back(self, contract: str, token_id: int) -> None:
         """Take an id back that is on no record, and never was."""
         pool = self._pools.setdefault(contract, _Pool())
@@ -136,6 +146,11 @@ class TokenIds:
 
     async def _lease_unused(self, contract: str, pool: _Pool, count: int) -> int:
         """Lease ids above all that are known to be in use, and return the first."""
+        # One at a time: the answer to a later lease, if it came first, would look like a counter set back.
+        async with pool.leasing:
+            return await self._lease_above_known(contract, pool, count)
+
+    async def _lease_above_known(self, contract: str, pool: _Pool, count: int) -> int:
         for _ in range(_ROUNDS):
             # Before the lease: what is known after it may be of another copy's later one.
             await self._compare(contract, pool)

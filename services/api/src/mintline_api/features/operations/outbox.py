@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.messages import BuildMint, ReviewMint, SelfRedeem
+from mintline.messages import BuildLines, BuildMint, ReviewMint, SelfRedeem
 from mintline.queue_port import SendingPort
 from mintline.resources import BROADCAST, BUILD
 
@@ -19,6 +19,11 @@ class SqsOutbox:
     async def build(self, message: BuildMint, *, group: str) -> None:
         """Ask for an operation to be built; the group's messages keep their order."""
         await self._queues.send(BUILD, message, group=group, dedup=f"build:{message.mint_id}")
+
+    async def build_lines(self, message: BuildLines) -> None:
+        """Ask for a chunk to be built; no order matters to that."""
+        name = f"{message.request_id}:{message.chunk}"
+        await self._queues.send(BUILD, message, group=name, dedup=f"lines:{name}")
 
     async def review(self, message: ReviewMint) -> None:
         """Ask for a mint to be looked at; nobody's order matters to that."""

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from mintline.authorizations import Authorization
 from mintline.errors import Conflict
-from mintline.messages import BuildMint, ReviewMint, SelfRedeem
+from mintline.messages import BuildLines, BuildMint, ReviewMint, SelfRedeem
 from mintline.records import Operation, Problem
 
 OperationT = TypeVar("OperationT", bound=Operation)
@@ -49,6 +49,10 @@ class Outbox(Protocol):
 
     async def build(self, message: BuildMint, *, group: str) -> None:
         """Ask for an operation to be built; those of a `group` keep their order."""
+        ...
+
+    async def build_lines(self, message: BuildLines) -> None:
+        """Ask for a chunk of a request for many mints to be built."""
         ...
 
     async def review(self, message: ReviewMint) -> None:

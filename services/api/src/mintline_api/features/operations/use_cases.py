@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from mintline.authorizations import Authorization
 from mintline.messages import BuildMint
+from mintline.operation_ids import ID_BYTES, keyed_operation_id, operation_id_from
 from mintline.records import Mint, Operation, Wallet, canonical_json
 from mintline.states import MintStatus
 from mintline_api.features.collections.registry import CollectionRegistry
@@ -37,9 +38,6 @@ log = structlog.get_logger()
 
 TRIES = 10
 """Reads of an operation that keeps moving while it is to be stopped."""
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_ID_CHARACTERS = 26
-_ID_BYTES = 17
 _ACCEPTED = {"mint": "mint_accepted", "transfer": "transfer_accepted", "burn": "burn_accepted"}
 _REPLAYED = {"mint": "mint_replayed", "transfer": "transfer_replayed", "burn": "burn_replayed"}
 
@@ -102,31 +100,36 @@ class Intake:
     def operation_id(self, kind: str, submission: Submission[RequestT]) -> str:
         """Return the operation's id: the idempotency key's own, or a new one without a key."""
         if submission.key is None:
-            return operation_id_from(kind, self.entropy(_ID_BYTES))
+            return operation_id_from(kind, self.entropy(ID_BYTES))
         return keyed_operation_id(kind, self.chain_id, submission.sub, submission.key)
 
     async def permit(
-        self, sub: str, *, paying: Wallet | None, client_id: str | None = None, contract: str = ""
+        self,
+        sub: str,
+        *,
+        paying: Wallet | None,
+        client_id: str | None = None,
+        contract: str = "",
+        count: int = 1,
     ) -> Permit:
-        """Return a permit for one more, for `give_back`; raises RequestRefused.
+        """Return a permit for `count` more, for `give_back`; raises RequestRefused.
 
         A machine client's comes out of its budget, which says in which contracts it may mint.
         """
         if client_id is not None:
-            return (
-                None if self.client_budgets is None else await self.client_budgets.take(client_id, contract)
-            )
+            budgets = self.client_budgets
+            return None if budgets is None else await budgets.take(client_id, contract, count)
         if self.gas is not None and paying is not None:
             await self.gas.check(paying.address)
-        return None if self.rates is None else await self.rates.take(sub)
+        return None if self.rates is None else await self.rates.take(sub, count)
 
-    def give_back(self, permit: Permit, sub: str) -> None:
-        """Return a permit that made nothing."""
+    def give_back(self, permit: Permit, sub: str, count: int = 1) -> None:
+        """Return a permit for `count` operations that made nothing."""
         if isinstance(permit, ClientPermit):
             if self.client_budgets is not None:
                 self.client_budgets.give_back(permit)
         elif self.rates is not None and permit is not None:
-            self.rates.give_back(sub, permit)
+            self.rates.give_back(sub, permit, count)
 
     async def send(self, operation: Operation) -> None:
         """Send an accepted operation to the pipeline; if the message is lost, the sweep sends it."""
@@ -177,19 +180,6 @@ class Intake:
             await self.send(existing)
         log.info(_REPLAYED[existing.kind], **{f"{existing.kind}_id": existing.operation_id})
         return Accepted(existing, replayed=True)
-
-
-def operation_id_from(kind: str, seed: bytes) -> str:
-    """Return the id that 17 or more bytes give: the kind, and 130 bits in Crockford's base 32."""
-    bits = int.from_bytes(seed[:_ID_BYTES], "big") >> (8 * _ID_BYTES - 5 * _ID_CHARACTERS)
-    digits = (_CROCKFORD[bits >> shift & 31] for shift in range(5 * (_ID_CHARACTERS - 1), -1, -5))
-    return f"{kind}_" + "".join(digits)
-
-
-def keyed_operation_id(kind: str, chain_id: int, sub: str, key: str) -> str:
-    """Return the id that a user's idempotency key stands for, on any copy of the api, permanently."""
-    named = canonical_json([kind, chain_id, sub, key])
-    return operation_id_from(kind, hashlib.sha256(named.encode()).digest())
 
 
 def group_of(operation: Operation) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mintline.errors import Unreadable
-from mintline.records import Checkpoint, Mint, Token, Transfer, metadata_object_key
+from mintline.records import Checkpoint, Mint, Token, Transfer
 from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.pages import Page, PageRequest
@@ -87,8 +87,7 @@ async def stored_metadata(token: Token, reads: TokenReads) -> bytes | None:
     async def digest() -> bytes | None:
         return token.metadata_digest
 
-    key = metadata_object_key(reads.chain_id, token.contract, token.token_id)
-    return await reads.metadata.verified(key, digest)
+    return await reads.metadata.verified(token.contract, token.token_id, digest)
 
 
 async def listed(tokens: Iterable[Token], *, metadata: bool, reads: TokenReads) -> list[ListedToken]:

@@ -1,0 +1,54 @@
+"""What requests for many mints need from storage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from mintline.lines import LinesChunk
+from mintline.packs import Pack, PackIndex
+from mintline.records import Mint
+from mintline_api.features.bulk.records import BulkRecord
+
+
+class LineStore(Protocol):
+    """Chunks, the mints of their lines, and the requests."""
+
+    async def keep(self, chunk: LinesChunk) -> LinesChunk:
+        """Store a chunk, and return the one that is on record: an earlier try's, if there is one."""
+        ...
+
+    async def create_mints(self, mints: Sequence[Mint]) -> None:
+        """Create the mints that do not exist, in any state; may be repeated.
+
+        One whose external id another mint has got meanwhile is created as rejected.
+        """
+        ...
+
+    async def record(self, record: BulkRecord) -> None:
+        """Put a request on record, unless it is."""
+        ...
+
+    async def request(self, request_id: str) -> BulkRecord | None:
+        """Return a request, None if it is not on record."""
+        ...
+
+    async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
+        """Return the mints that exist and are readable, as they stand, by id."""
+        ...
+
+    async def external_ids(self, asked_by: str, names: Sequence[str]) -> dict[str, str]:
+        """Return the mints that have external ids of those that are named, by external id."""
+        ...
+
+
+class PackStore(Protocol):
+    """The packed metadata of many tokens."""
+
+    async def put(self, pack: Pack) -> None:
+        """Store a pack's bytes, once; raises Unavailable if others are stored under its name."""
+        ...
+
+    async def announce(self, index: PackIndex) -> None:
+        """Say which tokens a stored pack has; raises Unavailable if another pack has them."""
+        ...

@@ -1,0 +1,136 @@
+"""Requests for many mints in DynamoDB, and packs of metadata in S3.
+
+::
+
+    requests   new_request ─▶ it stays as it is
+    packs      new_pack    ─▶ it stays as it is; another pack there is a fault
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from base64 import b64encode
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import structlog
+from botocore.exceptions import ClientError
+
+from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Put
+from mintline.aws.lines import create_mints, keep_chunk
+from mintline.aws.records import read, to_item
+from mintline.aws.session import error_code, translated
+from mintline.aws.standing import read_operations
+from mintline.errors import Unavailable
+from mintline.lines import LinesChunk
+from mintline.packs import Pack, PackIndex
+from mintline.records import ExternalId, Mint, external_ref
+from mintline.resources import EXTERNAL_IDS, METADATA, PACKS, REQUESTS
+from mintline.set_aside import SetAside
+from mintline_api.features.bulk.records import BulkRecord
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+log = structlog.get_logger()
+
+_PRESENT = frozenset({"PreconditionFailed", "412"})
+
+
+class DynamoLines:
+    """The tables of requests, their chunks, and mints."""
+
+    def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
+        self._dynamo = dynamo
+        self._set_aside = set_aside or SetAside()
+
+    async def keep(self, chunk: LinesChunk) -> LinesChunk:
+        """Store a chunk, and return the one that is on record."""
+        return await keep_chunk(self._dynamo, chunk, self._set_aside)
+
+    async def create_mints(self, mints: Sequence[Mint]) -> None:
+        """Create the mints that do not exist, a hundred writes at a time."""
+        await create_mints(self._dynamo, mints)
+
+    async def record(self, record: BulkRecord) -> None:
+        """Put a request on record, unless it is."""
+        absent = Clause("new_request", "request_id", "missing")
+        with suppress(ConditionFailed):
+            await self._dynamo.write(Put(REQUESTS, to_item(record), where=(absent,)))
+
+    async def request(self, request_id: str) -> BulkRecord | None:
+        """Return a request."""
+        item = await self._dynamo.get(REQUESTS, {"request_id": request_id})
+        return None if item is None else read(BulkRecord, REQUESTS, item, self._set_aside)
+
+    async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
+        """Return the mints that exist and are readable."""
+        found = await read_operations(self._dynamo, mint_ids, self._set_aside)
+        return {mint_id: mint for mint_id, mint in found.items() if isinstance(mint, Mint)}
+
+    async def external_ids(self, asked_by: str, names: Sequence[str]) -> dict[str, str]:
+        """Return the mints that have external ids of those that are named."""
+        refs = [external_ref(asked_by, name) for name in names]
+        items = await asyncio.gather(*(self._dynamo.get(EXTERNAL_IDS, {"external_ref": ref}) for ref in refs))
+        return {
+            name: read(ExternalId, EXTERNAL_IDS, item, self._set_aside).mint_id
+            for name, item in zip(names, items, strict=True)
+            if item is not None
+        }
+
+
+class Packs:
+    """Packs in the metadata bucket, and the table that says which tokens they have."""
+
+    def __init__(
+        self, s3: S3Client, dynamo: Dynamo, *, prefix: str, set_aside: SetAside | None = None
+    ) -> None:
+        self._s3 = s3
+        self._dynamo = dynamo
+        self._bucket = METADATA.bucket_name(prefix)
+        self._set_aside = set_aside or SetAside()
+
+    async def put(self, pack: Pack) -> None:
+        """Store a pack's bytes, once; S3 checks them against their SHA-256."""
+        key = pack.index.object_key
+        try:
+            with translated():
+                await self._s3.put_object(
+                    Bucket=self._bucket,
+                    Key=key,
+                    Body=pack.body,
+                    ContentType="application/octet-stream",
+                    ChecksumSHA256=b64encode(pack.digest).decode(),
+                    IfNoneMatch="*",
+                )
+        except ClientError as error:
+            if error_code(error) not in _PRESENT:
+                raise
+        else:
+            return
+        if await self._stored_digest(key) != pack.digest:
+            log.error("metadata_conflict", key=key)
+            raise Unavailable(f"other bytes are stored as {key}")
+
+    async def _stored_digest(self, key: str) -> bytes:
+        with translated():
+            response = await self._s3.get_object(Bucket=self._bucket, Key=key)
+            async with response["Body"] as stream:
+                return hashlib.sha256(await stream.read()).digest()
+
+    async def announce(self, index: PackIndex) -> None:
+        """Say which tokens a stored pack has."""
+        item = {**to_item(index), "offsets": index.offsets}
+        try:
+            await self._dynamo.write(
+                Put(PACKS, item, where=(Clause("new_pack", "collection_id", "missing"),))
+            )
+        except ConditionFailed as lost:
+            existing = None if lost.item is None else read(PackIndex, PACKS, lost.item, self._set_aside)
+        else:
+            return
+        if existing != index:
+            log.error("metadata_conflict", key=index.object_key)
+            raise Unavailable("another pack is on record for these tokens")

@@ -1,0 +1,298 @@
+"""Accepting many mints at once, and saying how far they have come.
+
+::
+
+    validate all ─▶ budget ─▶ recipients ─▶ token ids ─▶ seal once ─▶ pack (S3)
+                                                                        │
+              message ◀─ request ◀─ mints, 100 a write ◀─ pack's row ◀─ chunk (the lock)
+
+What is refused is refused before the first write. The chunk's record is the lock of the request's id, and has
+all that its mints are made of: whoever finds a mint of it, such as the sweep, can have the others made. So a
+process may die anywhere: until the first mint is on record nothing happened, and from then on all of them are
+minted, once each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from mintline.lines import Line, LinesChunk, LinesRequest
+from mintline.merkle import merkle_root
+from mintline.messages import BuildLines
+from mintline.operation_ids import ID_BYTES, keyed_operation_id, line_mint_id, operation_id_from
+from mintline.packs import pack_of
+from mintline.records import canonical_json, digest_of
+from mintline.states import MintStatus
+from mintline_api.features.bulk.models import BulkRequest
+from mintline_api.features.bulk.ports import LineStore, PackStore
+from mintline_api.features.bulk.problems import UNKNOWN_REQUEST
+from mintline_api.features.bulk.recipients import LineRecipients, NamedRecipient, refuse_lines
+from mintline_api.features.bulk.records import BulkRecord, record_of
+from mintline_api.features.mints.problems import NOT_SPONSORED
+from mintline_api.features.mints.use_cases import MintIntake
+from mintline_api.features.operations.nudges import Nudges
+from mintline_api.features.operations.ports import Outbox
+from mintline_api.features.operations.problems import KEY_REUSED
+from mintline_api.http.problems import Fault, RequestRefused
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinesIntake:
+    """What it takes to accept lines whose recipients are known."""
+
+    lines: LineStore
+    packs: PackStore
+    outbox: Outbox
+    nudges: Nudges
+
+
+async def accept_lines(chunk: LinesChunk, metadata: Sequence[str], *, intake: LinesIntake) -> LinesChunk:
+    """Put a chunk of a request and its mints on record, and return the chunk that is on record.
+
+    That is an earlier try's if there is one, whose token ids and recipients hold. `metadata` is the canonical
+    JSON of each line, in order. May be repeated after any failure, by any process: each line becomes one
+    mint. Raises RequestRefused if the id is on record for another request. `send_lines` is still to follow.
+    """
+    pack = pack_of(chunk.chain_id, chunk.contract, chunk.first_token_id, metadata)
+    _, kept = await asyncio.gather(intake.packs.put(pack), intake.lines.keep(chunk))
+    if kept.request_digest != chunk.request_digest:
+        raise key_reused(kept.request_id)
+    if kept.first_token_id != chunk.first_token_id:
+        pack = pack_of(kept.chain_id, kept.contract, kept.first_token_id, metadata)
+    # Before the mints: what is minted can be served, whoever goes on from here.
+    await intake.packs.announce(pack.index)
+    await intake.lines.create_mints(kept.mints())
+    return kept
+
+
+async def send_lines(chunk: LinesChunk, *, intake: LinesIntake) -> None:
+    """Send a chunk that is on record to the builder; if the message is lost, the sweep sends one."""
+    message = BuildLines(request_id=chunk.request_id, chunk=chunk.chunk, trace=chunk.trace)
+    await intake.nudges.send(intake.outbox.build_lines(message), mint_id=chunk.request_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkSubmission:
+    """A request for many mints; `key` is its idempotency key, `now` is in Unix milliseconds.
+
+    `seal` makes the envelope of a request by its digest, the caller, and the time of acceptance.
+    """
+
+    request: BulkRequest
+    sub: str
+    """Of the user who asks; of a client, its id."""
+    client_id: str | None
+    key: str | None
+    trace: str
+    seal: Callable[[bytes, str, int], bytes]
+    now: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkIntake:
+    """What it takes to accept many mints at once."""
+
+    mints: MintIntake
+    recipients: LineRecipients
+    lines: LinesIntake
+
+    def request_id(self, submission: BulkSubmission) -> str:
+        """Return the id of a request: the idempotency key's own, or a new one without a key."""
+        if submission.key is None:
+            return operation_id_from("bulk", self.mints.entropy(ID_BYTES))
+        return keyed_operation_id("bulk", self.mints.chain_id, submission.sub, submission.key)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkState:
+    """A request, and how many of its mints have which status; `replayed` when its key had made it before."""
+
+    record: BulkRecord
+    statuses: dict[MintStatus, int]
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """A request whose lines were checked, as far as that goes without asking anybody."""
+
+    submission: BulkSubmission
+    request_id: str
+    contract: str
+    named: Sequence[NamedRecipient]
+    metadata: Sequence[str]
+    digests: Sequence[bytes]
+    request_digest: str
+
+    @property
+    def count(self) -> int:
+        return len(self.named)
+
+
+async def accept_bulk(submission: BulkSubmission, *, intake: BulkIntake) -> BulkState:
+    """Create all mints of a request and send them, or none; a key's second request gets the first one's.
+
+    Raises RequestRefused with each line that is refused (`LINES_REFUSED`), for an unknown contract or one
+    that sponsors none of a user's mints, for a budget that has no room for all of them, or when the key named
+    another body.
+    """
+    draft = _draft(submission, intake)
+    if submission.key is not None:
+        record = await intake.lines.lines.request(draft.request_id)
+        if record is not None:
+            return await _replay(record, draft, intake)
+    sub, count = submission.sub, draft.count
+    collection = await intake.mints.collections.known(draft.contract)
+    if submission.client_id is None and not collection.sponsored:
+        raise RequestRefused(NOT_SPONSORED, f"The platform does not pay for mints of {draft.contract}.")
+    permit = await intake.mints.permit(
+        sub, paying=None, client_id=submission.client_id, contract=draft.contract, count=count
+    )
+    try:
+        await _check_external_ids(draft, intake.lines.lines)
+        recipients = await intake.recipients.resolve(draft.named, sub=sub)
+        first = await intake.mints.token_ids.take_run(draft.contract, count)
+        lines = [
+            Line(to.sub, to.to, digest, asked.external_id, tuple(asked.tags) if asked.tags else None)
+            for to, digest, asked in zip(recipients, draft.digests, submission.request.mints, strict=True)
+        ]
+        chunk = _sealed(draft, lines, first, intake)
+    except BaseException:
+        intake.mints.give_back(permit, sub, count)
+        raise
+    try:
+        kept = await accept_lines(chunk, draft.metadata, intake=intake.lines)
+    except RequestRefused:
+        intake.mints.give_back(permit, sub, count)
+        raise
+    record = record_of(kept)
+    await intake.lines.lines.record(record)
+    await send_lines(kept, intake=intake.lines)
+    replayed = kept.first_token_id != first
+    if replayed:
+        intake.mints.give_back(permit, sub, count)
+    log.info("bulk_accepted", request_id=record.request_id, mints=count, first_token_id=str(first))
+    return BulkState(record, {MintStatus.ACCEPTED: count}, replayed=replayed)
+
+
+def _draft(submission: BulkSubmission, intake: BulkIntake) -> _Draft:
+    """Check the lines by themselves; raises RequestRefused with each that is refused."""
+    request = submission.request
+    named = intake.recipients.read(request.mints, client=submission.client_id is not None)
+    refuse_lines(_repeated(request))
+    metadata = [
+        canonical_json(line.metadata.model_dump(mode="json", exclude_none=True)) for line in request.mints
+    ]
+    digests = [digest_of(text) for text in metadata]
+    contract = request.contract or intake.mints.default_collection
+    asked = [
+        [one.name, digest.hex(), line.external_id, line.tags]
+        for one, digest, line in zip(named, digests, request.mints, strict=True)
+    ]
+    return _Draft(
+        submission=submission,
+        request_id=intake.request_id(submission),
+        contract=contract,
+        named=named,
+        metadata=metadata,
+        digests=digests,
+        request_digest=hashlib.sha256(canonical_json([contract, asked]).encode()).hexdigest(),
+    )
+
+
+def _repeated(request: BulkRequest) -> list[Fault]:
+    """Return a fault for each line whose external id an earlier line has."""
+    first: dict[str, int] = {}
+    faults: list[Fault] = []
+    for number, line in enumerate(request.mints):
+        if line.external_id is None:
+            continue
+        earlier = first.setdefault(line.external_id, number)
+        if earlier != number:
+            detail = f"expected one that no other line has: #/mints/{earlier} has it"
+            faults.append(Fault(detail, pointer=f"#/mints/{number}/external_id"))
+    return faults
+
+
+async def _check_external_ids(draft: _Draft, store: LineStore) -> None:
+    """Raise RequestRefused with each line whose external id another mint of the caller's has."""
+    lines = draft.submission.request.mints
+    wanted = {line.external_id: number for number, line in enumerate(lines) if line.external_id is not None}
+    if not wanted:
+        return
+    taken = await store.external_ids(draft.submission.sub, list(wanted))
+    refuse_lines(
+        [
+            Fault(
+                f"expected one that no other mint of yours has: {mint_id} has it",
+                pointer=f"#/mints/{wanted[name]}/external_id",
+            )
+            for name, mint_id in taken.items()
+            # An earlier try of this request may have got as far as its mints.
+            if mint_id != line_mint_id(draft.request_id, 0, wanted[name])
+        ]
+    )
+
+
+def _sealed(draft: _Draft, lines: Sequence[Line], first_token_id: int, intake: BulkIntake) -> LinesChunk:
+    submission = draft.submission
+    request = LinesRequest(
+        request_id=draft.request_id,
+        asked_by=submission.sub,
+        client_id=submission.client_id,
+        chain_id=intake.mints.chain_id,
+        contract=draft.contract,
+        request_digest=draft.request_digest,
+        trace=submission.trace,
+    )
+    leaves = request.leaves(lines, chunk=0, first_token_id=first_token_id)
+    digest = request.digest(merkle_root([merkle_root(leaves)]), len(lines))
+    return request.chunk(
+        lines,
+        leaves=leaves,
+        first_token_id=first_token_id,
+        count=len(lines),
+        envelope=submission.seal(digest, submission.sub, submission.now),
+        created_at=submission.now,
+    )
+
+
+async def _replay(record: BulkRecord, draft: _Draft, intake: BulkIntake) -> BulkState:
+    """Return what a key made before; its message is sent again while one of its mints is accepted."""
+    if record.request_digest != draft.request_digest:
+        raise key_reused(record.request_id)
+    state = await _state(record, intake.lines.lines, replayed=True)
+    if state.statuses.get(MintStatus.ACCEPTED):
+        message = BuildLines(request_id=record.request_id, chunk=0, trace=draft.submission.trace)
+        sending = intake.lines.outbox.build_lines(message)
+        await intake.lines.nudges.send(sending, mint_id=record.request_id)
+    log.info("bulk_replayed", request_id=record.request_id)
+    return state
+
+
+async def get_bulk(request_id: str, *, sub: str, lines: LineStore) -> BulkState:
+    """Return a request of the caller's; any other is as unknown as none."""
+    record = await lines.request(request_id)
+    if record is None or record.asked_by != sub:
+        raise RequestRefused(UNKNOWN_REQUEST, "Request not found.")
+    return await _state(record, lines)
+
+
+async def _state(record: BulkRecord, lines: LineStore, *, replayed: bool = False) -> BulkState:
+    mints = await lines.mints(record.mint_ids)
+    return BulkState(record, dict(Counter(mint.status for mint in mints.values())), replayed)
+
+
+def key_reused(request_id: str) -> RequestRefused:
+    """Return the refusal of a key that made a request with another body."""
+    return RequestRefused(
+        KEY_REUSED, f"This Idempotency-Key made {request_id} with another body: send a new key."
+    )

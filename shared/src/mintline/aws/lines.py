@@ -1,0 +1,134 @@
+"""Requests for many mints in DynamoDB: their chunks, and the mints that come of them.
+
+::
+
+    authorizations   new_chunk        ─▶ the chunk that is there
+    mints            new_mint         ─▶ it is created already
+    external-ids     unused_name      ─▶ another mint has the name: this one is created as rejected
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+
+from mintline.authorizations import KEPT, chunk_key
+from mintline.aws.dynamo import (
+    Change,
+    Clause,
+    ConditionFailed,
+    Contended,
+    Dynamo,
+    Item,
+    Put,
+    TransactionCancelled,
+)
+from mintline.aws.records import OPEN, read, to_item
+from mintline.errors import Unavailable
+from mintline.lines import LinesChunk
+from mintline.records import ExternalId, Mint, Problem, created_key, external_ref, open_shard
+from mintline.resources import AUTHORIZATIONS, EXTERNAL_IDS, MINTS
+from mintline.set_aside import SetAside
+from mintline.states import MintStatus
+
+MAX_WRITES = 100
+"""Items of one DynamoDB transaction."""
+EXTERNAL_ID_USED = Problem(
+    code="external_id_used",
+    reason="Another mint got this external_id in the same moment. Send the line again with another one.",
+)
+_NEW_CHUNK = Clause("new_chunk", "mint_id", "missing")
+_NEW_MINT = Clause("new_mint", "mint_id", "missing")
+_UNUSED = Clause("unused_name", "external_ref", "missing")
+_REFUSED = "ConditionalCheckFailed"
+
+
+async def keep_chunk(dynamo: Dynamo, chunk: LinesChunk, aside: SetAside) -> LinesChunk:
+    """Store a chunk, and return the one that is on record: an earlier try's, if there is one."""
+    try:
+        await dynamo.write(Put(AUTHORIZATIONS, _chunk_item(chunk), where=(_NEW_CHUNK,)))
+    except ConditionFailed as lost:
+        if lost.item is not None:
+            return read(LinesChunk, AUTHORIZATIONS, lost.item, aside)
+        existing = await read_chunk(dynamo, chunk.request_id, chunk.chunk, aside)
+        if existing is None:
+            raise Unavailable("the chunk's record is not shown") from None
+        return existing
+    return chunk
+
+
+async def read_chunk(dynamo: Dynamo, request_id: str, number: int, aside: SetAside) -> LinesChunk | None:
+    """Return a chunk, None if there is none, or not any more; raises Unreadable."""
+    key: Item = {"mint_id": request_id, "digest": chunk_key(number)}
+    item = await dynamo.get(AUTHORIZATIONS, key)
+    return None if item is None else read(LinesChunk, AUTHORIZATIONS, item, aside)
+
+
+def _chunk_item(chunk: LinesChunk) -> Item:
+    kept: Item = {
+        **to_item(chunk),
+        **{name: getattr(chunk, name) for name in ("envelope", "leaves", "path", "lines")},
+        "mint_id": chunk.request_id,
+        "digest": chunk_key(chunk.chunk),
+        "expires": chunk.created_at // 1000 + KEPT,
+    }
+    return kept
+
+
+async def create_mints(dynamo: Dynamo, mints: Sequence[Mint]) -> None:
+    """Create mints of lines that do not exist yet, in as few transactions as take them; may be repeated.
+
+    One whose external id another mint has got is created as rejected, and has none. Raises Unavailable if
+    other writers kept interfering: some of the mints may exist then.
+    """
+    await asyncio.gather(*(_create(dynamo, batch) for batch in _batches(mints)))
+
+
+def _batches(mints: Iterable[Mint]) -> Iterator[list[Mint]]:
+    batch: list[Mint] = []
+    writes = 0
+    for mint in mints:
+        more = 1 if mint.external_id is None else 2
+        if writes + more > MAX_WRITES:
+            yield batch
+            batch, writes = [], 0
+        batch.append(mint)
+        writes += more
+    if batch:
+        yield batch
+
+
+async def _create(dynamo: Dynamo, mints: list[Mint]) -> None:
+    left = mints
+    while left:
+        writes = [_puts(mint) for mint in left]
+        try:
+            await dynamo.transact([change for puts in writes for change in puts])
+        except Contended:
+            raise Unavailable("mints of a request: other writers kept interfering") from None
+        except TransactionCancelled as cancelled:
+            reasons = iter(cancelled.reasons)
+            outcomes = [[next(reasons).code == _REFUSED for _ in puts] for puts in writes]
+            left = [
+                _nameless(mint) if refused[-1] else mint
+                for mint, refused in zip(left, outcomes, strict=True)
+                if not refused[0]
+            ]
+        else:
+            return
+
+
+def _puts(mint: Mint) -> list[Change]:
+    """Return the writes that create a mint: its own first, then its name's."""
+    item = {**to_item(mint), "created_key": created_key(mint.created_at, mint.mint_id)}
+    if mint.status is MintStatus.ACCEPTED:
+        item[OPEN] = open_shard(mint.mint_id)
+    puts: list[Change] = [Put(MINTS, item, where=(_NEW_MINT,))]
+    if mint.external_id is not None:
+        name = ExternalId(external_ref=external_ref(mint.asked_by, mint.external_id), mint_id=mint.mint_id)
+        puts.append(Put(EXTERNAL_IDS, to_item(name), where=(_UNUSED,)))
+    return puts
+
+
+def _nameless(mint: Mint) -> Mint:
+    return mint.evolve(status=MintStatus.REJECTED, problem=EXTERNAL_ID_USED, external_id=None)

@@ -1,0 +1,63 @@
+"""Requests for many mints, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mintline.aws.lines import EXTERNAL_ID_USED
+from mintline.lines import LinesChunk
+from mintline.records import Mint, external_ref
+from mintline.states import MintStatus
+from mintline_api.features.bulk.records import BulkRecord
+from mintline_testkit.api.operations import MemoryMints
+
+
+@dataclass
+class MemoryLines:
+    """Chunks and requests in dicts; their mints are among the others."""
+
+    table: MemoryMints
+    chunks: dict[tuple[str, int], LinesChunk] = field(default_factory=dict)
+    requests: dict[str, BulkRecord] = field(default_factory=dict)
+    failure: Exception | None = None
+    """What creating mints fails with, once `room` of them are created."""
+    room: int = 0
+
+    async def keep(self, chunk: LinesChunk) -> LinesChunk:
+        """Store a chunk."""
+        return self.chunks.setdefault((chunk.request_id, chunk.chunk), chunk)
+
+    async def create_mints(self, mints: Sequence[Mint]) -> None:
+        """Create the mints that do not exist."""
+        for number, mint in enumerate(mints):
+            if self.failure is not None and number >= self.room:
+                raise self.failure
+            if mint.mint_id in self.table.items:
+                continue
+            created = mint
+            if mint.external_id is not None:
+                name = external_ref(mint.asked_by, mint.external_id)
+                if self.table.external_ids.setdefault(name, mint.mint_id) != mint.mint_id:
+                    created = mint.evolve(
+                        status=MintStatus.REJECTED, problem=EXTERNAL_ID_USED, external_id=None
+                    )
+            self.table.items[mint.mint_id] = created
+
+    async def record(self, record: BulkRecord) -> None:
+        """Put a request on record."""
+        self.requests.setdefault(record.request_id, record)
+
+    async def request(self, request_id: str) -> BulkRecord | None:
+        """Return a request."""
+        return self.requests.get(request_id)
+
+    async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
+        """Return the mints that exist."""
+        found = {mint_id: await self.table.get(mint_id) for mint_id in mint_ids}
+        return {mint_id: mint for mint_id, mint in found.items() if mint is not None}
+
+    async def external_ids(self, asked_by: str, names: Sequence[str]) -> dict[str, str]:
+        """Return the mints that have external ids."""
+        found = {name: self.table.external_ids.get(external_ref(asked_by, name)) for name in names}
+        return {name: mint_id for name, mint_id in found.items() if mint_id is not None}
