@@ -43,6 +43,7 @@ class RefusalCode(StrEnum):
     AUTHORIZATION_MALFORMED = "authorization_malformed"
     AUTHORIZATION_SEAL = "authorization_seal"
     AUTHORIZATION_SUBJECT = "authorization_subject"
+    AUTHORIZATION_LINE = "authorization_line"
     ACCEPTANCE_MISSING = "acceptance_missing"
     ACCEPTANCE_KEY = "acceptance_key"
     ACCEPTANCE_CERTIFICATE = "acceptance_certificate"
@@ -100,6 +101,7 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.AUTHORIZATION_MALFORMED: "The user's authorization is not in a form that is known here.",
     RefusalCode.AUTHORIZATION_SEAL: "The user's authorization was given for something else.",
     RefusalCode.AUTHORIZATION_SUBJECT: "The authorization is another user's than the wallet.",
+    RefusalCode.AUTHORIZATION_LINE: "The authorized request has another mint in the place of this one.",
     RefusalCode.ACCEPTANCE_MISSING: "The authorization does not prove that the API accepted the request.",
     RefusalCode.ACCEPTANCE_KEY: "The acceptance names an intake key that the signing policy does not have.",
     RefusalCode.ACCEPTANCE_CERTIFICATE: "The acceptance's certificate is not the intake key's.",

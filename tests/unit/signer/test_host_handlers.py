@@ -11,7 +11,7 @@ from mintline.resources import BROADCAST, Queue
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.host.handlers import dedup_id, intent_of, sign
 from mintline_signer.host.service import handle
-from mintline_signer.protocol import Issued, Sign, Signed, WrappedKey
+from mintline_signer.protocol import Issued, LinesProof, Sign, Signed, WrappedKey
 
 if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast
@@ -33,6 +33,10 @@ class FakeKeys:
 @dataclass
 class FakeAuthorizations:
     missing: tuple[str, ...] = ()
+
+    async def proofs_of(self, batch: SignBatch) -> list[LinesProof]:
+        del batch
+        return []
 
     async def of(self, batch: SignBatch) -> list[bytes]:
         ids = [line.mint_id for line in batch.mints]

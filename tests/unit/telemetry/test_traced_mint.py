@@ -41,7 +41,7 @@ from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics as IndexerMetrics
 from mintline_indexer.store_port import Attempted
 from mintline_signer.host.service import handle as sign
-from mintline_signer.protocol import Sign, Signed, WrappedKey
+from mintline_signer.protocol import LinesProof, Sign, Signed, WrappedKey
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
@@ -64,6 +64,10 @@ class Keys:
 
 
 class NoAuthorizations:
+    async def proofs_of(self, batch: SignBatch) -> list[LinesProof]:
+        del batch
+        return []
+
     async def of(self, batch: SignBatch) -> list[bytes]:
         return [b""] * len(batch.mints)
 

@@ -32,7 +32,7 @@ from mintline_harness.simulation.chain import TRANSFER_GAS, Sent, read
 from mintline_harness.simulation.lagging import Lag, LaggingTable
 from mintline_indexer.store_port import Attempted, TokenKey
 from mintline_signer.enclave.curve import SigningKey
-from mintline_signer.protocol import WrappedKey
+from mintline_signer.protocol import LinesProof, WrappedKey
 from mintline_testkit.api.index import MemoryIndex
 from mintline_testkit.api.operations import MemoryMints, MemoryTokenIds
 from mintline_testkit.api.users import MemoryPoolUsers
@@ -178,6 +178,11 @@ class SponsoredAuthorizations:
         """Return the authorization of each line, in order; empty where there is none."""
         keys = [(line.mint_id, line_digest(batch, line)) for line in batch.mints]
         return [self._stored.get(key, MISSING).envelope for key in keys]
+
+    async def proofs_of(self, batch: SignBatch) -> list[LinesProof]:
+        """Return none: nobody sends requests for many mints here."""
+        del batch
+        return []
 
 
 class Tables:

@@ -7,7 +7,8 @@ broadcaster reads the indexes of open records, and acts on those older than thei
 
     transactions      see `monitor`: a sender's open ones together, in the order of nonces
     operations        of any kind
-      accepted        BuildMint again, by one copy (the record is marked first), with growing pauses
+      accepted        BuildMint again, by one copy (the record is marked first), with growing pauses; of the
+                      lines of a request for many mints BuildLines, once for each chunk
       built           self-custody: likewise
       issued          settled from the index if the indexer missed it; rejected once it cannot be redeemed
       submitted       self-custody: likewise
@@ -29,7 +30,7 @@ from typing import TypeVar
 import structlog
 
 from mintline.errors import MintlineError, Unusable
-from mintline.messages import BuildMint
+from mintline.messages import BuildLines, BuildMint
 from mintline.queue_port import SendingPort
 from mintline.records import OPEN_SHARDS, TOKEN_ON_CHAIN, Mint, Operation
 from mintline.resources import BUILD, MINTS, TRANSACTIONS
@@ -129,8 +130,8 @@ class Sweeper:
         since = now - RESTING_SECONDS * 1000
         self._resting = {name: at for name, at in self._resting.items() if name in names and at > since}
         operations = await self._read_operations(mint_keys, now=now)
-        for one in operations:
-            if one.status in _UNSENT and now >= due(one, self._patience.stage_milliseconds):
+        for one in _one_of_each_chunk(one for one in operations if one.status in _UNSENT):
+            if now >= due(one, self._patience.stage_milliseconds):
                 with self._metrics.set_aside.guarding(MINTS.name, one.operation_id):
                     await self._send_on(one, now=now)
         left = [one for one in operations if isinstance(one, Mint) and _may_be_left(one, now=now)]
@@ -201,7 +202,9 @@ class Sweeper:
         self._metrics.sweeps.labels(status).inc()
         event = event_of(operation, "sent_on")
         log.warning(event, **about(operation), status=status, sweeps=operation.sweeps)
-        message = BuildMint(trace=operation.trace, mint_id=name)
+        message: BuildMint | BuildLines = BuildMint(trace=operation.trace, mint_id=name)
+        if isinstance(operation, Mint) and (line := operation.request) is not None:
+            message = BuildLines(trace=operation.trace, request_id=line.request_id, chunk=line.chunk)
         await self._outbox.send(BUILD, message, group=name, dedup=f"sweep:{name}:{now}")
 
     async def _settle_left_behind(self, mints: Sequence[Mint], final: Final, *, now: int) -> None:
@@ -234,6 +237,24 @@ class Sweeper:
         for transaction in found:
             if transaction.state is TransactionState.MINED and not transaction.to_be_split:
                 self._resting[transaction.place] = now
+
+
+def _one_of_each_chunk(operations: Iterable[Operation]) -> list[Operation]:
+    """Return operations, of the lines of each chunk of a request for many mints the first one alone.
+
+    It stands for the others, which the builder finds by their chunk: so it is marked, and they are not.
+    """
+    alone: list[Operation] = []
+    first: dict[tuple[str, int], Mint] = {}
+    for operation in operations:
+        line = operation.request if isinstance(operation, Mint) else None
+        if line is None or not isinstance(operation, Mint):
+            alone.append(operation)
+            continue
+        other = first.setdefault((line.request_id, line.chunk), operation)
+        if other.request is not None and line.line < other.request.line:
+            first[line.request_id, line.chunk] = operation
+    return [*alone, *first.values()]
 
 
 def _may_be_left(mint: Mint, *, now: int) -> bool:

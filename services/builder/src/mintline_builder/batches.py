@@ -2,8 +2,8 @@
 
 ::
 
-    gather ─▶ simulate ─▶ metadata ─▶ relayer's funds ─▶ reserve ─▶ claim 25 by 25 ─▶ seal ─▶ sign.fifo
-                 │                                          1 write      n/25 writes     1 write
+    gather ─▶ simulate ─▶ metadata ─▶ relayer's funds ─▶ reserve ─▶ claim 99 by 99 ─▶ seal ─▶ sign.fifo
+                 │                                          1 write      n/99 writes     1 write
                  ▼
           a bad line is rejected alone
 
@@ -34,7 +34,7 @@ from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_builder.batch_simulation import BatchSimulator, Group, Sorted
-from mintline_builder.claims import MAX_LINE_CLAIMS, BatchClaim, LineClaim, sealed
+from mintline_builder.claims import BatchClaim, LineClaim, in_transactions, sealed
 from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import Funds
 from mintline_builder.gatherer import BatchLine
@@ -243,8 +243,7 @@ class Batches:
         claims = [LineClaim(mint, at) for mint in free]
         carried = dict(held)
         try:
-            for start in range(0, len(claims), MAX_LINE_CLAIMS):
-                chunk = claims[start : start + MAX_LINE_CLAIMS]
+            for chunk in in_transactions(claims):
                 won = await self._ports.accounts.claim(batch, chunk)
                 carried |= {
                     claim.mint.mint_id: claim.built(batch) for claim in chunk if claim.mint.mint_id in won

@@ -9,7 +9,7 @@ from random import Random
 
 from mintline.clock import Monotonic, UnixSeconds
 from mintline.errors import Rejected
-from mintline.messages import AnyMessage, BuildMint, Fees, FinishBatch, FundWallet, RenewNonce
+from mintline.messages import AnyMessage, BuildLines, BuildMint, Fees, FinishBatch, FundWallet, RenewNonce
 from mintline.tracing import OFF, Tracer
 from mintline_builder import handlers
 from mintline_builder.batches import Batches, BatchPorts
@@ -19,7 +19,8 @@ from mintline_builder.fees import quote_fees
 from mintline_builder.funds import Funds
 from mintline_builder.gatherer import Gatherer
 from mintline_builder.handlers import Frame
-from mintline_builder.kinds import Context, kinds_of
+from mintline_builder.kinds import Context, batch_kind_of, kinds_of
+from mintline_builder.line_handlers import build_lines
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Accounts, ChainReader, Collections, MetadataPublisher, Operations, Outbox
 from mintline_builder.relayers import Relayers
@@ -104,6 +105,7 @@ class Builder:
         )
         self._config = config
         self._kinds = kinds_of(self._context(adapters, config, clock))
+        self._batch_kind = batch_kind_of(self._kinds)
         self._frame = Frame(
             config=config,
             operations=adapters.operations,
@@ -147,6 +149,8 @@ class Builder:
     async def handle(self, message: AnyMessage) -> None:
         """Do what a message asks for; raises what its handler does, and Rejected for another's message."""
         match message:
+            case BuildLines():
+                await build_lines(message, frame=self._frame, kind=self._batch_kind)
             case BuildMint():
                 await handlers.build(message, frame=self._frame)
             case RenewNonce():

@@ -5,7 +5,7 @@ Amounts are in wei, times in Unix milliseconds unless a name says otherwise, add
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
@@ -116,8 +116,11 @@ class OperationClaim(Generic[OperationT]):
         return as_far_as(self.operation.evolve(**self.update(transaction.nonce)), transaction)
 
 
-MAX_LINE_CLAIMS = 25
-"""How many lines of a batch are claimed in one write; each may bring the check of a spent nonce with it."""
+MAX_CLAIM_WRITES = 100
+"""Items of the transaction that claims lines of a batch: the lines, the batch that is checked, and each
+transaction whose nonce is spent."""
+MAX_LINE_CLAIMS = MAX_CLAIM_WRITES - 1
+"""How many accepted mints are claimed in one write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +197,21 @@ class LineClaim:
     def built(self, batch: Transaction) -> Mint:
         """Return the mint as it stands once it is claimed."""
         return as_far_as(self.mint.evolve(**self.update(batch)), batch)
+
+
+def in_transactions(claims: Iterable[LineClaim]) -> Iterator[list[LineClaim]]:
+    """Yield claims in parts that one transaction takes each, in order."""
+    part: list[LineClaim] = []
+    spent: set[Place] = set()
+    for claim in claims:
+        named = spent if claim.spent is None else spent | {claim.spent}
+        if len(part) + 1 + len(named) > MAX_LINE_CLAIMS:
+            yield part
+            part, named = [], set() if claim.spent is None else {claim.spent}
+        part.append(claim)
+        spent = named
+    if part:
+        yield part
 
 
 def sealed(batch: Transaction, mints: Sequence[Mint], *, at: int) -> Transaction:

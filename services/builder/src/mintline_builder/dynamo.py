@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mintline.authorizations import Authorization
+from mintline.authorizations import MISSING, Authorization
 from mintline.aws.authorizations import find_authorization
 from mintline.aws.dynamo import (
     Change,
@@ -18,18 +18,22 @@ from mintline.aws.dynamo import (
     TransactionCancelled,
     Update,
 )
+from mintline.aws.lines import create_mints, read_chunk
 from mintline.aws.records import OPEN, read, to_item, transition
 from mintline.aws.standing import (
     claiming,
     created,
     filling,
     read_operation,
+    read_operations,
     read_transaction,
     sealing,
     transaction_key,
 )
 from mintline.errors import Conflict, Unavailable
+from mintline.lines import MAX_CHUNK
 from mintline.messages import Clone, KeyRef
+from mintline.operation_ids import line_mint_id
 from mintline.records import Mint, Operation, Problem, RegisteredContract, scoped, token_ref
 from mintline.resources import ACCOUNTS, COLLECTIONS, MINTS, TRANSACTIONS
 from mintline.set_aside import SetAside
@@ -45,7 +49,7 @@ from mintline_builder.claims import (
     VoucherClaim,
     may_be_renewed,
 )
-from mintline_builder.ports import Account, NotCommitted
+from mintline_builder.ports import Account, LinesOnRecord, NotCommitted
 
 MAX_REMEMBERED = 10_000
 """Collections whose proofs are remembered."""
@@ -278,6 +282,22 @@ class DynamoOperations:
         """Read one operation as it stands."""
         return await read_operation(self._dynamo, operation_id, self._set_aside)
 
+    async def lines(self, request_id: str, chunk: int) -> LinesOnRecord:
+        """Return the mints of a chunk, of which those that are missing are created first."""
+        kept = await read_chunk(self._dynamo, request_id, chunk, self._set_aside)
+        if kept is None:
+            ids = [line_mint_id(request_id, chunk, number) for number in range(MAX_CHUNK)]
+            found = await read_operations(self._dynamo, ids, self._set_aside)
+            return LinesOnRecord(_mints_of(found, ids), MISSING)
+        ids = list(kept.mint_ids)
+        found = await read_operations(self._dynamo, ids, self._set_aside)
+        missing = frozenset(number for number, mint_id in enumerate(ids) if mint_id not in found)
+        if missing:
+            await create_mints(self._dynamo, kept.mints(missing))
+            again = [ids[number] for number in sorted(missing)]
+            found |= await read_operations(self._dynamo, again, self._set_aside)
+        return LinesOnRecord(_mints_of(found, ids), Authorization(envelope=kept.envelope))
+
     async def authorization(self, operation: Operation) -> Authorization:
         """Return what an operation's user authorized."""
         return await find_authorization(self._dynamo, operation, self._set_aside)
@@ -327,6 +347,11 @@ class DynamoOperations:
                 where=_source(None),
             )
         )
+
+
+def _mints_of(found: Mapping[str, Operation], ids: Sequence[str]) -> tuple[Mint, ...]:
+    mints = (found.get(mint_id) for mint_id in ids)
+    return tuple(mint for mint in mints if isinstance(mint, Mint))
 
 
 def _token_ref(mint: Mint) -> str:

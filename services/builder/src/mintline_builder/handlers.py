@@ -64,7 +64,7 @@ async def build(cmd: BuildMint, *, frame: Frame) -> None:
     the sweep sends it on again, for `config.max_wait` at most. Raises Deferred for what goes on by itself, as
     when a wallet waits for gas money, and Conflict when another delivery ended the operation.
     """
-    operation = await _load(frame, cmd.mint_id)
+    operation = await load(frame, cmd.mint_id)
     if operation.status not in (MintStatus.ACCEPTED, MintStatus.BUILT):
         return
     kind = frame.kind_of(operation)
@@ -74,26 +74,31 @@ async def build(cmd: BuildMint, *, frame: Frame) -> None:
         try:
             built = await kind.build(operation, authorization)
             frame.metrics.was_built(built.operation)
-        except Waiting as waiting:
-            await _wait(operation, waiting.problem, frame)
-            return
-        except TokenTaken:
-            await _wait_for_index(operation, TOKEN_ON_CHAIN, frame)
-            return
-        except AlreadyDeployed:
-            await _wait_for_index(operation, CONTRACT_ON_CHAIN, frame)
-            return
-        except Rejected as refusal:
-            await _end(operation, Problem(code=refusal.code, reason=refusal.reason), frame)
+        except (Waiting, TokenTaken, AlreadyDeployed, Rejected) as refusal:
+            await note_refusal(operation, refusal, frame)
             return
         except Conflict:
             # Another delivery, or a try of ours whose answer was lost, has built it.
-            built = Built(await _load(frame, cmd.mint_id))
+            built = Built(await load(frame, cmd.mint_id))
             if built.operation.status is MintStatus.ACCEPTED:
                 raise Unavailable("what was to carry the operation does not") from None
     if built.operation.status is MintStatus.BUILT:
         # Sent again on every delivery: a crash may have come between the reservation and the send.
         await kind.send_on(built, authorization)
+
+
+async def note_refusal(operation: Operation, refusal: Waiting | TokenTaken | Rejected, frame: Frame) -> None:
+    """Write down why an accepted operation is not built: it waits, or it is rejected.
+
+    Raises Conflict when another delivery ended it.
+    """
+    match refusal:
+        case Waiting():
+            await _wait(operation, refusal.problem, frame)
+        case TokenTaken():
+            await _wait_for_index(operation, frame)
+        case Rejected():
+            await _end(operation, Problem(code=refusal.code, reason=refusal.reason), frame)
 
 
 async def renew(cmd: RenewNonce, *, frame: Frame) -> None:
@@ -102,7 +107,7 @@ async def renew(cmd: RenewNonce, *, frame: Frame) -> None:
     One that moved on since, or is to be stopped, is left as it is, or sent on if it is built; one of a kind
     that gets no other nonce is left to the broadcaster, which rejects it. Raises as `build` does.
     """
-    operation = await _load(frame, cmd.mint_id)
+    operation = await load(frame, cmd.mint_id)
     kind = frame.kind_of(operation)
     if not kind.renewable:
         log.warning("renewal_dropped", kind=operation.kind, nonce=cmd.nonce)
@@ -122,7 +127,7 @@ async def renew(cmd: RenewNonce, *, frame: Frame) -> None:
             await _end(operation, Problem(code=refusal.code, reason=refusal.reason), frame)
             return
         except Conflict:
-            built = Built(await _load(frame, cmd.mint_id))
+            built = Built(await load(frame, cmd.mint_id))
             if _is_spent(built.operation, cmd):
                 raise Unavailable("what was to carry the operation does not") from None
     if built.operation.status is MintStatus.BUILT:
@@ -203,7 +208,8 @@ async def finish(cmd: FinishBatch, *, batches: Batches, config: BuilderConfig) -
     await batches.finish(Place(scoped(config.chain_id, cmd.sender), cmd.nonce))
 
 
-async def _load(frame: Frame, operation_id: str) -> Operation:
+async def load(frame: Frame, operation_id: str) -> Operation:
+    """Return an operation as it stands; raises Rejected if there is none."""
     operation = await frame.operations.get(operation_id)
     if operation is None:
         raise Rejected("mint_unknown", "There is no record of this mint.")

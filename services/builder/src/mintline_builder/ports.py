@@ -8,6 +8,7 @@ milliseconds unless a name says otherwise, addresses checksummed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from mintline.authorizations import Authorization
@@ -78,8 +79,9 @@ class Accounts(Protocol):
         """Read one transaction, consistently."""
 
     async def claim(self, batch: Transaction, claims: Sequence[LineClaim]) -> frozenset[str]:
-        """Have a batch carry mints, `MAX_LINE_CLAIMS` at most; return the ids of those that it does carry.
+        """Have a batch carry mints, as many as `in_transactions` puts together; return what it carries.
 
+        That is the ids of those mints that it does carry.
         The others were cancelled, rejected or claimed by another batch meanwhile. Raises Conflict, with
         nothing written by this call, if the batch is not `claiming` any more, or not `reserved`.
         """
@@ -88,11 +90,27 @@ class Accounts(Protocol):
         """Write what a batch carries for good (`sealed`); raises Conflict as `claim` does."""
 
 
+@dataclass(frozen=True, slots=True)
+class LinesOnRecord:
+    """A chunk of a request for many mints."""
+
+    mints: tuple[Mint, ...]
+    """As they stand, in order."""
+    authorization: Authorization
+    """The request's: empty if that is not on record, or not any more."""
+
+
 class Operations(Protocol):
     """Records of what was asked for."""
 
     async def get(self, operation_id: str) -> Operation | None:
         """Read one operation as it stands, consistently."""
+
+    async def lines(self, request_id: str, chunk: int) -> LinesOnRecord:
+        """Return the mints of a chunk; those that are missing are created first, from the chunk's record.
+
+        Raises Unreadable if that is damaged, and Retryable.
+        """
 
     async def authorization(self, operation: Operation) -> Authorization:
         """Return what an operation's user authorized: empty if that is not on record, or not any more."""

@@ -22,7 +22,7 @@ from mintline.acceptance import STATEMENT_BYTES
 from mintline.audit.records import HASH_BYTES, Batch, BrokenRecord, read_batch
 from mintline.errors import Unavailable
 from mintline.fields import Address, KmsKeyArn
-from mintline.messages import MAX_SEALED, AnyRequest, Frozen
+from mintline.messages import MAX_SEALED, AnyRequest, Frozen, MintId
 from mintline.p256 import KEY_ID_BYTES
 from mintline_signer.errors import BrokenFrame, EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.frames import decode, frame
@@ -43,6 +43,22 @@ class WrappedKey(Frozen):
     """The KMS key that wrapped it, if that is on record."""
 
 
+class LinesProof(Frozen):
+    """What proves the lines of a chunk of a request for many mints (`mintline.lines`)."""
+
+    request_id: MintId
+    chunk: int = Field(ge=0, lt=2**31)
+    chunks: int = Field(gt=0, le=2**31)
+    """How many chunks the request has."""
+    count: int = Field(gt=0, le=MAX_ID)
+    """How many lines all chunks have."""
+    envelope: bytes = Field(max_length=MAX_SEALED, repr=False)
+    leaves: bytes = Field(min_length=32, max_length=500 * 32, repr=False)
+    """32 bytes for each line of the chunk."""
+    path: bytes = Field(max_length=32 * 32, repr=False)
+    """From the chunk's root to the request's: 32 bytes a node."""
+
+
 class Sign(Frozen):
     """Sign what the intent means, with exactly the keys that it takes."""
 
@@ -53,6 +69,8 @@ class Sign(Frozen):
         default=[], max_length=500, repr=False
     )
     """Of a batch, one for each line, in order, empty where there is none; of anything else none."""
+    proofs: list[LinesProof] = Field(default=[], max_length=500, repr=False)
+    """Of a batch with lines of requests for many mints: one for each chunk that they are in."""
 
 
 class Credentials(Frozen):
@@ -257,6 +275,7 @@ def _plain(request: Request) -> dict[str, Any]:
                 | {"type": request.intent.type},
                 "keys": [key.model_dump(exclude_defaults=True) for key in request.keys],
                 **({"authorizations": request.authorizations} if request.authorizations else {}),
+                **({"proofs": [proof.model_dump() for proof in request.proofs]} if request.proofs else {}),
             }
         case Credentials():
             token = request.session_token

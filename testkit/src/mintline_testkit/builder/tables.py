@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mintline.authorizations import Authorization, Key, lookup
+from mintline.authorizations import MISSING, Authorization, Key, lookup
 from mintline.collection_records import CollectionOperation
 from mintline.errors import Conflict, Rejected
+from mintline.lines import MAX_CHUNK, LinesChunk
 from mintline.messages import Clone, Message
+from mintline.operation_ids import line_mint_id
 from mintline.records import Mint, Operation, Problem, TokenOperation, digest_of
 from mintline.resources import Queue
 from mintline.states import MintStatus, TransactionState
@@ -23,7 +25,7 @@ from mintline_builder.claims import (
     VoucherClaim,
     may_be_renewed,
 )
-from mintline_builder.ports import Account, MetadataTaken, NotCommitted
+from mintline_builder.ports import Account, LinesOnRecord, MetadataTaken, NotCommitted
 
 
 @dataclass
@@ -41,6 +43,7 @@ class MemoryTables:
     """What registered collections were made of, by their contracts."""
     transactions: dict[Place, Transaction] = field(default_factory=dict)
     authorizations: dict[Key, Authorization] = field(default_factory=dict)
+    chunks: dict[tuple[str, int], LinesChunk] = field(default_factory=dict)
 
     def standing(self, mint_id: str) -> Mint | None:
         """Return a mint as it stands."""
@@ -198,6 +201,16 @@ class MemoryOperations:
     async def get(self, operation_id: str) -> Operation | None:
         """Read one operation as it stands."""
         return self.tables.operation(operation_id)
+
+    async def lines(self, request_id: str, chunk: int) -> LinesOnRecord:
+        """Return the mints of a chunk, of which those that are missing are created first."""
+        kept = self.tables.chunks.get((request_id, chunk))
+        for mint in () if kept is None else kept.mints():
+            self.tables.mints.setdefault(mint.mint_id, mint)
+        ids = [line_mint_id(request_id, chunk, number) for number in range(MAX_CHUNK)]
+        found = (self.tables.standing(mint_id) for mint_id in ids)
+        authorization = MISSING if kept is None else Authorization(envelope=kept.envelope)
+        return LinesOnRecord(tuple(mint for mint in found if mint is not None), authorization)
 
     async def authorization(self, operation: Operation) -> Authorization:
         """Return what an operation's user authorized."""

@@ -13,13 +13,21 @@ from typing import Any
 
 from mintline.kinds.registry import ASKED_FOR, find_kinds, request_type
 from mintline_builder.kinds.base import Built, Context, OperationKind, event
+from mintline_builder.kinds.batch import BatchKind
 
-__all__ = ["KINDS", "Built", "Context", "OperationKind", "event", "kinds_of"]
+__all__ = ["KINDS", "Built", "Context", "OperationKind", "batch_kind_of", "event", "kinds_of"]
 
 KINDS: Mapping[str, type[OperationKind[Any]]] = MappingProxyType(
     {request_type(name): kind for name, kind in find_kinds(__name__, ASKED_FOR).items()}
 )
 """All, by the type of the request that an operation's record leads to."""
+
+
+def batch_kind_of(kinds: Mapping[str, OperationKind[Any]]) -> BatchKind:
+    """Return the kind of sponsored mints among all."""
+    kind = kinds[request_type("batch")]
+    assert isinstance(kind, BatchKind)
+    return kind
 
 
 def kinds_of(context: Context) -> Mapping[str, OperationKind[Any]]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 from mintline.authorizations import Authorization
-from mintline.errors import Deferred
+from mintline.errors import Deferred, MintlineError
 from mintline.records import Mint
 from mintline.transaction_records import address_of, carried_by
-from mintline_builder.kinds.base import LAGGING_NODE_WAIT, Built, OperationKind
+from mintline_builder.gatherer import BatchLine
+from mintline_builder.kinds.base import LAGGING_NODE_WAIT, Built, OperationKind, require_chain, unauthorized
 from mintline_builder.kinds.redemption import buildable
 
 
@@ -18,9 +22,52 @@ class BatchKind(OperationKind[Mint]):
     async def build(self, operation: Mint, authorization: Authorization) -> Built[Mint]:
         """Wait until the mint is in a batch that is sealed and sent on."""
         self.context.batches.relayers.require()
-        _, metadata = buildable(operation, authorization, self.context)
+        metadata = self._metadata(operation, authorization)
         joined = self.context.gatherer.join(operation, metadata, envelope=authorization.envelope)
         return Built(await joined)
+
+    def _metadata(self, mint: Mint, authorization: Authorization) -> str | None:
+        """Return the metadata that is still to be published; raises Rejected for a mint that lacks it."""
+        if mint.request is None:
+            return buildable(mint, authorization, self.context)[1]
+        # Of a line of a request for many it is in a pack, which was stored before the mint.
+        require_chain(mint, self.context.config)
+        if not authorization.envelope:
+            raise unauthorized()
+        return None
+
+    async def build_lines(
+        self, mints: Sequence[Mint], authorization: Authorization
+    ) -> list[Mint | MintlineError]:
+        """Have accepted lines of a request put into batches of their own, as few as take them.
+
+        Returns each as it then stands, or the error that kept it out of a batch, in order. Raises what
+        concerns all of them.
+        """
+        self.context.batches.relayers.require()
+        lines = [BatchLine(mint, self._metadata(mint, authorization)) for mint in mints]
+        room = self.context.batches.room(mints[0].contract)
+        parts = [lines[start : start + room] for start in range(0, len(lines), room)]
+        outcomes = await asyncio.gather(*map(self._assemble, parts))
+        return [outcome for part in outcomes for outcome in part]
+
+    async def _assemble(self, lines: Sequence[BatchLine]) -> list[Mint | MintlineError]:
+        try:
+            await self.context.batches.assemble(lines)
+        except MintlineError as error:
+            for line in lines:
+                line.fail(error)
+        outcomes: list[Mint | MintlineError] = []
+        for line in lines:
+            line.fail(Deferred("left out of a batch", retry_after=LAGGING_NODE_WAIT))
+            stopped = line.outcome.exception()
+            if stopped is None:
+                outcomes.append(line.outcome.result())
+            elif isinstance(stopped, MintlineError):
+                outcomes.append(stopped)
+            else:
+                raise stopped
+        return outcomes
 
     async def renew(self, operation: Mint, authorization: Authorization) -> Built[Mint]:
         """Wait until the mint is in another batch, since another transaction used the nonce of its own.

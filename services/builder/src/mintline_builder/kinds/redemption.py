@@ -17,15 +17,20 @@ log = structlog.get_logger(__name__)
 def buildable(mint: Mint, authorization: Authorization, context: Context) -> tuple[int, str]:
     """Return the token id and the metadata of an accepted mint; raises Rejected for one that lacks them."""
     if mint.token_id is None:
-        raise Rejected(
-            "mint_outdated",
-            "The mint was accepted by an earlier version, without a token id. Send the request again, "
-            "with another Idempotency-Key.",
-        )
+        raise outdated()
     require_chain(mint, context.config)
     if authorization.metadata is None:
         raise unauthorized()
     return mint.token_id, authorization.metadata
+
+
+def outdated() -> Rejected:
+    """Return the refusal of a mint that was accepted without a token id."""
+    return Rejected(
+        "mint_outdated",
+        "The mint was accepted by an earlier version, without a token id. Send the request again, with "
+        "another Idempotency-Key.",
+    )
 
 
 async def voucher_deadline(context: Context) -> int:

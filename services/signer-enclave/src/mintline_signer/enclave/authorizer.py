@@ -21,9 +21,11 @@ from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.client_budgets import ClientMint
 from mintline_signer.enclave.kinds import required_authorizations
 from mintline_signer.enclave.kinds.base import RequiredAuthorization
+from mintline_signer.enclave.lines import Authorized, by_envelope
 from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.errors import EnclaveRefusal, RefusalCode
+from mintline_signer.protocol import LinesProof
 
 AT_ONCE = 16
 """Authorizations that are verified in one turn of the loop; between more of them others are answered."""
@@ -67,39 +69,51 @@ class Authorizer:
         self.revoked = revoked
 
     def judge(
-        self, request: AnyRequest, *, now: UnixSeconds, authorizations: Sequence[bytes] = ()
+        self,
+        request: AnyRequest,
+        *,
+        now: UnixSeconds,
+        authorizations: Sequence[bytes] = (),
+        proofs: Sequence[LinesProof] = (),
     ) -> Judgement | None:
         """Raise EnclaveRefusal unless users and clients asked for this; None if it has to be judged later.
 
         That is if an authorization key must be obtained first, or there are more than AT_ONCE authorizations.
-        `authorizations` are those that came beside the request: of a batch, one for each line, in order.
-        Raises EnclaveFailure (`bad_request`) if there are more or fewer. `now` is in Unix seconds.
+        `authorizations` are those that came beside the request: of a batch, one for each line, in order,
+        empty for the lines of a request for many, whose `proofs` came instead. Raises EnclaveFailure
+        (`bad_request`) if there are more or fewer. `now` is in Unix seconds.
         """
-        all_required = required_authorizations(request, authorizations)
-        if len(all_required) > AT_ONCE:
+        envelopes = by_envelope(request, required_authorizations(request, authorizations), proofs)
+        if len(envelopes) > AT_ONCE:
             return None
         by_clients: list[ClientMint] = []
-        for required in all_required:
-            with _naming_operation(required):
-                envelope = self._accepted(required, now)
+        for authorized in envelopes:
+            with _naming_operation(authorized.required):
+                envelope = self._accepted(authorized.required, now)
                 key = self._authorization_keys.held(envelope.key_id)
                 if key is None:
                     return None
-                by_clients += self._open(required, envelope, key, now)
+                by_clients += self._open(authorized, envelope, key, now)
         return Judgement(tuple(by_clients))
 
     async def judge_later(
-        self, request: AnyRequest, *, now: UnixSeconds, authorizations: Sequence[bytes] = ()
+        self,
+        request: AnyRequest,
+        *,
+        now: UnixSeconds,
+        authorizations: Sequence[bytes] = (),
+        proofs: Sequence[LinesProof] = (),
     ) -> Judgement:
         """Do the same, once the authorization keys are obtained; raises EnclaveFailure for a missing one."""
         by_clients: list[ClientMint] = []
-        for number, required in enumerate(required_authorizations(request, authorizations)):
+        envelopes = by_envelope(request, required_authorizations(request, authorizations), proofs)
+        for number, authorized in enumerate(envelopes):
             if number:
                 await asyncio.sleep(0)
-            with _naming_operation(required):
-                envelope = self._accepted(required, now)
+            with _naming_operation(authorized.required):
+                envelope = self._accepted(authorized.required, now)
                 key = await self._authorization_keys.obtain(envelope.key_id)
-                by_clients += self._open(required, envelope, key, now)
+                by_clients += self._open(authorized, envelope, key, now)
         return Judgement(tuple(by_clients))
 
     def _accepted(self, required: RequiredAuthorization, now: UnixSeconds) -> Envelope:
@@ -125,12 +139,13 @@ class Authorizer:
 
     def _open(
         self,
-        required: RequiredAuthorization,
+        authorized: Authorized,
         envelope: Envelope,
         key: EllipticCurvePrivateKey,
         now: UnixSeconds,
     ) -> list[ClientMint]:
-        """Check the token in an envelope; return the mint if a machine client asked for it."""
+        """Check the token in an envelope; return its mints if a machine client asked for them."""
+        required = authorized.required
         try:
             token = envelope.open(required.digest, key)
         except SealBroken:
@@ -142,15 +157,17 @@ class Authorizer:
         self.revoked.check(claims, accepted_at=accepted_at, now=now)
         if not claims.is_client:
             return []
-        if required.for_clients is None:
+        terms = [operation.for_clients for operation in authorized.operations]
+        if None in terms:
             raise EnclaveRefusal(RefusalCode.TOKEN_SUBJECT)
         # It counts in the window of this time, so no other window may be chosen than one of the token's.
         if not claims.not_before - AROUND <= accepted_at / 1000 <= claims.expires + AROUND:
             raise EnclaveRefusal(RefusalCode.ACCEPTANCE_TIME)
-        mint = ClientMint(
-            claims.subject, required.operation_id, required.digest, accepted_at, required.for_clients
-        )
-        return [mint]
+        return [
+            ClientMint(claims.subject, one.operation_id, one.digest, accepted_at, one.for_clients)
+            for one in authorized.operations
+            if one.for_clients is not None
+        ]
 
 
 @contextmanager

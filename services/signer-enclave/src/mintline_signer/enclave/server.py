@@ -126,7 +126,9 @@ class Enclave:
             trail.check_room()
             role = check(self.policy, intent, now=now)
             match_keys(request, self.policy)
-            judgement = self.authorizer.judge(intent, now=now, authorizations=request.authorizations)
+            judgement = self.authorizer.judge(
+                intent, now=now, authorizations=request.authorizations, proofs=request.proofs
+            )
             if judgement is None:
                 return None
             keys = self.keys.held(request.keys)
@@ -141,7 +143,7 @@ class Enclave:
         intent = request.intent
         try:
             judgement = await self.authorizer.judge_later(
-                intent, now=self.now(), authorizations=request.authorizations
+                intent, now=self.now(), authorizations=request.authorizations, proofs=request.proofs
             )
             keys = await self.keys.obtain(request.keys)
             now = self.now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TypeAlias
 
 from mintline import kinds
@@ -20,7 +21,7 @@ from mintline.messages import (
 )
 from mintline_signer.errors import EnclaveRefusal
 from mintline_signer.host.ports import AuthorizationSource, SigningPort, WrappedKeySource
-from mintline_signer.protocol import Issued, Sign, Signed, WrappedKey
+from mintline_signer.protocol import Issued, LinesProof, Sign, Signed, WrappedKey
 
 Answer: TypeAlias = Broadcast | VoucherIssued | SigningRefused
 
@@ -43,9 +44,12 @@ async def sign(
         wrapped = [await keys.read(intent.signer)]
     if isinstance(intent, SignMint):
         wrapped.append(await _issuer_key(keys, issuer))
-    beside = await authorizations.of(intent) if isinstance(intent, SignBatch) else []
+    beside: list[bytes] = []
+    proofs: list[LinesProof] = []
+    if isinstance(intent, SignBatch):
+        beside, proofs = await asyncio.gather(authorizations.of(intent), authorizations.proofs_of(intent))
     try:
-        signed = await enclave.sign(Sign(intent=intent, keys=wrapped, authorizations=beside))
+        signed = await enclave.sign(Sign(intent=intent, keys=wrapped, authorizations=beside, proofs=proofs))
     except EnclaveRefusal as refused:
         return SigningRefused(
             intent=intent,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from mintline.messages import KeyRef, SignBatch
-from mintline_signer.protocol import Issued, Sign, Signed, WrappedKey
+from mintline_signer.protocol import Issued, LinesProof, Sign, Signed, WrappedKey
 
 
 class WrappedKeySource(Protocol):
@@ -20,7 +20,17 @@ class AuthorizationSource(Protocol):
     """Where the authorizations of sponsored mints are kept."""
 
     async def of(self, batch: SignBatch) -> list[bytes]:
-        """Return the authorization of each line, in order; empty where there is none. Raises Retryable."""
+        """Return the authorization of each line, in order; empty where there is none. Raises Retryable.
+
+        Empty for the lines of requests for many mints, too.
+        """
+        ...
+
+    async def proofs_of(self, batch: SignBatch) -> list[LinesProof]:
+        """Return what proves the lines of requests for many mints: each chunk once, if it is there.
+
+        Raises Retryable.
+        """
         ...
 
 

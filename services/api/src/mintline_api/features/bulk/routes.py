@@ -48,8 +48,8 @@ operations = Operations(
     "`mint_ids`, in the order of the request, and each is followed like any other; the request as a whole "
     "at `Location`.\n\n"
     "Each line names its recipient as `POST /v1/mints` does; a user names addresses alone, and mints where "
-    "the collection is sponsored. The lines count as so many mints of a client's budget, or writes of a user's. "
-    "The body may have 1 MiB.\n\n"
+    "the collection is sponsored. The lines count as so many mints of a client's budget, or writes of a "
+    "user's. The body may have 1 MiB.\n\n"
     "With an `Idempotency-Key`, the same key and body give the same request back; the same key with another "
     "body is refused (422).",
     headers=(IDEMPOTENCY_KEY,),

@@ -11,7 +11,7 @@ from mintline.clone_calls import address_of
 from mintline.eth import keccak256
 from mintline.key_subjects import PLATFORM
 from mintline.kinds import transaction_of
-from mintline.messages import AnyIntent, Clone, Intent, KeyRef, Message
+from mintline.messages import AnyIntent, Clone, Intent, KeyRef, LineRef, Message
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.policy import PlatformKey, Role, SigningPolicy
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
@@ -46,6 +46,13 @@ class RequiredAuthorization(NamedTuple):
     """The scope that the token must carry; None: the policy's."""
     for_clients: ClientTerms | None = None
     """What a machine client's budget counts, if one may have asked for it. None: a user must have."""
+    line: LineRef | None = None
+    """Which line of a request for many it is: the envelope, which is the request's, comes apart from it."""
+
+    @property
+    def contract(self) -> str:
+        """The contract of what clients may have asked for, empty for anything else."""
+        return "" if self.for_clients is None else self.for_clients.contract
 
 
 class Binding(NamedTuple):

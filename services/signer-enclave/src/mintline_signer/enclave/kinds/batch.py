@@ -53,7 +53,12 @@ class BatchKind(TransactionKind[SignBatch]):
         terms = ClientTerms(request.contract, cost, owner)
         return [
             RequiredAuthorization(
-                line.subject, line_digest(request, line), envelope, line.mint_id, for_clients=terms
+                line.subject,
+                line_digest(request, line),
+                envelope,
+                line.mint_id,
+                for_clients=terms,
+                line=line.request,
             )
             for line, envelope in zip(request.mints, authorizations, strict=True)
         ]
