@@ -19,6 +19,7 @@ from mintline.messages import (
     AnyMessage,
     BatchMint,
     Broadcast,
+    BuildLines,
     BuildMint,
     Clone,
     CollectionChange,
@@ -27,6 +28,7 @@ from mintline.messages import (
     FundWallet,
     IssueVoucher,
     KeyRef,
+    LineRef,
     RenewNonce,
     ReviewMint,
     SelfRedeem,
@@ -49,6 +51,7 @@ WALLET = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 TREASURY = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 MINT_ID = "mint_01JDBQ6V6W8XN3Y5Z7A9B1C2D3"
+BULK_ID = "bulk_01JDBQ6V6W8XN3Y5Z7A9B1C2D3"
 
 SIGN_MINT = SignMint(
     trace=TRACE,
@@ -149,7 +152,11 @@ CLONE = Clone(
         soulbound=True,
     ),
 )
-SIGN_BATCH = SIGN_LISTED_BATCH.model_copy(update={"clone": CLONE})
+BATCH_OF_LONE_MINTS = SIGN_LISTED_BATCH.model_copy(update={"clone": CLONE})
+LINE = LineRef(request_id=BULK_ID, chunk=3, line=17)
+SIGN_BATCH = BATCH_OF_LONE_MINTS.model_copy(
+    update={"mints": tuple(mint.model_copy(update={"request": LINE}) for mint in BATCH_OF_LONE_MINTS.mints)}
+)
 SIGN_TRANSFER = SignTransfer(
     trace=TRACE,
     signer=SIGN_MINT.signer,
@@ -205,6 +212,7 @@ SIGN_ADMINISTER = SignAdminister(
 OWNERLESS_VOUCHER = ISSUE_VOUCHER.model_copy(update={"subject": ""})
 MESSAGES: dict[str, AnyMessage] = {
     "build_mint": BuildMint(trace=TRACE, mint_id=MINT_ID),
+    "build_lines": BuildLines(trace=TRACE, request_id=BULK_ID, chunk=3),
     "fund_wallet": FundWallet(trace=TRACE, wallet=WALLET, required=10**16, balance=9 * 10**15),
     "renew_nonce": RenewNonce(trace=TRACE, mint_id=MINT_ID, nonce=7),
     "finish_batch": FinishBatch(trace=TRACE, sender=WALLET, nonce=12),
@@ -253,6 +261,14 @@ EARLIER: dict[str, AnyMessage] = {
     ),
     "sign_batch.v1.json": OWNERLESS_BATCH,
     "sign_batch.v1.owned.json": SIGN_LISTED_BATCH,
+    "sign_batch.v1.cloned.json": BATCH_OF_LONE_MINTS,
+    "signing_refused.v1.cloned.json": SigningRefused(
+        trace=TRACE,
+        intent=BATCH_OF_LONE_MINTS,
+        code="token_expired",
+        reason="the authorizing token expired",
+        operation_id=MINT_ID,
+    ),
     "sign_transfer.v1.json": SIGN_TRANSFER.model_copy(update={"clone": None}),
     "sign_burn.v1.json": SIGN_BURN.model_copy(update={"clone": None}),
     "signing_refused.v1.blamed.json": SigningRefused(
@@ -273,10 +289,10 @@ SHAPES = {
     "broadcast": "timed",
     "fund_wallet": "balance",
     "issue_voucher": "owned",
-    "sign_batch": "cloned",
+    "sign_batch": "lines",
     "sign_burn": "cloned",
     "sign_transfer": "cloned",
-    "signing_refused": "cloned",
+    "signing_refused": "lines",
     "voucher_issued": "owned",
 }
 """The names of the shapes that came after the first."""
@@ -354,6 +370,6 @@ def test_mint_id_of__finds_the_mint_inside_an_envelope() -> None:
     with_mint = {name for name, message in MESSAGES.items() if messages.mint_id_of(message) == MINT_ID}
     of_none = {"fund_wallet", "finish_batch", "sign_top_up", "sign_transfer", "sign_burn"}
     of_none |= {"sign_deploy", "sign_administer"}
-    of_many = {"sign_batch", "signing_refused"}
+    of_many = {"build_lines", "sign_batch", "signing_refused"}
     without = of_none | of_many
     assert with_mint == set(MESSAGES) - without

@@ -53,7 +53,11 @@ class BulkRequest(Input):
 class BulkPath(Input):
     """Names a request for many mints."""
 
-    request_id: str = Field(max_length=64, examples=["bulk_7H2KQ0S5V9XW3Z8R4T6Y1B2C3D"])
+    request_id: str = Field(
+        max_length=64,
+        description="The request's id, as `POST /v1/mints/bulk` gave it.",
+        examples=["bulk_7H2KQ0S5V9XW3Z8R4T6Y1B2C3D"],
+    )
 
 
 class BulkLinks(View):
