@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mintline.packs import pack_object_key
 from mintline.records import collection_object_key, metadata_object_key
 from mintline.resources import METADATA
 from mintline_infra.deployment import Deployment
@@ -21,9 +22,9 @@ WRITES = {
     "api": {
         *("wallets", "wrapped-keys", "links", "challenges", "rates"),
         *("revocations", "mints", "authorizations", "transactions", "collections", "clients"),
-        "external-ids",
+        *("external-ids", "requests", "packs"),
     },
-    "builder": {"mints", "accounts", "transactions"},
+    "builder": {"mints", "external-ids", "accounts", "transactions"},
     "signer": set(),
     "broadcaster": {"mints", "transactions", "attempts"},
     "indexer": {"tokens-2", "transfers", "blocks", "checkpoints", "followed", "mints", "transactions"},
@@ -33,7 +34,7 @@ READS = {
     "api": {
         *("wallets", "links", "mints", "transactions", "accounts", "collections"),
         *("checkpoints", "tokens-2", "transfers", "revocations", "clients", "rates"),
-        "external-ids",
+        *("external-ids", "authorizations", "requests", "packs"),
     },
     "builder": {"mints", "authorizations", "accounts", "transactions"},
     "signer": {"wrapped-keys", "revocations", "authorizations"},
@@ -67,6 +68,7 @@ OTHER = {
     "api": {
         ("s3:GetObject", f"arn:aws:s3:::{PREFIX}-metadata/*"),
         ("s3:ListBucket", f"arn:aws:s3:::{PREFIX}-metadata"),
+        ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-metadata/1/0x{'?' * 40}/packs/*"),
         (
             "secretsmanager:CreateSecret",
             f"arn:aws:secretsmanager:us-east-1:111122223333:secret:{PREFIX}/wallets/*",
@@ -239,6 +241,14 @@ def test_role__when_it_is_not_the_builders__then_it_stores_no_metadata(
     assert not may_put(templates, service, metadata_object_key(1, CONTRACT, 1), once=True)
 
 
+def test_apis_role__when_it_stores_a_pack__then_once_and_no_other_role_may(templates: Templates) -> None:
+    key = pack_object_key(1, CONTRACT, b"pack")
+
+    assert [service for service in SERVICES if may_put(templates, service, key, once=True)] == ["api"]
+    assert not may_put(templates, "api", key, once=False)
+    assert not may_put(templates, "api", pack_object_key(2, CONTRACT, b"pack"), once=True)
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_role__when_something_is_denied_it__then_it_is_the_builder_and_collections_metadata(
     templates: Templates, service: str
@@ -301,7 +311,7 @@ def test_signers_role__when_its_instance_is_one__then_it_has_a_session_an_image_
         if service != "signer"
     }
     assert others == {
-        "api": {"s3:GetObject", "s3:ListBucket"},
+        "api": {"s3:GetObject", "s3:ListBucket", "s3:PutObject"},
         "builder": {"s3:PutObject", "s3:GetObject"},
         "broadcaster": set(),
         "indexer": set(),

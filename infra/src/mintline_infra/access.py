@@ -28,9 +28,11 @@ from mintline.resources import (
     LINKS,
     METADATA,
     MINTS,
+    PACKS,
     QUEUES,
     RATES,
     REDRIVE,
+    REQUESTS,
     REVOCATIONS,
     TOKENS,
     TRANSACTIONS,
@@ -77,6 +79,8 @@ class Permissions:
     """Whether it reads the metadata bucket's objects."""
     publishes: bool = False
     """Whether it stores tokens' metadata: each object once, and never a collection's own metadata."""
+    packs: bool = False
+    """Whether it stores packs of tokens' metadata: each once, and nothing else."""
     lists_objects: bool = False
     """Without it S3 answers 403, not 404, for an object that does not exist."""
     wallet_secrets: tuple[str, ...] = ()
@@ -102,13 +106,16 @@ PERMISSIONS: Mapping[str, Permissions] = {
             MINTS: GET + INSERT + UPDATE + QUERY + PING,
             TRANSACTIONS: GET + UPDATE + QUERY,
             EXTERNAL_IDS: GET + CREATE_TOGETHER,
-            AUTHORIZATIONS: INSERT,
+            AUTHORIZATIONS: GET + INSERT,
+            REQUESTS: GET + INSERT,
+            PACKS: QUERY + INSERT,
             COLLECTIONS: GET + COUNT,
             CHECKPOINTS: GET,
             TOKENS: GET + QUERY,
             TRANSFERS: QUERY,
         },
         reads_objects=True,
+        packs=True,
         lists_objects=True,
         wallet_secrets=("CreateSecret",),
         asks_chain=True,
@@ -116,7 +123,8 @@ PERMISSIONS: Mapping[str, Permissions] = {
     "builder": Permissions(
         principal=TASK,
         tables={
-            MINTS: GET + UPDATE,
+            MINTS: GET + UPDATE + CREATE_TOGETHER,
+            EXTERNAL_IDS: CREATE_TOGETHER,
             AUTHORIZATIONS: GET,
             TRANSACTIONS: GET + QUERY + RESERVE,
             ACCOUNTS: GET + TOGETHER + PING,
@@ -332,6 +340,16 @@ def publishing(bucket: str, chain_id: int) -> list[iam.PolicyStatement]:
     ]
 
 
+def packing(bucket: str, chain_id: int) -> iam.PolicyStatement:
+    """Return what lets a role store packs of tokens' metadata, each once."""
+    return iam.PolicyStatement(
+        sid="Packs",
+        actions=["s3:PutObject"],
+        resources=[f"{bucket}/{chain_id}/{ANY_ADDRESS}/packs/*"],
+        conditions={"Null": {"s3:if-none-match": "false"}},
+    )
+
+
 def statements(permissions: Permissions, deployment: Deployment) -> list[iam.PolicyStatement]:
     """Return the IAM statements that grant `permissions`; `queue_access` has those for queues."""
     region_account = f"{deployment.region}:{deployment.account}"
@@ -355,6 +373,8 @@ def statements(permissions: Permissions, deployment: Deployment) -> list[iam.Pol
         allow("Metadata", "s3", ("GetObject",), f"{bucket}/*")
     if permissions.publishes:
         found += publishing(bucket, deployment.chain.chain_id)
+    if permissions.packs:
+        found.append(packing(bucket, deployment.chain.chain_id))
     if permissions.lists_objects:
         allow("MetadataMissing", "s3", ("ListBucket",), bucket)
     secrets = f"arn:aws:secretsmanager:{region_account}:secret:{deployment.prefix}"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mintline.errors import Unavailable
-from mintline.messages import AnyIntent, BuildMint, SignMint
+from mintline.messages import AnyIntent, BuildLines, BuildMint, LineRef, SignMint
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster import sweep as sweeping
@@ -34,6 +34,29 @@ async def test_sweep__when_a_mint_was_never_built__then_it_is_asked_for_again(ha
     [message] = await harness.sent_to(BUILD)
     assert message == BuildMint(trace=intent.trace, mint_id=intent.mint_id)
     assert harness.counted("sweeps_total", status="accepted") == 1
+
+
+async def test_sweep__when_a_request_for_many_was_never_built__then_each_chunk_is_asked_for_once(
+    harness: Harness,
+) -> None:
+    for number in range(5):
+        line = LineRef(request_id="bulk_1", chunk=number % 2, line=4 - number)
+        opened(
+            harness,
+            mint_intent(number),
+            status=MintStatus.ACCEPTED,
+            request=line,
+            trace="t",
+        )
+    await harness.sweep(after=60)
+    sent = await harness.sent_to(BUILD)
+    assert sorted(sent, key=lambda message: message.chunk) == [
+        BuildLines(trace="t", request_id="bulk_1", chunk=chunk) for chunk in (0, 1)
+    ]
+    await harness.sweep(after=60)
+    assert await harness.sent_to(BUILD) == [], "the line that stands for them was marked"
+    await harness.sweep(after=60)
+    assert len(await harness.sent_to(BUILD)) == 2
 
 
 @pytest.mark.parametrize("make", [mint_intent, top_up_intent])

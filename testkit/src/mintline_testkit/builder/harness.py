@@ -15,7 +15,7 @@ from mintline.authorizations import Authorization
 from mintline.chain.gas import GasBound
 from mintline.clock import Monotonic, UnixSeconds
 from mintline.eth import keccak256, to_checksum_address
-from mintline.messages import BuildMint, FinishBatch, FundWallet, KeyRef, Message, RenewNonce
+from mintline.messages import AnyMessage, BuildMint, FinishBatch, FundWallet, KeyRef, Message, RenewNonce
 from mintline.records import Mint, digest_of
 from mintline.states import MintStatus
 from mintline.transaction_records import Transaction, place_of
@@ -220,6 +220,10 @@ class Builder:
         )
         self.reserver = self._builder.reserver
         self.funds = self._builder.funds
+
+    async def handle(self, message: AnyMessage) -> None:
+        """Handle a message."""
+        await self._builder.handle(message)
 
     async def build(self, mint_id: str) -> None:
         """Handle a request to build a mint."""
