@@ -16,6 +16,7 @@ import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,7 +25,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from mintline.aws.provision import deprovision, open_clients, provision
+from mintline.aws.provision import open_clients, provision
 from mintline.settings import ServiceSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +36,9 @@ ANVIL = (
     / f"anvil-{sys.platform}-{MACHINES[platform.machine().lower()]}"
     / "bin/anvil"
 )
-MINISTACK = (ROOT / ".venv/ministack/bin/python", ROOT / "devstack/start_ministack.py")
+MINISTACK = (ROOT / ".venv/ministack/bin/python", ROOT / "tests/integration/start_emulator.py")
+TEMPLATE = "t-template"
+"""The prefix of the deployment that is created by requests; those of tests are copies."""
 
 
 def free_port() -> int:
@@ -165,14 +168,41 @@ def aws_settings(ministack: str) -> ServiceSettings:
     return ServiceSettings(aws_endpoint_url=ministack, resource_prefix=f"t-{uuid.uuid4().hex[:12]}")
 
 
+@dataclass(slots=True)
+class Deployments:
+    """Every declared resource under any number of prefixes: created once, then copied in the emulator."""
+
+    url: str
+    created: bool = False
+
+    async def make(self, settings: ServiceSettings) -> None:
+        """Give the settings' prefix every declared resource."""
+        if not self.created:
+            async with open_clients(settings) as clients:
+                await provision(clients, TEMPLATE)
+            self.created = True
+        self._ask(f"copy/{TEMPLATE}/{settings.resource_prefix}")
+
+    def drop(self, prefix: str) -> None:
+        """Forget everything under a prefix."""
+        self._ask(f"drop/{prefix}")
+
+    def _ask(self, path: str) -> None:
+        with urllib.request.urlopen(f"{self.url}/_tests/{path}", timeout=10) as response:
+            response.read()
+
+
+@pytest.fixture(scope="session")
+def deployments(ministack: str) -> Deployments:
+    return Deployments(ministack)
+
+
 @pytest.fixture
-async def aws_prefix(aws_settings: ServiceSettings) -> AsyncIterator[str]:
-    """Create every declared resource under a fresh prefix, and delete them after the test."""
-    prefix = aws_settings.resource_prefix
-    async with open_clients(aws_settings) as clients:
-        await provision(clients, prefix)
-        yield prefix
-        await deprovision(clients, prefix)
+async def aws_prefix(aws_settings: ServiceSettings, deployments: Deployments) -> AsyncIterator[str]:
+    """Return a prefix under which every declared resource is there, for this test alone."""
+    await deployments.make(aws_settings)
+    yield aws_settings.resource_prefix
+    deployments.drop(aws_settings.resource_prefix)
 
 
 class SickNode:
