@@ -1,7 +1,7 @@
-"""What the end-to-end tests run against: local processes, or, with `--line containers`, containers.
+"""How tests are shared out among workers, and what the end-to-end tests run against.
 
-The containers are those of compose.yaml: the same images, built from this checkout, with the same mounts and
-confinement, on a network of their own, for one session.
+That is local processes, or, with `--line containers`, the containers of compose.yaml: the same images,
+built from this checkout, with the same mounts and confinement, on a network of their own, for one session.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     # docker ships no types.
@@ -74,6 +76,34 @@ FRONT_HEALTH = {
 }
 GRACE = 30
 """Seconds between SIGTERM and SIGKILL, as on Fargate."""
+SHARED_STACK = ("tests/e2e/", "tests/attack/")
+"""Folders whose tests share a running stack, but for files that start one of their own."""
+OWN_STACK = "running_stack("
+LONGEST_FIRST = ("tests/e2e/", "tests/attack/", "tests/simulation/", "tests/integration/")
+"""So workers end together; all other folders come after these."""
+
+
+class Distribution(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Gives a worker of xdist a test file as a whole, and all files that share a stack to one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid.partition("::")[0])
+
+
+@cache
+def group_of(path: str) -> str:
+    """Return the name of the group of tests that a file is in."""
+    folder = next((folder for folder in SHARED_STACK if path.startswith(folder)), None)
+    if folder is None or OWN_STACK in (ROOT / path).read_text(encoding="utf-8"):
+        return path
+    return folder
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Distribution | None:
+    if config.getvalue("dist") != "loadscope":
+        return None
+    config.option.loadscopereorder = False  # the order is that of pytest_collection_modifyitems
+    return Distribution(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -86,6 +116,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        order = (*LONGEST_FIRST, "")
+        items.sort(
+            key=lambda item: next(n for n, folder in enumerate(order) if item.nodeid.startswith(folder))
+        )
     containers = config.getoption("--line") == "containers"
     for item in items:
         fixtures: list[str] = getattr(item, "fixturenames", [])
