@@ -45,8 +45,8 @@ from mintline.set_aside import SetAside
 from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.auth.store import KmsIntake
 from mintline_bench.users import sign_in_new
+from mintline_devstack.known import Known, load_known
 from mintline_devstack.principals import issue_credentials
-from mintline_devstack.provisioning import Known, load_known
 from mintline_devstack.running_stack import running_stack
 from mintline_devstack.state_folder import StateFolder
 from mintline_ops.aws_clients import AwsCredentials, aws_client

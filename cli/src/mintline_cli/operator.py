@@ -12,7 +12,7 @@ from mintline.key_subjects import MAX_RELAYERS
 from mintline_cli.execution import ending_on_errors, execute, stop
 from mintline_cli.options import Deployment, EndpointUrl, Json
 from mintline_cli.output import Screen
-from mintline_ops import deployment_setup
+from mintline_ops import deployment_setup, factory_setup
 from mintline_ops.collection import MAX_GAS, CollectionTerms
 from mintline_ops.deployment_setup import About, Administrator
 
@@ -96,6 +96,38 @@ def deploy(
     screen.result(asdict(deployed))
 
 
+@app.command("deploy-factory")
+def deploy_factory(
+    *,
+    document: Deployment,
+    rpc_url: RpcUrl,
+    keystore: Keystore,
+    password: Password,
+    url: Url = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="A policy document, which is made to name the factory.")
+    ] = None,
+    max_gas: MaxGas = MAX_GAS,
+    as_json: Json = False,
+) -> None:
+    """Deploy the factory of clients' collections, and let the relayers use it.
+
+    Repeating it does what is still to be done. Afterwards deploy a signer with the policy document, then the
+    API.
+    """
+    screen = Screen(as_json=as_json)
+    administrator = Administrator(document, rpc_url, keystore, password, max_gas)
+    done = execute(factory_setup.deploy_factory(administrator, url=url))
+    how = "deployed" if done.deployed else "deployed before"
+    screen.say(f"factory {done.factory}, implementation {done.implementation}: {how}")
+    screen.say(f"{len(done.granted)} relayers were granted their role there, the others had it")
+    if policy is not None:
+        with ending_on_errors():
+            factory_setup.name_factory(document, policy)
+        screen.say(f"{policy} names it: roll it out before you deploy the API with it")
+    screen.result(asdict(done))
+
+
 @app.command()
 def relayers(
     *,
@@ -129,18 +161,21 @@ def relayers(
     for address in pool.relayers:
         screen.say(f"relayer   {address}" + (": new, send it ether" if address in pool.made else ""))
     granted: list[str] = []
+    at_factory: list[str] = []
     if rpc_url is not None and keystore is not None:
         if password is None:
             password = str(typer.prompt("Password", hide_input=True))
         administrator = Administrator(document, rpc_url, keystore, password, max_gas)
         done = execute(deployment_setup.grant_relayers(administrator))
-        granted = done.granted
+        granted, at_factory = done.granted, done.at_factory
         screen.say(f"{len(granted)} of them were granted their role at {done.contract}, the others had it")
+        if done.factory is not None:
+            screen.say(f"{len(at_factory)} of them were granted their role at the factory {done.factory}")
     if policy is not None:
         with ending_on_errors():
             deployment_setup.name_relayers(document, policy)
         screen.say(f"{policy} names them: roll it out before you deploy the builder with them")
-    screen.result({**asdict(pool), "granted": granted})
+    screen.result({**asdict(pool), "granted": granted, "granted_at_factory": at_factory})
 
 
 @app.command("set-base-uri")
@@ -154,7 +189,7 @@ def set_base_uri(
     max_gas: MaxGas = MAX_GAS,
     as_json: Json = False,
 ) -> None:
-    """Make the contract's URIs lead to the API at another address."""
+    """Make the URIs of the contract, and of the factory's collections, lead to the API at another address."""
     screen = Screen(as_json=as_json)
     administrator = Administrator(document, rpc_url, keystore, password, max_gas)
     done = execute(deployment_setup.set_base_uri(administrator, url=url))

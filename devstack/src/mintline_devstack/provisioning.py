@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 import aiohttp
 from botocore.exceptions import ClientError
-from pydantic import Field, SecretStr, ValidationError, field_serializer
+from pydantic import SecretStr
 
 from mintline.aws.clients import AppClients, ClientRegistry, DynamoClients
 from mintline.aws.dynamo import Dynamo
@@ -26,24 +26,23 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.clock import unix_ms
 from mintline.errors import Misconfigured, Rejected
-from mintline.fields import Address
 from mintline.key_stores import KeyStores, StoreName
 from mintline.key_subjects import ISSUER, TREASURY, relayer
-from mintline.messages import Frozen, KeyRef
+from mintline.messages import KeyRef
 from mintline.records import ClientBudget, Collection, scoped
 from mintline.resources import WALLET_KEY
 from mintline.scopes import DESCRIPTIONS, MACHINE_SCOPES, RESOURCE_SERVER, SIGN_IN_SCOPES
 from mintline_devstack.emulators import CHAIN_ID, REGION
+from mintline_devstack.known import DemoClient, Known, KnownFactory, UserPool, load_known
 from mintline_devstack.local_accounts import LocalAccounts, open_local_accounts
 from mintline_devstack.ports import Listeners
-from mintline_devstack.run_marker import RunMark, leave_mark, missing_mark
+from mintline_devstack.run_marker import leave_mark, missing_mark
 from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_ops import platform_keys
 from mintline_ops.aws_clients import AwsCredentials, AwsService, aws_client
-from mintline_ops.collection import NAME, SYMBOL
+from mintline_ops.collection import NAME, SYMBOL, DeployedFactory
 from mintline_ops.migrations import migrate
-from mintline_ops.platform_keys import SealingKey
-from mintline_ops.run_file import corrupt, read_json
+from mintline_ops.run_file import corrupt
 
 PREFIX = "mintline"
 DEMO_USER = "demo"
@@ -53,67 +52,6 @@ RELAYERS = 2
 CLIENT_NAME = "mintline-api"
 REDIRECT_URI = "http://localhost/signed-in"
 """Where the login page sends a user's browser with the code; the command line reads it off the redirect."""
-
-
-class UserPool(Frozen):
-    """The Cognito pool, its app client and its demo user."""
-
-    user_pool_id: str
-    client_id: str
-    username: str
-    password: str
-
-
-class DemoClient(Frozen):
-    """The machine client of the local stack: what a company's backend would have."""
-
-    client_id: str
-    secret: str
-
-
-class Known(Frozen):
-    """What the first start made."""
-
-    version: int = 1
-    pool: UserPool
-    issuer: KeyRef
-    treasury: KeyRef
-    relayer: KeyRef | None = None
-    """The first relayer. None only while it is being made, as in the state of an earlier version."""
-    more_relayers: tuple[KeyRef, ...] = ()
-    """The others."""
-    demo_client: DemoClient | None = None
-    """None only while it is being made, as in the state of an earlier version."""
-    admin: Address
-    """Administers the contract; a development account, which the node signs for."""
-    contract: Address
-    deployed_block: int
-    api_url: str
-    """What the contract's URIs begin with."""
-    cursor_secret: SecretStr = Field(min_length=32)
-    """Seals the api's cursors, so that those of an earlier run stay good."""
-    email_secret: SecretStr = Field(
-        default_factory=lambda: SecretStr(secrets.token_urlsafe(48)), min_length=32
-    )
-    """Names the users that the api makes for e-mail addresses; new in the state of an earlier version."""
-    sealing: SealingKey | None = None
-    """None only while it is being made."""
-    wallet_key: str = ""
-    """The ARN of the KMS key that wraps new wallets' keys, as of the last start."""
-    jwks: dict[str, Any] = Field(default_factory=dict)
-    """The pool's signing keys, as they were at the last start."""
-    intake_key: str = ""
-    """The public half of the intake key, as it was at the last start."""
-    last_run: RunMark | None = None
-
-    @property
-    def relayers(self) -> tuple[KeyRef, ...]:
-        """All relayers."""
-        return (*(() if self.relayer is None else (self.relayer,)), *self.more_relayers)
-
-    @field_serializer("cursor_secret", "email_secret", when_used="json")
-    def _revealed(self, secret: SecretStr) -> str:
-        return secret.get_secret_value()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +119,15 @@ async def set_up(state: StateFolder, ports: Listeners, clients: EmulatorClients)
     await migrate(clients.dynamo, treasury=known.treasury)
     if known.api_url != ports.url("api"):
         await clients.accounts.admin.set_base_uri(known.contract, ports.url("api"))
+        if known.factory is not None:
+            await clients.accounts.admin.set_factory_uri(known.factory.address, ports.url("api"))
         known = known.evolve(api_url=ports.url("api"))
     await configure_sign_in(clients.cognito, known.pool)
     first, *others = await _relayers_of(known, clients)
     known = known.evolve(
         relayer=first,
         more_relayers=tuple(others),
+        factory=await _factory_of(known, clients, relayers=[key.address for key in (first, *others)]),
         demo_client=await _demo_client_of(known, clients),
         sealing=known.sealing
         or await platform_keys.create_sealing_key(
@@ -207,16 +148,6 @@ async def set_up(state: StateFolder, ports: Listeners, clients: EmulatorClients)
     known = known.evolve(last_run=mark)
     write_json(state.known, known.model_dump(mode="json"))
     return known
-
-
-def load_known(state: StateFolder) -> Known | None:
-    """Return what an earlier start remembered, or None; raises Misconfigured when it is damaged."""
-    if not state.known.exists():
-        return None
-    try:
-        return Known.model_validate(read_json(state.known))
-    except ValidationError as error:
-        raise corrupt(state.known, error.errors(include_url=False, include_input=False)[0]["msg"]) from None
 
 
 async def _still_known(state: StateFolder, known: Known, clients: EmulatorClients) -> bool:
@@ -266,8 +197,12 @@ async def _first_time(ports: Listeners, clients: EmulatorClients) -> Known:
         asyncio.gather(*(_create_platform_key(clients, subject) for subject in subjects)),
     )
     deployed = await clients.accounts.admin.deploy(
-        issuer=issuer.address, relayers=[key.address for key in relayers], api_url=ports.url("api")
+        issuer=issuer.address,
+        relayers=[key.address for key in relayers],
+        api_url=ports.url("api"),
+        with_factory=True,
     )
+    assert deployed.factory is not None
     return Known(
         pool=pool,
         issuer=issuer,
@@ -277,6 +212,7 @@ async def _first_time(ports: Listeners, clients: EmulatorClients) -> Known:
         admin=clients.accounts.admin.admin,
         contract=deployed.contract,
         deployed_block=deployed.block,
+        factory=KnownFactory.model_validate(deployed.factory, from_attributes=True),
         api_url=ports.url("api"),
         cursor_secret=SecretStr(secrets.token_urlsafe(48)),
     )
@@ -294,6 +230,19 @@ async def _relayers_of(known: Known, clients: EmulatorClients) -> list[KeyRef]:
     ]
     await clients.accounts.admin.grant_relayers(known.contract, [key.address for key in relayers])
     return relayers
+
+
+async def _factory_of(known: Known, clients: EmulatorClients, relayers: list[str]) -> KnownFactory:
+    """Return the factory, which the relayers may use; made here for the state of an earlier version.
+
+    Also if the chain has lost the run that made one: then it has no collection of it either.
+    """
+    admin, factory = clients.accounts.admin, known.factory
+    if factory is None or not await clients.node.code(factory.implementation):
+        made = await admin.deploy_factory(api_url=known.api_url)
+        factory = KnownFactory.model_validate(made, from_attributes=True)
+    await admin.complete_factory(DeployedFactory(factory.address, factory.implementation), relayers)
+    return factory
 
 
 async def _demo_client_of(known: Known, clients: EmulatorClients) -> DemoClient:

@@ -16,9 +16,10 @@ from mintline.scopes import SIGN_IN_SCOPES
 from mintline_devstack import emulators, services
 from mintline_devstack.attestation import admit, issue_authority, measure
 from mintline_devstack.emulators import CHAIN_ID, REGION
+from mintline_devstack.known import Known, load_known
 from mintline_devstack.ports import Listeners, PortChoice, Ports, choose
 from mintline_devstack.principals import issue_credentials
-from mintline_devstack.provisioning import PREFIX, REDIRECT_URI, Known, load_known, open_clients, set_up
+from mintline_devstack.provisioning import PREFIX, REDIRECT_URI, open_clients, set_up
 from mintline_devstack.replicas import further
 from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_devstack.supervisor import Event, Restarts, StartFailed, Supervisor
@@ -142,6 +143,7 @@ def describe(state: StateFolder, ports: Listeners, known: Known, operator: AwsCr
     """Return what others need to use the local stack."""
     pool = known.pool
     assert known.demo_client is not None
+    assert known.factory is not None
     return {
         "api_url": ports.url("api"),
         "rpc_url": ports.url("anvil"),
@@ -153,6 +155,7 @@ def describe(state: StateFolder, ports: Listeners, known: Known, operator: AwsCr
         "chain_id": CHAIN_ID,
         "contract": known.contract,
         "deployed_block": known.deployed_block,
+        "factory": known.factory.model_dump(mode="json"),
         "admin_address": known.admin,
         "treasury": known.treasury.address,
         "relayers": [key.address for key in known.relayers],

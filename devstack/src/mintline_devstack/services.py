@@ -16,11 +16,12 @@ from mintline.errors import Misconfigured
 from mintline.resources import WALLET_KEY
 from mintline_devstack.attestation import AUTHORITY
 from mintline_devstack.emulators import CHAIN_ID, REGION, base_environment
+from mintline_devstack.known import Known
 from mintline_devstack.paths import CHECKOUT
 from mintline_devstack.ports import Listeners
 from mintline_devstack.principals import role_arn
 from mintline_devstack.probes import http_ready, socket_ready
-from mintline_devstack.provisioning import PREFIX, Known, jwks_url, wallet_store
+from mintline_devstack.provisioning import PREFIX, jwks_url, wallet_store
 from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_devstack.supervisor import ChildSpec, Probe
 from mintline_ops.aws_clients import AwsCredentials
@@ -223,14 +224,16 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
     kms = urlsplit(ports.url("kms_front"))
     pool = known.pool.user_pool_id
     enclave = environment.credentials["enclave"]
-    sealing = known.sealing
+    sealing, factory = known.sealing, known.factory
     assert sealing is not None
+    assert factory is not None
     return {
         "api": {
             "MINTLINE_API_HOST": ports.bind,
             "MINTLINE_API_PORT": str(ports.port("api")),
             "MINTLINE_PUBLIC_URL": ports.url("api"),
             "MINTLINE_DEFAULT_COLLECTION": known.contract,
+            "MINTLINE_FACTORY": factory.model_dump_json(),
             "MINTLINE_COGNITO_ISSUER": issuer_url(pool),
             "MINTLINE_COGNITO_JWKS_URL": jwks_url(ports, pool),
             "MINTLINE_COGNITO_USERINFO_URL": f"{ports.url('ministack')}/oauth2/userInfo",

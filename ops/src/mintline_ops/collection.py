@@ -1,4 +1,4 @@
-"""A deployment's collection: deployed from the account that administers it, and kept up to date."""
+"""A deployment's contracts: deployed from the account that administers them, and kept up to date."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 from eth_abi.abi import decode, encode
 
-from mintline.chain import collection
+from mintline.chain import collection, factory
 from mintline.chain.calls import Call
 from mintline.chain.gas import GasBound
 from mintline.chain.node import Node
@@ -34,6 +34,16 @@ class Deployed:
 
     contract: str
     block: int
+    factory: DeployedFactory | None = None
+    """What was deployed with it, if asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedFactory:
+    """A factory of collections on the chain, and the code of its collections."""
+
+    address: str
+    implementation: str
 
 
 def base_uri(api_url: str, contract: str) -> str:
@@ -101,9 +111,18 @@ class Deployer:
         return self._account.address
 
     async def deploy(
-        self, *, issuer: str, relayers: Sequence[str], api_url: str, terms: CollectionTerms = LOCAL
+        self,
+        *,
+        issuer: str,
+        relayers: Sequence[str],
+        api_url: str,
+        terms: CollectionTerms = LOCAL,
+        with_factory: bool = False,
     ) -> Deployed:
-        """Deploy a collection whose URIs lead to the api, and grant the admin's and the relayers' roles."""
+        """Deploy a collection whose URIs lead to the api, and grant the admin's and the relayers' roles.
+
+        With a factory, if asked for, in the same blocks.
+        """
         nonce = await self._node.transaction_count(self.admin)
         contract = created_address(self.admin, nonce)
         code = collection.creation_code(
@@ -118,22 +137,44 @@ class Deployer:
         )
         grants = [(role, self.admin) for role in ADMIN_ROLES]
         grants += [(collection.RELAYER_ROLE, relayer) for relayer in relayers]
-        [block] = await self.send(Step(to=None, data=code))
+        later = [_grant(contract, role, account) for role, account in grants]
+        made, steps = self._factory(nonce + 1, api_url) if with_factory else (None, [])
+        block, *_ = await self.send(Step(to=None, data=code), *steps)
+        if made is not None:
+            later += [_implementation_added(made), *_relayers_granted(made.address, relayers)]
         # Only now: no node can estimate a call of what is not deployed yet.
-        await self.send(*(_grant(contract, role, account) for role, account in grants))
-        return Deployed(contract=contract, block=block)
+        await self.send(*later)
+        return Deployed(contract=contract, block=block, factory=made)
+
+    async def deploy_factory(self, *, api_url: str) -> DeployedFactory:
+        """Deploy a factory and the code of its collections; `complete_factory` makes it usable."""
+        made, steps = self._factory(await self._node.transaction_count(self.admin), api_url)
+        await self.send(*steps)
+        return made
+
+    async def complete_factory(self, made: DeployedFactory, relayers: Sequence[str]) -> list[str]:
+        """Add the implementation, and let relayers use the factory; return those that could not before.
+
+        What was done before is left alone, so this continues a set-up that was cut off.
+        """
+        if not await self._asks(made.address, factory.is_implementation_calldata(made.implementation)):
+            await self.send(_implementation_added(made))
+        return await self.grant_relayers(made.address, relayers)
+
+    def _factory(self, nonce: int, api_url: str) -> tuple[DeployedFactory, list[Step]]:
+        address, implementation = (created_address(self.admin, nonce + offset) for offset in range(2))
+        codes = (
+            factory.factory_code(self.admin, factory.factory_base_uri(api_url)),
+            factory.implementation_code(address),
+        )
+        return DeployedFactory(address, implementation), [Step(to=None, data=code) for code in codes]
 
     async def grant_relayers(self, contract: str, relayers: Sequence[str]) -> list[str]:
-        """Let accounts mint batches at a collection; return those that could not before."""
-
-        async def is_one(relayer: str) -> bool:
-            call = _role_call("hasRole", collection.RELAYER_ROLE, relayer)
-            answer = await self._node.call(Call(sender=self.admin, to=contract, data=call))
-            return bool(decode(["bool"], answer)[0])
-
-        known = await asyncio.gather(*map(is_one, relayers))
+        """Give accounts the relayers' role at a collection or a factory; return those that had it not."""
+        calls = (_role_call("hasRole", collection.RELAYER_ROLE, relayer) for relayer in relayers)
+        known = await asyncio.gather(*(self._asks(contract, call) for call in calls))
         new = [relayer for relayer, had in zip(relayers, known, strict=True) if not had]
-        await self.send(*(_grant(contract, collection.RELAYER_ROLE, relayer) for relayer in new))
+        await self.send(*_relayers_granted(contract, new))
         return new
 
     async def set_base_uri(self, contract: str, api_url: str) -> None:
@@ -145,6 +186,15 @@ class Deployer:
         await self.send(
             *(Step(to=contract, data=selector(setter) + encode(["string"], [uri])) for setter, uri in steps),
         )
+
+    async def set_factory_uri(self, address: str, api_url: str) -> None:
+        """Make the URIs of all collections of a factory lead to an api at another address."""
+        data = factory.set_base_uri_calldata(factory.factory_base_uri(api_url))
+        await self.send(Step(to=address, data=data))
+
+    async def _asks(self, contract: str, data: bytes) -> bool:
+        answer = await self._node.call(Call(sender=self.admin, to=contract, data=data))
+        return bool(decode(["bool"], answer)[0])
 
     async def send(self, *steps: Step) -> list[int]:
         """Send transactions in order, usually into one block; return the blocks that mined them.
@@ -181,6 +231,14 @@ class Deployer:
 
 def _grant(contract: str, role: bytes, account: str) -> Step:
     return Step(to=contract, data=_role_call("grantRole", role, account))
+
+
+def _relayers_granted(contract: str, relayers: Sequence[str]) -> list[Step]:
+    return [_grant(contract, collection.RELAYER_ROLE, relayer) for relayer in relayers]
+
+
+def _implementation_added(made: DeployedFactory) -> Step:
+    return Step(to=made.address, data=factory.add_implementation_calldata(made.implementation))
 
 
 def _role_call(function: str, role: bytes, account: str) -> bytes:

@@ -22,6 +22,15 @@ MOST_ADMITTED = 2
 """Images, or policies, at once: the one that runs, and the one that is rolled out."""
 
 
+class Factory(BaseModel):
+    """The factory of clients' collections, and the code of its collections."""
+
+    model_config = ConfigDict(frozen=True)
+
+    address: Address
+    implementation: Address
+
+
 class Chain(BaseModel):
     """The chain, and what was made on it and for it so far."""
 
@@ -36,6 +45,7 @@ class Chain(BaseModel):
     sealing: dict[str, Any] | None = None
     intake_key: str | None = None
     default_collection: Address | None = None
+    factory: Factory | None = None
 
     @property
     def pool(self) -> tuple[KeyRef, ...]:

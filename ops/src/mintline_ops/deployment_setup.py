@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,9 @@ class Granted:
 
     contract: str
     granted: list[str]
+    factory: str | None = None
+    at_factory: list[str] = field(default_factory=list)
+    """Those that were given it at the factory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ async def deploy(administrator: Administrator, *, terms: CollectionTerms, url: s
         deployed = await deployer.deploy(
             issuer=described.chain.issuer.address,
             relayers=[key.address for key in described.chain.pool],
-            api_url=_api_url(document, described, url),
+            api_url=api_url_of(document, described, url),
             terms=terms,
         )
     with deployment_file.changing(document) as changed:
@@ -189,13 +192,18 @@ async def make_relayers(document: Path, count: int, endpoint_url: str | None) ->
 
 
 async def grant_relayers(administrator: Administrator) -> Granted:
-    """Let the document's relayers mint batches at its contract."""
+    """Let the document's relayers mint batches at its contract, and use its factory if it has one."""
     document = administrator.document
     described = deployment_file.read(document)
-    contract, pool = _contract(document, described), described.chain.pool
+    contract, factory = _contract(document, described), described.chain.factory
+    pool = [key.address for key in described.chain.pool]
     async with administrator.deployer(described) as deployer:
-        granted = await deployer.grant_relayers(contract, [key.address for key in pool])
-    return Granted(contract, granted)
+        granted = await deployer.grant_relayers(contract, pool)
+        if factory is None:
+            return Granted(contract, granted)
+        return Granted(
+            contract, granted, factory.address, await deployer.grant_relayers(factory.address, pool)
+        )
 
 
 def name_relayers(document: Path, policy: Path) -> None:
@@ -206,12 +214,17 @@ def name_relayers(document: Path, policy: Path) -> None:
 
 
 async def set_base_uri(administrator: Administrator, *, url: str | None) -> BaseUri:
-    """Make the contract's URIs lead to the API at `url`, or at the document's address."""
+    """Make the URIs of the contract, and of the factory's collections, lead to the API at `url`.
+
+    Or at the document's address.
+    """
     document = administrator.document
     described = deployment_file.read(document)
-    contract, api_url = _contract(document, described), _api_url(document, described, url)
+    contract, api_url = _contract(document, described), api_url_of(document, described, url)
     async with administrator.deployer(described) as deployer:
         await deployer.set_base_uri(contract, api_url)
+        if described.chain.factory is not None:
+            await deployer.set_factory_uri(described.chain.factory.address, api_url)
     return BaseUri(contract, api_url)
 
 
@@ -309,7 +322,8 @@ def _contract(document: Path, described: Described) -> str:
     return described.chain.default_collection
 
 
-def _api_url(document: Path, described: Described, url: str | None) -> str:
+def api_url_of(document: Path, described: Described, url: str | None) -> str:
+    """Return the API's address for URIs: `url`, else the document's; raises Misconfigured without."""
     chosen = url or described.public_url
     if chosen is None:
         raise Misconfigured(f"{document}: public_url is null: name the API's address by --url")

@@ -14,14 +14,16 @@ from eth_abi.abi import decode, encode
 from mintline import resources
 from mintline.chain.calls import Call
 from mintline.chain.collection import ISSUER_ROLE, METADATA_ROLE, PAUSER_ROLE, RELAYER_ROLE
+from mintline.chain.factory import is_implementation_calldata
 from mintline.errors import Misconfigured
 from mintline.eth import selector
 from mintline.records import scoped
 from mintline.resources import COLLECTIONS, QUEUES, TABLES
 from mintline_devstack import emulators
+from mintline_devstack.known import Known
 from mintline_devstack.ports import Ports, free_ports
 from mintline_devstack.principals import issue_credentials
-from mintline_devstack.provisioning import PREFIX, EmulatorClients, Known, open_clients, set_up
+from mintline_devstack.provisioning import PREFIX, EmulatorClients, open_clients, set_up
 from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_devstack.supervisor import Supervisor
 from mintline_ops.run_file import read_json
@@ -50,24 +52,38 @@ async def emulated(state: StateFolder, ports: Ports) -> AsyncIterator[EmulatorCl
     assert supervisor.disorderly == []
 
 
-async def has_role(clients: EmulatorClients, known: Known, role: bytes, account: str) -> bool:
+async def has_role(
+    clients: EmulatorClients, known: Known, role: bytes, account: str, contract: str | None = None
+) -> bool:
     data = selector("hasRole(bytes32,address)") + encode(["bytes32", "address"], [role, account])
-    answer = await clients.node.call(Call(sender=known.admin, to=known.contract, data=data))
+    answer = await clients.node.call(Call(sender=known.admin, to=contract or known.contract, data=data))
     return bool(decode(["bool"], answer)[0])
 
 
 async def check_relayers(clients: EmulatorClients, known: Known) -> None:
     subjects = [(await clients.stores.read(key)).subject for key in known.relayers]
     assert subjects == ["platform:relayer-1", "platform:relayer-2"]
+    assert known.factory is not None
     for key in known.relayers:
         assert await has_role(clients, known, RELAYER_ROLE, key.address)
+        assert await has_role(clients, known, RELAYER_ROLE, key.address, known.factory.address)
         assert await clients.node.balance(key.address) >= 10**21
+    added = is_implementation_calldata(known.factory.implementation)
+    answer = await clients.node.call(Call(sender=known.admin, to=known.factory.address, data=added))
+    assert decode(["bool"], answer) == (True,)
 
 
 async def contract_uri(clients: EmulatorClients, known: Known) -> str:
     call = Call(sender=known.admin, to=known.contract, data=selector("contractURI()"))
     (uri,) = decode(["string"], await clients.node.call(call))
     return str(uri)
+
+
+async def factory_base(clients: EmulatorClients, known: Known) -> str:
+    assert known.factory is not None
+    call = Call(sender=known.admin, to=known.factory.address, data=selector("baseURI()"))
+    (base,) = decode(["string"], await clients.node.call(call))
+    return str(base)
 
 
 async def test_first_start__when_done__has_everything_that_the_services_need(tmp_path: Path) -> None:
@@ -86,6 +102,7 @@ async def test_first_start__when_done__has_everything_that_the_services_need(tmp
         assert collection is not None
         assert collection["deployed_block"] == known.deployed_block
         assert await contract_uri(clients, known) == f"{ports.url('api')}/v1/metadata/{known.contract}"
+        assert await factory_base(clients, known) == f"{ports.url('api')}/v1/metadata/"
     assert state.known.stat().st_mode & 0o777 == 0o600
 
 
@@ -138,6 +155,7 @@ async def test_later_start__when_on_other_ports__finds_all_again_and_repoints_th
         changed = {"api_url": ports.url("api"), "last_run": known.last_run}
         assert known == saved.known.model_copy(update=changed)
         assert await contract_uri(clients, known) == f"{ports.url('api')}/v1/metadata/{known.contract}"
+        assert await factory_base(clients, known) == f"{ports.url('api')}/v1/metadata/"
         url = (await clients.aws.sqs.get_queue_url(QueueName=BUILD))["QueueUrl"]
         received = await clients.aws.sqs.receive_message(QueueUrl=url)
         assert [message["Body"] for message in received["Messages"]] == ["kept"]
@@ -165,7 +183,7 @@ async def test_later_start__when_both_emulators_fell_back__goes_on_from_there(
 
 
 @pytest.mark.parametrize("lost", ["the entry", "the key", "the second"])
-async def test_later_start__when_the_state_has_no_relayer__then_it_is_made_and_granted_its_role(
+async def test_later_start__when_the_state_has_no_relayer_or_factory__then_they_are_made(
     saved: Saved, tmp_path: Path, lost: str
 ) -> None:
     """As in the state of an earlier version, or after a power cut in the run that made it."""
@@ -173,6 +191,7 @@ async def test_later_start__when_the_state_has_no_relayer__then_it_is_made_and_g
     remembered = read_json(state.known)
     if lost == "the entry":
         del remembered["relayer"]
+        del remembered["factory"]
     elif lost == "the second":
         del remembered["more_relayers"]
     else:

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_abi.abi import decode, encode
+from eth_abi.abi import decode
 from eth_account import Account
-from typer.testing import CliRunner, Result
 
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
-from mintline.aws.provision import open_clients, provision
+from mintline.aws.provision import open_clients
 from mintline.aws.sealing import read_sealing_key
 from mintline.aws.session import AwsCalls, open_client
 from mintline.chain.calls import Call
@@ -29,66 +28,11 @@ from mintline.messages import KeyRef
 from mintline.records import collection_object_key
 from mintline.resources import COLLECTIONS, METADATA
 from mintline.settings import ServiceSettings
-from mintline_cli.main import app
 from mintline_testkit.constants import CHAIN_ID
 from tests.integration.conftest import forked_node
+from tests.integration.ops.conftest import PASSWORD, answered, has_role, operator, rich_keystore
 
 pytestmark = pytest.mark.integration
-
-PASSWORD = "correct horse"
-URL = "https://api.example.com"
-
-
-@pytest.fixture
-def document(aws_settings: ServiceSettings, tmp_path: Path) -> Path:
-    path = tmp_path / "deployment.json"
-    described = {
-        "prefix": aws_settings.resource_prefix,
-        "account": "111122223333",
-        "region": "us-east-1",
-        "chain": {"chain_id": CHAIN_ID},
-        "public_url": URL,
-    }
-    path.write_text(json.dumps(described))
-    return path
-
-
-@pytest.fixture
-async def keystore(anvil: str, tmp_path: Path) -> tuple[Path, str]:
-    """Return a keystore whose account has money, and that account's address."""
-    return await rich_keystore(anvil, tmp_path)
-
-
-async def rich_keystore(node_url: str, tmp_path: Path) -> tuple[Path, str]:
-    account = Account.create()
-    path = tmp_path / "keystore.json"
-    path.write_text(json.dumps(Account.encrypt(account.key, PASSWORD, kdf="pbkdf2", iterations=1000)))
-    rpc = Rpc([node_url])
-    await rpc.call("anvil_setBalance", [account.address, hex(10**18)])
-    await rpc.aclose()
-    return path, account.address
-
-
-@pytest.fixture(autouse=True)
-def keystore_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MINTLINE_KEYSTORE_PASSWORD", PASSWORD)
-
-
-def operator(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["operator", *map(str, arguments), "--json"])
-
-
-def answered(result: Result) -> Any:
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-@pytest.fixture
-async def prefix(aws_settings: ServiceSettings) -> str:
-    """Make a deployment's resources, as its data stack does, and return their prefix."""
-    async with open_clients(aws_settings) as clients:
-        await provision(clients, aws_settings.resource_prefix)
-    return aws_settings.resource_prefix
 
 
 def test_deployment__when_founded_by_commands__has_what_its_services_need(
@@ -143,16 +87,6 @@ async def roles(anvil: str, contract: str, admin: str, issuer: str) -> tuple[boo
     )
 
 
-async def has_role(anvil: str, contract: str, role: bytes, account: str) -> bool:
-    data = selector("hasRole(bytes32,address)") + encode(["bytes32", "address"], [role, account])
-    rpc = Rpc([anvil])
-    try:
-        answer = await Node(rpc).call(Call(sender=account, to=contract, data=data))
-    finally:
-        await rpc.aclose()
-    return bool(decode(["bool"], answer)[0])
-
-
 def test_relayer__when_a_deployment_of_before_has_none__then_it_is_made_and_granted_its_role_once(
     aws_settings: ServiceSettings, prefix: str, anvil: str, document: Path, keystore: tuple[Path, str]
 ) -> None:
@@ -196,7 +130,12 @@ def test_relayers__when_more_are_asked_for__then_they_are_made_granted_and_named
     addresses = [key["address"] for key in described["relayers"]]
     assert ("relayer" in described, described["relayers"][0], keys) == (False, first, {})
     assert [key["subject"] for key in described["relayers"]] == [f"platform:relayer-{n}" for n in (1, 2, 3)]
-    assert done == {"relayers": addresses, "made": addresses[1:], "granted": addresses[1:]}
+    assert done == {
+        "relayers": addresses,
+        "made": addresses[1:],
+        "granted": addresses[1:],
+        "granted_at_factory": [],
+    }
     named = [{"address": key["address"], "subject": key["subject"]} for key in described["relayers"]]
     assert json.loads(policy.read_text()) == {"version": 1, "relayers": named}
     assert all(asyncio.run(has_role(anvil, contract, RELAYER_ROLE, address)) for address in addresses)

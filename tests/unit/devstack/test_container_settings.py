@@ -17,8 +17,8 @@ from mintline_api.settings import Settings as ApiSettings
 from mintline_broadcaster.settings import BroadcasterSettings
 from mintline_builder.settings import Settings as BuilderSettings
 from mintline_devstack.containers import ContainerNetwork, write_environment, write_settings
+from mintline_devstack.known import Known, KnownFactory, UserPool
 from mintline_devstack.principals import ROLES, issue_credentials
-from mintline_devstack.provisioning import Known, UserPool
 from mintline_devstack.services import Environment, write_policy
 from mintline_devstack.state_folder import StateFolder
 from mintline_indexer.reconciler.settings import ReconcilerSettings
@@ -66,6 +66,7 @@ def written(tmp_path: Path) -> Path:
         admin=ADDRESS,
         contract=ADDRESS,
         deployed_block=3,
+        factory=KnownFactory(address=ADDRESS, implementation=ADDRESS),
         api_url="http://127.0.0.1:8080",
         cursor_secret=SecretStr("c" * 40),
         jwks={"keys": [CognitoPool().jwk()]},

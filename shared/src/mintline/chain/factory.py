@@ -36,6 +36,7 @@ __all__ = [
     "factory_code",
     "freeze_calldata",
     "implementation_code",
+    "is_implementation_calldata",
     "pause_calldata",
     "refresh_contract_uri_calldata",
     "set_base_uri_calldata",
@@ -81,6 +82,11 @@ def factory_base_uri(api_url: str) -> str:
 def add_implementation_calldata(implementation: str) -> bytes:
     """Return the calldata of the factory's `addImplementation(address)`."""
     return selector("addImplementation(address)") + address_word(implementation)
+
+
+def is_implementation_calldata(implementation: str) -> bytes:
+    """Return the calldata of the factory's `isImplementation(address)`."""
+    return selector("isImplementation(address)") + address_word(implementation)
 
 
 def set_base_uri_calldata(base_uri: str) -> bytes:
