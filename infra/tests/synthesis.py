@@ -35,6 +35,7 @@ def described(prefix: str = "acme-mintline", **changes: Any) -> Deployment:
             "chain": {
                 "chain_id": 1,
                 "default_collection": CONTRACT,
+                "factory": {"address": CONTRACT, "implementation": CONTRACT},
                 "issuer": key("issuer"),
                 "treasury": key("treasury"),
                 "relayer": key("relayer-1"),

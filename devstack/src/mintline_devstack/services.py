@@ -71,10 +71,13 @@ class Environment:
 
 def signing_policy(known: Known) -> dict[str, object]:
     """Return the enclave's policy document; amounts in wei."""
+    factory = known.factory
+    assert factory is not None
     return {
         "version": 1,
         "chain_ids": [CHAIN_ID],
         "contracts": [known.contract],
+        "factories": [factory.model_dump(mode="json")],
         "authorization": {
             "issuer": issuer_url(known.pool.user_pool_id),
             "client_ids": [known.pool.client_id],

@@ -70,6 +70,15 @@ class AuthorizationKey(BaseModel):
     """Where the wrapped halves lie, of this key and of those before that envelopes may still name."""
 
 
+class Factory(BaseModel):
+    """The factory of clients' collections, and the code of its collections."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: Address
+    implementation: Address
+
+
 class Minting(BaseModel):
     """The contract and the keys that mint; known once they are made."""
 
@@ -100,6 +109,8 @@ class ChainConfig(BaseModel):
     intake_key: str | None = Field(default=None, pattern=SPKI)
     """The public half of the intake key, which the data stack makes."""
     default_collection: Address | None = None
+    factory: Factory | None = None
+    """Makes clients' collections, once it is deployed; the policy document's `factories` must have it."""
     managed_blockchain: bool = False
     """Whether nodes of Amazon Managed Blockchain are asked, by requests that the tasks sign (SigV4)."""
 

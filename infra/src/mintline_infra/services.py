@@ -62,6 +62,7 @@ class ApiStack(cdk.Stack):
         edge.open_routes(self, self.http_api, behind, vpc)
         edge.firewall(self, behind, f"{deployment.prefix}-api")
         public_url = deployment.public_url or self.http_api.api_endpoint
+        factory = deployment.chain.factory
         self.service = fargate.service(
             self,
             deployment,
@@ -77,6 +78,7 @@ class ApiStack(cdk.Stack):
                     "MINTLINE_PUBLIC_URL": public_url,
                     "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
                     "MINTLINE_DEFAULT_COLLECTION": environment.minting.default_collection,
+                    **({"MINTLINE_FACTORY": factory.model_dump_json()} if factory else {}),
                     "MINTLINE_USER_RATE": str(deployment.limits.user_rate),
                     "MINTLINE_USER_GAS_BUDGET": str(deployment.limits.user_gas_budget),
                     "MINTLINE_SIGN_IN_DOMAINS": json.dumps(deployment.sign_in_domains),
