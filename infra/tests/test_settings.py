@@ -79,6 +79,7 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
         "batch_wait": "what a lone mint is delayed by: the same on every chain",
         "max_batch_gas": "what a transaction may use since Osaka (EIP-7825)",
         "max_gas": "the contract's own need, measured on each fork (GAS.md)",
+        "max_deploy_gas": "the factory's own need, measured on each fork (GAS.md)",
         "max_recipient_gas": "a property of recipients, whatever the chain",
         "min_priority_fee": "too little to matter; nodes refuse less",
         "max_priority_fee": "max_fee is the bound that costs",
