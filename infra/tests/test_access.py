@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mintline.packs import pack_object_key
-from mintline.records import collection_object_key, metadata_object_key
+from mintline.records import collection_object_key, collection_version_key, metadata_object_key
 from mintline.resources import METADATA
 from mintline_infra.deployment import Deployment
 from policies import holds, text
@@ -67,6 +67,7 @@ SENDS = {
 OTHER = {
     "api": {
         ("s3:GetObject", f"arn:aws:s3:::{PREFIX}-metadata/*"),
+        ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-metadata/1/0x{'?' * 40}/contract-*.json"),
         ("s3:ListBucket", f"arn:aws:s3:::{PREFIX}-metadata"),
         ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-metadata/1/0x{'?' * 40}/packs/*"),
         (
@@ -220,6 +221,7 @@ def test_builders_role__when_it_stores_a_tokens_metadata__then_only_where_there_
     [
         collection_object_key(1, CONTRACT),
         collection_object_key(1, CONTRACT.lower()),
+        collection_version_key(1, CONTRACT, bytes(32)),
         f"1/{CONTRACT}/1/contract.json",
         metadata_object_key(2, CONTRACT, 1),
         metadata_object_key(1, "contract", 1),
@@ -254,13 +256,27 @@ def test_role__when_something_is_denied_it__then_it_is_the_builder_and_collectio
     templates: Templates, service: str
 ) -> None:
     denied = [
-        (statement["Action"], text(statement["Resource"]), statement.get("Condition"))
+        (statement["Action"], [*map(text, listed(statement["Resource"]))], statement.get("Condition"))
         for statement in statements(templates, service)
         if statement["Effect"] != "Allow"
     ]
 
-    own = f"arn:aws:s3:::{PREFIX}-metadata/1/*/contract.json"
+    own = [f"arn:aws:s3:::{PREFIX}-metadata/1/*/{name}" for name in ("contract.json", "contract-*.json")]
     assert denied == ([("s3:PutObject", own, None)] if service == "builder" else [])
+
+
+def test_apis_role__when_it_stores_a_collections_metadata__then_each_version_once(
+    templates: Templates,
+) -> None:
+    version = collection_version_key(1, CONTRACT, bytes(32))
+    assert may_put(templates, "api", version, once=True)
+    assert not may_put(templates, "api", version, once=False)
+    for key in (
+        collection_object_key(1, CONTRACT),
+        collection_version_key(2, CONTRACT, bytes(32)),
+        collection_version_key(1, "contract", bytes(32)),
+    ):
+        assert not may_put(templates, "api", key, once=True)
 
 
 def test_redrive_role__when_an_operator_takes_it__then_it_reads_dead_letters_and_sends_them_back(

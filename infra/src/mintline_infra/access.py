@@ -81,6 +81,8 @@ class Permissions:
     """Whether it stores tokens' metadata: each object once, and never a collection's own metadata."""
     packs: bool = False
     """Whether it stores packs of tokens' metadata: each once, and nothing else."""
+    describes_collections: bool = False
+    """Whether it stores collections' own metadata: each version once, and no token's."""
     lists_objects: bool = False
     """Without it S3 answers 403, not 404, for an object that does not exist."""
     wallet_secrets: tuple[str, ...] = ()
@@ -109,13 +111,14 @@ PERMISSIONS: Mapping[str, Permissions] = {
             AUTHORIZATIONS: GET + INSERT,
             REQUESTS: GET + INSERT,
             PACKS: QUERY + INSERT,
-            COLLECTIONS: GET + COUNT,
+            COLLECTIONS: GET + COUNT + QUERY + CREATE_TOGETHER,
             CHECKPOINTS: GET,
             TOKENS: GET + QUERY,
             TRANSFERS: QUERY,
         },
         reads_objects=True,
         packs=True,
+        describes_collections=True,
         lists_objects=True,
         wallet_secrets=("CreateSecret",),
         asks_chain=True,
@@ -203,6 +206,8 @@ CHILDREN = (
     "deployment's own prefix or bucket."
 )
 ANY_ADDRESS = "0x" + "?" * 40
+COLLECTION_VERSIONS = "contract-*.json"
+"""Keys of `mintline.records.collection_version_key`, without what they begin with."""
 NODES = "A request to a node of Amazon Managed Blockchain names no resource; AWS offers none."
 MACHINERY_WILDCARDS = {
     "*": "ecr:GetAuthorizationToken and the agent's channels name no resource; AWS offers none.",
@@ -335,7 +340,10 @@ def publishing(bucket: str, chain_id: int) -> list[iam.PolicyStatement]:
             sid="NoCollectionMetadata",
             effect=iam.Effect.DENY,
             actions=["s3:PutObject"],
-            resources=[f"{bucket}/{collection_object_key(chain_id, '*')}"],
+            resources=[
+                f"{bucket}/{collection_object_key(chain_id, '*')}",
+                f"{bucket}/{chain_id}/*/{COLLECTION_VERSIONS}",
+            ],
         ),
     ]
 
@@ -348,6 +356,18 @@ def packing(bucket: str, chain_id: int) -> iam.PolicyStatement:
         resources=[f"{bucket}/{chain_id}/{ANY_ADDRESS}/packs/*"],
         conditions={"Null": {"s3:if-none-match": "false"}},
     )
+
+
+def describing(bucket: str, chain_id: int) -> list[iam.PolicyStatement]:
+    """Return what lets a role store collections' own metadata, each version once."""
+    return [
+        iam.PolicyStatement(
+            sid="CollectionMetadata",
+            actions=["s3:PutObject"],
+            resources=[f"{bucket}/{chain_id}/{ANY_ADDRESS}/{COLLECTION_VERSIONS}"],
+            conditions={"Null": {"s3:if-none-match": "false"}},
+        )
+    ]
 
 
 def statements(permissions: Permissions, deployment: Deployment) -> list[iam.PolicyStatement]:
@@ -375,6 +395,8 @@ def statements(permissions: Permissions, deployment: Deployment) -> list[iam.Pol
         found += publishing(bucket, deployment.chain.chain_id)
     if permissions.packs:
         found.append(packing(bucket, deployment.chain.chain_id))
+    if permissions.describes_collections:
+        found += describing(bucket, deployment.chain.chain_id)
     if permissions.lists_objects:
         allow("MetadataMissing", "s3", ("ListBucket",), bucket)
     secrets = f"arn:aws:secretsmanager:{region_account}:secret:{deployment.prefix}"

@@ -57,8 +57,8 @@ class CloneArgs(BaseModel):
 
     name: Annotated[str, Field(min_length=1), _at_most(MAX_NAME_BYTES)]
     symbol: Annotated[str, Field(min_length=1), _at_most(MAX_SYMBOL_BYTES)]
-    owner: Address
-    """Named to marketplaces (ERC-5313); has no rights in the contract."""
+    owner: Address | None = None
+    """Named to marketplaces (ERC-5313); has no rights in the contract. None for nobody."""
     royalty_receiver: Address | None = None
     royalty_bps: Annotated[int, Field(ge=0, le=MAX_ROYALTY_BPS)] = 0
     """ERC-2981, in 1/10,000 of a sale's price; receiver and share can be changed later."""
@@ -86,7 +86,7 @@ def encode_args(args: CloneArgs) -> bytes:
     head = (
         word(_HEAD_WORDS * 32),
         word(_HEAD_WORDS * 32 + len(name)),
-        address_word(args.owner),
+        _NO_ADDRESS if args.owner is None else address_word(args.owner),
         _NO_ADDRESS if args.royalty_receiver is None else address_word(args.royalty_receiver),
         word(args.royalty_bps),
         word(args.supply_cap),

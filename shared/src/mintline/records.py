@@ -332,6 +332,12 @@ class RegisteredContract(Frozen):
     """By the changes that are final."""
     pending: PendingChange | None = None
     """The one change under way: written by the api with its operation, if there is no other."""
+    metadata_digest: Bytes32 | None = None
+    """SHA-256 of its own metadata, part of its key in S3; None in records of operators' making."""
+    read_only: bool = False
+    """Whether it is indexed alone: others deployed it, and nothing is minted in it."""
+    created_at: int | None = None
+    """Unix milliseconds; None in records of operators' making."""
 
     @property
     def standing(self) -> CloneState:
@@ -476,6 +482,11 @@ def metadata_object_key(chain_id: int, contract: str, token_id: int) -> str:
 def collection_object_key(chain_id: int, contract: str) -> str:
     """Return the S3 key of a collection's own metadata (ERC-7572)."""
     return f"{chain_id}/{contract}/contract.json"
+
+
+def collection_version_key(chain_id: int, contract: str, digest: bytes) -> str:
+    """Return the S3 key of a version of a collection's own metadata, by its SHA-256: written once."""
+    return f"{chain_id}/{contract}/contract-{digest.hex()}.json"
 
 
 def canonical_json(value: Any) -> str:

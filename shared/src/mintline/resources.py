@@ -201,10 +201,15 @@ by the broadcaster and the indexer, and by the api, which stops mints.
 `open_shard` is one of a few numbers that the sender gives, `open_key` `{reserved_at}#{sender_id}#{nonce}`:
 present until the nonce is used for good. `block_shard` is as that of mints."""
 
-COLLECTIONS = Table("collections", partition=Key("collection_id"))
+COLLECTIONS = Table(
+    "collections",
+    partition=Key("collection_id"),
+    indexes=(Index("by_creator", partition=Key("created_by"), sort=Key("created_key"), keys_only=True),),
+)
 """One item per contract, `collection_id` is `{chain_id}#{address}`: its token id counter.
 
-Registered by an operator, counted by the api."""
+Registered by an operator, or by the api for a machine client; counted by the api. Only a client's has
+`created_by`, `{chain_id}#{client_id}`, and `created_key`, `{created_at}#{collection_id}`."""
 
 ATTEMPTS = Table("attempts", partition=Key("tx_hash"))
 """One item per signed transaction, with its bytes, written before it is sent. Written by the broadcaster."""

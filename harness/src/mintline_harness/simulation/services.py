@@ -19,6 +19,7 @@ from mintline.records import Mint, TokenBurn, TokenTransfer
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.intake_sessions import IntakeSessions
+from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.mints.models import MintRequest
 from mintline_api.features.mints.recipients import Recipients
@@ -124,6 +125,7 @@ class Api:
                 ),
                 wallets=self._wallets,
             ),
+            gate=MintGate(registry=self._collections, chain=None, clock=process.clock),
             operations=self._mints,
             outbox=self._outbox,
             entropy=environment.rng.randbytes,

@@ -26,6 +26,10 @@ from mintline_api.features.bulk.use_cases import BulkIntake, LinesIntake
 from mintline_api.features.clients import routes as clients
 from mintline_api.features.clients.ports import Registry
 from mintline_api.features.clients.use_cases import ClientManagement
+from mintline_api.features.collections import routes as collections
+from mintline_api.features.collections.context import COLLECTIONS, CollectionsContext
+from mintline_api.features.collections.minting import MintGate
+from mintline_api.features.collections.ports import CollectionMetadataStore, ManagedCollections
 from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.links import routes as links
 from mintline_api.features.links.ports import LinkStore
@@ -81,6 +85,7 @@ GROUPS = (
     mints.operations,
     bulk.operations,
     transfers.operations,
+    collections.operations,
     wallets.operations,
     clients.own,
     users.operations,
@@ -125,6 +130,9 @@ class Api:
     index: Index
     mint_receipts: MintReceipts
     collections: CollectionRegistry
+    managed_collections: ManagedCollections
+    collection_metadata: CollectionMetadataStore
+    mint_gate: MintGate
     token_ids: TokenIds
     metadata: MetadataCache
     authorizations: Authorizations
@@ -144,6 +152,7 @@ class Api:
             links=self.links,
             token_ids=self.token_ids,
             recipients=Recipients(users=self.users, wallets=self.wallets),
+            gate=self.mint_gate,
             operations=self.mints,
             outbox=self.outbox,
             entropy=self.entropy,
@@ -219,6 +228,16 @@ def _provide(app: web.Application, api: Api) -> None:
         intake=api.mint_intake,
         checks=TokenChecks(tokens=api.index, operations=api.token_operations, chain=api.chain),
         outbox=api.outbox,
+        sleep=api.sleep,
+    )
+    app[COLLECTIONS] = CollectionsContext(
+        chain_id=settings.chain_id,
+        collections=api.managed_collections,
+        metadata=api.collection_metadata,
+        registry=api.collections,
+        factory=settings.factory,
+        chain=api.chain,
+        intake=api.mint_intake,
         sleep=api.sleep,
     )
     app[clients.CLIENTS] = ClientManagement(

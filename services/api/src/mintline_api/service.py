@@ -42,7 +42,9 @@ from mintline_api.auth.revocations import Revocations
 from mintline_api.auth.store import DynamoClientRecords, DynamoRevocations, KmsIntake
 from mintline_api.auth.user_pool import HttpUserInfo
 from mintline_api.features.bulk.store import DynamoLines, Packs
+from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.collections.registry import CollectionRegistry
+from mintline_api.features.collections.store import DynamoCollections, S3CollectionMetadata
 from mintline_api.features.links.store import DynamoLinks
 from mintline_api.features.metadata.store import S3Metadata
 from mintline_api.features.metadata.use_cases import MetadataCache
@@ -198,6 +200,7 @@ def _assemble(
     settings: Settings, world: _World, metrics: Metrics, tracer: Tracer, checks: Mapping[str, Check]
 ) -> Api:
     index = DynamoIndex(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside)
+    registry = CollectionRegistry(index, clock=time.monotonic, looked_up=metrics.caches.of("collections"))
     revocations = Revocations(
         DynamoRevocations(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
         world.intake,
@@ -275,9 +278,12 @@ def _assemble(
         index=index,
         mint_receipts=MintReceipts(world.blocks, clock=time.monotonic),
         token_ids=world.token_ids,
-        collections=CollectionRegistry(
-            index, clock=time.monotonic, looked_up=metrics.caches.of("collections")
+        collections=registry,
+        managed_collections=DynamoCollections(
+            world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside
         ),
+        collection_metadata=S3CollectionMetadata(world.s3, prefix=settings.resource_prefix),
+        mint_gate=MintGate(registry=registry, chain=world.chain, clock=time.monotonic),
         metadata=MetadataCache(
             S3Metadata(
                 world.s3,

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from mintline.authorization import Sealer
-from mintline.chain.settings import ChainSettings, RpcEndpoint
+from mintline.chain.settings import ChainSettings, FactorySettings, RpcEndpoint
 from mintline.fields import Address
 from mintline.key_stores import StoreName
 from mintline.oidc_issuers import IssuerSettings, distinct_issuers
@@ -54,6 +54,8 @@ class Settings(ChainSettings):
     """Where clients and marketplaces reach this API; begins metadata URLs and problem types."""
     default_collection: Address
     """The contract of a mint that names none."""
+    factory: FactorySettings | None = None
+    """The factory of clients' collections; without one the API makes none."""
     cognito_issuer: str = Field(pattern=r"^https?://\S+$")
     """The user pool's issuer, exactly as its tokens' `iss` has it."""
     cognito_client_id: str = Field(min_length=1)

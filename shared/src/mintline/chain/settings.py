@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from mintline.chain.gas import DEFAULT_MARGIN, TRANSACTION_GAS_CAP, GasBound
+from mintline.fields import Address
 from mintline.settings import ServiceSettings
 
 
@@ -59,6 +60,13 @@ class RpcEndpoint(_Part):
         if url is not None and not url.get_secret_value().startswith(("ws://", "wss://")):
             raise ValueError("heads come from a ws:// or wss:// URL")
         return url
+
+
+class FactorySettings(_Part):
+    """The factory that makes collections, and the code that they run."""
+
+    address: Address
+    implementation: Address
 
 
 class ChainSettings(ServiceSettings):

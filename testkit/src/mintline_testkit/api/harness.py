@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from mintline.acceptance import Certificate
+from mintline.chain.settings import FactorySettings
 from mintline.tracing import OFF, Tracer
 from mintline_api.app import GROUPS, Api, build_app
 from mintline_api.auth.access_tokens import AccessTokens, Issuer
@@ -28,6 +29,7 @@ from mintline_api.auth.clients import ClientDirectory
 from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.auth.jwks import KeySet
 from mintline_api.auth.revocations import Revocations
+from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.token_ids import TokenIds
@@ -44,6 +46,7 @@ from mintline_api.limits.rates import Rates
 from mintline_api.metrics import Metrics
 from mintline_api.settings import Settings
 from mintline_testkit.api.clients import MemoryClientUse, MemoryRegistry
+from mintline_testkit.api.collections import MemoryCollections
 from mintline_testkit.api.index import MemoryIndex, MemoryMetadata
 from mintline_testkit.api.lines import MemoryLines
 from mintline_testkit.api.operations import MemoryMints, MemoryOutbox, MemoryTokenIds
@@ -61,6 +64,10 @@ from mintline_testkit.chain import FakeChain
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.user_pool import CLIENT_ID, ISSUER, START, UserPool
 
+FACTORY = FactorySettings(
+    address="0xDc64a140Aa3E981100a9becA4E685f962f0cF6C9",
+    implementation="0x5FC8d32690cc91D4c39d9d3abcBD16989F875707",
+)
 PUBLIC_URL = "https://api.example.com"
 SIGN_IN_URL = "https://test.auth.us-east-1.amazoncognito.com/oauth2"
 
@@ -91,6 +98,8 @@ class Harness:
     request_seconds: float = 25.0
     user_rate: int = 600
     user_gas_budget: int = 10**19
+    makes_collections: bool = True
+    """Whether the deployment has a factory."""
     clients: MemoryClientRecords = field(default_factory=MemoryClientRecords)
     client_use: MemoryClientUse = field(default_factory=MemoryClientUse)
     registry_of_clients: MemoryRegistry = field(init=False)
@@ -151,6 +160,7 @@ class Harness:
             sign_in_domains=("app.example.com",),
             request_seconds=self.request_seconds,
             user_gas_budget=self.user_gas_budget,
+            factory=FACTORY if self.makes_collections else None,
         )
         keys = KeySet(self.jwks, clock=self.clock)
         directory = ClientDirectory(self.clients, now=self.clock)
@@ -162,6 +172,7 @@ class Harness:
             now=self.milliseconds,
             clock=self.clock,
         )
+        registry = CollectionRegistry(self.index, clock=self.clock)
         api = Api(
             settings=settings,
             access_tokens=AccessTokens(
@@ -201,7 +212,10 @@ class Harness:
             revocations=revocations,
             index=self.index,
             mint_receipts=MintReceipts(self.blocks, clock=self.clock),
-            collections=CollectionRegistry(self.index, clock=self.clock),
+            collections=registry,
+            managed_collections=MemoryCollections(self.index, self.mints),
+            collection_metadata=self.metadata,
+            mint_gate=MintGate(registry=registry, chain=self.chain, clock=self.clock),
             metadata=MetadataCache(self.metadata, clock=self.clock),
             token_ids=TokenIds(self.token_ids, used=(self.index, self.mints), clock=self.clock),
             authorizations=Authorizations(settings.sealer(), self.intake),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from mintline.authorizations import Authorization, Key, key_of
+from mintline.collection_records import CollectionOperation
 from mintline.messages import BuildLines, BuildMint, ReviewMint, SelfRedeem
 from mintline.records import (
     Mint,
@@ -36,6 +37,8 @@ class MemoryMints:
         """As they are stored: see `as_far_as`."""
         self.token_operations: dict[str, TokenOperation] = {}
         """Transfers and burns, which lie in the same table."""
+        self.collection_operations: dict[str, CollectionOperation] = {}
+        """Deployments and changes of collections, likewise."""
         self.transactions: dict[Place, Transaction] = {}
         self.authorizations: dict[Key, Authorization] = {}
         self.external_ids: dict[str, str] = {}
@@ -64,7 +67,9 @@ class MemoryMints:
 
     async def operation(self, operation_id: str) -> Operation | None:
         """Return an operation of any kind as it stands."""
-        found = self.token_operations.get(operation_id)
+        found: Operation | None = self.token_operations.get(operation_id)
+        if found is None:
+            found = self.collection_operations.get(operation_id)
         return self._standing(operation_id) if found is None else as_far_as_any(found, self.transactions)
 
     async def get(self, mint_id: str) -> Mint | None:

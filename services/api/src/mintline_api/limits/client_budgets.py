@@ -102,8 +102,10 @@ class ClientBudgets:
         self._asks: Batcher[_Ask, bool] = Batcher(self._take_all, max_items=_MOST)
         self._returns: set[asyncio.Task[None]] = set()
 
-    async def take(self, client_id: str, contract: str, count: int = 1) -> ClientPermit:
+    async def take(self, client_id: str, contract: str | None, count: int = 1) -> ClientPermit:
         """Take so many mints in a collection off a client's budget: all of them, or none.
+
+        No contract: a collection that the client made, or no collection at all.
 
         Raises RequestRefused: 403 for a collection that it may not mint in, 429 for a budget that is used up.
         """
@@ -143,8 +145,8 @@ class ClientBudgets:
         if self._returns:
             await asyncio.wait(self._returns)
 
-    def _check_collection(self, budget: ClientBudget, contract: str) -> None:
-        if budget.collections is None or contract in budget.collections:
+    def _check_collection(self, budget: ClientBudget, contract: str | None) -> None:
+        if budget.collections is None or contract is None or contract in budget.collections:
             return
         self._refused("collections")
         allowed = ", ".join(budget.collections) or "none"

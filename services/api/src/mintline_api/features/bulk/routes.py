@@ -13,6 +13,7 @@ from mintline_api.features.bulk.context import BULK
 from mintline_api.features.bulk.models import BulkPath, BulkRequest, BulkView, bulk_view
 from mintline_api.features.bulk.problems import LINES_REFUSED, UNKNOWN_REQUEST
 from mintline_api.features.bulk.use_cases import BulkSubmission, accept_bulk, get_bulk
+from mintline_api.features.collections.minting import CLOSED_TO_MINTS
 from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
 from mintline_api.features.mints.problems import NOT_SPONSORED
 from mintline_api.features.operations.headers import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, location
@@ -77,6 +78,7 @@ operations = Operations(
         TOKEN_TOO_LONG,
         CLIENT_BUDGET_REACHED,
         COLLECTION_NOT_ALLOWED,
+        *CLOSED_TO_MINTS,
     ),
 )
 async def create_bulk(request: web.Request) -> web.Response:

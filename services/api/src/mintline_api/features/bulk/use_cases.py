@@ -150,11 +150,17 @@ async def accept_bulk(submission: BulkSubmission, *, intake: BulkIntake) -> Bulk
         if record is not None:
             return await _replay(record, draft, intake)
     sub, count = submission.sub, draft.count
-    collection = await intake.mints.collections.known(draft.contract)
+    collection = await intake.mints.gate.pass_(
+        draft.contract, client_id=submission.client_id, now=submission.now
+    )
     if submission.client_id is None and not collection.sponsored:
         raise RequestRefused(NOT_SPONSORED, f"The platform does not pay for mints of {draft.contract}.")
     permit = await intake.mints.permit(
-        sub, paying=None, client_id=submission.client_id, contract=draft.contract, count=count
+        sub,
+        paying=None,
+        client_id=submission.client_id,
+        contract=draft.contract if collection.clone is None else None,
+        count=count,
     )
     try:
         await _check_external_ids(draft, intake.lines.lines)

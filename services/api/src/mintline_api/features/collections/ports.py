@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from mintline.records import RegisteredContract
+from mintline.authorizations import Authorization
+from mintline.collection_records import CollectionCall, CollectionDeployment
+from mintline.errors import Conflict
+from mintline.records import Checkpoint, Collection, Operation, RegisteredContract
+from mintline_api.features.pages import Page
+
+
+class ChangedMeanwhile(Conflict):
+    """The collection's record is not as it was read: another change was accepted, or the indexer moved it."""
 
 
 class CollectionStore(Protocol):
@@ -12,4 +21,62 @@ class CollectionStore(Protocol):
 
     async def collection(self, contract: str) -> RegisteredContract | None:
         """Return a collection of ours."""
+        ...
+
+
+class ManagedCollections(CollectionStore, Protocol):
+    """The collections, and the operations that make and change them."""
+
+    async def deploy(
+        self, collection: Collection, deployment: CollectionDeployment, authorization: Authorization
+    ) -> CollectionDeployment | None:
+        """Create a collection's record together with the operation that deploys it, or neither.
+
+        Return None if created, else the operation of this id that was there.
+        """
+        ...
+
+    async def change(
+        self,
+        before: RegisteredContract,
+        after: RegisteredContract,
+        call: CollectionCall,
+        authorization: Authorization,
+    ) -> CollectionCall | None:
+        """Put a change on a collection's record together with its operation, or neither.
+
+        Return None if done, else the operation of this id that was there. Raises ChangedMeanwhile if the
+        pending change on record is not that of `before`.
+        """
+        ...
+
+    async def register(self, collection: Collection) -> RegisteredContract | None:
+        """Create the record of a contract that others deployed; return None if created, else the record."""
+        ...
+
+    async def made_by(self, principal: str, *, limit: int, after: str | None) -> Page[RegisteredContract]:
+        """Return the collections that a client made, newest first; lags behind `deploy` by moments.
+
+        One whose record is unreadable is left out.
+        """
+        ...
+
+    async def operation(self, operation_id: str) -> Operation | None:
+        """Return an operation of any kind as it is now."""
+        ...
+
+    async def operations(self, operation_ids: Sequence[str]) -> dict[str, Operation]:
+        """Return those operations that exist and are readable, by id."""
+        ...
+
+    async def checkpoint(self) -> Checkpoint | None:
+        """Return how far the index has come; None before its first block."""
+        ...
+
+
+class CollectionMetadataStore(Protocol):
+    """The collections' own metadata (ERC-7572)."""
+
+    async def publish(self, key: str, body: bytes) -> None:
+        """Store an object whose key holds its digest: whoever stored it before stored the same."""
         ...

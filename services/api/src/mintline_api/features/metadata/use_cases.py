@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from mintline.records import collection_object_key
+from mintline.records import collection_object_key, collection_version_key
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.metadata.ports import MetadataStore, TokenReader
@@ -112,7 +112,12 @@ async def get_metadata(contract: str, token_id: int, *, reads: MetadataReads) ->
 async def get_collection_metadata(contract: str, *, reads: MetadataReads) -> bytes:
     """Return the collection's own metadata (ERC-7572); its name and symbol if nothing richer is stored."""
     collection = await reads.collections.known(contract)
-    metadata = await reads.metadata.read(collection_object_key(reads.chain_id, contract))
+    digest = collection.metadata_digest
+    metadata = await reads.metadata.read(
+        collection_object_key(reads.chain_id, contract)
+        if digest is None
+        else collection_version_key(reads.chain_id, contract, digest)
+    )
     if metadata is None:
         metadata = json.dumps({"name": collection.name, "symbol": collection.symbol}).encode()
     return metadata

@@ -11,7 +11,8 @@ from mintline.scopes import Scope
 from mintline.states import MintStatus
 from mintline_api.auth.callers import read_caller, require_scope
 from mintline_api.auth.problems import TOKEN_TOO_LONG
-from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
+from mintline_api.features.collections.minting import CLOSED_TO_MINTS
+from mintline_api.features.collections.problems import SPONSORED_ONLY, UNKNOWN_CONTRACT
 from mintline_api.features.examples import MINT_ID
 from mintline_api.features.links.problems import WALLET_NOT_LINKED
 from mintline_api.features.mints import examples
@@ -96,11 +97,11 @@ operations = Operations(
     "pays for it. The mint stops at `issued`, where `self_custody` holds the voucher, its signature and a "
     "transaction to sign. Sign it and post it to `…/transaction`, or send it on your own: we notice it on "
     "chain either way.\n\n"
-    "With `custody: sponsored`, which all mints of machine clients have, the platform sends the transaction "
-    "and pays for it, together with others' mints of the same collection: the recipient's wallet needs no "
-    "ether. A machine client says by `recipient` who receives the token, by `external_id` what it calls the "
-    "mint, so that it can find it again and makes no second one of that name, and by `tags` what it belongs "
-    "to.",
+    "With `custody: sponsored`, which all mints of machine clients have and all in a client's collection, "
+    "the platform sends the transaction and pays for it, together with others' mints of the same "
+    "collection: the recipient's wallet needs no ether. A machine client says by `recipient` who receives "
+    "the token, by `external_id` what it calls the mint, so that it can find it again and makes no second "
+    "one of that name, and by `tags` what it belongs to.",
     headers=(IDEMPOTENCY_KEY, PREFER),
     body_model=MintRequest,
     body_example=examples.MINT_REQUEST_JSON,
@@ -136,6 +137,8 @@ operations = Operations(
         GAS_BUDGET_REACHED,
         CLIENT_BUDGET_REACHED,
         COLLECTION_NOT_ALLOWED,
+        *CLOSED_TO_MINTS,
+        SPONSORED_ONLY,
     ),
 )
 async def create_mint(request: web.Request) -> web.Response:

@@ -11,8 +11,10 @@ import structlog
 from mintline.authorizations import Authorization
 from mintline.errors import Unavailable, Unreadable
 from mintline.messages import ReviewMint
-from mintline.records import CANCELLED, Mint, Wallet, canonical_json, digest_of
+from mintline.records import CANCELLED, Mint, RegisteredContract, Wallet, canonical_json, digest_of
 from mintline.states import MintStatus
+from mintline_api.features.collections.minting import MintGate
+from mintline_api.features.collections.problems import SPONSORED_ONLY
 from mintline_api.features.links.ports import LinkStore
 from mintline_api.features.links.use_cases import linked_wallet
 from mintline_api.features.mints.models import MintRequest
@@ -48,6 +50,7 @@ class MintIntake(Intake):
     links: LinkStore
     token_ids: TokenIds
     recipients: Recipients
+    gate: MintGate
 
 
 async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake) -> Accepted[Mint]:
@@ -66,19 +69,22 @@ async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake
     request, sub = submission.request, submission.sub
     contract = request.contract or intake.default_collection
     mint_id = intake.operation_id("mint", submission)
-    sponsored = submission.client_id is not None or request.custody == "sponsored"
     try:
-        collection = await intake.collections.known(contract)
+        collection = await intake.gate.pass_(contract, client_id=submission.client_id, now=submission.now)
+        sponsored = _is_sponsored(submission, collection)
         if not sponsored:
             wallet, to = await _wallets_of(request, sub=sub, intake=intake)
             permit = await intake.permit(sub, paying=wallet)
             recipient = Recipient(sub, to)
         else:
-            if submission.client_id is None and not collection.sponsored:
-                raise _not_sponsored(contract)
             wallet = None
             # Before any user or wallet is made.
-            permit = await intake.permit(sub, paying=None, client_id=submission.client_id, contract=contract)
+            permit = await intake.permit(
+                sub,
+                paying=None,
+                client_id=submission.client_id,
+                contract=contract if collection.clone is None else None,
+            )
             try:
                 recipient = await find_recipient()
             except BaseException:
@@ -128,6 +134,22 @@ async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake
         intake.give_back(permit, sub)
         intake.token_ids.give_back(contract, token_id)
         raise _external_id_used(taken.mint_id) from None
+
+
+def _is_sponsored(submission: Submission[MintRequest], collection: RegisteredContract) -> bool:
+    """Tell whether a relayer pays for a mint; raises RequestRefused for a custody that is not to be had."""
+    custody = submission.request.custody
+    if submission.client_id is not None:
+        return True
+    if collection.clone is not None and custody not in (None, "sponsored"):
+        fault = Fault("expected sponsored, or nothing", pointer="#/custody")
+        detail = f"#/custody: {collection.contract} takes sponsored mints alone."
+        raise RequestRefused(SPONSORED_ONLY, detail, faults=[fault])
+    if collection.clone is None and custody != "sponsored":
+        return False
+    if not collection.sponsored:
+        raise _not_sponsored(collection.contract)
+    return True
 
 
 def _not_sponsored(contract: str) -> RequestRefused:

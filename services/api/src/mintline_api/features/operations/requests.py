@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from aiohttp import web
@@ -21,10 +22,23 @@ RequestT = TypeVar("RequestT", bound=BaseModel)
 
 async def read_submission(request: web.Request, model: type[RequestT]) -> Submission[RequestT]:
     """Return a caller's request for an operation; raises RequestRefused for what is wrong with it."""
+    return await _submission(request, lambda: read_body(request, model))
+
+
+async def read_bodiless_submission(request: web.Request, asked: RequestT) -> Submission[RequestT]:
+    """Return a caller's request for an operation that the path names in full, likewise."""
+
+    async def named() -> RequestT:
+        return asked
+
+    return await _submission(request, named)
+
+
+async def _submission(request: web.Request, read: Callable[[], Awaitable[RequestT]]) -> Submission[RequestT]:
     caller = await read_caller(request)
     read_query(request, NoQuery)
     key = read_idempotency_key(request)
-    body = await read_body(request, model)
+    body = await read()
     return Submission(
         request=body,
         sub=caller.sub,

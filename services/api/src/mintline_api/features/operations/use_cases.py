@@ -38,8 +38,20 @@ log = structlog.get_logger()
 
 TRIES = 10
 """Reads of an operation that keeps moving while it is to be stopped."""
-_ACCEPTED = {"mint": "mint_accepted", "transfer": "transfer_accepted", "burn": "burn_accepted"}
-_REPLAYED = {"mint": "mint_replayed", "transfer": "transfer_replayed", "burn": "burn_replayed"}
+_ACCEPTED = {
+    "mint": "mint_accepted",
+    "transfer": "transfer_accepted",
+    "burn": "burn_accepted",
+    "deploy": "deployment_accepted",
+    "administer": "collection_change_accepted",
+}
+_REPLAYED = {
+    "mint": "mint_replayed",
+    "transfer": "transfer_replayed",
+    "burn": "burn_replayed",
+    "deploy": "deployment_replayed",
+    "administer": "collection_change_replayed",
+}
 
 Permit: TypeAlias = int | ClientPermit | None
 """A user's window of writes, or a client's share of its budget; None if nothing is counted."""
@@ -109,12 +121,13 @@ class Intake:
         *,
         paying: Wallet | None,
         client_id: str | None = None,
-        contract: str = "",
+        contract: str | None = None,
         count: int = 1,
     ) -> Permit:
         """Return a permit for `count` more, for `give_back`; raises RequestRefused.
 
-        A machine client's comes out of its budget, which says in which contracts it may mint.
+        A machine client's comes out of its budget, which says in which contracts it may mint; in those that
+        it made it always may, and `contract` is None.
         """
         if client_id is not None:
             budgets = self.client_budgets
@@ -150,6 +163,16 @@ class Intake:
         `unused` is called with that one: what was taken for a new one is not needed.
         """
         existing = await self.operations.create(operation, authorization)
+        return await self.created(operation, existing, unused=unused)
+
+    async def created(
+        self,
+        operation: OperationT,
+        existing: OperationT | None,
+        *,
+        unused: Callable[[OperationT], None],
+    ) -> Accepted[OperationT]:
+        """Send an operation that was put on record, or return the `existing` one, as `create` does."""
         if existing is not None and not _is_this_try(existing, operation):
             unused(existing)
             return await self._replay(existing, operation.request_digest)
@@ -185,13 +208,14 @@ class Intake:
 def group_of(operation: Operation) -> str:
     """Return the message group of an operation that is to be built.
 
-    A wallet's own keep their order; those of many users that share a relayer have none to keep.
+    A wallet's own keep their order; those that share a relayer have none to keep.
     """
     if isinstance(operation, Mint) and operation.custody == "sponsored":
         return operation.mint_id
     if isinstance(operation, Mint):
         return operation.wallet
-    assert operation.sender is not None
+    if operation.sender is None:
+        return operation.operation_id
     return operation.sender.address
 
 

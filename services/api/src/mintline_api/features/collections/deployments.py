@@ -1,0 +1,114 @@
+"""Making a collection: an operation, which a relayer sends.
+
+::
+
+    idempotency key ──▶ id ──▶ metadata ──▶ authorization ──▶ operation and collection (the lock) ──▶ message
+                                  1              2                         3                           4
+
+The id is part of the collection's salt, so that its address is known before anything is on chain. Metadata is
+stored under its digest: what a process leaves behind that dies before the third write, nobody reads.
+"""
+
+from mintline.authorizations import Authorization
+from mintline.clone_calls import address_of
+from mintline.clones import CloneArgs
+from mintline.collection_records import CollectionDeployment
+from mintline.messages import Clone
+from mintline.records import (
+    Collection,
+    scoped,
+)
+from mintline_api.features.collections.accepting import accepted_fields, publish_metadata
+from mintline_api.features.collections.context import CollectionsContext
+from mintline_api.features.collections.models import (
+    CollectionRequest,
+)
+from mintline_api.features.collections.problems import (
+    COLLECTIONS_NOT_CONFIGURED,
+)
+from mintline_api.features.operations.use_cases import Accepted, Intake, Submission
+from mintline_api.http.problems import INVALID_BODY, Fault, RequestRefused
+
+
+async def accept_deployment(
+    submission: Submission[CollectionRequest], *, context: CollectionsContext, intake: Intake
+) -> Accepted[CollectionDeployment]:
+    """Put a collection on record and have it deployed; a key's second request gets the first one's.
+
+    It counts as a mint in the client's budget. Raises RequestRefused without a factory, for a window that is
+    over, and for a budget that is used up.
+    """
+    operation_id = intake.operation_id("deploy", submission)
+    made = await intake.made_before(CollectionDeployment, operation_id, submission)
+    if made is not None:
+        return made
+    factory, request = context.factory, submission.request
+    if factory is None:
+        raise RequestRefused(COLLECTIONS_NOT_CONFIGURED, "This deployment has no factory of collections.")
+    _check_window(request, now=submission.now // 1000)
+    clone = Clone(
+        factory=factory.address,
+        implementation=factory.implementation,
+        principal=submission.sub,
+        operation_id=operation_id,
+        args=_args(request),
+    )
+    contract = address_of(clone)
+    checkpoint = await context.collections.checkpoint()
+    permit = await intake.permit(submission.sub, paying=None, client_id=submission.client_id)
+    try:
+        operation = CollectionDeployment(
+            **accepted_fields(submission, intake, operation_id=operation_id, contract=contract),
+            principal=submission.sub,
+            clone=clone,
+        )
+        authorization = Authorization(envelope=submission.authorize(operation))
+        digest = await publish_metadata(
+            context, contract, name=request.name, symbol=request.symbol, metadata=request.metadata
+        )
+        collection = Collection(
+            collection_id=scoped(intake.chain_id, contract),
+            chain_id=intake.chain_id,
+            contract=contract,
+            name=request.name,
+            symbol=request.symbol,
+            # Before its own, whatever a reorg may do.
+            deployed_block=0 if checkpoint is None else checkpoint.finalized_number,
+            sponsored=request.open_to_users,
+            clone=clone,
+            status="deploying",
+            metadata_digest=digest,
+            created_at=submission.now,
+            next_token_id=1,
+        )
+        existing = await context.collections.deploy(collection, operation, authorization)
+    except BaseException:
+        intake.give_back(permit, submission.sub)
+        raise
+    context.registry.forget(contract)
+    return await intake.created(
+        operation, existing, unused=lambda _: intake.give_back(permit, submission.sub)
+    )
+
+
+def _args(request: CollectionRequest) -> CloneArgs:
+    royalties, window = request.royalties, request.mint_window
+    receiver = None if royalties is None else royalties.receiver
+    return CloneArgs(
+        name=request.name,
+        symbol=request.symbol,
+        owner=request.owner or receiver,
+        royalty_receiver=receiver,
+        royalty_bps=0 if royalties is None else royalties.bps,
+        supply_cap=request.supply_cap or 0,
+        mint_start=0 if window is None else window.start or 0,
+        mint_end=0 if window is None else window.end or 0,
+        soulbound=request.soulbound,
+    )
+
+
+def _check_window(request: CollectionRequest, *, now: int) -> None:
+    window = request.mint_window
+    if window is not None and window.end is not None and window.end <= now:
+        fault = Fault("expected a time that is not over", pointer="#/mint_window/end")
+        raise RequestRefused(INVALID_BODY, f"{fault.pointer}: {fault.detail}.", faults=[fault])

@@ -1,0 +1,137 @@
+"""Whether a collection takes a mint now, by its record and the chain: refused before anything is spent.
+
+The chain decides in the end: the builder simulates each batch, and what it refuses ends or waits there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from mintline.chain.calls import Call
+from mintline.errors import Rejected, Retryable
+from mintline.eth import selector
+from mintline.messages import Clone
+from mintline.records import RegisteredContract
+from mintline_api.caches import BoundedCache
+from mintline_api.chain import ChainReader
+from mintline_api.features.collections.problems import (
+    COLLECTION_CLOSED,
+    COLLECTION_FULL,
+    COLLECTION_NOT_OPEN,
+    COLLECTION_NOT_READY,
+    COLLECTION_PAUSED,
+    COLLECTION_READ_ONLY,
+    NOT_YOUR_COLLECTION,
+)
+from mintline_api.features.collections.registry import CollectionRegistry
+from mintline_api.http.models import rfc3339
+from mintline_api.http.problems import Fault, ProblemType, RequestRefused
+
+log = structlog.get_logger()
+
+CLOSED_TO_MINTS = (
+    COLLECTION_READ_ONLY,
+    NOT_YOUR_COLLECTION,
+    COLLECTION_NOT_OPEN,
+    COLLECTION_NOT_READY,
+    COLLECTION_PAUSED,
+    COLLECTION_CLOSED,
+    COLLECTION_FULL,
+)
+"""What a mint may be refused for because of its collection."""
+
+_CHAIN_SECONDS = 2.0
+"""How long a request waits for a node that is asked about a supply."""
+_COUNT_SECONDS = 2.0
+"""For how long a count serves."""
+_COUNTED = 10_000
+_TOTAL_MINTED = selector("totalMinted()")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MintGate:
+    """Lets mints into collections; without a `chain` no supply cap is checked. `clock` is in seconds."""
+
+    registry: CollectionRegistry
+    chain: ChainReader | None
+    clock: Callable[[], float]
+    counts: BoundedCache[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counts", BoundedCache(max_weight=_COUNTED, clock=self.clock))
+
+    async def pass_(self, contract: str, *, client_id: str | None, now: int) -> RegisteredContract:
+        """Return the collection if it takes mints of this client, or of users if that is None.
+
+        `now` is in Unix milliseconds. Raises RequestRefused, with what stands in the way.
+        """
+        collection = await self.registry.known(contract)
+        if collection.read_only:
+            raise _refused(COLLECTION_READ_ONLY, f"{contract} was imported, and is not minted in.")
+        clone = collection.clone
+        if clone is None:
+            return collection
+        if client_id not in (None, clone.principal):
+            raise _refused(NOT_YOUR_COLLECTION, f"{contract} is another client's collection.")
+        if client_id is None and not collection.sponsored:
+            raise _refused(COLLECTION_NOT_OPEN, f"Only the client that made {contract} mints in it.")
+        _check_ready(collection)
+        if is_paused(collection):
+            raise _refused(COLLECTION_PAUSED, f"{contract} is paused.")
+        _check_window(clone, contract, now // 1000)
+        await self._check_supply(clone, contract)
+        return collection
+
+    async def _check_supply(self, clone: Clone, contract: str) -> None:
+        cap = clone.args.supply_cap
+        if not cap or self.chain is None:
+            return
+        minted = self.counts.get(contract)
+        if minted is None:
+            minted = await self._count(contract, self.chain)
+        if minted is not None and minted >= cap:
+            raise _refused(COLLECTION_FULL, f"All {cap} tokens of {contract} were minted.")
+
+    async def _count(self, contract: str, chain: ChainReader) -> int | None:
+        """Return how many tokens were ever minted in a collection with a cap; None if no node says."""
+        call = Call(sender=contract, to=contract, data=_TOTAL_MINTED)
+        try:
+            async with asyncio.timeout(_CHAIN_SECONDS):
+                answer = await chain.call(call)
+        except (Retryable, Rejected, TimeoutError) as error:
+            log.warning("supply_unchecked", contract=contract, error=type(error).__name__)
+            return None
+        if len(answer) != 32:
+            return None
+        minted = int.from_bytes(answer, "big")
+        self.counts.put(contract, minted, ttl=_COUNT_SECONDS)
+        return minted
+
+
+def is_paused(collection: RegisteredContract) -> bool:
+    """Tell whether a collection is paused, or about to be: what its client asked for counts at once."""
+    asked = collection.pending is not None and collection.pending.change.action == "pause"
+    return asked or collection.standing.paused
+
+
+def _check_ready(collection: RegisteredContract) -> None:
+    if collection.status == "deploying":
+        raise _refused(COLLECTION_NOT_READY, f"{collection.contract} is being deployed.")
+    if collection.status == "failed":
+        raise _refused(COLLECTION_NOT_READY, f"The deployment of {collection.contract} came to nothing.")
+
+
+def _check_window(clone: Clone, contract: str, now: int) -> None:
+    start, end = clone.args.mint_start, clone.args.mint_end
+    if start and now < start:
+        raise _refused(COLLECTION_CLOSED, f"{contract} mints from {rfc3339(start * 1000)} on.")
+    if end and now >= end:
+        raise _refused(COLLECTION_CLOSED, f"{contract} minted until {rfc3339(end * 1000)}.")
+
+
+def _refused(kind: ProblemType, detail: str) -> RequestRefused:
+    return RequestRefused(kind, detail, faults=[Fault(detail, pointer="#/contract")])

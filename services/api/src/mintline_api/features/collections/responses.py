@@ -1,0 +1,65 @@
+"""Answers about collections, at once or when an operation is under way no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from aiohttp import web
+
+from mintline.records import Operation
+from mintline_api.features.collections.changes import Changed
+from mintline_api.features.collections.context import COLLECTIONS
+from mintline_api.features.collections.reads import get_collection
+from mintline_api.features.collections.views import collection_view
+from mintline_api.features.operations.waiting import rests, wait_for, wished
+from mintline_api.http.context import DEADLINE, GATE, HTTP
+from mintline_api.http.responses import json_response
+
+
+async def change_response(request: web.Request, contract: str, reader: str, changed: Changed) -> web.Response:
+    """Return what became of a change, now or later as the client prefers; 200 if there was nothing to do."""
+    operation = changed.operation
+    if operation is None:
+        return await collection_response(request, contract, reader, status=200)
+    headers = {"Location": f"/v1/collections/{contract}"}
+    if changed.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    waited = await wait(request, operation, rests)
+    return await collection_response(request, contract, reader, status=202, headers=headers | waited)
+
+
+async def wait(
+    request: web.Request, operation: Operation, until: Callable[[Operation], bool]
+) -> dict[str, str]:
+    """Wait for an operation, as the client prefers; return the header that says so."""
+    seconds = wished(request.headers.getall("Prefer", []))
+    if not seconds:
+        return {}
+    context = request.app[COLLECTIONS]
+    with request.app[GATE].lingering() as may_wait:
+        if not may_wait:
+            return {}
+        await wait_for(
+            operation,
+            until,
+            seconds=min(seconds, int(request[DEADLINE].left())),
+            read=context.collections.operation,
+            now=request.app[HTTP].now,
+            sleep=context.sleep,
+        )
+    return {"Preference-Applied": "wait"}
+
+
+async def collection_response(
+    request: web.Request,
+    contract: str,
+    reader: str,
+    *,
+    status: int,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """Return a collection as it is now, for its reader."""
+    collections = request.app[COLLECTIONS].collections
+    facts = await get_collection(contract, reader=reader, collections=collections)
+    view = collection_view(facts, reader=reader, public_url=request.app[HTTP].public_url)
+    return json_response(view, status=status, headers=headers)

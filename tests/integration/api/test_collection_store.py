@@ -1,0 +1,180 @@
+"""The collections' port, held by the implementation in memory and the one over DynamoDB alike."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mintline.authorizations import Authorization
+from mintline.aws.dynamo import Dynamo
+from mintline.clone_calls import address_of
+from mintline.clones import CloneArgs
+from mintline.collection_records import CollectionCall, CollectionDeployment
+from mintline.messages import Clone, CollectionChange
+from mintline.records import Collection, PendingChange, scoped
+from mintline.states import MintStatus
+from mintline_api.features.collections.ports import ChangedMeanwhile, ManagedCollections
+from mintline_api.features.collections.store import DynamoCollections
+from mintline_api.features.mints.store import DynamoTokenIds
+from mintline_testkit.api.collections import MemoryCollections
+from mintline_testkit.api.index import MemoryIndex
+from mintline_testkit.api.operations import MemoryMints
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
+
+pytestmark = pytest.mark.integration
+
+FACTORY = "0xDc64a140Aa3E981100a9becA4E685f962f0cF6C9"
+AUTHORIZATION = Authorization(envelope=b"\x02sealed\xff")
+AT = 1_795_398_654_000
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def collections(request: pytest.FixtureRequest) -> ManagedCollections:
+    if request.param == "memory":
+        return MemoryCollections(MemoryIndex(), MemoryMints())
+    dynamo: Dynamo = request.getfixturevalue("dynamo")
+    return DynamoCollections(dynamo, chain_id=CHAIN_ID)
+
+
+def deployment(number: int, *, principal: str = "shop", digest: str = "00") -> CollectionDeployment:
+    operation_id = f"deploy_{number:026d}"
+    clone = Clone(
+        factory=FACTORY,
+        implementation=CONTRACT,
+        principal=principal,
+        operation_id=operation_id,
+        args=CloneArgs(name=f"No {number}", symbol="N"),
+    )
+    return CollectionDeployment(
+        mint_id=operation_id,
+        status=MintStatus.ACCEPTED,
+        chain_id=CHAIN_ID,
+        contract=address_of(clone),
+        request_digest=digest,
+        created_at=AT + number,
+        updated_at=AT + number,
+        principal=principal,
+        clone=clone,
+    )
+
+
+def collection(made_by: CollectionDeployment) -> Collection:
+    return Collection(
+        collection_id=scoped(CHAIN_ID, made_by.contract),
+        chain_id=CHAIN_ID,
+        contract=made_by.contract,
+        name=made_by.clone.args.name,
+        symbol="N",
+        deployed_block=7,
+        clone=made_by.clone,
+        status="deploying",
+        metadata_digest=bytes(32),
+        created_at=made_by.created_at,
+        next_token_id=1,
+    )
+
+
+def call(number: int, of: CollectionDeployment) -> CollectionCall:
+    return CollectionCall(
+        mint_id=f"administer_{number:026d}",
+        status=MintStatus.ACCEPTED,
+        chain_id=CHAIN_ID,
+        contract=of.contract,
+        request_digest="00",
+        created_at=AT,
+        updated_at=AT,
+        principal=of.principal,
+        clone=of.clone,
+        change=CollectionChange(action="pause"),
+    )
+
+
+async def test_deploy__when_repeated__then_operation_and_collection_are_there_once(
+    collections: ManagedCollections,
+) -> None:
+    first = deployment(1)
+    assert await collections.collection(first.contract) is None
+    outcomes = await asyncio.gather(
+        *(collections.deploy(collection(first), first, AUTHORIZATION) for _ in range(5))
+    )
+    assert sorted(outcomes, key=str) == sorted([None, *[first] * 4], key=str)
+    record = await collections.collection(first.contract)
+    assert record is not None
+    assert (record.clone, record.status, record.deployed_block) == (first.clone, "deploying", 7)
+    assert await collections.operation(first.operation_id) == first
+    other = deployment(1, digest="01")
+    assert await collections.deploy(collection(other), other, AUTHORIZATION) == first
+    assert await collections.operations([first.operation_id, "deploy_unknown"]) == {first.operation_id: first}
+
+
+async def test_made_by__when_a_client_made_some__then_it_pages_its_own_newest_first(
+    collections: ManagedCollections,
+) -> None:
+    made = [deployment(number) for number in range(1, 5)]
+    for one in [*made, deployment(9, principal="rival")]:
+        await collections.deploy(collection(one), one, AUTHORIZATION)
+
+    first = await collections.made_by("shop", limit=3, after=None)
+    second = await collections.made_by("shop", limit=3, after=first.items[-1][0])
+
+    listed = [record.contract for page in (first, second) for _, record in page.items]
+    assert listed == [one.contract for one in reversed(made)]
+    assert (first.more, second.more) == (True, False)
+    assert (await collections.made_by("nobody", limit=3, after=None)).items == ()
+
+
+async def test_change__when_two_meet__then_one_is_on_record_and_the_other_hears_of_it(
+    collections: ManagedCollections,
+) -> None:
+    of = deployment(1)
+    await collections.deploy(collection(of), of, AUTHORIZATION)
+    before = await collections.collection(of.contract)
+    assert before is not None
+
+    async def change(number: int) -> CollectionCall | str | None:
+        made = call(number, of)
+        pending = PendingChange(operation_id=made.operation_id, change=made.change)
+        after = before.evolve(pending=pending, metadata_digest=b"\x01" * 32)
+        try:
+            return await collections.change(before, after, made, AUTHORIZATION)
+        except ChangedMeanwhile:
+            return "changed"
+
+    outcomes = await asyncio.gather(*map(change, range(4)))
+
+    assert sorted(outcomes, key=str) == [None, *["changed"] * 3]
+    record = await collections.collection(of.contract)
+    assert record is not None
+    assert record.pending is not None
+    assert record.metadata_digest == b"\x01" * 32
+    winner = int(record.pending.operation_id.removeprefix("administer_"))
+    assert await change(winner) == call(winner, of)
+    # The loser's operation is not there.
+    assert await collections.operation(call((winner + 1) % 4, of).operation_id) is None
+    # One that ended makes room for the next.
+    ended = record.evolve(pending=PendingChange(operation_id="x", change=record.pending.change))
+    with pytest.raises(ChangedMeanwhile):
+        await collections.change(ended, ended, call(7, of), AUTHORIZATION)
+    again = record.evolve(pending=PendingChange(operation_id="y", change=record.pending.change))
+    assert await collections.change(record, again, call(8, of), AUTHORIZATION) is None
+
+
+async def test_register__when_repeated__then_the_first_record_stays(collections: ManagedCollections) -> None:
+    imported = collection(deployment(1)).evolve(clone=None, status="ready", read_only=True)
+    assert await collections.register(imported) is None
+    again = await collections.register(imported.evolve(deployed_block=9))
+    assert again is not None
+    assert (again.deployed_block, again.read_only, again.clone) == (7, True, None)
+
+
+async def test_token_ids__when_a_deployed_collection_leases_some__then_its_list_and_record_stay(
+    dynamo: Dynamo,
+) -> None:
+    collections = DynamoCollections(dynamo, chain_id=CHAIN_ID)
+    made = deployment(1)
+    await collections.deploy(collection(made), made, AUTHORIZATION)
+    token_ids = DynamoTokenIds(dynamo, chain_id=CHAIN_ID)
+    assert [await token_ids.lease(made.contract, 5), await token_ids.lease(made.contract, 5)] == [1, 6]
+    page = await collections.made_by("shop", limit=3, after=None)
+    assert [record.contract for _, record in page.items] == [made.contract]
