@@ -81,9 +81,17 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A private, versioned S3 bucket."""
+    """A private, versioned S3 bucket.
+
+    `serves` says what CloudFront serves of it to the public: JSON alone, or media under the types they were
+    stored with; None: nothing. Objects are deleted after `expires_days`, if it is set. Browsers may put
+    objects by presigned URLs if it `takes_uploads`.
+    """
 
     name: str
+    serves: Literal["json", "media"] | None = None
+    expires_days: int | None = None
+    takes_uploads: bool = False
 
     def bucket_name(self, prefix: str) -> str:
         """Return the bucket's name on AWS."""
@@ -243,10 +251,25 @@ FOLLOWED = Table("followed", partition=Key("chain"), sort=Key("contract"))
 """One item per chain and contract that the indexer follows. One with `next_block` is not there yet: it is
 read from that block on. Written by the indexer, with the checkpoint."""
 
+<<<<<<< HEAD
 METADATA = Bucket("metadata")
 """`{chain_id}/{contract}/{token_id}.json`: the exact bytes whose SHA-256 is the voucher's metadataDigest.
 
 `{chain_id}/{contract}/packs/{sha256}` has those of many tokens, one after another (`mintline.packs`)."""
+=======
+UPLOADS = Table("uploads", partition=Key("upload_id"), ttl="expires")
+"""One item per upload of a file that metadata is to name. It has `expires` (Unix seconds) until it is
+complete: once the bytes are in the media bucket. Written by the api."""
+
+METADATA = Bucket("metadata", serves="json")
+"""`{chain_id}/{contract}/{token_id}.json`: the exact bytes whose SHA-256 is the voucher's metadataDigest."""
+>>>>>>> be56dec (api: take in files and serve them by their SHA-256)
+
+UPLOAD_BUCKET = Bucket("uploads", expires_days=2, takes_uploads=True)
+"""`{upload_id}`: what a caller has put by a presigned URL, until the api has checked it."""
+
+MEDIA = Bucket("media", serves="media")
+"""`media/{sha256}`, in hex: an image, a video or a model, checked by the api and never changed."""
 
 WALLET_KEY = KmsKey("wallets")
 """Wraps every key in custody; only the enclave may use it to decrypt."""
@@ -277,6 +300,7 @@ TABLES = (
     BLOCKS,
     CHECKPOINTS,
     FOLLOWED,
+    UPLOADS,
 )
 REPLACED_INDEXES: dict[Table, tuple[Index, ...]] = {
     MINTS: (Index("by_block", partition=Key("block_number", "N"), keys_only=True),)
@@ -285,5 +309,5 @@ REPLACED_INDEXES: dict[Table, tuple[Index, ...]] = {
 a time, so an upgrade keeps these at first."""
 TOKENS_BY_COLLECTION = Table("tokens", partition=Key("collection_id"), sort=Key("token_key"))
 """The first generation of the tokens' table, which `mintline_ops.migrations` reads; nothing makes it."""
-BUCKETS = (METADATA,)
+BUCKETS = (METADATA, UPLOAD_BUCKET, MEDIA)
 KMS_KEYS = (WALLET_KEY, INTAKE_KEY)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mintline.errors import Retryable
-from mintline_api.features.metadata.models import Metadata
 from mintline_api.features.mints.models import MintRequest
 from mintline_api.features.operations.use_cases import Accepted
 from mintline_api.features.transfers.models import BurnRequest, TransferRequest
+from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.http.problems import RequestRefused
 from mintline_harness.simulation.mining import TURNING
 from mintline_harness.simulation.process import Faults, Process
@@ -63,7 +63,7 @@ class Clients:
         request = MintRequest(
             to=to,
             custody="sponsored" if sponsored else None,
-            metadata=Metadata(name=name, image="https://example.com/a.png"),
+            metadata=MetadataRequest(name=name, image="https://example.com/a.png"),
         )
         accepted = await self.ask(lambda api: api.mint(request, sub=user, key=name))
         if accepted is None:

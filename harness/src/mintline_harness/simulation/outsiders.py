@@ -25,8 +25,8 @@ from mintline.refusals import RefusalCode
 from mintline.resources import BROADCAST
 from mintline.states import TERMINAL, MintStatus
 from mintline.vouchers import calldata
-from mintline_api.features.metadata.models import Metadata
 from mintline_api.features.mints.models import MintRequest
+from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.http.problems import RequestRefused
 from mintline_harness.simulation.chain import Sent, SimulatedChain
 from mintline_harness.simulation.contract import BATCH_GAS, LINE_GAS, REDEEM_GAS, redemption
@@ -71,7 +71,7 @@ class Outsiders:
     async def mint(self, user: str, number: int, at: float) -> None:
         """Ask for a voucher, and do one of all the things with it."""
         await asyncio.sleep(at)
-        metadata = Metadata(name=f"own mint {number}", image="https://example.com/a.png")
+        metadata = MetadataRequest(name=f"own mint {number}", image="https://example.com/a.png")
         request = MintRequest(custody="self", metadata=metadata)
         answer = await self.ask(lambda api: api.mint(request, sub=user, key=f"own-{number}"))
         if answer is None:

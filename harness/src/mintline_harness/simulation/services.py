@@ -44,6 +44,7 @@ from mintline_api.features.transfers.use_cases import (
     get_burn,
     get_transfer,
 )
+from mintline_api.features.uploads.use_cases import Uploads
 from mintline_api.features.users.emails import Emails
 from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets.use_cases import WalletDirectory
@@ -73,6 +74,7 @@ from mintline_harness.simulation.tables import (
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics as IndexerMetrics
 from mintline_signer.host.service import handle as sign_message
+from mintline_testkit.api.uploads import MemoryFiles, MemoryUploads
 from mintline_testkit.builder.tables import MemoryCollections, MemoryOperations
 
 BUILDER_CONCURRENCY = 128
@@ -126,6 +128,14 @@ class Api:
                 wallets=self._wallets,
             ),
             gate=MintGate(registry=self._collections, chain=None, clock=process.clock),
+            uploads=Uploads(
+                uploads=MemoryUploads(),
+                files=MemoryFiles(),
+                media_url="https://example.com/media",
+                most=0,
+                entropy=environment.rng.randbytes,
+                now=process.milliseconds,
+            ),
             operations=self._mints,
             outbox=self._outbox,
             entropy=environment.rng.randbytes,

@@ -54,6 +54,9 @@ from mintline_api.features.transfers import routes as transfers
 from mintline_api.features.transfers.checks import TokenChecks
 from mintline_api.features.transfers.context import TRANSFERS, TransfersContext
 from mintline_api.features.transfers.ports import TokenOperationReader
+from mintline_api.features.uploads import routes as uploads
+from mintline_api.features.uploads.serving import MediaFiles
+from mintline_api.features.uploads.use_cases import Uploads
 from mintline_api.features.users import routes as users
 from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets import routes as wallets
@@ -91,6 +94,7 @@ GROUPS = (
     users.operations,
     links.operations,
     tokens.operations,
+    uploads.operations,
     metadata.operations,
     clients.operations,
     system.operations,
@@ -129,6 +133,8 @@ class Api:
     revocations: Revocations
     index: Index
     mint_receipts: MintReceipts
+    uploads: Uploads
+    media: MediaFiles
     collections: CollectionRegistry
     managed_collections: ManagedCollections
     collection_metadata: CollectionMetadataStore
@@ -153,6 +159,7 @@ class Api:
             token_ids=self.token_ids,
             recipients=Recipients(users=self.users, wallets=self.wallets),
             gate=self.mint_gate,
+            uploads=self.uploads,
             operations=self.mints,
             outbox=self.outbox,
             entropy=self.entropy,
@@ -262,6 +269,8 @@ def _provide(app: web.Application, api: Api) -> None:
         mints=api.mints,
     )
     app[tokens.RECEIPTS] = api.mint_receipts
+    app[uploads.UPLOADS] = api.uploads
+    app[uploads.MEDIA] = api.media
     app[metadata.METADATA] = MetadataReads(
         chain_id=settings.chain_id,
         collections=api.collections,

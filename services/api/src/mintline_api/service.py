@@ -55,6 +55,9 @@ from mintline_api.features.system.readiness import Readiness
 from mintline_api.features.tokens.receipts import MintReceipts
 from mintline_api.features.tokens.store import DynamoIndex
 from mintline_api.features.transfers.store import DynamoTokenOperations
+from mintline_api.features.uploads.serving import MediaFiles
+from mintline_api.features.uploads.store import DynamoUploads, S3Files
+from mintline_api.features.uploads.use_cases import Uploads
 from mintline_api.features.users.emails import Emails
 from mintline_api.features.users.store import CognitoUsers
 from mintline_api.features.users.use_cases import UserDirectory
@@ -88,6 +91,7 @@ class _World:
     dynamo: Dynamo
     queues: Queues
     s3: S3Client
+    upload_signer: S3Client
     kms: KMSClient
     key_stores: KeyStores
     keys: KeySet
@@ -177,6 +181,9 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
         dynamo=dynamo,
         queues=queues,
         s3=await open_client(stack, "s3", settings, calls=calls),
+        upload_signer=await open_client(
+            stack, "s3", settings, calls=calls, endpoint_url=settings.upload_endpoint_url
+        ),
         kms=kms,
         key_stores=await open_key_stores(stack, settings, dynamo, calls=calls),
         keys=keys,
@@ -206,6 +213,7 @@ def _assemble(
         world.intake,
         now=time.time,
     )
+    files = S3Files(world.s3, signer=world.upload_signer, prefix=settings.resource_prefix)
     return Api(
         settings=settings,
         access_tokens=AccessTokens(
@@ -277,6 +285,15 @@ def _assemble(
         revocations=revocations,
         index=index,
         mint_receipts=MintReceipts(world.blocks, clock=time.monotonic),
+        uploads=Uploads(
+            uploads=DynamoUploads(world.dynamo, set_aside=metrics.set_aside),
+            files=files,
+            media_url=settings.media_address(),
+            most=settings.upload_bytes,
+            entropy=os.urandom,
+            now=unix_ms,
+        ),
+        media=MediaFiles(files, clock=time.monotonic),
         token_ids=world.token_ids,
         collections=registry,
         managed_collections=DynamoCollections(

@@ -86,6 +86,13 @@ class Settings(ChainSettings):
     """ARNs of the KMS keys that may wrap new wallets' keys: what another one wrapped is refused."""
     cursor_secret: SecretStr = Field(min_length=32)
     """Seals the cursors of lists; the same in every copy of the api."""
+    upload_bytes: int = Field(default=50 * 1024 * 1024, ge=1, le=100 * 1024 * 1024)
+    """Bytes of the largest file that may be uploaded."""
+    upload_endpoint_url: str | None = None
+    """Where callers reach S3 to put files; None means the endpoint of the other AWS services."""
+    media_url: str | None = Field(default=None, pattern=r"^https?://[^?#\s]+$")
+    """What the public addresses of uploaded files begin with, permanently: `{media_url}/{sha256}`. None means
+    `{public_url}/media`, which this API serves."""
     email_secret: SecretStr = Field(min_length=32)
     """Names the users that are made for e-mail addresses; the same in every copy of the api, permanently."""
     email_verified: bool = True
@@ -130,6 +137,10 @@ class Settings(ChainSettings):
     def user_pool_id(self) -> str:
         """Return the user pool's id, with which its issuer ends."""
         return self.cognito_issuer.rpartition("/")[2]
+
+    def media_address(self) -> str:
+        """Return what the public addresses of uploaded files begin with."""
+        return (self.media_url or f"{self.public_url}/media").rstrip("/")
 
     def jwks_url(self) -> str:
         """Return where the user pool publishes its signing keys."""

@@ -21,10 +21,17 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
     from types_aiobotocore_kms import KMSClient
     from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_s3.type_defs import CORSRuleTypeDef
     from types_aiobotocore_sqs import SQSClient
 
 ACTIVE_POLLS = 120
 POLL_SECONDS = 0.5
+_UPLOADS_FROM_BROWSERS: CORSRuleTypeDef = {
+    "AllowedMethods": ["PUT"],
+    "AllowedOrigins": ["*"],
+    "AllowedHeaders": ["*"],
+    "MaxAgeSeconds": 3600,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +267,23 @@ async def _bucket(s3: S3Client, bucket: Bucket, prefix: str) -> str:
         },
     )
     await s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    if bucket.takes_uploads:
+        await s3.put_bucket_cors(Bucket=name, CORSConfiguration={"CORSRules": [_UPLOADS_FROM_BROWSERS]})
+    if bucket.expires_days is not None:
+        await s3.put_bucket_lifecycle_configuration(
+            Bucket=name,
+            LifecycleConfiguration={
+                "Rules": [
+                    {
+                        "ID": "expire",
+                        "Status": "Enabled",
+                        "Filter": {"Prefix": ""},
+                        "Expiration": {"Days": bucket.expires_days},
+                        "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+                    }
+                ]
+            },
+        )
     return name
 
 

@@ -35,6 +35,8 @@ from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.system.readiness import Readiness
 from mintline_api.features.tokens.receipts import MintReceipts, WholeBlocks
+from mintline_api.features.uploads.serving import MediaFiles
+from mintline_api.features.uploads.use_cases import Uploads
 from mintline_api.features.users.emails import Emails
 from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets.use_cases import WalletDirectory
@@ -50,6 +52,7 @@ from mintline_testkit.api.collections import MemoryCollections
 from mintline_testkit.api.index import MemoryIndex, MemoryMetadata
 from mintline_testkit.api.lines import MemoryLines
 from mintline_testkit.api.operations import MemoryMints, MemoryOutbox, MemoryTokenIds
+from mintline_testkit.api.uploads import MemoryFiles, MemoryUploads
 from mintline_testkit.api.users import (
     MemoryClientRecords,
     MemoryGas,
@@ -116,6 +119,8 @@ class Harness:
     keys: MemoryKeys = field(default_factory=lambda: MemoryKeys(chain_id=CHAIN_ID))
     blocks: WholeBlocks | None = None
     """Where receipts of mints get their blocks."""
+    uploads: MemoryUploads = field(default_factory=MemoryUploads)
+    files: MemoryFiles = field(default_factory=MemoryFiles)
     index: MemoryIndex = field(default_factory=MemoryIndex)
     metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
     line: MemoryOutbox = field(default_factory=MemoryOutbox)
@@ -211,6 +216,15 @@ class Harness:
             client_budgets=budgets,
             revocations=revocations,
             index=self.index,
+            uploads=Uploads(
+                uploads=self.uploads,
+                files=self.files,
+                media_url=settings.media_address(),
+                most=settings.upload_bytes,
+                entropy=random.Random(f"uploads {self.seed}").randbytes,
+                now=self.milliseconds,
+            ),
+            media=MediaFiles(self.files, clock=self.clock),
             mint_receipts=MintReceipts(self.blocks, clock=self.clock),
             collections=registry,
             managed_collections=MemoryCollections(self.index, self.mints),

@@ -30,8 +30,9 @@ from mintline_api.features.mints.models import (
 )
 from mintline_api.features.mints.self_custody_models import UnsignedTransaction
 from mintline_api.features.operations.models import AttemptView, ProblemView
+from mintline_api.features.uploads.models import MetadataRequest
 
-MINT_REQUEST = MintRequest(metadata=METADATA)
+MINT_REQUEST = MintRequest(metadata=MetadataRequest(**METADATA.model_dump()))
 MINT_REQUEST_JSON = MINT_REQUEST.model_dump(mode="json", exclude_none=True)
 
 ACCEPTED = MintView(

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from mintline.fields import Address, Bytes32, HexBytes, TokenId
 from mintline.records import Mint
 from mintline.states import MintStatus
-from mintline_api.features.metadata.models import Metadata, metadata_url
+from mintline_api.features.metadata.models import metadata_url
 from mintline_api.features.mints.self_custody_models import (
     SelfCustodyView,
     UnsignedTransaction,
@@ -24,6 +24,7 @@ from mintline_api.features.operations.models import (
     problem_view,
     waiting_view,
 )
+from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.features.users.models import EmailText, Sub
 from mintline_api.http.models import Input, PageQuery, TextLine, Time, View, rfc3339, rfc3339_or_none
 
@@ -86,7 +87,7 @@ class MintRequest(Input):
     tags: Annotated[list[Tag], Field(max_length=10), AfterValidator(each_once)] | None = Field(
         default=None, description="Up to 10 words by which you find the mint again, each once."
     )
-    metadata: Metadata
+    metadata: MetadataRequest
 
     @property
     def destination(self) -> str | None:

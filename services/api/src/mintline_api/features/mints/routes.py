@@ -62,6 +62,7 @@ from mintline_api.features.operations.problems import KEY_REUSED, NOT_CANCELLABL
 from mintline_api.features.operations.requests import accepted_headers, nudges_of, read_submission
 from mintline_api.features.operations.waiting import has_heard_of, moved_from, rests, wait_for, wished
 from mintline_api.features.pages import read_page
+from mintline_api.features.uploads.problems import UPLOAD_NOT_USABLE
 from mintline_api.features.users.problems import CLIENTS_ONLY, INVALID_EMAIL
 from mintline_api.features.wallets.problems import WALLET_DELETED, WALLET_REASSIGNED
 from mintline_api.http.context import DEADLINE, GATE, HTTP, METRICS
@@ -90,7 +91,8 @@ operations = Operations(
     description="Accepts a mint and answers at once; the token is on chain a few seconds later. Follow it at "
     "`Location` until its status is `finalized`, `rejected` or `reverted`.\n\n"
     "The metadata is stored as canonical JSON (sorted keys, no spaces, UTF-8); its SHA-256 is in the mint's "
-    "event on chain, so anyone can check that what `metadata_url` serves is what was minted.\n\n"
+    "event on chain, so anyone can check that what `metadata_url` serves is what was minted. A file of yours "
+    "is named by `upload:ID` in `image` or `animation_url` once its upload is complete.\n\n"
     "With an `Idempotency-Key`, the same key and body give the same mint back, as it is now; the same key "
     "with another body is refused (422). Without one, every request is another mint.\n\n"
     "With `custody: self` the token goes to a wallet that you have linked, which sends the transaction and "
@@ -133,6 +135,7 @@ operations = Operations(
         WALLET_NOT_LINKED,
         WALLET_DELETED,
         WALLET_REASSIGNED,
+        UPLOAD_NOT_USABLE,
         TOKEN_TOO_LONG,
         GAS_BUDGET_REACHED,
         CLIENT_BUDGET_REACHED,

@@ -27,6 +27,7 @@ from mintline_api.features.operations.ports import ExternalIdTaken, Outbox
 from mintline_api.features.operations.problems import NOT_CANCELLABLE
 from mintline_api.features.operations.use_cases import TRIES, Accepted, Intake, Submission
 from mintline_api.features.pages import PageRequest
+from mintline_api.features.uploads.use_cases import Uploads, resolved
 from mintline_api.http.problems import Fault, RequestRefused
 
 log = structlog.get_logger()
@@ -51,6 +52,7 @@ class MintIntake(Intake):
     token_ids: TokenIds
     recipients: Recipients
     gate: MintGate
+    uploads: Uploads
 
 
 async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake) -> Accepted[Mint]:
@@ -62,8 +64,8 @@ async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake
     back if the request made no mint, and not if that is unknown.
     A relayer pays for a sponsored one, and a client's always is.
     Raises RequestRefused for an unknown contract or one that sponsors none, for a recipient that is none, for
-    a wallet that is being deleted or is not linked, when the key named another body, or when another mint of
-    the caller's has the external id.
+    an upload that cannot be used, for a wallet that is being deleted or is not linked, when the key named
+    another body, or when another mint of the caller's has the external id.
     """
     submission, find_recipient = intake.recipients.read(submission)
     request, sub = submission.request, submission.sub
@@ -72,6 +74,8 @@ async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake
     try:
         collection = await intake.gate.pass_(contract, client_id=submission.client_id, now=submission.now)
         sponsored = _is_sponsored(submission, collection)
+        collection = await intake.collections.known(contract)
+        content = await resolved(request.metadata, asked_by=sub, uploads=intake.uploads)
         if not sponsored:
             wallet, to = await _wallets_of(request, sub=sub, intake=intake)
             permit = await intake.permit(sub, paying=wallet)
@@ -94,7 +98,7 @@ async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake
         if (replayed := await intake.made_before(Mint, mint_id, submission)) is None:
             raise
         return replayed
-    metadata = canonical_json(request.metadata.model_dump(mode="json", exclude_none=True))
+    metadata = canonical_json(content.model_dump(mode="json", exclude_none=True))
     token_id = await intake.token_ids.take(contract)
     custody: Literal["custodial", "self", "sponsored"] = "custodial" if wallet else "self"
     try:

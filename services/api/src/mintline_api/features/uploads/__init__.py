@@ -1,0 +1,1 @@
+"""Files that metadata names: taken in, checked, and served to everyone."""
