@@ -22,7 +22,7 @@ WRITES = {
     "api": {
         *("wallets", "wrapped-keys", "links", "challenges", "rates"),
         *("revocations", "mints", "authorizations", "transactions", "collections", "clients"),
-        *("external-ids", "requests", "packs"),
+        *("external-ids", "requests", "packs", "uploads"),
     },
     "builder": {"mints", "external-ids", "accounts", "transactions"},
     "signer": set(),
@@ -34,7 +34,7 @@ READS = {
     "api": {
         *("wallets", "links", "mints", "transactions", "accounts", "collections"),
         *("checkpoints", "tokens-2", "transfers", "revocations", "clients", "rates"),
-        *("external-ids", "authorizations", "requests", "packs"),
+        *("external-ids", "authorizations", "requests", "packs", "uploads"),
     },
     "builder": {"mints", "authorizations", "accounts", "transactions"},
     "signer": {"wrapped-keys", "revocations", "authorizations"},
@@ -70,6 +70,12 @@ OTHER = {
         ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-metadata/1/0x{'?' * 40}/contract-*.json"),
         ("s3:ListBucket", f"arn:aws:s3:::{PREFIX}-metadata"),
         ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-metadata/1/0x{'?' * 40}/packs/*"),
+        ("s3:GetObject", f"arn:aws:s3:::{PREFIX}-uploads/*"),
+        ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-uploads/*"),
+        ("s3:GetObject", f"arn:aws:s3:::{PREFIX}-media/media/*"),
+        ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-media/media/*"),
+        ("s3:ListBucket", f"arn:aws:s3:::{PREFIX}-uploads"),
+        ("s3:ListBucket", f"arn:aws:s3:::{PREFIX}-media"),
         (
             "secretsmanager:CreateSecret",
             f"arn:aws:secretsmanager:us-east-1:111122223333:secret:{PREFIX}/wallets/*",

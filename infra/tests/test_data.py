@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from mintline.resources import METADATA, QUEUES, REPLACED_INDEXES, TABLES, TOKENS, TOKENS_BY_COLLECTION
+from mintline.resources import (
+    MEDIA,
+    METADATA,
+    QUEUES,
+    REPLACED_INDEXES,
+    TABLES,
+    TOKENS,
+    TOKENS_BY_COLLECTION,
+    UPLOAD_BUCKET,
+    Bucket,
+)
 from mintline_infra.deployment import Deployment
 from synthesis import Templates, properties, resources, synthesized
 
@@ -109,41 +119,84 @@ def test_tables__when_synthesized__then_they_are_on_demand_recoverable_and_undel
         assert found.get("TimeToLiveSpecification", {}).get("AttributeName") == table.ttl
 
 
-def test_metadata__when_read_by_the_public__then_only_through_cloudfront(templates: Templates) -> None:
+@pytest.mark.parametrize("published", [METADATA, MEDIA])
+def test_objects__when_read_by_the_public__then_only_through_cloudfront(
+    templates: Templates, published: Bucket
+) -> None:
     template = templates["data"]
-    name = METADATA.bucket_name(PREFIX)
-    ((logical, bucket),) = (
-        (logical, made["Properties"])
-        for logical, made in resources(template, "AWS::S3::Bucket").items()
-        if made["Properties"].get("BucketName") == name
-    )
+    logical, bucket = bucket_of(template, published)
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
 
+    (allowed,) = (statement for statement in policy_of(template, logical) if statement["Effect"] == "Allow")
+    assert allowed["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    assert allowed["Action"] == "s3:GetObject"
+    assert "AWS:SourceArn" in allowed["Condition"]["StringEquals"]
+    assert len(resources(template, "AWS::CloudFront::OriginAccessControl")) == 2
+
+
+def test_uploads__when_they_are_put__then_nobody_reads_them_and_they_expire(templates: Templates) -> None:
+    template = templates["data"]
+    logical, bucket = bucket_of(template, UPLOAD_BUCKET)
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert [statement["Effect"] for statement in policy_of(template, logical)] == ["Deny"]
+    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    assert (rule["ExpirationInDays"], rule["NoncurrentVersionExpiration"]) == (2, {"NoncurrentDays": 1})
+    (cors,) = bucket["CorsConfiguration"]["CorsRules"]
+    assert (cors["AllowedMethods"], cors["AllowedOrigins"]) == (["PUT"], ["*"])
+
+
+def bucket_of(template: dict[str, Any], bucket: Bucket) -> tuple[str, dict[str, Any]]:
+    """Return a bucket's logical id with its properties."""
+    (found,) = (
+        (logical, made["Properties"])
+        for logical, made in resources(template, "AWS::S3::Bucket").items()
+        if made["Properties"].get("BucketName") == bucket.bucket_name(PREFIX)
+    )
+    return found
+
+
+def policy_of(template: dict[str, Any], logical: str) -> list[dict[str, Any]]:
+    """Return the statements of a bucket's policy."""
     (policy,) = (
         made["PolicyDocument"]["Statement"]
         for made in properties(template, "AWS::S3::BucketPolicy")
         if made["Bucket"] == {"Ref": logical}
     )
-    (allowed,) = (statement for statement in policy if statement["Effect"] == "Allow")
-    assert allowed["Principal"] == {"Service": "cloudfront.amazonaws.com"}
-    assert allowed["Action"] == "s3:GetObject"
-    assert "AWS:SourceArn" in allowed["Condition"]["StringEquals"]
-    assert len(resources(template, "AWS::CloudFront::OriginAccessControl")) == 1
+    return list(policy)
 
 
-def test_metadata__when_cloudfront_serves_it__then_as_json_that_no_browser_sniffs_whatever_was_stored(
-    templates: Templates,
+@pytest.mark.parametrize(
+    ("published", "kind", "header"),
+    [
+        (METADATA, "json", {"Header": "Content-Type", "Override": True, "Value": "application/json"}),
+        (
+            MEDIA,
+            "media",
+            {"Header": "Cache-Control", "Override": True, "Value": "public, max-age=31536000, immutable"},
+        ),
+    ],
+)
+def test_objects__when_cloudfront_serves_them__then_no_browser_sniffs_or_runs_anything(
+    templates: Templates, published: Bucket, kind: str, header: dict[str, Any]
 ) -> None:
     template = templates["data"]
-    ((policy, made),) = resources(template, "AWS::CloudFront::ResponseHeadersPolicy").items()
-    config = made["Properties"]["ResponseHeadersPolicyConfig"]
-    (distribution,) = properties(template, "AWS::CloudFront::Distribution")
+    name = f"{published.bucket_name(PREFIX)}-{kind}"
+    ((policy, config),) = (
+        (logical, made["Properties"]["ResponseHeadersPolicyConfig"])
+        for logical, made in resources(template, "AWS::CloudFront::ResponseHeadersPolicy").items()
+        if made["Properties"]["ResponseHeadersPolicyConfig"]["Name"] == name
+    )
+    (distribution,) = (
+        made
+        for made in properties(template, "AWS::CloudFront::Distribution")
+        if made["DistributionConfig"]["Comment"] == f"Mintline: public reads of {published.name}."
+    )
 
-    assert config["CustomHeadersConfig"]["Items"] == [
-        {"Header": "Content-Type", "Override": True, "Value": "application/json"}
-    ]
-    assert config["SecurityHeadersConfig"]["ContentTypeOptions"] == {"Override": True}
+    assert config["CustomHeadersConfig"]["Items"] == [header]
+    security = config["SecurityHeadersConfig"]
+    assert security["ContentTypeOptions"] == {"Override": True}
+    assert "sandbox" in security["ContentSecurityPolicy"]["ContentSecurityPolicy"]
     assert config["CorsConfig"]["AccessControlAllowOrigins"] == {"Items": ["*"]}
     behaviors = distribution["DistributionConfig"]
     # By every path: there is no other behavior, and this one has the policy.

@@ -63,6 +63,8 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
         "cognito_jwks_url": "follows from the issuer",
         "other_issuers": "the user pool issues the tokens of a deployment",
         "kms_endpoint_url": "for an emulator; AWS has its own endpoint",
+        "upload_endpoint_url": "for an emulator; callers reach S3 as the api does",
+        "upload_bytes": "what a task reads from S3 within a request",
         "email_verified": "only a verified address is a sign-in name in the pool of the identity stack",
         "email_case_sensitive": "that pool's sign-in names are",
     },

@@ -63,7 +63,7 @@ def token(
 def mint(
     *,
     name: Annotated[str, typer.Option(help="The token's name.")],
-    image: Annotated[str, typer.Option(help="An http(s), ipfs, ar or data URL.")],
+    image: Annotated[str, typer.Option(help="An http(s), ipfs, ar or data URL, or upload:ID.")],
     description: Annotated[str | None, typer.Option(help="What it is.")] = None,
     attribute: Annotated[list[str] | None, typer.Option(help="A trait, as TRAIT=VALUE; repeatable.")] = None,
     to: Annotated[str | None, typer.Option(help="Who receives it; your own wallet by default.")] = None,

@@ -22,8 +22,8 @@ class Api:
         """Return a resource's JSON; raises Rejected or Unavailable with the problem's own words."""
         return await self._call("GET", path)
 
-    async def post(self, path: str, body: Mapping[str, Any], *, idempotency_key: str) -> Any:
-        """Post JSON and return the answer's; raises as `get` does."""
+    async def post(self, path: str, body: Mapping[str, Any] | None, *, idempotency_key: str) -> Any:
+        """Post JSON, or nothing, and return the answer's; raises as `get` does."""
         return await self._call("POST", path, json=body, headers={"Idempotency-Key": idempotency_key})
 
     async def get_bytes(self, path: str) -> bytes:

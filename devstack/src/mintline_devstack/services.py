@@ -221,6 +221,12 @@ def common_settings(environment: Environment, name: str) -> dict[str, str]:
     }
 
 
+def upload_endpoint() -> dict[str, str]:
+    """Return the setting that says where callers reach S3, if the api itself reaches it elsewhere."""
+    named = os.environ.get("MINTLINE_UPLOAD_ENDPOINT_URL")
+    return {"MINTLINE_UPLOAD_ENDPOINT_URL": named} if named else {}
+
+
 def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
     """Return the settings that are particular to each service."""
     ports, known = environment.ports, environment.known
@@ -248,6 +254,7 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
             "MINTLINE_CURSOR_SECRET": known.cursor_secret.get_secret_value(),
             "MINTLINE_EMAIL_SECRET": known.email_secret.get_secret_value(),
             "MINTLINE_WALLET_STORE": wallet_store(),
+            **upload_endpoint(),
             # One user of a bench or a test may be as busy as many.
             "MINTLINE_USER_RATE": "60000",
         },

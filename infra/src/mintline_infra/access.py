@@ -26,6 +26,7 @@ from mintline.resources import (
     EXTERNAL_IDS,
     FOLLOWED,
     LINKS,
+    MEDIA,
     METADATA,
     MINTS,
     PACKS,
@@ -37,6 +38,8 @@ from mintline.resources import (
     TOKENS,
     TRANSACTIONS,
     TRANSFERS,
+    UPLOAD_BUCKET,
+    UPLOADS,
     WALLETS,
     WRAPPED_KEYS,
     Table,
@@ -83,6 +86,8 @@ class Permissions:
     """Whether it stores packs of tokens' metadata: each once, and nothing else."""
     describes_collections: bool = False
     """Whether it stores collections' own metadata: each version once, and no token's."""
+    takes_uploads: bool = False
+    """Whether it signs URLs for uploads, reads what was put, and serves it as media."""
     lists_objects: bool = False
     """Without it S3 answers 403, not 404, for an object that does not exist."""
     wallet_secrets: tuple[str, ...] = ()
@@ -115,11 +120,13 @@ PERMISSIONS: Mapping[str, Permissions] = {
             CHECKPOINTS: GET,
             TOKENS: GET + QUERY,
             TRANSFERS: QUERY,
+            UPLOADS: GET + PRUNE + UPDATE,
         },
         reads_objects=True,
         packs=True,
         describes_collections=True,
         lists_objects=True,
+        takes_uploads=True,
         wallet_secrets=("CreateSecret",),
         asks_chain=True,
     ),
@@ -399,6 +406,14 @@ def statements(permissions: Permissions, deployment: Deployment) -> list[iam.Pol
         found += describing(bucket, deployment.chain.chain_id)
     if permissions.lists_objects:
         allow("MetadataMissing", "s3", ("ListBucket",), bucket)
+    if permissions.takes_uploads:
+        uploads, media = (
+            f"arn:aws:s3:::{made.bucket_name(deployment.prefix)}" for made in (UPLOAD_BUCKET, MEDIA)
+        )
+        # What a presigned URL may do, its signer must be allowed to.
+        allow("Uploads", "s3", ("GetObject", "PutObject"), f"{uploads}/*")
+        allow("Media", "s3", ("GetObject", "PutObject"), f"{media}/media/*")
+        allow("MediaMissing", "s3", ("ListBucket",), uploads, media)
     secrets = f"arn:aws:secretsmanager:{region_account}:secret:{deployment.prefix}"
     if permissions.wallet_secrets:
         allow("WalletSecrets", "secretsmanager", permissions.wallet_secrets, f"{secrets}/wallets/*")

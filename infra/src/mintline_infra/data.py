@@ -50,6 +50,19 @@ _TYPES = {
 }
 
 
+_UPLOADS_FROM_BROWSERS = s3.CorsRule(
+    allowed_methods=[s3.HttpMethods.PUT], allowed_origins=["*"], allowed_headers=["*"], max_age=3600
+)
+"""A presigned URL is the permission; browsers of any site may use the one they were given."""
+_EVERY_ORIGIN = cloudfront.ResponseHeadersCorsBehavior(
+    access_control_allow_credentials=False,
+    access_control_allow_headers=["*"],
+    access_control_allow_methods=["GET", "HEAD"],
+    access_control_allow_origins=["*"],
+    origin_override=True,
+)
+
+
 class DataStack(cdk.Stack):
     """Queues, tables, buckets, keys and secrets."""
 
@@ -65,7 +78,10 @@ class DataStack(cdk.Stack):
         self.wallet_keys = self._wallet_keys(deployment)
         self.intake_key = self._intake_key(deployment)
         self.logs = self._log_bucket()
-        self.distributions = {bucket: self._published(bucket) for bucket in BUCKETS}
+        self.buckets = {bucket: self._bucket(bucket) for bucket in BUCKETS}
+        self.distributions = {
+            bucket: self._published(bucket, made) for bucket, made in self.buckets.items() if bucket.serves
+        }
         self.rpc_urls = self._secret(
             RPC_URLS, "JSON list of the chain's JSON-RPC endpoints, in order of preference."
         )
@@ -217,9 +233,10 @@ class DataStack(cdk.Stack):
             removal_policy=RETAIN,
         )
 
-    def _published(self, bucket: Bucket) -> cloudfront.Distribution:
-        """Make a private, versioned bucket that only CloudFront reads for the public."""
-        made = s3.Bucket(
+    def _bucket(self, bucket: Bucket) -> s3.Bucket:
+        """Make a private, versioned bucket."""
+        days = bucket.expires_days
+        return s3.Bucket(
             self,
             f"bucket-{bucket.name}",
             bucket_name=bucket.bucket_name(self._prefix),
@@ -229,8 +246,23 @@ class DataStack(cdk.Stack):
             versioned=True,
             server_access_logs_bucket=self.logs,
             server_access_logs_prefix=f"{bucket.name}/",
+            cors=[_UPLOADS_FROM_BROWSERS] if bucket.takes_uploads else None,
+            lifecycle_rules=None
+            if days is None
+            else [
+                s3.LifecycleRule(
+                    id="expire",
+                    expiration=cdk.Duration.days(days),
+                    noncurrent_version_expiration=cdk.Duration.days(1),
+                    abort_incomplete_multipart_upload_after=cdk.Duration.days(1),
+                )
+            ],
             removal_policy=RETAIN,
         )
+
+    def _published(self, bucket: Bucket, made: s3.Bucket) -> cloudfront.Distribution:
+        """Let only CloudFront read a bucket for the public."""
+        headers = self._json_alone(bucket) if bucket.serves == "json" else self._media_alone(bucket)
         distribution = cloudfront.Distribution(
             self,
             f"public-{bucket.name}",
@@ -238,7 +270,7 @@ class DataStack(cdk.Stack):
             default_behavior=cloudfront.BehaviorOptions(
                 origin=origins.S3BucketOrigin.with_origin_access_control(made),
                 viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
-                response_headers_policy=self._json_alone(bucket),
+                response_headers_policy=headers,
             ),
             minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
             log_bucket=self.logs,
@@ -266,19 +298,28 @@ class DataStack(cdk.Stack):
                     )
                 ]
             ),
-            security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
-                content_type_options=cloudfront.ResponseHeadersContentTypeOptions(override=True),
-                content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
-                    content_security_policy="default-src 'none'; sandbox", override=True
-                ),
+            security_headers_behavior=_no_scripts("default-src 'none'; sandbox"),
+            cors_behavior=_EVERY_ORIGIN,
+        )
+
+    def _media_alone(self, bucket: Bucket) -> cloudfront.ResponseHeadersPolicy:
+        """Forbid browsers to guess another type than a file was stored with, and to run anything in it."""
+        return cloudfront.ResponseHeadersPolicy(
+            self,
+            f"headers-{bucket.name}",
+            response_headers_policy_name=f"{bucket.bucket_name(self._prefix)}-media",
+            comment=f"Mintline: {bucket.name} is images, videos and models, for every origin.",
+            custom_headers_behavior=cloudfront.ResponseCustomHeadersBehavior(
+                custom_headers=[
+                    cloudfront.ResponseCustomHeader(
+                        header="Cache-Control", value="public, max-age=31536000, immutable", override=True
+                    )
+                ]
             ),
-            cors_behavior=cloudfront.ResponseHeadersCorsBehavior(
-                access_control_allow_credentials=False,
-                access_control_allow_headers=["*"],
-                access_control_allow_methods=["GET", "HEAD"],
-                access_control_allow_origins=["*"],
-                origin_override=True,
+            security_headers_behavior=_no_scripts(
+                "default-src 'none'; img-src 'self'; media-src 'self'; sandbox"
             ),
+            cors_behavior=_EVERY_ORIGIN,
         )
 
     def _secret(
@@ -304,6 +345,15 @@ class DataStack(cdk.Stack):
         return made
 
 
+def _no_scripts(policy: str) -> cloudfront.ResponseSecurityHeadersBehavior:
+    return cloudfront.ResponseSecurityHeadersBehavior(
+        content_type_options=cloudfront.ResponseHeadersContentTypeOptions(override=True),
+        content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
+            content_security_policy=policy, override=True
+        ),
+    )
+
+
 def _restrict(queue: sqs.Queue, statements: list[dict[str, Any]]) -> None:
     for statement in statements:
         queue.add_to_resource_policy(iam.PolicyStatement.from_json(statement))
@@ -316,7 +366,7 @@ def _attribute(key: Key) -> dynamodb.Attribute:
 def _acknowledge_public(distribution: cloudfront.Distribution) -> None:
     acknowledge(
         distribution,
-        CFR1="Token metadata is read by marketplaces everywhere.",
+        CFR1="Token metadata and media are read by marketplaces everywhere.",
         CFR2="It serves public objects by GET alone; there is no application behind.",
         CFR4="CloudFront's own domain name fixes the TLS floor; it rises with one's own certificate.",
     )

@@ -225,6 +225,11 @@ class Deployment(BaseModel):
     public_url: str | None = None
     """Where clients reach the API, if that is not API Gateway's own address."""
 
+    media_url: str | None = Field(default=None, pattern=r"^https?://[^?#\s]+[^/?#\s]$")
+    """What the permanent addresses of uploaded files begin with, if that is not CloudFront's own address with
+    the path `/media`: one's own domain in front of the same bucket. It stands in the metadata of every token
+    that names an upload."""
+
     sign_in_callbacks: tuple[Callback, ...] = Field(
         default=("http://localhost:8400/signed-in",), min_length=1, max_length=100
     )

@@ -14,7 +14,7 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from mintline.resources import BROADCAST, BUILD, Queue
+from mintline.resources import BROADCAST, BUILD, MEDIA, Queue
 from mintline_infra import edge, fargate
 from mintline_infra.data import DataStack
 from mintline_infra.deployment import RECONCILER, Deployment, Minting
@@ -76,6 +76,8 @@ class ApiStack(cdk.Stack):
                     "MINTLINE_API_HOST": "0.0.0.0",  # noqa: S104 - only the balancer is let in
                     "MINTLINE_API_PORT": str(API_PORT),
                     "MINTLINE_PUBLIC_URL": public_url,
+                    "MINTLINE_MEDIA_URL": deployment.media_url
+                    or f"https://{environment.data.distributions[MEDIA].distribution_domain_name}/media",
                     "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
                     "MINTLINE_DEFAULT_COLLECTION": environment.minting.default_collection,
                     **({"MINTLINE_FACTORY": factory.model_dump_json()} if factory else {}),

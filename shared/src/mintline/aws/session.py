@@ -271,6 +271,8 @@ async def open_client(
         parameter_validation=False,
         retries={"mode": "standard", "max_attempts": 4},
         s3={"addressing_style": "path"} if endpoint else None,
+        # Without it, presigned URLs would have S3's old signature, which not all regions take.
+        signature_version="s3v4" if service == "s3" else None,
         user_agent=_USER_AGENT,
     )
     session = get_session()
