@@ -251,19 +251,14 @@ FOLLOWED = Table("followed", partition=Key("chain"), sort=Key("contract"))
 """One item per chain and contract that the indexer follows. One with `next_block` is not there yet: it is
 read from that block on. Written by the indexer, with the checkpoint."""
 
-<<<<<<< HEAD
-METADATA = Bucket("metadata")
-"""`{chain_id}/{contract}/{token_id}.json`: the exact bytes whose SHA-256 is the voucher's metadataDigest.
-
-`{chain_id}/{contract}/packs/{sha256}` has those of many tokens, one after another (`mintline.packs`)."""
-=======
 UPLOADS = Table("uploads", partition=Key("upload_id"), ttl="expires")
 """One item per upload of a file that metadata is to name. It has `expires` (Unix seconds) until it is
 complete: once the bytes are in the media bucket. Written by the api."""
 
 METADATA = Bucket("metadata", serves="json")
-"""`{chain_id}/{contract}/{token_id}.json`: the exact bytes whose SHA-256 is the voucher's metadataDigest."""
->>>>>>> be56dec (api: take in files and serve them by their SHA-256)
+"""`{chain_id}/{contract}/{token_id}.json`: the exact bytes whose SHA-256 is the voucher's metadataDigest.
+
+`{chain_id}/{contract}/packs/{sha256}` has those of many tokens, one after another (`mintline.packs`)."""
 
 UPLOAD_BUCKET = Bucket("uploads", expires_days=2, takes_uploads=True)
 """`{upload_id}`: what a caller has put by a presigned URL, until the api has checked it."""
