@@ -3,25 +3,37 @@
 By itself ministack checks them only together with IAM and every signature (`AUTH=true`). Without them,
 `/oauth2/userInfo` would still know a user who is signed out or disabled, and a client could sign users in by
 flows that it does not list. Nor does it know the second secret of an app client, which Cognito has since
-2026: AddUserPoolClientSecret, ListUserPoolClientSecrets, DeleteUserPoolClientSecret. Runs in the emulator's
-own environment, whose version is pinned by hash.
+2026: AddUserPoolClientSecret, ListUserPoolClientSecrets, DeleteUserPoolClientSecret. Presigned URLs of S3 are
+the one thing whose signature it always checks, by keys that its own IAM made: `MINTLINE_PRINCIPALS` tells it
+the local stack's. Without that file (in containers) it takes their signatures unchecked. Runs in the
+emulator's own environment, whose version is pinned by hash.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
 import time
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from ministack.app import main
-from ministack.services import cognito
+from ministack.services import cognito, s3
 
 # The emulator has no public hooks: what it answers is changed by replacing these functions of its own.
 answer_userinfo = cognito.handle_oauth2_userinfo
 run_idp_handler = cognito._run_idp_handler  # noqa: SLF001
 dispatch_idp = cognito._dispatch_idp  # noqa: SLF001
 authenticate_client = cognito._authenticate_client  # noqa: SLF001
+verify_presigned = s3._verify_presigned_sigv4  # noqa: SLF001
+resolve_credential = s3.resolve_credential
 MOST_SECRETS = 2
+PRINCIPALS = os.environ.get("MINTLINE_PRINCIPALS")
+"""The file with the secrets of the local stack's access keys, by their ids."""
+OWN_KEYS = "LOCAL"
+"""What these ids begin with."""
 
 
 def checked_userinfo(method: str, path: str, headers: dict[str, str], body: bytes, query_params: Any) -> Any:
@@ -117,6 +129,25 @@ def authenticate_by_any_secret(headers: Any, form: Any) -> Any:
     return client_id, secret
 
 
+def resolve_own_credential(access_key_id: str, *more: Any) -> Any:
+    """Return an access key's secret; the local stack's are in a file that is made after this start."""
+    if PRINCIPALS is not None and access_key_id.startswith(OWN_KEYS):
+        known = json.loads(Path(PRINCIPALS).read_text(encoding="utf-8"))
+        if access_key_id in known:
+            return SimpleNamespace(secret_access_key=known[access_key_id]["secret"])
+    return resolve_credential(access_key_id, *more)
+
+
+def verify_own_presigned(method: str, path: str, headers: Any, query_params: Any) -> Any:
+    """Check a presigned URL; one by a key of the local stack passes where the secrets are not known."""
+    credential = s3._qp(query_params, "X-Amz-Credential", "")  # noqa: SLF001
+    if PRINCIPALS is None and credential.startswith(OWN_KEYS):
+        return None
+    return verify_presigned(method, path, headers, query_params)
+
+
+s3.resolve_credential = resolve_own_credential
+s3._verify_presigned_sigv4 = verify_own_presigned  # noqa: SLF001
 cognito.handle_oauth2_userinfo = checked_userinfo
 cognito._dispatch_idp = dispatch_with_secrets  # noqa: SLF001
 cognito._authenticate_client = authenticate_by_any_secret  # noqa: SLF001

@@ -81,6 +81,7 @@ def ministack(state: StateFolder, ports: Ports, http: aiohttp.ClientSession) -> 
             "STATE_DIR": str(state.ministack / "state"),
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(state.ministack / "s3"),
+            "MINTLINE_PRINCIPALS": str(state.kms / "principals.json"),
             "LOG_LEVEL": "WARNING",
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
