@@ -120,7 +120,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
             CHECKPOINTS: GET,
             TOKENS: GET + QUERY,
             TRANSFERS: QUERY,
-            UPLOADS: GET + PRUNE + UPDATE,
+            UPLOADS: GET + INSERT + UPDATE,
         },
         reads_objects=True,
         packs=True,

@@ -2,7 +2,8 @@
 
 ::
 
-    uploads   not_complete ─▶ nothing: another request has completed it
+    uploads   new          ─▶ cannot fail: ids are random
+              not_complete ─▶ nothing: another request has completed it
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class DynamoUploads:
 
     async def create(self, upload: Upload) -> None:
         """Put a new upload on record."""
-        await self._dynamo.write(Put(UPLOADS, to_item(upload)))
+        new = Clause("new", "upload_id", "missing")
+        await self._dynamo.write(Put(UPLOADS, to_item(upload), where=(new,)))
 
     async def get(self, upload_id: str) -> Upload | None:
         """Return an upload as it is now."""
