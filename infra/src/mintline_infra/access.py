@@ -330,6 +330,19 @@ def queue_access(role: str, deployment: Deployment) -> list[iam.PolicyStatement]
     ]
 
 
+def uploading(deployment: Deployment) -> list[iam.PolicyStatement]:
+    """Return what lets a role take uploads: what a presigned URL may do, its signer must be allowed to."""
+    uploads, media = (
+        f"arn:aws:s3:::{bucket.bucket_name(deployment.prefix)}" for bucket in (UPLOAD_BUCKET, MEDIA)
+    )
+    taken = ["s3:GetObject", "s3:PutObject"]
+    return [
+        iam.PolicyStatement(sid="Uploads", actions=taken, resources=[f"{uploads}/*"]),
+        iam.PolicyStatement(sid="Media", actions=taken, resources=[f"{media}/media/*"]),
+        iam.PolicyStatement(sid="MediaMissing", actions=["s3:ListBucket"], resources=[uploads, media]),
+    ]
+
+
 def publishing(bucket: str, chain_id: int) -> list[iam.PolicyStatement]:
     """Return what lets a role store tokens' metadata: each object once, and no collection's own metadata.
 
@@ -407,13 +420,7 @@ def statements(permissions: Permissions, deployment: Deployment) -> list[iam.Pol
     if permissions.lists_objects:
         allow("MetadataMissing", "s3", ("ListBucket",), bucket)
     if permissions.takes_uploads:
-        uploads, media = (
-            f"arn:aws:s3:::{made.bucket_name(deployment.prefix)}" for made in (UPLOAD_BUCKET, MEDIA)
-        )
-        # What a presigned URL may do, its signer must be allowed to.
-        allow("Uploads", "s3", ("GetObject", "PutObject"), f"{uploads}/*")
-        allow("Media", "s3", ("GetObject", "PutObject"), f"{media}/media/*")
-        allow("MediaMissing", "s3", ("ListBucket",), uploads, media)
+        found += uploading(deployment)
     secrets = f"arn:aws:secretsmanager:{region_account}:secret:{deployment.prefix}"
     if permissions.wallet_secrets:
         allow("WalletSecrets", "secretsmanager", permissions.wallet_secrets, f"{secrets}/wallets/*")

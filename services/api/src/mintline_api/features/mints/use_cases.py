@@ -74,7 +74,6 @@ async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake
     try:
         collection = await intake.gate.pass_(contract, client_id=submission.client_id, now=submission.now)
         sponsored = _is_sponsored(submission, collection)
-        collection = await intake.collections.known(contract)
         content = await resolved(request.metadata, asked_by=sub, uploads=intake.uploads)
         if not sponsored:
             wallet, to = await _wallets_of(request, sub=sub, intake=intake)
