@@ -408,22 +408,32 @@ def statements(permissions: Permissions, deployment: Deployment) -> list[iam.Pol
         arn = f"arn:aws:dynamodb:{region_account}:table/{table.table_name(deployment.prefix)}"
         indexes = (f"{arn}/index/{index.name}" for index in table.indexes if "Query" in actions)
         allow(f"Table{table.name.title().replace('-', '')}", "dynamodb", actions, arn, *indexes)
-    bucket = f"arn:aws:s3:::{METADATA.bucket_name(deployment.prefix)}"
-    if permissions.reads_objects:
-        allow("Metadata", "s3", ("GetObject",), f"{bucket}/*")
-    if permissions.publishes:
-        found += publishing(bucket, deployment.chain.chain_id)
-    if permissions.packs:
-        found.append(packing(bucket, deployment.chain.chain_id))
-    if permissions.describes_collections:
-        found += describing(bucket, deployment.chain.chain_id)
-    if permissions.lists_objects:
-        allow("MetadataMissing", "s3", ("ListBucket",), bucket)
-    if permissions.takes_uploads:
-        found += uploading(deployment)
+    found += objects(permissions, deployment)
     secrets = f"arn:aws:secretsmanager:{region_account}:secret:{deployment.prefix}"
     if permissions.wallet_secrets:
         allow("WalletSecrets", "secretsmanager", permissions.wallet_secrets, f"{secrets}/wallets/*")
     if permissions.sealing_secrets:
         allow("SealingSecrets", "secretsmanager", permissions.sealing_secrets, f"{secrets}/sealing/*")
+    return found
+
+
+def objects(permissions: Permissions, deployment: Deployment) -> list[iam.PolicyStatement]:
+    """Return what a role may do with objects in S3."""
+    bucket = f"arn:aws:s3:::{METADATA.bucket_name(deployment.prefix)}"
+    chain_id = deployment.chain.chain_id
+    found: list[iam.PolicyStatement] = []
+    if permissions.reads_objects:
+        found.append(iam.PolicyStatement(sid="Metadata", actions=["s3:GetObject"], resources=[f"{bucket}/*"]))
+    if permissions.publishes:
+        found += publishing(bucket, chain_id)
+    if permissions.packs:
+        found.append(packing(bucket, chain_id))
+    if permissions.describes_collections:
+        found += describing(bucket, chain_id)
+    if permissions.lists_objects:
+        found.append(
+            iam.PolicyStatement(sid="MetadataMissing", actions=["s3:ListBucket"], resources=[bucket])
+        )
+    if permissions.takes_uploads:
+        found += uploading(deployment)
     return found
