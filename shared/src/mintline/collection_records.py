@@ -9,8 +9,14 @@ from __future__ import annotations
 from typing import Literal
 
 from mintline.messages import Clone, CollectionChange
-from mintline.records import Mint, Operation, RegisteredContract, TokenBurn, TokenTransfer
+from mintline.records import Mint, Operation, Problem, RegisteredContract, TokenBurn, TokenTransfer
 from mintline.states import MintStatus
+
+ALREADY_CREATED = Problem(
+    code="already_created",
+    reason="The collection is on chain already, by an earlier transaction for this deployment.",
+)
+"""A deployment that this ended has its collection: nothing else can have the address."""
 
 
 class CollectionOperation(Operation):
@@ -74,6 +80,9 @@ def _deployed(collection: RegisteredContract, deployment: Operation, *, finalize
         block = deployment.block_number
         assert block is not None
         return collection.evolve(status="ready", deployed_block=block, deployment_final=over)
+    if deployment.problem is not None and deployment.problem.code == ALREADY_CREATED.code:
+        # Its block is not known, but one before it is.
+        return collection.evolve(status="ready", deployment_final=over)
     if deployment.status in (MintStatus.REJECTED, MintStatus.REVERTED):
         return collection.evolve(status="failed", deployment_final=over)
     return collection.evolve(status="deploying")

@@ -50,11 +50,6 @@ TOKEN_ON_CHAIN = Problem(
     "finalized if the token is its own, and as rejected otherwise.",
 )
 """What an accepted mint waits for: its record may be older than its token, from a restored backup."""
-CONTRACT_ON_CHAIN = Problem(
-    code="contract_on_chain",
-    reason="The collection is on chain already. Its deployment ends when its block is final.",
-)
-"""What an accepted deployment waits for, likewise."""
 CANCELLED = Problem(code="cancelled", reason="The mint was cancelled before it reached the chain.")
 TOKEN_OPERATION_CANCELLED = Problem(
     code="cancelled", reason="It was cancelled before it reached the chain. The token stays where it is."

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mintline.attestation.refusals import Reason
 from mintline.chain.send_facts import SendFact
-from mintline.records import CONTRACT_ON_CHAIN, TOKEN_ON_CHAIN, Problem
+from mintline.records import TOKEN_ON_CHAIN, Problem
 from mintline.refusals import RefusalCode
 from mintline_api.app import GROUPS, PROBLEMS
 from mintline_builder import waiting
@@ -96,10 +96,7 @@ def test_codes__when_they_are_an_enumeration__then_its_section_lists_just_those(
 def test_codes__when_mints_wait__then_the_page_on_waiting_lists_just_those() -> None:
     causes = {value.code for value in vars(waiting).values() if isinstance(value, Problem)}
 
-    assert codes_of((ROOT / "docs/waiting.md").read_text()) == causes | {
-        TOKEN_ON_CHAIN.code,
-        CONTRACT_ON_CHAIN.code,
-    }
+    assert codes_of((ROOT / "docs/waiting.md").read_text()) == causes | {TOKEN_ON_CHAIN.code}
 
 
 def test_codes__when_reconcile_finds_something__then_its_page_lists_just_those() -> None:

@@ -365,6 +365,8 @@ async def test_collections__when_a_counter_is_damaged__then_its_contract_is_inde
     )
     client: Any = ScannedOnce([item | {"next_token_id": "three"}, item | {"contract": "nowhere"}])
     with capture_logs() as lines:
-        known = await DynamoCollectionRegistry(client, prefix="p", chain_id=1, set_aside=SetAside()).known()
+        known = await DynamoCollectionRegistry(client, prefix="p", chain_id=1, set_aside=SetAside()).known(
+            finalized=0
+        )
     assert known == {item["contract"]: 7}
     assert [line["table"] for line in lines] == ["collections"]

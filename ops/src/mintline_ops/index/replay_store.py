@@ -42,7 +42,7 @@ class ReplayStore(InMemoryStore):
         return vouchers
 
     async def _bring_in(self, operation_ids: Iterable[str]) -> None:
-        new = set(operation_ids) - self.mint_table.keys() - self.token_operation_table.keys()
+        new = set(operation_ids) - {operation.operation_id for operation in self.kept()}
         operations = await self.live.operations(sorted(new))
         carrying = {
             place for operation in operations.values() if (place := carried_by(operation)) is not None
@@ -70,7 +70,7 @@ class ReplayStore(InMemoryStore):
             yield keyed(TOKENS, token_item(token))
         for transfer in self.transfer_table.values():
             yield keyed(TRANSFERS, transfer_item(transfer))
-        for operation in (*self.mint_table.values(), *self.token_operation_table.values()):
+        for operation in self.kept():
             if (outcome := outcome_item(as_far_as_any(operation, self.transaction_table))) is not None:
                 yield keyed(MINTS, outcome)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from mintline.chain.calls import Call, CallReverted, Override
 from mintline.chain.gas import GasBound
 from mintline.clone_calls import change_calldata, deployment_calldata
+from mintline.collection_records import ALREADY_CREATED
 from mintline.errors import Rejected, Unavailable
 from mintline.messages import Clone, CollectionChange
 from mintline.records import Problem
@@ -21,10 +22,6 @@ _CHANGE_REFUSALS = {"EnforcedPause": _PAUSED, "ExpectedPause": _NOT_PAUSED, "Fro
 _NOT_ALLOWED = "AccessControlUnauthorizedAccount"
 
 
-class AlreadyDeployed(Unavailable):
-    """The collection is on chain: its own deployment made it, as no other can."""
-
-
 class CollectionSimulator:
     """Simulates calls of factories and of what they made; `deploy_gas` and `change_gas` bound the limits."""
 
@@ -33,19 +30,20 @@ class CollectionSimulator:
         self._deploy_gas = deploy_gas
         self._change_gas = change_gas
 
-    async def deployment(self, clone: Clone, *, contract: str, relayer: str) -> int:
+    async def deployment(self, clone: Clone, *, relayer: str) -> int:
         """Return the gas limit with which a relayer has a collection made.
 
-        Raises AlreadyDeployed, Waiting if the factory does not take the relayer, and Rejected if it refuses.
+        Raises Waiting if the factory does not take the relayer, and Rejected if it refuses, as it does to
+        make a collection that is on chain. Refusals take a majority of the nodes, as every estimate's do.
         """
-        if await self._chain.code(contract):
-            raise AlreadyDeployed(f"{contract} is on chain already")
         await self._require_code(clone.factory)
         call = Call(sender=relayer, to=clone.factory, data=deployment_calldata(clone))
         try:
             needed = await self._estimate(call, self._deploy_gas)
         except CallReverted as reverted:
             _raise_unless_allowed(reverted)
+            if reverted.revert is not None and reverted.revert.name == "AlreadyCreated":
+                raise Rejected(ALREADY_CREATED.code, ALREADY_CREATED.reason) from reverted
             raise Rejected(
                 "deployment_refused", f"The factory refuses the collection: {_said(reverted)}."
             ) from reverted

@@ -17,12 +17,11 @@ import structlog
 from mintline.clock import UnixSeconds, to_ms
 from mintline.errors import Conflict, Rejected, Unavailable
 from mintline.messages import BuildMint, FinishBatch, FundWallet, RenewNonce
-from mintline.records import CONTRACT_ON_CHAIN, TOKEN_ON_CHAIN, Operation, Problem, scoped
+from mintline.records import TOKEN_ON_CHAIN, Operation, Problem, scoped
 from mintline.states import MintStatus
 from mintline.transaction_records import Place, carried_by
 from mintline_builder.batches import Batches
 from mintline_builder.claims import RENEWABLE
-from mintline_builder.collection_simulation import AlreadyDeployed
 from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import Funds
 from mintline_builder.kinds import Built, OperationKind, event
@@ -74,7 +73,7 @@ async def build(cmd: BuildMint, *, frame: Frame) -> None:
         try:
             built = await kind.build(operation, authorization)
             frame.metrics.was_built(built.operation)
-        except (Waiting, TokenTaken, AlreadyDeployed, Rejected) as refusal:
+        except (Waiting, TokenTaken, Rejected) as refusal:
             await note_refusal(operation, refusal, frame)
             return
         except Conflict:
@@ -164,14 +163,14 @@ async def _note(operation: Operation, problem: Problem, frame: Frame) -> None:
         await frame.operations.wait(operation.operation_id, problem)
 
 
-async def _wait_for_index(operation: Operation, problem: Problem, frame: Frame) -> None:
-    """Leave an accepted operation whose token or contract is on chain to the broadcaster.
+async def _wait_for_index(operation: Operation, frame: Frame) -> None:
+    """Leave an accepted mint whose token is on chain to the broadcaster, which knows whose token that is.
 
-    A token is someone else's, or the mint's own: a record that was restored from a backup may be older than
-    its token. However long that takes to tell, nothing else can be minted for it. A contract is its own.
+    It is someone else's, or the mint's own: a record that was restored from a backup may be older than its
+    token. However long that takes to tell, nothing else can be minted for it.
     """
-    log.warning(event(operation, problem.code), token_id=str(operation.token_id))
-    await _note(operation, problem, frame)
+    log.warning("mint_token_on_chain", token_id=str(operation.token_id))
+    await _note(operation, TOKEN_ON_CHAIN, frame)
 
 
 def _waited_too_long(operation: Operation, problem: Problem, config: BuilderConfig) -> Problem:

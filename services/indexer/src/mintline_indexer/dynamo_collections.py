@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from mintline.aws.dynamo import decode_item
-from mintline.aws.records import readable
+from mintline.aws.dynamo import Clause, Dynamo, Item, Update, decode_item
+from mintline.aws.records import readable, to_item
 from mintline.aws.session import translated
-from mintline.records import RegisteredContract
+from mintline.aws.standing import read_operations
+from mintline.records import Operation, RegisteredContract
 from mintline.resources import COLLECTIONS
 from mintline.set_aside import SetAside
+from mintline_indexer.clones import followed, settle
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
+
+_MOVED = ("status", "deployed_block", "deployment_final", "state", "pending")
+"""The fields of a clone's record that its operations decide."""
 
 
 class DynamoCollectionRegistry:
@@ -27,13 +32,56 @@ class DynamoCollectionRegistry:
         self._chain_id = chain_id
         self._set_aside = set_aside or SetAside()
 
-    async def known(self) -> Mapping[str, int]:
-        """Return each contract with the block it was deployed in: a scan, of a table with a few items."""
-        known: dict[str, int] = {}
+    async def known(self, *, finalized: int) -> Mapping[str, int]:
+        """Return each contract with the block it was deployed in, or one before; write nothing."""
+        del finalized
+        return followed(await self.all())
+
+    async def all(self) -> list[RegisteredContract]:
+        """Return all that are readable, by a scan: of a table with an item for each contract."""
+        collections: list[RegisteredContract] = []
         with translated():
             async for page in self._client.get_paginator("scan").paginate(TableName=self._table):
                 items = [decode_item(attributes) for attributes in page["Items"]]
                 for _, collection in readable(RegisteredContract, COLLECTIONS, items, self._set_aside):
                     if collection.chain_id == self._chain_id:
-                        known[collection.contract] = collection.deployed_block
-        return known
+                        collections.append(collection)
+        return collections
+
+
+class SettlingCollectionRegistry:
+    """The same, with the records of clones moved on by their operations."""
+
+    def __init__(
+        self, registry: DynamoCollectionRegistry, dynamo: Dynamo, *, set_aside: SetAside | None = None
+    ) -> None:
+        self._registry = registry
+        self._dynamo = dynamo
+        self._set_aside = set_aside or SetAside()
+
+    async def known(self, *, finalized: int) -> Mapping[str, int]:
+        """Return each contract with the block it was deployed in, or one before."""
+        return followed(await settle(await self._registry.all(), self, finalized=finalized))
+
+    async def operations(self, ids: Iterable[str]) -> Mapping[str, Operation]:
+        """Return the operations that exist and are readable, as they stand, by id."""
+        return await read_operations(self._dynamo, ids, self._set_aside)
+
+    async def move(self, before: RegisteredContract, after: RegisteredContract) -> None:
+        """Write what changed; raises Conflict if the record is not as it was read."""
+        written = to_item(after)
+        pending = (
+            Clause("no_change", "pending", "missing")
+            if before.pending is None
+            else Clause("same_change", "pending", "eq", (to_item(before.pending),))
+        )
+        changed: Item = {name: written[name] for name in _MOVED if name in written}
+        await self._dynamo.write(
+            Update(
+                COLLECTIONS,
+                {"collection_id": before.collection_id},
+                set=changed,
+                remove=() if "pending" in changed else ("pending",),
+                where=(Clause("same_status", "status", "eq", (before.status,)), pending),
+            )
+        )

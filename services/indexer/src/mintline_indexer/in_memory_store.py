@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from mintline.collection_records import CollectionOperation
 from mintline.records import Mint, Operation, Token, TokenOperation, Transfer
 from mintline.states import MintStatus, TransactionState, may, transaction_may
 from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
@@ -42,6 +43,8 @@ class InMemoryStore:
     mint_table: dict[str, Mint] = field(default_factory=dict)
     token_operation_table: dict[str, TokenOperation] = field(default_factory=dict)
     """Transfers and burns, which lie in the same table as mints."""
+    collection_operation_table: dict[str, CollectionOperation] = field(default_factory=dict)
+    """Deployments and changes of collections likewise."""
     transaction_table: dict[Place, Transaction] = field(default_factory=dict)
     aside_table: dict[str, Aside] = field(default_factory=dict)
     contract_table: dict[str, int | None] = field(default_factory=dict)
@@ -53,6 +56,14 @@ class InMemoryStore:
             self.mint_table[operation.mint_id] = operation
         elif isinstance(operation, TokenOperation):
             self.token_operation_table[operation.operation_id] = operation
+        elif isinstance(operation, CollectionOperation):
+            self.collection_operation_table[operation.operation_id] = operation
+
+    def kept(self) -> Iterator[Operation]:
+        """Yield the records of all operations."""
+        yield from self.mint_table.values()
+        yield from self.token_operation_table.values()
+        yield from self.collection_operation_table.values()
 
     async def load(self) -> Progress | None:
         """Return the checkpoint with its contracts."""
@@ -237,7 +248,8 @@ class InMemoryStore:
         self.transaction_table[place] = self.transaction_table[place].evolve(**fields)
 
     def _operation(self, operation_id: str) -> Operation | None:
-        return self.mint_table.get(operation_id) or self.token_operation_table.get(operation_id)
+        tables = (self.mint_table, self.token_operation_table, self.collection_operation_table)
+        return next((table[operation_id] for table in tables if operation_id in table), None)
 
     def _known(self, operation_id: str) -> Operation:
         operation = self._operation(operation_id)

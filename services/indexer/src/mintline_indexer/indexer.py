@@ -174,7 +174,7 @@ class Indexer:
         await self._follower.resume()
         await self._follower.finalize(tips.finalized)
         if self._clock() - self._known_at >= COLLECTIONS_AGE:
-            self._known = await self._collections.known()
+            self._known = await self._collections.known(finalized=self._index_writer.finalized.number)
             self._known_at = self._clock()
         more = await self._backfill.step(self._known)
         more = await self._follower.follow(tips) or more

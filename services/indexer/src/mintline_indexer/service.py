@@ -22,7 +22,7 @@ from mintline.resources import CHECKPOINTS
 from mintline.rpc_factory import listeners, open_rpc
 from mintline.tasks import either
 from mintline.tracer_factory import open_tracer
-from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
+from mintline_indexer.dynamo_collections import DynamoCollectionRegistry, SettlingCollectionRegistry
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
@@ -57,10 +57,14 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
         indexer = Indexer(
             chain=NodeChain(node, rpc),
             store=DynamoStore(dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
-            collections=DynamoCollectionRegistry(
-                client,
-                prefix=settings.resource_prefix,
-                chain_id=settings.chain_id,
+            collections=SettlingCollectionRegistry(
+                DynamoCollectionRegistry(
+                    client,
+                    prefix=settings.resource_prefix,
+                    chain_id=settings.chain_id,
+                    set_aside=metrics.set_aside,
+                ),
+                dynamo,
                 set_aside=metrics.set_aside,
             ),
             chain_id=settings.chain_id,

@@ -414,6 +414,9 @@ class Store(Protocol):
 class CollectionRegistry(Protocol):
     """The contracts to index."""
 
-    async def known(self) -> Mapping[str, int]:
-        """Return each contract with the block it was deployed in."""
+    async def known(self, *, finalized: int) -> Mapping[str, int]:
+        """Return each contract with the block it was deployed in, or one before.
+
+        `finalized` is the number of the index's final block.
+        """
         ...

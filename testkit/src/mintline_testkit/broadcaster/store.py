@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mintline.authorizations import Authorization, Key, lookup
+from mintline.collection_records import CollectionOperation
 from mintline.kinds import meaning_of
 from mintline.messages import AnyIntent
 from mintline.records import (
@@ -52,6 +53,8 @@ class MemoryTransactionStore:
     """As they are stored: see `as_far_as`."""
     token_operations: dict[str, TokenOperation] = field(default_factory=dict)
     """Transfers and burns, which lie in the same table."""
+    collection_operations: dict[str, CollectionOperation] = field(default_factory=dict)
+    """Deployments and changes of collections likewise."""
     transactions: dict[Place, Transaction] = field(default_factory=dict)
     signed: dict[bytes, SignedTransaction] = field(default_factory=dict)
     mintings: dict[tuple[str, int | None], Transfer] = field(default_factory=dict)
@@ -234,7 +237,7 @@ class MemoryTransactionStore:
 
     def operation(self, operation_id: str) -> Operation | None:
         """Return an operation of any kind as it stands."""
-        found = self.token_operations.get(operation_id)
+        found = self.token_operations.get(operation_id) or self.collection_operations.get(operation_id)
         return self.standing(operation_id) if found is None else as_far_as_any(found, self.transactions)
 
     async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
@@ -268,7 +271,8 @@ class MemoryTransactionStore:
 
     def _record(self, operation_id: str) -> Operation | None:
         """Return an operation as it is stored."""
-        return self.mints.get(operation_id) or self.token_operations.get(operation_id)
+        tables = (self.mints, self.token_operations, self.collection_operations)
+        return next((table[operation_id] for table in tables if operation_id in table), None)
 
     def _stored(self, operation: Operation, target: MintStatus) -> Operation:
         """Return an operation's record, if it is as it was read and may move to `target`."""
@@ -327,7 +331,8 @@ class MemoryTransactionStore:
         await asyncio.sleep(0)
         found = sorted(
             (created_key(one.created_at, one.operation_id), OpenMint(one.operation_id, one.created_at))
-            for one in (*self.mints.values(), *self.token_operations.values())
+            for table in (self.mints, self.token_operations, self.collection_operations)
+            for one in table.values()
             if one.status not in _ENDED and one.nonce is None and open_shard(one.operation_id) == shard
         )
         start = "" if after is None else created_key(after.created_at, after.mint_id)
@@ -349,6 +354,8 @@ class MemoryTransactionStore:
                 self.mints[operation.mint_id] = operation.evolve(**fields)
             case TokenOperation():
                 self.token_operations[operation.operation_id] = operation.evolve(**fields)
+            case CollectionOperation():
+                self.collection_operations[operation.operation_id] = operation.evolve(**fields)
 
 
 def _position(transaction: Transaction) -> tuple[TransactionState, int, int | None]:

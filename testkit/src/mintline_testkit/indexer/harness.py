@@ -146,6 +146,8 @@ class Harness:
                 self.store.mint_table[mint_id] = mint.evolve(nonce=place.nonce)
             if (operation := self.store.token_operation_table.get(mint_id)) is not None:
                 self.store.keep(operation.evolve(nonce=place.nonce))
+            if (asked := self.store.collection_operation_table.get(mint_id)) is not None:
+                self.store.keep(asked.evolve(nonce=place.nonce, sender=SENDER))
         return place
 
     def sign(self, tx_hash: bytes, *mint_ids: str, own: bool = False) -> None:
@@ -171,8 +173,7 @@ class Harness:
 
     def operation(self, operation_id: str) -> Operation:
         """Return the record of an operation of any kind."""
-        tables = (self.store.mint_table, self.store.token_operation_table)
-        return next(table[operation_id] for table in tables if operation_id in table)
+        return next(one for one in self.store.kept() if one.operation_id == operation_id)
 
     def operation_stands(self, operation_id: str) -> Operation:
         """Return an operation as it stands."""

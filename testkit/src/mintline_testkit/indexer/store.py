@@ -40,6 +40,7 @@ class MemoryCollectionRegistry:
 
     deployed: dict[str, int] = field(default_factory=dict)
 
-    async def known(self) -> Mapping[str, int]:
+    async def known(self, *, finalized: int) -> Mapping[str, int]:
         """Return each contract with the block it was deployed in."""
+        del finalized
         return dict(self.deployed)

@@ -17,9 +17,7 @@ class DeployKind(CollectionKind[CollectionDeployment]):
 
     async def gas(self, operation: CollectionDeployment, relayer: str) -> int:
         """Return the gas limit of `createCollection`."""
-        return await self.context.collection_simulator.deployment(
-            operation.clone, contract=operation.contract, relayer=relayer
-        )
+        return await self.context.collection_simulator.deployment(operation.clone, relayer=relayer)
 
     async def renew(
         self, operation: CollectionDeployment, authorization: Authorization

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mintline.collection_records import CollectionDeployment
-from mintline.records import Operation
+from mintline.collection_records import ALREADY_CREATED, CollectionDeployment
+from mintline.records import Operation, Problem
+from mintline_indexer.chain_port import TransactionOutcome
 from mintline_indexer.kinds.base import IndexedKind, TokenChanges
 
 
@@ -16,6 +17,10 @@ class DeployKind(IndexedKind):
         """Tell whether it is what the transaction was signed for: no token shows it."""
         del tx_hash, changes
         return isinstance(operation, CollectionDeployment)
+
+    def problem(self, ended: TransactionOutcome) -> Problem | None:
+        """Return why it failed, in our words where an earlier transaction had made the collection."""
+        return ALREADY_CREATED if ended.revert == "AlreadyCreated" else ended.problem
 
 
 KIND = DeployKind()
