@@ -64,7 +64,7 @@ class Metrics:
         )
         self.token_operations = Counter(
             f"{prefix}_token_operations",
-            "Transfers and burns that were given a nonce, were rejected, or had to wait for somebody to act.",
+            "Operations other than mints that got a nonce, were rejected, or had to wait for someone.",
             ("kind", "outcome"),
             registry=registry,
         )
