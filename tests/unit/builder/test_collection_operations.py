@@ -277,3 +277,39 @@ async def test_build__when_a_sponsored_mint_is_in_a_clone__then_the_batch_has_it
     assert isinstance(intent, SignBatch)
     assert intent.clone == CLONE
     assert harness.transaction("relayer", 0).clone == CLONE
+
+
+@pytest.mark.parametrize(
+    ("reverted", "code"),
+    [
+        (reverting("SupplyCapReached", supplyCap=10), "collection_full"),
+        (reverting("MintWindowClosed", mintStart=1, mintEnd=2), "minting_closed"),
+    ],
+)
+async def test_build__when_the_clone_takes_no_mint_any_more__then_all_are_rejected(
+    harness: Harness, reverted: CallReverted, code: str
+) -> None:
+    for number in (1, 2, 3):
+        harness.accept(f"m{number}", custody="sponsored")
+    harness.chain.reverts[harness.contract] = reverted
+    builder = harness.builder()
+
+    await asyncio.gather(*(builder.build(f"m{number}") for number in (1, 2, 3)))
+
+    problems = [harness.mint(f"m{number}").problem for number in (1, 2, 3)]
+    assert [found and found.code for found in problems] == [code] * 3
+    assert harness.next_nonce("relayer") == 0
+
+
+async def test_build__when_a_reorg_took_the_clone_back__then_no_batch_is_made_until_it_is_there_again(
+    harness: Harness, builder: Builder
+) -> None:
+    """Without code a call succeeds, and mints nothing."""
+    harness.tables.clones[harness.contract] = CLONE
+    harness.accept("m1", custody="sponsored")
+    await builder.build("m1")
+    harness.chain.codes[harness.contract] = b""
+    harness.accept("m2", custody="sponsored")
+
+    with pytest.raises(Unavailable):
+        await builder.build("m2")

@@ -20,7 +20,7 @@ from mintline.errors import Deferred, MintlineError, Rejected, Unavailable
 from mintline.eth import mint_batch_calldata, to_checksum_address
 from mintline.records import Mint
 from mintline_builder.ports import ChainReader
-from mintline_builder.simulation import TokenTaken, refusal_of
+from mintline_builder.simulation import CLOSED, TokenTaken, refusal_of
 from mintline_builder.waiting import (
     BATCH_REFUSED,
     COLLECTION_PAUSED,
@@ -77,16 +77,20 @@ class BatchSimulator:
         self._known: set[str] = set()
         """Contracts that the node has: without code a call succeeds, and mints nothing."""
 
-    async def sort(self, contract: str, mints: Sequence[Mint], *, relayer: str, most: int) -> Sorted:
+    async def sort(
+        self, contract: str, mints: Sequence[Mint], *, relayer: str, most: int, fixed: bool = True
+    ) -> Sorted:
         """Return which of a collection's mints go together, each group with a gas limit of `most` at most.
 
-        `relayer` sends them. `most` above the bound means the bound. Raises Waiting for what no line is at
-        fault for, and Unavailable if a node does not know the contract, or too few nodes agree.
+        `relayer` sends them. `most` above the bound means the bound. `fixed` is False for a contract that a
+        reorg may take back. Raises Waiting for what no line is at fault for, Rejected for a collection that
+        takes no mint any more, and Unavailable if a node does not know the contract, or too few nodes agree.
         """
         if contract not in self._known and not await self._chain.code(contract):
             # The contract is a registered one, so it is the node that lacks it.
             raise Unavailable(f"the node has no code at {contract}")
-        self._known.add(contract)
+        if fixed:
+            self._known.add(contract)
         call = _BatchCall(contract, relayer)
         limit = min(most, await self.bound())
         found = await self._sort(call, mints, limit, probed=False)
@@ -150,6 +154,7 @@ class BatchSimulator:
             await self._needed(call, [(secrets.randbits(256), nobody, secrets.token_bytes(32))])
         except CallReverted as reverted:
             _raise_if_whole(reverted)
+            _raise_if_closed(reverted)
             log.warning("batch_refused", contract=call.contract, reason=reverted.reason)
             raise Waiting(BATCH_REFUSED) from reverted
         except Rejected as refusal:
@@ -170,6 +175,13 @@ def _raise_if_whole(reverted: CallReverted) -> None:
     name = reverted.revert.name if reverted.revert else ""
     if name in _WHOLE:
         raise Waiting(_WHOLE[name]) from reverted
+
+
+def _raise_if_closed(reverted: CallReverted) -> None:
+    """Raise Rejected if a collection takes no mint at all any more: it is full, or its time is over."""
+    name = reverted.revert.name if reverted.revert else ""
+    if name in CLOSED:
+        raise Rejected(*CLOSED[name]) from reverted
 
 
 def _refusal(mint: Mint, reverted: CallReverted) -> MintlineError:

@@ -131,12 +131,15 @@ class Batches:
         contract = mints[0].contract
         affordable = self._max_cost // fees.max_fee_per_gas
         gas = BATCH_GAS + self._line_gas.get(contract, LINE_GAS) * len(mints)
+        fixed = await self._ports.collections.clone(contract) is None
         barred: frozenset[str] = frozenset()
         while True:
             payer = await self.relayers.pick(contract, gas * fees.max_fee_per_gas, barred=barred)
             address = payer.key.address
             try:
-                found = await self._simulator.sort(contract, mints, relayer=address, most=affordable)
+                found = await self._simulator.sort(
+                    contract, mints, relayer=address, most=affordable, fixed=fixed
+                )
             except Waiting as waiting:
                 if waiting.problem != RELAYER_NOT_ALLOWED:
                     raise

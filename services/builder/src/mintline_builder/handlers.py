@@ -86,9 +86,7 @@ async def build(cmd: BuildMint, *, frame: Frame) -> None:
         await kind.send_on(built, authorization)
 
 
-async def note_refusal(
-    operation: Operation, refusal: Waiting | TokenTaken | AlreadyDeployed | Rejected, frame: Frame
-) -> None:
+async def note_refusal(operation: Operation, refusal: Waiting | TokenTaken | Rejected, frame: Frame) -> None:
     """Write down why an accepted operation is not built: it waits, or it is rejected.
 
     Raises Conflict when another delivery ended it.
@@ -97,9 +95,7 @@ async def note_refusal(
         case Waiting():
             await _wait(operation, refusal.problem, frame)
         case TokenTaken():
-            await _wait_for_index(operation, TOKEN_ON_CHAIN, frame)
-        case AlreadyDeployed():
-            await _wait_for_index(operation, CONTRACT_ON_CHAIN, frame)
+            await _wait_for_index(operation, frame)
         case Rejected():
             await _end(operation, Problem(code=refusal.code, reason=refusal.reason), frame)
 

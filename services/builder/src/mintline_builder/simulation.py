@@ -47,6 +47,17 @@ _REASONS = {
         "The recipient is a contract that does not accept this token.",
     ),
 }
+CLOSED = {
+    "SupplyCapReached": (
+        "collection_full",
+        "The collection has all the tokens that it may ever have. Mint in another one.",
+    ),
+    "MintWindowClosed": (
+        "minting_closed",
+        "The collection takes mints only between its first and its last moment of minting.",
+    ),
+}
+"""By a clone's error: what it refuses to every mint."""
 
 
 class TokenTaken(Unavailable):
@@ -192,6 +203,6 @@ def refusal_of(reverted: CallReverted) -> Rejected | Unavailable | Waiting:
         return Waiting(COLLECTION_PAUSED)
     if name == "AlreadyMinted":
         return TokenTaken("the token id is taken on chain")
-    if name in _REASONS:
-        return Rejected(*_REASONS[name])
+    if name in _REASONS or name in CLOSED:
+        return Rejected(*(_REASONS | CLOSED)[name])
     return reverted
