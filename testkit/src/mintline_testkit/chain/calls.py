@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mintline.chain.calls import Call, CallReverted, Overrides
 from mintline.chain.collection import Revert
+from mintline.errors import MintlineError
 from mintline.eth import HAS_ROLE_SELECTOR, MINT_BATCH_SELECTOR, address_word, selector, word
 from mintline_testkit.chain.accounts import Accounts
 
@@ -22,7 +23,7 @@ class Calls(Accounts):
     """What any call with data needs."""
     new_account_gas: int = 0
     """What a transfer needs on top if its recipient does not exist: 183,600 on Amsterdam (EIP-8037)."""
-    reverts: dict[str, CallReverted] = field(default_factory=dict)
+    reverts: dict[str, MintlineError] = field(default_factory=dict)
     """How calls of a contract revert."""
     barred: dict[str, CallReverted] = field(default_factory=dict)
     """How calls revert that an address sends."""
