@@ -196,7 +196,7 @@ async def running_api(environment: Mapping[str, str]) -> AsyncIterator[Running]:
     assert process.stdout is not None
     lines: list[dict[str, Any]] = []
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not lines or lines[-1].get("event") != "api_listening":
                 raw = await process.stdout.readline()
                 assert raw, lines
