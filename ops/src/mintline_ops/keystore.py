@@ -8,10 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eth_account import Account
-
 from mintline.chain.node import Node
 from mintline.chain.send_facts import SendFact
+from mintline.chain.transport import load_web3
 from mintline.errors import Misconfigured, Unavailable
 from mintline.eth import keccak256
 from mintline_ops.collection import Step
@@ -26,9 +25,10 @@ _SENT = frozenset({SendFact.ACCEPTED, SendFact.ALREADY_KNOWN})
 
 def open_keystore(path: Path, password: str) -> LocalAccount:
     """Return the account of a keystore file; raises Misconfigured for a wrong password or another file."""
+    accounts = load_web3().Account
     try:
-        key = Account.decrypt(path.read_text(), password)
-        opened: LocalAccount = Account.from_key(key)
+        key = accounts.decrypt(path.read_text(), password)
+        opened: LocalAccount = accounts.from_key(key)
     except (ValueError, TypeError, KeyError, NotImplementedError):
         # The cause may quote the file.
         raise Misconfigured(f"{path}: no keystore, or not its password") from None

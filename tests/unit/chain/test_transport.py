@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from mintline.chain.transport import BodyTooLarge, check_status, host
@@ -45,3 +48,16 @@ def test_status__when_413__then_the_body_is_too_large() -> None:
 @pytest.mark.parametrize("status", [200, 400])
 def test_status__when_a_json_rpc_answer_comes_with_it__then_it_passes(status: int) -> None:
     check_status(URL, status, None, b' {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"bad"}}')
+
+
+@pytest.mark.slow
+def test_web3__when_no_node_is_called__is_not_loaded_and_never_raises_the_recursion_limit() -> None:
+    script = (
+        "import sys, mintline_cli.main; from mintline.chain.transport import load_web3\n"
+        "assert 'web3' not in sys.modules\n"
+        "load_web3()\n"
+        "assert 'py_ecc' in sys.modules\n"
+        "print(sys.getrecursionlimit())"
+    )
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert printed.stdout == "1000\n"

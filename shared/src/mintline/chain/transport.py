@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, cast
 
 import aiohttp
-from web3 import AsyncHTTPProvider
-from web3.exceptions import Web3TypeError
-from web3.types import RPCEndpoint
 
 from mintline.errors import Throttled, Unavailable
 
-sys.setrecursionlimit(1_000)
+if TYPE_CHECKING:
+    from web3 import AsyncHTTPProvider
+    from web3.types import RPCEndpoint
+
+RECURSION_LIMIT = 1_000
 """Python's own. With web3 comes py_ecc, which raises it a hundredfold: JSON that is nested deeply enough then
 overruns the stack and kills the process, whichever part of it reads it, instead of raising RecursionError."""
 
@@ -40,6 +42,15 @@ class BodyTooLarge(Unavailable):
 
 class AnswerTooLarge(Unavailable):
     """The endpoint's answer is longer than is read: ask for less at once."""
+
+
+def load_web3() -> ModuleType:
+    """Import web3 where it is used: what calls no node, such as most commands, starts a second sooner."""
+    import web3  # noqa: PLC0415 - with eth-account and py_ecc, it takes longer than all else
+    import web3.exceptions  # noqa: PLC0415
+
+    sys.setrecursionlimit(RECURSION_LIMIT)
+    return web3
 
 
 class Request(NamedTuple):
@@ -77,6 +88,7 @@ class Web3Transport:
     def __init__(self, timeout: float, *, authorize: Mapping[str, Authorize] | None = None) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=timeout / 2, sock_read=timeout / 2)
         self._authorize = authorize or {}
+        self._web3 = load_web3()
         self._session: aiohttp.ClientSession | None = None
         self._providers: dict[str, AsyncHTTPProvider] = {}
         self._opening = asyncio.Lock()
@@ -91,7 +103,7 @@ class Web3Transport:
             raise Unavailable(f"{host(url)} was silent, or not done in {self._timeout.total:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{host(url)}: {type(error).__name__}") from None
-        except Web3TypeError:  # a parameter that has no JSON is our mistake
+        except self._web3.exceptions.Web3TypeError:  # a parameter that has no JSON is our mistake
             raise
         except (ValueError, TypeError, AttributeError, RecursionError):
             # web3 sorts a batch before looking at its shape, and nodes may nest without end.
@@ -114,7 +126,9 @@ class Web3Transport:
                 options: dict[str, Any] = {"timeout": self._timeout, "allow_redirects": False}
                 if url in self._authorize:
                     options["middlewares"] = (_authorized(url, self._authorize[url]),)
-                provider = AsyncHTTPProvider(url, request_kwargs=options, exception_retry_configuration=None)
+                provider: AsyncHTTPProvider = self._web3.AsyncHTTPProvider(
+                    url, request_kwargs=options, exception_retry_configuration=None
+                )
                 await provider.cache_async_session(self._session)
                 self._providers[url] = provider
             return self._providers[url]
@@ -166,7 +180,7 @@ def _authorized(url: str, authorize: Authorize) -> aiohttp.ClientMiddlewareType:
 async def _ask(provider: AsyncHTTPProvider, requests: Sequence[Request]) -> Any:
     # Up to its first await, which is behind the encoding, web3 takes the ids that follow this one.
     first = next(provider.request_counter) + 1
-    calls = [(RPCEndpoint(method), params) for method, params in requests]
+    calls = [(cast("RPCEndpoint", method), params) for method, params in requests]
     response: Any
     try:
         if len(calls) == 1:
