@@ -17,6 +17,7 @@ from mintline.states import MintStatus
 from mintline_api.features.collections.ports import ChangedMeanwhile, ManagedCollections
 from mintline_api.features.collections.store import DynamoCollections
 from mintline_api.features.mints.store import DynamoTokenIds
+from mintline_api.features.tokens.store import DynamoIndex
 from mintline_testkit.api.collections import MemoryCollections
 from mintline_testkit.api.index import MemoryIndex
 from mintline_testkit.api.operations import MemoryMints
@@ -34,7 +35,7 @@ def collections(request: pytest.FixtureRequest) -> ManagedCollections:
     if request.param == "memory":
         return MemoryCollections(MemoryIndex(), MemoryMints())
     dynamo: Dynamo = request.getfixturevalue("dynamo")
-    return DynamoCollections(dynamo, chain_id=CHAIN_ID)
+    return DynamoCollections(dynamo, DynamoIndex(dynamo, chain_id=CHAIN_ID), chain_id=CHAIN_ID)
 
 
 def deployment(number: int, *, principal: str = "shop", digest: str = "00") -> CollectionDeployment:
@@ -171,7 +172,7 @@ async def test_register__when_repeated__then_the_first_record_stays(collections:
 async def test_token_ids__when_a_deployed_collection_leases_some__then_its_list_and_record_stay(
     dynamo: Dynamo,
 ) -> None:
-    collections = DynamoCollections(dynamo, chain_id=CHAIN_ID)
+    collections = DynamoCollections(dynamo, DynamoIndex(dynamo, chain_id=CHAIN_ID), chain_id=CHAIN_ID)
     made = deployment(1)
     await collections.deploy(collection(made), made, AUTHORIZATION)
     token_ids = DynamoTokenIds(dynamo, chain_id=CHAIN_ID)

@@ -20,7 +20,7 @@ from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.features.collections.minting import MintGate
-from mintline_api.features.collections.registry import CollectionRegistry
+from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.mints.models import MintRequest
 from mintline_api.features.mints.recipients import Recipients
 from mintline_api.features.mints.self_custody import SubmitTransaction, submit_signed_transaction

@@ -30,7 +30,7 @@ from mintline_api.features.collections import routes as collections
 from mintline_api.features.collections.context import COLLECTIONS, CollectionsContext
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.collections.ports import CollectionMetadataStore, ManagedCollections
-from mintline_api.features.collections.registry import CollectionRegistry
+from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.links import routes as links
 from mintline_api.features.links.ports import LinkStore
 from mintline_api.features.links.use_cases import Linking, SignIn

@@ -43,8 +43,8 @@ from mintline_api.auth.store import DynamoClientRecords, DynamoRevocations, KmsI
 from mintline_api.auth.user_pool import HttpUserInfo
 from mintline_api.features.bulk.store import DynamoLines, Packs
 from mintline_api.features.collections.minting import MintGate
-from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.collections.store import DynamoCollections, S3CollectionMetadata
+from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.links.store import DynamoLinks
 from mintline_api.features.metadata.store import S3Metadata
 from mintline_api.features.metadata.use_cases import MetadataCache
@@ -297,7 +297,7 @@ def _assemble(
         token_ids=world.token_ids,
         collections=registry,
         managed_collections=DynamoCollections(
-            world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside
+            world.dynamo, index, chain_id=settings.chain_id, set_aside=metrics.set_aside
         ),
         collection_metadata=S3CollectionMetadata(world.s3, prefix=settings.resource_prefix),
         mint_gate=MintGate(registry=registry, chain=world.chain, clock=time.monotonic),

@@ -30,7 +30,7 @@ from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.auth.jwks import KeySet
 from mintline_api.auth.revocations import Revocations
 from mintline_api.features.collections.minting import MintGate
-from mintline_api.features.collections.registry import CollectionRegistry
+from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.system.readiness import Readiness

@@ -18,11 +18,7 @@ from mintline.records import (
 )
 from mintline_api.features.collections.accepting import accepted_fields, publish_metadata
 from mintline_api.features.collections.context import CollectionsContext
-from mintline_api.features.collections.models import (
-    CollectionMetadata,
-    CollectionPatch,
-    ContractPath,
-)
+from mintline_api.features.collections.models import CollectionMetadata, CollectionPatch
 from mintline_api.features.collections.ports import ChangedMeanwhile
 from mintline_api.features.collections.problems import (
     COLLECTION_CHANGE_PENDING,
@@ -30,9 +26,10 @@ from mintline_api.features.collections.problems import (
     COLLECTION_NOT_READY,
     COLLECTION_READ_ONLY,
     NOT_YOUR_COLLECTION,
-    unknown_contract,
 )
 from mintline_api.features.collections.reads import CollectionFacts, as_it_stands
+from mintline_api.features.contracts.models import ContractPath
+from mintline_api.features.contracts.problems import unknown_contract
 from mintline_api.features.operations.use_cases import TRIES, Intake, Submission
 from mintline_api.http.problems import RequestRefused
 

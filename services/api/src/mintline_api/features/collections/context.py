@@ -10,7 +10,7 @@ from aiohttp import web
 from mintline.chain.settings import FactorySettings
 from mintline_api.chain import ChainReader
 from mintline_api.features.collections.ports import CollectionMetadataStore, ManagedCollections
-from mintline_api.features.collections.registry import CollectionRegistry
+from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.use_cases import Intake
 

@@ -20,12 +20,8 @@ from mintline.records import (
 )
 from mintline_api.features.collections.accepting import accepted_fields, publish_metadata
 from mintline_api.features.collections.context import CollectionsContext
-from mintline_api.features.collections.models import (
-    CollectionRequest,
-)
-from mintline_api.features.collections.problems import (
-    COLLECTIONS_NOT_CONFIGURED,
-)
+from mintline_api.features.collections.models import CollectionRequest
+from mintline_api.features.collections.problems import COLLECTIONS_NOT_CONFIGURED
 from mintline_api.features.operations.use_cases import Accepted, Intake, Submission
 from mintline_api.http.problems import INVALID_BODY, Fault, RequestRefused
 

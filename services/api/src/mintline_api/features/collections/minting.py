@@ -27,7 +27,7 @@ from mintline_api.features.collections.problems import (
     COLLECTION_READ_ONLY,
     NOT_YOUR_COLLECTION,
 )
-from mintline_api.features.collections.registry import CollectionRegistry
+from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.http.models import rfc3339
 from mintline_api.http.problems import Fault, ProblemType, RequestRefused
 

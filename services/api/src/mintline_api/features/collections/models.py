@@ -1,4 +1,4 @@
-"""How requests name collections and their tokens, and what clients send and get of collections."""
+"""What clients send and get of collections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from mintline.fields import Address, Bytes32, TokenId
+from mintline.fields import Address, Bytes32
 from mintline.states import MintStatus
 from mintline_api.features.metadata.models import ImageUrl, Link
 from mintline_api.features.operations.models import ProblemView
@@ -26,18 +26,6 @@ from mintline_api.http.models import Input, PageQuery, Paragraphs, TextLine, Tim
 MOST_SUPPLY = 2**53 - 1
 """The highest supply cap: every JSON reader has such a number exactly."""
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.0{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
-
-
-class ContractPath(Input):
-    """Names a collection."""
-
-    contract: Address
-
-
-class TokenPath(ContractPath):
-    """Names a token."""
-
-    token_id: TokenId = Field(description="Decimal, without leading zeros.")
 
 
 def _fits(most: int, text: str) -> str:

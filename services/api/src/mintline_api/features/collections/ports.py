@@ -9,6 +9,7 @@ from mintline.authorizations import Authorization
 from mintline.collection_records import CollectionCall, CollectionDeployment
 from mintline.errors import Conflict
 from mintline.records import Checkpoint, Collection, Operation, RegisteredContract
+from mintline_api.features.contracts.ports import CollectionStore
 from mintline_api.features.pages import Page
 
 
@@ -16,15 +17,15 @@ class ChangedMeanwhile(Conflict):
     """The collection's record is not as it was read: another change was accepted, or the indexer moved it."""
 
 
-class CollectionStore(Protocol):
-    """The registered collections."""
+class CollectionIndex(CollectionStore, Protocol):
+    """The registered collections, and how far the index of their tokens has come."""
 
-    async def collection(self, contract: str) -> RegisteredContract | None:
-        """Return a collection of ours."""
+    async def checkpoint(self) -> Checkpoint | None:
+        """Return how far the index has come; None before its first block."""
         ...
 
 
-class ManagedCollections(CollectionStore, Protocol):
+class ManagedCollections(CollectionIndex, Protocol):
     """The collections, and the operations that make and change them."""
 
     async def deploy(
@@ -67,10 +68,6 @@ class ManagedCollections(CollectionStore, Protocol):
 
     async def operations(self, operation_ids: Sequence[str]) -> dict[str, Operation]:
         """Return those operations that exist and are readable, by id."""
-        ...
-
-    async def checkpoint(self) -> Checkpoint | None:
-        """Return how far the index has come; None before its first block."""
         ...
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from mintline_api.http.problems import ProblemType, RequestRefused
+from mintline_api.http.problems import ProblemType
 
-UNKNOWN_CONTRACT = ProblemType(
-    "unknown-contract", 404, "Contract not found", "Not a collection that this API mints into or indexes."
-)
 COLLECTIONS_NOT_CONFIGURED = ProblemType(
     "collections-not-configured",
     501,
@@ -89,8 +86,3 @@ UNSUPPORTED_STANDARD = ProblemType(
 NOT_A_CONTRACT = ProblemType(
     "not-a-contract", 422, "No contract at the address", "The chain has no code at this address."
 )
-
-
-def unknown_contract(contract: str) -> RequestRefused:
-    """Return the refusal of a contract that is not registered."""
-    return RequestRefused(UNKNOWN_CONTRACT, f"Contract {contract} not found: not a collection of this API.")

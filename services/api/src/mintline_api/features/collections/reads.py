@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mintline.collection_records import settled
 from mintline.records import Operation, RegisteredContract
 from mintline_api.features.collections.ports import ManagedCollections
-from mintline_api.features.collections.problems import unknown_contract
+from mintline_api.features.contracts.problems import unknown_contract
 from mintline_api.features.pages import Page, PageRequest
 
 

@@ -23,7 +23,6 @@ from mintline_api.features.collections.models import (
     CollectionRequest,
     CollectionsQuery,
     CollectionView,
-    ContractPath,
     ImportRequest,
 )
 from mintline_api.features.collections.problems import (
@@ -34,12 +33,13 @@ from mintline_api.features.collections.problems import (
     COLLECTIONS_NOT_CONFIGURED,
     NOT_A_CONTRACT,
     NOT_YOUR_COLLECTION,
-    UNKNOWN_CONTRACT,
     UNSUPPORTED_STANDARD,
 )
 from mintline_api.features.collections.reads import get_collection, list_collections
 from mintline_api.features.collections.responses import change_response, collection_response, wait
 from mintline_api.features.collections.views import collection_summary
+from mintline_api.features.contracts.models import ContractPath
+from mintline_api.features.contracts.problems import UNKNOWN_CONTRACT
 from mintline_api.features.examples import CONTRACT
 from mintline_api.features.operations.headers import (
     IDEMPOTENCY_KEY,

@@ -38,9 +38,8 @@ from mintline.records import (
 )
 from mintline.resources import COLLECTIONS, METADATA, MINTS
 from mintline.set_aside import SetAside
-from mintline_api.features.collections.ports import ChangedMeanwhile
+from mintline_api.features.collections.ports import ChangedMeanwhile, CollectionIndex
 from mintline_api.features.pages import Page, text_of
-from mintline_api.features.tokens.store import DynamoIndex
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -63,11 +62,13 @@ class DynamoCollections:
         collections      new_collection, or same_change ─▶ changed meanwhile     ┘
     """
 
-    def __init__(self, dynamo: Dynamo, *, chain_id: int, set_aside: SetAside | None = None) -> None:
+    def __init__(
+        self, dynamo: Dynamo, index: CollectionIndex, *, chain_id: int, set_aside: SetAside | None = None
+    ) -> None:
         self._dynamo = dynamo
         self._set_aside = set_aside or SetAside()
         self._chain_id = chain_id
-        self._index = DynamoIndex(dynamo, chain_id=chain_id, set_aside=self._set_aside)
+        self._index = index
 
     async def collection(self, contract: str) -> RegisteredContract | None:
         """Return a collection of ours."""

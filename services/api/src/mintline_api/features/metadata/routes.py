@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from mintline_api.features.collections.models import ContractPath, TokenPath
-from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
+from mintline_api.features.contracts.models import ContractPath, TokenPath
+from mintline_api.features.contracts.problems import UNKNOWN_CONTRACT
 from mintline_api.features.metadata import examples
 from mintline_api.features.metadata.problems import METADATA_ALTERED, UNKNOWN_METADATA
 from mintline_api.features.metadata.use_cases import MetadataReads, get_collection_metadata, get_metadata

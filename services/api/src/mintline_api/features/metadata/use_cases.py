@@ -12,7 +12,7 @@ import structlog
 
 from mintline.records import collection_object_key, collection_version_key
 from mintline_api.caches import BoundedCache, SingleFlight
-from mintline_api.features.collections.registry import CollectionRegistry
+from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.metadata.ports import MetadataStore, TokenReader
 from mintline_api.features.metadata.problems import METADATA_ALTERED, UNKNOWN_METADATA
 from mintline_api.http.problems import RequestRefused

@@ -12,7 +12,8 @@ from mintline.states import MintStatus
 from mintline_api.auth.callers import read_caller, require_scope
 from mintline_api.auth.problems import TOKEN_TOO_LONG
 from mintline_api.features.collections.minting import CLOSED_TO_MINTS
-from mintline_api.features.collections.problems import SPONSORED_ONLY, UNKNOWN_CONTRACT
+from mintline_api.features.collections.problems import SPONSORED_ONLY
+from mintline_api.features.contracts.problems import UNKNOWN_CONTRACT
 from mintline_api.features.examples import MINT_ID
 from mintline_api.features.links.problems import WALLET_NOT_LINKED
 from mintline_api.features.mints import examples

@@ -39,7 +39,7 @@ from mintline.resources import COLLECTIONS, EXTERNAL_IDS, MINTS, Index
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline.transaction_records import carried_by, may_still_be_stopped
-from mintline_api.features.collections.problems import unknown_contract
+from mintline_api.features.contracts.problems import unknown_contract
 from mintline_api.features.operations.ports import ExternalIdTaken, OperationT
 from mintline_api.features.pages import Page, text_of
 

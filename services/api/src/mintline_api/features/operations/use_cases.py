@@ -24,7 +24,7 @@ from mintline.messages import BuildMint
 from mintline.operation_ids import ID_BYTES, keyed_operation_id, operation_id_from
 from mintline.records import Mint, Operation, Wallet, canonical_json
 from mintline.states import MintStatus
-from mintline_api.features.collections.registry import CollectionRegistry
+from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import OperationStore, OperationT, Outbox
 from mintline_api.features.operations.problems import KEY_REUSED

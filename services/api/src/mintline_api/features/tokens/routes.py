@@ -11,8 +11,8 @@ from mintline.proofs.mint_receipt import MintReceipt
 from mintline.records import Checkpoint
 from mintline.scopes import Scope
 from mintline_api.auth.callers import read_caller
-from mintline_api.features.collections.models import ContractPath, TokenPath
-from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
+from mintline_api.features.contracts.models import ContractPath, TokenPath
+from mintline_api.features.contracts.problems import UNKNOWN_CONTRACT
 from mintline_api.features.metadata.problems import METADATA_ALTERED
 from mintline_api.features.pages import next_cursor, read_page
 from mintline_api.features.tokens import examples

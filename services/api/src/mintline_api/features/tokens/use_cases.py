@@ -11,7 +11,7 @@ from typing import Any
 
 from mintline.errors import Unreadable
 from mintline.records import Checkpoint, Mint, Token, Transfer
-from mintline_api.features.collections.registry import CollectionRegistry
+from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.pages import Page, PageRequest
 from mintline_api.features.tokens.ports import BlockRange, CollectionPage, Index, MintReader

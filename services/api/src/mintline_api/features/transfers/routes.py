@@ -11,7 +11,7 @@ from mintline.scopes import Scope
 from mintline.states import MintStatus
 from mintline_api.auth.callers import read_caller
 from mintline_api.auth.problems import TOKEN_TOO_LONG
-from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
+from mintline_api.features.contracts.problems import UNKNOWN_CONTRACT
 from mintline_api.features.operations.headers import (
     IDEMPOTENCY_KEY,
     IDEMPOTENT_REPLAYED,

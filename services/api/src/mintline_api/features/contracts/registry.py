@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from mintline.records import RegisteredContract
 from mintline_api.caches import BoundedCache, SingleFlight
-from mintline_api.features.collections.ports import CollectionStore
-from mintline_api.features.collections.problems import unknown_contract
+from mintline_api.features.contracts.ports import CollectionStore
+from mintline_api.features.contracts.problems import unknown_contract
 
 _CACHED_COLLECTIONS = 10_000
 _ABSENCE_SECONDS = 5.0

@@ -1,0 +1,1 @@
+"""The contracts that the API knows, as all features look them up."""
