@@ -8,11 +8,15 @@ import json
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from mintline.cids import cid_of
 from mintline.errors import Unavailable
+from mintline_api.features.uploads.serving import MediaFiles
+from mintline_api.http.problems import RequestRefused
 from mintline_testkit.api.client import Answered, MemoryClient
 from mintline_testkit.api.harness import PUBLIC_URL, Harness
+from mintline_testkit.api.uploads import MemoryFiles
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20
 WEBM = b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\x82\x84webm" + bytes(50)
@@ -254,3 +258,10 @@ async def test_mint__when_an_upload_cannot_be_used__then_it_is_refused_by_its_me
         assert (answer.status, answer.json()["code"]) == (422, "upload-not-usable"), metadata
         assert answer.json()["errors"][0]["pointer"] == pointer
     assert not harness.mints.items
+
+
+async def test_file__when_as_many_are_sent_as_may_be__then_the_next_one_is_told_to_come_again() -> None:
+    media = MediaFiles(MemoryFiles(), clock=lambda: 0.0, streams=0)
+    with pytest.raises(RequestRefused) as refused:
+        await media.send(make_mocked_request("GET", "/media/x"), bytes(32))
+    assert (refused.value.kind.slug, refused.value.headers) == ("overloaded", {"Retry-After": "2"})
