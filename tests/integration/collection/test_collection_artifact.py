@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from eth_abi.abi import encode
 from web3 import Web3
 
-from mintline.chain.compiled import CONTRACTS, Contract, compiled
+from mintline.chain.compiled import CONTRACTS, Contract, compiled, standard_input
+from tests.integration.conftest import node_binary
 
 if TYPE_CHECKING:
     from tests.integration.collection.conftest import Collection
@@ -25,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ARTIFACTS = Path("shared/src/mintline/chain/artifacts")
 ARTIFACT = ARTIFACTS / "MintlineCollection.json"
 
-Build = Callable[..., CompletedProcess[str]]
+Build = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -118,6 +119,26 @@ def test_source_hash__when_computed_independently__then_equal(artifact: dict[str
     assert artifact["sources"] == digests
     assert artifact["sourceHash"] == hashlib.sha256(listing.encode()).hexdigest()
     assert "@openzeppelin/contracts/token/ERC721/ERC721.sol" in digests
+
+
+def test_standard_input__when_the_compiler_alone_reads_it__then_the_deployed_code(
+    tmp_path: Path,
+) -> None:
+    """What a service that verifies source code does with it."""
+    given = json.loads(standard_input("MintlineFactory"))
+    script = tmp_path / "compile.mjs"
+    script.write_text(
+        f"import solc from {json.dumps(str(ROOT / 'node_modules/solc/index.js'))};"
+        "import {readFileSync} from 'node:fs';"
+        "process.stdout.write(solc.compile(readFileSync(0, 'utf8')));"
+    )
+
+    done = subprocess.run(
+        [node_binary(), str(script)], input=json.dumps(given), capture_output=True, check=True, text=True
+    )
+
+    built = json.loads(done.stdout)["contracts"]["contracts/src/MintlineFactory.sol"]["MintlineFactory"]
+    assert "0x" + built["evm"]["bytecode"]["object"] == compiled("MintlineFactory")["bytecode"]
 
 
 def test_compiler__when_compared_with_the_lock__then_the_pinned_one(artifact: dict[str, Any]) -> None:

@@ -8,41 +8,7 @@ from eth_abi.abi import encode
 
 from mintline.chain.answers import Log, checksummed
 from mintline.chain.compiled import creation_code
-from mintline.clones import (
-    CloneArgs,
-    clone_address,
-    clone_salt,
-    create_calldata,
-    encode_args,
-    freeze_calldata,
-    pause_calldata,
-    refresh_contract_uri_calldata,
-    set_royalty_calldata,
-    unpause_calldata,
-)
 from mintline.eth import address_word, keccak256, selector
-
-__all__ = [
-    "COLLECTION_CREATED_TOPIC",
-    "CloneArgs",
-    "CollectionCreated",
-    "add_implementation_calldata",
-    "clone_address",
-    "clone_salt",
-    "create_calldata",
-    "decode_collection_created",
-    "encode_args",
-    "factory_base_uri",
-    "factory_code",
-    "freeze_calldata",
-    "implementation_code",
-    "is_implementation_calldata",
-    "pause_calldata",
-    "refresh_contract_uri_calldata",
-    "set_base_uri_calldata",
-    "set_royalty_calldata",
-    "unpause_calldata",
-]
 
 COLLECTION_CREATED_TOPIC = keccak256(b"CollectionCreated(address,address,bytes32)")
 
