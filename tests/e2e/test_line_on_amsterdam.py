@@ -91,7 +91,8 @@ async def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(running_stack(tmp_path, ports="free"))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        rpc = Rpc([running.info["rpc_url"]])
+        # EthereumJS takes seconds to estimate a large batch, and more beside other tests.
+        rpc = Rpc([running.info["rpc_url"]], timeout=60.0)
         stack.push_async_callback(rpc.aclose)
         (token,) = await sign_in_new(running.info, count=1)
         yield Harness(running.info, User(session, running.info["api_url"], token), Node(rpc), rpc)
