@@ -54,8 +54,8 @@ style: setup ## Check style and format alone, as the pre-commit hook does
 types: setup ## Check types alone, as the pre-commit hook does
 	@.venv/bin/mypy
 
-bench: setup ## Measure the line: make bench N=1000 USERS=50; SPONSORED=1 for sponsored mints
-	@.venv/bin/python -m mintline_bench --mints $(N) --users $(USERS) $(if $(filter-out 0,$(SPONSORED)),--sponsored)
+bench: setup ## Measure the line: make bench N=1000 USERS=50; SPONSORED=1 for sponsored mints in bulk, =lone for one a request
+	@.venv/bin/python -m mintline_bench --mints $(N) --users $(USERS) $(if $(filter-out 0,$(SPONSORED)),--sponsored $(if $(filter lone,$(SPONSORED)),lone,bulk))
 
 bench-enclave: setup ## Measure the enclave alone, through its socket: make bench-enclave N=10000
 	@.venv/bin/python -m mintline_bench.enclave --pairs $(if $(filter command,$(origin N)),$(N),10000)

@@ -25,7 +25,11 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--scale", action="append", default=[], help="copies of a worker: builder=2")
     parser.add_argument(
-        "--sponsored", action="store_true", help="mint by the demo client, each token to a new address"
+        "--sponsored",
+        nargs="?",
+        const="bulk",
+        choices=("bulk", "lone"),
+        help="mint by the demo client, each token to a new address: many in a request, or one",
     )
     options = parser.parse_args(argv)
     try:
@@ -33,7 +37,11 @@ def main(argv: Sequence[str]) -> int:
         if options.sponsored:
             return run(
                 bench_sponsored(
-                    mints=options.mints, state=options.state, patience=options.timeout, copies=copies
+                    mints=options.mints,
+                    state=options.state,
+                    patience=options.timeout,
+                    bulk=options.sponsored == "bulk",
+                    copies=copies,
                 )
             )
         return run(

@@ -41,6 +41,16 @@ class Posted:
         return None if stamp is None else datetime.fromisoformat(stamp).timestamp()
 
 
+def metadata_of(name: str, number: int) -> dict[str, Any]:
+    """Return the metadata of one mint."""
+    return {
+        "name": name,
+        "description": "One of many, minted to see how many fit into a second.",
+        "image": "ipfs://bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku",
+        "attributes": [{"trait_type": "number", "value": number}],
+    }
+
+
 class Driver:
     """Posts and follows mints for a set of users; `tokens` holds one access token for each."""
 
@@ -70,32 +80,33 @@ class Driver:
         """Post one mint until it is accepted; raises Unavailable past the deadline."""
         user = number % len(self.tokens)
         name = f"bench {self.run} {number}"
-        metadata = {
-            "name": name,
-            "description": "One of many, minted to see how many fit into a second.",
-            "image": "ipfs://bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku",
-            "attributes": [{"trait_type": "number", "value": number}],
-        }
-        body = {"metadata": metadata, **self.more(number)}
-        headers = {
-            "authorization": f"Bearer {self.tokens[user]}",
-            "idempotency-key": f"{self.run}-{number}",
-        }
+        metadata = metadata_of(name, number)
         started = time.time()
+        accepted = await self.accept(
+            self.path, {"metadata": metadata, **self.more(number)}, user=user, key=f"{self.run}-{number}"
+        )
+        mint = self.accepted(accepted, user=user, metadata=metadata)
+        return Posted(mint["mint_id"], user, name, started, time.time(), mint)
+
+    async def accept(self, path: str, body: object, *, user: int, key: str) -> dict[str, Any]:
+        """Post a request until it is accepted, and return the response.
+
+        Raises Unavailable past the deadline.
+        """
+        headers = {"authorization": f"Bearer {self.tokens[user]}", "idempotency-key": key}
         while True:
             try:
-                async with self.session.post(f"{self.api}{self.path}", json=body, headers=headers) as answer:
+                async with self.session.post(f"{self.api}{path}", json=body, headers=headers) as answer:
                     text = await answer.text()
                     if answer.status == 202:
-                        accepted = await answer.json()
-                        mint = self.accepted(accepted, user=user, metadata=metadata)
-                        return Posted(mint["mint_id"], user, name, started, time.time(), mint)
+                        accepted: dict[str, Any] = await answer.json()
+                        return accepted
                     if answer.status < 500 and answer.status != 429:
-                        raise Unavailable(f"POST {self.path} was answered {answer.status}: {text[:300]}")
+                        raise Unavailable(f"POST {path} was answered {answer.status}: {text[:300]}")
             except (aiohttp.ClientError, TimeoutError) as error:
                 text = str(error) or type(error).__name__
             if time.time() > self.deadline:
-                raise Unavailable(f"POST {self.path} was not accepted in time; the last answer: {text[:300]}")
+                raise Unavailable(f"POST {path} was not accepted in time; the last answer: {text[:300]}")
             self.retries += 1
             await asyncio.sleep(RETRY_PAUSE)
 
@@ -118,7 +129,7 @@ class Driver:
         while waiting and time.time() < self.deadline:
             await asyncio.sleep(pause)
             users = sorted({mint.user for mint in waiting.values()})
-            for page in await asyncio.gather(*(self._list(user) for user in users)):
+            for page in await asyncio.gather(*(self.list_mints(user) for user in users)):
                 for body in page:
                     mint = waiting.get(body["mint_id"])
                     if mint is None:
@@ -127,11 +138,15 @@ class Driver:
                     if mint.status in TERMINAL:
                         del waiting[mint.mint_id]
 
+    async def collect(self, posted: Sequence[Posted]) -> None:
+        """Read what `follow` has not, once nothing is measured any more."""
+
     def query(self) -> Mapping[str, str]:
         """Return which of a user's mints are looked at."""
         return {}
 
-    async def _list(self, user: int) -> list[dict[str, Any]]:
+    async def list_mints(self, user: int) -> list[dict[str, Any]]:
+        """Return a user's mints, as far as the API answers."""
         headers = {"authorization": f"Bearer {self.tokens[user]}"}
         found: list[dict[str, Any]] = []
         cursor: str | None = None

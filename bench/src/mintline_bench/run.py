@@ -20,7 +20,7 @@ from mintline.errors import Misconfigured
 from mintline_bench.load import Driver, Posted
 from mintline_bench.process_monitor import ProcessMonitor
 from mintline_bench.report import summarize, table
-from mintline_bench.sponsored import SponsoredDriver, new_address, read_expense
+from mintline_bench.sponsored import BulkDriver, SponsoredDriver, new_address, read_expense
 from mintline_bench.users import sign_in_new
 from mintline_bench.verify import Verdict, verify
 from mintline_client.sign_in import demo_client_token
@@ -58,16 +58,17 @@ async def bench(
 
 
 async def bench_sponsored(
-    *, mints: int, state: Path, patience: float, copies: Mapping[str, int] | None = None
+    *, mints: int, state: Path, patience: float, bulk: bool, copies: Mapping[str, int] | None = None
 ) -> int:
     """Have the demo client mint `mints` times, each time to a new address, as `bench` does otherwise.
 
-    Returns 0 only when, in addition, no recipient has ether or has sent anything.
+    `bulk` posts as many in one request as it takes. Returns 0 only when, in addition, no recipient has ether
+    or has sent anything.
     """
 
     async def drive(load: Load) -> tuple[dict[str, Any], bool]:
         tokens = await demo_client_token(load.session, load.info)
-        driver = SponsoredDriver(
+        driver = (BulkDriver if bulk else SponsoredDriver)(
             load.session,
             api_url=load.info["api_url"],
             tokens=[tokens.access_token],
@@ -114,6 +115,7 @@ class Load:
         await driver.follow(posted)
         stop.set()
         await monitoring
+        await driver.collect(posted)
         progress("asking the chain for every token")
         contract = self.info["contract"]
         verdict = await verify(self.node, contract=contract, first_block=head.number, posted=posted)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from http import HTTPStatus
+from typing import Any, ClassVar
 
 import aiohttp
 
 from mintline.chain.node import Node
 from mintline.eth import to_checksum_address
-from mintline_bench.load import Driver, Posted
+from mintline.lines import MAX_CHUNK
+from mintline.states import TERMINAL, MintStatus
+from mintline_bench.load import Driver, Posted, metadata_of
+
+REQUESTS_IN_FLIGHT = 4
+"""Requests for many mints that are posted at a time."""
 
 
 def new_address() -> str:
@@ -34,6 +42,7 @@ class SponsoredDriver(Driver):
     ) -> None:
         super().__init__(session, api_url=api_url, tokens=tokens, deadline=deadline)
         self.recipients = recipients
+        self.requests: list[str] = []
 
     def more(self, number: int) -> Mapping[str, Any]:
         """Name the recipient, and tag the mint with the run."""
@@ -42,6 +51,66 @@ class SponsoredDriver(Driver):
     def query(self) -> Mapping[str, str]:
         """Return the run's tag."""
         return {"tag": self.run}
+
+
+class BulkDriver(SponsoredDriver):
+    """Posts the same mints, as many in one request as it takes (`POST /v1/mints/bulk`)."""
+
+    bulk_path: ClassVar[str] = "/v1/mints/bulk"
+
+    async def post_all(self, mints: int, *, in_flight: int) -> list[Posted]:
+        """Post all mints, `REQUESTS_IN_FLIGHT` requests at a time; returns when all are accepted."""
+        del in_flight
+        gate = asyncio.Semaphore(REQUESTS_IN_FLIGHT)
+
+        async def one(first: int) -> list[Posted]:
+            async with gate:
+                return await self._post_many(range(first, min(first + MAX_CHUNK, mints)))
+
+        requests = await asyncio.gather(*(one(first) for first in range(0, mints, MAX_CHUNK)))
+        return [posted for request in requests for posted in request]
+
+    async def _post_many(self, numbers: range) -> list[Posted]:
+        names = [f"bench {self.run} {number}" for number in numbers]
+        lines = [
+            {"metadata": metadata_of(name, number), **self.more(number)}
+            for name, number in zip(names, numbers, strict=True)
+        ]
+        started = time.time()
+        accepted = await self.accept(
+            self.bulk_path, {"mints": lines}, user=0, key=f"{self.run}-{numbers.start}"
+        )
+        self.requests.append(accepted["request_id"])
+        return [
+            Posted(mint_id, 0, name, started, time.time())
+            for mint_id, name in zip(accepted["mint_ids"], names, strict=True)
+        ]
+
+    async def follow(self, posted: Sequence[Posted], *, pause: float = 5.0) -> None:
+        """Ask for the requests until all their mints have ended or the deadline has passed."""
+        del posted
+        waiting = list(self.requests)
+        while waiting and time.time() < self.deadline:
+            await asyncio.sleep(pause)
+            ended = await asyncio.gather(*map(self._has_ended, waiting))
+            waiting = [name for name, done in zip(waiting, ended, strict=True) if not done]
+
+    async def _has_ended(self, request_id: str) -> bool:
+        headers = {"authorization": f"Bearer {self.tokens[0]}"}
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with self.session.get(
+                f"{self.api}{self.bulk_path}/{request_id}", headers=headers
+            ) as answer:
+                if answer.status == HTTPStatus.OK:
+                    statuses = (await answer.json())["statuses"]
+                    return all(MintStatus(status) in TERMINAL for status in statuses)
+        return False
+
+    async def collect(self, posted: Sequence[Posted]) -> None:
+        """Read the mints, once: they say by themselves when they reached each stage."""
+        bodies = {body["mint_id"]: body for body in await self.list_mints(0)}
+        for mint in posted:
+            mint.body = bodies.get(mint.mint_id, mint.body)
 
 
 @dataclass(frozen=True, slots=True)

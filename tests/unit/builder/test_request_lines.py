@@ -118,7 +118,7 @@ async def test_lines__when_the_chain_does_not_answer__then_the_message_comes_aga
     names = keep(harness, chunk_of())
     builder = harness.builder()
 
-    harness.chain.reverts[CONTRACT] = Unavailable("no node")
+    harness.chain.failure = Unavailable("no node")
     with pytest.raises(Unavailable):
         await build(builder)
     assert {harness.mint(name).status for name in names} == {MintStatus.ACCEPTED}
