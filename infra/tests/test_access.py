@@ -34,7 +34,8 @@ READS = {
     "api": {
         *("wallets", "links", "mints", "transactions", "accounts", "collections"),
         *("checkpoints", "tokens-2", "transfers", "revocations", "clients", "rates"),
-        *("external-ids", "authorizations", "requests", "packs", "uploads"),
+from mintline.packs import pack_object_key
+        *("external-ids", "requests", "packs"),
     },
     "builder": {"mints", "authorizations", "accounts", "transactions"},
     "signer": {"wrapped-keys", "revocations", "authorizations"},

@@ -113,7 +113,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
             MINTS: GET + INSERT + UPDATE + QUERY + PING,
             TRANSACTIONS: GET + UPDATE + QUERY,
             EXTERNAL_IDS: GET + CREATE_TOGETHER,
-            AUTHORIZATIONS: GET + INSERT,
+            AUTHORIZATIONS: INSERT,
             REQUESTS: GET + INSERT,
             PACKS: QUERY + INSERT,
             COLLECTIONS: GET + COUNT + QUERY + CREATE_TOGETHER,
