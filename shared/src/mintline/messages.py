@@ -37,7 +37,7 @@ from pydantic_core import ErrorDetails, from_json
 
 from mintline.clones import MAX_ROYALTY_BPS, CloneArgs
 from mintline.errors import Unsupported
-from mintline.fields import Address, BoundedText, Bytes32, HexBytes, TokenId, Wei
+from mintline.fields import Address, BoundedText, Bytes32, HexBytes, KnownAddress, TokenId, Wei
 
 VERSION = 1
 """The highest `version` of a message that this release knows."""
@@ -192,7 +192,7 @@ class BatchMint(Frozen):
 
     mint_id: MintId
     token_id: TokenId
-    to: Address
+    to: KnownAddress
     metadata_digest: Bytes32
     subject: str = Field(default="", max_length=128)
     """`sub` of the user who asked for the mint."""

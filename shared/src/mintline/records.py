@@ -13,7 +13,7 @@ from typing import Any, Literal, assert_never
 
 from pydantic import Field
 
-from mintline.fields import Address, BoundedText, Bytes32, HexBytes, TokenId, Wei
+from mintline.fields import Address, BoundedText, Bytes32, HexBytes, KnownAddress, TokenId, Wei
 from mintline.messages import Clone, CollectionChange, Fees, Frozen, KeyRef, LineRef, Sealed
 from mintline.states import MintStatus
 
@@ -141,7 +141,7 @@ class Mint(Operation):
     kind: Literal["mint"] = "mint"
     sub: str
     """The user whose mint it is; of a client's mint to a bare address, the client."""
-    to: Address
+    to: KnownAddress
     custody: Literal["custodial", "self", "sponsored"] = "custodial"
     """Who sends its transaction: `sender` from custody, which redeems the voucher; `to`, which is the user's
     own wallet; or a relayer, which is the `sender` from the moment that it has the mint in a batch."""

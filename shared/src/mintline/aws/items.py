@@ -6,6 +6,7 @@ Integers travel as numbers (38 digits at most, so amounts in wei are stored as s
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from typing import Any, TypeAlias, Union
 
 Value: TypeAlias = Union[bool, int, str, bytes, "list[Value]", "dict[str, Value]", None]
@@ -56,7 +57,8 @@ def decode_value(attribute: Any) -> Value:  # noqa: PLR0911 - one per type
         case "NULL":
             return None
         case "B":
-            return bytes(value)
+            # Base64 as it is sent (`mintline.aws.wire`), or bytes as botocore gives them.
+            return b64decode(value) if isinstance(value, str) else bytes(value)
         case "L":
             return [decode_value(inner) for inner in value]
         case "M":

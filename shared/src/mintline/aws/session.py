@@ -25,6 +25,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.loaders import create_loader
 
+from mintline.aws.wire import use_plain_json
 from mintline.errors import MintlineError, Misconfigured, Throttled, Unavailable, Unwritable
 from mintline.settings import ServiceSettings
 from mintline.tracing import OFF, Tracer, client_span
@@ -280,6 +281,8 @@ async def open_client(
     client: Any = await stack.enter_async_context(
         session.create_client(service, region_name=settings.aws_region, endpoint_url=endpoint, config=config)
     )
+    if service == "dynamodb":
+        use_plain_json(client)
     calls.attach(client)
     return client
 
