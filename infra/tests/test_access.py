@@ -34,8 +34,7 @@ READS = {
     "api": {
         *("wallets", "links", "mints", "transactions", "accounts", "collections"),
         *("checkpoints", "tokens-2", "transfers", "revocations", "clients", "rates"),
-from mintline.packs import pack_object_key
-        *("external-ids", "requests", "packs"),
+        *("external-ids", "requests", "packs", "uploads"),
     },
     "builder": {"mints", "authorizations", "accounts", "transactions"},
     "signer": {"wrapped-keys", "revocations", "authorizations"},

@@ -12,6 +12,7 @@ from mintline.key_subjects import MAX_RELAYERS
 from mintline_cli.execution import ending_on_errors, execute, stop
 from mintline_cli.options import Deployment, EndpointUrl, Json
 from mintline_cli.output import Screen
+from mintline_cli.unpack import unpack
 from mintline_ops import deployment_setup, factory_setup
 from mintline_ops.collection import MAX_GAS, CollectionTerms
 from mintline_ops.deployment_setup import About, Administrator
@@ -234,3 +235,6 @@ def migrate(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json: 
     if not done:
         screen.say("the tables have this version's form already")
     screen.result({"steps": [asdict(step) for step in done]})
+
+
+app.command("unpack-metadata")(unpack)

@@ -2,8 +2,8 @@
 
 An item's attributes look the same in botocore's parameters as in the JSON that is sent, but for binary
 values, which are base64 there. botocore visits every attribute all the same, once to write it and once to
-read it: half of the CPU of a request with a hundred items. Here `json` does both for the operations on items. Binary
-values of a response stay base64: `mintline.aws.items` decodes them.
+read it: half of the CPU of a request with a hundred items. Here `json` does both for the operations on
+items. Binary values of a response stay base64: `mintline.aws.items` decodes them.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html
 """
 

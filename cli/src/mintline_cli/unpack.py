@@ -1,0 +1,40 @@
+"""`mintline operator unpack-metadata`: gives each token whose metadata is in a pack an object of its own."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from mintline_cli.execution import execute
+from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, State, target_of
+from mintline_cli.output import Screen
+from mintline_ops.metadata.unpack import unpack_metadata
+from mintline_ops.run_file import DEFAULT_STATE
+
+
+def unpack(
+    *,
+    contract: Annotated[
+        str | None, typer.Option(help="The collection, by its checksummed address; all if absent.")
+    ] = None,
+    prefix: Prefix = None,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Write an object for each token whose metadata is in a pack, for a web host to serve; safe to repeat.
+
+    Exits 1 if the object of a pack is missing or its record is damaged.
+    """
+    screen = Screen(as_json=as_json)
+    target = target_of(state, prefix, region, endpoint_url, None)
+    done = execute(unpack_metadata(target, contract=contract))
+    screen.say(f"{done.packs} packs: {done.written} objects written, {done.present} there already")
+    if not done.clean:
+        screen.say(f"{done.missing} packs are missing, {done.unreadable} records are damaged", style="red")
+    screen.result(asdict(done))
+    if not done.clean:
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""Tokens' metadata in the bucket: packs, and objects of one token each."""
