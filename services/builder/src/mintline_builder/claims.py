@@ -196,6 +196,11 @@ class LineClaim:
 
     def built(self, batch: Transaction) -> Mint:
         """Return the mint as it stands once it is claimed."""
+        if not batch.attempts and batch.outcome is None:
+            # The same as below, validated once: of a batch that nothing was sent of, which is nearly always.
+            known = {"gas": batch.gas, "fees": batch.fees, "submitted_at": None}
+            moved = {"updated_at": max(self.at, batch.updated_at)}
+            return self.mint.evolve(**self.update(batch) | known | moved)
         return as_far_as(self.mint.evolve(**self.update(batch)), batch)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -56,6 +57,11 @@ class MemoryLines:
         """Return the mints that exist."""
         found = {mint_id: await self.table.get(mint_id) for mint_id in mint_ids}
         return {mint_id: mint for mint_id, mint in found.items() if mint is not None}
+
+    async def statuses(self, mint_ids: Sequence[str]) -> dict[MintStatus, int]:
+        """Return how many mints have which status."""
+        found = [await self.table.get(mint_id) for mint_id in mint_ids]
+        return dict(Counter(mint.status for mint in found if mint is not None))
 
     async def external_ids(self, asked_by: str, names: Sequence[str]) -> dict[str, str]:
         """Return the mints that have external ids."""

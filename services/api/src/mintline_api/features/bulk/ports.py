@@ -8,6 +8,7 @@ from typing import Protocol
 from mintline.lines import LinesChunk
 from mintline.packs import Pack, PackIndex
 from mintline.records import Mint
+from mintline.states import MintStatus
 from mintline_api.features.bulk.records import BulkRecord
 
 
@@ -35,6 +36,10 @@ class LineStore(Protocol):
 
     async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
         """Return the mints that exist and are readable, as they stand, by id."""
+        ...
+
+    async def statuses(self, mint_ids: Sequence[str]) -> dict[MintStatus, int]:
+        """Return how many of the mints, as they stand, have which status; unreadable ones are left out."""
         ...
 
     async def external_ids(self, asked_by: str, names: Sequence[str]) -> dict[str, str]:

@@ -11,24 +11,27 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from base64 import b64encode
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
 from botocore.exceptions import ClientError
 
-from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Put
+from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put
 from mintline.aws.lines import create_mints, keep_chunk
-from mintline.aws.records import read, to_item
+from mintline.aws.records import read, read_operation_item, to_item
 from mintline.aws.session import error_code, translated
-from mintline.aws.standing import read_operations
-from mintline.errors import Unavailable
+from mintline.aws.standing import read_operations, read_transaction
+from mintline.errors import Unavailable, Unreadable
 from mintline.lines import LinesChunk
 from mintline.packs import Pack, PackIndex
-from mintline.records import ExternalId, Mint, external_ref
-from mintline.resources import EXTERNAL_IDS, METADATA, PACKS, REQUESTS
+from mintline.records import ExternalId, Mint, Operation, external_ref
+from mintline.resources import EXTERNAL_IDS, METADATA, MINTS, PACKS, REQUESTS
 from mintline.set_aside import SetAside
+from mintline.states import MintStatus
+from mintline.transaction_records import as_far_as, carried_by
 from mintline_api.features.bulk.records import BulkRecord
 
 if TYPE_CHECKING:
@@ -70,6 +73,36 @@ class DynamoLines:
         found = await read_operations(self._dynamo, mint_ids, self._set_aside)
         return {mint_id: mint for mint_id, mint in found.items() if isinstance(mint, Mint)}
 
+    async def statuses(self, mint_ids: Sequence[str]) -> dict[MintStatus, int]:
+        """Return how many mints have which status: those of one batch are as far as its transaction."""
+        items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": one}) for one in mint_ids))
+        alike = _alike(item for item in items if item is not None)
+        found = await asyncio.gather(*map(self._statuses, alike))
+        return dict(sum(found, Counter[MintStatus]()))
+
+    async def _statuses(self, items: Sequence[Item]) -> Counter[MintStatus]:
+        """Return the statuses of mints that are stored alike: one stands for all, but for those not made."""
+        operations: list[Operation] = []
+        for item in items:
+            with suppress(Unreadable):
+                operations.append(read_operation_item(item, self._set_aside))
+                break
+        if not operations:
+            return Counter()
+        place = carried_by(operations[0])
+        carrier = None
+        if place is not None:
+            carrier = await read_transaction(self._dynamo, place, self._set_aside)
+        ids = {item["mint_id"] for item in items}
+        not_made = ids.intersection(() if carrier is None else carrier.not_made or ())
+        made = next((name for name in ids if name not in not_made), None)
+        counts: Counter[MintStatus] = Counter()
+        for name, count in ((made, len(ids) - len(not_made)), (next(iter(not_made), None), len(not_made))):
+            if name is not None:
+                one = operations[0].evolve(mint_id=name)
+                counts[as_far_as(one, carrier).status] += count
+        return counts
+
     async def external_ids(self, asked_by: str, names: Sequence[str]) -> dict[str, str]:
         """Return the mints that have external ids of those that are named."""
         refs = [external_ref(asked_by, name) for name in names]
@@ -79,6 +112,16 @@ class DynamoLines:
             for name, item in zip(names, items, strict=True)
             if item is not None
         }
+
+
+def _alike(items: Iterable[Item]) -> list[list[Item]]:
+    """Return items in groups whose status is the same, and whose transaction is."""
+    groups: dict[tuple[object, ...], list[Item]] = {}
+    for item in items:
+        sender = item.get("sender")
+        address = sender.get("address") if isinstance(sender, dict) else None
+        groups.setdefault((item.get("status"), address, item.get("nonce")), []).append(item)
+    return list(groups.values())
 
 
 class Packs:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -293,8 +292,7 @@ async def get_bulk(request_id: str, *, sub: str, lines: LineStore) -> BulkState:
 
 
 async def _state(record: BulkRecord, lines: LineStore, *, replayed: bool = False) -> BulkState:
-    mints = await lines.mints(record.mint_ids)
-    return BulkState(record, dict(Counter(mint.status for mint in mints.values())), replayed)
+    return BulkState(record, await lines.statuses(record.mint_ids), replayed)
 
 
 def key_reused(request_id: str) -> RequestRefused:
