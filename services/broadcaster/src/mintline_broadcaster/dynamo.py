@@ -17,14 +17,11 @@ from mintline.aws.dynamo import (
     Put,
     TransactionCancelled,
     Update,
-    Value,
 )
-from mintline.aws.records import from_item, read, readable, to_item, token_place, transition
+from mintline.aws.records import from_item, read, readable, to_item, token_place
 from mintline.aws.standing import (
-    attempt_item,
     created,
     filling,
-    moved,
     open_attributes,
     read_operation,
     read_operations,
@@ -34,7 +31,6 @@ from mintline.aws.standing import (
 )
 from mintline.errors import Unavailable, Unreadable
 from mintline.fields import Bytes32
-from mintline.kinds import meaning_of
 from mintline.messages import AnyIntent, Frozen
 from mintline.records import (
     Attempt,
@@ -48,8 +44,8 @@ from mintline.records import (
 )
 from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline.set_aside import SetAside
-from mintline.states import UNDECIDED, MintStatus, TransactionState, may
-from mintline.transaction_records import Outcome, Place, Transaction, carried_by, open_place, place_of
+from mintline.states import MintStatus, TransactionState, may
+from mintline.transaction_records import Outcome, Place, Transaction, open_place, place_of
 from mintline_broadcaster.ports import (
     Final,
     MintMoved,
@@ -59,15 +55,22 @@ from mintline_broadcaster.ports import (
     SignedTransaction,
     TransactionMoved,
 )
-from mintline_broadcaster.sweep_schedule import next_sweep
+from mintline_broadcaster.transaction_writes import (
+    appending,
+    closing,
+    entering,
+    finalizing,
+    marking,
+    marking_operation,
+    mining,
+    opening_again,
+    rejecting,
+    resealing,
+)
 
 PAGE = 500
 _OPEN_MINTS = MINTS.index("open")
 _OPEN_TRANSACTIONS = TRANSACTIONS.index("open")
-_UNDECIDED = Clause("undecided", "state", "in", tuple(one.value for one in UNDECIDED))
-_RESERVED = Clause("is_reserved", "state", "eq", (TransactionState.RESERVED.value,))
-_SEALED = Clause("is_sealed", "claiming", "missing")
-_NOT_FILLED = Clause("not_filled", "filling_at", "missing")
 
 
 class _FinalItem(Frozen):
@@ -111,8 +114,8 @@ class DynamoTransactionStore:
         keys: list[Item] = [{"tx_hash": "0x" + tx_hash.hex()} for tx_hash in tx_hashes]
         items = await asyncio.gather(*(self._dynamo.get(ATTEMPTS, key) for key in keys))
         there = (item for item in items if item is not None)
-        found = readable(SignedTransaction, ATTEMPTS, there, self._set_aside)
-        return {signed.tx_hash: signed for _, signed in found}
+        records = readable(SignedTransaction, ATTEMPTS, there, self._set_aside)
+        return {signed.tx_hash: signed for _, signed in records}
 
     async def transaction(self, place: Place) -> Transaction | None:
         """Read a transaction, consistently."""
@@ -120,7 +123,7 @@ class DynamoTransactionStore:
 
     async def transactions_from(self, first: Place) -> list[Transaction]:
         """Return a sender's open transactions from that nonce on, in the order of nonces, consistently."""
-        found: list[Transaction] = []
+        open_ones: list[Transaction] = []
         start: Item | None = None
         while True:
             page = await self._dynamo.query(
@@ -131,9 +134,9 @@ class DynamoTransactionStore:
                 start=start,
             )
             records = readable(Transaction, TRANSACTIONS, page.items, self._set_aside)
-            found += [record for _, record in records if record.state is not TransactionState.FINAL]
+            open_ones += [record for _, record in records if record.state is not TransactionState.FINAL]
             if page.next is None:
-                return found
+                return open_ones
             start = page.next
 
     async def open_transactions(
@@ -150,84 +153,27 @@ class DynamoTransactionStore:
 
     async def enter(self, intent: AnyIntent, attempt: Attempt) -> None:
         """Take the intent's own transaction from reserved to submitted; raises TransactionMoved."""
-        where = (
-            _RESERVED,
-            _SEALED,
-            Clause("its_meaning", "meaning", "eq", (meaning_of(intent),)),
-            Clause("its_gas", "gas", "eq", (intent.gas,)),
-            Clause("its_signer", "signer", "eq", (to_item(intent.signer),)),
-            _NOT_FILLED,
-        )
-        written: Item = {"attempts": [attempt_item(attempt)], "submitted_at": attempt.at}
         place = place_of(intent.signer, intent.nonce)
-        await self._move(
-            moved(place, TransactionState.SUBMITTED, at=attempt.at, set=written, where=where), place
-        )
+        await self._move(entering(intent, attempt), place)
 
     async def add_attempt(self, transaction: Transaction, attempt: Attempt) -> None:
         """Append to a transaction's attempts, if they are still these; raises TransactionMoved."""
-        known = _attempts(transaction)
-        written: Item = {
-            "state": TransactionState.SUBMITTED.value,
-            "attempts": [*known, attempt_item(attempt)],
-            "updated_at": attempt.at,
-        }
-        if transaction.submitted_at is None and not attempt.fills:
-            written["submitted_at"] = attempt.at
-        if attempt.fills and transaction.filling_at is None:
-            written["filling_at"] = attempt.at
-        sealing = ("claiming",) if attempt.fills and transaction.claiming else ()
-        update = Update(
-            TRANSACTIONS,
-            transaction_key(transaction.place),
-            set=written,
-            remove=sealing,
-            where=(
-                Clause("still_there", "state", "eq", (transaction.state.value,)),
-                _UNDECIDED,
-                _attempts_unchanged(transaction),
-                *(() if attempt.fills else (_SEALED, _NOT_FILLED)),
-            ),
-        )
-        await self._move(update, transaction.place)
+        await self._move(appending(transaction, attempt), transaction.place)
 
     async def open_gap(self, transaction: Transaction) -> Transaction | None:
         """Create the record of a nonce that nobody reserved, or open one that was closed as filled."""
         with suppress(ConditionFailed):
             await self._dynamo.write(created(transaction))
             return transaction
-        place = transaction.place
-        opened = open_attributes(place, transaction.reserved_at)
-        filling: Item = {"filling_at": transaction.reserved_at, "updated_at": transaction.reserved_at}
-        update = Update(
-            TRANSACTIONS,
-            transaction_key(place),
-            set={"state": TransactionState.SUBMITTED.value, **opened, **filling},
-            remove=("outcome", "finalized_at"),
-            where=(
-                Clause("was_closed", "state", "eq", (TransactionState.FINAL.value,)),
-                Clause("was_filled", "outcome", "in", ("filled", "used")),
-            ),
-        )
         try:
-            await self._dynamo.write(update)
+            await self._dynamo.write(opening_again(transaction))
         except ConditionFailed:
             return None
-        return await self.transaction(place)
+        return await self.transaction(transaction.place)
 
     async def mark(self, transaction: Transaction, *, at: int) -> None:
         """Note that a transaction is sent on, if nobody did since it was read; raises TransactionMoved."""
-        update = Update(
-            TRANSACTIONS,
-            transaction_key(transaction.place),
-            set={"swept_at": at, "sweeps": next_sweep(transaction)},
-            where=(
-                Clause("still_there", "state", "eq", (transaction.state.value,)),
-                Clause("not_moved", "updated_at", "eq", (transaction.updated_at,)),
-                _not_swept(transaction),
-            ),
-        )
-        await self._move(update, transaction.place)
+        await self._move(marking(transaction, at=at), transaction.place)
 
     async def fill(self, transaction: Transaction, *, at: int) -> None:
         """Note that an open transaction's nonce is for a no-op from now on; raises TransactionMoved."""
@@ -235,21 +181,11 @@ class DynamoTransactionStore:
 
     async def reseal(self, batch: Transaction, seal: Seal, *, at: int) -> None:
         """Leave operations out of a batch that is still to be signed; raises TransactionMoved."""
-        await self._move(_resealing(batch, seal, at=at), batch.place)
+        await self._move(resealing(batch, seal, at=at), batch.place)
 
     async def close(self, transaction: Transaction, outcome: Outcome, *, at: int) -> None:
         """Note that the nonce is used for good, if the record is as it was read; raises TransactionMoved."""
-        update = moved(
-            transaction.place,
-            TransactionState.FINAL,
-            at=at,
-            set={"outcome": outcome, "finalized_at": at},
-            where=(
-                Clause("still_there", "state", "eq", (transaction.state.value,)),
-                _attempts_unchanged(transaction),
-            ),
-        )
-        await self._move(update, transaction.place)
+        await self._move(closing(transaction, outcome, at=at), transaction.place)
 
     async def get(self, operation_id: str) -> Operation | None:
         """Read an operation, consistently."""
@@ -275,14 +211,11 @@ class DynamoTransactionStore:
         """End an operation that is still where it was read; raises MintMoved."""
         if not may(operation.status, MintStatus.REJECTED):
             raise MintMoved(operation)
-        written: Item = {"problem": to_item(problem)}
-        where = (_still_there(operation), *_its_nonce(operation))
-        name = operation.operation_id
-        update = transition(name, MintStatus.REJECTED, at=at, set=written, where=where)
+        name, update = operation.operation_id, rejecting(operation, problem, at=at)
         if carried is None:
             await self._write(name, update)
             return
-        kept = filling(carried, at=at) if seal is None else _resealing(carried, seal, at=at)
+        kept = filling(carried, at=at) if seal is None else resealing(carried, seal, at=at)
         await self._together(name, [update, kept])
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
@@ -297,17 +230,7 @@ class DynamoTransactionStore:
 
     async def mark_swept(self, operation: Operation, *, at: int) -> None:
         """Note that an operation is sent on, if nobody did since it was read; raises MintMoved."""
-        update = Update(
-            MINTS,
-            {"mint_id": operation.operation_id},
-            set={"swept_at": at, "sweeps": next_sweep(operation)},
-            where=(
-                Clause("still_there", "status", "eq", (operation.status.value,)),
-                Clause("not_moved", "updated_at", "eq", (operation.updated_at,)),
-                _not_swept(operation),
-            ),
-        )
-        await self._write(operation.operation_id, update)
+        await self._write(operation.operation_id, marking_operation(operation, at=at))
 
     async def final(self) -> Final:
         """Return the newest block that is final and indexed; raises Unavailable while that is not valid."""
@@ -315,10 +238,10 @@ class DynamoTransactionStore:
         if item is None:
             return Final()
         try:
-            found = from_item(_FinalItem, item)
+            final = from_item(_FinalItem, item)
         except Unreadable as error:
             raise Unavailable(f"checkpoints {self._chain_id} is not valid: {error}") from error
-        return Final(found.finalized_number, found.finalized_timestamp, found.finalized_hash)
+        return Final(final.finalized_number, final.finalized_timestamp, final.finalized_hash)
 
     async def minting(self, mint: Mint) -> Transfer | None:
         """Return the transfer that made a mint's token, its oldest, read consistently."""
@@ -338,23 +261,11 @@ class DynamoTransactionStore:
 
     async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
         """Move a mint that is still in `mint`'s state to mined."""
-        where = (_still_there(mint), *_its_nonce(mint))
-        written: Item = {
-            "tx_hash": "0x" + minting.tx_hash.hex(),
-            "block_number": minting.block_number,
-            "block_hash": "0x" + minting.block_hash.hex(),
-            "mined_at": at,
-        }
-        update = transition(
-            mint.mint_id, MintStatus.MINED, at=at, set=written, remove=("problem", "waiting"), where=where
-        )
-        await self._write(mint.mint_id, update)
+        await self._write(mint.mint_id, mining(mint, minting, at=at))
 
     async def finalize(self, mint_id: str, minting: Transfer, *, at: int) -> None:
         """Move a mint that this transfer's transaction mined to finalized."""
-        where = (Clause("by_this_transaction", "tx_hash", "eq", ("0x" + minting.tx_hash.hex(),)),)
-        update = transition(mint_id, MintStatus.FINALIZED, at=at, set={"finalized_at": at}, where=where)
-        await self._write(mint_id, update)
+        await self._write(mint_id, finalizing(mint_id, minting, at=at))
 
     async def _write(self, operation_id: str, update: Update) -> None:
         try:
@@ -381,47 +292,3 @@ class DynamoTransactionStore:
                     read(Transaction, TRANSACTIONS, failed.item, self._set_aside)
                 ) from None
             raise TransactionMoved(await self.transaction(place)) from None
-
-
-def _resealing(batch: Transaction, seal: Seal, *, at: int) -> Update:
-    """Return the write that leaves operations out of a batch, while no attempt at it can be on record."""
-    return Update(
-        TRANSACTIONS,
-        transaction_key(batch.place),
-        set={"operations": list(seal.operations), "meaning": seal.meaning, "updated_at": at},
-        where=(
-            _RESERVED,
-            _SEALED,
-            Clause("its_meaning", "meaning", "eq", (batch.meaning,)),
-            _NOT_FILLED,
-        ),
-    )
-
-
-def _still_there(operation: Operation) -> Clause:
-    """Return that a record is as it was read: one that a transaction carries is stored as built."""
-    carried = carried_by(operation) is not None and operation.status is not MintStatus.ACCEPTED
-    stored = MintStatus.BUILT if carried else operation.status
-    return Clause("still_there", "status", "eq", (stored.value,))
-
-
-def _its_nonce(operation: Operation) -> tuple[Clause, ...]:
-    place = carried_by(operation)
-    return () if place is None else (Clause("its_nonce", "nonce", "eq", (place.nonce,)),)
-
-
-def _not_swept(record: Operation | Transaction) -> Clause:
-    if record.swept_at is None:
-        return Clause("not_swept", "swept_at", "missing")
-    return Clause("not_swept", "swept_at", "eq", (record.swept_at,))
-
-
-def _attempts(transaction: Transaction) -> list[Value]:
-    return [attempt_item(attempt) for attempt in transaction.attempts]
-
-
-def _attempts_unchanged(transaction: Transaction) -> Clause:
-    """Return that a transaction's attempts are those that were read; none at all may be missing as well."""
-    if not transaction.attempts:
-        return Clause("attempts_unchanged", "attempts", "empty")
-    return Clause("attempts_unchanged", "attempts", "eq", (_attempts(transaction),))
