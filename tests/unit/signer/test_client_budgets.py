@@ -427,3 +427,62 @@ def test_policy__when_its_clients_make_no_sense__is_refused(
     document = policy.model_dump(mode="json", by_alias=True) | {"clients": clients}
     with pytest.raises(ValidationError, match=text):
         type(policy).model_validate(document)
+
+
+def deployed_by(cast: Cast, token: str, *, principal: str = "shop") -> Any:
+    """Return a deployment for a principal with that token as its authorization."""
+    deploy = cast.deploy(cast.clone(principal))
+    return cast.authority.authorized(deploy, token, now=cast.now)
+
+
+async def test_deployment__when_its_client_asks__counts_for_it_with_its_cost(cast: Cast) -> None:
+    authorizer = await authorizer_of(cast)
+    judged = authorizer.judge(deployed_by(cast, client_token(cast)), now=UnixSeconds(cast.now))
+    assert judged is not None
+    [counted] = judged.client_mints
+    assert (counted.client_id, counted.terms.owner) == ("shop", "shop")
+    assert counted.terms.cost == 400_000 * 30 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("token", "code"),
+    [
+        (lambda c: client_token(c, "other"), RefusalCode.AUTHORIZATION_SUBJECT),
+        (lambda c: client_token(c, scope="mintline/mints:create"), RefusalCode.TOKEN_SCOPE),
+    ],
+    ids=["another client's token", "a token without the scope"],
+)
+async def test_deployment__when_the_token_does_not_allow_it__is_refused(
+    cast: Cast, token: Callable[[Cast], str], code: RefusalCode
+) -> None:
+    authorizer = await authorizer_of(cast)
+    with pytest.raises(EnclaveRefusal) as caught:
+        authorizer.judge(deployed_by(cast, token(cast)), now=UnixSeconds(cast.now))
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("owner", "listed", "allowed"),
+    [
+        ("shop", None, True),
+        ("shop", frozenset({OTHER}), True),
+        ("rival", None, False),
+        ("rival", frozenset({OTHER}), False),
+        ("rival", frozenset({CONTRACT}), True),
+        (None, None, True),
+        (None, frozenset({OTHER}), False),
+    ],
+)
+def test_budget__when_a_collection_is_a_clone__allows_the_clients_own_and_those_it_lists(
+    cast: Cast, owner: str | None, listed: frozenset[str] | None, *, allowed: bool
+) -> None:
+    budget = PLENTY.model_copy(update={"collections": listed})
+    policy = cast.policy().model_copy(update={"clients": ClientsPolicy(overrides={"shop": budget})})
+    mint = ClientMint("shop", "m", bytes(32), cast.now * 1000, ClientTerms(CONTRACT, COST, owner))
+    budgets = ClientBudgets(policy, secret=bytes(16))
+    if allowed:
+        budgets.check(cast.batch(), [mint], now=UnixSeconds(cast.now))
+    else:
+        with pytest.raises(EnclaveRefusal) as caught:
+            budgets.check(cast.batch(), [mint], now=UnixSeconds(cast.now))
+        assert caught.value.code == RefusalCode.CLIENT_COLLECTION
