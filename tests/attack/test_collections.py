@@ -68,7 +68,7 @@ class Collections:
         )
 
     def batch(self, number: int, clone: Clone) -> SignBatch:
-        return evolve(self.backend.batch(10**5 + number), contract=address_of(clone), clone=clone)  # type: ignore[no-any-return]
+        return evolve(self.backend.batch(2 * 10**5 + number), contract=address_of(clone), clone=clone)  # type: ignore[no-any-return]
 
     def _common(self, number: int) -> dict[str, Any]:
         backend = self.backend
