@@ -22,7 +22,7 @@ WRITES = {
     "api": {
         *("wallets", "wrapped-keys", "links", "challenges", "rates"),
         *("revocations", "mints", "authorizations", "transactions", "collections", "clients"),
-        *("external-ids", "requests", "packs", "uploads"),
+        *("external-ids", "requests", "packs", "uploads", "drops", "drop-parts"),
     },
     "builder": {"mints", "external-ids", "accounts", "transactions"},
     "signer": set(),
@@ -34,7 +34,7 @@ READS = {
     "api": {
         *("wallets", "links", "mints", "transactions", "accounts", "collections"),
         *("checkpoints", "tokens-2", "transfers", "revocations", "clients", "rates"),
-        *("external-ids", "requests", "packs", "uploads"),
+        *("external-ids", "requests", "packs", "uploads", "drops", "drop-parts"),
     },
     "builder": {"mints", "authorizations", "accounts", "transactions"},
     "signer": {"wrapped-keys", "revocations", "authorizations"},
@@ -76,6 +76,10 @@ OTHER = {
         ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-media/media/*"),
         ("s3:ListBucket", f"arn:aws:s3:::{PREFIX}-uploads"),
         ("s3:ListBucket", f"arn:aws:s3:::{PREFIX}-media"),
+        ("s3:GetObject", f"arn:aws:s3:::{PREFIX}-drops/*"),
+        ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-drops/*"),
+        ("s3:DeleteObject", f"arn:aws:s3:::{PREFIX}-drops/*"),
+        ("s3:ListBucket", f"arn:aws:s3:::{PREFIX}-drops"),
         (
             "secretsmanager:CreateSecret",
             f"arn:aws:secretsmanager:us-east-1:111122223333:secret:{PREFIX}/wallets/*",
@@ -333,7 +337,7 @@ def test_signers_role__when_its_instance_is_one__then_it_has_a_session_an_image_
         if service != "signer"
     }
     assert others == {
-        "api": {"s3:GetObject", "s3:ListBucket", "s3:PutObject"},
+        "api": {"s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"},
         "builder": {"s3:PutObject", "s3:GetObject"},
         "broadcaster": set(),
         "indexer": set(),

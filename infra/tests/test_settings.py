@@ -28,7 +28,7 @@ MODELS: Mapping[str, type[ServiceSettings]] = {
     "signer": HostSettings,
 }
 LIMITS = {
-    "api": {"user_rate", "user_gas_budget"},
+    "api": {"user_rate", "user_gas_budget", "drop_users_per_second", "drop_grace"},
     "builder": {
         "user_gas_budget",
         "max_transaction_cost",
@@ -59,6 +59,7 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
     | ON_THE_CHAIN
     | {
         "max_requests": "what a task of this size was measured with",
+        "drop_chunks_in_flight": "bounds what waits, whatever the size of a deployment",
         "request_seconds": "below the 30 seconds after which API Gateway ends a request",
         "cognito_jwks_url": "follows from the issuer",
         "other_issuers": "the user pool issues the tokens of a deployment",
@@ -161,6 +162,8 @@ def test_limits__when_a_deployment_sets_them__then_each_service_that_reads_one_i
     chosen = Limits(
         user_rate=7,
         user_gas_budget=11 * 10**17,
+        drop_users_per_second=3,
+        drop_grace=2_100,
         max_transaction_cost=13 * 10**16,
         relayer_min_balance=3 * 10**17,
         relayer_target_balance=5 * 10**17,

@@ -23,6 +23,9 @@ from mintline.resources import (
     CHECKPOINTS,
     CLIENTS,
     COLLECTIONS,
+    DROP_LINES,
+    DROP_PARTS,
+    DROPS,
     EXTERNAL_IDS,
     FOLLOWED,
     LINKS,
@@ -86,6 +89,8 @@ class Permissions:
     """Whether it stores packs of tokens' metadata: each once, and nothing else."""
     describes_collections: bool = False
     """Whether it stores collections' own metadata: each version once, and no token's."""
+    keeps_lines: bool = False
+    """Whether it stores, reads and deletes the lines of drops."""
     takes_uploads: bool = False
     """Whether it signs URLs for uploads, reads what was put, and serves it as media."""
     lists_objects: bool = False
@@ -113,9 +118,11 @@ PERMISSIONS: Mapping[str, Permissions] = {
             MINTS: GET + INSERT + UPDATE + QUERY + PING,
             TRANSACTIONS: GET + UPDATE + QUERY,
             EXTERNAL_IDS: GET + CREATE_TOGETHER,
-            AUTHORIZATIONS: INSERT,
+            AUTHORIZATIONS: INSERT + UPDATE,
             REQUESTS: GET + INSERT,
             PACKS: QUERY + INSERT,
+            DROPS: GET + QUERY + INSERT,
+            DROP_PARTS: GET + QUERY + CREATE_TOGETHER,
             COLLECTIONS: GET + COUNT + QUERY + CREATE_TOGETHER,
             CHECKPOINTS: GET,
             TOKENS: GET + QUERY,
@@ -127,6 +134,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
         describes_collections=True,
         lists_objects=True,
         takes_uploads=True,
+        keeps_lines=True,
         wallet_secrets=("CreateSecret",),
         asks_chain=True,
     ),
@@ -418,6 +426,18 @@ def statements(permissions: Permissions, deployment: Deployment) -> list[iam.Pol
     return found
 
 
+def keeping_lines(permissions: Permissions, deployment: Deployment) -> list[iam.PolicyStatement]:
+    """Return what lets a role keep the lines of drops, if it does."""
+    if not permissions.keeps_lines:
+        return []
+    lines = f"arn:aws:s3:::{DROP_LINES.bucket_name(deployment.prefix)}"
+    actions = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    return [
+        iam.PolicyStatement(sid="DropLines", actions=actions, resources=[f"{lines}/*"]),
+        iam.PolicyStatement(sid="DropLinesMissing", actions=["s3:ListBucket"], resources=[lines]),
+    ]
+
+
 def objects(permissions: Permissions, deployment: Deployment) -> list[iam.PolicyStatement]:
     """Return what a role may do with objects in S3."""
     bucket = f"arn:aws:s3:::{METADATA.bucket_name(deployment.prefix)}"
@@ -437,4 +457,4 @@ def objects(permissions: Permissions, deployment: Deployment) -> list[iam.Policy
         )
     if permissions.takes_uploads:
         found += uploading(deployment)
-    return found
+    return found + keeping_lines(permissions, deployment)

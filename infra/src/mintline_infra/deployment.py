@@ -166,6 +166,10 @@ class Limits(BaseModel):
     user_gas_budget: Wei = 10**19
     """Gas that the platform pays for a wallet and UTC day, for the API and the builder alike; not above the
     policy document's `top_ups.recipient`."""
+    drop_users_per_second: int = Field(default=25, ge=1, le=1_000)
+    """Recipients of drops that each copy of the API looks up or makes a second, within the pool's quota."""
+    drop_grace: int = Field(default=0, ge=0, le=KEPT)
+    """Seconds past its token's expiry for which a drop hands on lines; within the policy's `grace`."""
     max_transaction_cost: Wei = 5 * 10**17
     """The most that one transaction of a wallet may ask a top-up for: the policy document's own value."""
     relayer_min_balance: Wei = 0

@@ -255,6 +255,21 @@ UPLOADS = Table("uploads", partition=Key("upload_id"), ttl="expires")
 """One item per upload of a file that metadata is to name. It has `expires` (Unix seconds) until it is
 complete: once the bytes are in the media bucket. Written by the api."""
 
+DROPS = Table(
+    "drops",
+    partition=Key("drop_id"),
+    indexes=(
+        Index("by_client", partition=Key("client_id"), sort=Key("created_key"), keys_only=True),
+        Index("open", partition=Key("open_shard"), keys_only=True),
+    ),
+)
+"""One item per drop, `created_key` is `{created_at}#{drop_id}`. `open_shard` is one of a few numbers that the
+drop id gives: present while a runner has something to do. Written by the api."""
+
+DROP_PARTS = Table("drop-parts", partition=Key("drop_id"), sort=Key("part"))
+"""One item per part of a drop, `part` is `part#{number:06}`: how many lines it has and where they lie. One
+more, `marks#{number:06}`, has the hashes by which repeated lines are known. Written by the api."""
+
 METADATA = Bucket("metadata", serves="json")
 """`{chain_id}/{contract}/{token_id}.json`: the exact bytes whose SHA-256 is the voucher's metadataDigest.
 
@@ -262,6 +277,9 @@ METADATA = Bucket("metadata", serves="json")
 
 UPLOAD_BUCKET = Bucket("uploads", expires_days=2, takes_uploads=True)
 """`{upload_id}`: what a caller has put by a presigned URL, until the api has checked it."""
+
+DROP_LINES = Bucket("drops", expires_days=30)
+"""`{drop_id}/…`: the lines of drops, with the e-mail addresses in them. Written and read by the api."""
 
 MEDIA = Bucket("media", serves="media")
 """`media/{sha256}`, in hex: an image, a video or a model, checked by the api and never changed."""
@@ -296,6 +314,8 @@ TABLES = (
     CHECKPOINTS,
     FOLLOWED,
     UPLOADS,
+    DROPS,
+    DROP_PARTS,
 )
 REPLACED_INDEXES: dict[Table, tuple[Index, ...]] = {
     MINTS: (Index("by_block", partition=Key("block_number", "N"), keys_only=True),)
@@ -304,5 +324,5 @@ REPLACED_INDEXES: dict[Table, tuple[Index, ...]] = {
 a time, so an upgrade keeps these at first."""
 TOKENS_BY_COLLECTION = Table("tokens", partition=Key("collection_id"), sort=Key("token_key"))
 """The first generation of the tokens' table, which `mintline_ops.migrations` reads; nothing makes it."""
-BUCKETS = (METADATA, UPLOAD_BUCKET, MEDIA)
+BUCKETS = (METADATA, UPLOAD_BUCKET, DROP_LINES, MEDIA)
 KMS_KEYS = (WALLET_KEY, INTAKE_KEY)

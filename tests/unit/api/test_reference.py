@@ -134,6 +134,12 @@ async def test_redoc__when_the_client_takes_gzip__is_sent_packed_and_is_the_same
     assert (again.status, again.body) == (304, b"")
 
 
+def texts_of(operation: dict[str, Any]) -> list[str]:
+    """Return the media types of a body that is no JSON."""
+    content = operation.get("requestBody", {}).get("content", {})
+    return [media_type for media_type in content if media_type != "application/json"]
+
+
 def test_samples__when_an_operation_is_described__show_its_request_in_curl(
     operations: list[dict[str, Any]],
 ) -> None:
@@ -144,7 +150,12 @@ def test_samples__when_an_operation_is_described__show_its_request_in_curl(
         assert ("-X" in words) is (operation["method"] != "GET")
         assert any(word.startswith(PUBLIC_URL) and "{" not in word for word in words)
         assert ("Authorization: Bearer $TOKEN" in words) is bool(operation["security"])
-        if "requestBody" in operation:
+        if texts_of(operation):
+            assert (f"Content-Type: {texts_of(operation)[0]}" in words, words[-2:]) == (
+                True,
+                ["-T", "lines.ndjson"],
+            )
+        elif "requestBody" in operation:
             example = operation["requestBody"]["content"]["application/json"]["example"]
             assert json.loads(words[words.index("-d") + 1]) == example
 
@@ -160,7 +171,9 @@ def test_samples__when_an_operation_is_described__show_its_request_in_python(
         keywords = {keyword.arg: keyword.value for keyword in call.keywords}
 
         assert ast.literal_eval(call.args[0]) == operation["method"]
-        if "requestBody" in operation:
+        if texts_of(operation):
+            assert ast.unparse(keywords["content"]) == "open('lines.ndjson', 'rb')"
+        elif "requestBody" in operation:
             example = operation["requestBody"]["content"]["application/json"]["example"]
             assert ast.literal_eval(keywords["json"]) == example
         if operation["security"]:
@@ -176,4 +189,6 @@ def test_samples__when_an_operation_is_described__show_its_request_in_javascript
         assert text.startswith(f'const response = await fetch("{PUBLIC_URL}/')
         assert (f'method: "{operation["method"]}"' in text) is (operation["method"] != "GET")
         assert ("Authorization: `Bearer ${token}`" in text) is bool(operation["security"])
-        assert ("JSON.stringify(" in text) is ("requestBody" in operation)
+        assert ("body: file" in text) is bool(texts_of(operation))
+        json_body = "requestBody" in operation and not texts_of(operation)
+        assert ("JSON.stringify(" in text) is json_body

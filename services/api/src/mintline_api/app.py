@@ -31,6 +31,16 @@ from mintline_api.features.collections.context import COLLECTIONS, CollectionsCo
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.collections.ports import CollectionMetadataStore, ManagedCollections
 from mintline_api.features.contracts.registry import CollectionRegistry
+from mintline_api.features.drops import routes as drops
+from mintline_api.features.drops import run_routes
+from mintline_api.features.drops.context import DROPS, DropsContext
+from mintline_api.features.drops.dry_run import DryRuns
+from mintline_api.features.drops.feeding import Feeding
+from mintline_api.features.drops.pacing import Pace
+from mintline_api.features.drops.ports import DropStore, LineObjects
+from mintline_api.features.drops.preparation import Preparation
+from mintline_api.features.drops.runner import DropRunner
+from mintline_api.features.drops.use_cases import DropIntake
 from mintline_api.features.links import routes as links
 from mintline_api.features.links.ports import LinkStore
 from mintline_api.features.links.use_cases import Linking, SignIn
@@ -87,6 +97,8 @@ from mintline_api.settings import LARGEST_BODY, Settings
 GROUPS = (
     mints.operations,
     bulk.operations,
+    drops.operations,
+    run_routes.operations,
     transfers.operations,
     collections.operations,
     wallets.operations,
@@ -124,6 +136,8 @@ class Api:
     lines: LineStore
     packs: PackStore
     token_operations: TokenOperationReader
+    drops: DropStore
+    drop_lines: LineObjects
     outbox: Outbox
     rates: Rates
     gas: GasBudget
@@ -172,6 +186,34 @@ class Api:
     def lines_intake(self, nudges: Nudges) -> LinesIntake:
         """Return what it takes to accept lines whose recipients are known, likewise."""
         return LinesIntake(lines=self.lines, packs=self.packs, outbox=self.outbox, nudges=nudges)
+
+    def drop_runner(self, owner: str, *, clock: Callable[[], float], metrics: Metrics) -> DropRunner:
+        """Return what prepares and feeds drops; `owner` names this process, `clock` is monotonic."""
+        settings = self.settings
+        return DropRunner(
+            owner=owner,
+            store=self.drops,
+            lines=self.lines,
+            preparation=Preparation(
+                objects=self.drop_lines,
+                users=self.users,
+                wallets=self.wallets,
+                token_ids=self.token_ids,
+                pace=Pace(settings.drop_users_per_second, clock=clock, sleep=self.sleep),
+            ),
+            feeding=Feeding(
+                objects=self.drop_lines,
+                intake=self.lines_intake(Nudges()),
+                gate=self.mint_gate,
+                budgets=self.client_budgets,
+                clients=self.client_directory,
+                metrics=metrics,
+                grace_ms=settings.drop_grace * 1000,
+            ),
+            now=self.now,
+            sleep=self.sleep,
+            in_flight=settings.drop_chunks_in_flight,
+        )
 
     def bulk_intake(self, nudges: Nudges) -> BulkIntake:
         """Return what it takes to accept many mints at once, likewise."""
@@ -247,6 +289,7 @@ def _provide(app: web.Application, api: Api) -> None:
         intake=api.mint_intake,
         sleep=api.sleep,
     )
+    app[DROPS] = _drops(api)
     app[clients.CLIENTS] = ClientManagement(
         registry=api.clients,
         budgets=api.client_budgets,
@@ -278,3 +321,29 @@ def _provide(app: web.Application, api: Api) -> None:
         metadata=api.metadata,
     )
     app[system.READINESS] = api.readiness
+
+
+def _drops(api: Api) -> DropsContext:
+    settings = api.settings
+    return DropsContext(
+        store=api.drops,
+        objects=api.drop_lines,
+        mints=api.mints,
+        users=api.users,
+        intake=DropIntake(
+            chain_id=settings.chain_id,
+            default_collection=settings.default_collection,
+            gate=api.mint_gate,
+            budgets=api.client_budgets,
+            store=api.drops,
+            entropy=api.entropy,
+        ),
+        dry_runs=DryRuns(
+            store=api.drops,
+            objects=api.drop_lines,
+            users=api.users,
+            wallets=api.wallets,
+            chain=api.chain,
+            users_per_second=settings.drop_users_per_second,
+        ),
+    )

@@ -33,6 +33,14 @@ class ChainReader(Protocol):
         """Return the latest block's timestamp, in Unix seconds."""
         ...
 
+    async def timestamp(self, blocks_ago: int) -> int:
+        """Return the Unix seconds of the block so many before the latest; 0 if the chain is shorter."""
+        ...
+
+    async def block_gas_limit(self) -> int:
+        """Return how much gas the latest block may use."""
+        ...
+
 
 def is_contract(code: bytes) -> bool:
     """Tell whether code makes its account one that has no key: an EIP-7702 delegation does not."""

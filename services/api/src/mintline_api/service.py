@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import socket
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -29,7 +31,7 @@ from mintline.key_stores import KeyStores
 from mintline.proofs.block_reader import BlockReader
 from mintline.resources import BUILD, MINTS
 from mintline.rpc_factory import open_rpc
-from mintline.tasks import cut_off
+from mintline.tasks import cut_off, repeatedly
 from mintline.tracer_factory import open_tracer
 from mintline.tracing import Tracer, with_tracing
 from mintline_api.app import GROUPS, Api, build_app
@@ -45,6 +47,8 @@ from mintline_api.features.bulk.store import DynamoLines, Packs
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.collections.store import DynamoCollections, S3CollectionMetadata
 from mintline_api.features.contracts.registry import CollectionRegistry
+from mintline_api.features.drops.runner import POLL_SECONDS
+from mintline_api.features.drops.store import DynamoDrops, S3Lines
 from mintline_api.features.links.store import DynamoLinks
 from mintline_api.features.metadata.store import S3Metadata
 from mintline_api.features.metadata.use_cases import MetadataCache
@@ -130,10 +134,22 @@ async def serve(settings: Settings, stop: asyncio.Event, *, groups: Sequence[Ope
         api = _assemble(settings, world, metrics, tracer, checks)
         admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
         await stack.enter_async_context(admin)
+        _run_drops(stack, api, metrics, stop)
         app = build_app(api, metrics=metrics, tracer=tracer, groups=groups)
         port = await _serve(stack, app, settings)
         log.info("api_listening", host=settings.api_host, port=port, admin_port=admin.port)
         await stop.wait()
+
+
+def _run_drops(stack: AsyncExitStack, api: Api, metrics: Metrics, stop: asyncio.Event) -> None:
+    """Work on drops until `stack` closes, which gives those that are under way to another process."""
+    runner = api.drop_runner(
+        f"{socket.gethostname()[:64]}/{uuid.uuid4()}", clock=time.monotonic, metrics=metrics
+    )
+    stack.push_async_callback(runner.aclose)
+    rng = random.Random()  # noqa: S311 - jitter
+    looking = repeatedly(runner.look, stop, every=POLL_SECONDS, sleep=asyncio.sleep, rng=rng)
+    stack.push_async_callback(cut_off, asyncio.create_task(looking, name="look for drops"))
 
 
 async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> _World:
@@ -263,6 +279,8 @@ def _assemble(
         token_operations=DynamoTokenOperations(
             world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside
         ),
+        drops=DynamoDrops(world.dynamo, set_aside=metrics.set_aside),
+        drop_lines=S3Lines(world.s3, prefix=settings.resource_prefix),
         outbox=SqsOutbox(with_tracing(world.queues, tracer)),
         rates=Rates(
             DynamoRates(world.dynamo, set_aside=metrics.set_aside),

@@ -93,6 +93,14 @@ class Settings(ChainSettings):
     media_url: str | None = Field(default=None, pattern=r"^https?://[^?#\s]+$")
     """What the public addresses of uploaded files begin with, permanently: `{media_url}/{sha256}`. None means
     `{public_url}/media`, which this API serves."""
+    drop_users_per_second: float = Field(default=25.0, gt=0, le=1_000)
+    """How many recipients of drops each copy of the api looks up or makes a second: half of what Cognito
+    allows a user pool by default for the creation of users."""
+    drop_chunks_in_flight: int = Field(default=20, ge=1, le=400)
+    """Chunks of a drop, of up to 250 lines each, that are handed on and not mined yet, at most."""
+    drop_grace: int = Field(default=0, ge=0)
+    """Seconds past its client's token's expiry for which a drop hands on lines: below the signing policy's
+    `grace`, by as long as a mint may have to wait."""
     email_secret: SecretStr = Field(min_length=32)
     """Names the users that are made for e-mail addresses; the same in every copy of the api, permanently."""
     email_verified: bool = True

@@ -49,6 +49,7 @@ from mintline_api.metrics import Metrics
 from mintline_api.settings import Settings
 from mintline_testkit.api.clients import MemoryClientUse, MemoryRegistry
 from mintline_testkit.api.collections import MemoryCollections
+from mintline_testkit.api.drops import MemoryDrops, MemoryLineObjects
 from mintline_testkit.api.index import MemoryIndex, MemoryMetadata
 from mintline_testkit.api.lines import MemoryLines
 from mintline_testkit.api.operations import MemoryMints, MemoryOutbox, MemoryTokenIds
@@ -113,6 +114,8 @@ class Harness:
     mints: MemoryMints = field(default_factory=MemoryMints)
     lines: MemoryLines = field(init=False)
     token_ids: MemoryTokenIds = field(default_factory=MemoryTokenIds)
+    drops: MemoryDrops = field(default_factory=MemoryDrops)
+    drop_lines: MemoryLineObjects = field(default_factory=MemoryLineObjects)
     wallets: MemoryWallets = field(default_factory=MemoryWallets)
     links: MemoryLinks = field(default_factory=lambda: MemoryLinks(chain_id=CHAIN_ID))
     chain: FakeChain | None = field(default_factory=lambda: FakeChain(minimum_tip=10**8))
@@ -132,6 +135,8 @@ class Harness:
     missing: dict[str, Exception] = field(default_factory=dict)
     """What the readiness checks of `dynamodb` and `sqs` fail with."""
     tracer: Tracer = OFF
+    api: Api = field(init=False)
+    """What the latest `app` is made of."""
     meanwhile: Callable[[], Awaitable[None]] = field(default=lambda: asyncio.sleep(0))
     """What happens while an answer waits."""
 
@@ -178,7 +183,7 @@ class Harness:
             clock=self.clock,
         )
         registry = CollectionRegistry(self.index, clock=self.clock)
-        api = Api(
+        api = self.api = Api(
             settings=settings,
             access_tokens=AccessTokens(
                 keys=keys,
@@ -208,6 +213,8 @@ class Harness:
             lines=self.lines,
             packs=self.metadata,
             token_operations=self.mints,
+            drops=self.drops,
+            drop_lines=self.drop_lines,
             outbox=self.line,
             rates=Rates(self.rates, limit=self.user_rate, now=self.milliseconds, clock=self.clock),
             gas=GasBudget(self.gas, budget=settings.user_gas_budget, now=self.milliseconds, clock=self.clock),

@@ -169,6 +169,12 @@ def _operation(
             "example": operation.body_example,
         }
         described["requestBody"] = {"required": True, "content": {"application/json": media}}
+    elif operation.body_texts:
+        texts = {
+            media_type: {"schema": {"type": "string"}, "example": example}
+            for media_type, example in operation.body_texts.items()
+        }
+        described["requestBody"] = {"required": True, "content": texts}
     return described
 
 

@@ -66,6 +66,8 @@ class Operation:
     query_model: type[BaseModel]
     body_model: type[BaseModel] | None
     body_example: Any
+    body_texts: Mapping[str, str]
+    """Examples of a body that is no JSON, by their media types; empty for another body, or none."""
     headers: tuple[HeaderField, ...]
     problems: tuple[ProblemType, ...]
 
@@ -109,6 +111,7 @@ class Operations:
         query_model: type[BaseModel] = NoQuery,
         body_model: type[BaseModel] | None = None,
         body_example: Any = None,
+        body_texts: Mapping[str, str] | None = None,
         headers: tuple[HeaderField, ...] = (),
         problems: tuple[ProblemType, ...] = (),
     ) -> Callable[[Handler], Handler]:
@@ -131,6 +134,7 @@ class Operations:
                     query_model=query_model,
                     body_model=body_model,
                     body_example=body_example,
+                    body_texts=body_texts or {},
                     headers=headers,
                     problems=problems,
                 )

@@ -124,11 +124,15 @@ async def read_body(
         raise RequestRefused(BAD_HTTP, "The body is incomplete.") from None
     if len(raw) > bounds.limit:
         raise _too_large(bounds)
-    value = strict_json.parse(_decoded(raw, coding, bounds))
+    return read_object(strict_json.parse(_decoded(raw, coding, bounds)), model, most=bounds.faults)
+
+
+def read_object(value: Any, model: type[ModelT], *, most: int = _MAX_FAULTS) -> ModelT:
+    """Return the JSON object that a value is; raises RequestRefused for the wrong shape."""
     if not isinstance(value, dict):
         fault = Fault("expected an object", pointer="#")
         raise RequestRefused(INVALID_BODY, "The body must be a JSON object.", faults=[fault])
-    return _validated(model, value, INVALID_BODY, in_body=True, most=bounds.faults)
+    return _validated(model, value, INVALID_BODY, in_body=True, most=most)
 
 
 def _too_large(bounds: BodyBounds) -> RequestRefused:

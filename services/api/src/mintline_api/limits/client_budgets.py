@@ -123,6 +123,11 @@ class ClientBudgets:
             raise
         return permit
 
+    async def check_collection(self, client_id: str, contract: str) -> None:
+        """Raise RequestRefused (403) for a collection that a client may not mint in."""
+        client = await self._clients.client(client_id)
+        self._check_collection(ClientBudget() if client is None else client.budget, contract)
+
     def give_back(self, permit: ClientPermit) -> None:
         """Return what made no mint. The write happens soon after; a failure leaves it counted."""
         self._return(_hour_id(permit.client_id, permit.hour), permit.mints)

@@ -20,6 +20,11 @@ class Sample:
     secured: bool
     keyed: bool
     body: Mapping[str, Any] | None
+    media_type: str | None = None
+    """Of a body that is no JSON, and comes from the file FILE."""
+
+
+FILE = "lines.ndjson"
 
 
 def code_samples(method: str, url: str, operation: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -38,13 +43,15 @@ def _sample(method: str, url: str, operation: Mapping[str, Any]) -> Sample:
         if parameter["in"] == "path":
             url = url.replace(f"{{{parameter['name']}}}", quote(str(_example(parameter))))
     query = {p["name"]: _example(p) for p in parameters if p["in"] == "query" and p["name"] == "limit"}
-    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+    content = operation.get("requestBody", {}).get("content", {})
+    body = content.get("application/json", {}).get("example")
     return Sample(
         method=method,
         url=f"{url}?{urlencode(query)}" if query else url,
         secured=bool(operation["security"]),
         keyed=any(p["name"] == "Idempotency-Key" for p in parameters),
         body=body,
+        media_type=next(iter(content), None) if body is None else None,
     )
 
 
@@ -63,6 +70,8 @@ def _curl(sample: Sample) -> str:
     if sample.body is not None:
         body = shlex.quote(json.dumps(sample.body, indent=2))
         lines += ["-H 'Content-Type: application/json'", f"-d {body}"]
+    elif sample.media_type is not None:
+        lines += [f"-H 'Content-Type: {sample.media_type}'", f"-T {FILE}"]
     return " \\\n  ".join(lines)
 
 
@@ -74,10 +83,14 @@ def _python(sample: Sample) -> str:
         headers["Authorization"] = 'f"Bearer {token}"'
     if sample.keyed:
         headers["Idempotency-Key"] = "str(uuid.uuid4())"
+    if sample.media_type is not None:
+        headers["Content-Type"] = json.dumps(sample.media_type)
     if headers:
         arguments.append(f"headers={{{', '.join(f'{json.dumps(k)}: {v}' for k, v in headers.items())}}}")
     if sample.body is not None:
         arguments.append(f"json={pprint.pformat(sample.body, width=60, sort_dicts=False)}")
+    elif sample.media_type is not None:
+        arguments.append(f'content=open("{FILE}", "rb")')
     call = ",\n".join(arguments).replace("\n", "\n    ")
     return (
         f"{''.join(imports)}response = httpx.request(\n    {call},\n)\nresponse.raise_for_status()\n"
@@ -93,11 +106,15 @@ def _javascript(sample: Sample) -> str:
         headers['"Idempotency-Key"'] = "crypto.randomUUID()"
     if sample.body is not None:
         headers['"Content-Type"'] = '"application/json"'
+    elif sample.media_type is not None:
+        headers['"Content-Type"'] = json.dumps(sample.media_type)
     members = [] if sample.method == "GET" else [f'method: "{sample.method}"']
     if headers:
         members.append(f"headers: {{ {', '.join(f'{name}: {value}' for name, value in headers.items())} }}")
     if sample.body is not None:
         members.append(f"body: JSON.stringify({json.dumps(sample.body, indent=2)})")
+    elif sample.media_type is not None:
+        members.append("body: file")
     options = ",\n".join(members).replace("\n", "\n  ")
     arguments = json.dumps(sample.url) + (f", {{\n  {options},\n}}" if members else "")
     return f"const response = await fetch({arguments});\nconsole.log(response.status, await response.text());"

@@ -1,0 +1,1 @@
+"""Drops: many mints from one uploaded list of lines."""

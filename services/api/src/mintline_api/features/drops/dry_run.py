@@ -1,0 +1,138 @@
+"""What a drop would do, before anything is made or spent: wallets, gas, wei, and the least time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mintline.drop_records import Drop
+from mintline.errors import MintlineError
+from mintline_api.chain import ChainReader
+from mintline_api.features.drops.lines import StoredLine, from_ndjson
+from mintline_api.features.drops.models import (
+    CostEstimate,
+    DryRunView,
+    TimeEstimate,
+    WalletsEstimate,
+)
+from mintline_api.features.drops.ports import DropStore, LineObjects
+from mintline_api.features.users.use_cases import UserDirectory
+from mintline_api.features.wallets.use_cases import WalletDirectory
+from mintline_api.limits.client_budgets import MINT_GAS
+
+LOOKED_UP = 100
+"""Recipients that are looked up in the user pool, at most: Cognito allows few requests a second."""
+ENOUGH = 4 * LOOKED_UP
+"""Recipients from which those are picked, so that they are not all from one place."""
+_PARTS = 40
+"""Parts that are read for them, at most, spread over the drop."""
+_AT_ONCE = 8
+_BLOCKS = 20
+"""Blocks from which the time of one is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRuns:
+    """What it takes to try a drop out. `users_per_second`: the pace at which wallets are made."""
+
+    store: DropStore
+    objects: LineObjects
+    users: UserDirectory
+    wallets: WalletDirectory
+    chain: ChainReader | None
+    users_per_second: float
+
+    async def of(self, drop: Drop) -> DryRunView:
+        """Return what a drop would do. Makes nothing."""
+        upload = drop.upload
+        wallets, costs, minting = await asyncio.gather(
+            self._wallets(drop), self._costs(upload.accepted), self._minting(upload.accepted)
+        )
+        return DryRunView(
+            lines=upload.accepted,
+            refused=upload.refused,
+            wallets=wallets,
+            gas=upload.accepted * MINT_GAS,
+            costs=costs,
+            seconds_at_least=TimeEstimate(
+                preparation=math.ceil(wallets.to_make / self.users_per_second), minting=minting
+            ),
+        )
+
+    async def _wallets(self, drop: Drop) -> WalletsEstimate:
+        at_most = drop.upload.emails + drop.upload.users
+        sample = await self._sample(drop) if at_most else []
+        missing = 0
+        for first in range(0, len(sample), _AT_ONCE):
+            batch = sample[first : first + _AT_ONCE]
+            missing += sum(await asyncio.gather(*map(self._lacks_wallet, batch)))
+        exact = len(sample) >= at_most
+        to_make = missing if exact or not sample else round(at_most * missing / len(sample))
+        return WalletsEstimate(to_make=to_make, at_most=at_most, looked_up=len(sample), exact=exact)
+
+    async def _sample(self, drop: Drop) -> list[StoredLine]:
+        """Return lines of distinct recipients whose wallets are ours, from parts spread over the drop."""
+        parts = drop.upload.parts
+        numbers = sorted({round(step * (parts - 1) / (_PARTS - 1)) for step in range(_PARTS)})
+        # From both ends and the middle first: the list may be in some order.
+        numbers = [*numbers[::4], *(number for place, number in enumerate(numbers) if place % 4)]
+        found: dict[str, StoredLine] = {}
+        for number in numbers:
+            part = await self.store.part(drop.drop_id, number)
+            if part is None or part.lines_key is None:
+                continue
+            for line in from_ndjson(await self.objects.get(part.lines_key), StoredLine):
+                if line.address is None:
+                    found.setdefault(line.recipient, line)
+            if len(found) >= ENOUGH:
+                break
+        lines = list(found.values())
+        step = max(1, math.ceil(len(lines) / LOOKED_UP))
+        return lines[::step]
+
+    async def _lacks_wallet(self, line: StoredLine) -> bool:
+        if line.email is not None:
+            user = await self.users.find(self.users.email(line.email, pointer="#/recipient/email"))
+        else:
+            user = await self.users.known(line.user or "")
+            if user is None:
+                # It will be refused, and no wallet is made.
+                return False
+        return user is None or await self.wallets.existing(user.sub) is None
+
+    async def _costs(self, lines: int) -> list[CostEstimate]:
+        if self.chain is None:
+            return []
+        try:
+            market = await self.chain.fees()
+        except MintlineError:
+            return []
+        base, tip = market.base_fee, market.priority_fee
+        prices: Sequence[tuple[str, int]] = (
+            ("low", base + tip),
+            ("expected", base * 3 // 2 + tip),
+            ("high", base * 2 + tip),
+        )
+        return [
+            CostEstimate.model_validate(
+                {"level": level, "wei_per_gas": price, "wei": price * MINT_GAS * lines}
+            )
+            for level, price in prices
+        ]
+
+    async def _minting(self, lines: int) -> int | None:
+        """Return how many seconds of half-full blocks the lines fill; None if no node says."""
+        if self.chain is None:
+            return None
+        try:
+            limit, newest, older = await asyncio.gather(
+                self.chain.block_gas_limit(), self.chain.timestamp(0), self.chain.timestamp(_BLOCKS)
+            )
+        except MintlineError:
+            return None
+        if not older:
+            return None
+        seconds = max(1, newest - older) / _BLOCKS
+        return math.ceil(lines * MINT_GAS / (limit / 2) * seconds) if limit else None

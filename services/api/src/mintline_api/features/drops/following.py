@@ -1,0 +1,138 @@
+"""Follows the mints of the chunks that a drop handed on, until all have ended.
+
+Before its mints are mined a chunk's are all read, every few seconds. Once they are, they wait for finality
+alone: then one mint of each transaction is read, and all of them once more when those are final.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from mintline.drop_records import DONE, Drop, DropPart
+from mintline.operation_ids import line_mint_id
+from mintline.records import Mint
+from mintline.states import MintStatus
+from mintline_api.features.bulk.ports import LineStore
+from mintline_api.features.drops.leases import Leased
+from mintline_api.features.drops.use_cases import moved
+
+_ENDED = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED, MintStatus.REVERTED})
+
+
+@dataclass(slots=True)
+class _Followed:
+    """A chunk that was handed on, and what was read of its mints."""
+
+    part: DropPart
+    counts: Counter[str]
+    waiting_for: tuple[str, ...] = ()
+    """Mints whose transactions are not final; empty while not all are mined."""
+
+    @property
+    def mined(self) -> bool:
+        return sum(self.counts[status] for status in DONE) == self.part.lines
+
+    @property
+    def settled(self) -> bool:
+        return sum(self.counts[status] for status in _ENDED) == self.part.lines
+
+
+@dataclass(slots=True)
+class Following:
+    """The chunks of one drop whose mints have not all ended."""
+
+    lines: LineStore
+    _chunks: dict[int, _Followed] = field(default_factory=dict)
+    _settled: Counter[str] = field(default_factory=Counter)
+    """Mints of the chunks whose mints have all ended."""
+
+    def add(self, part: DropPart) -> None:
+        """Follow a part that was handed on, or remember how it ended."""
+        assert part.chunk is not None
+        if part.counts is not None:
+            self._settled.update(part.counts)
+        else:
+            accepted = Counter({MintStatus.ACCEPTED.value: part.lines})
+            self._chunks[part.chunk] = _Followed(part, accepted)
+
+    @property
+    def parts(self) -> list[DropPart]:
+        """The parts whose mints have not all ended."""
+        return [followed.part for followed in self._chunks.values()]
+
+    @property
+    def in_flight(self) -> int:
+        """How many chunks have mints that are neither mined nor ended."""
+        return sum(not followed.mined for followed in self._chunks.values())
+
+    async def poll(self, held: Leased, *, final: bool) -> None:
+        """Read the mints that are on their way, and put on record what changed.
+
+        `final`: also look whether those that are mined are final by now.
+        """
+        for followed in list(self._chunks.values()):
+            if not followed.mined or (final and await self._all_final(followed)):
+                await self._read(followed)
+        await self._commit(held)
+
+    async def _read(self, followed: _Followed) -> None:
+        mints = await self.lines.mints(_mint_ids(followed.part))
+        followed.counts = Counter(mint.status.value for mint in mints.values())
+        # What is unreadable is set aside for an operator, and counts as it did at first.
+        if missing := followed.part.lines - len(mints):
+            followed.counts[MintStatus.ACCEPTED.value] += missing
+        followed.waiting_for = _one_of_each_transaction(mints.values()) if followed.mined else ()
+
+    async def _all_final(self, followed: _Followed) -> bool:
+        if not followed.waiting_for:
+            return True
+        mints = await self.lines.mints(followed.waiting_for)
+        return any(mint.status is not MintStatus.MINED for mint in mints.values())
+
+    async def _commit(self, held: Leased) -> None:
+        """Put the counts on record, and of chunks whose mints have all ended that they have."""
+        for number, followed in list(self._chunks.items()):
+            if followed.settled:
+                await self._settle(held, number, followed)
+        counts, now = self.counts(), held.now()
+
+        def change(drop: Drop) -> Drop | None:
+            return None if dict(drop.counts) == counts else moved(drop, now=now, counts=counts)
+
+        await held.update(change)
+
+    async def _settle(self, held: Leased, number: int, followed: _Followed) -> None:
+        now = held.now()
+        settled = followed.part.evolve(counts=dict(followed.counts))
+        await held.update(lambda drop: moved(drop, now=now, settled_chunks=drop.settled_chunks + 1), settled)
+        del self._chunks[number]
+        self._settled.update(followed.counts)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many mints have which status."""
+        total = Counter(self._settled)
+        for followed in self._chunks.values():
+            total.update(followed.counts)
+        return {status: count for status, count in sorted(total.items()) if count}
+
+
+def first_mint_id(part: DropPart) -> str:
+    """Return the id of the mint of a part's first line."""
+    return _mint_ids(part)[0]
+
+
+def _mint_ids(part: DropPart) -> Sequence[str]:
+    assert part.chunk is not None
+    return [line_mint_id(part.drop_id, part.chunk, line) for line in range(part.lines)]
+
+
+def _one_of_each_transaction(mints: Iterable[Mint]) -> tuple[str, ...]:
+    """Return one mint for each transaction that is mined and not final."""
+    found = {
+        (None if mint.sender is None else mint.sender.address, mint.nonce): mint.mint_id
+        for mint in mints
+        if mint.status is MintStatus.MINED
+    }
+    return tuple(found.values())

@@ -1,0 +1,223 @@
+"""What clients send and get of drops."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from mintline.drop_records import Drop, DropStatus, Repetitions
+from mintline.fields import Address, Bytes32, Wei
+from mintline_api.features.bulk.models import LineRequest
+from mintline_api.features.operations.models import ProblemView
+from mintline_api.http.models import Input, TextLine, Time, View, rfc3339, rfc3339_or_none
+
+
+class DropRequest(Input):
+    """A drop to be made."""
+
+    contract: Address | None = Field(
+        default=None, description="The collection; this deployment's default if absent."
+    )
+    name: Annotated[TextLine, Field(max_length=100)] = Field(description="What people call the drop.")
+
+
+class DropLine(LineRequest):
+    """One line: who receives a token, and what it is."""
+
+    refused: Any = Field(
+        default=None,
+        description="Ignored: a line that `GET …/refused` returned has it, and can be sent again corrected.",
+    )
+
+
+class DropPath(Input):
+    """Names a drop."""
+
+    drop_id: str = Field(
+        max_length=64, description="The drop's id.", examples=["drop_7H2KQ0S5V9XW3Z8R4T6Y1B2C3D"]
+    )
+
+
+class RepetitionView(View):
+    """A line that repeats something, and the first line that has it."""
+
+    line: int
+    first: int
+
+
+class RepetitionsView(View):
+    """Lines that repeat something of an earlier line; they are minted all the same."""
+
+    count: int
+    examples: list[RepetitionView] = Field(description="The first 50.")
+
+
+class RecipientsView(View):
+    """Distinct recipients of the accepted lines."""
+
+    addresses: int
+    users: int
+    emails: int
+
+
+class LinesView(View):
+    """What was taken of the lines so far."""
+
+    format: Literal["ndjson", "csv"] | None = Field(description="Null before the first upload.")
+    offset: int = Field(description="Bytes taken: where the upload goes on.")
+    lines: int = Field(description="The number of the last line, blank lines and CSV header rows included.")
+    accepted: int
+    refused: int
+    recipients: RecipientsView
+    repeated_lines: RepetitionsView = Field(description="The same recipient and the same metadata again.")
+    repeated_recipients: RepetitionsView
+
+
+class PreparationView(View):
+    """How far the drop's preparation has come."""
+
+    parts: int = Field(description="The drop's lines are prepared and minted in parts of at most 250.")
+    prepared: int
+    users_made: int = Field(description="Users who were made for e-mail addresses, each with a wallet.")
+    unresolved: int = Field(
+        description="Lines whose recipient is no user of the pool, or has no usable wallet: `…/refused` "
+        "returns them too."
+    )
+
+
+class MintingView(View):
+    """How far the minting has come."""
+
+    lines: int = Field(description="Lines to be minted.")
+    handed_on: int = Field(description="Lines whose mints were accepted.")
+    by_status: dict[str, int] = Field(description="Mints of the drop by their status, a few seconds old.")
+    per_second: float | None = Field(description="Lines mined a second since it was started or resumed.")
+    seconds_left: int | None = Field(description="At that rate, until the last line is mined.")
+
+
+class DropView(View):
+    """A drop."""
+
+    drop_id: str
+    name: str
+    contract: Address
+    status: DropStatus = Field(
+        description="`draft` → `preparing` → `prepared` → `running` → `completed`; `paused` and `cancelled`."
+    )
+    lines: LinesView
+    preparation: PreparationView
+    minting: MintingView
+    root: Bytes32 | None = Field(description="The Merkle root over the lines that you authorize by `start`.")
+    authorized_until: Time | None = Field(description="When the token of `start` or `resume` expires.")
+    paused: ProblemView | None = Field(description="Why it is paused.")
+    resumes_at: Time | None = Field(description="When it goes on by itself.")
+    created_at: Time
+    started_at: Time | None
+    ended_at: Time | None
+
+
+class DropList(View):
+    """Drops of the caller's, newest first."""
+
+    items: list[DropView]
+    next_cursor: str | None = Field(description="Continues the list; null at its end.")
+
+
+class WalletsEstimate(View):
+    """How many wallets `prepare` will make."""
+
+    to_make: int = Field(description="Estimated from the recipients that were looked up.")
+    at_most: int
+    looked_up: int = Field(description="Recipients that were looked up; all of them if the number is exact.")
+    exact: bool
+
+
+class CostEstimate(View):
+    """What the gas costs at one price."""
+
+    level: Literal["low", "expected", "high"] = Field(
+        description="At the next block's base fee; at one and a half times it; at twice it."
+    )
+    wei_per_gas: Wei
+    wei: Wei
+
+
+class TimeEstimate(View):
+    """How long it takes at least."""
+
+    preparation: int = Field(description="Seconds to make the wallets, at the pace that is set.")
+    minting: int | None = Field(
+        description="Seconds of the chain's blocks, if the drop had half of each block; null if no node says."
+    )
+
+
+class DryRunView(View):
+    """What a drop would do, before anything is made or spent."""
+
+    lines: int = Field(description="Lines that would be minted.")
+    refused: int
+    wallets: WalletsEstimate
+    gas: int
+    costs: list[CostEstimate] = Field(description="Empty if no node says what gas costs.")
+    seconds_at_least: TimeEstimate
+
+
+def _repetitions(found: Repetitions) -> RepetitionsView:
+    return RepetitionsView(
+        count=found.count,
+        examples=[RepetitionView(line=each.line, first=each.first) for each in found.examples],
+    )
+
+
+def lines_view(drop: Drop) -> LinesView:
+    """Return the public form of what was taken of a drop's lines."""
+    upload = drop.upload
+    return LinesView(
+        format=upload.format,
+        offset=upload.offset,
+        lines=upload.lines,
+        accepted=upload.accepted,
+        refused=upload.refused,
+        recipients=RecipientsView(addresses=upload.addresses, users=upload.users, emails=upload.emails),
+        repeated_lines=_repetitions(upload.repeated_lines),
+        repeated_recipients=_repetitions(upload.repeated_recipients),
+    )
+
+
+def minting_view(drop: Drop, *, now: int) -> MintingView:
+    """Return the public form of how far the minting has come; `now` is in Unix milliseconds."""
+    rate = drop.lines_per_second(now)
+    left = max(0, drop.lines - drop.done)
+    return MintingView(
+        lines=drop.lines,
+        handed_on=drop.fed,
+        by_status=dict(drop.counts),
+        per_second=None if rate is None else round(rate, 2),
+        seconds_left=None if not rate else round(left / rate),
+    )
+
+
+def drop_view(drop: Drop, *, now: int) -> DropView:
+    """Return the public form of a drop; `now` is in Unix milliseconds."""
+    return DropView(
+        drop_id=drop.drop_id,
+        name=drop.name,
+        contract=drop.contract,
+        status=drop.status,
+        lines=lines_view(drop),
+        preparation=PreparationView(
+            parts=drop.upload.parts,
+            prepared=drop.prepared_parts,
+            users_made=drop.users_made,
+            unresolved=drop.unresolved,
+        ),
+        minting=minting_view(drop, now=now),
+        root=drop.root,
+        authorized_until=rfc3339_or_none(drop.authorized_until),
+        paused=None if drop.paused is None else ProblemView(code=drop.paused.code, reason=drop.paused.reason),
+        resumes_at=rfc3339_or_none(drop.resumes_at),
+        created_at=rfc3339(drop.created_at),
+        started_at=rfc3339_or_none(drop.started_at),
+        ended_at=rfc3339_or_none(drop.ended_at),
+    )

@@ -1,0 +1,65 @@
+"""Which lines of a drop repeat something: known by short hashes, so that 100,000 lines fit in memory.
+
+Marks of a part: a line's number in 4 bytes, then the hashes of its recipient, of the line and of its external
+id (0: it has none), 8 bytes each.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from mintline.drop_records import Repetition, Upload
+from mintline_api.features.drops.lines import StoredLine
+
+_MARK = struct.Struct(">LQQQ")
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the lines so far have: each hash, with the number of the first line that has it."""
+
+    recipients: dict[int, int] = field(default_factory=dict)
+    lines: dict[int, int] = field(default_factory=dict)
+    external_ids: dict[int, int] = field(default_factory=dict)
+
+    def load(self, marks: bytes) -> None:
+        """Take in the marks of a part."""
+        for number, recipient, line, external in _MARK.iter_unpack(marks):
+            self.recipients.setdefault(recipient, number)
+            self.lines.setdefault(line, number)
+            if external:
+                self.external_ids.setdefault(external, number)
+
+    def first_with_external_id(self, line: StoredLine) -> int | None:
+        """Return the number of the first line that has a line's external id; note it if there is none."""
+        mark = line.external_mark()
+        if mark is None:
+            return None
+        first = self.external_ids.setdefault(mark, line.line)
+        return None if first == line.line else first
+
+    def count(self, upload: Upload, lines: Iterable[StoredLine]) -> Upload:
+        """Return the summary with more accepted lines in it."""
+        kinds = {"addresses": upload.addresses, "users": upload.users, "emails": upload.emails}
+        repeated_lines, repeated_recipients = upload.repeated_lines, upload.repeated_recipients
+        for line in lines:
+            number = line.line
+            if (first := self.recipients.setdefault(line.recipient_mark(), number)) == number:
+                kinds["addresses" if line.address else "users" if line.user else "emails"] += 1
+            else:
+                repeated_recipients = repeated_recipients.and_also(Repetition(line=number, first=first))
+            if (first := self.lines.setdefault(line.mark(), number)) != number:
+                repeated_lines = repeated_lines.and_also(Repetition(line=number, first=first))
+        return upload.evolve(repeated_lines=repeated_lines, repeated_recipients=repeated_recipients, **kinds)
+
+
+def marks_of(lines: Iterable[StoredLine]) -> bytes:
+    """Return the marks of a part's lines."""
+    return b"".join(_packed(lines))
+
+
+def _packed(lines: Iterable[StoredLine]) -> Iterator[bytes]:
+    for line in lines:
+        yield _MARK.pack(line.line, line.recipient_mark(), line.mark(), line.external_mark() or 0)

@@ -1,0 +1,175 @@
+"""Operations that have a drop prepared, started, paused, resumed and cancelled."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from mintline.authorizations import KEPT
+from mintline.drop_records import Drop
+from mintline.scopes import Scope
+from mintline_api.auth.access_tokens import Caller
+from mintline_api.auth.callers import AUTHORIZATIONS, require_scope
+from mintline_api.auth.problems import TOKEN_TOO_LONG
+from mintline_api.features.drops import examples
+from mintline_api.features.drops.context import DROPS
+from mintline_api.features.drops.drop_requests import drop_response, read_drop
+from mintline_api.features.drops.models import (
+    DropPath,
+    DropView,
+)
+from mintline_api.features.drops.preparation import request_of
+from mintline_api.features.drops.problems import (
+    DROP_EMPTY,
+    DROP_ENDED,
+    DROP_NOT_PAUSED,
+    DROP_NOT_PREPARED,
+    DROP_NOT_RUNNING,
+    DROP_STARTED,
+    UNKNOWN_DROP,
+)
+from mintline_api.features.drops.use_cases import (
+    Authorized,
+    Change,
+    cancel,
+    change_drop,
+    check_resumable,
+    check_startable,
+    pause,
+    prepare,
+    resume,
+    start,
+)
+from mintline_api.features.users.problems import CLIENTS_ONLY
+from mintline_api.http.context import HTTP
+from mintline_api.http.operations import Answer, Operations
+from mintline_api.http.problems import (
+    INVALID_PARAMETER,
+)
+from mintline_api.limits.writes import count_write
+
+operations = Operations(
+    "Running drops",
+    "Prepare a drop, start it, and pause, resume or cancel it.",
+    reads=Scope.MINTS_READ,
+    changes=Scope.MINTS_CREATE,
+)
+
+
+async def _changed(request: web.Request, change: Change, *, status: int = 200) -> web.Response:
+    caller, drop = await read_drop(request)
+    await count_write(request, caller.sub)
+    changed = await change_drop(drop.drop_id, change, store=request.app[DROPS].store, client_id=caller.sub)
+    return drop_response(request, changed, status=status)
+
+
+@operations.add(
+    "POST",
+    "/v1/drops/{drop_id}/prepare",
+    summary="Prepare a drop",
+    clients=True,
+    description="Makes the users and wallets that the lines name, gives each line its token id, and computes "
+    "the root that `start` authorizes. The drop takes no more lines. Follow it until it is `prepared`. Safe "
+    "to repeat.",
+    path_model=DropPath,
+    answers=(Answer(202, "It is being prepared.", DropView, examples.PREPARING),),
+    problems=(INVALID_PARAMETER, CLIENTS_ONLY, UNKNOWN_DROP, DROP_EMPTY, DROP_STARTED, DROP_ENDED),
+)
+async def prepare_drop(request: web.Request) -> web.Response:
+    """Have a drop prepared."""
+    _, drop = await read_drop(request)
+    if drop.upload.emails:
+        await require_scope(request, Scope.USERS_WRITE)
+    return await _changed(request, prepare(request.app[HTTP].now()), status=202)
+
+
+@operations.add(
+    "POST",
+    "/v1/drops/{drop_id}/start",
+    summary="Start a drop",
+    clients=True,
+    description="Authorizes the drop's root by your token, once, and hands its lines to the pipeline. When "
+    "the token has expired, the drop pauses: resume it with a fresh one.",
+    path_model=DropPath,
+    answers=(Answer(202, "It is running.", DropView, examples.RUNNING),),
+    problems=(
+        INVALID_PARAMETER,
+        CLIENTS_ONLY,
+        UNKNOWN_DROP,
+        TOKEN_TOO_LONG,
+        DROP_NOT_PREPARED,
+        DROP_STARTED,
+        DROP_ENDED,
+    ),
+)
+async def start_drop(request: web.Request) -> web.Response:
+    """Start a drop."""
+    caller, drop = await read_drop(request)
+    check_startable(drop)
+    authorized = await _authorized(request, caller, drop)
+    return await _changed(request, start(authorized, now=request.app[HTTP].now()), status=202)
+
+
+@operations.add(
+    "POST",
+    "/v1/drops/{drop_id}/resume",
+    summary="Resume a drop",
+    clients=True,
+    description="Goes on with a paused drop, under the same root, authorized by the token of this request.",
+    path_model=DropPath,
+    answers=(Answer(202, "It is running.", DropView, examples.RUNNING),),
+    problems=(
+        INVALID_PARAMETER,
+        CLIENTS_ONLY,
+        UNKNOWN_DROP,
+        TOKEN_TOO_LONG,
+        DROP_NOT_PAUSED,
+        DROP_ENDED,
+    ),
+)
+async def resume_drop(request: web.Request) -> web.Response:
+    """Resume a drop."""
+    caller, drop = await read_drop(request)
+    check_resumable(drop)
+    authorized = await _authorized(request, caller, drop)
+    return await _changed(request, resume(authorized, now=request.app[HTTP].now()), status=202)
+
+
+async def _authorized(request: web.Request, caller: Caller, drop: Drop) -> Authorized:
+    """Seal the caller's token under a drop's root."""
+    assert drop.root is not None
+    seal = await request.app[AUTHORIZATIONS].sealing(caller.token)
+    digest = request_of(drop).digest(drop.root, drop.lines)
+    now = request.app[HTTP].now()
+    # Authorizations are not kept for longer, however long a token of another issuer lasts.
+    until = min(int(caller.expires_at * 1000), now + KEPT * 1000)
+    return Authorized(root=drop.root, envelope=seal(digest, caller.sub, now), until=until)
+
+
+@operations.add(
+    "POST",
+    "/v1/drops/{drop_id}/pause",
+    summary="Pause a drop",
+    clients=True,
+    description="Hands on no more lines; those that were handed on are minted. Safe to repeat.",
+    path_model=DropPath,
+    answers=(Answer(200, "The drop, paused.", DropView, examples.PAUSED),),
+    problems=(INVALID_PARAMETER, CLIENTS_ONLY, UNKNOWN_DROP, DROP_NOT_RUNNING, DROP_ENDED),
+)
+async def pause_drop(request: web.Request) -> web.Response:
+    """Pause a drop."""
+    return await _changed(request, pause(request.app[HTTP].now()))
+
+
+@operations.add(
+    "POST",
+    "/v1/drops/{drop_id}/cancel",
+    summary="Cancel a drop",
+    clients=True,
+    description="Hands on no more lines, ever; those that were handed on are minted. Safe to repeat.",
+    path_model=DropPath,
+    answers=(Answer(200, "The drop, cancelled.", DropView, examples.CANCELLED),),
+    problems=(INVALID_PARAMETER, CLIENTS_ONLY, UNKNOWN_DROP, DROP_ENDED),
+)
+async def cancel_drop(request: web.Request) -> web.Response:
+    """Cancel a drop."""
+    return await _changed(request, cancel(request.app[HTTP].now()))

@@ -1,0 +1,202 @@
+"""Drops in DynamoDB, and their lines in S3.
+
+::
+
+    drops        new_drop (no such id) · version_before (version = mine - 1), with a part and its marks
+    drop-parts   only with the drop: so by whoever holds its version, upload or lease
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from mintline.authorizations import chunk_key
+from mintline.aws.dynamo import (
+    Clause,
+    ConditionFailed,
+    Contended,
+    Dynamo,
+    Item,
+    Put,
+    TransactionCancelled,
+    Update,
+)
+from mintline.aws.records import read, to_item
+from mintline.aws.session import error_code, translated
+from mintline.drop_records import Drop, DropPart, marks_key, part_key
+from mintline.errors import Conflict, Unavailable, Unreadable
+from mintline.records import OPEN_SHARDS, created_key, open_shard
+from mintline.resources import AUTHORIZATIONS, DROP_LINES, DROP_PARTS, DROPS
+from mintline.set_aside import SetAside
+from mintline_api.features.pages import Page, text_of
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+_BY_CLIENT = DROPS.index("by_client")
+_OPEN = DROPS.index("open")
+_MOST_OPEN = 25
+"""Open drops of a shard that a runner looks at."""
+_PAGE = 25
+"""Parts, or their marks of 7 kB each, that are read at once."""
+_LAST = 999_999
+
+
+class DynamoDrops:
+    """The tables of drops and of their parts."""
+
+    def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
+        self._dynamo = dynamo
+        self._set_aside = set_aside or SetAside()
+
+    async def create(self, drop: Drop) -> Drop | None:
+        """Create a drop unless its id exists; return None if created, else the one that was there."""
+        new = Clause("new_drop", "drop_id", "missing")
+        try:
+            await self._dynamo.write(Put(DROPS, _item(drop), where=(new,)))
+        except ConditionFailed as lost:
+            if lost.item is not None:
+                return self._read(lost.item)
+            return await self.get(drop.drop_id)
+        return None
+
+    async def get(self, drop_id: str) -> Drop | None:
+        """Return a drop as it is now."""
+        item = await self._dynamo.get(DROPS, {"drop_id": drop_id})
+        return None if item is None else self._read(item)
+
+    def _read(self, item: Item) -> Drop:
+        return read(Drop, DROPS, item, self._set_aside)
+
+    async def ids_of(self, client_id: str, *, limit: int, after: str | None) -> Page[str]:
+        """Return a client's drop ids, newest first; the index lags behind `create` by moments."""
+        start: Item | None = None
+        if after is not None:
+            start = {"drop_id": after.partition("#")[2], "client_id": client_id, "created_key": after}
+        page = await self._dynamo.query(
+            DROPS, index=_BY_CLIENT, partition=client_id, forward=False, limit=limit, start=start
+        )
+        return Page(
+            tuple((text_of(item, "created_key"), text_of(item, "drop_id")) for item in page.items),
+            more=page.next is not None,
+        )
+
+    async def open(self) -> list[str]:
+        """Return the ids of the drops for which a runner may have something to do."""
+        pages = await asyncio.gather(
+            *(
+                self._dynamo.query(DROPS, index=_OPEN, partition=str(shard), limit=_MOST_OPEN)
+                for shard in range(OPEN_SHARDS)
+            )
+        )
+        return [text_of(item, "drop_id") for page in pages for item in page.items]
+
+    async def replace(self, drop: Drop, part: DropPart | None = None, marks: bytes | None = None) -> None:
+        """Store the next version of a drop, with a part and its marks, in one write; raises Conflict."""
+        before = Clause("version_before", "version", "eq", (drop.version - 1,))
+        put = Put(DROPS, _item(drop), where=(before,))
+        if part is None:
+            try:
+                await self._dynamo.write(put)
+            except ConditionFailed as lost:
+                self._check_lost(drop, lost.item, lost)
+            return
+        puts = [put, Put(DROP_PARTS, _part_item(part))]
+        if marks is not None:
+            marked: Item = {"drop_id": part.drop_id, "part": marks_key(part.number), "marks": marks}
+            puts.append(Put(DROP_PARTS, marked))
+        try:
+            await self._dynamo.transact(puts)
+        except TransactionCancelled as lost:
+            self._check_lost(drop, lost.reasons[0].item, lost)
+        except Contended:
+            raise Unavailable("other writers kept moving the same drop") from None
+
+    def _check_lost(self, drop: Drop, item: Item | None, lost: Conflict) -> None:
+        """Raise Conflict unless what stood in a write's way is the write itself, whose answer was lost."""
+        if item is None or self._read(item) != drop:
+            raise Conflict(str(lost)) from None
+
+    async def renew(self, drop_id: str, chunk: int, envelope: bytes) -> None:
+        """Replace the authorization of a chunk that is on record; harmless if it is not."""
+        kept = Clause("kept_chunk", "mint_id", "exists")
+        key: Item = {"mint_id": drop_id, "digest": chunk_key(chunk)}
+        with suppress(ConditionFailed):
+            await self._dynamo.write(Update(AUTHORIZATIONS, key, set={"envelope": envelope}, where=(kept,)))
+
+    async def part(self, drop_id: str, number: int) -> DropPart | None:
+        """Return a part as it is now."""
+        item = await self._dynamo.get(DROP_PARTS, {"drop_id": drop_id, "part": part_key(number)})
+        return None if item is None else read(DropPart, DROP_PARTS, item, self._set_aside)
+
+    async def parts(self, drop_id: str, *, first: int = 0) -> AsyncIterator[DropPart]:
+        """Yield the parts of a drop in order, from `first` on."""
+        async for item in self._items(drop_id, part_key(first), part_key(_LAST)):
+            yield read(DropPart, DROP_PARTS, item, self._set_aside)
+
+    async def marks(self, drop_id: str) -> AsyncIterator[bytes]:
+        """Yield the marks of a drop's parts in order."""
+        async for item in self._items(drop_id, marks_key(0), marks_key(_LAST)):
+            marks = item["marks"]
+            assert isinstance(marks, bytes)
+            yield marks
+
+    async def _items(self, drop_id: str, first: str, last: str) -> AsyncIterator[Item]:
+        start: Item | None = None
+        while True:
+            page = await self._dynamo.query(
+                DROP_PARTS, partition=drop_id, sort_between=(first, last), limit=_PAGE, start=start
+            )
+            for item in page.items:
+                yield item
+            if page.next is None:
+                return
+            start = page.next
+
+
+def _item(drop: Drop) -> Item:
+    item: Item = {**to_item(drop), "created_key": created_key(drop.created_at, drop.drop_id)}
+    if drop.open:
+        item["open_shard"] = open_shard(drop.drop_id)
+    return item
+
+
+def _part_item(part: DropPart) -> Item:
+    return {**to_item(part), "part": part_key(part.number)}
+
+
+class S3Lines:
+    """The bucket of drops' lines."""
+
+    def __init__(self, s3: S3Client, *, prefix: str) -> None:
+        self._s3 = s3
+        self._bucket = DROP_LINES.bucket_name(prefix)
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Store an object."""
+        with translated():
+            await self._s3.put_object(
+                Bucket=self._bucket, Key=key, Body=data, ContentType="application/x-ndjson"
+            )
+
+    async def get(self, key: str) -> bytes:
+        """Return an object; raises Unreadable if there is none: it has expired, or was deleted."""
+        try:
+            with translated():
+                response = await self._s3.get_object(Bucket=self._bucket, Key=key)
+                async with response["Body"] as stream:
+                    return await stream.read()
+        except ClientError as error:
+            if error_code(error) in ("NoSuchKey", "404"):
+                raise Unreadable(f"the lines of {key} are not there: expired, or deleted") from None
+            raise
+
+    async def delete(self, key: str) -> None:
+        """Delete an object; harmless if there is none."""
+        with translated():
+            await self._s3.delete_object(Bucket=self._bucket, Key=key)
