@@ -12,7 +12,7 @@ from mintline.aws.standing import attempt_item
 from mintline.records import Attempt
 from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster.dynamo import DynamoTransactionStore
-from mintline_broadcaster.monitor import _newest
+from mintline_broadcaster.pending import newest
 from mintline_broadcaster.sweep_schedule import due
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent
@@ -60,7 +60,7 @@ def test_newest__when_a_nonce_has_a_no_op__then_that_is_looked_after(harness: Ha
         for n in (1, 2, 3)
     )
     ordered = (noop, dearer, own) if attempts == "no-op first" else (own, noop, dearer)
-    assert _newest(harness.reserved(mint_intent(), attempts=ordered)) == dearer
+    assert newest(harness.reserved(mint_intent(), attempts=ordered)) == dearer
 
 
 class Recorder:

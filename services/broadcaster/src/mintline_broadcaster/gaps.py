@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from mintline.kinds import meaning_of
 from mintline.messages import Fees, KeyRef, SignNoop
 from mintline.transaction_records import Transaction, place_of
+
+MAX_GAPS = 16
+"""Missing nonces of one sender that one check fills."""
+
+
+def missing_nonces(taken: Collection[int], waiting: Sequence[int], used: int) -> list[int]:
+    """Return the first nonces from `used` on that nobody has, below the last of those that wait behind."""
+    if not waiting:
+        return []
+    return [nonce for nonce in range(used, max(waiting)) if nonce not in taken][:MAX_GAPS]
 
 
 def gap(signer: KeyRef, nonce: int, fees: Fees, *, now: int) -> Transaction:

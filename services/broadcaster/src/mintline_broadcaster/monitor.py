@@ -28,11 +28,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
 import structlog
 
-from mintline.chain.answers import FeeMarket
 from mintline.chain.send_facts import SendFact
 from mintline.errors import MintlineError
 from mintline.messages import Broadcast
@@ -44,7 +42,7 @@ from mintline.transaction_records import Transaction
 from mintline_broadcaster.config import Patience
 from mintline_broadcaster.fees import FeeCaps, bump, market_fees
 from mintline_broadcaster.finality import final_count
-from mintline_broadcaster.gaps import gap
+from mintline_broadcaster.gaps import gap, missing_nonces
 from mintline_broadcaster.intents import (
     ask_to_finish,
     fees_of,
@@ -59,6 +57,7 @@ from mintline_broadcaster.kinds import depends_on
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.outcomes import act_on, close, context, end_consumed_transaction, fill_for_good
+from mintline_broadcaster.pending import ChainView, Pending, newest, stuck
 from mintline_broadcaster.ports import (
     ChainClient,
     Final,
@@ -72,51 +71,10 @@ from mintline_broadcaster.sweep_schedule import due
 
 CHECK_AHEAD = 64
 """Nonces of one sender that one check handles; later nonces cannot be mined before these."""
-MAX_GAPS = 16
-"""Missing nonces of one sender that one check fills."""
 LEFT_MILLISECONDS = 300_000
 """How long a mined transaction may be in a final block before the index is taken to have left it behind."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A transaction whose nonce the chain has not used, and the newest attempt at it."""
-
-    transaction: Transaction
-    attempt: Attempt | None
-    """A no-op if there is one: nothing else will be signed for its nonce. None if nothing was signed yet."""
-
-    @property
-    def nonce(self) -> int:
-        return self.transaction.nonce
-
-    @property
-    def since(self) -> int:
-        """Since when it waits to be mined, in Unix milliseconds."""
-        return self.transaction.reserved_at if self.attempt is None else self.attempt.at
-
-    def to_be_filled(self, *, chain_time: int) -> bool:
-        """Tell whether a no-op is wanted and was not signed yet: what it carries is not sent any more.
-
-        Past its deadline the contract would refuse it: a no-op then gives what it carries another nonce.
-        """
-        if self.attempt is not None and self.attempt.fills:
-            return False
-        late = self.transaction.deadline is not None and self.transaction.deadline <= chain_time
-        return late or self.transaction.filling_at is not None
-
-
-@dataclass(frozen=True, slots=True)
-class _ChainView:
-    """The chain as one check of a sender sees it."""
-
-    used: int
-    horizon: int
-    """Unix milliseconds: the first missing transaction is too old if it was sent before that."""
-    chain_time: int
-    """Unix seconds."""
 
 
 class TransactionMonitor:
@@ -165,7 +123,7 @@ class TransactionMonitor:
             if transaction.nonce < consumed:
                 with self._guarding(transaction):
                     await self._end_consumed(transaction, final, now=now)
-        pending = [_Pending(one, _newest(one)) for one in transactions if one.nonce >= used]
+        pending = [Pending(one, newest(one)) for one in transactions if one.nonce >= used]
         if not pending:
             return
         if complete:
@@ -173,7 +131,7 @@ class TransactionMonitor:
         horizon, chain_time = await asyncio.gather(
             self._chain.timestamp(self._patience.replace_after), self._chain.time()
         )
-        view = _ChainView(used, horizon * 1000, chain_time)
+        view = ChainView(used, horizon * 1000, chain_time)
         due_now = [one for one in pending[:CHECK_AHEAD] if self._wants(one, urgent=urgent, now=now)]
         hashes = [one.attempt.tx_hash for one in due_now if one.attempt is not None]
         signed = await self._store.read_signed(hashes)
@@ -181,7 +139,7 @@ class TransactionMonitor:
             with self._guarding(one.transaction):
                 await self._advance(one, signed, view, now=now)
 
-    def _wants(self, one: _Pending, *, urgent: bool, now: int) -> bool:
+    def _wants(self, one: Pending, *, urgent: bool, now: int) -> bool:
         if one.transaction.state is TransactionState.MINED:
             return False  # the node is behind the index, or a reorg that the index has not seen yet
         old = now - one.since >= self._patience.check_milliseconds
@@ -223,7 +181,7 @@ class TransactionMonitor:
             if isinstance(operation, Mint) and operation.status is MintStatus.MINED:
                 await settle_from_index(operation, final, store=self._store, chain=self._chain, now=now)
 
-    async def _fill_gaps(self, pending: Sequence[_Pending], used: int, *, now: int) -> None:
+    async def _fill_gaps(self, pending: Sequence[Pending], used: int, *, now: int) -> None:
         """Fill reserved nonces that no record is open for, once those behind have waited long enough.
 
         Accounts jump ahead of what was used elsewhere: should a reorg take that back, there is a gap. Should
@@ -231,10 +189,7 @@ class TransactionMonitor:
         never a loss.
         """
         waiting = [one.nonce for one in pending if now - one.since >= self._patience.stage_milliseconds]
-        if not waiting:
-            return
-        taken = {one.nonce for one in pending}
-        missing = [nonce for nonce in range(used, max(waiting)) if nonce not in taken][:MAX_GAPS]
+        missing = missing_nonces({one.nonce for one in pending}, waiting, used)
         if not missing:
             return
         fees = market_fees(await self._chain.fees(), self._caps)
@@ -249,7 +204,7 @@ class TransactionMonitor:
                     await self._noops.fill(opened, now=now, fees=None if opened.attempts else fees)
 
     async def _advance(
-        self, one: _Pending, signed: dict[bytes, SignedTransaction], view: _ChainView, *, now: int
+        self, one: Pending, signed: dict[bytes, SignedTransaction], view: ChainView, *, now: int
     ) -> None:
         """Send a transaction again, or have a replacement or a no-op signed for its nonce."""
         transaction, attempt = one.transaction, one.attempt
@@ -355,12 +310,12 @@ class TransactionMonitor:
         transaction: Transaction,
         attempt: Attempt,
         signed: SignedTransaction,
-        view: _ChainView,
+        view: ChainView,
         *,
         now: int,
     ) -> None:
         market = await self._chain.fees()
-        cause = _stuck(transaction, attempt, view, market)
+        cause = stuck(transaction, attempt, view, market)
         if cause is None:
             return
         fees = bump(fees_of(transaction, attempt), self._caps, market)
@@ -386,20 +341,6 @@ class TransactionMonitor:
         except TransactionMoved:
             return False
         return True
-
-
-def _newest(transaction: Transaction) -> Attempt | None:
-    """Return the newest no-op, as nothing else will be signed any more once there is one, or the newest."""
-    noops = [attempt for attempt in transaction.attempts if attempt.fills]
-    return next(reversed(noops or transaction.attempts), None)
-
-
-def _stuck(transaction: Transaction, attempt: Attempt, view: _ChainView, market: FeeMarket) -> str | None:
-    """Return why a transaction in the pool needs a replacement: the market, or its age; or None."""
-    if attempt.max_fee_per_gas < market.base_fee:
-        return "market"
-    too_old = transaction.nonce == view.used and attempt.at < view.horizon
-    return "age" if too_old else None
 
 
 def _is_in(transaction: Transaction, final: Final) -> bool:
