@@ -27,7 +27,10 @@ WRITES = {
     "builder": {"mints", "external-ids", "accounts", "transactions"},
     "signer": set(),
     "broadcaster": {"mints", "transactions", "attempts"},
-    "indexer": {"tokens-2", "transfers", "blocks", "checkpoints", "followed", "mints", "transactions"},
+    "indexer": {
+        *("tokens-2", "transfers", "blocks", "checkpoints", "followed", "mints", "transactions"),
+        "collections",
+    },
     "reconciler": set(),
 }
 READS = {
@@ -36,7 +39,7 @@ READS = {
         *("checkpoints", "tokens-2", "transfers", "revocations", "clients", "rates"),
         *("external-ids", "requests", "packs", "uploads", "drops", "drop-parts"),
     },
-    "builder": {"mints", "authorizations", "accounts", "transactions"},
+    "builder": {"mints", "authorizations", "accounts", "transactions", "collections"},
     "signer": {"wrapped-keys", "revocations", "authorizations"},
     "broadcaster": {
         *("mints", "authorizations", "transactions", "attempts"),
