@@ -10,7 +10,18 @@ from typing import Annotated
 import structlog
 import typer
 
-from mintline_cli import attest, audit, clients, dead_letters, drops, eif, index, operator, wallets
+from mintline_cli import (
+    attest,
+    audit,
+    clients,
+    collections,
+    dead_letters,
+    drops,
+    eif,
+    index,
+    operator,
+    wallets,
+)
 from mintline_cli.demo import demo
 from mintline_cli.mint import mint, token
 from mintline_cli.parser import CommandLine
@@ -32,6 +43,7 @@ for group, name in (
     (attest.app, "attest"),
     (audit.app, "audit"),
     (clients.app, "clients"),
+    (collections.app, "collections"),
     (drops.app, "drops"),
     (eif.app, "eif"),
     (dead_letters.app, "dlq"),

@@ -26,6 +26,10 @@ class Api:
         """Post JSON, or nothing, and return the answer's; raises as `get` does."""
         return await self._call("POST", path, json=body, headers={"Idempotency-Key": idempotency_key})
 
+    async def patch(self, path: str, body: Mapping[str, Any], *, idempotency_key: str) -> Any:
+        """Patch a resource by JSON and return the answer's; raises as `get` does."""
+        return await self._call("PATCH", path, json=body, headers={"Idempotency-Key": idempotency_key})
+
     async def send(self, method: str, path: str, data: Any, *, headers: Mapping[str, str]) -> Any:
         """Send a body that is no JSON, and return the answer's JSON; raises as `get` does."""
         return await self._call(method, path, data=data, headers=headers)
