@@ -62,6 +62,18 @@ def client_mint_command(info: Mapping[str, Any]) -> str:
     )
 
 
+def collection_command(info: Mapping[str, Any]) -> str:
+    """Return the command that deploys a collection with the token in `CLIENT_TOKEN`."""
+    body = {"name": "Season tickets", "symbol": "SEAT", "supply_cap": 5000}
+    return (
+        f"curl -s {info['api_url']}/v1/collections"
+        ' -H "Authorization: Bearer $CLIENT_TOKEN"'
+        " -H 'Prefer: wait=10'"
+        " -H 'Content-Type: application/json' -H 'Idempotency-Key: tickets'"
+        f" -d {shlex.quote(json.dumps(body))} | python3 -m json.tool"
+    )
+
+
 def follow_command(info: Mapping[str, Any]) -> str:
     """Return the command that shows a mint, whose id stands for MINT_ID."""
     url = f"{info['api_url']}/v1/mints/MINT_ID"

@@ -72,6 +72,7 @@ def introduce(screen: Screen, stack: Stack) -> None:
         ("Follow it, by its mint_id:", curls.follow_command(info)),
         ("Mint for somebody else, as your backend would:", curls.client_token_command(info)),
         ("", curls.client_mint_command(info)),
+        ("Deploy a collection of your backend's own:", curls.collection_command(info)),
     ):
         if title:
             screen.say()

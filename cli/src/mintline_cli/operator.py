@@ -12,12 +12,14 @@ from mintline.key_subjects import MAX_RELAYERS
 from mintline_cli.execution import ending_on_errors, execute, stop
 from mintline_cli.options import Deployment, EndpointUrl, Json
 from mintline_cli.output import Screen
+from mintline_cli.source_verification import verify
 from mintline_cli.unpack import unpack
 from mintline_ops import deployment_setup, factory_setup
 from mintline_ops.collection import MAX_GAS, CollectionTerms
 from mintline_ops.deployment_setup import About, Administrator
 
 app = typer.Typer(help="Set up a deployment: its keys, its contract, its collection.", no_args_is_help=True)
+app.command()(verify)
 
 KEYS = {
     "intake_key": "intake    {}: the signing policy's authorization.intake_keys must have it",

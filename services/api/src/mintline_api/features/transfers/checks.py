@@ -14,6 +14,7 @@ import structlog
 from mintline.chain.calls import Call, CallReverted
 from mintline.errors import Rejected, Retryable
 from mintline.eth import transfer_calldata
+from mintline.records import RegisteredContract
 from mintline_api.chain import ChainReader
 from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
 from mintline_api.features.transfers.ports import TokenOperationReader, TokenReader
@@ -23,6 +24,7 @@ from mintline_api.features.transfers.problems import (
     RECIPIENT_REFUSED,
     TOKEN_BURNED,
     TOKEN_OPERATION_PENDING,
+    TOKEN_SOULBOUND,
 )
 from mintline_api.http.problems import Fault, ProblemType, RequestRefused
 
@@ -95,6 +97,14 @@ def check_recipient(to: str, *, wallet: str, contract: str) -> None:
     if to == wallet:
         raise _refused(
             INVALID_RECIPIENT, "`to` is the wallet that holds the token: send another address.", "to"
+        )
+
+
+def check_transferable(collection: RegisteredContract) -> None:
+    """Raise RequestRefused for a collection whose tokens stay with their first holders."""
+    if collection.clone is not None and collection.clone.args.soulbound:
+        raise _refused(
+            TOKEN_SOULBOUND, f"The tokens of {collection.contract} cannot be transferred.", "contract"
         )
 
 

@@ -15,6 +15,12 @@ NOT_TOKEN_OWNER = ProblemType(
 TOKEN_BURNED = ProblemType(
     "token-burned", 409, "Token burned", "The token was burned, and no address holds it any more."
 )
+TOKEN_SOULBOUND = ProblemType(
+    "token-soulbound",
+    409,
+    "Token cannot be transferred",
+    "The collection's tokens stay with their first holder (ERC-5192). The holder may burn one.",
+)
 TOKEN_OPERATION_PENDING = ProblemType(
     "token-operation-pending",
     409,

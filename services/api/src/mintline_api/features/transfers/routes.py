@@ -41,6 +41,7 @@ from mintline_api.features.transfers.problems import (
     RECIPIENT_REFUSED,
     TOKEN_BURNED,
     TOKEN_OPERATION_PENDING,
+    TOKEN_SOULBOUND,
     UNKNOWN_BURN,
     UNKNOWN_TRANSFER,
 )
@@ -124,7 +125,7 @@ _STOPPING = "It was sent; stopping it is tried."
             ),
         ),
     ),
-    problems=(*_REFUSALS, INVALID_RECIPIENT, RECIPIENT_REFUSED),
+    problems=(*_REFUSALS, INVALID_RECIPIENT, RECIPIENT_REFUSED, TOKEN_SOULBOUND),
 )
 async def create_transfer(request: web.Request) -> web.Response:
     """Accept a transfer."""

@@ -16,7 +16,7 @@ from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import OperationStore, Outbox
 from mintline_api.features.operations.problems import NOT_CANCELLABLE
 from mintline_api.features.operations.use_cases import TRIES, Accepted, Intake, Submission
-from mintline_api.features.transfers.checks import TokenChecks, check_recipient
+from mintline_api.features.transfers.checks import TokenChecks, check_recipient, check_transferable
 from mintline_api.features.transfers.models import BurnRequest, TransferRequest
 from mintline_api.features.transfers.problems import UNKNOWN_BURN, UNKNOWN_TRANSFER
 from mintline_api.http.problems import RequestRefused
@@ -63,7 +63,9 @@ async def _accept(
     contract = request.contract or intake.default_collection
     operation_id = intake.operation_id(record.model_fields["kind"].default, submission)
     try:
-        await intake.collections.known(contract)
+        collection = await intake.collections.known(contract)
+        if isinstance(request, TransferRequest):
+            check_transferable(collection)
         wallet = await intake.wallets.usable(sub)
         if checks is not None:
             await _check(request, wallet, contract, checks)

@@ -1,0 +1,164 @@
+"""Clients' own collections on the whole line: deployed, minted in, paused, frozen, and kept from others."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from mintline.chain.calls import Call
+from mintline.eth import selector
+from mintline_client.sign_in import client_token, demo_client_token, sign_in
+from mintline_ops.users import cognito_client
+from tests.e2e.conftest import User, metadata
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Harness
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+PASSWORD = f"Aa1!{secrets.token_urlsafe(24)}"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shop(harness: Harness) -> User:
+    """The demo client."""
+    tokens = await demo_client_token(harness.session, harness.info)
+    return User(harness.session, harness.info["api_url"], tokens.access_token)
+
+
+async def rival(harness: Harness, shop: User) -> User:
+    made = await shop.call("POST", "/v1/clients", {"name": "rival"})
+    assert made.status == 201, made
+    tokens = await client_token(
+        harness.session,
+        harness.info,
+        client_id=made.body["client_id"],
+        secret=made.body["client_secret"],
+    )
+    return User(harness.session, harness.info["api_url"], tokens.access_token)
+
+
+async def settled(client: User, path: str, *, within: float = 120.0) -> Any:
+    """Return a collection once nothing of it is under way that is not mined; fail if that ends badly."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        view = await client.get(path)
+        operation = view["change"] or view["deployment"]
+        if view["status"] == "ready" and operation["status"] in ("mined", "finalized"):
+            return view
+        assert operation["problem"] is None, view
+        await asyncio.sleep(0.2)
+    raise AssertionError(f"{path} did not settle in {within} s: {view}")
+
+
+async def create(client: User, **body: Any) -> str:
+    """Have a collection deployed, and return its address, the same from the first answer on."""
+    sent = {"name": "Tickets", "symbol": "SEAT", **body}
+    key = secrets.token_hex(8)
+    made, again = await asyncio.gather(
+        *(client.call("POST", "/v1/collections", sent, idempotency_key=key) for _ in range(2))
+    )
+    assert (made.status, again.status) == (202, 202), (made, again)
+    contract: str = made.body["contract"]
+    assert again.body["contract"] == contract
+    ready = await settled(client, f"/v1/collections/{contract}")
+    assert ready["deployed_block"] > 0
+    return contract
+
+
+async def mint(client: User, contract: str, **fields: Any) -> Any:
+    """Post a mint once."""
+    body = {"contract": contract, "metadata": metadata("A seat"), **fields}
+    return await client.call("POST", "/v1/mints", body, idempotency_key=secrets.token_hex(8))
+
+
+async def change(client: User, contract: str, **member: Any) -> Any:
+    """Change a collection, and return it once that is mined."""
+    answer = await client.call(
+        "PATCH", f"/v1/collections/{contract}", member, idempotency_key=secrets.token_hex(8)
+    )
+    assert answer.status == 202, answer
+    return await settled(client, f"/v1/collections/{contract}")
+
+
+def refused(answer: Any) -> tuple[int, str]:
+    return answer.status, answer.body["code"]
+
+
+async def on_chain(harness: Harness, contract: str, function: str) -> int:
+    call = Call(sender=OTHER, to=contract, data=selector(function))
+    return int.from_bytes(await harness.node.call(call), "big")
+
+
+async def test_client__when_it_deploys_a_collection__then_it_alone_mints_in_it_pauses_and_freezes_it(
+    harness: Harness, shop: User
+) -> None:
+    contract = await create(shop, supply_cap=2, metadata={"description": "All seats."})
+    assert contract in [item["contract"] for item in (await shop.get("/v1/collections"))["items"]]
+
+    email = f"seat-{secrets.token_hex(4)}@example.com"
+    answer = await mint(shop, contract, recipient={"email": email})
+    assert answer.status == 202, answer
+    made = await shop.until(answer.body["mint_id"], "finalized")
+    assert (made["contract"], made["custody"]) == (contract, "sponsored")
+    token = await shop.get(f"/v1/tokens/{contract}/{made['token_id']}")
+    assert token["owner"] == made["to"]
+    assert await harness.node.transaction_count(made["to"]) == 0
+    served = await shop.call("GET", f"/v1/metadata/{contract}/{made['token_id']}")
+    assert served.status == 200
+
+    paused = await change(shop, contract, paused=True)
+    assert paused["paused"] is True
+    assert await on_chain(harness, contract, "paused()") == 1
+    assert refused(await mint(shop, contract, recipient={"address": OTHER})) == (409, "collection-paused")
+    assert (await change(shop, contract, paused=False))["paused"] is False
+
+    frozen = await shop.call("POST", f"/v1/collections/{contract}/freeze")
+    assert frozen.status == 202, frozen
+    assert (await settled(shop, f"/v1/collections/{contract}"))["frozen"] is True
+    assert await on_chain(harness, contract, "frozen()") == 1
+    again = await shop.call("PATCH", f"/v1/collections/{contract}", {"metadata": {"description": "New."}})
+    assert refused(again) == (409, "collection-frozen")
+
+    other = await rival(harness, shop)
+    assert refused(await mint(other, contract, recipient={"address": OTHER})) == (403, "not-your-collection")
+    stolen = await other.call("PATCH", f"/v1/collections/{contract}", {"paused": True})
+    assert refused(stolen) == (403, "not-your-collection")
+    assert (await other.get("/v1/collections"))["items"] == []
+
+    last = await mint(shop, contract, recipient={"address": OTHER})
+    assert last.status == 202, last
+    await shop.until(last.body["mint_id"], "finalized")
+    assert await on_chain(harness, contract, "totalMinted()") == 2
+    await asyncio.sleep(2.5)  # for how long the API goes by a count
+    assert refused(await mint(shop, contract, recipient={"address": OTHER})) == (409, "collection-full")
+
+
+async def test_client__when_its_collection_is_soulbound__then_a_holder_cannot_transfer_and_is_told_why(
+    harness: Harness, shop: User
+) -> None:
+    contract = await create(shop, soulbound=True)
+    email = f"bound-{secrets.token_hex(4)}@example.com"
+    answer = await mint(shop, contract, recipient={"email": email})
+    assert answer.status == 202, answer
+    made = await shop.until(answer.body["mint_id"], "finalized")
+
+    pool: str = harness.info["cognito"]["user_pool_id"]
+    async with cognito_client(harness.info) as cognito:
+        await cognito.admin_set_user_password(
+            UserPoolId=pool, Username=email, Password=PASSWORD, Permanent=True
+        )
+    tokens = await sign_in(harness.session, harness.info, username=email, password=PASSWORD)
+    holder = User(harness.session, harness.info["api_url"], tokens.access_token)
+    sent = await holder.call(
+        "POST", "/v1/transfers", {"contract": contract, "token_id": made["token_id"], "to": OTHER}
+    )
+    assert refused(sent) == (409, "token-soulbound")
+    shown = await holder.get(f"/v1/collections/{contract}")
+    assert (shown["soulbound"], shown["deployment"]) == (True, None)
