@@ -134,6 +134,10 @@ async def test_create__when_its_operation_is_mined_or_fails__then_its_status_say
 ) -> None:
     contract = (await post(harness, client, PATH, BODY)).json()["contract"]
     settle(harness, MintStatus.MINED)
+    # Whether or not the index has noted it.
+    assert record_of(harness, contract).status == "deploying"
+    minted = await post(harness, client, "/v1/mints", {**MINT, "contract": contract})
+    assert minted.status == 202, minted.body
     ready = (await get(harness, client, contract)).json()
     assert (ready["status"], ready["deployed_block"]) == ("ready", 44)
 
@@ -269,9 +273,6 @@ async def test_pause__when_accepted__then_mints_are_refused_from_then_on_until_i
     settle(harness, MintStatus.MINED)
     assert (await get(harness, client, contract)).json()["paused"] is False
     harness.now += 10
-    record = record_of(harness, contract)
-    assert record.pending is not None
-    harness.index.collections[contract] = record.evolve(pending=record.pending.evolve(mined=True))
     assert (await post(harness, client, "/v1/mints", mint)).status == 202
 
 
@@ -514,3 +515,12 @@ async def test_collection__when_operators_registered_it__then_it_is_shown(
     assert (view["name"], view["status"], view["mintable"]) == ("Aurora", "ready", True)
     assert (view["client_id"], view["royalties"], view["metadata_digest"]) == (None, None, None)
     assert record_of(harness, CONTRACT).collection_id == scoped(CHAIN_ID, CONTRACT)
+
+
+async def test_transfer__when_the_collection_is_soulbound__then_it_is_refused(
+    harness: Harness, client: MemoryClient
+) -> None:
+    contract = await deployed(harness, client, soulbound=True)
+    body = {"contract": contract, "token_id": "1", "to": OTHER}
+    sent = await client.post_json("/v1/transfers", body, headers=harness.headers())
+    assert problem(sent) == (409, "token-soulbound")

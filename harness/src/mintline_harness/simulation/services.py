@@ -74,6 +74,8 @@ from mintline_harness.simulation.tables import (
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics as IndexerMetrics
 from mintline_signer.host.service import handle as sign_message
+from mintline_testkit.api.collections import MemoryCollections as ApiCollections
+from mintline_testkit.api.operations import MemoryMints
 from mintline_testkit.api.uploads import MemoryFiles, MemoryUploads
 from mintline_testkit.builder.tables import MemoryCollections, MemoryOperations
 
@@ -127,7 +129,12 @@ class Api:
                 ),
                 wallets=self._wallets,
             ),
-            gate=MintGate(registry=self._collections, chain=None, clock=process.clock),
+            gate=MintGate(
+                registry=self._collections,
+                collections=ApiCollections(tables.index, MemoryMints()),
+                chain=None,
+                clock=process.clock,
+            ),
             uploads=Uploads(
                 uploads=MemoryUploads(),
                 files=MemoryFiles(),

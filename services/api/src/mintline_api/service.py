@@ -223,6 +223,9 @@ def _assemble(
     settings: Settings, world: _World, metrics: Metrics, tracer: Tracer, checks: Mapping[str, Check]
 ) -> Api:
     index = DynamoIndex(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside)
+    collections = DynamoCollections(
+        world.dynamo, index, chain_id=settings.chain_id, set_aside=metrics.set_aside
+    )
     registry = CollectionRegistry(index, clock=time.monotonic, looked_up=metrics.caches.of("collections"))
     revocations = Revocations(
         DynamoRevocations(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
@@ -314,11 +317,11 @@ def _assemble(
         media=MediaFiles(files, clock=time.monotonic),
         token_ids=world.token_ids,
         collections=registry,
-        managed_collections=DynamoCollections(
-            world.dynamo, index, chain_id=settings.chain_id, set_aside=metrics.set_aside
-        ),
+        managed_collections=collections,
         collection_metadata=S3CollectionMetadata(world.s3, prefix=settings.resource_prefix),
-        mint_gate=MintGate(registry=registry, chain=world.chain, clock=time.monotonic),
+        mint_gate=MintGate(
+            registry=registry, collections=collections, chain=world.chain, clock=time.monotonic
+        ),
         metadata=MetadataCache(
             S3Metadata(
                 world.s3,

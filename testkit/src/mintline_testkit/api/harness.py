@@ -182,6 +182,7 @@ class Harness:
             now=self.milliseconds,
             clock=self.clock,
         )
+        collections = MemoryCollections(self.index, self.mints)
         registry = CollectionRegistry(self.index, clock=self.clock)
         api = self.api = Api(
             settings=settings,
@@ -234,9 +235,11 @@ class Harness:
             media=MediaFiles(self.files, clock=self.clock),
             mint_receipts=MintReceipts(self.blocks, clock=self.clock),
             collections=registry,
-            managed_collections=MemoryCollections(self.index, self.mints),
+            managed_collections=collections,
             collection_metadata=self.metadata,
-            mint_gate=MintGate(registry=registry, chain=self.chain, clock=self.clock),
+            mint_gate=MintGate(
+                registry=registry, collections=collections, chain=self.chain, clock=self.clock
+            ),
             metadata=MetadataCache(self.metadata, clock=self.clock),
             token_ids=TokenIds(self.token_ids, used=(self.index, self.mints), clock=self.clock),
             authorizations=Authorizations(settings.sealer(), self.intake),

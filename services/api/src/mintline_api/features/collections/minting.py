@@ -18,6 +18,7 @@ from mintline.messages import Clone
 from mintline.records import RegisteredContract
 from mintline_api.caches import BoundedCache
 from mintline_api.chain import ChainReader
+from mintline_api.features.collections.ports import ManagedCollections
 from mintline_api.features.collections.problems import (
     COLLECTION_CLOSED,
     COLLECTION_FULL,
@@ -27,6 +28,7 @@ from mintline_api.features.collections.problems import (
     COLLECTION_READ_ONLY,
     NOT_YOUR_COLLECTION,
 )
+from mintline_api.features.collections.reads import as_it_stands
 from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.http.models import rfc3339
 from mintline_api.http.problems import Fault, ProblemType, RequestRefused
@@ -57,6 +59,7 @@ class MintGate:
     """Lets mints into collections; without a `chain` no supply cap is checked. `clock` is in seconds."""
 
     registry: CollectionRegistry
+    collections: ManagedCollections
     chain: ChainReader | None
     clock: Callable[[], float]
     counts: BoundedCache[str, int] = field(init=False)
@@ -79,12 +82,20 @@ class MintGate:
             raise _refused(NOT_YOUR_COLLECTION, f"{contract} is another client's collection.")
         if client_id is None and not collection.sponsored:
             raise _refused(COLLECTION_NOT_OPEN, f"Only the client that made {contract} mints in it.")
+        collection = await self._as_it_stands(collection)
         _check_ready(collection)
         if is_paused(collection):
             raise _refused(COLLECTION_PAUSED, f"{contract} is paused.")
         _check_window(clone, contract, now // 1000)
         await self._check_supply(clone, contract)
         return collection
+
+    async def _as_it_stands(self, collection: RegisteredContract) -> RegisteredContract:
+        """Return a collection by its operations while the index may not have noted what they did."""
+        pending = collection.pending
+        if collection.status != "deploying" and (pending is None or pending.mined):
+            return collection
+        return (await as_it_stands(collection, collections=self.collections)).collection
 
     async def _check_supply(self, clone: Clone, contract: str) -> None:
         cap = clone.args.supply_cap
