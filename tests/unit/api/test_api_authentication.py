@@ -227,8 +227,7 @@ async def test_operation__when_the_token_has_every_scope_but_its_own__is_refused
 
 
 def test_operations__when_they_ask_for_a_scope__use_every_one_of_ours() -> None:
-    # The enclaves know the scope before the API has operations that ask for it.
-    assert {operation.scope for operation in SECURED} | {Scope.COLLECTIONS_WRITE} == set(Scope)
+    assert {operation.scope for operation in SECURED} == set(Scope)
 
 
 async def test_request__when_the_token_administers_its_account__is_refused_though_it_has_our_scopes(
