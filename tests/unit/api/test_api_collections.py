@@ -362,9 +362,16 @@ async def test_mint__when_the_client_made_the_collection__then_its_budget_needs_
         budget=ClientBudget(collections=(OTHER,))
     )
     harness.now += 60
-    assert (await post(harness, client, "/v1/mints", {**MINT, "contract": contract})).status == 202
-    refused = await post(harness, client, "/v1/mints", {**MINT, "contract": CONTRACT})
-    assert problem(refused) == (403, "collection-not-allowed")
+    bodies: dict[str, Any] = {
+        "/v1/mints": MINT,
+        "/v1/mints/bulk": {"mints": [MINT]},
+        "/v1/drops": {"name": "Spring"},
+    }
+    for path, body in bodies.items():
+        accepted = await post(harness, client, path, {**body, "contract": contract})
+        assert accepted.status in (201, 202), (path, accepted.body)
+        refused = await post(harness, client, path, {**body, "contract": CONTRACT})
+        assert problem(refused) == (403, "collection-not-allowed"), path
 
 
 async def test_mint__when_a_user_asks__then_only_an_open_collection_takes_it_and_sponsored_alone(

@@ -408,6 +408,31 @@ async def test_drop__when_a_budget_is_reached__then_it_goes_on_by_itself_when_th
     assert sum(count for name, count in harness.client_use.counts.items() if "#hour#" in name) == 600
 
 
+async def test_drop__when_the_client_made_the_collection__then_its_budget_needs_not_list_it(
+    shop: Shop,
+) -> None:
+    harness, runner = shop.harness, runner_of(shop.harness)
+    made = await shop.client.post_json(
+        "/v1/collections", {"name": "Seats", "symbol": "SEAT"}, headers=harness.client_headers()
+    )
+    contract = made.json()["contract"]
+    harness.index.collections[contract] = harness.index.collections[contract].evolve(
+        status="ready", deployment_final=True
+    )
+    await harness.clients.set_budget("shop", ClientBudget(collections=(address(0),)))
+    harness.now += 60
+    shop.drop_id = ""
+    refused = await shop.call("POST", "", {"name": "Elsewhere"})
+    assert (refused.status, refused.json()["code"]) == (403, "collection-not-allowed")
+    drop = await shop.call("POST", "", {"name": "Own", "contract": contract})
+    assert drop.status == 201, drop.body
+    shop.drop_id = drop.json()["drop_id"]
+    await prepared_drop(shop, runner, 3)
+    await shop.call("POST", "/start")
+    completed = await until(shop, runner, is_("completed"), mine=True)
+    assert completed["minting"]["by_status"] == {"finalized": 3}
+
+
 async def test_drop__when_its_token_expires__then_it_pauses_until_a_fresh_one_comes(shop: Shop) -> None:
     harness, runner = shop.harness, runner_of(shop.harness)
     await prepared_drop(shop, runner, 300)

@@ -25,7 +25,7 @@ import structlog
 
 from mintline.batcher import Batcher
 from mintline.errors import MintlineError, Unavailable
-from mintline.records import Client, ClientBudget
+from mintline.records import Client, ClientBudget, RegisteredContract
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.http.models import rfc3339
 from mintline_api.http.problems import Fault, RequestRefused
@@ -105,7 +105,7 @@ class ClientBudgets:
     async def take(self, client_id: str, contract: str | None, count: int = 1) -> ClientPermit:
         """Take so many mints in a collection off a client's budget: all of them, or none.
 
-        No contract: a collection that the client made, or no collection at all.
+        `contract` is that of `budgeted`; None as well for what mints in no collection.
 
         Raises RequestRefused: 403 for a collection that it may not mint in, 429 for a budget that is used up.
         """
@@ -123,10 +123,11 @@ class ClientBudgets:
             raise
         return permit
 
-    async def check_collection(self, client_id: str, contract: str) -> None:
-        """Raise RequestRefused (403) for a collection that a client may not mint in."""
+    async def check_collection(self, client_id: str, collection: RegisteredContract) -> None:
+        """Raise RequestRefused (403) for a collection that a client's budget does not let it mint in."""
         client = await self._clients.client(client_id)
-        self._check_collection(ClientBudget() if client is None else client.budget, contract)
+        budget = ClientBudget() if client is None else client.budget
+        self._check_collection(budget, budgeted(collection))
 
     def give_back(self, permit: ClientPermit) -> None:
         """Return what made no mint. The write happens soon after; a failure leaves it counted."""
@@ -262,6 +263,14 @@ class ClientBudgets:
             await self._counter.give_back(use_id, amount)
         except MintlineError as error:
             log.warning("client_budget_not_given_back", use_id=use_id, amount=str(amount), reason=str(error))
+
+
+def budgeted(collection: RegisteredContract) -> str | None:
+    """Return the contract that a client's budget has to list; None for a collection that a client made.
+
+    No other client mints in that one (`MintGate`), and the one that made it does whatever its budget lists.
+    """
+    return collection.contract if collection.clone is None else None
 
 
 def _within(sums: Iterable[int], most: int) -> int:

@@ -39,6 +39,7 @@ from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import Outbox
 from mintline_api.features.operations.problems import KEY_REUSED
 from mintline_api.http.problems import Fault, RequestRefused
+from mintline_api.limits.client_budgets import budgeted
 
 log = structlog.get_logger()
 
@@ -158,7 +159,7 @@ async def accept_bulk(submission: BulkSubmission, *, intake: BulkIntake) -> Bulk
         sub,
         paying=None,
         client_id=submission.client_id,
-        contract=draft.contract if collection.clone is None else None,
+        contract=budgeted(collection),
         count=count,
     )
     try:

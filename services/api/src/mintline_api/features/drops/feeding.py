@@ -31,7 +31,7 @@ from mintline_api.features.drops.ports import LineObjects
 from mintline_api.features.drops.preparation import line_of, request_of
 from mintline_api.features.drops.use_cases import moved, paused
 from mintline_api.http.problems import RequestRefused
-from mintline_api.limits.client_budgets import ClientBudgets
+from mintline_api.limits.client_budgets import ClientBudgets, budgeted
 from mintline_api.metrics import Metrics
 
 log = structlog.get_logger()
@@ -135,7 +135,8 @@ class Feeding:
         while part.counted < part.lines:
             amount = min(amount, part.lines - part.counted)
             try:
-                permit = await self.budgets.take(held.drop.client_id, held.drop.contract, amount)
+                collection = await self.gate.registry.known(held.drop.contract)
+                permit = await self.budgets.take(held.drop.client_id, budgeted(collection), amount)
             except RequestRefused as refused:
                 if amount > 1 and "Retry-After" in refused.headers:
                     amount = (amount + 1) // 2

@@ -74,8 +74,8 @@ async def create_drop(command: CreateDrop, *, intake: DropIntake) -> tuple[Drop,
     key that named another body.
     """
     contract = command.request.contract or intake.default_collection
-    await intake.gate.pass_(contract, client_id=command.client_id, now=command.now)
-    await intake.budgets.check_collection(command.client_id, contract)
+    collection = await intake.gate.pass_(contract, client_id=command.client_id, now=command.now)
+    await intake.budgets.check_collection(command.client_id, collection)
     body = canonical_json(command.request.model_dump(mode="json", exclude_none=True))
     digest = hashlib.sha256(body.encode()).hexdigest()
     if command.key is None:

@@ -29,6 +29,7 @@ from mintline_api.features.operations.use_cases import TRIES, Accepted, Intake, 
 from mintline_api.features.pages import PageRequest
 from mintline_api.features.uploads.use_cases import Uploads, resolved
 from mintline_api.http.problems import Fault, RequestRefused
+from mintline_api.limits.client_budgets import budgeted
 
 log = structlog.get_logger()
 
@@ -86,7 +87,7 @@ async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake
                 sub,
                 paying=None,
                 client_id=submission.client_id,
-                contract=contract if collection.clone is None else None,
+                contract=budgeted(collection),
             )
             try:
                 recipient = await find_recipient()
