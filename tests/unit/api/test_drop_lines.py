@@ -88,6 +88,7 @@ def test_reader__when_a_line_is_good__then_it_is_kept_in_its_canonical_form() ->
         (b"\xff\xfe{", "#", "The line is not UTF-8: byte 0 begins no character."),
         (b"{", "#", "The line is not JSON"),
         (b"[1]", "#", "expected an object"),
+        (b"null", "#", "expected an object"),
         (b'{"a":1,"a":2}', "#", "appears twice"),
         (line(recipient={"email": "ada"}), "#/recipient/email", "expected an e-mail address"),
         (line(recipient={}), "#/recipient", "expected exactly one of address, user and email"),

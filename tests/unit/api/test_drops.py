@@ -230,6 +230,60 @@ async def test_upload__when_its_connection_breaks__then_whole_lines_are_kept(sho
     assert 0 < seen["offset"] <= len(body) // 2
 
 
+@pytest.mark.parametrize("content_type", [NDJSON, "text/csv"])
+async def test_upload__when_only_blank_lines_follow__then_what_was_taken_stays(
+    shop: Shop, content_type: str
+) -> None:
+    header = b"address,name,image\r\n"
+    body = ndjson([line(0), {}])
+    if content_type == "text/csv":
+        body = header + f"{address(0)},Aurora,{IMAGE}\r\nnobody,Aurora,{IMAGE}\r\n".encode()
+    offset = len(body)
+    await shop.upload(body, content_type=content_type)
+
+    for more in (b"\n", header if content_type == "text/csv" else b"  \r\n", body):
+        taken = await shop.upload(more, offset, content_type=content_type)
+        assert taken.status == 200
+        offset += len(more)
+
+    assert (taken.json()["accepted"], taken.json()["refused"]) == (2, 2)
+    assert b"refused" in (await shop.call("GET", "/refused")).body or content_type == "text/csv"
+
+
+async def test_upload__when_another_of_the_same_size_overtakes_it__then_that_ones_lines_are_kept(
+    shop: Shop,
+) -> None:
+    objects, put = shop.harness.drop_lines, shop.harness.drop_lines.put
+    entered, go_on = asyncio.Event(), asyncio.Event()
+
+    async def held_up(key: str, body: bytes) -> None:
+        if b"Aurora #1" in body:
+            entered.set()
+            await go_on.wait()
+        await put(key, body)
+
+    objects.put = held_up  # type: ignore[method-assign]
+    late = asyncio.create_task(shop.upload(ndjson([line(1)])))
+    await entered.wait()
+    first = await shop.upload(ndjson([line(2)]))
+    go_on.set()
+
+    assert (first.status, (await late).status) == (200, 409)
+    part = shop.harness.drops.parts_of[shop.drop_id][0]
+    assert b"Aurora #2" in await objects.get(part.lines_key or "")
+
+
+async def test_refused__when_stored_lines_are_gone__then_it_is_a_problem_and_no_half_response(
+    shop: Shop,
+) -> None:
+    await shop.upload(ndjson([{}]))
+    shop.harness.drop_lines.items.clear()
+
+    answer = await shop.call("GET", "/refused")
+
+    assert (answer.status, answer.json()["code"]) == (503, "record-unusable")
+
+
 async def test_upload__when_an_external_id_is_used__then_its_line_is_refused(shop: Shop) -> None:
     minted = await shop.client.post_json(
         "/v1/mints", line(1, external_id="a-1"), headers=shop.harness.client_headers()

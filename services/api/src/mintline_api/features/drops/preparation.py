@@ -13,6 +13,7 @@ them.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -124,8 +125,12 @@ class Preparation:
         """Store a part's prepared lines, with token ids of their own, and return its record."""
         changes: dict[str, object] = {"lines_key": None, "lines": len(lines), "unresolved": len(refused)}
         if refused:
-            key = changes["unresolved_key"] = f"{drop.drop_id}/{part.number:06d}.unresolved"
-            await self.objects.put(str(key), to_ndjson(refused))
+            body = to_ndjson(refused)
+            # By its content: a process that lost its lease replaces nothing.
+            content = hashlib.sha256(body).hexdigest()
+            key = f"{drop.drop_id}/{part.number:06d}-{content}.unresolved"
+            await self.objects.put(key, body)
+            changes["unresolved_key"] = key
         if lines:
             first = await self.token_ids.take_run(drop.contract, len(lines))
             leaves = request_of(drop).leaves(

@@ -27,6 +27,8 @@ Format: TypeAlias = Literal["ndjson", "csv"]
 MEDIA_TYPES: dict[str, Format] = {"application/x-ndjson": "ndjson", "text/csv": "csv"}
 NO_EMAILS = f"your token lacks the scope {Scope.USERS_WRITE.value}"
 _BOM = b"\xef\xbb\xbf"
+_HEADER = object()
+"""Stands for a header row: `null` is a value, of which a line may consist."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,7 +57,7 @@ class LineReader:
         faults: tuple[LineFault, ...]
         try:
             value = self._value(text)
-            return None if value is None else self._accepted(value, number)
+            return None if value is _HEADER else self._accepted(value, number)
         except BadRow as error:
             faults = (LineFault(pointer=error.pointer, detail=str(error)),)
         except strict_json.NotJson as error:
@@ -67,7 +69,7 @@ class LineReader:
         return self._refused(text, number, *faults)
 
     def _value(self, text: bytes) -> Any:
-        """Return the JSON value of a line; None for a header row."""
+        """Return the JSON value of a line; `_HEADER` for a header row."""
         if self.format == "ndjson":
             return strict_json.parse(text, what="The line")
         try:
@@ -76,10 +78,10 @@ class LineReader:
             raise BadRow(f"not UTF-8: byte {error.start} begins no character") from None
         if not self.columns:
             self.columns = columns_of(row)
-            return None
+            return _HEADER
         if names_columns(row):
             self.columns = columns_of(row)
-            return None
+            return _HEADER
         return value_of(row, self.columns)
 
     def _accepted(self, value: Any, number: int) -> StoredLine:

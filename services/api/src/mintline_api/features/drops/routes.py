@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import structlog
 from aiohttp import web
 
+from mintline.errors import MintlineError
 from mintline.scopes import Scope
 from mintline_api.features.collections.minting import CLOSED_TO_MINTS
 from mintline_api.features.contracts.problems import UNKNOWN_CONTRACT
@@ -77,6 +81,9 @@ _COMPLETE = HeaderField(
     "?1",
 )
 _NDJSON = "application/x-ndjson"
+_STALL_SECONDS = 30.0
+"""How long a client may take no byte of the refused lines."""
+log = structlog.get_logger()
 
 
 @operations.add(
@@ -236,13 +243,23 @@ async def read_refused(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     response.content_type = "text/csv" if lines_csv else _NDJSON
     response.charset = "utf-8"
-    await response.prepare(request)
     # As long as the client reads: what is held in memory is one part.
     request[DEADLINE].suspend()
-    async for text in refused_text(drop, store=context.store, objects=context.objects):
-        if text:
-            await response.write(text)
-    await response.write_eof()
+    texts = refused_text(drop, store=context.store, objects=context.objects)
+    # Before the first byte a failure is still a problem document.
+    text = await anext(texts, None)
+    await response.prepare(request)
+    try:
+        while text is not None:
+            async with asyncio.timeout(_STALL_SECONDS):
+                await response.write(text)
+            text = await anext(texts, None)
+        await response.write_eof()
+    except (TimeoutError, ConnectionError, MintlineError) as error:
+        # A part of the body is out: all that is left is to close the connection.
+        log.info("drop_refused_cut_off", drop_id=drop.drop_id, reason=type(error).__name__)
+        if request.transport is not None:
+            request.transport.abort()
     return response
 
 

@@ -13,6 +13,7 @@ once one continues, and the other is told where that one is.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass, field
 
@@ -180,10 +181,9 @@ class LineUpload:
         drop, (kept, kept_refused) = self.drop, self._kept
         accepted = self._accepted[kept:]
         upload = drop.upload
-        key = f"{drop.drop_id}/{self._number:06d}-{upload.offset + self._taken}"
         part, marks = None, None
         if accepted or len(self._refused) > kept_refused:
-            part = await self._stored(key)
+            part = await self._stored()
             marks = marks_of(self._accepted)
         after = drop.evolve(
             version=drop.version + 1,
@@ -202,11 +202,13 @@ class LineUpload:
             await self.store.replace(after, part, marks)
         except Conflict:
             raise await self._overtaken() from None
-        await asyncio.gather(*map(self.objects.delete, self._obsolete))
         self.drop, self._taken, self._lines = after, 0, 0
         self._texts.clear()
         if part is None:
+            # Blank lines and header rows alone: the stored part still has its objects.
             return
+        kept_keys = {part.lines_key, part.refused_key}
+        await asyncio.gather(*(self.objects.delete(key) for key in self._obsolete if key not in kept_keys))
         self._kept = (len(self._accepted), len(self._refused))
         self._obsolete = tuple(key for key in (part.lines_key, part.refused_key) if key)
         if self._full(part.accepted, part.refused, part.size):
@@ -214,15 +216,13 @@ class LineUpload:
             self._accepted, self._refused, self._kept, self._obsolete = [], [], (0, 0), ()
             self._size = self._labels = 0
 
-    async def _stored(self, key: str) -> DropPart:
+    async def _stored(self) -> DropPart:
         """Store the objects of the part, and return its record."""
         lines = refused = None
         if self._accepted:
-            lines = f"{key}.lines"
-            await self.objects.put(lines, to_ndjson(self._accepted))
+            lines = await self._put(to_ndjson(self._accepted), "lines")
         if self._refused:
-            refused = f"{key}.refused"
-            await self.objects.put(refused, to_ndjson(self._refused))
+            refused = await self._put(to_ndjson(self._refused), "refused")
         return DropPart(
             drop_id=self.drop.drop_id,
             number=self._number,
@@ -232,6 +232,16 @@ class LineUpload:
             lines_key=lines,
             refused_key=refused,
         )
+
+    async def _put(self, body: bytes, suffix: str) -> str:
+        """Store an object of the part, and return its key.
+
+        The key has the content's hash: an upload at the same time, which is overtaken, replaces nothing.
+        """
+        content = hashlib.sha256(body).hexdigest()
+        key = f"{self.drop.drop_id}/{self._number:06d}-{content}.{suffix}"
+        await self.objects.put(key, body)
+        return key
 
     async def _overtaken(self) -> RequestRefused:
         """Return why the drop is not as it was: it takes no more lines, or another upload goes on with it."""
