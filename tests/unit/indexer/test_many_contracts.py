@@ -9,11 +9,14 @@ from prometheus_client import CollectorRegistry
 
 from mintline.clock import UnixMs
 from mintline.eth import to_checksum_address
+from mintline_indexer.backfill import RANGES
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.index_writer import IndexWriter
+from mintline_indexer.indexer import COLLECTIONS_AGE
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Progress, Write
+from mintline_testkit.indexer.harness import Harness
 from mintline_testkit.indexer.store import MemoryStore
 
 CONTRACTS = [to_checksum_address(number.to_bytes(20, "big")) for number in range(1, 10_001)]
@@ -59,3 +62,22 @@ async def test_join__when_ten_thousand_contracts_join__then_each_transaction_has
     assert max(len(changes) for changes in transactions) <= MOST
     assert sum(len(changes) - 1 for changes in transactions) == len(CONTRACTS)
     assert max(len(repr(changes[0].item)) for changes in transactions) < 1_000
+
+
+async def test_backfill__when_a_block_becomes_final_each_round__then_many_collections_are_followed() -> None:
+    harness = Harness()
+    indexer = harness.start("writer")
+    for _ in range(20):
+        harness.chain.mine()
+    await indexer.poll()
+    known = dict.fromkeys(CONTRACTS[: 3 * RANGES], 15)
+    harness.collections.deployed.update(known)
+    harness.time += COLLECTIONS_AGE
+
+    for _ in range(20):
+        harness.chain.mine()
+        await indexer.poll()
+
+    progress = await harness.store.load()
+    assert progress is not None
+    assert known.keys() <= set(progress.collections)

@@ -23,6 +23,8 @@ from mintline_indexer.index_writer import IndexWriter
 from mintline_indexer.reading import gather_facts, moving, read_block
 from mintline_indexer.store_port import Store
 
+RANGES = 16
+"""Ranges that are read in one step, at most, before the head is followed again."""
 SUCCESSES_TO_WIDEN = 16
 """Ranges in a row that the node must have answered before twice as many blocks are asked for."""
 
@@ -57,19 +59,34 @@ class Backfill:
         self._succeeded = 0
 
     async def step(self, known: Mapping[str, int]) -> bool:
-        """Bring the collections that are not followed yet one range closer; tell whether there is more."""
-        progress = self._index_writer.progress
-        new = {c: deployed for c, deployed in known.items() if c not in progress.collections}
-        ready = []
-        for contract, deployed in sorted(new.items()):
-            first = progress.backfills.get(contract, deployed)
-            if first <= self._index_writer.finalized.number:
-                await self._range(contract, first)
-                return True
-            ready.append(contract)
+        """Bring collections that are not followed yet closer, and follow those that are there.
+
+        Tells whether there is more to do. Those with the fewest blocks left come first, and none waits for
+        another: blocks become final meanwhile, and whoever waits falls behind again.
+        """
+        new = {c: block for c, block in known.items() if c not in self._index_writer.progress.collections}
+        final = self._index_writer.finalized.number
+        for _ in range(RANGES):
+            behind = self._behind(new)
+            if not behind:
+                break
+            first, contract = max((self._first(c, new), c) for c in behind)
+            await self._range(contract, first)
+            if final - first > self._widest + self._whole_blocks:
+                break  # it has a long way to go: the head is followed meanwhile
+        behind = self._behind(new)
+        ready = sorted(new.keys() - behind)
         if ready:
             await self._join(ready, min(new[contract] for contract in ready) - 1)
-        return False
+        return bool(behind)
+
+    def _behind(self, new: Mapping[str, int]) -> set[str]:
+        """Return the collections that are not read up to the finalized block."""
+        final = self._index_writer.finalized.number
+        return {contract for contract in new if self._first(contract, new) <= final}
+
+    def _first(self, contract: str, new: Mapping[str, int]) -> int:
+        return self._index_writer.progress.backfills.get(contract, new[contract])
 
     async def _join(self, contracts: Sequence[str], before: int) -> None:
         finalized = self._index_writer.finalized
