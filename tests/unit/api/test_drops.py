@@ -256,11 +256,11 @@ async def test_upload__when_another_of_the_same_size_overtakes_it__then_that_one
     objects, put = shop.harness.drop_lines, shop.harness.drop_lines.put
     entered, go_on = asyncio.Event(), asyncio.Event()
 
-    async def held_up(key: str, body: bytes) -> None:
-        if b"Aurora #1" in body:
+    async def held_up(key: str, data: bytes) -> None:
+        if b"Aurora #1" in data:
             entered.set()
             await go_on.wait()
-        await put(key, body)
+        await put(key, data)
 
     objects.put = held_up  # type: ignore[method-assign]
     late = asyncio.create_task(shop.upload(ndjson([line(1)])))
