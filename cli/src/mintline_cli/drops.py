@@ -16,7 +16,7 @@ from mintline_cli.execution import execute, stop
 from mintline_cli.options import Json, State, local_stack_info
 from mintline_cli.output import Screen
 from mintline_client.api import Api
-from mintline_client.drops import follow_drop, upload
+from mintline_client.drops import follow_drop, offset_of, upload
 from mintline_client.sign_in import demo_client_token
 from mintline_ops.run_file import DEFAULT_STATE
 
@@ -91,22 +91,44 @@ def upload_lines(
     drop_id: DropId,
     file: Annotated[Path, typer.Argument(help="The lines: a file that ends in .ndjson, .jsonl or .csv.")],
     *,
+    append: Annotated[
+        bool, typer.Option("--append", help="The drop has another file's lines already.")
+    ] = False,
+    begins_at: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Go on with a file whose upload broke off: how many bytes the drop had before it, 0 for the "
+            "first file.",
+        ),
+    ] = None,
     api: ApiUrl = None,
     token: Token = None,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Upload a file of lines; an upload that broke off goes on where it stands.
+    """Upload a file of lines to a drop that has none; `--append` uploads another file.
 
     Example: mintline drops upload drop_7H2K… airdrop.csv
     """
     screen = Screen(as_json=as_json)
     if not file.is_file():
         stop(f"{file}: not a file")
+    if append and begins_at is not None:
+        stop("pass one of --append and --begins-at")
 
     async def work(client: Api) -> dict[str, Any]:
+        taken = await offset_of(client, drop_id)
+        if taken and begins_at is None and not append:
+            stop(
+                f"the drop has {taken} bytes of lines already: pass --append if {file.name} is another file, "
+                "or --begins-at 0 if it is the first one, whose upload broke off"
+            )
+        first = taken if begins_at is None else begins_at
+        if append:
+            screen.say(f"  begins at   {first}")
         try:
-            return await upload(client, drop_id, file)
+            return await upload(client, drop_id, file, begins_at=first)
         except ValueError as error:
             stop(str(error))
 

@@ -21,24 +21,42 @@ Heard = Callable[[dict[str, Any]], None]
 """Hears of a drop each time that it is read."""
 
 
-async def upload(api: Api, drop_id: str, file: Path, *, heard: Heard = lambda _: None) -> dict[str, Any]:
+async def offset_of(api: Api, drop_id: str) -> int:
+    """Return how many bytes of lines a drop has taken, of all files."""
+    offset: int = (await api.get(f"/v1/drops/{drop_id}/lines"))["offset"]
+    return offset
+
+
+async def upload(
+    api: Api, drop_id: str, file: Path, *, begins_at: int = 0, heard: Heard = lambda _: None
+) -> dict[str, Any]:
     """Upload a file of lines, from where the drop's upload stands, and return what was taken.
 
-    An upload that breaks off is continued. Raises Rejected for what the API refuses, Unavailable if it keeps
-    breaking off, and ValueError for a file whose name says no format.
+    The file's first byte is the drop's byte `begins_at`: 0 for the first file, and for another one what
+    `offset_of` returned before it. An upload that breaks off is continued. Raises Rejected for what the API
+    refuses, Unavailable if it keeps breaking off, and ValueError for a file whose name says no format, or
+    that does not reach to where the upload stands.
     """
     media_type = MEDIA_TYPES.get(file.suffix.lower())
     if media_type is None:
         raise ValueError(f"{file.name}: expected a file that ends in {', '.join(MEDIA_TYPES)}")
     path = f"/v1/drops/{drop_id}/lines"
+    size = (await asyncio.to_thread(file.stat)).st_size
     failures = 0
     offset = -1
     while True:
-        before, offset = offset, (await api.get(path))["offset"]
+        before, offset = offset, await offset_of(api, drop_id)
+        if not begins_at <= offset <= begins_at + size:
+            raise ValueError(
+                f"{file.name}: the drop has {offset} bytes, which are not those before this file "
+                f"({begins_at}) and a beginning of it"
+            )
         failures = failures + 1 if offset == before else 0
         headers = {"Content-Type": media_type, "Upload-Offset": str(offset)}
         try:
-            taken: dict[str, Any] = await api.send("PATCH", path, _from(file, offset), headers=headers)
+            taken: dict[str, Any] = await api.send(
+                "PATCH", path, _from(file, offset - begins_at), headers=headers
+            )
         except Unavailable:
             if failures >= TRIES:
                 raise

@@ -1,0 +1,55 @@
+"""Many mints in one request, and following them to their end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mintline.errors import Unavailable
+from mintline.states import TERMINAL
+from mintline_client.api import Api
+
+PATH = "/v1/mints/bulk"
+POLL_SECONDS = 0.5
+PATIENCE = 300.0
+"""Seconds within which the mints of a request end, or something is wrong."""
+
+Heard = Callable[[dict[str, Any]], None]
+"""Hears of a request each time that it is read."""
+
+
+async def mint_many(
+    api: Api, mints: Sequence[Mapping[str, Any]], *, contract: str | None = None, key: str | None = None
+) -> dict[str, Any]:
+    """Ask for 1 to 250 mints of one collection, all or none, and return the request.
+
+    Each of `mints` has `recipient` and `metadata`, and may have `external_id` and `tags`; no contract: the
+    deployment's default collection. `key` is the idempotency key, a new one if None: it makes a repetition
+    the same request. Raises Rejected with the API's reason, and Unavailable.
+    """
+    body = {"mints": list(mints), **({} if contract is None else {"contract": contract})}
+    accepted: dict[str, Any] = await api.post(PATH, body, idempotency_key=key or str(uuid.uuid4()))
+    return accepted
+
+
+async def follow_many(
+    api: Api, request: Mapping[str, Any], *, heard: Heard = lambda _: None, patience: float = PATIENCE
+) -> dict[str, Any]:
+    """Poll a request until all its mints have ended, and return it; its `statuses` say how.
+
+    Raises Rejected if the request is not the caller's, and Unavailable after `patience` seconds.
+    """
+    deadline = time.monotonic() + patience
+    path = f"{PATH}/{request['request_id']}"
+    while True:
+        current: dict[str, Any] = await api.get(path)
+        heard(current)
+        ended = sum(number for status, number in current["statuses"].items() if status in TERMINAL)
+        if ended == current["count"]:
+            return current
+        if time.monotonic() > deadline:
+            raise Unavailable(f"{current['count'] - ended} mints of {path} have not ended")
+        await asyncio.sleep(POLL_SECONDS)
