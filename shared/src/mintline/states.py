@@ -40,6 +40,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 
 
@@ -83,6 +84,7 @@ TERMINAL: frozenset[MintStatus] = frozenset({MintStatus.FINALIZED, MintStatus.RE
 """Where a user's wait ends. `reverted` can still be undone by a reorg until its block is final."""
 
 
+@cache
 def sources(target: MintStatus) -> tuple[MintStatus, ...]:
     """Return the states that may move to `target`, in declaration order: the condition of the write."""
     return tuple(source for source, targets in TRANSITIONS.items() if target in targets)
@@ -93,6 +95,7 @@ def may(source: MintStatus, target: MintStatus) -> bool:
     return target in TRANSITIONS[source]
 
 
+@cache
 def stored_sources(target: MintStatus) -> tuple[MintStatus, ...]:
     """Return the states in which a mint's record may be stored that moves to `target`.
 
