@@ -7,15 +7,17 @@ import hashlib
 from mintline.records import canonical_json
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_ID_CHARACTERS = 26
+_PAIRS = tuple(first + second for first in _CROCKFORD for second in _CROCKFORD)
+_PAIR_SHIFTS = range(120, -1, -10)
+_ID_CHARACTERS = 2 * len(_PAIR_SHIFTS)
 ID_BYTES = 17
 
 
 def operation_id_from(kind: str, seed: bytes) -> str:
     """Return the id that 17 or more bytes give."""
     bits = int.from_bytes(seed[:ID_BYTES], "big") >> (8 * ID_BYTES - 5 * _ID_CHARACTERS)
-    digits = (_CROCKFORD[bits >> shift & 31] for shift in range(5 * (_ID_CHARACTERS - 1), -1, -5))
-    return f"{kind}_" + "".join(digits)
+    # Two digits at a time: a request for many mints derives hundreds of ids.
+    return f"{kind}_" + "".join([_PAIRS[bits >> shift & 1023] for shift in _PAIR_SHIFTS])
 
 
 def keyed_operation_id(kind: str, chain_id: int, sub: str, key: str) -> str:

@@ -484,12 +484,15 @@ def collection_version_key(chain_id: int, contract: str, digest: bytes) -> str:
     return f"{chain_id}/{contract}/contract-{digest.hex()}.json"
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def canonical_json(value: Any) -> str:
     """Return the one JSON text of a value: sorted keys, no spaces, UTF-8, no NaN.
 
     Raises ValueError for numbers that JSON does not have.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def digest_of(text: str) -> bytes:
