@@ -487,6 +487,42 @@ async def test_drop__when_the_client_made_the_collection__then_its_budget_needs_
     assert completed["minting"]["by_status"] == {"finalized": 3}
 
 
+async def test_drop__when_its_mints_are_listed__then_they_come_in_the_order_of_the_lines(shop: Shop) -> None:
+    harness, runner = shop.harness, runner_of(shop.harness)
+    await prepared_drop(shop, runner, 600)
+
+    async def listed(query: str) -> list[list[Any]]:
+        pages: list[list[Any]] = []
+        cursor = ""
+        while not pages or cursor:
+            more = f"&cursor={cursor}" if cursor else ""
+            page = (await shop.call("GET", f"/mints?limit=100{query}{more}")).json()
+            pages.append(page["items"])
+            cursor = page["next_cursor"]
+        return pages
+
+    assert await listed("") == [[]]
+    await shop.call("POST", "/start")
+    await until(shop, runner, is_("completed"), mine=True)
+    # Of two parts: the last line of the first, and the first of the second.
+    for at in (249, 250):
+        [mint_id] = [one.mint_id for one in harness.mints.items.values() if one.to.lower() == address(at)]
+        harness.mints.items[mint_id] = harness.mints.items[mint_id].evolve(status=MintStatus.REJECTED)
+
+    pages = await listed("")
+    assert [len(page) for page in pages] == [100] * 6
+    assert [mint["to"].lower() for page in pages for mint in page] == [address(at) for at in range(600)]
+    rejected = await listed("&status=rejected")
+    assert [mint["to"].lower() for page in rejected for mint in page] == [address(249), address(250)]
+    assert [len(page) for page in rejected] == [2, 0]
+    strange = await shop.call("GET", "/mints?cursor=strange")
+    assert (strange.status, strange.json()["code"]) == (400, "invalid-cursor")
+    harness.clients.add("rival")
+    rivals = harness.client_headers("rival")
+    hidden = await shop.client.request("GET", f"/v1/drops/{shop.drop_id}/mints", headers=rivals)
+    assert (hidden.status, hidden.json()["code"]) == (404, "unknown-drop")
+
+
 async def test_drop__when_its_token_expires__then_it_pauses_until_a_fresh_one_comes(shop: Shop) -> None:
     harness, runner = shop.harness, runner_of(shop.harness)
     await prepared_drop(shop, runner, 300)

@@ -329,6 +329,7 @@ def _drops(api: Api) -> DropsContext:
         store=api.drops,
         objects=api.drop_lines,
         mints=api.mints,
+        lines=api.lines,
         users=api.users,
         intake=DropIntake(
             chain_id=settings.chain_id,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from mintline_api.features.bulk.ports import LineStore
 from mintline_api.features.drops.dry_run import DryRuns
 from mintline_api.features.drops.ports import DropStore, LineObjects
 from mintline_api.features.drops.use_cases import DropIntake
@@ -24,6 +25,7 @@ class DropsContext:
     store: DropStore
     objects: LineObjects
     mints: MintStore
+    lines: LineStore
     users: UserDirectory
     intake: DropIntake
     dry_runs: DryRuns

@@ -7,6 +7,7 @@ from mintline.records import Problem
 from mintline_api.features.drops.models import (
     CostEstimate,
     DropList,
+    DropMintList,
     DryRunView,
     TimeEstimate,
     WalletsEstimate,
@@ -14,6 +15,7 @@ from mintline_api.features.drops.models import (
     lines_view,
 )
 from mintline_api.features.examples import CONTRACT
+from mintline_api.features.mints.examples import MINED
 
 CREATED_AT = 1_795_000_000_000
 DROP_ID = "drop_7H2KQ0S5V9XW3Z8R4T6Y1B2C3D"
@@ -99,3 +101,4 @@ REFUSED = (
     '"refused":{"line":1,"errors":[{"pointer":"#/recipient/email","detail":"expected a domain name after the '
     '@, such as example.com"}]}}\n'
 )
+MINTS = DropMintList(items=[MINED], next_cursor=None)

@@ -7,15 +7,15 @@ alone: then one mint of each transaction is read, and all of them once more when
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mintline.drop_records import DONE, Drop, DropPart
-from mintline.operation_ids import line_mint_id
 from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_api.features.bulk.ports import LineStore
 from mintline_api.features.drops.leases import Leased
+from mintline_api.features.drops.mints import mint_ids
 from mintline_api.features.drops.use_cases import moved
 
 _ENDED = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED, MintStatus.REVERTED})
@@ -78,7 +78,7 @@ class Following:
         await self._commit(held)
 
     async def _read(self, followed: _Followed) -> None:
-        mints = await self.lines.mints(_mint_ids(followed.part))
+        mints = await self.lines.mints(mint_ids(followed.part))
         followed.counts = Counter(mint.status.value for mint in mints.values())
         # What is unreadable is set aside for an operator, and counts as it did at first.
         if missing := followed.part.lines - len(mints):
@@ -120,12 +120,7 @@ class Following:
 
 def first_mint_id(part: DropPart) -> str:
     """Return the id of the mint of a part's first line."""
-    return _mint_ids(part)[0]
-
-
-def _mint_ids(part: DropPart) -> Sequence[str]:
-    assert part.chunk is not None
-    return [line_mint_id(part.drop_id, part.chunk, line) for line in range(part.lines)]
+    return mint_ids(part)[0]
 
 
 def _one_of_each_transaction(mints: Iterable[Mint]) -> tuple[str, ...]:

@@ -8,9 +8,11 @@ from pydantic import Field
 
 from mintline.drop_records import Drop, DropStatus, Repetitions
 from mintline.fields import Address, Bytes32, Wei
+from mintline.states import MintStatus
 from mintline_api.features.bulk.models import LineRequest
+from mintline_api.features.mints.models import MintView
 from mintline_api.features.operations.models import ProblemView
-from mintline_api.http.models import Input, TextLine, Time, View, rfc3339, rfc3339_or_none
+from mintline_api.http.models import Input, PageQuery, TextLine, Time, View, rfc3339, rfc3339_or_none
 
 
 class DropRequest(Input):
@@ -36,6 +38,23 @@ class DropPath(Input):
 
     drop_id: str = Field(
         max_length=64, description="The drop's id.", examples=["drop_7H2KQ0S5V9XW3Z8R4T6Y1B2C3D"]
+    )
+
+
+class DropMintsQuery(PageQuery):
+    """Which of a drop's mints."""
+
+    status: Annotated[MintStatus, Field(strict=False)] | None = Field(
+        default=None, description="Only mints that are at this stage."
+    )
+
+
+class DropMintList(View):
+    """Mints of a drop, in the order of its lines."""
+
+    items: list[MintView]
+    next_cursor: str | None = Field(
+        description="Continues the list; null at its end. A short or empty page may have one, too."
     )
 
 

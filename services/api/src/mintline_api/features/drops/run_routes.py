@@ -12,8 +12,11 @@ from mintline_api.auth.callers import AUTHORIZATIONS, require_scope
 from mintline_api.auth.problems import TOKEN_TOO_LONG
 from mintline_api.features.drops import examples
 from mintline_api.features.drops.context import DROPS
-from mintline_api.features.drops.drop_requests import drop_response, read_drop
+from mintline_api.features.drops.drop_requests import drop_response, read_client, read_drop
+from mintline_api.features.drops.mints import list_drop_mints
 from mintline_api.features.drops.models import (
+    DropMintList,
+    DropMintsQuery,
     DropPath,
     DropView,
 )
@@ -34,22 +37,28 @@ from mintline_api.features.drops.use_cases import (
     change_drop,
     check_resumable,
     check_startable,
+    get_drop,
     pause,
     prepare,
     resume,
     start,
 )
+from mintline_api.features.mints.models import mint_view
+from mintline_api.features.pages import read_page
 from mintline_api.features.users.problems import CLIENTS_ONLY
 from mintline_api.http.context import HTTP
 from mintline_api.http.operations import Answer, Operations
 from mintline_api.http.problems import (
+    INVALID_CURSOR,
     INVALID_PARAMETER,
 )
+from mintline_api.http.requests import read_path, read_query
+from mintline_api.http.responses import json_response
 from mintline_api.limits.writes import count_write
 
 operations = Operations(
     "Running drops",
-    "Prepare a drop, start it, and pause, resume or cancel it.",
+    "Prepare a drop, start it, pause, resume or cancel it, and list its mints.",
     reads=Scope.MINTS_READ,
     changes=Scope.MINTS_CREATE,
 )
@@ -173,3 +182,36 @@ async def pause_drop(request: web.Request) -> web.Response:
 async def cancel_drop(request: web.Request) -> web.Response:
     """Cancel a drop."""
     return await _changed(request, cancel(request.app[HTTP].now()))
+
+
+@operations.add(
+    "GET",
+    "/v1/drops/{drop_id}/mints",
+    summary="List a drop's mints",
+    clients=True,
+    description="The mints of the lines that were handed on so far, in the order of the lines. Pass "
+    "`next_cursor` as `cursor` to go on, with the same `status`, until it is null. `status` filters what is "
+    "read, a bounded number of mints per request: a page may be short, even empty, and still have a "
+    "`next_cursor`.",
+    path_model=DropPath,
+    query_model=DropMintsQuery,
+    answers=(Answer(200, "A page of the drop's mints.", DropMintList, examples.MINTS),),
+    problems=(INVALID_PARAMETER, INVALID_CURSOR, CLIENTS_ONLY, UNKNOWN_DROP),
+)
+async def read_drop_mints(request: web.Request) -> web.Response:
+    """Return a page of a drop's mints."""
+    http, context = request.app[HTTP], request.app[DROPS]
+    caller = await read_client(request)
+    query = read_query(request, DropMintsQuery)
+    path = read_path(request, DropPath)
+    drop = await get_drop(path.drop_id, client_id=caller.sub, store=context.store)
+    bound = ("drop-mints", drop.drop_id, query.status or "")
+    page = await list_drop_mints(
+        drop, query.status, read_page(request, bound, query), store=context.store, lines=context.lines
+    )
+    return json_response(
+        DropMintList(
+            items=[mint_view(mint, reader=caller.sub, public_url=http.public_url) for mint in page.mints],
+            next_cursor=http.cursors.issue(bound, page.after) if page.after else None,
+        )
+    )
