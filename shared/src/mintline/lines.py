@@ -36,6 +36,9 @@ MAX_CHUNK = 250
 MAX_LINES_BYTES = 4 * 1024 * 1024
 """Bytes of a chunk's lines, unpacked, at most."""
 
+MAX_LABEL_BYTES = 200_000
+"""Bytes of external ids and tags in a chunk, at most: its record is one item, of 400 kB at most."""
+
 
 class Line(NamedTuple):
     """One line whose recipient is known, checked before."""

@@ -145,6 +145,20 @@ async def test_bulk__when_lines_are_bad__then_each_is_named_and_nothing_is_done(
     assert nothing_happened(harness)
 
 
+async def test_bulk__when_its_labels_do_not_fit_into_its_record__then_it_is_refused(
+    client: MemoryClient, harness: Harness
+) -> None:
+    tags = [f"{number}" + "\u4e2d" * 63 for number in range(10)]
+
+    answered = await post(client, harness, [line(n, tags=tags) for n in range(MAX_CHUNK)])
+
+    assert (answered.status, answered.json()["code"]) == (422, "lines-refused")
+    [error] = answered.json()["errors"]
+    assert error["pointer"] == "#/mints"
+    assert "200,000 bytes of external ids and tags at most, not 475,000" in error["detail"]
+    assert nothing_happened(harness)
+
+
 async def test_bulk__when_a_user_is_unknown__then_nobody_is_made_for_the_other_lines(
     client: MemoryClient, harness: Harness
 ) -> None:

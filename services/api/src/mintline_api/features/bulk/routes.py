@@ -50,7 +50,7 @@ operations = Operations(
     "at `Location`.\n\n"
     "Each line names its recipient as `POST /v1/mints` does; a user names addresses alone, and mints where "
     "the collection is sponsored. The lines count as so many mints of a client's budget, or writes of a "
-    "user's. The body may have 1 MiB.\n\n"
+    "user's. The body may have 1 MiB, and its external ids and tags 200,000 bytes.\n\n"
     "With an `Idempotency-Key`, the same key and body give the same request back; the same key with another "
     "body is refused (422).",
     headers=(IDEMPOTENCY_KEY,),

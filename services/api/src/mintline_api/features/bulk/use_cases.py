@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from mintline.lines import Line, LinesChunk, LinesRequest
+from mintline.lines import MAX_LABEL_BYTES, Line, LinesChunk, LinesRequest
 from mintline.merkle import merkle_root
 from mintline.messages import BuildLines
 from mintline.operation_ids import ID_BYTES, keyed_operation_id, line_mint_id, operation_id_from
@@ -193,7 +193,7 @@ def _draft(submission: BulkSubmission, intake: BulkIntake) -> _Draft:
     """Check the lines by themselves; raises RequestRefused with each that is refused."""
     request = submission.request
     named = intake.recipients.read(request.mints, client=submission.client_id is not None)
-    refuse_lines(_repeated(request))
+    refuse_lines([*_repeated(request), *_too_long(request)])
     metadata = [
         canonical_json(line.metadata.model_dump(mode="json", exclude_none=True)) for line in request.mints
     ]
@@ -226,6 +226,16 @@ def _repeated(request: BulkRequest) -> list[Fault]:
             detail = f"expected one that no other line has: #/mints/{earlier} has it"
             faults.append(Fault(detail, pointer=f"#/mints/{number}/external_id"))
     return faults
+
+
+def _too_long(request: BulkRequest) -> list[Fault]:
+    """Return a fault if the lines' external ids and tags do not fit into the request's record."""
+    labels = ((line.external_id or "", *(line.tags or ())) for line in request.mints)
+    size = sum(len(label.encode()) for of_line in labels for label in of_line)
+    if size <= MAX_LABEL_BYTES:
+        return []
+    detail = f"expected {MAX_LABEL_BYTES:,} bytes of external ids and tags at most, not {size:,}"
+    return [Fault(detail, pointer="#/mints")]
 
 
 async def _check_external_ids(draft: _Draft, store: LineStore) -> None:

@@ -21,6 +21,7 @@ import structlog
 
 from mintline.drop_records import MAX_LINES, PART_BYTES, PART_LINES, Drop, DropPart, DropStatus
 from mintline.errors import Conflict
+from mintline.lines import MAX_LABEL_BYTES
 from mintline_api.features.drops.lines import LineFault, RefusedLine, StoredLine, from_ndjson, to_ndjson
 from mintline_api.features.drops.ports import DropStore, LineObjects
 from mintline_api.features.drops.problems import LINES_CLOSED, TOO_MANY_LINES, UPLOAD_OFFSET
@@ -32,8 +33,6 @@ from mintline_api.http.problems import RequestRefused
 
 log = structlog.get_logger()
 
-LABEL_BYTES = 200_000
-"""Bytes of external ids and tags in one part: its chunk is one item, of 400 kB at most."""
 UPLOAD_OFFSET_HEADER = "Upload-Offset"
 
 
@@ -120,7 +119,7 @@ class LineUpload:
 
     def _full(self, accepted: int, refused: int, size: int) -> bool:
         full = accepted >= PART_LINES or refused >= PART_LINES or size >= PART_BYTES
-        return full or self._labels >= LABEL_BYTES
+        return full or self._labels >= MAX_LABEL_BYTES
 
     async def _line(self, raw: RawLine) -> None:
         upload = self.drop.upload
