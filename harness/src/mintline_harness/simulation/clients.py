@@ -132,8 +132,8 @@ class Clients:
     def _wallets(self) -> list[str]:
         return [wallet.address for wallet in self.tables.wallets.items.values() if wallet.ready]
 
-    async def ask(self, asked: Callable[[Api], Awaitable[T]]) -> T | None:
-        """Ask any copy of the api until one answers; None after giving up."""
+    async def ask(self, asked: Callable[[Api], Awaitable[T]], *, giving_up: float = 0.1) -> T | None:
+        """Ask any copy of the api until one answers; None after giving up, each time so likely."""
         rng = self.rng
         while True:
             process, current = rng.choice(self.apis)
@@ -146,6 +146,6 @@ class Clients:
                         return call.result()
                     if not isinstance(error, Retryable):
                         raise error
-                if rng.random() < 0.1:
+                if rng.random() < giving_up:
                     return None
             await asyncio.sleep(rng.uniform(0.5, 3))

@@ -9,11 +9,10 @@ from typing import Any, cast
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mintline.clock import Monotonic, UnixSeconds
-from mintline_harness.simulation.parts import signing_policy
+from mintline_harness.simulation.parts import Parts, signing_policy
 from mintline_harness.simulation.tables import Custody, authority
 from mintline_signer.enclave.audit import Audit, SessionTrail
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
-from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.client_budgets import ClientBudgets
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.rates import RateLimiter
@@ -31,6 +30,7 @@ class SimulatedEnclave:
     def __init__(
         self,
         custody: Custody,
+        parts: Parts,
         *,
         now: Callable[[], UnixSeconds],
         told: Callable[[Sign], None],
@@ -46,7 +46,7 @@ class SimulatedEnclave:
         authorization_keys.use(authority().authorization_keys().keys)
         self._enclave = Enclave(
             policy=policy,
-            authorizer=Authorizer(
+            authorizer=parts.authorizer(
                 authorization_keys,
                 TokenVerifier(policy.authorization, machine_clients=policy.clients is not None),
                 statements,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from mintline.aws.lines import EXTERNAL_ID_USED
 from mintline.kinds import meaning_of, operation_ids
 from mintline.messages import AnyIntent, IssueVoucher, SignNoop
 from mintline.records import (
@@ -28,6 +29,7 @@ from mintline_broadcaster.ports import SignedTransaction
 from mintline_harness.simulation.chain import Block, Outcome, Sent, SimulatedChain
 from mintline_harness.simulation.contract import Effect
 from mintline_harness.simulation.coverage import Reached
+from mintline_harness.simulation.line_invariants import broken_requests, wrong_lines
 from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables
 from mintline_indexer.store_port import TokenKey
@@ -58,6 +60,8 @@ class InvariantChecker:
     """The block that was final when an operation was rejected."""
     refused: set[str] = field(default_factory=set)
     """The operations that the enclave refused something for."""
+    turned_away: set[str] = field(default_factory=set)
+    """The requests for many mints whose clients were told that nothing was done."""
     reached: Reached = field(default_factory=Reached)
 
     def broken(self, what: str) -> None:
@@ -92,6 +96,8 @@ class InvariantChecker:
         intent = request.intent
         if isinstance(intent, IssueVoucher | SignNoop):
             return
+        for wrong in wrong_lines(intent, self.tables):
+            self.broken(wrong)
         place = (intent.signer.address, intent.nonce)
         meanings = self.meanings.setdefault(place, {})
         meanings[meaning_of(intent)] = (intent.type, operation_ids(intent))
@@ -235,6 +241,7 @@ class InvariantChecker:
             self.reached.ended(transaction)
             self._hold_transaction_to_chain(transaction)
         self._hold_index_to_chain()
+        self.breaches += broken_requests(self.tables, self.turned_away)
         if self.breaches:
             raise Breach("; ".join(dict.fromkeys(self.breaches)))
 
@@ -250,7 +257,7 @@ class InvariantChecker:
         code = None if mint.problem is None else mint.problem.code
         if code == TOKEN_TAKEN.code and mint.token_id not in self.chain.ever_minted:
             self.broken(f"{mint.mint_id} is rejected since its token is taken, which it never was")
-        elif code not in (CANCELLED.code, TOKEN_TAKEN.code):
+        elif code not in (CANCELLED.code, TOKEN_TAKEN.code, EXTERNAL_ID_USED.code):
             self.broken(f"{mint.mint_id} is rejected with {code}, which is no fault of its own")
 
     def _hold_token_to_chain(

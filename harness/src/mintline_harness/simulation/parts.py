@@ -25,6 +25,7 @@ from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import Refill, TopUpPolicy
 from mintline_harness.simulation.endpoints import Endpoints
+from mintline_harness.simulation.lines import StoredLines, TornOperations
 from mintline_harness.simulation.process import Process
 from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.rpc import SimulatedNode
@@ -40,6 +41,7 @@ from mintline_harness.simulation.tables import (
     authority,
 )
 from mintline_indexer.node_chain import NodeChain
+from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.policy import PlatformKey, Rates, SigningPolicy, TopUpBudget
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.protocol import Sign
@@ -113,6 +115,9 @@ class Parts:
         MemoryAccounts(tables)
     )
     builder_chain: Callable[[Node], Any] = lambda node: node
+    operations: type[TornOperations] = TornOperations
+    lines: type[StoredLines] = StoredLines
+    authorizer: type[Authorizer] = Authorizer
     broadcaster: type[Broadcaster] = Broadcaster
     broadcasting: Callable[[BroadcasterAdapters], BroadcasterAdapters] = lambda adapters: adapters
     consumed: Callable[[QueuesPort], QueuesPort] = lambda queues: queues

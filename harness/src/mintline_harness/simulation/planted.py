@@ -24,6 +24,12 @@ from mintline_builder.ports import NotCommitted
 from mintline_harness.simulation.chain import TRANSFER_GAS
 from mintline_harness.simulation.contract import Batch, called
 from mintline_harness.simulation.parts import Parts
+from mintline_harness.simulation.planted_lines import (
+    BelievingLines,
+    CreatingAgain,
+    LeavingOut,
+    ReplacingChunks,
+)
 from mintline_harness.simulation.process import Process
 from mintline_harness.simulation.tables import IndexedTransactionStore
 from mintline_indexer.chain_port import Block, Event, Tips
@@ -356,5 +362,9 @@ BUGS: Mapping[str, Parts] = MappingProxyType(
         "remember-missing-blocks": Parts(indexed_chain=Unforgetting),
         "overlook-strangers": Parts(ledger=BlindToTokens),
         "drop-the-cursor-condition": Parts(index_store=Unconditional),
+        "replace-the-chunk": Parts(lines=ReplacingChunks),
+        "leave-missing-lines-out": Parts(operations=LeavingOut),
+        "create-lines-again": Parts(lines=CreatingAgain),
+        "believe-lines": Parts(authorizer=BelievingLines),
     }
 )

@@ -30,6 +30,7 @@ from mintline_harness.simulation.outsiders import RIVAL, STRANGER, Outsiders
 from mintline_harness.simulation.parts import ETHER, SHORT_TTL, VOUCHER_TTL, Environment, Parts
 from mintline_harness.simulation.process import EPOCH, Faults, Process
 from mintline_harness.simulation.queues import SimulatedQueues
+from mintline_harness.simulation.requesters import Requesters
 from mintline_harness.simulation.services import (
     Api,
     serve_broadcaster,
@@ -58,6 +59,8 @@ PRICED = 0.5
 SPONSORING_OF = 11
 SPONSORING = (3, 4, 5, 7, 10)
 """Which schedules, of so many, have sponsored mints, transfers and burns."""
+REQUESTING = (4, 10)
+"""Which of those, of so many, have requests for many mints as well."""
 BURSTS: Mapping[int, float] = MappingProxyType({2: 6, 5: 6, 12: 4, 30: 2, 100: 0.5})
 """How many sponsored mints a schedule has, and how likely that is against the others."""
 MOVES_WITHIN = 60.0
@@ -154,6 +157,12 @@ class Schedule:
             tables=self.tables,
             chance=operations,
             clock=self.loop.time,
+        )
+        self.requesters = Requesters(
+            self.clients,
+            self.queues,
+            random.Random(f"requests {seed}"),  # noqa: S311 - as above
+            refused=self.checker.turned_away,
         )
         self.outsiders = Outsiders(
             tables=self.tables,
@@ -266,6 +275,7 @@ class Schedule:
         ]
         clients += self._outside(users, span)
         clients += self._sponsored(users, span) if self.sponsoring else []
+        clients += self._requests(users, span) if self.seed % SPONSORING_OF in REQUESTING else []
         disturbing = asyncio.create_task(self.disturbances.run(span), name="faults")
         troubling = asyncio.create_task(self.endpoints.disturb(), name="nodes")
         if self.newer:
@@ -305,6 +315,16 @@ class Schedule:
             clients.move(chance.choice(users), number, chance.uniform(0, span), span + MOVES_WITHIN)
             for number in range(chance.randint(0, 6))
         ]
+        return [asyncio.create_task(work) for work in works]
+
+    def _requests(self, users: Sequence[str], span: float) -> list[asyncio.Task[None]]:
+        """Start those who ask for many mints at once, and the one who changes lines."""
+        requesters, rng = self.requesters, self.requesters.rng
+        works = [
+            requesters.post(rng.choice(users), number, rng.uniform(0, span))
+            for number in range(rng.randint(1, 4))
+        ]
+        works.append(requesters.forge(span, rng.choice([1.0, 4.0])))
         return [asyncio.create_task(work) for work in works]
 
     async def _catch_up(self) -> None:

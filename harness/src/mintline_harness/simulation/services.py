@@ -19,6 +19,15 @@ from mintline.records import Mint, TokenBurn, TokenTransfer
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.intake_sessions import IntakeSessions
+from mintline_api.features.bulk.models import BulkRequest
+from mintline_api.features.bulk.recipients import LineRecipients
+from mintline_api.features.bulk.use_cases import (
+    BulkIntake,
+    BulkState,
+    BulkSubmission,
+    LinesIntake,
+    accept_bulk,
+)
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.mints.models import MintRequest
@@ -33,6 +42,7 @@ from mintline_api.features.mints.use_cases import (
     cancel_mint,
     get_mint,
 )
+from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.outbox import SqsOutbox
 from mintline_api.features.operations.use_cases import Accepted, Submission
 from mintline_api.features.transfers.models import BurnRequest, TransferRequest
@@ -54,6 +64,7 @@ from mintline_broadcaster.metrics import Metrics as BroadcasterMetrics
 from mintline_builder.builder import Adapters, Builder
 from mintline_builder.metrics import Metrics as BuilderMetrics
 from mintline_harness.simulation.enclave import SimulatedEnclave
+from mintline_harness.simulation.lines import TornLines
 from mintline_harness.simulation.parts import (
     BROADCASTING,
     POLL_INTERVAL,
@@ -77,7 +88,7 @@ from mintline_signer.host.service import handle as sign_message
 from mintline_testkit.api.collections import MemoryCollections as ApiCollections
 from mintline_testkit.api.operations import MemoryMints
 from mintline_testkit.api.uploads import MemoryFiles, MemoryUploads
-from mintline_testkit.builder.tables import MemoryCollections, MemoryOperations
+from mintline_testkit.builder.tables import MemoryCollections
 
 BUILDER_CONCURRENCY = 128
 """The service's own default: as many mints can wait for one batch."""
@@ -114,6 +125,11 @@ class Api:
             clock=process.clock,
         )
         self._process = process
+        users = UserDirectory(
+            process.port(tables.pool_users),
+            Emails(b"simulated", case_sensitive=True),
+            clock=process.clock,
+        )
         self._accepts = MintIntake(
             chain_id=CHAIN_ID,
             default_collection=CONTRACT,
@@ -122,11 +138,7 @@ class Api:
             links=self._links,
             token_ids=self._token_ids,
             recipients=Recipients(
-                users=UserDirectory(
-                    process.port(tables.pool_users),
-                    Emails(b"simulated", case_sensitive=True),
-                    clock=process.clock,
-                ),
+                users=users,
                 wallets=self._wallets,
             ),
             gate=MintGate(
@@ -147,6 +159,29 @@ class Api:
             outbox=self._outbox,
             entropy=environment.rng.randbytes,
         )
+        self._bulk = BulkIntake(
+            mints=self._accepts,
+            recipients=LineRecipients(users=users, wallets=self._wallets),
+            lines=LinesIntake(
+                lines=TornLines(process, environment.parts.lines(tables)),
+                packs=process.port(tables.packs),
+                outbox=self._outbox,
+                nudges=Nudges(),
+            ),
+        )
+
+    async def bulk(self, request: BulkRequest, *, sub: str, key: str) -> BulkState:
+        """Answer POST /v1/mints/bulk, past its HTTP."""
+        submission = BulkSubmission(
+            request=request,
+            sub=sub,
+            client_id=None,
+            key=key,
+            trace="",
+            seal=await self._authorizations.sealing(token_of(sub, int(EPOCH))),
+            now=self._process.milliseconds(),
+        )
+        return await accept_bulk(submission, intake=self._bulk)
 
     async def mint(self, request: MintRequest, *, sub: str, key: str) -> Accepted[Mint]:
         """Answer POST /v1/mints, past its HTTP."""
@@ -200,7 +235,7 @@ async def serve_builder(process: Process, environment: Environment) -> None:
     builder = Builder(
         Adapters(
             accounts=environment.parts.accounts(process, tables.builder),
-            operations=process.port(MemoryOperations(tables.builder)),
+            operations=environment.parts.operations(process, tables),
             collections=process.port(MemoryCollections(tables.builder)),
             metadata=process.port(tables.metadata),
             chain=environment.parts.builder_chain(node_over(environment.endpoints.rpc(process), process)),
@@ -220,6 +255,7 @@ async def serve_signer(process: Process, environment: Environment) -> None:
     """Run a signer's host and its enclave, which remembers what it signed until it dies with its host."""
     enclave = SimulatedEnclave(
         environment.custody,
+        environment.parts,
         now=lambda: UnixSeconds(environment.true_time()),
         told=environment.signed,
         refused=environment.refused,
@@ -228,7 +264,11 @@ async def serve_signer(process: Process, environment: Environment) -> None:
         sign_message,
         queues=process.port(environment.queues),
         keys=process.port(environment.custody),
-        authorizations=process.port(SponsoredAuthorizations(environment.tables.ledger.authorizations)),
+        authorizations=process.port(
+            SponsoredAuthorizations(
+                environment.tables.ledger.authorizations, environment.tables.builder.chunks
+            )
+        ),
         enclave=process.port(enclave),
         issuer=ISSUER,
     )

@@ -19,14 +19,17 @@ from mintline.acceptance import Certificate
 from mintline.authorizations import MISSING, Authorization, Key
 from mintline.aws.key_stores import secret_name
 from mintline.aws.keys import GeneratedKey
+from mintline.aws.lines import EXTERNAL_ID_USED
 from mintline.errors import Rejected
 from mintline.eth import Transaction, address_of_public_key, keccak256
 from mintline.kinds.batch import line_digest
+from mintline.lines import LinesChunk
 from mintline.messages import KeyRef, SignBatch
 from mintline.records import Collection, Link, Mint, Operation, TokenOperation, Transfer, Wallet, scoped
 from mintline.states import MintStatus, TransactionState, stored_sources, transaction_may
 from mintline.transaction_records import Place, carried_by
 from mintline.transaction_records import Transaction as TransactionRecord
+from mintline_api.features.bulk.records import BulkRecord
 from mintline_broadcaster.ports import Final, SignedTransaction
 from mintline_harness.simulation.chain import TRANSFER_GAS, Sent, read
 from mintline_harness.simulation.lagging import Lag, LaggingTable
@@ -34,6 +37,7 @@ from mintline_indexer.store_port import Attempted, TokenKey
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.protocol import LinesProof, WrappedKey
 from mintline_testkit.api.index import MemoryIndex
+from mintline_testkit.api.index import MemoryMetadata as MemoryPacks
 from mintline_testkit.api.operations import MemoryMints, MemoryTokenIds
 from mintline_testkit.api.users import MemoryPoolUsers
 from mintline_testkit.api.wallets import MemoryLinks, MemoryWallets
@@ -64,7 +68,7 @@ class WatchedOperations(LaggingTable[str, OperationT]):
     def __setitem__(self, operation_id: str, operation: OperationT) -> None:
         before = self.get(operation_id)
         if before is None:
-            if operation.status is not MintStatus.ACCEPTED:
+            if operation.status is not MintStatus.ACCEPTED and operation.problem != EXTERNAL_ID_USED:
                 self._broken(f"{operation_id} began as {operation.status}")
         elif before.status is not operation.status and not _stored_may(before, operation):
             self._broken(f"{operation_id} went from {before.status} to {operation.status}")
@@ -171,8 +175,11 @@ class IndexedTransactionStore(MemoryTransactionStore):
 class SponsoredAuthorizations:
     """The authorizations of a batch's mints, as the signer's host reads them."""
 
-    def __init__(self, stored: Mapping[Key, Authorization]) -> None:
+    def __init__(
+        self, stored: Mapping[Key, Authorization], chunks: Mapping[tuple[str, int], LinesChunk]
+    ) -> None:
         self._stored = stored
+        self._chunks = chunks
 
     async def of(self, batch: SignBatch) -> list[bytes]:
         """Return the authorization of each line, in order; empty where there is none."""
@@ -180,9 +187,11 @@ class SponsoredAuthorizations:
         return [self._stored.get(key, MISSING).envelope for key in keys]
 
     async def proofs_of(self, batch: SignBatch) -> list[LinesProof]:
-        """Return none: nobody sends requests for many mints here."""
-        del batch
-        return []
+        """Return what proves the lines of requests for many mints: each chunk once."""
+        named = {(line.request.request_id, line.request.chunk) for line in batch.mints if line.request}
+        kept = [chunk for name in sorted(named) if (chunk := self._chunks.get(name)) is not None]
+        fields = LinesProof.model_fields
+        return [LinesProof(**{name: getattr(chunk, name) for name in fields}) for chunk in kept]
 
 
 class Tables:
@@ -208,6 +217,8 @@ class Tables:
         )
         self.token_ids = MemoryTokenIds({CONTRACT: 1})
         self.metadata = MemoryMetadata()
+        self.requests: dict[str, BulkRecord] = {}
+        self.packs = MemoryPacks()
         self.store = index_store(
             mint_table=self.mints,
             token_operation_table=self.token_operations,
