@@ -280,6 +280,23 @@ async def no_names(asked_by: str, names: Any) -> dict[str, str]:
     return {}
 
 
+async def test_bulk__when_it_stops_among_its_mints_and_a_name_is_taken__then_the_next_try_is_not_refused(
+    client: MemoryClient, harness: Harness
+) -> None:
+    lines = [line(n, external_id=f"order-{n}") for n in range(3)]
+    harness.mints.external_ids["shop#order-1"] = "mint_x"
+    known, harness.lines.external_ids = harness.lines.external_ids, no_names  # type: ignore[method-assign]
+    harness.lines.failure, harness.lines.room = Unavailable("stopped"), 2
+    assert (await post(client, harness, lines, key="a")).status == 503
+    harness.lines.failure, harness.lines.external_ids = None, known  # type: ignore[method-assign]
+
+    answered = await post(client, harness, lines, key="a")
+
+    assert answered.status == 202
+    assert [mint.status for mint in stored(harness, answered)] == ["accepted", "rejected", "accepted"]
+    assert answered.json()["request_id"] in harness.lines.requests
+
+
 async def test_bulk__when_the_budget_has_no_room_for_all__then_none_is_taken(
     client: MemoryClient, harness: Harness
 ) -> None:

@@ -26,7 +26,6 @@ from mintline_harness.simulation.contract import Batch, called
 from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.planted_lines import (
     BelievingLines,
-    CreatingAgain,
     LeavingOut,
     ReplacingChunks,
 )
@@ -364,7 +363,6 @@ BUGS: Mapping[str, Parts] = MappingProxyType(
         "drop-the-cursor-condition": Parts(index_store=Unconditional),
         "replace-the-chunk": Parts(lines=ReplacingChunks),
         "leave-missing-lines-out": Parts(operations=LeavingOut),
-        "create-lines-again": Parts(lines=CreatingAgain),
         "believe-lines": Parts(authorizer=BelievingLines),
     }
 )

@@ -31,15 +31,6 @@ class LeavingOut(TornOperations):
         return frozenset()
 
 
-class CreatingAgain(StoredLines):
-    """Creates the mints of a chunk whether they exist or not."""
-
-    async def create_mints(self, mints: Sequence[Mint]) -> None:
-        """Create without a condition."""
-        for mint in mints:
-            self.table.items[mint.mint_id] = mint
-
-
 class BelievingLines(Authorizer):
     """Takes it that what comes with a proof is proven."""
 

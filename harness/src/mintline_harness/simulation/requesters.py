@@ -54,6 +54,7 @@ class Requesters:
         giving_up = rng.choice([0.1, IMPATIENT])
         clients.faults.count("requests for many mints")
         request_id = keyed_operation_id("bulk", CHAIN_ID, user, key)
+        mint_ids: tuple[str, ...] = ()
         for _ in range(rng.choice([1, 1, 2])):
             try:
                 state = await clients.ask(
@@ -69,8 +70,9 @@ class Requesters:
                 return
             clients.accepted.update(state.record.mint_ids)
             clients.note("client", f"{request_id} is accepted, of {state.record.count} mints")
+            mint_ids = state.record.mint_ids
         if rng.random() < CANCELS:
-            await self._stop(rng.choice(state.record.mint_ids), user)
+            await self._stop(rng.choice(mint_ids), user)
 
     def _request(self, number: int) -> BulkRequest:
         rng = self.rng

@@ -38,6 +38,7 @@ from mintline_api.features.mints.use_cases import MintIntake
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import Outbox
 from mintline_api.features.operations.problems import KEY_REUSED
+from mintline_api.features.operations.use_cases import Permit
 from mintline_api.http.problems import Fault, RequestRefused
 from mintline_api.limits.client_budgets import budgeted
 
@@ -150,20 +151,14 @@ async def accept_bulk(submission: BulkSubmission, *, intake: BulkIntake) -> Bulk
         if record is not None:
             return await _replay(record, draft, intake)
     sub, count = submission.sub, draft.count
-    collection = await intake.mints.gate.pass_(
-        draft.contract, client_id=submission.client_id, now=submission.now
-    )
-    if submission.client_id is None and not collection.sponsored:
-        raise RequestRefused(NOT_SPONSORED, f"The platform does not pay for mints of {draft.contract}.")
-    permit = await intake.mints.permit(
-        sub,
-        paying=None,
-        client_id=submission.client_id,
-        contract=budgeted(collection),
-        count=count,
-    )
     try:
-        await _check_external_ids(draft, intake.lines.lines)
+        permit = await _admit(draft, intake)
+    except RequestRefused:
+        if not await _is_begun(draft, intake.lines.lines):
+            raise
+        # An earlier try was admitted, and is minted whatever this one is told.
+        permit = None
+    try:
         recipients = await intake.recipients.resolve(draft.named, sub=sub)
         first = await intake.mints.token_ids.take_run(draft.contract, count)
         lines = [
@@ -187,6 +182,37 @@ async def accept_bulk(submission: BulkSubmission, *, intake: BulkIntake) -> Bulk
         intake.mints.give_back(permit, sub, count)
     log.info("bulk_accepted", request_id=record.request_id, mints=count, first_token_id=str(first))
     return BulkState(record, {MintStatus.ACCEPTED: count}, replayed=replayed)
+
+
+async def _admit(draft: _Draft, intake: BulkIntake) -> Permit:
+    """Return the permit for all lines of a request that may be made; raises RequestRefused."""
+    submission = draft.submission
+    collection = await intake.mints.gate.pass_(
+        draft.contract, client_id=submission.client_id, now=submission.now
+    )
+    if submission.client_id is None and not collection.sponsored:
+        raise RequestRefused(NOT_SPONSORED, f"The platform does not pay for mints of {draft.contract}.")
+    permit = await intake.mints.permit(
+        submission.sub,
+        paying=None,
+        client_id=submission.client_id,
+        contract=budgeted(collection),
+        count=draft.count,
+    )
+    try:
+        await _check_external_ids(draft, intake.lines.lines)
+    except BaseException:
+        intake.mints.give_back(permit, submission.sub, draft.count)
+        raise
+    return permit
+
+
+async def _is_begun(draft: _Draft, store: LineStore) -> bool:
+    """Tell whether an earlier try of a request has put mints of it on record."""
+    if draft.submission.key is None:
+        return False
+    ids = [line_mint_id(draft.request_id, 0, number) for number in range(draft.count)]
+    return bool(await store.mints(ids))
 
 
 def _draft(submission: BulkSubmission, intake: BulkIntake) -> _Draft:
