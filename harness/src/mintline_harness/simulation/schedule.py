@@ -146,6 +146,7 @@ class Schedule:
         # As above: what came last, transfers, burns and sponsored mints, leaves the seeds without it.
         self.operations = operations = random.Random(f"operations {seed}")  # noqa: S311 - as above
         self.sponsoring = seed % SPONSORING_OF in SPONSORING
+        self.requesting = seed % SPONSORING_OF in REQUESTING
         if self.sponsoring:
             self.kinds += [kind for kind in SPONSORED_KINDS if operations.random() < 0.5]
         self.clients = Clients(
@@ -275,7 +276,7 @@ class Schedule:
         ]
         clients += self._outside(users, span)
         clients += self._sponsored(users, span) if self.sponsoring else []
-        clients += self._requests(users, span) if self.seed % SPONSORING_OF in REQUESTING else []
+        clients += self._requests(users, span) if self.requesting else []
         disturbing = asyncio.create_task(self.disturbances.run(span), name="faults")
         troubling = asyncio.create_task(self.endpoints.disturb(), name="nodes")
         if self.newer:
