@@ -23,10 +23,11 @@ async def restored(seed: int) -> Schedule:
 
     No stranger redeems a voucher in it: that a mint had its token by another transaction than its own stands
     on the mint's record alone, so it is lost with that. So is the nonce that a mint got instead of another,
-    or with another batch, which none of these seeds has; `mintline reconcile` lists both.
+    or with another batch, which none of these seeds has (nor any
+    request for many mints); `mintline reconcile` lists both.
     """
     schedule = Schedule(seed, Parts(), lambda _: None)
-    schedule.preying = False
+    schedule.preying = schedule.requesting = False
     backup: dict[str, Mint] = {}
 
     async def back_up() -> None:
