@@ -1,5 +1,7 @@
 """What goes over the wire for each kind of change."""
 
+from dataclasses import replace
+
 import pytest
 
 from mintline.aws.changes import (
@@ -11,6 +13,7 @@ from mintline.aws.changes import (
     Put,
     Update,
     expression,
+    expressions,
     identity,
     statement,
 )
@@ -49,6 +52,27 @@ def test_statement__when_updating__binds_parameters_in_the_order_of_the_text() -
     )
     values = [{"N": "1"}, {"S": "x"}, {"S": "1"}, {"S": "2"}, {"S": "u"}, {"S": "v"}, {"N": "7"}]
     assert said["Parameters"] == values
+
+
+def test_expressions__when_updates_share_all_but_their_key__then_each_is_as_alone() -> None:
+    first = Update(MINTS, dict(KEY), set={"n": 1}, remove=("c",), where=(BUILT,))
+    batch: list[Change] = [
+        first,
+        replace(first, key={"mint_id": "m2"}),
+        Check(MINTS, dict(KEY), where=(BUILT,)),
+        replace(first, key={"mint_id": "m3"}),
+        replace(first, set={"n": True}),
+        replace(first, set={"n": 2}),
+        replace(first, where=(NEW,)),
+        replace(first, remove=()),
+        replace(first, add={"a": 1}),
+        replace(first, append={"a": [1]}),
+        replace(first, table=BLOCKS, key={"chain": "1", "position": "2"}),
+        Put(MINTS, dict(KEY)),
+    ]
+    assert list(expressions(batch, "p")) == [expression(change, "p") for change in batch]
+    [_, _, _, _, flag, *_] = expressions(batch, "p")
+    assert next(iter(flag["ExpressionAttributeValues"].values())) == {"BOOL": True}
 
 
 @pytest.mark.parametrize(

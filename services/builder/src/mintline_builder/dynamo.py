@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mintline.authorizations import MISSING, Authorization
@@ -150,7 +151,7 @@ class DynamoAccounts:
         while left:
             spent = sorted({claim.spent for claim in left if claim.spent is not None})
             checks = [Check(TRANSACTIONS, transaction_key(place), where=_DID_NOT_SUCCEED) for place in spent]
-            lines: list[Change] = [_line(claim, batch) for claim in left]
+            lines: list[Change] = list(_lines(left, batch))
             try:
                 await self._dynamo.transact([*lines, claiming(batch), *checks])
             except Contended:
@@ -199,6 +200,19 @@ def _built(claim: OperationClaim[Any], nonce: int) -> list[Change]:
     if claim.spent is None:
         return [moved]
     return [moved, Check(TRANSACTIONS, transaction_key(claim.spent), where=_UNMINED)]
+
+
+def _lines(claims: Iterable[LineClaim], batch: Transaction) -> Iterator[Update]:
+    """Yield the transition of each mint; those of new mints share all but their key (`expressions`)."""
+    new: dict[int, Update] = {}
+    for claim in claims:
+        if claim.spent is not None or claim.mint.attempts:
+            yield _line(claim, batch)
+            continue
+        alike = new.get(claim.at)
+        if alike is None:
+            alike = new[claim.at] = _line(claim, batch)
+        yield replace(alike, key={"mint_id": claim.mint.mint_id})
 
 
 def _line(claim: LineClaim, batch: Transaction) -> Update:

@@ -13,7 +13,7 @@ request and each succeeds or fails alone. What AWS's developer guide ("PartiQL f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -204,6 +204,31 @@ def expression(change: Change, prefix: str) -> dict[str, Any]:
     if names.values:
         arguments["ExpressionAttributeValues"] = names.values
     return arguments
+
+
+def expressions(batch: Iterable[Change], prefix: str) -> Iterator[dict[str, Any]]:
+    """Yield `expression` of each change; updates that share all but their key are written out once."""
+    first: Update | None = None
+    arguments: dict[str, Any] = {}
+    for change in batch:
+        if first is not None and isinstance(change, Update) and _shares_all_but_key(change, first):
+            yield arguments | {"Key": encode_item(change.key)}
+        else:
+            first = change if isinstance(change, Update) else None
+            arguments = expression(change, prefix)
+            yield arguments
+
+
+def _shares_all_but_key(one: Update, other: Update) -> bool:
+    # The same objects, not equal ones: True equals 1, and DynamoDB tells them apart.
+    return (
+        one.table is other.table
+        and one.set is other.set
+        and one.remove is other.remove
+        and one.add is other.add
+        and one.append is other.append
+        and one.where is other.where
+    )
 
 
 def is_plain(change: Change) -> bool:

@@ -119,7 +119,7 @@ class Dynamo:
         """
         items: list[Any] = [
             {type(change).__name__ if not isinstance(change, Check) else "ConditionCheck": entry}
-            for change, entry in ((change, changes.expression(change, self._prefix)) for change in batch)
+            for change, entry in zip(batch, changes.expressions(batch, self._prefix), strict=True)
         ]
         arguments: dict[str, Any] = {"TransactItems": items}
         if token is not None:
