@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections import Counter
@@ -30,6 +31,7 @@ from mintline.resources import MINTS
 from mintline.states import MintStatus
 from mintline.transaction_records import Place, carried_by
 from mintline_builder.builder import Adapters, Builder
+from mintline_builder.claims import MAX_LINE_CLAIMS
 from mintline_builder.config import BuilderConfig
 from mintline_builder.dynamo import DynamoAccounts, DynamoCollections, DynamoOperations
 from mintline_builder.fees import FeePolicy
@@ -111,7 +113,7 @@ def builder(harness: Harness, relayer: KeyRef, outbox: MemoryOutbox, *, max_batc
     )
 
 
-async def test_batch__when_it_has_five_hundred_mints__then_it_takes_a_write_for_each_25(
+async def test_batch__when_it_has_five_hundred_mints__then_it_takes_a_write_for_each_99(
     harness: Harness,
 ) -> None:
     relayer = key_of(Account.create(), "platform:relayer-1")
@@ -129,7 +131,7 @@ async def test_batch__when_it_has_five_hundred_mints__then_it_takes_a_write_for_
     await built.aclose()
 
     assert {name: number for name, number in requests.items() if name in WRITES} == {
-        "TransactWriteItems": 1 + 500 // 25 + 1,
+        "TransactWriteItems": 1 + math.ceil(500 / MAX_LINE_CLAIMS) + 1,
     }
     assert requests["BatchGetItem"] < 40
     [(_, intent, _)] = outbox.sent
