@@ -4,12 +4,13 @@
 
     nonce            anything ──▶ itself again, at other fees ──▶ the no-op ──▶ nothing but the no-op
     mint             a token id ──▶ the same token id, under whatever nonce
-    transfer, burn   a nonce ──▶ the same one, at other fees
+    transfer, burn   a nonce ──▶ the same one, at other fees; a change of a collection likewise
+    deployment       a collection ──▶ the same one, under whatever nonce
 
 The chain takes each nonce once and the contract mints each token once, so exactness of mints does not rest
 on this: it keeps a writer to the queue from having two transactions to choose from. A transfer that
-went out and came back could go out again under another nonce. It forgets old ones when it is full, and
-everything when the enclave ends.
+went out and came back could go out again under another nonce, and a change of a collection could undo a later
+one. It forgets old ones when it is full, and everything when the enclave ends.
 """
 
 from __future__ import annotations
