@@ -82,6 +82,14 @@ async def chain(anvil_automine: str) -> AsyncIterator[Chain]:
         await rpc.aclose()
 
 
+async def receipt_of(rpc: Rpc, tx_hash: bytes) -> dict[str, Any]:
+    """Return a receipt once the transaction's block is mined, which is after the answer to its sender."""
+    async with asyncio.timeout(30):
+        while (receipt := await rpc.call("eth_getTransactionReceipt", ["0x" + tx_hash.hex()])) is None:  # noqa: ASYNC110 - the node mines
+            await asyncio.sleep(0.05)
+    return dict(receipt)
+
+
 async def minted_among_others(rpc: Rpc, url: str) -> Chain:
     rich = Account.from_key(RICH)
     code = collection.creation_code(
@@ -105,8 +113,7 @@ async def minted_among_others(rpc: Rpc, url: str) -> Chain:
     }
     raw = bytes(rich.sign_transaction(deploying).raw_transaction)
     await rpc.call("eth_sendRawTransaction", ["0x" + raw.hex()])
-    answer = await rpc.call("eth_getTransactionReceipt", ["0x" + keccak256(raw).hex()])
-    contract = to_checksum_address(answer["contractAddress"])
+    contract = to_checksum_address((await receipt_of(rpc, keccak256(raw)))["contractAddress"])
     accounts = [Account.create() for _ in range(5)]
     for account in accounts:
         await rpc.call("anvil_setBalance", [account.address, hex(10**18)])
