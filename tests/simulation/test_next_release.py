@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mintline import messages
-from mintline_harness.simulation import outsiders, parts
+from mintline_harness.simulation import outsiders, parts, requesters
 from mintline_harness.simulation.schedule import run
 from mintline_testkit import queues
 
@@ -33,5 +33,6 @@ def test_schedule__when_messages_have_fields_of_the_next_release__then_keeps_eve
     monkeypatch.setattr(queues, "encode", as_the_next_release)
     monkeypatch.setattr(parts, "encode", as_the_next_release)
     monkeypatch.setattr(outsiders, "encode", as_the_next_release)
+    monkeypatch.setattr(requesters, "encode", as_the_next_release)
     assert run(seed).breach is None
     assert written > 0
