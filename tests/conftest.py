@@ -180,6 +180,7 @@ class Containers:
         *,
         mounts: dict[str, str],
         ports: dict[int, int] | None = None,
+        variables: dict[str, str] | None = None,
         once: bool = False,
         **more: Any,
     ) -> DockerContainer:
@@ -192,6 +193,8 @@ class Containers:
             container.with_volume_mapping(self.volume(volume), path, "rw")
         for inside, outside in (ports or {}).items():
             container.with_bind_ports(inside, outside)
+        for name, value in (variables or {}).items():
+            container.with_env(name, value)
         if "network_mode" not in more:
             container.with_network(self.network).with_network_aliases(part)
         container.with_command(more.pop("command", None))
@@ -317,6 +320,7 @@ def start_line(line: Containers) -> None:
         "set-up",
         mounts={"/data": "set-up", "/measurement": "measurement", **settings},
         command=["set-up", "--public-url", ports.url("api")],
+        variables={"MINTLINE_UPLOAD_ENDPOINT_URL": ports.url("ministack")},
         once=True,
     ).get_wrapped_container()
     assert set_up.wait()["StatusCode"] == 0, set_up.logs().decode()

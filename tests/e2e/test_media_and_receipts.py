@@ -105,7 +105,11 @@ async def test_upload__when_it_is_put_with_other_bytes_or_by_others__then_storag
     created = (await user.call("POST", "/v1/uploads", announced)).body
     put = created["put"]
     # The emulator checks presigned URLs; it takes requests without any signature, which S3 does not.
-    for changed in ({"x-amz-checksum-sha256": "A" * 43 + "="}, {"Content-Type": "text/html"}):
+    changes = [{"x-amz-checksum-sha256": "A" * 43 + "="}]
+    if harness.stack is not None:
+        # In containers the emulator does not know the keys that sign URLs, and checks the digest alone.
+        changes.append({"Content-Type": "text/html"})
+    for changed in changes:
         headers = {**put["headers"], **changed}
         async with harness.session.put(put["url"], data=data, headers=headers) as answer:
             assert answer.status in {400, 403}, changed
