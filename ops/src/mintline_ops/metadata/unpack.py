@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from base64 import b64encode
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from mintline.aws.dynamo import Item
+from mintline.aws.objects import put_once, read_object
 from mintline.aws.records import from_item
-from mintline.aws.session import error_code, translated
 from mintline.errors import Unreadable
 from mintline.packs import PackIndex
 from mintline.records import metadata_object_key
 from mintline.resources import METADATA, PACKS
 from mintline_ops.deployments import Records, Target, open_aws, open_records
-
-_PRESENT = frozenset({"PreconditionFailed", "412"})
-_MISSING = frozenset({"NoSuchKey", "404"})
 
 
 @dataclass(slots=True)
@@ -70,7 +63,7 @@ def _read(item: Item, done: Unpacked) -> PackIndex | None:
 async def _unpack(pack: PackIndex, records: Records, s3: Any, done: Unpacked) -> None:
     bucket = METADATA.bucket_name(records.prefix)
     done.packs += 1
-    body = await _object(s3, bucket, pack.object_key)
+    body = await read_object(s3, bucket, pack.object_key)
     chain_id, _, contract = pack.collection_id.partition("#")
     spans = [pack.span_of(pack.first_token_id + place) for place in range(pack.size)]
     if body is None or None in spans or len(body) < max(span[1] for span in spans if span):
@@ -79,39 +72,7 @@ async def _unpack(pack: PackIndex, records: Records, s3: Any, done: Unpacked) ->
     for place, span in enumerate(spans):
         assert span is not None
         key = metadata_object_key(int(chain_id), contract, pack.first_token_id + place)
-        if await _write(s3, bucket, key, body[slice(*span)]):
+        if await put_once(s3, bucket, key, body[slice(*span)], content_type="application/json"):
             done.written += 1
         else:
             done.present += 1
-
-
-async def _object(s3: Any, bucket: str, key: str) -> bytes | None:
-    try:
-        with translated():
-            response = await s3.get_object(Bucket=bucket, Key=key)
-            async with response["Body"] as stream:
-                body: bytes = await stream.read()
-                return body
-    except ClientError as error:
-        if error_code(error) in _MISSING:
-            return None
-        raise
-
-
-async def _write(s3: Any, bucket: str, key: str, body: bytes) -> bool:
-    """Store a token's metadata unless it has some; tell whether it was stored."""
-    try:
-        with translated():
-            await s3.put_object(
-                Bucket=bucket,
-                Key=key,
-                Body=body,
-                ContentType="application/json",
-                ChecksumSHA256=b64encode(hashlib.sha256(body).digest()).decode(),
-                IfNoneMatch="*",
-            )
-    except ClientError as error:
-        if error_code(error) in _PRESENT:
-            return False
-        raise
-    return True

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from base64 import b64encode
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import structlog
 from botocore.exceptions import ClientError
 
-from mintline.aws.session import error_code, translated
+from mintline.aws.objects import put_once, read_object
+from mintline.aws.session import error_code
 from mintline.errors import Rejected, Unavailable
 from mintline.records import metadata_object_key
 from mintline.resources import METADATA
@@ -24,7 +24,6 @@ log = structlog.get_logger(__name__)
 _CORRUPT = frozenset(
     {"BadDigest", "InvalidRequest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
 )
-_PRESENT = frozenset({"PreconditionFailed", "412"})
 
 
 class S3MetadataPublisher:
@@ -45,21 +44,19 @@ class S3MetadataPublisher:
         """
         key = metadata_object_key(self._chain_id, contract, token_id)
         try:
-            with translated():
-                await self._s3.put_object(
-                    Bucket=self._bucket,
-                    Key=key,
-                    Body=text.encode(),
-                    ContentType="application/json",
-                    ChecksumSHA256=b64encode(digest).decode(),
-                    IfNoneMatch="*",
-                )
+            stored = await put_once(
+                self._s3,
+                self._bucket,
+                key,
+                text.encode(),
+                content_type="application/json",
+                digest=digest,
+            )
         except ClientError as error:
             if error_code(error) in _CORRUPT:
                 raise Rejected("digest_mismatch", "The metadata is not what its digest says.") from error
-            if error_code(error) not in _PRESENT:
-                raise
-        else:
+            raise
+        if stored:
             return
         if await self._stored_digest(key) != digest:
             log.error("metadata_conflict", key=key)
@@ -67,12 +64,7 @@ class S3MetadataPublisher:
             raise MetadataTaken(f"other bytes are stored as {key}")
 
     async def _stored_digest(self, key: str) -> bytes:
-        try:
-            with translated():
-                response = await self._s3.get_object(Bucket=self._bucket, Key=key)
-                async with response["Body"] as stream:
-                    return hashlib.sha256(await stream.read()).digest()
-        except ClientError as error:
-            if error_code(error) == "NoSuchKey":
-                raise Unavailable(f"{key} has just been deleted") from error
-            raise
+        body = await read_object(self._s3, self._bucket, key)
+        if body is None:
+            raise Unavailable(f"{key} has just been deleted")
+        return hashlib.sha256(body).digest()

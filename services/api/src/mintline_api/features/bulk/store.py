@@ -9,20 +9,17 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
-from botocore.exceptions import ClientError
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put
 from mintline.aws.lines import create_mints, keep_chunk
+from mintline.aws.objects import put_once, read_object
 from mintline.aws.records import read, read_operation_item, to_item
-from mintline.aws.session import error_code, translated
 from mintline.aws.standing import read_operations, read_transaction
 from mintline.errors import Unavailable, Unreadable
 from mintline.lines import LinesChunk
@@ -38,8 +35,6 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
 log = structlog.get_logger()
-
-_PRESENT = frozenset({"PreconditionFailed", "412"})
 
 
 class DynamoLines:
@@ -138,30 +133,18 @@ class Packs:
     async def put(self, pack: Pack) -> None:
         """Store a pack's bytes, once; S3 checks them against their SHA-256."""
         key = pack.index.object_key
-        try:
-            with translated():
-                await self._s3.put_object(
-                    Bucket=self._bucket,
-                    Key=key,
-                    Body=pack.body,
-                    ContentType="application/octet-stream",
-                    ChecksumSHA256=b64encode(pack.digest).decode(),
-                    IfNoneMatch="*",
-                )
-        except ClientError as error:
-            if error_code(error) not in _PRESENT:
-                raise
-        else:
+        if await put_once(
+            self._s3,
+            self._bucket,
+            key,
+            pack.body,
+            content_type="application/octet-stream",
+            digest=pack.digest,
+        ):
             return
-        if await self._stored_digest(key) != pack.digest:
+        if await read_object(self._s3, self._bucket, key) != pack.body:
             log.error("metadata_conflict", key=key)
             raise Unavailable(f"other bytes are stored as {key}")
-
-    async def _stored_digest(self, key: str) -> bytes:
-        with translated():
-            response = await self._s3.get_object(Bucket=self._bucket, Key=key)
-            async with response["Body"] as stream:
-                return hashlib.sha256(await stream.read()).digest()
 
     async def announce(self, index: PackIndex) -> None:
         """Say which tokens a stored pack has."""

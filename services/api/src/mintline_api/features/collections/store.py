@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64encode
 from collections.abc import Sequence
 from contextlib import suppress
-from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
-
-from botocore.exceptions import ClientError
 
 from mintline.authorizations import Authorization
 from mintline.aws.authorizations import keep_authorization
@@ -22,8 +18,8 @@ from mintline.aws.dynamo import (
     TransactionCancelled,
     Update,
 )
+from mintline.aws.objects import put_once
 from mintline.aws.records import read, to_item
-from mintline.aws.session import error_code, translated
 from mintline.aws.standing import read_operation, read_operations
 from mintline.collection_records import CollectionCall, CollectionDeployment, CollectionOperation
 from mintline.errors import Unavailable, Unreadable
@@ -207,16 +203,4 @@ class S3CollectionMetadata:
 
     async def publish(self, key: str, body: bytes) -> None:
         """Store an object unless it is there; its key holds its digest."""
-        try:
-            with translated():
-                await self._s3.put_object(
-                    Bucket=self._bucket,
-                    Key=key,
-                    Body=body,
-                    ContentType="application/json",
-                    ChecksumSHA256=b64encode(sha256(body).digest()).decode(),
-                    IfNoneMatch="*",
-                )
-        except ClientError as error:
-            if error_code(error) not in ("PreconditionFailed", "412"):
-                raise
+        await put_once(self._s3, self._bucket, key, body, content_type="application/json")

@@ -13,8 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from mintline.authorizations import chunk_key
 from mintline.aws.dynamo import (
     Clause,
@@ -26,8 +24,9 @@ from mintline.aws.dynamo import (
     TransactionCancelled,
     Update,
 )
+from mintline.aws.objects import read_object
 from mintline.aws.records import read, to_item
-from mintline.aws.session import error_code, translated
+from mintline.aws.session import translated
 from mintline.drop_records import Drop, DropPart, marks_key, part_key
 from mintline.errors import Conflict, Unavailable, Unreadable
 from mintline.records import OPEN_SHARDS, created_key, open_shard
@@ -186,15 +185,10 @@ class S3Lines:
 
     async def get(self, key: str) -> bytes:
         """Return an object; raises Unreadable if there is none: it has expired, or was deleted."""
-        try:
-            with translated():
-                response = await self._s3.get_object(Bucket=self._bucket, Key=key)
-                async with response["Body"] as stream:
-                    return await stream.read()
-        except ClientError as error:
-            if error_code(error) in ("NoSuchKey", "404"):
-                raise Unreadable(f"the lines of {key} are not there: expired, or deleted") from None
-            raise
+        body = await read_object(self._s3, self._bucket, key)
+        if body is None:
+            raise Unreadable(f"the lines of {key} are not there: expired, or deleted")
+        return body
 
     async def delete(self, key: str) -> None:
         """Delete an object; harmless if there is none."""

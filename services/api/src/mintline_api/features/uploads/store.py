@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Put, Update
+from mintline.aws.objects import MISSING, PRECONDITION_FAILED
 from mintline.aws.records import read, to_item
 from mintline.aws.session import error_code, translated
 from mintline.resources import MEDIA, UPLOAD_BUCKET, UPLOADS
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 CACHE_CONTROL = "public, max-age=31536000, immutable"
 _PIECE = 256 * 1024
-_MISSING = ("NoSuchKey", "404")
 
 
 class DynamoUploads:
@@ -105,7 +105,7 @@ class S3Files:
                         async for piece in stream.iter_chunks(_PIECE):
                             into(piece)
         except ClientError as error:
-            if error_code(error) in _MISSING:
+            if error_code(error) in MISSING:
                 return None
             raise
         return received
@@ -125,7 +125,7 @@ class S3Files:
                     CacheControl=CACHE_CONTROL,
                 )
         except ClientError as error:
-            if error_code(error) in (*_MISSING, "PreconditionFailed", "412"):
+            if error_code(error) in MISSING | PRECONDITION_FAILED:
                 return False
             raise
         return True
@@ -136,7 +136,7 @@ class S3Files:
             with translated():
                 found = await self._s3.head_object(Bucket=self._media, Key=media_object_key(sha256))
         except ClientError as error:
-            if error_code(error) in _MISSING:
+            if error_code(error) in MISSING:
                 return None
             raise
         return StoredFile(found["ContentType"], found["ContentLength"])
