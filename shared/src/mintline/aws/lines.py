@@ -23,11 +23,11 @@ from mintline.aws.dynamo import (
     Put,
     TransactionCancelled,
 )
-from mintline.aws.records import OPEN, read, to_item
+from mintline.aws.records import external_id_put, operation_item, read, to_item
 from mintline.errors import Unavailable
 from mintline.lines import LinesChunk
-from mintline.records import ExternalId, Mint, Problem, created_key, external_ref, open_shard
-from mintline.resources import AUTHORIZATIONS, EXTERNAL_IDS, MINTS
+from mintline.records import Mint, Problem
+from mintline.resources import AUTHORIZATIONS, MINTS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 
@@ -39,7 +39,6 @@ EXTERNAL_ID_USED = Problem(
 )
 _NEW_CHUNK = Clause("new_chunk", "mint_id", "missing")
 _NEW_MINT = Clause("new_mint", "mint_id", "missing")
-_UNUSED = Clause("unused_name", "external_ref", "missing")
 _REFUSED = "ConditionalCheckFailed"
 
 
@@ -118,13 +117,9 @@ async def _create(dynamo: Dynamo, mints: list[Mint]) -> None:
 
 def _puts(mint: Mint) -> list[Change]:
     """Return the writes that create a mint: its own first, then its name's."""
-    item = {**to_item(mint), "created_key": created_key(mint.created_at, mint.mint_id)}
-    if mint.status is MintStatus.ACCEPTED:
-        item[OPEN] = open_shard(mint.mint_id)
-    puts: list[Change] = [Put(MINTS, item, where=(_NEW_MINT,))]
+    puts: list[Change] = [Put(MINTS, operation_item(mint), where=(_NEW_MINT,))]
     if mint.external_id is not None:
-        name = ExternalId(external_ref=external_ref(mint.asked_by, mint.external_id), mint_id=mint.mint_id)
-        puts.append(Put(EXTERNAL_IDS, to_item(name), where=(_UNUSED,)))
+        puts.append(external_id_put(mint))
     return puts
 
 

@@ -9,12 +9,22 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from mintline.aws.changes import key_of
-from mintline.aws.dynamo import Clause, Item, Update, Value
+from mintline.aws.dynamo import Clause, Item, Put, Update, Value
 from mintline.collection_records import OPERATIONS
 from mintline.errors import Unreadable, Unusable
 from mintline.messages import Frozen, faults_of
-from mintline.records import Operation, block_shard, row_shard, token_ref
-from mintline.resources import MINTS, Table
+from mintline.records import (
+    ExternalId,
+    Mint,
+    Operation,
+    block_shard,
+    created_key,
+    external_ref,
+    open_shard,
+    row_shard,
+    token_ref,
+)
+from mintline.resources import EXTERNAL_IDS, MINTS, Table
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, stored_sources
 
@@ -34,6 +44,22 @@ def to_item(record: Frozen) -> Item:
     """Return a record's attributes; a field that is None is an absent attribute."""
     item: Item = record.model_dump(mode="json", exclude_none=True)
     return item
+
+
+def operation_item(operation: Operation) -> Item:
+    """Return the item that creates an operation: one that is accepted is in the index of open ones too."""
+    operation_id = operation.operation_id
+    item = {**to_item(operation), "created_key": created_key(operation.created_at, operation_id)}
+    if operation.status is MintStatus.ACCEPTED:
+        item[OPEN] = open_shard(operation_id)
+    return item
+
+
+def external_id_put(mint: Mint) -> Put:
+    """Return the write that gives a mint its external id, unless another mint of who asked has it."""
+    assert mint.external_id is not None
+    name = ExternalId(external_ref=external_ref(mint.asked_by, mint.external_id), mint_id=mint.mint_id)
+    return Put(EXTERNAL_IDS, to_item(name), where=(Clause("unused_name", "external_ref", "missing"),))
 
 
 def from_item(model: type[RecordT], item: Item) -> RecordT:

@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 
 from aiohttp import web
 
-from mintline.aws.dynamo import Item
+from mintline.aws.dynamo import Dynamo, Item
+from mintline.resources import Index, Table
 from mintline_api.http.context import HTTP
 from mintline_api.http.models import PageQuery
 
@@ -36,6 +37,24 @@ def text_of(item: Item, name: str) -> str:
     value = item[name]
     assert isinstance(value, str)
     return value
+
+
+async def newest_first(
+    dynamo: Dynamo, table: Table, index: Index, owner: str, *, limit: int, after: str | None
+) -> Page[str]:
+    """Return the ids of an owner's records, newest first; the index lags behind writes by moments.
+
+    The index is sorted by `created_key`, which is the position of each.
+    """
+    id_name = table.partition.name
+    start: Item | None = None
+    if after is not None:
+        start = {id_name: after.partition("#")[2], index.partition.name: owner, "created_key": after}
+    page = await dynamo.query(table, index=index, partition=owner, forward=False, limit=limit, start=start)
+    return Page(
+        tuple((text_of(item, "created_key"), text_of(item, id_name)) for item in page.items),
+        more=page.next is not None,
+    )
 
 
 def read_page(request: web.Request, bound: Sequence[str], query: PageQuery) -> PageRequest:

@@ -74,10 +74,10 @@ async def accept_lines(chunk: LinesChunk, metadata: Sequence[str], *, intake: Li
     return kept
 
 
-async def send_lines(chunk: LinesChunk, *, intake: LinesIntake) -> None:
+async def send_lines(request_id: str, chunk: int, *, trace: str, intake: LinesIntake) -> None:
     """Send a chunk that is on record to the builder; if the message is lost, the sweep sends one."""
-    message = BuildLines(request_id=chunk.request_id, chunk=chunk.chunk, trace=chunk.trace)
-    await intake.nudges.send(intake.outbox.build_lines(message), mint_id=chunk.request_id)
+    message = BuildLines(request_id=request_id, chunk=chunk, trace=trace)
+    await intake.nudges.send(intake.outbox.build_lines(message), mint_id=request_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +176,7 @@ async def accept_bulk(submission: BulkSubmission, *, intake: BulkIntake) -> Bulk
         raise
     record = record_of(kept)
     await intake.lines.lines.record(record)
-    await send_lines(kept, intake=intake.lines)
+    await send_lines(kept.request_id, kept.chunk, trace=kept.trace, intake=intake.lines)
     replayed = kept.first_token_id != first
     if replayed:
         intake.mints.give_back(permit, sub, count)
@@ -313,9 +313,7 @@ async def _replay(record: BulkRecord, draft: _Draft, intake: BulkIntake) -> Bulk
         raise key_reused(record.request_id)
     state = await _state(record, intake.lines.lines, replayed=True)
     if state.statuses.get(MintStatus.ACCEPTED):
-        message = BuildLines(request_id=record.request_id, chunk=0, trace=draft.submission.trace)
-        sending = intake.lines.outbox.build_lines(message)
-        await intake.lines.nudges.send(sending, mint_id=record.request_id)
+        await send_lines(record.request_id, 0, trace=draft.submission.trace, intake=intake.lines)
     log.info("bulk_replayed", request_id=record.request_id)
     return state
 

@@ -19,7 +19,7 @@ from mintline.aws.dynamo import (
     Update,
 )
 from mintline.aws.objects import put_once
-from mintline.aws.records import read, to_item
+from mintline.aws.records import operation_item, read, to_item
 from mintline.aws.standing import read_operation, read_operations
 from mintline.collection_records import CollectionCall, CollectionDeployment, CollectionOperation
 from mintline.errors import Unavailable, Unreadable
@@ -29,13 +29,12 @@ from mintline.records import (
     Operation,
     RegisteredContract,
     created_key,
-    open_shard,
     scoped,
 )
 from mintline.resources import COLLECTIONS, METADATA, MINTS
 from mintline.set_aside import SetAside
 from mintline_api.features.collections.ports import ChangedMeanwhile, CollectionIndex
-from mintline_api.features.pages import Page, text_of
+from mintline_api.features.pages import Page, newest_first
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -110,13 +109,8 @@ class DynamoCollections:
         # First: a crash in between leaves an authorization that nobody reads, never an operation without it.
         await keep_authorization(self._dynamo, operation, authorization)
         operation_id = operation.operation_id
-        item = {
-            **to_item(operation),
-            "created_key": created_key(operation.created_at, operation_id),
-            "open_shard": open_shard(operation_id),
-        }
         try:
-            await self._dynamo.transact([Put(MINTS, item, where=_NEW_OPERATION), beside])
+            await self._dynamo.transact([Put(MINTS, operation_item(operation), where=_NEW_OPERATION), beside])
         except Contended:
             raise Unavailable("other writers kept moving the collection's record") from None
         except TransactionCancelled as lost:
@@ -140,26 +134,13 @@ class DynamoCollections:
 
     async def made_by(self, principal: str, *, limit: int, after: str | None) -> Page[RegisteredContract]:
         """Return the collections that a client made, newest first; the index lags by moments."""
-        start: Item | None = None
-        if after is not None:
-            start = {
-                "collection_id": after.partition("#")[2],
-                "created_by": self._creator(principal),
-                "created_key": after,
-            }
-        page = await self._dynamo.query(
-            COLLECTIONS,
-            index=_BY_CREATOR,
-            partition=self._creator(principal),
-            forward=False,
-            limit=limit,
-            start=start,
+        page = await newest_first(
+            self._dynamo, COLLECTIONS, _BY_CREATOR, self._creator(principal), limit=limit, after=after
         )
-        keys = [(text_of(item, "created_key"), text_of(item, "collection_id")) for item in page.items]
-        rows = await asyncio.gather(*(self._row(collection_id) for _, collection_id in keys))
+        rows = await asyncio.gather(*(self._row(collection_id) for _, collection_id in page.items))
         return Page(
-            tuple((key, row) for (key, _), row in zip(keys, rows, strict=True) if row is not None),
-            more=page.next is not None,
+            tuple((key, row) for (key, _), row in zip(page.items, rows, strict=True) if row is not None),
+            more=page.more,
         )
 
     async def _row(self, collection_id: str) -> RegisteredContract | None:

@@ -115,7 +115,7 @@ class Feeding:
             return moved(present, now=now, fed_chunks=present.fed_chunks + 1, fed=present.fed + part.lines)
 
         await held.update(commit, fed)
-        await send_lines(kept, intake=self.intake)
+        await send_lines(kept.request_id, kept.chunk, trace=kept.trace, intake=self.intake)
         self.metrics.stages.reached(MintStatus.ACCEPTED, count=part.lines)
         log.info("drop_chunk_fed", drop_id=drop.drop_id, chunk=part.chunk, lines=part.lines)
         return fed

@@ -32,7 +32,7 @@ from mintline.errors import Conflict, Unavailable, Unreadable
 from mintline.records import OPEN_SHARDS, created_key, open_shard
 from mintline.resources import AUTHORIZATIONS, DROP_LINES, DROP_PARTS, DROPS
 from mintline.set_aside import SetAside
-from mintline_api.features.pages import Page, text_of
+from mintline_api.features.pages import Page, newest_first, text_of
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -74,16 +74,7 @@ class DynamoDrops:
 
     async def ids_of(self, client_id: str, *, limit: int, after: str | None) -> Page[str]:
         """Return a client's drop ids, newest first; the index lags behind `create` by moments."""
-        start: Item | None = None
-        if after is not None:
-            start = {"drop_id": after.partition("#")[2], "client_id": client_id, "created_key": after}
-        page = await self._dynamo.query(
-            DROPS, index=_BY_CLIENT, partition=client_id, forward=False, limit=limit, start=start
-        )
-        return Page(
-            tuple((text_of(item, "created_key"), text_of(item, "drop_id")) for item in page.items),
-            more=page.next is not None,
-        )
+        return await newest_first(self._dynamo, DROPS, _BY_CLIENT, client_id, limit=limit, after=after)
 
     async def open(self) -> list[str]:
         """Return the ids of the drops for which a runner may have something to do."""

@@ -20,7 +20,15 @@ from mintline.aws.dynamo import (
     TransactionCancelled,
     Update,
 )
-from mintline.aws.records import read, readable, to_item, transition, unusable
+from mintline.aws.records import (
+    external_id_put,
+    operation_item,
+    read,
+    readable,
+    to_item,
+    transition,
+    unusable,
+)
 from mintline.aws.standing import filling, read_mint, read_operation, read_transaction, standing
 from mintline.errors import Unavailable, Unwritable
 from mintline.messages import Frozen
@@ -30,18 +38,16 @@ from mintline.records import (
     Mint,
     Operation,
     Problem,
-    created_key,
     external_ref,
-    open_shard,
     scoped,
 )
-from mintline.resources import COLLECTIONS, EXTERNAL_IDS, MINTS, Index
+from mintline.resources import COLLECTIONS, EXTERNAL_IDS, MINTS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline.transaction_records import carried_by, may_still_be_stopped
 from mintline_api.features.contracts.problems import unknown_contract
 from mintline_api.features.operations.ports import ExternalIdTaken, OperationT
-from mintline_api.features.pages import Page, text_of
+from mintline_api.features.pages import Page, newest_first, text_of
 
 _BY_USER = MINTS.index("by_user")
 _BY_CLIENT = MINTS.index("by_client")
@@ -76,12 +82,7 @@ class DynamoMints:
         # First: a crash in between leaves an authorization that nobody reads, never a mint without its own.
         await keep_authorization(self._dynamo, operation, authorization)
         operation_id = operation.operation_id
-        item = {
-            **to_item(operation),
-            "created_key": created_key(operation.created_at, operation_id),
-            "open_shard": open_shard(operation_id),
-        }
-        put = Put(MINTS, item, where=(Clause("new_mint", "mint_id", "missing"),))
+        put = Put(MINTS, operation_item(operation), where=(Clause("new_mint", "mint_id", "missing"),))
         try:
             if isinstance(operation, Mint) and operation.external_id is not None:
                 await self._create_named(operation, put)
@@ -103,11 +104,8 @@ class DynamoMints:
 
         Raises ConditionFailed if the mint's id exists, else ExternalIdTaken if another mint has the name.
         """
-        assert mint.external_id is not None
-        name = ExternalId(external_ref=external_ref(mint.asked_by, mint.external_id), mint_id=mint.mint_id)
-        unused = Clause("unused_name", "external_ref", "missing")
         try:
-            await self._together(put, Put(EXTERNAL_IDS, to_item(name), where=(unused,)))
+            await self._together(put, external_id_put(mint))
         except TransactionCancelled as lost:
             (of_mint, of_name) = lost.reasons
             if of_mint.code == _REFUSED:
@@ -166,23 +164,11 @@ class DynamoMints:
 
     async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
         """Return a user's mint ids, newest first; the index lags behind `create` by moments."""
-        return await self._ids(_BY_USER, sub, limit=limit, after=after)
+        return await newest_first(self._dynamo, MINTS, _BY_USER, sub, limit=limit, after=after)
 
     async def ids_of_client(self, client_id: str, *, limit: int, after: str | None) -> Page[str]:
         """Return the ids of the mints that a client asked for, likewise."""
-        return await self._ids(_BY_CLIENT, client_id, limit=limit, after=after)
-
-    async def _ids(self, index: Index, owner: str, *, limit: int, after: str | None) -> Page[str]:
-        start: Item | None = None
-        if after is not None:
-            start = {"mint_id": after.partition("#")[2], index.partition.name: owner, "created_key": after}
-        page = await self._dynamo.query(
-            MINTS, index=index, partition=owner, forward=False, limit=limit, start=start
-        )
-        return Page(
-            tuple((text_of(item, "created_key"), text_of(item, "mint_id")) for item in page.items),
-            more=page.next is not None,
-        )
+        return await newest_first(self._dynamo, MINTS, _BY_CLIENT, client_id, limit=limit, after=after)
 
     async def id_by_external_id(self, asked_by: str, external_id: str) -> str | None:
         """Return the id of the mint to which who asked for it gave an external id."""
