@@ -37,7 +37,7 @@ def verify(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Publish a contract's source where it is compiled anew and compared with the code on chain.
+    """Publish a contract's source at a service that compiles it and compares the result with the chain.
 
     Example: mintline operator verify 0x5FbD…0aa3 --rpc https://…
     """

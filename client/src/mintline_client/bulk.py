@@ -18,7 +18,7 @@ PATIENCE = 300.0
 """Seconds within which the mints of a request end, or something is wrong."""
 
 Heard = Callable[[dict[str, Any]], None]
-"""Hears of a request each time that it is read."""
+"""Called with a request after each poll."""
 
 
 async def mint_many(

@@ -18,7 +18,7 @@ TRIES = 5
 POLL_SECONDS = 1.0
 
 Heard = Callable[[dict[str, Any]], None]
-"""Hears of a drop each time that it is read."""
+"""Called with a drop after each poll."""
 
 
 async def offset_of(api: Api, drop_id: str) -> int:

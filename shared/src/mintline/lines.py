@@ -8,7 +8,7 @@
 
 A request is stored in chunks of at most `MAX_CHUNK` lines. A chunk's record has the request's envelope, the
 chunk's leaves, and the path from the chunk's root to the request's root: so it proves each of its lines
-without the other chunks. It also has the lines themselves, so that whoever finds it can make the records of
+without the other chunks. It also has the lines themselves, from which any reader can create the records of
 mints that are missing. A request's token ids are contiguous within a chunk.
 """
 

@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from eth_abi.abi import encode
 
-from mintline.chain.answers import Log, checksummed
 from mintline.chain.compiled import creation_code
-from mintline.eth import address_word, keccak256, selector
-
-COLLECTION_CREATED_TOPIC = keccak256(b"CollectionCreated(address,address,bytes32)")
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionCreated:
-    """The factory's event of a new collection; `salt` is 32 bytes."""
-
-    collection: str
-    implementation: str
-    salt: bytes
-
-
-def decode_collection_created(log: Log) -> CollectionCreated | None:
-    """Decode the factory's CollectionCreated; None for any other event."""
-    if len(log.topics) != 3 or log.topics[0] != COLLECTION_CREATED_TOPIC or len(log.data) != 32:
-        return None
-    collection, implementation = (checksummed("0x" + topic[12:].hex()) for topic in log.topics[1:])
-    return CollectionCreated(collection=collection, implementation=implementation, salt=log.data)
+from mintline.eth import address_word, selector
 
 
 def factory_code(admin: str, base_uri: str) -> bytes:

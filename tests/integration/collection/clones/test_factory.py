@@ -8,12 +8,11 @@ import pytest
 from eth_abi.abi import encode
 from web3.exceptions import ContractCustomError
 
-from mintline.chain.answers import Log
+from mintline.chain.answers import Log, checksummed
 from mintline.chain.collection import DEFAULT_ADMIN_ROLE, RELAYER_ROLE
 from mintline.chain.compiled import compiled
-from mintline.chain.factory import CollectionCreated, decode_collection_created
 from mintline.clones import clone_salt, encode_args
-from mintline.eth import ZERO_ADDRESS
+from mintline.eth import ZERO_ADDRESS, keccak256
 from tests.integration.collection.clones.conftest import BASE_URI, CREATE_GAS
 from tests.integration.collection.conftest import Refusal, deploy
 
@@ -56,9 +55,9 @@ def test_create__when_sent_with_our_calldata__then_the_collection_is_as_asked(fa
         )
         for log in receipt["logs"]
     ]
-    assert decode_collection_created(event) == CollectionCreated(
-        collection=predicted, implementation=factory.implementation.address, salt=SALT
-    )
+    assert event.topics[0] == keccak256(b"CollectionCreated(address,address,bytes32)")
+    named = [checksummed("0x" + topic[12:].hex()) for topic in event.topics[1:]]
+    assert (named, event.data) == ([predicted, factory.implementation.address], SALT)
 
 
 def test_create__when_anything_differs__then_another_address(factory: Factory) -> None:

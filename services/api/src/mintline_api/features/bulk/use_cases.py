@@ -7,7 +7,7 @@
               message ◀─ request ◀─ mints, 100 a write ◀─ pack's row ◀─ chunk (the lock)
 
 What is refused is refused before the first write. The chunk's record is the lock of the request's id, and has
-all that its mints are made of: whoever finds a mint of it, such as the sweep, can have the others made. So a
+all that its mints are made of: if one of its mints is found, as by the sweep, the others can be created. A
 process may die anywhere: until the first mint is on record nothing happened, and from then on all of them are
 minted, once each.
 """
@@ -68,7 +68,7 @@ async def accept_lines(chunk: LinesChunk, metadata: Sequence[str], *, intake: Li
         raise key_reused(kept.request_id)
     if kept.first_token_id != chunk.first_token_id:
         pack = pack_of(kept.chain_id, kept.contract, kept.first_token_id, metadata)
-    # Before the mints: what is minted can be served, whoever goes on from here.
+    # Before the mints: what is minted can be served, whichever process continues.
     await intake.packs.announce(pack.index)
     await intake.lines.create_mints(kept.mints())
     return kept
@@ -156,7 +156,7 @@ async def accept_bulk(submission: BulkSubmission, *, intake: BulkIntake) -> Bulk
     except RequestRefused:
         if not await _is_begun(draft, intake.lines.lines):
             raise
-        # An earlier try was admitted, and is minted whatever this one is told.
+        # An earlier try was admitted: its mints go on, so this one is not refused.
         permit = None
     try:
         recipients = await intake.recipients.resolve(draft.named, sub=sub)

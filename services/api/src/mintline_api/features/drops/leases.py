@@ -7,7 +7,7 @@
                                                       ▼
                                                    LeaseLost: stop
 
-Invariant: whatever a holder writes of a drop or its parts goes through `Leased.update`, which is conditional
+Invariant: every write of a holder to a drop or its parts goes through `Leased.update`, which is conditional
 on the drop's version and on the lease. A process that was held up for longer than its lease fails there. What
 it does besides (users, token ids, mints, messages) may be done twice without harm.
 """

@@ -1,7 +1,7 @@
 """The background task of each api process that prepares and feeds drops.
 
-Any number of processes run one: a drop is worked on by whoever has its lease. All of what it knows is on
-record, so that another process takes over wherever one dies.
+Any number of processes run one: the holder of a drop's lease works on it. Its whole state is on record, so
+that another process takes over at any point where one dies.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class _Steps:
         return await self._rest(more=more)
 
     async def _opened(self) -> Following:
-        """Return what follows the drop's mints; read from its parts at first, whoever handed them on."""
+        """Return what follows the drop's mints; read from its parts at first, of all processes."""
         if self._following is None:
             following = Following(self._runner.lines)
             self._roots = []

@@ -3,7 +3,7 @@
 ::
 
     drops        new_drop (no such id) · version_before (version = mine - 1), with a part and its marks
-    drop-parts   only with the drop: so by whoever holds its version, upload or lease
+    drop-parts   only with the drop, under its version: by an upload or by the lease's holder
 """
 
 from __future__ import annotations
