@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextvars import Context
+from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 from mintline.span_context import CURRENT_SPAN, link_spans
@@ -23,6 +24,7 @@ class _Submission(NamedTuple, Generic[ItemT, ResultT]):
 
     item: ItemT
     weight: int
+    group: Hashable | None
     future: asyncio.Future[ResultT]
     span: str
 
@@ -31,11 +33,16 @@ def _weightless(_: object) -> int:
     return 0
 
 
+def _ungrouped(_: object) -> None:
+    return None
+
+
 class Batcher(Generic[ItemT, ResultT]):
     """Coalesces `submit` calls into `flush` calls of at most `max_items` and `max_weight`.
 
     `flush` returns one result or exception for each item, in order; when it raises, all of its batch fails.
-    At most `concurrency` flushes run at a time; `linger` is in seconds.
+    At most `concurrency` flushes run at a time; `linger` is in seconds. Items of one `group` are flushed in
+    the order of their calls: what comes later waits for a flush in flight that has one of its group.
     """
 
     def __init__(
@@ -45,6 +52,7 @@ class Batcher(Generic[ItemT, ResultT]):
         max_items: int,
         max_weight: int | None = None,
         weight: Callable[[ItemT], int] = _weightless,
+        group: Callable[[ItemT], Hashable | None] = _ungrouped,
         linger: float = 0.003,
         concurrency: int = 4,
     ) -> None:
@@ -52,6 +60,8 @@ class Batcher(Generic[ItemT, ResultT]):
         self._max_items = max_items
         self._max_weight = max_weight
         self._weigh = weight
+        self._group = group
+        self._groups_in_flight: set[Hashable] = set()
         self._linger = linger
         self._concurrency = concurrency
         self._pending: deque[_Submission[ItemT, ResultT]] = deque()
@@ -69,7 +79,7 @@ class Batcher(Generic[ItemT, ResultT]):
             raise RuntimeError("the batcher is closed")
         future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         weight = self._weigh(item)
-        self._pending.append(_Submission(item, weight, future, CURRENT_SPAN.get()))
+        self._pending.append(_Submission(item, weight, self._group(item), future, CURRENT_SPAN.get()))
         self._weight += weight
         if self._full():
             self._launch()
@@ -86,9 +96,10 @@ class Batcher(Generic[ItemT, ResultT]):
                 await asyncio.wait(self._flights)
 
     def _full(self) -> bool:
-        return len(self._pending) >= self._max_items or (
-            self._max_weight is not None and self._weight >= self._max_weight
-        )
+        ready = len(self._pending)
+        if self._groups_in_flight and ready >= self._max_items:
+            ready = sum(one.group not in self._groups_in_flight for one in self._pending)
+        return ready >= self._max_items or (self._max_weight is not None and self._weight >= self._max_weight)
 
     def _wait(self, *, idle: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -112,27 +123,34 @@ class Batcher(Generic[ItemT, ResultT]):
         while len(self._flights) < self._concurrency and (self._full() or (everything and self._pending)):
             batch = self._take()
             if not batch:
-                continue
+                break  # what is pending waits for a flight that has one of its group
+            groups = {submission.group for submission in batch} - {None}
+            self._groups_in_flight |= groups
             # A context of its own: a flush serves many callers, so it must not log under one caller's ids.
             flight = asyncio.create_task(self._fly(batch), context=Context())
             self._flights.add(flight)
-            flight.add_done_callback(self._landed)
+            flight.add_done_callback(partial(self._landed, groups))
         if not self._pending and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _take(self) -> list[_Submission[ItemT, ResultT]]:
         batch: list[_Submission[ItemT, ResultT]] = []
+        waiting: list[_Submission[ItemT, ResultT]] = []
         total = 0
         while self._pending and len(batch) < self._max_items:
             submission = self._pending[0]
             if batch and self._max_weight is not None and total + submission.weight > self._max_weight:
                 break
             self._pending.popleft()
+            if submission.group in self._groups_in_flight:
+                waiting.append(submission)
+                continue
             self._weight -= submission.weight
             if not submission.future.done():
                 batch.append(submission)
                 total += submission.weight
+        self._pending.extendleft(reversed(waiting))
         return batch
 
     async def _fly(self, batch: list[_Submission[ItemT, ResultT]]) -> None:
@@ -156,7 +174,8 @@ class Batcher(Generic[ItemT, ResultT]):
             else:
                 submission.future.set_result(result)
 
-    def _landed(self, flight: asyncio.Task[None]) -> None:
+    def _landed(self, groups: set[Hashable], flight: asyncio.Task[None]) -> None:
         self._flights.discard(flight)
+        self._groups_in_flight -= groups
         # With other flights still out, a running linger decides: landing early would split its batch.
         self._launch(everything=not self._flights or self._timer is None)

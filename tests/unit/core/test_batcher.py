@@ -148,6 +148,26 @@ async def test_submit__when_cancelled_in_flight__harms_no_other(flushes: Flushes
     assert tasks[0].cancelled()
 
 
+async def test_submit__when_its_group_is_in_flight__waits_while_others_go(flushes: Flushes) -> None:
+    batcher = Batcher(flushes, max_items=2, linger=0.001, group=lambda item: item % 2)
+    flushes.gate.clear()
+    tasks = [asyncio.create_task(batcher.submit(i)) for i in (0, 2, 4, 6, 1, 8, 3)]
+    await asyncio.sleep(0.02)
+    assert flushes.batches == [[0, 2], [1, 3]]
+    flushes.gate.set()
+    assert await asyncio.wait_for(asyncio.gather(*tasks), 1) == [0, 4, 8, 12, 2, 16, 6]
+    assert flushes.batches == [[0, 2], [1, 3], [4, 6], [8]]
+
+
+async def test_aclose__when_a_group_is_in_flight__sends_what_waits_for_it(flushes: Flushes) -> None:
+    batcher = Batcher(flushes, max_items=2, linger=30, group=lambda _: "one")
+    tasks = [asyncio.create_task(batcher.submit(i)) for i in range(5)]
+    await asyncio.sleep(0)
+    await asyncio.wait_for(batcher.aclose(), 1)
+    assert [task.result() for task in tasks] == [0, 2, 4, 6, 8]
+    assert flushes.peak == 1
+
+
 async def test_aclose__when_items_wait__flushes_them_and_refuses_more(flushes: Flushes) -> None:
     batcher = Batcher(flushes, max_items=10, linger=30)
     tasks = [asyncio.create_task(batcher.submit(i)) for i in range(3)]

@@ -78,7 +78,10 @@ class Queues:
         self._batchers: dict[tuple[_Operation, str], Batcher[_Entry, None]] = {}
 
     async def send(self, queue: Queue, message: Message, *, group: str, dedup: str) -> None:
-        """Enqueue a message. Raises SendRefused, or Retryable when SQS does not take it now."""
+        """Enqueue a message. Raises SendRefused, or Retryable when SQS does not take it now.
+
+        Messages of one group reach SQS in the order of their calls, unless SQS fails one for a time.
+        """
         await self._send(queue.queue_name(self._prefix), encode(message), group=group, dedup=dedup)
 
     async def receive(
@@ -186,6 +189,7 @@ class Queues:
                 max_items=BATCH_ITEMS,
                 max_weight=BATCH_BYTES,
                 weight=_weight,
+                group=_group,
                 linger=self._linger,
             )
         return batcher
@@ -260,6 +264,11 @@ def _fitting(attributes: dict[str, str], room: int) -> dict[str, str]:
         if cut:
             fitting[name] = cut
     return fitting
+
+
+def _group(entry: _Entry) -> str | None:
+    group: str | None = entry.get("MessageGroupId")
+    return group
 
 
 def _weight(entry: _Entry) -> int:
