@@ -270,6 +270,10 @@ DROP_PARTS = Table("drop-parts", partition=Key("drop_id"), sort=Key("part"))
 """One item per part of a drop, `part` is `part#{number:06}`: how many lines it has and where they lie. One
 more, `marks#{number:06}`, has the hashes by which repeated lines are known. Written by the api."""
 
+EVENTS = Table("events", partition=Key("principal"), sort=Key("batch", "N"), ttl="expires")
+"""One item per batch of events in the log of a principal, numbered from 1 without a gap: so the item is the
+lock of its number. `events` has them as compressed JSON. Written by the notifier, read by the api."""
+
 METADATA = Bucket("metadata", serves="json")
 """`{chain_id}/{contract}/{token_id}.json`: the exact bytes whose SHA-256 is the voucher's metadataDigest.
 
@@ -316,6 +320,7 @@ TABLES = (
     UPLOADS,
     DROPS,
     DROP_PARTS,
+    EVENTS,
 )
 REPLACED_INDEXES: dict[Table, tuple[Index, ...]] = {
     MINTS: (Index("by_block", partition=Key("block_number", "N"), keys_only=True),)

@@ -1,0 +1,236 @@
+"""The event log in DynamoDB: a batch of events is an item, and the item is the lock of its number.
+
+Batches of a log are numbered without a gap. A writer puts the batch after the last one, on the condition that
+there is none of that number: one of two writers succeeds, and the other reads what there is now. So a batch
+becomes visible only after all before it, and one conditional write appends up to `BATCH_EVENTS` events.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put
+from mintline.errors import Unavailable, Unreadable
+from mintline.events import (
+    BATCH_EVENTS,
+    RETENTION_SECONDS,
+    START,
+    Event,
+    EventPage,
+    Marks,
+    Placed,
+    Resource,
+    batch_of,
+    known_from,
+    placed,
+    position_of,
+    unmarked,
+    wanted,
+)
+from mintline.resources import EVENTS
+
+BATCH_BYTES = 600_000
+"""Bytes of the JSON of one batch's events, before compression: far below DynamoDB's 400 kB after it."""
+MAX_MARKS = 64
+"""Shards whose marks a log keeps: those that were read last."""
+READ_BATCHES = 4
+"""Items of one read from the table."""
+PAGE_BATCHES = 40
+"""Items that one page of a log looks at, at most, when few of its events are of the types that are wanted."""
+ATTEMPTS = 20
+REMEMBERED = 10_000
+_CLOCK_SKEW_MS = 60_000
+
+
+class _Batch(NamedTuple):
+    number: int
+    at: int
+    marks: Mapping[str, str]
+    events: tuple[Event, ...]
+
+
+_NONE = _Batch(0, 0, {}, ())
+
+
+class DynamoEventLog:
+    """The logs of one deployment. `now` is in Unix milliseconds."""
+
+    def __init__(self, dynamo: Dynamo, *, now: Callable[[], int]) -> None:
+        self._dynamo = dynamo
+        self._now = now
+        self._tails: OrderedDict[str, tuple[int, Mapping[str, str]]] = OrderedDict()
+
+    async def read(
+        self, principal: str, *, after: str | None, types: Collection[str] | None, limit: int
+    ) -> EventPage:
+        """Return a page of a log, by consistent reads."""
+        start = after or START
+        found: list[Placed] = []
+        number, read = max(batch_of(start), 1), 0
+        while read < PAGE_BATCHES:
+            page = await self._dynamo.query(EVENTS, partition=principal, sort_from=number, limit=READ_BATCHES)
+            for item in page.items:
+                batch = _decoded(item, principal)
+                number, read = batch.number + 1, read + 1
+                later = [one for one in placed(batch.number, batch.events) if one.position > start]
+                for place, entry in enumerate(later):
+                    if not wanted(entry.event, types):
+                        continue
+                    found.append(entry)
+                    if len(found) == limit:
+                        last = place + 1 == len(later) and page.next is None and item is page.items[-1]
+                        return EventPage(tuple(found), entry.position, more=not last)
+                if later:
+                    start = later[-1].position
+            if page.next is None:
+                return EventPage(tuple(found), start, more=False)
+        return EventPage(tuple(found), start, more=True)
+
+    async def tail(self, principal: str) -> str:
+        """Return the position of the latest event."""
+        batch = await self._last(principal)
+        return position_of(batch.number, len(batch.events) - 1) if batch.events else START
+
+    async def append(
+        self,
+        principal: str,
+        events: Sequence[Event],
+        *,
+        marks: Marks | None = None,
+        known_since: int | None = None,
+    ) -> tuple[Placed, ...]:
+        """Append what is not there yet; raises Unavailable if other writers were always faster."""
+        since = known_from(events, marks, known_since)
+        appended: list[Placed] = []
+        left = list(events)
+        numbers = {event.id: mark for event, mark in zip(events, marks.of, strict=True)} if marks else {}
+        conflicts = 0
+        while left:
+            number, known = await self._tail(principal)
+            if marks:
+                left = unmarked(left, Marks(marks.shard, tuple(numbers[e.id] for e in left)), known)
+            if since is not None:
+                ids = await self._ids(principal, since)
+                left = [event for event in left if event.id not in ids]
+            batch = _fitting(left)
+            if not batch:
+                break
+            if marks:
+                known = _marked(known, marks.shard, numbers[batch[-1].id])
+            if await self._put(principal, number + 1, batch, known):
+                appended += placed(number + 1, batch)
+                left = left[len(batch) :]
+            elif (conflicts := conflicts + 1) == ATTEMPTS:
+                raise Unavailable("other writers kept appending to the same event log")
+        return tuple(appended)
+
+    async def _put(
+        self, principal: str, number: int, events: Sequence[Event], marks: Mapping[str, str]
+    ) -> bool:
+        at = self._now()
+        item: Item = {
+            "principal": principal,
+            "batch": number,
+            "at": at,
+            "events": _encoded(events, marks),
+            "expires": at // 1000 + RETENTION_SECONDS,
+        }
+        try:
+            await self._dynamo.write(Put(EVENTS, item, where=(Clause("free", "principal", "missing"),)))
+        except ConditionFailed:
+            self._tails.pop(principal, None)
+            return False
+        except BaseException:
+            self._tails.pop(principal, None)
+            raise
+        self._remember(principal, number, marks)
+        return True
+
+    async def _tail(self, principal: str) -> tuple[int, Mapping[str, str]]:
+        if principal not in self._tails:
+            batch = await self._last(principal)
+            self._remember(principal, batch.number, batch.marks)
+        return self._tails[principal]
+
+    def _remember(self, principal: str, number: int, marks: Mapping[str, str]) -> None:
+        self._tails[principal] = (number, marks)
+        self._tails.move_to_end(principal)
+        if len(self._tails) > REMEMBERED:
+            self._tails.popitem(last=False)
+
+    async def _last(self, principal: str) -> _Batch:
+        async for batch in self._backwards(principal, limit=1):
+            return batch
+        return _NONE
+
+    async def _ids(self, principal: str, since: int) -> set[str]:
+        ids: set[str] = set()
+        async for batch in self._backwards(principal, limit=READ_BATCHES):
+            if batch.at < since - _CLOCK_SKEW_MS:
+                break
+            ids.update(event.id for event in batch.events)
+        return ids
+
+    async def _backwards(self, principal: str, *, limit: int) -> AsyncIterator[_Batch]:
+        start: Item | None = None
+        while True:
+            page = await self._dynamo.query(
+                EVENTS, partition=principal, forward=False, limit=limit, start=start
+            )
+            for item in page.items:
+                yield _decoded(item, principal)
+            if (start := page.next) is None:
+                return
+
+
+def _fitting(events: Sequence[Event]) -> Sequence[Event]:
+    """Return the first events that fit into one item: at least one, if there is any."""
+    size = 0
+    for count, event in enumerate(events[:BATCH_EVENTS]):
+        size += len(json.dumps(event.data))
+        if count and size > BATCH_BYTES:
+            return events[:count]
+    return events[:BATCH_EVENTS]
+
+
+def _marked(known: Mapping[str, str], shard: str, mark: str) -> dict[str, str]:
+    """Return the marks with a shard's new one, which becomes the last; the oldest are dropped."""
+    kept = [(name, value) for name, value in known.items() if name != shard]
+    return dict([*kept, (shard, mark)][-MAX_MARKS:])
+
+
+def _encoded(events: Sequence[Event], marks: Mapping[str, str]) -> bytes:
+    rows = [
+        [event.id, event.type, event.created_at, event.resource.type, event.resource.id, event.data]
+        for event in events
+    ]
+    text = json.dumps([1, list(marks.items()), rows], separators=(",", ":"), ensure_ascii=False)
+    return zlib.compress(text.encode(), 3)
+
+
+def _decoded(item: Item, principal: str) -> _Batch:
+    """Return a batch of events; raises Unreadable for what this release cannot read."""
+    try:
+        number, at, body = item["batch"], item["at"], item["events"]
+        if not (isinstance(number, int) and isinstance(at, int) and isinstance(body, bytes)):
+            raise TypeError  # noqa: TRY301 - handled as all that is not readable
+        _form, marks, rows = json.loads(zlib.decompress(body))
+        return _Batch(number, at, dict(marks), tuple(_event(row, principal) for row in rows))
+    except (KeyError, TypeError, ValueError, zlib.error):
+        raise Unreadable("events: not a batch of events that this release can read") from None
+
+
+def _event(row: Any, principal: str) -> Event:
+    name, kind, at, resource_type, resource_id, data = row
+    return Event(
+        id=name,
+        type=kind,
+        created_at=at,
+        principal=principal,
+        resource=Resource(resource_type, resource_id),
+        data=data,
+    )

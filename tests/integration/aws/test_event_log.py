@@ -1,0 +1,116 @@
+"""The two implementations of the event log behave alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.event_log import DynamoEventLog
+from mintline.events import (
+    BATCH_EVENTS,
+    START,
+    Event,
+    EventLog,
+    InvalidPosition,
+    Marks,
+    Resource,
+    event_id,
+    mark_of,
+)
+from mintline_testkit.events import MemoryEventLog
+
+NOW = 1_700_000_000_000
+Opener = Callable[[], EventLog]
+
+
+def event(number: int, kind: str = "mint.accepted", *, principal: str = "alice") -> Event:
+    return Event(
+        id=event_id(kind, number),
+        type=kind,
+        created_at=NOW + number,
+        principal=principal,
+        resource=Resource("mint", f"mint_{number}"),
+        data={"number": number},
+    )
+
+
+@pytest.fixture(params=["memory", "dynamo"])
+def opener(request: pytest.FixtureRequest, dynamo: Dynamo) -> Opener:
+    if request.param == "memory":
+        log = MemoryEventLog()
+        return lambda: log
+    return lambda: DynamoEventLog(dynamo, now=lambda: NOW)
+
+
+async def everything(log: EventLog, *, limit: int = 7, types: frozenset[str] | None = None) -> list[Event]:
+    found, after, more = [], None, True
+    while more:
+        page = await log.read("alice", after=after, types=types, limit=limit)
+        assert len(page.events) <= limit
+        found += [entry.event for entry in page.events]
+        after, more = page.next, page.more
+    return found
+
+
+async def test_append__when_repeated__appends_once_in_order(opener: Opener) -> None:
+    first, second = opener(), opener()
+    events = [event(number) for number in range(2 * BATCH_EVENTS + 30)]
+    assert await first.tail("alice") == START
+    assert await everything(first) == []
+    assert len(await first.append("alice", events[:130])) == 130
+    # Another process appends some of them again, and more.
+    assert [entry.event.id for entry in await second.append("alice", events[100:])] == [
+        one.id for one in events[130:]
+    ]
+    assert await first.append("alice", events) == ()
+    found = await everything(first)
+    assert [one.id for one in found] == [one.id for one in events]
+    assert all(before.sequence < after.sequence for before, after in pairwise(found))
+    page = await second.read("alice", after=None, types=None, limit=1)
+    later = await second.read("alice", after=page.next, types=None, limit=1)
+    assert later.events[0].event.data == {"number": 1}
+    tail = await second.tail("alice")
+    assert await second.read("alice", after=tail, types=None, limit=5) == ((), tail, False)
+    assert await everything(opener(), limit=100) == found
+
+
+async def test_append__when_marked__knows_repetitions_by_their_changes(opener: Opener) -> None:
+    first, second = opener(), opener()
+    events = [event(number) for number in range(250)]
+    of = tuple(mark_of("700", place) for place in range(250))
+    # It was cut off within one change, whose events do not fit into one batch.
+    await first.append("alice", events[:150], marks=Marks("shard-1", of[:150]))
+    left = await second.append("alice", events, marks=Marks("shard-1", of))
+    assert [entry.event.id for entry in left] == [one.id for one in events[150:]]
+    other = await first.append("alice", [event(900)], marks=Marks("shard-2", (mark_of("5", 0),)))
+    assert len(other) == 1
+    assert await first.append("alice", events, marks=Marks("shard-1", of)) == ()
+    # Of a change that nobody read yet, but whose events were found otherwise.
+    late = Marks("shard-1", (mark_of("701", 0), mark_of("702", 0)))
+    new = await second.append("alice", [events[0], event(901)], marks=late, known_since=NOW)
+    assert [entry.event.data["number"] for entry in new] == [901]
+
+
+async def test_append__when_several_write_at_once__leaves_out_nothing(opener: Opener) -> None:
+    logs = [opener() for _ in range(4)]
+    await asyncio.gather(
+        *(log.append("alice", [event(10 * place + n) for n in range(10)]) for place, log in enumerate(logs))
+    )
+    found = await everything(logs[0])
+    assert sorted(one.data["number"] for one in found) == list(range(40))
+
+
+async def test_read__by_types__passes_over_the_others(opener: Opener) -> None:
+    log = opener()
+    kinds = ["mint.mined" if number % 10 == 0 else "mint.accepted" for number in range(50)]
+    for number, kind in enumerate(kinds):
+        await log.append("alice", [event(number, kind)])
+    found = await everything(log, limit=2, types=frozenset({"mint.mined"}))
+    assert [one.data["number"] for one in found] == [0, 10, 20, 30, 40]
+    with pytest.raises(InvalidPosition):
+        await log.read("alice", after="yesterday", types=None, limit=1)
+    assert (await log.read("bob", after=None, types=None, limit=1)).events == ()
