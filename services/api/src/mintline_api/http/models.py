@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from unicodedata import category
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-Time = Annotated[
-    str,
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T01:50:54.123Z"]}),
+from mintline.views.base import Time, View, rfc3339, rfc3339_or_none
+
+__all__ = [
+    "Cursor",
+    "Input",
+    "Limit",
+    "NoQuery",
+    "PageQuery",
+    "Paragraphs",
+    "TextLine",
+    "Time",
+    "View",
+    "checked_paragraphs",
+    "rfc3339",
+    "rfc3339_or_none",
 ]
-
-
-class View(BaseModel):
-    """A public resource."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
-
-
-def rfc3339(milliseconds: int) -> str:
-    """Return Unix milliseconds as RFC 3339, UTC."""
-    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -84,8 +83,3 @@ class PageQuery(Input):
 
 class NoQuery(Input):
     """An operation without query parameters."""
-
-
-def rfc3339_or_none(milliseconds: int | None) -> str | None:
-    """Return Unix milliseconds as RFC 3339, None for a time that is not known."""
-    return None if milliseconds is None else rfc3339(milliseconds)

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from mintline.fields import Address, HexBytes
-from mintline.records import Link
+from mintline.views.wallets import LinkView, link_view
 from mintline_api.features.links.use_cases import Challenged
 from mintline_api.http.models import Input, Time, View, rfc3339
+
+__all__ = [
+    "ChallengeRequest",
+    "ChallengeView",
+    "LinkList",
+    "LinkRequest",
+    "LinkView",
+    "WalletPath",
+    "challenge_view",
+    "link_view",
+]
 
 
 class ChallengeView(View):
@@ -41,26 +52,10 @@ def challenge_view(challenged: Challenged) -> ChallengeView:
     )
 
 
-class LinkView(View):
-    """A wallet of the caller's own."""
-
-    address: Address
-    chain_id: int
-    kind: Literal["account", "contract"] = Field(description="`contract` for one that signs by EIP-1271.")
-    linked_at: Time
-
-
 class LinkList(View):
     """The caller's own wallets, oldest first."""
 
     items: list[LinkView]
-
-
-def link_view(link: Link) -> LinkView:
-    """Return the public form of a link."""
-    return LinkView(
-        address=link.address, chain_id=link.chain_id, kind=link.kind, linked_at=rfc3339(link.linked_at)
-    )
 
 
 class ChallengeRequest(Input):

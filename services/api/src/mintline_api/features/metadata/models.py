@@ -7,8 +7,18 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from mintline.views.metadata import metadata_url
 from mintline_api.features.metadata.urls import checked_image, checked_link, checked_media
 from mintline_api.http.models import Input, Paragraphs, TextLine, checked_paragraphs
+
+__all__ = [
+    "Attribute",
+    "ImageUrl",
+    "Link",
+    "MediaUrl",
+    "Metadata",
+    "metadata_url",
+]
 
 
 def _attribute_value(value: Any) -> Any:
@@ -104,8 +114,3 @@ class Metadata(Input):
         default=None, description="Six hex digits, without `#`."
     )
     attributes: Annotated[list[Attribute], Field(max_length=100)] | None = None
-
-
-def metadata_url(public_url: str, contract: str, token_id: int) -> str:
-    """Return the address of a token's metadata: what `tokenURI` gives."""
-    return f"{public_url}/v1/metadata/{contract}/{token_id}"

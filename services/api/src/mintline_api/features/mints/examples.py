@@ -6,6 +6,7 @@ from mintline import records
 from mintline.eth import Transaction
 from mintline.records import Mint
 from mintline.states import MintStatus
+from mintline.views.self_custody import UnsignedTransaction
 from mintline.vouchers import calldata
 from mintline_api.features.examples import (
     BLOCK_HASH,
@@ -28,7 +29,6 @@ from mintline_api.features.mints.models import (
     TransactionRequest,
     mint_view,
 )
-from mintline_api.features.mints.self_custody_models import UnsignedTransaction
 from mintline_api.features.operations.models import AttemptView, ProblemView
 from mintline_api.features.uploads.models import MetadataRequest
 

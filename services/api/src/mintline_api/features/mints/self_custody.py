@@ -17,10 +17,10 @@ from mintline.messages import Fees, SelfRedeem
 from mintline.raw_transactions import SignedTransaction, decode
 from mintline.records import MAX_OWN_TRANSACTIONS, Mint
 from mintline.states import MintStatus
+from mintline.views.self_custody import UnsignedTransaction
 from mintline.vouchers import calldata
 from mintline_api.chain import ChainReader, is_contract
 from mintline_api.features.mints.problems import MALFORMED_TRANSACTION, NOT_WAITING, TRANSACTION_MISMATCH
-from mintline_api.features.mints.self_custody_models import UnsignedTransaction
 from mintline_api.features.operations.ports import Outbox
 from mintline_api.http.problems import Fault, RequestRefused
 

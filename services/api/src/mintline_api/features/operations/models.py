@@ -2,70 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from mintline.views.operations import (
+    AttemptView,
+    MintId,
+    ProblemView,
+    attempt_views,
+    latest_tx_hash,
+    problem_view,
+    waiting_view,
+)
 
-from pydantic import WithJsonSchema
-
-from mintline.fields import Bytes32, Wei
-from mintline.records import Operation
-from mintline.states import MintStatus
-from mintline_api.http.models import Time, View, rfc3339
-
-MintId = Annotated[
-    str,
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": "^mint_[0-9A-HJKMNP-TV-Z]{26}$",
-            "examples": ["mint_7H2KQ0S5V9XW3Z8R4T6Y1B2C3D"],
-        }
-    ),
+__all__ = [
+    "AttemptView",
+    "MintId",
+    "ProblemView",
+    "attempt_views",
+    "latest_tx_hash",
+    "problem_view",
+    "waiting_view",
 ]
-
-
-class AttemptView(View):
-    """One signed transaction; any attempt can be the one that is mined."""
-
-    tx_hash: Bytes32
-    max_fee_per_gas: Wei
-    max_priority_fee_per_gas: Wei
-    at: Time
-
-
-class ProblemView(View):
-    """What went wrong: a stable code, and a sentence to show."""
-
-    code: str
-    reason: str
-
-
-def attempt_views(operation: Operation) -> list[AttemptView]:
-    """Return the attempts at an operation, oldest first."""
-    return [
-        AttemptView(
-            tx_hash=attempt.tx_hash,
-            max_fee_per_gas=attempt.max_fee_per_gas,
-            max_priority_fee_per_gas=attempt.max_priority_fee_per_gas,
-            at=rfc3339(attempt.at),
-        )
-        for attempt in operation.attempts
-    ]
-
-
-def latest_tx_hash(operation: Operation) -> bytes | None:
-    """Return the mined transaction's hash, before that the latest attempt's."""
-    return operation.tx_hash or (operation.attempts[-1].tx_hash if operation.attempts else None)
-
-
-def problem_view(operation: Operation) -> ProblemView | None:
-    """Return why an operation ended badly, or what its user has to do."""
-    problem = operation.problem
-    return None if problem is None else ProblemView(code=problem.code, reason=problem.reason)
-
-
-def waiting_view(operation: Operation) -> ProblemView | None:
-    """Return what an accepted operation waits for, if somebody has to act."""
-    waiting = operation.waiting
-    if waiting is None or operation.status is not MintStatus.ACCEPTED:
-        return None
-    return ProblemView(code=waiting.code, reason=waiting.reason)

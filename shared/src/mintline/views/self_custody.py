@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_ser
 
 from mintline.fields import Address, Bytes32, HexBytes, TokenId
 from mintline.records import Mint
+from mintline.views.base import Time, View, rfc3339
 from mintline.vouchers import voucher_of
-from mintline_api.http.models import Time, View, rfc3339
 
 _TYPES = {
     "EIP712Domain": [

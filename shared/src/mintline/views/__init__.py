@@ -1,0 +1,1 @@
+"""The public forms of records: what `GET` answers, and what events have as their data."""

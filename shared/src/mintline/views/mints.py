@@ -1,0 +1,155 @@
+"""The public form of mints."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from mintline.fields import Address, Bytes32, TokenId
+from mintline.records import Mint
+from mintline.states import MintStatus
+from mintline.views.base import Time, View, rfc3339, rfc3339_or_none
+from mintline.views.metadata import metadata_url
+from mintline.views.operations import (
+    AttemptView,
+    MintId,
+    ProblemView,
+    attempt_views,
+    latest_tx_hash,
+    problem_view,
+    waiting_view,
+)
+from mintline.views.self_custody import SelfCustodyView, UnsignedTransaction, self_custody_view
+
+
+class Timeline(View):
+    """When the mint reached each stage, by our clocks."""
+
+    accepted_at: Time
+    built_at: Time | None
+    issued_at: Time | None = Field(description="Self-custody only: when the voucher was signed.")
+    submitted_at: Time | None
+    mined_at: Time | None
+    finalized_at: Time | None
+    cancel_requested_at: Time | None = Field(
+        description="When you asked to stop it. Until the status is `rejected`, it may still be mined."
+    )
+
+
+class MintLinks(View):
+    """Where to look next."""
+
+    self: str
+    token: str | None
+
+
+class RecipientView(View):
+    """Who receives the token."""
+
+    address: Address
+    user: str | None = Field(
+        description="The `sub` of the user whom the request named, by `user` or `email`; null if it named an "
+        "address. The e-mail address itself is not stored."
+    )
+
+
+class MintView(View):
+    """A mint: one NFT on its way to its owner."""
+
+    mint_id: MintId
+    status: MintStatus = Field(
+        description="`accepted` → `built` → `submitted` → `mined` → `finalized`; "
+        "`rejected` (never reached the chain) and `reverted` (mined, but failed) are the bad ends. "
+        "With self-custody `issued` follows `built`: the voucher waits for your own wallet's transaction."
+    )
+    chain_id: int
+    contract: Address
+    token_id: TokenId | None
+    to: Address = Field(description="Who receives the token.")
+    recipient: RecipientView
+    custody: Literal["custodial", "self", "sponsored"] = Field(
+        description="Who sends the transaction: the caller's wallet in custody, their own, or the platform."
+    )
+    wallet: Address = Field(
+        description="The wallet that sends the transaction: the one in custody, the linked one, or the "
+        "relayer; `to` until a relayer has it."
+    )
+    client_id: str | None = Field(description="The machine client that asked for it; null if a user did.")
+    external_id: str | None = Field(
+        description="What it is called by who asked for it; null for other readers."
+    )
+    tags: list[str] = Field(description="Likewise; empty for other readers.")
+    metadata_digest: Bytes32 = Field(description="SHA-256 of the stored metadata; also in the mint's event.")
+    metadata_url: str | None
+    nonce: int | None
+    tx_hash: Bytes32 | None = Field(
+        description="The mined transaction; before that, the latest one that was sent."
+    )
+    block_number: int | None
+    block_hash: Bytes32 | None
+    timeline: Timeline
+    attempts: list[AttemptView]
+    waiting: ProblemView | None = Field(
+        description="What an accepted mint waits for, if somebody has to act before it can continue.",
+    )
+    problem: ProblemView | None = Field(
+        description="Why it ended badly; with self-custody also why a transaction of yours was not taken."
+    )
+    self_custody: SelfCustodyView | None = Field(
+        description="Self-custody only, once the voucher is issued: all that your wallet needs."
+    )
+    links: MintLinks
+
+
+def mint_view(
+    mint: Mint, *, reader: str, public_url: str, transaction: UnsignedTransaction | None = None
+) -> MintView:
+    """Return the public form of a mint, as its `reader` may see it: `sub` of a user, or a client's id.
+
+    `transaction` is what its user's own wallet may sign now.
+    """
+    known = mint.token_id is not None
+    asked = mint.asked_by == reader
+    return MintView(
+        mint_id=mint.mint_id,
+        status=mint.status,
+        chain_id=mint.chain_id,
+        contract=mint.contract,
+        token_id=mint.token_id,
+        to=mint.to,
+        recipient=RecipientView(
+            address=mint.to,
+            user=mint.sub if mint.client_id is not None and mint.sub != mint.client_id else None,
+        ),
+        custody=mint.custody,
+        wallet=mint.wallet,
+        client_id=mint.client_id,
+        external_id=mint.external_id if asked else None,
+        tags=list(mint.tags or ()) if asked else [],
+        metadata_digest=mint.metadata_digest,
+        metadata_url=metadata_url(public_url, mint.contract, mint.token_id)
+        if mint.token_id is not None
+        else None,
+        nonce=mint.nonce,
+        tx_hash=latest_tx_hash(mint),
+        block_number=mint.block_number,
+        block_hash=mint.block_hash,
+        timeline=Timeline(
+            accepted_at=rfc3339(mint.created_at),
+            built_at=rfc3339_or_none(mint.built_at),
+            issued_at=rfc3339_or_none(mint.issued_at),
+            submitted_at=rfc3339_or_none(mint.submitted_at),
+            mined_at=rfc3339_or_none(mint.mined_at),
+            finalized_at=rfc3339_or_none(mint.finalized_at),
+            cancel_requested_at=rfc3339_or_none(mint.cancel_requested_at),
+        ),
+        attempts=attempt_views(mint),
+        waiting=waiting_view(mint),
+        problem=problem_view(mint),
+        self_custody=self_custody_view(mint, transaction),
+        links=MintLinks(
+            self=f"/v1/mints/{mint.mint_id}",
+            token=f"/v1/tokens/{mint.contract}/{mint.token_id}" if known else None,
+        ),
+    )
