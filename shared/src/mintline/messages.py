@@ -66,7 +66,7 @@ class Frozen(BaseModel):
     def evolve(self, **changes: Any) -> Self:
         """Return the value with `changes`, validated as a whole, unlike `model_copy(update=…)`.
 
-        Raises pydantic's ValidationError. Takes 7 µs for a mint's record.
+        Raises pydantic's ValidationError.
         """
         given = self.model_fields_set
         kept = {name: value for name, value in self.__dict__.items() if name in given}

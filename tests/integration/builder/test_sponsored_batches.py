@@ -35,7 +35,7 @@ from mintline_builder.claims import MAX_LINE_CLAIMS
 from mintline_builder.config import BuilderConfig
 from mintline_builder.dynamo import DynamoAccounts, DynamoCollections, DynamoOperations
 from mintline_builder.fees import FeePolicy
-from mintline_builder.funds import TopUpPolicy
+from mintline_builder.funding_policy import TopUpPolicy
 from mintline_builder.metrics import Metrics
 from mintline_testkit.builder.tables import MemoryMetadata, MemoryOutbox
 from mintline_testkit.chain import FakeChain

@@ -17,7 +17,7 @@ from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import TopUpPayload, Transaction
 from mintline_builder.claims import OperationClaim, TopUpClaim
-from mintline_builder.funds import FundingCheck, TopUpPolicy
+from mintline_builder.funding_policy import FundingCheck, TopUpPolicy
 from mintline_builder.ports import Account
 from mintline_builder.waiting import COLLECTION_PAUSED, GAS_ABOVE_BOUND, TREASURY_EMPTY
 from mintline_testkit.builder.harness import Builder, Harness, accepted_mint

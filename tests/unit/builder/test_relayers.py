@@ -14,7 +14,7 @@ from mintline.errors import Deferred
 from mintline.messages import SignTopUp
 from mintline.states import TransactionState
 from mintline.transaction_records import Transaction
-from mintline_builder.funds import Refill
+from mintline_builder.funding_policy import Refill
 from mintline_builder.waiting import RELAYER_EMPTY, RELAYER_NOT_ALLOWED
 from mintline_testkit.builder.harness import Builder, Harness, address, key
 from mintline_testkit.constants import ETHER

@@ -35,7 +35,7 @@ from mintline_broadcaster.noops import Noops
 from mintline_builder.builder import Adapters, Builder
 from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import FeePolicy
-from mintline_builder.funds import TopUpPolicy
+from mintline_builder.funding_policy import TopUpPolicy
 from mintline_builder.metrics import Metrics as BuilderMetrics
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics as IndexerMetrics

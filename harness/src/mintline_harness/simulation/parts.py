@@ -23,7 +23,7 @@ from mintline_broadcaster.config import BroadcasterConfig, Patience
 from mintline_broadcaster.fees import FeeCaps
 from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import FeePolicy
-from mintline_builder.funds import Refill, TopUpPolicy
+from mintline_builder.funding_policy import Refill, TopUpPolicy
 from mintline_harness.simulation.endpoints import Endpoints
 from mintline_harness.simulation.lines import StoredLines, TornOperations
 from mintline_harness.simulation.process import Process

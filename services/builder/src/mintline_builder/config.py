@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mintline.chain.gas import TRANSACTION_GAS_CAP, GasBound
 from mintline.messages import KeyRef
 from mintline_builder.fees import FeePolicy
-from mintline_builder.funds import NO_REFILL, Refill, TopUpPolicy
+from mintline_builder.funding_policy import NO_REFILL, Refill, TopUpPolicy
 
 DEPLOY_GAS = GasBound("MINTLINE_MAX_DEPLOY_GAS", 8_000_000)
 BATCH_GAS = GasBound("MINTLINE_MAX_BATCH_GAS", TRANSACTION_GAS_CAP)

@@ -1,10 +1,7 @@
 """Gas money: whether a wallet can pay, and its top-up from the treasury when it cannot.
 
-A top-up is a transaction of the treasury like any other of the pipeline: its record is created by the write
-that reserves its nonce, and the wallet's account names it, so that there is one per wallet at a time. Until
-its nonce is consumed the broadcaster sends it on from that record. Whether it has arrived is read from the
-chain: once the treasury's count of mined transactions has passed its nonce, the nonce is consumed. A no-op
-may have consumed it, if the enclave refused the top-up: then the wallet waits before the next try.
+The wallet's account names its latest top-up, so that there is one per wallet at a time. A no-op may have
+consumed the nonce of a top-up that the enclave refused: then the wallet waits before the next try.
 """
 
 from __future__ import annotations
@@ -13,97 +10,28 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import structlog
 
-from mintline.chain.calls import Call, Override
 from mintline.chain.gas import GasBound
 from mintline.clock import UnixSeconds, to_ms
-from mintline.errors import Conflict, Deferred, Rejected, Unavailable
-from mintline.kinds import dedup_id, first_intent, group_of
+from mintline.errors import Conflict, Deferred, Rejected
 from mintline.messages import Fees, KeyRef
-from mintline.records import scoped
-from mintline.resources import SIGN
-from mintline.states import TransactionState
-from mintline.transaction_records import Place, TopUpPayload, Transaction, address_of
+from mintline.transaction_records import TopUpPayload, Transaction
 from mintline_builder.claims import TopUpClaim
+from mintline_builder.funding_policy import FundingCheck, Refill, TopUpPolicy
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Account, Accounts, ChainReader, Outbox
 from mintline_builder.reserver import Reserver
-from mintline_builder.waiting import GAS_BUDGET_REACHED, TREASURY_EMPTY, Waiting, gas_limit
+from mintline_builder.treasury import Treasury
+from mintline_builder.waiting import GAS_BUDGET_REACHED, Waiting
 
-RESEND_AFTER = 5.0
-"""Seconds after which a top-up that is asked for again is sent on again, unless it reached the chain."""
 TREASURY_LOW_RETRY = 15.0
 MISSED_RETRY = 60.0
 """Seconds from a top-up that never arrived to the next: each try burns a no-op of the treasury's."""
 DAY = 86_400
-LOGGED_EVERY = 60.0
-"""Seconds between two log lines with the treasury's balance."""
-SOON = 60.0
-"""Seconds after a top-up within which the next one is twice as large."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class TopUpPolicy:
-    """How much a top-up brings: the gas of `mints` mints, doubled for a wallet that is soon back for more.
-
-    `max_mints` ends the doubling. `max_value` (wei) bounds any top-up; it must be within the enclave's own
-    policy, or a treasury nonce is reserved for what will not be signed. `max_cost` (wei) bounds what one
-    transaction may be said to need, `day_budget` (wei) what all top-ups of a wallet bring in a UTC day.
-    """
-
-    mints: int
-    max_mints: int
-    max_value: int
-    max_cost: int
-    day_budget: int
-
-    def value(self, funding: FundingCheck, before: Transaction | None, now: float) -> int:
-        """Return the wei to send, given the settled top-up before this one; `now` is in Unix seconds."""
-        value = max(self.mints * funding.cost, 2 * (funding.required - funding.balance))
-        if before is not None and before.top_up is not None and now - before.reserved_at / 1000 < SOON:
-            value = max(value, min(2 * before.top_up.value, self.max_mints * funding.cost))
-        return min(value, self.max_value)
-
-
-@dataclass(frozen=True, slots=True)
-class Refill:
-    """When the treasury tops a relayer up, and to what: below `below` wei, to `target`. 0: never."""
-
-    below: int = 0
-    target: int = 0
-
-    def value(self, balance: int, required: int) -> int:
-        """Return the wei that a relayer lacks, 0 if it has enough; `required` counts up to the target."""
-        if balance >= max(self.below, min(required, self.target)):
-            return 0
-        return max(0, self.target - balance)
-
-
-NO_REFILL = Refill()
-
-
-@dataclass(frozen=True, slots=True)
-class FundingCheck:
-    """What a wallet must hold and does hold, in wei; `cost` is that of one mint at most, 0 if unknown.
-
-    `mined` is how many of its transactions are mined, `in_flight` how many are open.
-    """
-
-    required: int
-    balance: int
-    cost: int
-    mined: int = 0
-    in_flight: int = 0
-
-    @property
-    def sufficient(self) -> bool:
-        """Whether the balance is enough."""
-        return self.balance >= self.required
 
 
 class Funds:
@@ -123,20 +51,16 @@ class Funds:
         metrics: Metrics,
         clock: Callable[[], UnixSeconds],
     ) -> None:
-        self._treasury = treasury
+        self._treasury = Treasury(
+            treasury, gas=gas, reserver=reserver, chain=chain, outbox=outbox, metrics=metrics, clock=clock
+        )
         self._policy = policy
-        self._gas = gas
         self._accounts = accounts
-        self._reserver = reserver
         self._chain = chain
         self._fees = fees
-        self._outbox = outbox
-        self._metrics = metrics
         self._clock = clock
         self._held: Counter[str] = Counter()
         self._under_way: set[str] = set()
-        self._sent: dict[Place, float] = {}
-        self._logged_at = -LOGGED_EVERY
 
     async def check_refused_funding(self, wallet: str, cost: int, refused_at: int) -> FundingCheck:
         """Check whether `wallet` can pay, after a node found its balance, `refused_at` wei, too small.
@@ -180,17 +104,9 @@ class Funds:
         In flight is what is reserved and not mined, and what this process holds. Other copies of the builder
         may hold more, so the check can be too optimistic: then the node refuses, and the wallet is topped up.
         """
-        balance, in_flight, mined = await self._read_wallet(wallet)
+        balance, in_flight, mined = await self._treasury.read_wallet(wallet)
         in_flight += self._held[wallet]
         return FundingCheck((in_flight + 1) * cost, balance, cost, mined, in_flight)
-
-    async def _read_wallet(self, wallet: str) -> tuple[int, int, int]:
-        """Return a wallet's balance, how many nonces are reserved and not mined, and how many are mined."""
-        balance, mined = await asyncio.gather(
-            self._chain.balance(wallet), self._chain.transaction_count(wallet)
-        )
-        in_flight = await self._reserver.next_nonce(wallet, mined) - mined
-        return balance, in_flight, mined
 
     @contextmanager
     def held(self, wallet: str) -> Iterator[None]:
@@ -210,7 +126,7 @@ class Funds:
         day is used up.
         """
         if wallet == self._treasury.address:
-            self._warn_low(funding.balance, funding.required)
+            self._treasury.warn_low(funding.balance, funding.required)
             return
         if wallet in self._under_way:
             return
@@ -222,13 +138,13 @@ class Funds:
 
     async def _top_up(self, wallet: str, funding: FundingCheck, trace: str) -> None:
         account = await self._accounts.get(wallet) or Account()
-        latest, given = self._latest(account), account.gas_given
+        latest, given = self._treasury.latest(account), account.gas_given
         before = None if latest is None else await self._accounts.transaction(latest)
         balance = funding.balance
         if latest is not None:
-            if not await self._is_mined(latest):
+            if not await self._treasury.is_mined(latest):
                 if before is not None:
-                    await self._send_again(before)
+                    await self._treasury.send_again(before)
                 return
             # The balance in `funding` may have been read before the top-up arrived.
             balance = await self._chain.balance(wallet)
@@ -236,7 +152,7 @@ class Funds:
                 return
         # Read after the balance, so that a wallet that has spent is never taken for one that got nothing.
         count, gas, fees = await asyncio.gather(
-            self._chain.transaction_count(wallet), self._top_up_gas(wallet), self._fees()
+            self._chain.transaction_count(wallet), self._treasury.gas_of(wallet), self._fees()
         )
         sent = None if before is None else before.top_up
         if before is not None and sent is not None and balance < sent.value and count == sent.recipient_count:
@@ -250,7 +166,7 @@ class Funds:
             self._policy.value(funding, before, now), given, funding.required - balance
         )
         claim = TopUpClaim(
-            treasury=self._treasury,
+            treasury=self._treasury.key,
             wallet=wallet,
             replaces=account.top_up_nonce,
             value=value,
@@ -262,7 +178,7 @@ class Funds:
             gas_given=given + value,
             trace=trace,
         )
-        await self._reserve(claim)
+        await self._treasury.reserve(claim, promised=len(self._under_way))
 
     async def refill(self, relayer: str, funding: FundingCheck, refill: Refill) -> None:
         """Top up a relayer that lacks ether by `refill`, unless a top-up of it is under way.
@@ -280,11 +196,11 @@ class Funds:
 
     async def _refill(self, relayer: str, funding: FundingCheck, refill: Refill) -> None:
         account = await self._accounts.get(relayer) or Account()
-        latest = self._latest(account)
+        latest = self._treasury.latest(account)
         before = None if latest is None else await self._accounts.transaction(latest)
-        if latest is not None and not await self._is_mined(latest):
+        if latest is not None and not await self._treasury.is_mined(latest):
             if before is not None:
-                await self._send_again(before)
+                await self._treasury.send_again(before)
             return
         if before is not None and before.reserved_at / 1000 + MISSED_RETRY > self._clock():
             raise Deferred("the relayer was topped up within the last minute", retry_after=MISSED_RETRY)
@@ -292,7 +208,7 @@ class Funds:
         balance, count, gas, fees = await asyncio.gather(
             self._chain.balance(relayer),
             self._chain.transaction_count(relayer),
-            self._top_up_gas(relayer),
+            self._treasury.gas_of(relayer),
             self._fees(),
         )
         value = min(refill.value(balance, funding.required), self._policy.max_value)
@@ -300,7 +216,7 @@ class Funds:
             return
         now = self._clock()
         claim = TopUpClaim(
-            treasury=self._treasury,
+            treasury=self._treasury.key,
             wallet=relayer,
             replaces=account.top_up_nonce,
             value=value,
@@ -311,27 +227,7 @@ class Funds:
             gas_day=account.gas_day,
             gas_given=account.gas_given,
         )
-        await self._reserve(claim)
-
-    async def _reserve(self, claim: TopUpClaim) -> None:
-        """Reserve a treasury's nonce for a top-up, and have it signed; raises Waiting if it cannot pay."""
-        mined = await self._check_treasury(claim.value + claim.gas * claim.fees.max_fee_per_gas)
-        try:
-            nonce = await self._reserver.reserve(self._treasury.address, claim, floor=mined)
-        except Conflict:
-            # Another copy, or a try of ours whose answer was lost, recorded one: it is found as pending next
-            # time.
-            return
-        self._metrics.top_ups.inc()
-        log.info("top_up_reserved", wallet=claim.wallet, nonce=nonce, value=str(claim.value))
-        await self._send(claim.transaction(nonce))
-
-    def _latest(self, account: Account) -> Place | None:
-        """Return which transaction is the latest top-up; earlier versions did not note the treasury."""
-        if account.top_up_nonce is None:
-            return None
-        treasury = account.top_up_treasury or self._treasury.address
-        return Place(scoped(self._treasury.chain_id, treasury), account.top_up_nonce)
+        await self._treasury.reserve(claim, promised=len(self._under_way))
 
     def _within_budget(self, value: int, given: int, missing: int) -> int:
         """Return what of `value` the budget allows; raises Waiting if that is less than `missing`."""
@@ -340,65 +236,9 @@ class Funds:
             raise Waiting(GAS_BUDGET_REACHED)
         return min(value, left)
 
-    async def _top_up_gas(self, wallet: str) -> int:
-        """Return the gas limit of a transfer to a wallet: some chains ask more for one that is new to them.
-
-        Any value is priced alike. The treasury's balance is assumed, as whether it can pay is checked later.
-        """
-        transfer = Call(sender=self._treasury.address, to=wallet, data=b"", value=1)
-        rich = {self._treasury.address: Override(balance=2**127)}
-        try:
-            needed = await self._chain.estimate_gas(transfer, rich)
-        except Rejected as refusal:
-            # No mint ends because of its wallet's top-up.
-            raise Unavailable(f"a top-up of {wallet} cannot be estimated: {refusal.reason}") from refusal
-        return gas_limit(self._gas, needed, "A top-up")
-
     def _wait_after_miss(self, top_up: Transaction, sent: TopUpPayload) -> None:
         """Raise Deferred until it is time to try again, after a top-up whose nonce a no-op has taken."""
         left = top_up.reserved_at / 1000 + MISSED_RETRY - self._clock()
         if left > 0:
             log.warning("top_up_missed", wallet=sent.recipient, nonce=top_up.nonce, value=str(sent.value))
             raise Deferred("the wallet's top-up never arrived", retry_after=min(left, TREASURY_LOW_RETRY))
-
-    async def _is_mined(self, top_up: Place) -> bool:
-        return await self._chain.transaction_count(address_of(top_up.sender_id)) > top_up.nonce
-
-    async def _check_treasury(self, cost: int) -> int:
-        """Return how many of the treasury's transactions are mined; raises Deferred if it cannot pay."""
-        address = self._treasury.address
-        balance, in_flight, mined = await self._read_wallet(address)
-        self._metrics.treasury_balance.set(balance)
-        promised = in_flight + len(self._under_way)
-        required = promised * cost
-        self._log_balance(balance, max(0, balance // cost - promised))
-        if balance < required:
-            self._warn_low(balance, required)
-            raise Waiting(TREASURY_EMPTY)
-        return mined
-
-    def _log_balance(self, balance: int, top_ups_left: int) -> None:
-        """Log what the treasury holds (wei), and for how many more top-ups that is: at most once a minute."""
-        now = self._clock()
-        if now - self._logged_at >= LOGGED_EVERY:
-            self._logged_at = now
-            log.info("treasury_balance", balance=str(balance), top_ups_left=top_ups_left)
-
-    def _warn_low(self, balance: int, required: int) -> None:
-        self._metrics.treasury_low.inc()
-        log.warning(
-            "treasury_low", address=self._treasury.address, balance=str(balance), required=str(required)
-        )
-
-    async def _send_again(self, top_up: Transaction) -> None:
-        """Send on a top-up that was not sent to the chain, as its first message may be lost."""
-        due = max(self._sent.get(top_up.place, 0), top_up.reserved_at / 1000) + RESEND_AFTER
-        if top_up.state is TransactionState.RESERVED and self._clock() >= due:
-            await self._send(top_up)
-
-    async def _send(self, top_up: Transaction) -> None:
-        now = self._clock()
-        self._sent = {place: at for place, at in self._sent.items() if now - at < RESEND_AFTER}
-        self._sent[top_up.place] = now
-        message = first_intent(top_up)
-        await self._outbox.send(SIGN, message, group=group_of(message), dedup=dedup_id(message))

@@ -16,7 +16,8 @@ import structlog
 from mintline.clock import UnixSeconds
 from mintline.errors import Deferred, MintlineError
 from mintline.messages import KeyRef
-from mintline_builder.funds import FundingCheck, Funds, Refill
+from mintline_builder.funding_policy import FundingCheck, Refill
+from mintline_builder.funds import Funds
 from mintline_builder.metrics import Metrics
 from mintline_builder.waiting import NO_RELAYER, RELAYER_EMPTY, RELAYER_NOT_ALLOWED, Waiting
 

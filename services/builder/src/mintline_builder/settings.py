@@ -14,7 +14,7 @@ from mintline.key_subjects import MAX_RELAYERS
 from mintline.messages import KeyRef
 from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import FeePolicy
-from mintline_builder.funds import Refill, TopUpPolicy
+from mintline_builder.funding_policy import Refill, TopUpPolicy
 
 GWEI = 10**9
 

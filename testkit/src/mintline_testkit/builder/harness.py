@@ -22,7 +22,7 @@ from mintline.transaction_records import Transaction, place_of
 from mintline_builder import builder as building
 from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import FeePolicy
-from mintline_builder.funds import Refill, TopUpPolicy
+from mintline_builder.funding_policy import Refill, TopUpPolicy
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Account
 from mintline_testkit.builder.tables import (

@@ -22,7 +22,8 @@ from mintline_builder.batches import Batches
 from mintline_builder.claims import OperationClaim
 from mintline_builder.collection_simulation import CollectionSimulator
 from mintline_builder.config import BuilderConfig
-from mintline_builder.funds import FundingCheck, Funds
+from mintline_builder.funding_policy import FundingCheck
+from mintline_builder.funds import Funds
 from mintline_builder.gatherer import Gatherer
 from mintline_builder.ports import Accounts, ChainReader, Collections, MetadataPublisher, Operations, Outbox
 from mintline_builder.reserver import Reserver

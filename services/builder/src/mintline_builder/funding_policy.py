@@ -1,0 +1,69 @@
+"""What a wallet lacks, and how much a top-up or a refill brings it. All amounts are in wei."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mintline.transaction_records import Transaction
+
+SOON = 60.0
+"""Seconds after a top-up within which the next one is twice as large."""
+
+
+@dataclass(frozen=True, slots=True)
+class FundingCheck:
+    """What a wallet must hold and does hold, in wei; `cost` is that of one mint at most, 0 if unknown.
+
+    `mined` is how many of its transactions are mined, `in_flight` how many are open.
+    """
+
+    required: int
+    balance: int
+    cost: int
+    mined: int = 0
+    in_flight: int = 0
+
+    @property
+    def sufficient(self) -> bool:
+        """Whether the balance is enough."""
+        return self.balance >= self.required
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpPolicy:
+    """How much a top-up brings: the gas of `mints` mints, doubled for a wallet that is soon back for more.
+
+    `max_mints` ends the doubling. `max_value` (wei) bounds any top-up; it must be within the enclave's own
+    policy, or a treasury nonce is reserved for what will not be signed. `max_cost` (wei) bounds what one
+    transaction may be said to need, `day_budget` (wei) what all top-ups of a wallet bring in a UTC day.
+    """
+
+    mints: int
+    max_mints: int
+    max_value: int
+    max_cost: int
+    day_budget: int
+
+    def value(self, funding: FundingCheck, before: Transaction | None, now: float) -> int:
+        """Return the wei to send, given the settled top-up before this one; `now` is in Unix seconds."""
+        value = max(self.mints * funding.cost, 2 * (funding.required - funding.balance))
+        if before is not None and before.top_up is not None and now - before.reserved_at / 1000 < SOON:
+            value = max(value, min(2 * before.top_up.value, self.max_mints * funding.cost))
+        return min(value, self.max_value)
+
+
+@dataclass(frozen=True, slots=True)
+class Refill:
+    """When the treasury tops a relayer up, and to what: below `below` wei, to `target`. 0: never."""
+
+    below: int = 0
+    target: int = 0
+
+    def value(self, balance: int, required: int) -> int:
+        """Return the wei that a relayer lacks, 0 if it has enough; `required` counts up to the target."""
+        if balance >= max(self.below, min(required, self.target)):
+            return 0
+        return max(0, self.target - balance)
+
+
+NO_REFILL = Refill()

@@ -1,0 +1,155 @@
+"""The treasury: the key that pays for top-ups, and the transactions that it sends them by.
+
+A top-up is a transaction like any other of the pipeline: its record is created by the write that reserves its
+nonce. Until its nonce is consumed the broadcaster sends it on from that record. Whether it has arrived is
+read from the chain: once the treasury's count of mined transactions has passed its nonce, the nonce is
+consumed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from mintline.chain.calls import Call, Override
+from mintline.chain.gas import GasBound
+from mintline.clock import UnixSeconds
+from mintline.errors import Conflict, Rejected, Unavailable
+from mintline.kinds import dedup_id, first_intent, group_of
+from mintline.messages import KeyRef
+from mintline.records import scoped
+from mintline.resources import SIGN
+from mintline.states import TransactionState
+from mintline.transaction_records import Place, Transaction, address_of
+from mintline_builder.claims import TopUpClaim
+from mintline_builder.metrics import Metrics
+from mintline_builder.ports import Account, ChainReader, Outbox
+from mintline_builder.reserver import Reserver
+from mintline_builder.waiting import TREASURY_EMPTY, Waiting, gas_limit
+
+RESEND_AFTER = 5.0
+"""Seconds after which a top-up that is asked for again is sent on again, unless it reached the chain."""
+LOGGED_EVERY = 60.0
+"""Seconds between two log lines with the treasury's balance."""
+
+log = structlog.get_logger(__name__)
+
+
+class Treasury:
+    """Reserves, sends and follows top-ups of one treasury; `gas` bounds a top-up's gas limit."""
+
+    def __init__(
+        self,
+        key: KeyRef,
+        *,
+        gas: GasBound,
+        reserver: Reserver,
+        chain: ChainReader,
+        outbox: Outbox,
+        metrics: Metrics,
+        clock: Callable[[], UnixSeconds],
+    ) -> None:
+        self.key = key
+        self._gas = gas
+        self._reserver = reserver
+        self._chain = chain
+        self._outbox = outbox
+        self._metrics = metrics
+        self._clock = clock
+        self._sent: dict[Place, float] = {}
+        self._logged_at = -LOGGED_EVERY
+
+    @property
+    def address(self) -> str:
+        """Return the treasury's address."""
+        return self.key.address
+
+    async def read_wallet(self, wallet: str) -> tuple[int, int, int]:
+        """Return a wallet's balance in wei, its nonces reserved but not mined, and those mined."""
+        balance, mined = await asyncio.gather(
+            self._chain.balance(wallet), self._chain.transaction_count(wallet)
+        )
+        in_flight = await self._reserver.next_nonce(wallet, mined) - mined
+        return balance, in_flight, mined
+
+    def latest(self, account: Account) -> Place | None:
+        """Return which transaction is the latest top-up; earlier versions did not note the treasury."""
+        if account.top_up_nonce is None:
+            return None
+        treasury = account.top_up_treasury or self.address
+        return Place(scoped(self.key.chain_id, treasury), account.top_up_nonce)
+
+    async def is_mined(self, top_up: Place) -> bool:
+        """Whether a top-up's nonce is consumed."""
+        return await self._chain.transaction_count(address_of(top_up.sender_id)) > top_up.nonce
+
+    async def gas_of(self, wallet: str) -> int:
+        """Return the gas limit of a transfer to a wallet: some chains ask more for one that is new to them.
+
+        Any value is priced alike. The treasury's balance is assumed, as whether it can pay is checked later.
+        """
+        transfer = Call(sender=self.address, to=wallet, data=b"", value=1)
+        rich = {self.address: Override(balance=2**127)}
+        try:
+            needed = await self._chain.estimate_gas(transfer, rich)
+        except Rejected as refusal:
+            # No mint ends because of its wallet's top-up.
+            raise Unavailable(f"a top-up of {wallet} cannot be estimated: {refusal.reason}") from refusal
+        return gas_limit(self._gas, needed, "A top-up")
+
+    async def reserve(self, claim: TopUpClaim, *, promised: int) -> None:
+        """Reserve the treasury's nonce for a top-up, and have it signed.
+
+        `promised` is how many top-ups are under way in this process, this one among them. Raises Waiting if
+        the treasury cannot pay for them.
+        """
+        cost = claim.value + claim.gas * claim.fees.max_fee_per_gas
+        mined = await self._check_balance(cost, promised)
+        try:
+            nonce = await self._reserver.reserve(self.address, claim, floor=mined)
+        except Conflict:
+            # Another copy, or a try of ours whose answer was lost, recorded one: it is found as pending next
+            # time.
+            return
+        self._metrics.top_ups.inc()
+        log.info("top_up_reserved", wallet=claim.wallet, nonce=nonce, value=str(claim.value))
+        await self._send(claim.transaction(nonce))
+
+    async def send_again(self, top_up: Transaction) -> None:
+        """Send on a top-up that was not sent to the chain, as its first message may be lost."""
+        due = max(self._sent.get(top_up.place, 0), top_up.reserved_at / 1000) + RESEND_AFTER
+        if top_up.state is TransactionState.RESERVED and self._clock() >= due:
+            await self._send(top_up)
+
+    def warn_low(self, balance: int, required: int) -> None:
+        """Count and log that the treasury holds less than it must; both in wei."""
+        self._metrics.treasury_low.inc()
+        log.warning("treasury_low", address=self.address, balance=str(balance), required=str(required))
+
+    async def _check_balance(self, cost: int, under_way: int) -> int:
+        """Return how many of the treasury's transactions are mined; raises Deferred if it cannot pay."""
+        balance, in_flight, mined = await self.read_wallet(self.address)
+        self._metrics.treasury_balance.set(balance)
+        promised = in_flight + under_way
+        required = promised * cost
+        self._log_balance(balance, max(0, balance // cost - promised))
+        if balance < required:
+            self.warn_low(balance, required)
+            raise Waiting(TREASURY_EMPTY)
+        return mined
+
+    def _log_balance(self, balance: int, top_ups_left: int) -> None:
+        """Log what the treasury holds (wei), and for how many more top-ups that is: at most once a minute."""
+        now = self._clock()
+        if now - self._logged_at >= LOGGED_EVERY:
+            self._logged_at = now
+            log.info("treasury_balance", balance=str(balance), top_ups_left=top_ups_left)
+
+    async def _send(self, top_up: Transaction) -> None:
+        now = self._clock()
+        self._sent = {place: at for place, at in self._sent.items() if now - at < RESEND_AFTER}
+        self._sent[top_up.place] = now
+        message = first_intent(top_up)
+        await self._outbox.send(SIGN, message, group=group_of(message), dedup=dedup_id(message))
