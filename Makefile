@@ -18,7 +18,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up demo test test-fast test-containers lint style types bench bench-enclave simulate chaos soak infra \
-	wheels image eif clean
+	clients wheels image eif clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -91,6 +91,9 @@ BUILD = docker buildx build --platform $(PLATFORM) --build-arg VERSION=$(VERSION
 # Pushed by digest, with a bill of materials (SPDX) and the provenance beside it.
 PUSHED = --sbom=true --provenance=mode=max --metadata-file dist/$(IMAGE).json \
 	--output type=image,name=$(REGISTRY)/$(IMAGE),push-by-digest=true,name-canonical=true,push=true
+
+clients: setup ## Write the parts of the clients that are made of the OpenAPI document
+	@.venv/bin/python client/tools/generate.py
 
 wheels: setup ## Build the wheels of all packages into dist/
 	@.venv/bin/uv build --quiet --all-packages --wheel --out-dir dist

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import aiohttp
 import typer
@@ -19,6 +19,7 @@ from mintline_cli.options import Json, State, local_stack_info
 from mintline_cli.output import Screen, harmless
 from mintline_client.api import Api
 from mintline_client.collections import Collections
+from mintline_client.models import CollectionRequest, CollectionView
 from mintline_client.sign_in import demo_client_token
 from mintline_ops.run_file import DEFAULT_STATE
 
@@ -105,7 +106,7 @@ def create(
     """
     window = {"start": start, "end": end}
     metadata = {"description": description, "image": image}
-    body: dict[str, Any] = {
+    body = {
         "name": name,
         "symbol": symbol,
         "supply_cap": supply_cap,
@@ -117,10 +118,9 @@ def create(
     }
     screen = Screen(as_json=as_json)
 
-    async def work(collections: Collections) -> dict[str, Any]:
-        made = await collections.create(
-            {member: value for member, value in body.items() if value is not None}, key=key
-        )
+    async def work(collections: Collections) -> CollectionView:
+        request = {member: value for member, value in body.items() if value is not None}
+        made = await collections.create(cast("CollectionRequest", request), idempotency_key=key)
         screen.say(f"contract {made['contract']}")
         return await _settled(collections, made, screen, wait=wait)
 
@@ -132,7 +132,11 @@ def create(
 @app.command("list")
 def list_collections(*, url: Url = None, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
     """List the client's collections, newest first."""
-    listed = Desk(url, state).execute(lambda collections: collections.every())
+
+    async def work(collections: Collections) -> list[CollectionView]:
+        return [each async for each in collections.list()]
+
+    listed = Desk(url, state).execute(work)
     screen = Screen(as_json=as_json)
     if as_json:
         screen.result({"collections": listed})
@@ -204,7 +208,7 @@ def freeze(
     """Make the metadata of the collection permanent; this cannot be undone."""
     screen = Screen(as_json=as_json)
 
-    async def work(collections: Collections) -> dict[str, Any]:
+    async def work(collections: Collections) -> CollectionView:
         return await _settled(collections, await collections.freeze(contract), screen, wait=wait)
 
     _show(Desk(url, state).execute(work), screen)
@@ -227,19 +231,19 @@ def import_contract(
 
 
 def _change(desk: Desk, contract: str, screen: Screen, *, wait: bool, **member: Any) -> None:
-    async def work(collections: Collections) -> dict[str, Any]:
+    async def work(collections: Collections) -> CollectionView:
         return await _settled(collections, await collections.change(contract, **member), screen, wait=wait)
 
     _show(desk.execute(work), screen)
 
 
 async def _settled(
-    collections: Collections, collection: dict[str, Any], screen: Screen, *, wait: bool
-) -> dict[str, Any]:
+    collections: Collections, collection: CollectionView, screen: Screen, *, wait: bool
+) -> CollectionView:
     if not wait:
         return collection
     with screen.waiting("waiting for its transaction"):
-        return await collections.settled(collection)
+        return await collections.wait(collection)
 
 
 def _royalties(text: str) -> dict[str, Any]:
@@ -249,7 +253,7 @@ def _royalties(text: str) -> dict[str, Any]:
     return {"receiver": _address(receiver), "bps": int(bps)}
 
 
-def _table(listed: list[dict[str, Any]]) -> Table:
+def _table(listed: Sequence[CollectionView]) -> Table:
     table = Table(Column("Contract", no_wrap=True), "Name", "Symbol", "Status", "Paused", box=None)
     for each in listed:
         paused = "yes" if each["paused"] else "no"
@@ -259,7 +263,7 @@ def _table(listed: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _show(collection: dict[str, Any], screen: Screen) -> None:
+def _show(collection: CollectionView, screen: Screen) -> None:
     royalty, window, change = collection["royalties"], collection["mint_window"], collection["change"]
     for name, text in (
         ("contract", collection["contract"]),

@@ -27,6 +27,7 @@ from mintline_cli.output import Screen
 from mintline_cli.stack import needing_devstack
 from mintline_client.api import Api
 from mintline_client.minting import follow
+from mintline_client.models import MintView
 from mintline_client.sign_in import demo_client_token, sign_in
 from mintline_ops import run_file
 from mintline_ops.aws_clients import operator_client
@@ -115,12 +116,14 @@ async def _mint_for_somebody(
 
 async def _mint(
     api: Api, recipient: Mapping[str, Any], info: Mapping[str, Any], node: Node, screen: Screen
-) -> dict[str, Any]:
-    mint = await api.post(
+) -> MintView:
+    accepted = await api.post(
         "/v1/mints", {**recipient, "metadata": METADATA_OF_DEMO}, idempotency_key=f"demo-{uuid.uuid4()}"
     )
     with screen.waiting("minting"):
-        mint = await follow(api, mint, passed=lambda stage, seconds: screen.stage(stage, f"{seconds:5.2f} s"))
+        mint = await follow(
+            api, accepted, passed=lambda stage, seconds: screen.stage(stage, f"{seconds:5.2f} s")
+        )
     with screen.waiting("checking"):
         await check_api(api, mint)
         await check_chain(node, mint, info["api_url"])

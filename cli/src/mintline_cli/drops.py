@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -17,6 +17,7 @@ from mintline_cli.options import Json, State, local_stack_info
 from mintline_cli.output import Screen
 from mintline_client.api import Api
 from mintline_client.drops import follow_drop, offset_of, upload
+from mintline_client.models import DropView, LinesView
 from mintline_client.sign_in import demo_client_token
 from mintline_ops.run_file import DEFAULT_STATE
 
@@ -117,7 +118,7 @@ def upload_lines(
     if append and begins_at is not None:
         stop("pass one of --append and --begins-at")
 
-    async def work(client: Api) -> dict[str, Any]:
+    async def work(client: Api) -> LinesView:
         taken = await offset_of(client, drop_id)
         if taken and begins_at is None and not append:
             stop(
@@ -192,13 +193,13 @@ def run(
     screen = Screen(as_json=as_json)
     shown: set[str] = set()
 
-    def heard(drop: dict[str, Any]) -> None:
+    def heard(drop: DropView) -> None:
         line = _progress(drop)
         if line not in shown:
             shown.add(line)
             screen.stage(drop["status"], line)
 
-    async def work(client: Api) -> dict[str, Any]:
+    async def work(client: Api) -> DropView:
         drop = await client.get(f"/v1/drops/{drop_id}")
         if drop["status"] in ("draft", "preparing"):
             await _post(client, drop_id, "prepare")
@@ -286,7 +287,7 @@ def _show(screen: Screen, drop: dict[str, Any]) -> None:
     screen.result(drop)
 
 
-def _say_lines(screen: Screen, lines: dict[str, Any]) -> None:
+def _say_lines(screen: Screen, lines: Mapping[str, Any]) -> None:
     screen.stage("lines", f"{lines['accepted']} accepted, {lines['refused']} refused")
     for what in ("repeated_lines", "repeated_recipients"):
         if count := lines[what]["count"]:
@@ -294,7 +295,7 @@ def _say_lines(screen: Screen, lines: dict[str, Any]) -> None:
             screen.stage(what.replace("_", " "), f"{count}: line {first}")
 
 
-def _progress(drop: dict[str, Any]) -> str:
+def _progress(drop: Mapping[str, Any]) -> str:
     """Return one line that says how far a drop has come."""
     preparation, minting = drop["preparation"], drop["minting"]
     if drop["status"] in ("draft", "preparing"):

@@ -14,6 +14,7 @@ from mintline_cli.options import Json, State, local_stack_info
 from mintline_cli.output import Screen
 from mintline_client.api import Api
 from mintline_client.minting import follow
+from mintline_client.models import MintView
 from mintline_client.sign_in import Tokens, client_token, demo_client_token, sign_in
 from mintline_ops.run_file import DEFAULT_STATE
 from mintline_ops.users import cognito_client, ensure_user, password_of
@@ -79,13 +80,11 @@ def mint(
     info = local_stack_info(state)
     body = mint_request(name, image, description, attribute or [], to)
 
-    async def post() -> dict[str, Any]:
+    async def post() -> MintView:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http:
             signed = await signed_in(http, info, username, password)
             api = Api(http, info["api_url"], signed.access_token)
-            accepted: dict[str, Any] = await api.post(
-                "/v1/mints", body, idempotency_key=key or str(uuid.uuid4())
-            )
+            accepted: MintView = await api.post("/v1/mints", body, idempotency_key=key or str(uuid.uuid4()))
             screen.say(f"mint {accepted['mint_id']}")
             if not wait:
                 return accepted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,7 +42,7 @@ class Screen:
             self.say(text)
             yield
 
-    def result(self, value: dict[str, Any]) -> None:
+    def result(self, value: Mapping[str, Any]) -> None:
         """Print one JSON object on one line of standard output, if programs want one."""
         if self.as_json:
             self._console.file.flush()

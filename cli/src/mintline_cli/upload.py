@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import aiohttp
 import typer
@@ -13,6 +13,7 @@ from mintline_cli.mint import Password, Username, signed_in
 from mintline_cli.options import Json, State, local_stack_info
 from mintline_cli.output import Screen
 from mintline_client.api import Api
+from mintline_client.models import UploadView
 from mintline_client.uploads import upload as upload_file
 from mintline_ops.run_file import DEFAULT_STATE
 
@@ -40,7 +41,7 @@ def upload(
     except OSError as error:
         stop(f"{file}: {error.strerror}")
 
-    async def send() -> dict[str, Any]:
+    async def send() -> UploadView:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(120)) as http:
             signed = await signed_in(http, info, username, password)
             return await upload_file(Api(http, info["api_url"], signed.access_token), http, data)

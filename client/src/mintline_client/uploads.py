@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
-from typing import Any
 
 import aiohttp
 
 from mintline.errors import Rejected, Unavailable
 from mintline.media_types import HEAD, MEDIA_TYPES, sniffed
 from mintline_client.api import Api
+from mintline_client.models import UploadView
+
+PATH = "/v1/uploads"
 
 
-async def upload(api: Api, http: aiohttp.ClientSession, data: bytes) -> dict[str, Any]:
+class Uploads:
+    """The caller's uploaded files. Calls raise Refused for what the API refuses, and Unavailable."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def create(self, data: bytes) -> UploadView:
+        """Upload a file, and return it complete: metadata names it as `upload:ID`.
+
+        Raises Rejected for a file that is not of an accepted type.
+        """
+        return await upload(self._api, self._api.http, data)
+
+    async def get(self, upload_id: str) -> UploadView:
+        """Return an upload."""
+        found: UploadView = await self._api.get(f"{PATH}/{upload_id}")
+        return found
+
+
+async def upload(api: Api, http: aiohttp.ClientSession, data: bytes) -> UploadView:
     """Upload a file, and return it as the API shows it, complete.
 
     Raises Rejected for a file that is not accepted, and Unavailable if the API or storage does not answer.
@@ -26,7 +46,7 @@ async def upload(api: Api, http: aiohttp.ClientSession, data: bytes) -> dict[str
         "size": len(data),
         "sha256": "0x" + hashlib.sha256(data).hexdigest(),
     }
-    created = await api.post("/v1/uploads", announced, idempotency_key=str(uuid.uuid4()))
+    created = await api.post(PATH, announced)
     put = created["put"]
     try:
         async with http.put(put["url"], data=data, headers=put["headers"]) as answer:
@@ -35,7 +55,5 @@ async def upload(api: Api, http: aiohttp.ClientSession, data: bytes) -> dict[str
         raise Unavailable(f"the file was not stored: {type(error).__name__}") from None
     if status != 200:
         raise Unavailable(f"the file was not stored: storage answered {status}")
-    completed: dict[str, Any] = await api.post(
-        f"/v1/uploads/{created['upload_id']}/complete", None, idempotency_key=str(uuid.uuid4())
-    )
+    completed: UploadView = await api.post(f"{PATH}/{created['upload_id']}/complete")
     return completed

@@ -12,6 +12,7 @@ import pytest
 from mintline.errors import Unavailable
 from mintline_client import bulk, drops
 from mintline_client.api import Api
+from mintline_client.models import BulkView, LineRequest
 
 
 class Server(Api):
@@ -24,12 +25,19 @@ class Server(Api):
         self.posted: list[tuple[str, Any, str]] = []
         self.statuses: list[dict[str, int]] = []
 
-    async def get(self, path: str) -> Any:
+    async def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:  # noqa: ARG002
         if path.endswith("/lines"):
             return {"offset": len(self.taken)}
         return {"request_id": "bulk_1", "count": 2, "statuses": self.statuses.pop(0)}
 
-    async def post(self, path: str, body: Mapping[str, Any] | None, *, idempotency_key: str) -> Any:
+    async def post(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> Any:
+        assert idempotency_key is not None
         self.posted.append((path, body, idempotency_key))
         return {"request_id": "bulk_1"}
 
@@ -76,12 +84,15 @@ async def test_upload__when_it_breaks_off_and_another_file_follows__then_each_is
 
 async def test_bulk__when_mints_are_asked_for__then_the_request_is_followed_until_all_have_ended() -> None:
     server = Server()
-    line = {"recipient": {"email": "a@example.com"}, "metadata": {"name": "1", "image": "ipfs://1"}}
+    line: LineRequest = {
+        "recipient": {"email": "a@example.com"},
+        "metadata": {"name": "1", "image": "ipfs://1"},
+    }
     accepted = await bulk.mint_many(server, [line, line], contract="0x1", key="k")
     assert server.posted == [("/v1/mints/bulk", {"mints": [line, line], "contract": "0x1"}, "k")]
 
     server.statuses = [{"accepted": 2}, {"mined": 1, "rejected": 1}, {"finalized": 1, "rejected": 1}]
-    heard: list[dict[str, Any]] = []
+    heard: list[BulkView] = []
     ended = await bulk.follow_many(server, accepted, heard=heard.append)
     assert ended["statuses"] == {"finalized": 1, "rejected": 1}
     assert len(heard) == 3

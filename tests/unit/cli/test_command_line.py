@@ -16,7 +16,6 @@ from mintline_cli.execution import execute
 from mintline_cli.local_stack import chosen_ports
 from mintline_cli.main import app
 from mintline_cli.mint import mint_request, trait
-from mintline_client.api import described
 from mintline_client.minting import reached
 from mintline_devstack.state_folder import StateFolder
 
@@ -98,18 +97,6 @@ def test_command__when_its_work_fails__ends_with_one_line_and_a_code(
     captured = capsys.readouterr()
     assert captured.err.startswith("error: ")
     assert captured.err.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("problem", "words"),
-    [
-        ({"title": "Bad", "detail": "Two faults."}, "Two faults."),
-        ({"title": "Bad"}, "Bad"),
-        (["odd"], "['odd']"),
-    ],
-)
-def test_described__when_it_is_a_problem__is_its_most_telling_sentence(problem: object, words: str) -> None:
-    assert described(problem) == words
 
 
 def invoke(*arguments: str) -> Any:

@@ -1,0 +1,102 @@
+"""Wallets, recipients and machine clients."""
+
+from __future__ import annotations
+
+from mintline_client.api import Api
+from mintline_client.models import (
+    ClientChange,
+    ClientList,
+    ClientRequest,
+    ClientUseView,
+    ClientView,
+    CreatedClientView,
+    LinkList,
+    SecretView,
+    UserView,
+    WalletView,
+)
+
+_CLIENTS = "/v1/clients"
+
+
+class Wallets:
+    """The user's wallets. Calls raise Refused for what the API refuses, and Unavailable."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def get(self) -> WalletView:
+        """Return the wallet in custody, made now if there was none."""
+        wallet: WalletView = await self._api.get("/v1/wallet")
+        return wallet
+
+    async def links(self) -> LinkList:
+        """Return the wallets of the user's own that are linked."""
+        linked: LinkList = await self._api.get("/v1/wallet/links")
+        return linked
+
+    async def unlink(self, address: str) -> None:
+        """Forget a linked wallet."""
+        await self._api.delete(f"/v1/wallet/links/{address}")
+
+
+class Users:
+    """Users by e-mail address, as a machine client sees them; calls raise likewise."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def get(self, email: str) -> UserView:
+        """Return the user of an e-mail address."""
+        user: UserView = await self._api.get("/v1/users", {"email": email})
+        return user
+
+    async def create(self, email: str) -> UserView:
+        """Return the user of an e-mail address with a wallet, both made if they do not exist."""
+        user: UserView = await self._api.post("/v1/users", {"email": email})
+        return user
+
+
+class Clients:
+    """The deployment's machine clients: `own` for one itself, the rest for administrators."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def own(self) -> ClientUseView:
+        """Return the calling client: what it may do and has used."""
+        client: ClientUseView = await self._api.get("/v1/client")
+        return client
+
+    async def create(self, request: ClientRequest) -> CreatedClientView:
+        """Create a client; its secret is in this response only."""
+        client: CreatedClientView = await self._api.post(_CLIENTS, request)
+        return client
+
+    async def list(self) -> ClientList:
+        """Return all clients."""
+        clients: ClientList = await self._api.get(_CLIENTS)
+        return clients
+
+    async def get(self, client_id: str) -> ClientUseView:
+        """Return a client with what it has used."""
+        client: ClientUseView = await self._api.get(f"{_CLIENTS}/{client_id}")
+        return client
+
+    async def change(self, client_id: str, change: ClientChange) -> ClientView:
+        """Change a client's name, budget or status."""
+        client: ClientView = await self._api.patch(f"{_CLIENTS}/{client_id}", change)
+        return client
+
+    async def delete(self, client_id: str) -> None:
+        """Delete a client."""
+        await self._api.delete(f"{_CLIENTS}/{client_id}")
+
+    async def rotate_secret(self, client_id: str) -> SecretView:
+        """Give a client another secret, which is in this response only; the previous one stays valid."""
+        secret: SecretView = await self._api.post(f"{_CLIENTS}/{client_id}/secrets")
+        return secret
+
+    async def drop_previous_secret(self, client_id: str) -> None:
+        """End the validity of a client's previous secret."""
+        await self._api.delete(f"{_CLIENTS}/{client_id}/secrets/previous")

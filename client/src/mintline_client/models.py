@@ -1,0 +1,1163 @@
+"""The API's requests and responses, made from its OpenAPI document by `make clients`.
+
+A response may have members that are not listed here: later releases add some.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+
+class AttemptView(TypedDict):
+    """One signed transaction; any attempt can be the one that is mined."""
+
+    tx_hash: str
+    max_fee_per_gas: str
+    max_priority_fee_per_gas: str
+    at: str
+
+
+class Attribute(TypedDict):
+    """One trait, as OpenSea's metadata standard has it."""
+
+    trait_type: NotRequired[str | None]
+    value: str | float | bool
+    display_type: NotRequired[Literal["number", "boost_number", "boost_percentage", "date"] | None]
+    """How to show a numeric value; `date` is in Unix seconds."""
+    max_value: NotRequired[float | None]
+    """The scale's end, for a numeric value."""
+
+
+class BalanceView(TypedDict):
+    """How many tokens of a collection an address owns."""
+
+    chain_id: int
+    address: str
+    contract: str
+    balance: int
+    """The number of tokens; if `more`, at least this many."""
+    more: bool
+    """Counting ends at 10,000 tokens: true if there may be more."""
+    index: IndexView
+
+
+class BudgetRequest(TypedDict):
+    """What a client may have minted."""
+
+    mints_per_hour: NotRequired[int | None]
+    """Mints that are accepted in an hour; null: no limit but the signing policy's."""
+    wei_per_day: NotRequired[str | None]
+    """Wei that its mints' gas may cost in a UTC day, at the price when each is accepted; null likewise."""
+    collections: NotRequired[list[str] | None]
+    """Contracts that it may mint in; null: all."""
+
+
+class BudgetView(TypedDict):
+    """What a client may have minted; null: no limit but the signing policy's."""
+
+    mints_per_hour: int | None
+    """Mints that are accepted in an hour; null: no limit but the signing policy's."""
+    wei_per_day: str | None
+    """Wei that its mints' gas may cost in a UTC day, at the price when each is accepted; null likewise."""
+    collections: list[str] | None
+    """Contracts that it may mint in; null: all."""
+
+
+class BulkLinks(TypedDict):
+    """Where to look next."""
+
+    self: str
+
+
+class BulkRequest(TypedDict):
+    """What to mint, and to whom; all in one collection."""
+
+    contract: NotRequired[str | None]
+    """The collection; this deployment's default if absent."""
+    mints: list[LineRequest]
+
+
+class BulkView(TypedDict):
+    """A request for many mints."""
+
+    request_id: str
+    contract: str
+    count: int
+    """How many mints it is for."""
+    accepted_at: str
+    statuses: dict[str, int]
+    """How many of its mints have which status; a status that none has is left out."""
+    mint_ids: list[str]
+    """The mints' ids, in the order of the request."""
+    links: BulkLinks
+
+
+class BurnOperationView(TypedDict):
+    """A token that is being burned."""
+
+    status: MintStatus
+    """`accepted` → `built` → `submitted` → `mined` → `finalized`; `rejected` (never reached the chain)
+    and `reverted` (mined, but failed) are the bad ends.
+    """
+    chain_id: int
+    contract: str
+    token_id: str
+    wallet: str
+    """Your wallet in custody, which sends the transaction."""
+    nonce: int | None
+    tx_hash: str | None
+    """The mined transaction; before that, the latest one that was sent."""
+    block_number: int | None
+    block_hash: str | None
+    timeline: TokenOperationTimeline
+    attempts: list[AttemptView]
+    waiting: ProblemView | None
+    """What it waits for while `accepted`, if somebody has to act before it can continue."""
+    problem: ProblemView | None
+    """Why it ended badly."""
+    links: TokenOperationLinks
+    burn_id: str
+
+
+class BurnRequest(TypedDict):
+    """Which token of the wallet in custody to burn."""
+
+    contract: NotRequired[str | None]
+    """The collection; this deployment's default if absent."""
+    token_id: str
+    """Decimal. A token that your wallet in custody holds."""
+
+
+class ChallengeRequest(TypedDict):
+    """Which wallet to link, and where its user is asked to sign."""
+
+    address: str
+    domain: NotRequired[str | None]
+    """The site that asks, as the browser names it; this API's own if absent."""
+
+
+class ChallengeView(TypedDict):
+    """What a wallet has to sign to be linked."""
+
+    message: str
+    """The text to sign, as it is (EIP-4361)."""
+    domain: str
+    address: str
+    uri: str
+    chain_id: int
+    nonce: str
+    issued_at: str
+    expires_at: str
+
+
+class ClientChange(TypedDict):
+    """What is to change of a client; what is left out stays."""
+
+    budget: NotRequired[BudgetRequest | None]
+    """Replaces the whole budget."""
+    disabled: NotRequired[bool | None]
+    """Whether its tokens are refused."""
+
+
+class ClientList(TypedDict):
+    """All machine clients, by name."""
+
+    items: list[ClientView]
+
+
+class ClientRequest(TypedDict):
+    """A client to be made."""
+
+    name: str
+    """What people call it."""
+    scopes: NotRequired[list[str]]
+    """What its tokens may do: some of mints:create, mints:read, tokens:read, users:read, users:write,
+    collections:write, admin.
+    """
+    budget: NotRequired[BudgetRequest]
+
+
+class ClientUseView(TypedDict):
+    """A machine client, and what it has used."""
+
+    client_id: str
+    """The app client's id: `client_id` at the token endpoint."""
+    name: str
+    scopes: list[str]
+    budget: BudgetView
+    created_at: str
+    disabled_at: str | None
+    """Since when its tokens are refused."""
+    used: UseView
+
+
+class ClientView(TypedDict):
+    """A machine client."""
+
+    client_id: str
+    """The app client's id: `client_id` at the token endpoint."""
+    name: str
+    scopes: list[str]
+    budget: BudgetView
+    created_at: str
+    disabled_at: str | None
+    """Since when its tokens are refused."""
+
+
+class CollectionLinks(TypedDict):
+    """Where to look next."""
+
+    self: str
+    tokens: str
+
+
+class CollectionList(TypedDict):
+    """A page of collections, newest first."""
+
+    items: list[CollectionSummary]
+    next_cursor: str | None
+
+
+class CollectionMetadata(TypedDict):
+    """What marketplaces show of a collection (ERC-7572), in addition to its name and symbol."""
+
+    description: NotRequired[str | None]
+    image: NotRequired[str | None]
+    banner_image: NotRequired[str | None]
+    featured_image: NotRequired[str | None]
+    external_link: NotRequired[str | None]
+    """The collection's page; http(s)."""
+    collaborators: NotRequired[list[str] | None]
+    """Addresses that marketplaces may let edit the collection's page."""
+
+
+class CollectionOperationView(TypedDict):
+    """A deployment or a change, which a relayer of the platform sends."""
+
+    operation_id: str
+    kind: Literal["deploy", "pause", "unpause", "set_royalty", "refresh_contract_uri", "freeze"]
+    status: MintStatus | None
+    """As a mint's; null if its record cannot be read now."""
+    tx_hash: str | None
+    waiting: ProblemView | None
+    problem: ProblemView | None
+    """Why it ended badly."""
+
+
+class CollectionPatch(TypedDict):
+    """What is to change of a collection: one of the members."""
+
+    paused: NotRequired[bool | None]
+    """Whether the contract refuses mints."""
+    royalties: NotRequired[RoyaltiesRequest | None]
+    """For all tokens of the collection."""
+    metadata: NotRequired[CollectionMetadata | None]
+    """Replaces all of it."""
+
+
+class CollectionRequest(TypedDict):
+    """A collection to be deployed."""
+
+    name: str
+    """At most 64 bytes in UTF-8. It never changes, as symbol, cap, window and `soulbound`."""
+    symbol: str
+    """At most 16 bytes in UTF-8."""
+    owner: NotRequired[str | None]
+    """Who marketplaces let edit the collection's page (ERC-5313). The contract gives it no rights. The
+    receiver of the royalties if absent.
+    """
+    royalties: NotRequired[RoyaltiesRequest | None]
+    """None if absent."""
+    supply_cap: NotRequired[int | None]
+    """How many tokens are ever minted; no cap if absent."""
+    mint_window: NotRequired[MintWindowRequest | None]
+    """No window if absent."""
+    soulbound: NotRequired[bool]
+    """Whether tokens stay with their first holder (ERC-5192)."""
+    open_to_users: NotRequired[bool]
+    """Whether any user of this API may mint in it too, at the platform's expense."""
+    metadata: NotRequired[CollectionMetadata]
+
+
+class CollectionSummary(TypedDict):
+    """A collection in a list."""
+
+    contract: str
+    chain_id: int
+    name: str
+    symbol: str
+    status: Literal["deploying", "ready", "failed"]
+    paused: bool
+    frozen: bool
+    links: CollectionLinks
+
+
+class CollectionTokenList(TypedDict):
+    """A collection's tokens, by token id."""
+
+    items: list[TokenSummary | TokenWithMetadata]
+    """With `include=metadata` each has `metadata` and `metadata_verified` as well."""
+    next_cursor: str | None
+    """Continues the list; null at its end. A short or empty page may have one, too."""
+    index: IndexView
+
+
+class CollectionView(TypedDict):
+    """A collection: an ERC-721 contract."""
+
+    contract: str
+    chain_id: int
+    standard: Literal["erc721"]
+    name: str
+    symbol: str
+    status: Literal["deploying", "ready", "failed"]
+    """`deploying` → `ready`; `failed` if its deployment came to nothing, and nothing can be minted in
+    it. The address is the same from the first answer on.
+    """
+    client_id: str | None
+    """The machine client that made it; null for one that operators registered or imported."""
+    mintable: bool
+    """False for an imported contract, which is indexed alone."""
+    open_to_users: bool
+    """Whether users may mint in it at the platform's expense."""
+    supply_cap: int | None
+    mint_window: MintWindowView | None
+    soulbound: bool
+    owner: str | None
+    royalties: RoyaltiesView | None
+    """Null for none; also of a contract that this API did not deploy."""
+    paused: bool
+    frozen: bool
+    """Whether its metadata is permanent."""
+    metadata_url: str
+    """What `contractURI` gives."""
+    metadata_digest: str | None
+    """SHA-256 of what `metadata_url` serves."""
+    deployed_block: int | None
+    deployment: CollectionOperationView | None
+    """Null for other readers than its client."""
+    change: CollectionOperationView | None
+    """The latest change of `paused`, `royalties`, `metadata` or `frozen`, until it is final."""
+    links: CollectionLinks
+
+
+class CostEstimate(TypedDict):
+    """What the gas costs at one price."""
+
+    level: Literal["low", "expected", "high"]
+    """At the next block's base fee; at one and a half times it; at twice it."""
+    wei_per_gas: str
+    wei: str
+
+
+class CreatedClientView(TypedDict):
+    """A new client."""
+
+    client_id: str
+    """The app client's id: `client_id` at the token endpoint."""
+    name: str
+    scopes: list[str]
+    budget: BudgetView
+    created_at: str
+    disabled_at: str | None
+    """Since when its tokens are refused."""
+    client_secret: str
+    """Shown this once."""
+
+
+class DropList(TypedDict):
+    """Drops of the caller's, newest first."""
+
+    items: list[DropView]
+    next_cursor: str | None
+    """Continues the list; null at its end."""
+
+
+class DropMintList(TypedDict):
+    """Mints of a drop, in the order of its lines."""
+
+    items: list[MintView]
+    next_cursor: str | None
+    """Continues the list; null at its end. A short or empty page may have one, too."""
+
+
+class DropRequest(TypedDict):
+    """A drop to be made."""
+
+    contract: NotRequired[str | None]
+    """The collection; this deployment's default if absent."""
+    name: str
+    """What people call the drop."""
+
+
+DropStatus = Literal["draft", "preparing", "prepared", "running", "paused", "completed", "cancelled"]
+"""Where a drop stands."""
+
+
+class DropView(TypedDict):
+    """A drop."""
+
+    drop_id: str
+    name: str
+    contract: str
+    status: DropStatus
+    """`draft` → `preparing` → `prepared` → `running` → `completed`; `paused` and `cancelled`."""
+    lines: LinesView
+    preparation: PreparationView
+    minting: MintingView
+    root: str | None
+    """The Merkle root over the lines that you authorize by `start`."""
+    authorized_until: str | None
+    """When the token of `start` or `resume` expires."""
+    paused: ProblemView | None
+    """Why it is paused."""
+    resumes_at: str | None
+    """When it goes on by itself."""
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+
+
+class DryRunView(TypedDict):
+    """What a drop would do, before anything is made or spent."""
+
+    lines: int
+    """Lines that would be minted."""
+    refused: int
+    wallets: WalletsEstimate
+    gas: int
+    costs: list[CostEstimate]
+    """Empty if no node says what gas costs."""
+    seconds_at_least: TimeEstimate
+
+
+class FaultView(TypedDict):
+    """One fault, and where it lies."""
+
+    detail: str
+    pointer: NotRequired[str | None]
+    """JSON pointer into the body, as a URI fragment."""
+    parameter: NotRequired[str | None]
+    """A path or query parameter."""
+    header: NotRequired[str | None]
+    """A request header."""
+
+
+class Health(TypedDict):
+    """Liveness."""
+
+    status: Literal["ok"]
+
+
+class HoldsView(TypedDict):
+    """Whether an address owns a token."""
+
+    chain_id: int
+    address: str
+    contract: str
+    token_id: str | None
+    holds: bool
+    index: IndexView
+
+
+class ImportRequest(TypedDict):
+    """A contract that others deployed."""
+
+    contract: str
+    from_block: int
+    """Where the index begins to read it: the block that deployed it."""
+
+
+class Included(TypedDict):
+    """A value with the nodes that prove it to be in a block's trie."""
+
+    raw: str
+    proof: list[str]
+
+
+class IndexView(TypedDict):
+    """How fresh the answer is."""
+
+    head_block: int | None
+    """The latest block in the index; null before its first."""
+    head_timestamp: str | None
+    finalized_block: int | None
+    lag_seconds: float | None
+    """Seconds since the head block's timestamp."""
+
+
+class LineRequest(TypedDict):
+    """One of the mints."""
+
+    recipient: RecipientRequest
+    """Who receives the token."""
+    metadata: Metadata
+    external_id: NotRequired[str | None]
+    """What you call this mint: 1 to 128 printable ASCII characters, no other mint of yours."""
+    tags: NotRequired[list[str] | None]
+    """Up to 10 words by which you find the mint again, each once."""
+
+
+class LinesView(TypedDict):
+    """What was taken of the lines so far."""
+
+    format: Literal["ndjson", "csv"] | None
+    """Null before the first upload."""
+    offset: int
+    """Bytes taken: where the upload goes on."""
+    lines: int
+    """The number of the last line, blank lines and CSV header rows included."""
+    accepted: int
+    refused: int
+    recipients: RecipientsView
+    repeated_lines: RepetitionsView
+    """The same recipient and the same metadata again."""
+    repeated_recipients: RepetitionsView
+
+
+class LinkList(TypedDict):
+    """The caller's own wallets, oldest first."""
+
+    items: list[LinkView]
+
+
+class LinkRequest(TypedDict):
+    """A challenge, signed."""
+
+    message: str
+    """The text that was signed: EIP-4361."""
+    signature: str
+    """By `personal_sign`: 65 bytes of an account, up to 16 KB of a contract wallet."""
+
+
+class LinkView(TypedDict):
+    """A wallet of the caller's own."""
+
+    address: str
+    chain_id: int
+    kind: Literal["account", "contract"]
+    """`contract` for one that signs by EIP-1271."""
+    linked_at: str
+
+
+class Metadata(TypedDict):
+    """A token's metadata by ERC-721 and OpenSea's standard. Stored as given, in canonical JSON."""
+
+    name: str
+    description: NotRequired[str | None]
+    image: str
+    """An http(s), ipfs or ar URL of at most 2,048 characters, or an image's data URL."""
+    external_url: NotRequired[str | None]
+    """A page about the token; http(s)."""
+    animation_url: NotRequired[str | None]
+    background_color: NotRequired[str | None]
+    """Six hex digits, without `#`."""
+    attributes: NotRequired[list[Attribute] | None]
+
+
+class MetadataRequest(TypedDict):
+    """A token's metadata by ERC-721 and OpenSea's standard, stored in canonical JSON."""
+
+    name: str
+    description: NotRequired[str | None]
+    image: str
+    """An http(s), ipfs or ar URL of at most 2,048 characters, an image's data URL, or `upload:` and the
+    id of a complete upload of yours, an image.
+    """
+    external_url: NotRequired[str | None]
+    """A page about the token; http(s)."""
+    animation_url: NotRequired[str | None]
+    background_color: NotRequired[str | None]
+    """Six hex digits, without `#`."""
+    attributes: NotRequired[list[Attribute] | None]
+
+
+class MintLinks(TypedDict):
+    """Where to look next."""
+
+    self: str
+    token: str | None
+
+
+class MintList(TypedDict):
+    """Mints of the caller's, newest first."""
+
+    items: list[MintView]
+    next_cursor: str | None
+    """Continues the list; null at its end. A short or empty page may have one, too."""
+
+
+class MintReceipt(TypedDict):
+    """Everything that proves a mint, for a reader who has a node of the chain."""
+
+    type: NotRequired[Literal["mintline-mint-receipt"]]
+    version: NotRequired[Literal[1]]
+    chain_id: int
+    contract: str
+    token_id: str
+    to: str
+    metadata: str
+    metadata_digest: str
+    block_number: int
+    block_hash: str
+    header: str
+    transaction_hash: str
+    transaction_index: int
+    transaction: Included
+    receipt: Included
+    log_index: int
+
+
+class MintRequest(TypedDict):
+    """What to mint, where, and to whom."""
+
+    contract: NotRequired[str | None]
+    """The collection; this deployment's default if absent."""
+    custody: NotRequired[Literal["custodial", "self", "sponsored"] | None]
+    """Who sends the transaction: your wallet in custody (`custodial`, also if absent), a linked wallet
+    of your own (`self`), which pays the gas and receives the token, or the platform (`sponsored`), if
+    the collection is. A machine client's mints are sponsored.
+    """
+    to: NotRequired[str | None]
+    """Who receives the token; your wallet in custody if absent. With self-custody a wallet that you
+    have linked; the only one if absent.
+    """
+    recipient: NotRequired[RecipientRequest | None]
+    """Who receives the token, instead of `to`. A machine client names one; only it may name `user` or
+    `email`.
+    """
+    external_id: NotRequired[str | None]
+    """What you call this mint: 1 to 128 printable ASCII characters, no other mint of yours."""
+    tags: NotRequired[list[str] | None]
+    """Up to 10 words by which you find the mint again, each once."""
+    metadata: MetadataRequest
+
+
+MintStatus = Literal["accepted", "built", "issued", "submitted", "mined", "finalized", "rejected", "reverted"]
+"""Where a mint stands."""
+
+
+class MintView(TypedDict):
+    """A mint: one NFT on its way to its owner."""
+
+    mint_id: str
+    status: MintStatus
+    """`accepted` → `built` → `submitted` → `mined` → `finalized`; `rejected` (never reached the chain)
+    and `reverted` (mined, but failed) are the bad ends. With self-custody `issued` follows `built`: the
+    voucher waits for your own wallet's transaction.
+    """
+    chain_id: int
+    contract: str
+    token_id: str | None
+    to: str
+    """Who receives the token."""
+    recipient: RecipientView
+    custody: Literal["custodial", "self", "sponsored"]
+    """Who sends the transaction: the caller's wallet in custody, their own, or the platform."""
+    wallet: str
+    """The wallet that sends the transaction: the one in custody, the linked one, or the relayer; `to`
+    until a relayer has it.
+    """
+    client_id: str | None
+    """The machine client that asked for it; null if a user did."""
+    external_id: str | None
+    """What it is called by who asked for it; null for other readers."""
+    tags: list[str]
+    """Likewise; empty for other readers."""
+    metadata_digest: str
+    """SHA-256 of the stored metadata; also in the mint's event."""
+    metadata_url: str | None
+    nonce: int | None
+    tx_hash: str | None
+    """The mined transaction; before that, the latest one that was sent."""
+    block_number: int | None
+    block_hash: str | None
+    timeline: Timeline
+    attempts: list[AttemptView]
+    waiting: ProblemView | None
+    """What an accepted mint waits for, if somebody has to act before it can continue."""
+    problem: ProblemView | None
+    """Why it ended badly; with self-custody also why a transaction of yours was not taken."""
+    self_custody: SelfCustodyView | None
+    """Self-custody only, once the voucher is issued: all that your wallet needs."""
+    links: MintLinks
+
+
+class MintWindowRequest(TypedDict):
+    """When the contract mints; it never changes."""
+
+    start: NotRequired[str | None]
+    """From then on; at once if absent."""
+    end: NotRequired[str | None]
+    """Until then; for ever if absent."""
+
+
+class MintWindowView(TypedDict):
+    """When the contract mints; null: without a bound."""
+
+    start: str | None
+    end: str | None
+
+
+class MintingView(TypedDict):
+    """How far the minting has come."""
+
+    lines: int
+    """Lines to be minted."""
+    handed_on: int
+    """Lines whose mints were accepted."""
+    by_status: dict[str, int]
+    """Mints of the drop by their status, a few seconds old."""
+    per_second: float | None
+    """Lines mined a second since it was started or resumed."""
+    seconds_left: int | None
+    """At that rate, until the last line is mined."""
+
+
+class PreparationView(TypedDict):
+    """How far the drop's preparation has come."""
+
+    parts: int
+    """The drop's lines are prepared and minted in parts of at most 250."""
+    prepared: int
+    users_made: int
+    """Users who were made for e-mail addresses, each with a wallet."""
+    unresolved: int
+    """Lines whose recipient is no user of the pool, or has no usable wallet: `…/refused` returns them
+    too.
+    """
+
+
+class ProblemDocument(TypedDict):
+    """Why a request was not answered as asked (RFC 9457)."""
+
+    type: str
+    """URI of the problem type; explained there."""
+    title: str
+    status: int
+    detail: str
+    """What is wrong this time, and what to do."""
+    instance: str
+    """The path of the request."""
+    code: str
+    """The problem type's slug: the same on every deployment."""
+    trace: str
+    """Names the request in our logs; quote it to support."""
+    errors: NotRequired[list[FaultView] | None]
+    """Each fault of an invalid request."""
+
+
+class ProblemView(TypedDict):
+    """What went wrong: a stable code, and a sentence to show."""
+
+    code: str
+    reason: str
+
+
+class PutView(TypedDict):
+    """The request that puts the file's bytes, as its body. It needs no access token."""
+
+    method: Literal["PUT"]
+    url: str
+    headers: dict[str, str]
+    """To be sent exactly so."""
+    expires_at: str
+    """Until when it works, or less."""
+
+
+class Readiness(TypedDict):
+    """Each dependency, `ok` or what is wrong with it; `missing` names those that are not `ok`."""
+
+    status: Literal["ready", "not_ready"]
+    missing: list[str]
+    checks: dict[str, str]
+
+
+class RecipientRequest(TypedDict):
+    """Who is to have the token: exactly one of the members."""
+
+    address: NotRequired[str | None]
+    """An address on the chain; the same as `to`."""
+    user: NotRequired[str | None]
+    """The `sub` of a user of the pool, whose wallet in custody it goes to."""
+    email: NotRequired[str | None]
+    """An e-mail address. If nobody in the pool has it, a user and their wallet are made: their token is
+    there at their first sign-in. The same address is always the same user. Takes the scope
+    `users:write` too.
+    """
+
+
+class RecipientView(TypedDict):
+    """Who receives the token."""
+
+    address: str
+    user: str | None
+    """The `sub` of the user whom the request named, by `user` or `email`; null if it named an address.
+    The e-mail address itself is not stored.
+    """
+
+
+class RecipientsView(TypedDict):
+    """Distinct recipients of the accepted lines."""
+
+    addresses: int
+    users: int
+    emails: int
+
+
+class RepetitionView(TypedDict):
+    """A line that repeats something, and the first line that has it."""
+
+    line: int
+    first: int
+
+
+class RepetitionsView(TypedDict):
+    """Lines that repeat something of an earlier line; they are minted all the same."""
+
+    count: int
+    examples: list[RepetitionView]
+    """The first 50."""
+
+
+class RoyaltiesRequest(TypedDict):
+    """What marketplaces are asked to pay at a sale (ERC-2981)."""
+
+    receiver: str
+    """Who receives them."""
+    bps: int
+    """Hundredths of a percent of the price: 500 are 5 %."""
+
+
+class RoyaltiesView(TypedDict):
+    """What marketplaces are asked to pay at a sale (ERC-2981)."""
+
+    receiver: str
+    bps: int
+
+
+class SecretView(TypedDict):
+    """A client's new secret."""
+
+    client_id: str
+    client_secret: str
+    """Shown this once."""
+
+
+class SelfCustodyView(TypedDict):
+    """All that the user's own wallet needs to redeem the voucher."""
+
+    voucher: VoucherView
+    typed_data: dict[str, Any]
+    """The voucher as EIP-712 has it, with domain and types: what the signature is over."""
+    transaction: UnsignedTransaction | None
+    """What to sign and send, or to post; null in lists, and once there is nothing to sign."""
+
+
+class TimeEstimate(TypedDict):
+    """How long it takes at least."""
+
+    preparation: int
+    """Seconds to make the wallets, at the pace that is set."""
+    minting: int | None
+    """Seconds of the chain's blocks, if the drop had half of each block; null if no node says."""
+
+
+class Timeline(TypedDict):
+    """When the mint reached each stage, by our clocks."""
+
+    accepted_at: str
+    built_at: str | None
+    issued_at: str | None
+    """Self-custody only: when the voucher was signed."""
+    submitted_at: str | None
+    mined_at: str | None
+    finalized_at: str | None
+    cancel_requested_at: str | None
+    """When you asked to stop it. Until the status is `rejected`, it may still be mined."""
+
+
+class TokenList(TypedDict):
+    """An owner's tokens, by contract and token id."""
+
+    items: list[TokenSummary | TokenWithMetadata]
+    """With `include=metadata` each has `metadata` and `metadata_verified` as well."""
+    next_cursor: str | None
+    index: IndexView
+
+
+class TokenMint(TypedDict):
+    """The mint of ours that made a token."""
+
+    mint_id: str | None
+    """Shown to the user who minted it; null to others."""
+    status: MintStatus
+
+
+class TokenOperationLinks(TypedDict):
+    """Where to look next."""
+
+    self: str
+    token: str
+
+
+class TokenOperationTimeline(TypedDict):
+    """When it reached each stage, by our clocks."""
+
+    accepted_at: str
+    built_at: str | None
+    submitted_at: str | None
+    mined_at: str | None
+    finalized_at: str | None
+    cancel_requested_at: str | None
+    """When you asked to stop it. Until the status is `rejected`, it may still be mined."""
+
+
+class TokenSummary(TypedDict):
+    """A token as the index knows it."""
+
+    chain_id: int
+    contract: str
+    token_id: str
+    owner: str | None
+    """Null once the token is burned."""
+    burned: bool
+    metadata_digest: str | None
+    """From the mint's event on chain."""
+    metadata_url: str
+    minted_block: int
+    block_number: int
+    """The block of the token's latest transfer."""
+    tx_hash: str
+    """The transaction of the token's latest transfer."""
+    finality: Literal["pending", "finalized"]
+    """`finalized` once no reorg can undo it; `pending` until then."""
+
+
+class TokenView(TypedDict):
+    """A token with its metadata, the mint that made it, and the index's freshness."""
+
+    chain_id: int
+    contract: str
+    token_id: str
+    owner: str | None
+    """Null once the token is burned."""
+    burned: bool
+    metadata_digest: str | None
+    """From the mint's event on chain."""
+    metadata_url: str
+    minted_block: int
+    block_number: int
+    """The block of the token's latest transfer."""
+    tx_hash: str
+    """The transaction of the token's latest transfer."""
+    finality: Literal["pending", "finalized"]
+    """`finalized` once no reorg can undo it; `pending` until then."""
+    metadata: dict[str, Any] | None
+    metadata_verified: bool | None
+    """Whether the stored metadata has the digest that the chain vouches for; null if either is unknown."""
+    mint: TokenMint | None
+    index: IndexView
+
+
+class TokenWithMetadata(TypedDict):
+    """A token of a list, with its metadata."""
+
+    chain_id: int
+    contract: str
+    token_id: str
+    owner: str | None
+    """Null once the token is burned."""
+    burned: bool
+    metadata_digest: str | None
+    """From the mint's event on chain."""
+    metadata_url: str
+    minted_block: int
+    block_number: int
+    """The block of the token's latest transfer."""
+    tx_hash: str
+    """The transaction of the token's latest transfer."""
+    finality: Literal["pending", "finalized"]
+    """`finalized` once no reorg can undo it; `pending` until then."""
+    metadata: dict[str, Any] | None
+    metadata_verified: bool | None
+    """Whether the stored metadata has the digest that the chain vouches for; null if either is unknown."""
+
+
+class TransactionRequest(TypedDict):
+    """A transaction, signed by the user's own wallet."""
+
+    raw: str
+    """The signed transaction, as `eth_sendRawTransaction` takes it."""
+
+
+class TransferList(TypedDict):
+    """A token's transfers, newest first."""
+
+    items: list[TransferView]
+    next_cursor: str | None
+    index: IndexView
+
+
+class TransferOperationView(TypedDict):
+    """A token on its way out of custody."""
+
+    status: MintStatus
+    """`accepted` → `built` → `submitted` → `mined` → `finalized`; `rejected` (never reached the chain)
+    and `reverted` (mined, but failed) are the bad ends.
+    """
+    chain_id: int
+    contract: str
+    token_id: str
+    wallet: str
+    """Your wallet in custody, which sends the transaction."""
+    nonce: int | None
+    tx_hash: str | None
+    """The mined transaction; before that, the latest one that was sent."""
+    block_number: int | None
+    block_hash: str | None
+    timeline: TokenOperationTimeline
+    attempts: list[AttemptView]
+    waiting: ProblemView | None
+    """What it waits for while `accepted`, if somebody has to act before it can continue."""
+    problem: ProblemView | None
+    """Why it ended badly."""
+    links: TokenOperationLinks
+    transfer_id: str
+    to: str
+    """Who receives the token."""
+
+
+class TransferRequest(TypedDict):
+    """Which token of the wallet in custody to send, and where to."""
+
+    contract: NotRequired[str | None]
+    """The collection; this deployment's default if absent."""
+    token_id: str
+    """Decimal. A token that your wallet in custody holds."""
+    to: str
+    """Who receives the token; a contract must accept ERC-721 tokens."""
+
+
+TransferView = TypedDict(
+    "TransferView",
+    {
+        "from": "str | None",
+        "to": "str | None",
+        "block_number": "int",
+        "block_hash": "str",
+        "log_index": "int",
+        "tx_hash": "str",
+        "timestamp": "str",
+        "finality": "Literal['pending', 'finalized']",
+    },
+)
+"""One transfer on chain, in the words of ERC-721's event."""
+
+
+UnsignedTransaction = dict[str, Any]
+"""UnsignedTransaction."""
+
+
+class UploadRequest(TypedDict):
+    """The file that is to be put."""
+
+    content_type: Literal[
+        "image/png",
+        "image/jpeg",
+        "image/gif",
+        "image/webp",
+        "image/avif",
+        "video/mp4",
+        "video/webm",
+        "model/gltf-binary",
+    ]
+    """Its type, which its bytes have to show."""
+    size: int
+    """Its bytes."""
+    sha256: str
+    """Of its bytes."""
+
+
+class UploadView(TypedDict):
+    """A file on its way to where everyone gets it."""
+
+    upload_id: str
+    status: Literal["waiting", "complete"]
+    content_type: str
+    size: int
+    sha256: str
+    url: str | None
+    """Where everyone gets it, permanently; null until it is complete."""
+    cid: str | None
+    """The IPFS content id of the bytes, as `ipfs add --cid-version=1` gives it with chunks of 256 KiB.
+    Nothing is put into IPFS; null until it is complete.
+    """
+    created_at: str
+    completed_at: str | None
+    put: PutView | None
+    """How to put the bytes; only when the upload is created."""
+
+
+class UseView(TypedDict):
+    """What a client has used of its budget by now."""
+
+    mints: int
+    """Mints accepted in this hour."""
+    mints_reset_at: str
+    wei: str
+    """Wei counted in this UTC day."""
+    wei_reset_at: str
+
+
+class UserRequest(TypedDict):
+    """Whose user and wallet are to be there."""
+
+    email: str
+    """The user's e-mail address. Nothing is sent to it."""
+
+
+class UserView(TypedDict):
+    """A user of the pool. Their address is not shown: the caller knows it."""
+
+    sub: str
+    """Names the user permanently; `recipient.user` of a mint."""
+    wallet: str | None
+    """Their wallet in custody; null until something needs it."""
+    created_at: str
+    """When the user was made in the pool."""
+
+
+class VoucherView(TypedDict):
+    """What the contract takes, once, from anyone, for the recipient."""
+
+    token_id: str
+    to: str
+    metadata_digest: str
+    deadline: int
+    """Unix seconds; the contract refuses the voucher after it."""
+    expires_at: str
+    """The same as a date."""
+    signature: str
+    """The issuer's, 65 bytes: the second argument of `redeem`."""
+
+
+class WalletView(TypedDict):
+    """The caller's wallet in custody."""
+
+    address: str
+    chain_id: int
+    created_at: str
+    deletes_at: str | None
+    """When the wallet's key is destroyed, if it is to be: nothing is minted with it any more."""
+
+
+class WalletsEstimate(TypedDict):
+    """How many wallets `prepare` will make."""
+
+    to_make: int
+    """Estimated from the recipients that were looked up."""
+    at_most: int
+    looked_up: int
+    """Recipients that were looked up; all of them if the number is exact."""
+    exact: bool

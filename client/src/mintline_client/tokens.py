@@ -1,0 +1,52 @@
+"""What the index says: tokens, their owners and transfers, and their receipts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from mintline_client.api import Api
+from mintline_client.models import BalanceView, HoldsView, MintReceipt, TokenSummary, TokenView, TransferView
+
+
+class Tokens:
+    """Tokens and owners. Calls raise Refused for what the API refuses, and Unavailable."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def get(self, contract: str, token_id: int | str) -> TokenView:
+        """Return a token."""
+        token: TokenView = await self._api.get(f"/v1/tokens/{contract}/{token_id}")
+        return token
+
+    def transfers(
+        self,
+        contract: str,
+        token_id: int | str,
+        *,
+        from_block: int | None = None,
+        to_block: int | None = None,
+    ) -> AsyncIterator[TransferView]:
+        """Return a token's transfers, those in a range of blocks if one is given."""
+        blocks = {"from_block": from_block, "to_block": to_block}
+        return self._api.pages(f"/v1/tokens/{contract}/{token_id}/transfers", blocks)
+
+    async def proof(self, contract: str, token_id: int | str) -> MintReceipt:
+        """Return the receipt that proves a token's mint to anyone with a node."""
+        receipt: MintReceipt = await self._api.get(f"/v1/tokens/{contract}/{token_id}/proof")
+        return receipt
+
+    def owned_by(self, address: str, *, contract: str | None = None) -> AsyncIterator[TokenSummary]:
+        """Return the tokens of an address, those of a collection if one is given."""
+        return self._api.pages(f"/v1/owners/{address}/tokens", {"contract": contract})
+
+    async def balance(self, address: str, contract: str) -> BalanceView:
+        """Return how many tokens of a collection an address owns."""
+        balance: BalanceView = await self._api.get(f"/v1/owners/{address}/balance", {"contract": contract})
+        return balance
+
+    async def holds(self, address: str, contract: str, token_id: int | str | None = None) -> HoldsView:
+        """Return whether an address owns a token of a collection, a certain one if `token_id` is given."""
+        query = {"contract": contract, "token_id": token_id}
+        held: HoldsView = await self._api.get(f"/v1/owners/{address}/holds", query)
+        return held
