@@ -26,7 +26,7 @@ OPEN_SHARDS = 8
 """Partitions of the index of open mints: enough for several thousand new mints a second."""
 BLOCK_SHARDS = 8
 """Partitions of each block within an index of records by block: the same, in whichever block they are."""
-LAYOUT = 2
+LAYOUT = 3
 """The form of the index's tables: `mintline_ops.migrations` brings them from one to the next."""
 ROW_SHARDS = 16
 """Partitions of a chain's undo records: one second's may be a few megabytes."""

@@ -143,7 +143,6 @@ class Backfill:
     ) -> None:
         facts = await gather_facts(
             effects,
-            whole=effects,
             chain=self._chain,
             store=self._store,
             contracts=[contract],

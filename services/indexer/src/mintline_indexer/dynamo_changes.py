@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from mintline.aws.dynamo import Clause, Item, Update
+from mintline.aws.dynamo import Clause, Item, Put, Update
 from mintline.aws.records import IN_BLOCK, OPEN, to_item, transition
 from mintline.aws.standing import moved
-from mintline.resources import MINTS
+from mintline.resources import MINTS, TRANSACTIONS, Table
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place
-from mintline_indexer.store_port import Outcome, ReopenedMint, ReopenedTransaction, TransactionResult, Write
+from mintline_indexer.store_port import Outcome, ReopenedMint, ReopenedTransaction, TransactionResult
 
 _OUTCOME_FIELDS = ("tx_hash", "block_number", "block_hash", "mined_at", "problem")
 _HAS_OUTCOME = Clause("has_outcome", "status", "in", (MintStatus.MINED.value, MintStatus.REVERTED.value))
 IS_MINED = Clause("is_mined", "state", "eq", (TransactionState.MINED.value,))
 
 
-def record_changes(write: Write, at: int) -> Iterator[tuple[Place | str, Update]]:
-    """Yield what a write changes of transactions and mints, each with its key."""
-    for result in write.results:
-        yield result.place, _result(result, at)
-    for transaction in write.reopened_transactions:
-        yield transaction.place, _reopened_transaction(transaction, at)
-    for outcome in write.outcomes:
-        yield outcome.mint_id, _outcome(outcome, at)
-    for mint in write.reopened_mints:
-        yield mint.mint_id, _reopened_mint(mint, at)
+LICENCE = "licence"
+"""The attribute that says under which licence an item was written last, or a record taken back last."""
 
 
-def _result(result: TransactionResult, at: int) -> Update:
+def older_than(licence: int) -> Clause:
+    """Return the condition that an item is not there, or was written under an older licence."""
+    return Clause("older_licence", LICENCE, "older", (licence,))
+
+
+def is_written(change: Put | Update, item: Item) -> bool:
+    """Tell whether a transaction's or an operation's record says already what a change would write."""
+    if change.table not in (MINTS, TRANSACTIONS) or not isinstance(change, Update):
+        return False
+    names = ("status", "state", "tx_hash", "block_hash")
+    written = {name: change.set[name] for name in names if name in change.set}
+    return "block_hash" in written and all(item.get(name) == value for name, value in written.items())
+
+
+def marked(table: Table, key: Item, item: Item, licence: int) -> Update:
+    """Return the write that gives a record the licence, and changes nothing, if it is as it was read."""
+    names = ("status", "state", "block_hash")
+    same = [Clause(f"same_{name}", name, "eq", (item[name],)) for name in names if name in item]
+    same += [Clause(f"no_{name}", name, "missing") for name in names if name not in item]
+    return Update(table, key, set={LICENCE: licence}, where=(*same, older_than(licence)))
+
+
+def result_change(result: TransactionResult, at: int) -> Update:
+    """Return what a block writes on a transaction's record; `at` is in Unix milliseconds, as below."""
     written: Item = {
         "outcome": result.outcome,
         "tx_hash": result.tx_hash,
@@ -44,7 +56,8 @@ def _result(result: TransactionResult, at: int) -> Update:
     return moved(result.place, TransactionState.MINED, at=at, set=written)
 
 
-def _reopened_transaction(reopened: ReopenedTransaction, at: int) -> Update:
+def reopened_transaction_change(reopened: ReopenedTransaction, at: int) -> Update:
+    """Return what takes a block off a transaction's record again."""
     where = (
         IS_MINED,
         Clause("in_the_undone_block", "block_hash", "eq", (reopened.block_hash,)),
@@ -53,7 +66,8 @@ def _reopened_transaction(reopened: ReopenedTransaction, at: int) -> Update:
     return moved(reopened.place, TransactionState.SUBMITTED, at=at, remove=gone, where=where)
 
 
-def _outcome(outcome: Outcome, at: int) -> Update:
+def outcome_change(outcome: Outcome, at: int) -> Update:
+    """Return what a block writes on an operation's own record."""
     stored = Clause("stored_source", "status", "in", tuple(status.value for status in outcome.sources))
     if outcome.status is MintStatus.ISSUED:
         assert outcome.problem is not None
@@ -82,7 +96,8 @@ def closed(mint_id: str) -> Update:
     return Update(MINTS, {"mint_id": mint_id}, remove=(OPEN,), where=where)
 
 
-def _reopened_mint(mint: ReopenedMint, at: int) -> Update:
+def reopened_mint_change(mint: ReopenedMint, at: int) -> Update:
+    """Return what takes a block off an operation's own record again."""
     mint_id, status, block_hash = mint
     here = Clause("in_the_undone_block", "block_hash", "eq", ("0x" + block_hash.hex(),))
     if status is not MintStatus.BUILT:

@@ -9,14 +9,14 @@ from mintline.messages import Frozen
 from mintline.records import LAYOUT, Checkpoint, Token, Transfer, scoped, token_key
 from mintline.transaction_records import Place
 from mintline_indexer.chain_port import Ref
-from mintline_indexer.effects import transfer_key
-from mintline_indexer.store_port import Attempted, Partial, Progress
+from mintline_indexer.store_port import Attempted, Mixed, Progress
+from mintline_indexer.writes import transfer_key
 
 
-class _PartialItem(Frozen):
+class _MixedItem(Frozen):
     number: int
     hash: Bytes32
-    next: int
+    tail: str
 
 
 class CheckpointItem(Checkpoint):
@@ -26,7 +26,8 @@ class CheckpointItem(Checkpoint):
     writer: str
     finalized_hash: Bytes32
     finalized_timestamp: int
-    partial: _PartialItem | None = None
+    mixed: _MixedItem | None = None
+    tail: str = ""
     index: str = ""
     layout: int = 1
     """Counts the forms that the index's tables have had: a writer must not meet another than its own."""
@@ -42,9 +43,9 @@ class FollowedItem(Frozen):
 
 def checkpoint_item(chain: str, progress: Progress) -> CheckpointItem:
     """Return the item of CHECKPOINTS that holds the progress."""
-    partial_item = None
-    if (partial := progress.partial) is not None:
-        partial_item = _PartialItem(number=partial.number, hash=partial.hash, next=partial.next)
+    mixed_item = None
+    if (mixed := progress.mixed) is not None:
+        mixed_item = _MixedItem(number=mixed.number, hash=mixed.hash, tail=mixed.tail)
     return CheckpointItem(
         chain=chain,
         head_number=progress.head.number,
@@ -56,7 +57,8 @@ def checkpoint_item(chain: str, progress: Progress) -> CheckpointItem:
         writer=progress.writer,
         finalized_hash=progress.finalized.hash,
         finalized_timestamp=progress.finalized.timestamp,
-        partial=partial_item,
+        mixed=mixed_item,
+        tail=progress.tail,
         index=progress.index,
         layout=LAYOUT,
     )
@@ -64,13 +66,14 @@ def checkpoint_item(chain: str, progress: Progress) -> CheckpointItem:
 
 def progress_of(item: CheckpointItem) -> Progress:
     """Return the progress that a checkpoint holds, without its contracts."""
-    partial = item.partial
+    mixed = item.mixed
     return Progress(
         revision=item.revision,
         writer=item.writer,
         head=Ref(item.head_number, item.head_hash, item.head_timestamp),
         finalized=Ref(item.finalized_number, item.finalized_hash, item.finalized_timestamp),
-        partial=None if partial is None else Partial(partial.number, partial.hash, partial.next),
+        mixed=None if mixed is None else Mixed(mixed.number, mixed.hash, mixed.tail),
+        tail=item.tail,
         index=item.index,
         at=item.updated_at,
     )

@@ -1,22 +1,13 @@
 """The index in DynamoDB.
 
-The condition of every transaction, in the order that its clauses are looked at:
-
-::
-
-    checkpoints  no_checkpoint_yet | last_revision ─▶ CheckpointConflict
-    tokens       not_minted_before                 ─▶ RecordConflict
-    transactions legal_source, in_the_undone_block ─▶ RecordConflict
-    mints        legal_source, stored_source, in_the_undone_block ─▶ RecordConflict
-
-An item that DynamoDB refuses for what it holds is Poisoned. What is set aside for it lies in BLOCKS too, in a
-partition of its own.
+The checkpoint's condition is `no_checkpoint_yet` or `last_revision`; those of a block's items are in
+`dynamo_writes`. What is set aside for an item lies in BLOCKS too, in a partition of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
 from contextlib import suppress
 from dataclasses import replace
@@ -62,7 +53,7 @@ from mintline.resources import (
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
-from mintline_indexer.dynamo_changes import IS_MINED, closed, record_changes
+from mintline_indexer.dynamo_changes import IS_MINED, closed
 from mintline_indexer.dynamo_items import (
     CheckpointItem,
     FollowedItem,
@@ -71,21 +62,19 @@ from mintline_indexer.dynamo_items import (
     checkpoint_item,
     place_item,
     progress_of,
-    token_item,
-    transfer_item,
-    transfer_place,
 )
-from mintline_indexer.effects import transfer_key
+from mintline_indexer.dynamo_writes import take_back_rows, write_rows
 from mintline_indexer.store_port import (
+    NO_CONTRACTS,
     NONE_KNOWN,
+    Aside,
     Attempted,
     CheckpointConflict,
     Damaged,
-    Poisoned,
     Progress,
-    RecordConflict,
+    Refused,
+    TakeBack,
     TokenKey,
-    TokenWrite,
     UndoRecord,
     Write,
 )
@@ -96,9 +85,6 @@ ROWS_PAGE = 50
 CONTRACTS_PAGE = 2_000
 QUERIES_AT_ONCE = 32
 _BY_TOKEN = MINTS.index("by_token")
-_Guarded = dict[int, "TokenKey | str | Place"]
-"""What the conditions of a write's changes guard, by their place among these."""
-
 
 KeyT = TypeVar("KeyT")
 StageT = TypeVar("StageT", MintStatus, TransactionState)
@@ -138,41 +124,35 @@ class DynamoStore:
             )
         return progress_of(checkpoint)
 
-    async def commit(self, progress: Progress, write: Write) -> None:
-        """Write both in one transaction, or raise CheckpointConflict or RecordConflict."""
-        changes: list[Change] = [self._checkpoint(progress), *self._places_of(progress, write)]
-        changes += self._rows_of(write)
-        guarded: _Guarded = {}
-        made: dict[int, tuple[str, str]] = {}
-        for token in write.tokens:
-            guarded[len(changes)] = token.key
-            changes.append(self._token(token))
-        for transfer in write.transfers:
-            made[len(changes)] = transfer_key(transfer)
-            changes.append(Put(TRANSFERS, transfer_item(transfer)))
-        changes += [Delete(TRANSFERS, transfer_place(key)) for key in write.erased_transfers]
-        for key, change in record_changes(write, progress.at):
-            guarded[len(changes)] = key
-            changes.append(change)
+    async def commit(self, progress: Progress, contracts: Mapping[str, int | None] = NO_CONTRACTS) -> None:
+        """Write the checkpoint: alone, or in one transaction with contracts."""
+        checkpoint = self._checkpoint(progress)
         try:
-            await self._dynamo.transact(changes)
-        except TransactionCancelled as cancelled:
-            failed = [i for i, why in enumerate(cancelled.reasons) if why.code == "ConditionalCheckFailed"]
-            if 0 in failed:
-                raise CheckpointConflict("another writer moved the checkpoint") from None
-            named = _Named(guarded[i] for i in failed if i in guarded)
-            raise RecordConflict(
-                tokens=named.tokens, mints=named.mints, transactions=named.transactions
-            ) from None
-        except Unwritable as error:
-            named = _Named(guarded[i] for i in error.places if i in guarded)
-            raise Poisoned(
-                str(error),
-                tokens=named.tokens,
-                transfers=[made[i] for i in error.places if i in made],
-                mints=named.mints,
-                transactions=named.transactions,
-            ) from None
+            if contracts:
+                await self._dynamo.transact([checkpoint, *self._places_of(progress, contracts)])
+            else:
+                await self._dynamo.write(checkpoint)
+        except (ConditionFailed, TransactionCancelled):
+            raise CheckpointConflict("another writer moved the checkpoint") from None
+
+    async def keep_undo(self, undo_records: Sequence[UndoRecord], aside: Sequence[Aside] = ()) -> None:
+        """Store undo records, and what is set aside, 25 a request."""
+        items = [self._row_item(record) for record in undo_records]
+        items += [to_item(one) | self._aside_key(one.position) for one in aside]
+        for error in await self._dynamo.write_each([Put(BLOCKS, item) for item in items]):
+            if error is not None:
+                raise error
+
+    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
+        """Carry out changes, each by itself, 25 a request."""
+        return await write_rows(self._dynamo, write, licence=licence, at=at)
+
+    async def take_back(self, undo: TakeBack, *, licence: int, at: int) -> Refused:
+        """Restore what items were, 100 a request."""
+        refused = await take_back_rows(self._dynamo, self._chain_id, undo, licence=licence, at=at)
+        for position in undo.aside:
+            await self._dynamo.write(Delete(BLOCKS, self._aside_key(position)))
+        return refused
 
     async def undo_records(self) -> list[UndoRecord]:
         """Return every undo record, oldest first."""
@@ -325,18 +305,9 @@ class DynamoStore:
                 places[place.contract] = place.next_block
         return places
 
-    def _rows_of(self, write: Write) -> Iterator[Change]:
-        """Yield what a write changes in BLOCKS."""
-        if write.undo_record is not None:
-            yield Put(BLOCKS, self._row_item(write.undo_record))
-        if write.erased_record is not None:
-            yield Delete(BLOCKS, self._row_key(write.erased_record.position))
-            yield from (Delete(BLOCKS, self._aside_key(one)) for one in write.erased_record.aside)
-        yield from (Put(BLOCKS, to_item(one) | self._aside_key(one.position)) for one in write.aside)
-
-    def _places_of(self, progress: Progress, write: Write) -> Iterator[Change]:
-        """Yield what a write changes in FOLLOWED."""
-        for name, following in write.contracts.items():
+    def _places_of(self, progress: Progress, contracts: Mapping[str, int | None]) -> Iterator[Change]:
+        """Yield what is written in FOLLOWED."""
+        for name, following in contracts.items():
             yield Put(FOLLOWED, place_item(self._chain, name, following, index=progress.index))
 
     async def _partition(self, table: Table, partition: str, *, page: int) -> list[Item]:
@@ -348,12 +319,6 @@ class DynamoStore:
             if found.next is None:
                 return items
             start = found.next
-
-    def _token(self, write: TokenWrite) -> Put | Delete:
-        if write.after is None:
-            return Delete(TOKENS, self._token_key(write.key))
-        where = (Clause("not_minted_before", "token_ref", "missing"),) if write.assumed_new else ()
-        return Put(TOKENS, token_item(write.after), where=where)
 
     def _token_key(self, key: TokenKey) -> Item:
         return token_place(self._chain_id, *key)
@@ -377,16 +342,6 @@ def _needed(model: type[RecordT], table: Table, item: Item) -> RecordT:
     except Unreadable as error:
         key = "/".join(str(value) for value in key_of(table, item).values())
         raise Damaged(f"{table.name} {key} is not valid: {error}") from None
-
-
-class _Named:
-    """What some of a write's changes are about, by its kind."""
-
-    def __init__(self, guarded: Iterable[TokenKey | str | Place]) -> None:
-        found = list(guarded)
-        self.tokens = [key for key in found if isinstance(key, TokenKey)]
-        self.mints = [key for key in found if isinstance(key, str)]
-        self.transactions = [key for key in found if isinstance(key, Place)]
 
 
 def _status(item: Item) -> MintStatus:

@@ -2,7 +2,7 @@
 
 An effect is one step of a block, in the order of the chain: each event, and after the events of each
 transaction that may be ours, its end. Their order depends on the block and the followed contracts
-alone, so an index into it is a cursor that survives a restart.
+alone.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mintline.errors import Unavailable
-from mintline.records import Token, Transfer, position, token_ref
+from mintline.records import Token, Transfer, position
 from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
 from mintline.states import MintStatus
 from mintline.transaction_records import Place
 from mintline_indexer.chain_port import Event, MintedEvent, TransferEvent
 from mintline_indexer.own_tokens import RefusedOutcome
 from mintline_indexer.store_port import (
-    ROOM,
     Aside,
     Outcome,
     PriorToken,
     TokenKey,
     TokenWrite,
     TransactionResult,
+    Write,
 )
+from mintline_indexer.writes import TransferKey, transfer_key
 
 UNREADABLE = "what is stored is not valid"
 """Why a token is unusable that a store left out of its answer; `record_set_aside` says more."""
@@ -76,7 +77,7 @@ def effects_of_block(
 class Facts:
     """What is known of the records that some effects touch.
 
-    `tokens` is what is stored at the first effect not yet written. The tokens in `assumed_new` were not
+    `tokens` is what is stored before the effects. The tokens in `assumed_new` were not
     read: a mint's token does not exist before it, which the write itself checks.
     """
 
@@ -98,13 +99,9 @@ class Facts:
 
     unusable_tokens: dict[TokenKey, str] = field(default_factory=dict)
     """Tokens that cannot be read or written as they are, with the reason; so of the others."""
-    unusable_transfers: dict[tuple[str, str], str] = field(default_factory=dict)
+    unusable_transfers: dict[TransferKey, str] = field(default_factory=dict)
     unusable_mints: dict[str, str] = field(default_factory=dict)
     unusable_transactions: dict[Place, str] = field(default_factory=dict)
-    written: set[str] = field(default_factory=set)
-    """Mints whose outcome is written, or set aside."""
-    one_by_one: bool = False
-    """Whether to write each effect alone: some item of several cannot be written, and nobody says which."""
 
     def ended(self) -> list[Ended]:
         """Return what comes of every operation that is decided."""
@@ -125,16 +122,11 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockPart:
-    """Consecutive effects that fit into one transaction: those from `first` up to, not with, `next`."""
+class BlockChanges:
+    """What effects change, and the tokens as they were before."""
 
-    first: int
-    next: int
     before: tuple[PriorToken, ...]
-    tokens: tuple[TokenWrite, ...]
-    transfers: tuple[Transfer, ...]
-    results: tuple[TransactionResult, ...]
-    outcomes: tuple[Outcome, ...]
+    write: Write
     aside: tuple[Aside, ...] = ()
 
 
@@ -157,27 +149,15 @@ def first_touches(effects: Sequence[Effect]) -> tuple[list[TokenKey], set[TokenK
     return read, made
 
 
-def fold(effects: Sequence[Effect], first: int, facts: Facts, *, room: int = ROOM) -> BlockPart:
-    """Take effects from `first` on while their items fit into `room`, and say what to write.
+def fold(effects: Sequence[Effect], facts: Facts) -> BlockChanges:
+    """Say what to write for effects: each item appears once, with its last state.
 
-    Each item appears once, with its last state: DynamoDB refuses two actions on one item. In place of an item
-    that is unusable stands what tells of it. An effect that alone does not fit, a transaction whose many
-    operations others have done, takes several parts: all but the last of them end before it.
+    In place of an item that is unusable stands what tells of it.
     """
     folding = _Folding(facts)
-    index = first
-    while index < len(effects) and not (facts.one_by_one and index > first):
-        effect = effects[index]
+    for effect in effects:
         result, outcomes = _ends(effect, facts)
-        keys = _keys(effect, outcomes)
-        new = sum(key not in folding.tokens for key in keys)
-        cost = new + isinstance(effect, TransferEvent) + (result is not None) + len(outcomes)
-        if cost > room and index == first:
-            folding.add_some(effect, outcomes, room)
-            break
-        if folding.items() + cost > room:
-            break
-        for key, mint_id in keys.items():
+        for key, mint_id in _keys(effect, outcomes).items():
             folding.add_token(effect, key, mint_id)
         if isinstance(effect, TransferEvent):
             folding.add_transfer(effect)
@@ -185,8 +165,7 @@ def fold(effects: Sequence[Effect], first: int, facts: Facts, *, room: int = ROO
             folding.add_result(effect, result)
         for outcome in outcomes:
             folding.add_outcome(effect, outcome)
-        index += 1
-    return folding.part(first, index)
+    return folding.changes()
 
 
 @dataclass(slots=True)
@@ -199,10 +178,6 @@ class _Folding:
     results: list[TransactionResult] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     aside: dict[tuple[str, str], Aside] = field(default_factory=dict)
-
-    def items(self) -> int:
-        ends = len(self.results) + len(self.outcomes)
-        return len(self.tokens) + len(self.transfers) + ends + len(self.aside)
 
     def add_token(self, effect: Effect, key: TokenKey, mint_id: str | None) -> None:
         if (reason := self.facts.unusable_tokens.get(key)) is not None:
@@ -224,13 +199,6 @@ class _Folding:
         else:
             self.transfers.append(transfer)
 
-    def add_some(self, effect: Effect, outcomes: Sequence[Outcome], room: int) -> None:
-        """Take as many outcomes of an effect as fit, each with the token that it marks."""
-        for outcome in outcomes[: room // 2]:
-            for key, mint_id in _keys(effect, (outcome,)).items():
-                self.add_token(effect, key, mint_id)
-            self.add_outcome(effect, outcome)
-
     def add_result(self, effect: Effect, result: TransactionResult) -> None:
         place = result.place
         if (reason := self.facts.unusable_transactions.get(place)) is not None:
@@ -244,21 +212,21 @@ class _Folding:
         else:
             self.outcomes.append(outcome)
 
-    def part(self, first: int, following: int) -> BlockPart:
+    def changes(self) -> BlockChanges:
         facts = self.facts
-        return BlockPart(
-            first=first,
-            next=following,
+        return BlockChanges(
             before=tuple(
                 PriorToken(contract=key.contract, token_id=key.token_id, token=facts.tokens.get(key))
                 for key in self.tokens
             ),
-            tokens=tuple(
-                TokenWrite(key, token, key in facts.assumed_new) for key, token in self.tokens.items()
+            write=Write(
+                tokens=tuple(
+                    TokenWrite(key, token, key in facts.assumed_new) for key, token in self.tokens.items()
+                ),
+                transfers=tuple(self.transfers),
+                results=tuple(self.results),
+                outcomes=tuple(self.outcomes),
             ),
-            transfers=tuple(self.transfers),
-            results=tuple(self.results),
-            outcomes=tuple(self.outcomes),
             aside=tuple(self.aside.values()),
         )
 
@@ -289,22 +257,11 @@ def _ends(effect: Effect, facts: Facts) -> tuple[TransactionResult | None, Seque
     It is of the effect's transaction, or of the token that it makes.
     """
     if isinstance(effect, TransactionEnded):
-        outcomes = facts.outcomes.get(effect.tx_hash, ())
-        left = [outcome for outcome in outcomes if outcome.mint_id not in facts.written]
-        return facts.results.get(effect.tx_hash), left
+        return facts.results.get(effect.tx_hash), facts.outcomes.get(effect.tx_hash, ())
     if isinstance(effect, TransferEvent) and effect.sender is None:
         redeemed = facts.redeemed.get(TokenKey(effect.contract, effect.token_id))
         return None, () if redeemed is None else (redeemed,)
     return None, ()
-
-
-def mark_written(facts: Facts, part: BlockPart) -> None:
-    """Note that a part was written: what it wrote is what is stored now."""
-    for write in part.tokens:
-        facts.tokens[write.key] = write.after
-        facts.assumed_new.discard(write.key)
-    facts.written |= {outcome.mint_id for outcome in part.outcomes}
-    facts.written |= {aside.key for aside in part.aside if aside.table == MINTS.name}
 
 
 def _after(effect: TransferEvent | MintedEvent, token: Token | None, facts: Facts) -> Token | None:
@@ -347,12 +304,4 @@ def _transfer(effect: TransferEvent, facts: Facts) -> Transfer:
         log_index=effect.log_index,
         tx_hash=effect.tx_hash,
         timestamp=facts.timestamps[effect.block_hash],
-    )
-
-
-def transfer_key(transfer: Transfer) -> tuple[str, str]:
-    """Return a transfer's key in TRANSFERS: token reference and position."""
-    return (
-        token_ref(transfer.chain_id, transfer.contract, transfer.token_id),
-        position(transfer.block_number, transfer.log_index),
     )

@@ -112,18 +112,15 @@ class Follower:
         await index_writer.finalize(indexed)
 
     async def resume(self) -> None:
-        """Finish a block that was written in part, or undo the part if the chain has moved on."""
-        partial = self._index_writer.progress.partial
-        if partial is None:
+        """Take back a block that was left mixed: if it is still the chain's, it is applied again."""
+        mixed = self._index_writer.progress.mixed
+        if mixed is None:
             return
-        found = await read_block(self._chain, partial.number, self._index_writer.progress.collections)
-        if found is None:
-            raise Unavailable(f"the node has no block {partial.number} yet")
-        if found.block.hash == partial.hash:
-            await self._write(found)
-        else:
-            reopened = await self.rewind(self._index_writer.head)
-            await self._announce(reopened.review, partial.hash)
+        undone = await self._index_writer.take_back_mixed()
+        log.warning("mixed_block_taken_back", block=mixed.number, mints=len(undone.operations))
+        canonical = await self._chain.block(mixed.number, full=False)
+        if canonical is not None and canonical.hash != mixed.hash:
+            await self._announce(undone.review, mixed.hash)
 
     async def rewind(self, ancestor: Ref) -> Undone:
         """Undo every block above `ancestor`; return what they had ended."""
@@ -140,10 +137,9 @@ class Follower:
             await self._write(found)
 
     async def _write(self, found: Found) -> None:
-        block, partial = found.block, self._index_writer.progress.partial
+        block = found.block
         facts = await gather_facts(
-            found.effects[partial.next if partial else 0 :],
-            whole=found.effects,
+            found.effects,
             chain=self._chain,
             store=self._store,
             contracts=self._index_writer.progress.collections,

@@ -9,21 +9,24 @@ from mintline.collection_records import CollectionOperation
 from mintline.records import Mint, Operation, Token, TokenOperation, Transfer
 from mintline.states import MintStatus, TransactionState, may, transaction_may
 from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
-from mintline_indexer.effects import transfer_key
 from mintline_indexer.store_port import (
+    NO_CONTRACTS,
     NONE_KNOWN,
     Aside,
     CheckpointConflict,
     Outcome,
+    PriorToken,
     Progress,
-    RecordConflict,
+    Refused,
     ReopenedMint,
     ReopenedTransaction,
+    TakeBack,
     TokenKey,
     TransactionResult,
     UndoRecord,
     Write,
 )
+from mintline_indexer.writes import Name, transfer_key
 
 _OUTCOME_FIELDS = ("tx_hash", "block_number", "block_hash", "mined_at", "problem")
 
@@ -49,6 +52,8 @@ class InMemoryStore:
     aside_table: dict[str, Aside] = field(default_factory=dict)
     contract_table: dict[str, int | None] = field(default_factory=dict)
     """The next block to read of each contract, None of those that are followed."""
+    licences: dict[Name, int] = field(default_factory=dict)
+    """The licence of each item's last write, also of items that are gone by it."""
 
     def keep(self, operation: Operation) -> None:
         """Put an operation's record in its table."""
@@ -73,21 +78,12 @@ class InMemoryStore:
         """Return the checkpoint without its contracts."""
         return self.progress and replace(self.progress, collections=(), backfills={})
 
-    async def commit(self, progress: Progress, write: Write) -> None:
-        """Write both, or raise CheckpointConflict or RecordConflict."""
+    async def commit(self, progress: Progress, contracts: Mapping[str, int | None] = NO_CONTRACTS) -> None:
+        """Write the checkpoint, or raise CheckpointConflict."""
         if (self.progress.revision if self.progress else 0) != progress.revision - 1:
             raise CheckpointConflict("another writer moved the checkpoint")
-        tokens = [
-            change.key for change in write.tokens if change.assumed_new and change.key in self.token_table
-        ]
-        mints = [outcome.mint_id for outcome in write.outcomes if not self._may_end(outcome)]
-        mints += [reopened.mint_id for reopened in write.reopened_mints if not self._may_reopen(reopened)]
-        places = [one.place for one in write.results if not self._may_settle(one)]
-        places += [one.place for one in write.reopened_transactions if not self._may_reopen_transaction(one)]
-        if tokens or mints or places:
-            raise RecordConflict(tokens=tokens, mints=mints, transactions=places)
         table = {} if progress.revision == 1 else self.contract_table
-        self.contract_table = {**table, **write.contracts}
+        self.contract_table = {**table, **contracts}
         self.progress = replace(
             progress,
             collections=tuple(
@@ -95,26 +91,74 @@ class InMemoryStore:
             ),
             backfills={name: n for name, n in self.contract_table.items() if n is not None},
         )
+
+    async def keep_undo(self, undo_records: Sequence[UndoRecord], aside: Sequence[Aside] = ()) -> None:
+        """Store undo records, and what is set aside."""
+        self.block_rows |= {record.position: record for record in undo_records}
+        self.aside_table |= {one.position: one for one in aside}
+
+    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
+        """Carry out changes, each by itself."""
+        refused = Refused()
         for change in write.tokens:
-            if change.after is None:
-                self.token_table.pop(change.key, None)
-            else:
+            if self._is_due(change.key, licence):
+                if change.assumed_new and change.key in self.token_table:
+                    refused.assumed.add(change.key)
+                    continue
                 self.token_table[change.key] = change.after
+                self.licences[change.key] = licence
         for transfer in write.transfers:
-            self.transfer_table[transfer_key(transfer)] = transfer
-        for key in write.erased_transfers:
-            del self.transfer_table[key]
-        # In this order no mint is seen on a way that it does not take.
-        self._write_outcomes(progress, write)
-        self._write_transactions(progress, write)
-        self._write_reopened(progress, write)
-        if write.undo_record is not None:
-            self.block_rows[write.undo_record.position] = write.undo_record
-        if write.erased_record is not None:
-            del self.block_rows[write.erased_record.position]
-            for position in write.erased_record.aside:
-                self.aside_table.pop(position, None)
-        self.aside_table |= {one.position: one for one in write.aside}
+            if self._is_due(key := transfer_key(transfer), licence):
+                self.transfer_table[key] = transfer
+                self.licences[key] = licence
+        for outcome in write.outcomes:
+            if not self._write_outcome(outcome, licence, at):
+                refused.assumed.add(outcome.mint_id)
+        for result in write.results:
+            if not self._write_result(result, licence, at):
+                refused.assumed.add(result.place)
+        return refused
+
+    async def take_back(self, undo: TakeBack, *, licence: int, at: int) -> Refused:
+        """Restore what items were."""
+        refused = Refused()
+        for prior in undo.tokens:
+            self._restore(prior, undo.number, licence)
+        for key in undo.transfers:
+            if self._is_due(key, licence):
+                self.transfer_table.pop(key, None)
+                self.licences[key] = licence
+        for transaction in undo.transactions:
+            if self._is_due(transaction.place, licence) and not self._reopen_transaction(transaction, at):
+                refused.assumed.add(transaction.place)
+            self.licences[transaction.place] = licence
+        for mint in undo.mints:
+            if self._is_due(mint.mint_id, licence) and not self._reopen_mint(mint, at):
+                refused.assumed.add(mint.mint_id)
+            self.licences[mint.mint_id] = licence
+        for place in undo.aside:
+            self.aside_table.pop(place, None)
+        return refused
+
+    def _restore(self, prior: PriorToken, number: int, licence: int) -> None:
+        key = TokenKey(prior.contract, prior.token_id)
+        stored = self.token_table.get(key)
+        if not self._is_due(key, licence):
+            return
+        if prior.token is not None:
+            self.token_table[key] = prior.token
+        elif stored is not None and stored.minted_block < number:
+            return  # there was one after all, which the block did not make
+        else:
+            self.token_table.pop(key, None)
+        self.licences[key] = licence
+
+    def _is_due(self, name: Name, licence: int) -> bool:
+        """Tell whether an item is still to be written; raises CheckpointConflict if it is beyond that."""
+        last = self.licences.get(name, 0)
+        if last > licence:
+            raise CheckpointConflict("another writer has written what was to be written")
+        return last < licence
 
     async def undo_records(self) -> list[UndoRecord]:
         """Return every undo record, oldest first."""
@@ -180,69 +224,74 @@ class InMemoryStore:
                 self._move(place, state=TransactionState.FINAL, finalized_at=at, updated_at=at)
         return refused
 
-    def _may_settle(self, result: TransactionResult) -> bool:
+    def _write_result(self, result: TransactionResult, licence: int, at: int) -> bool:
+        """Write what became of a transaction; False if its record does not take it."""
+        self._is_due(result.place, licence)
         transaction = self.transaction_table.get(result.place)
-        return transaction is not None and transaction_may(transaction.state, TransactionState.MINED)
-
-    def _may_reopen_transaction(self, reopened: ReopenedTransaction) -> bool:
-        transaction = self.transaction_table.get(reopened.place)
-        return (
-            transaction is not None
-            and transaction.state is TransactionState.MINED
-            and transaction.block_hash == reopened.block_hash
+        if transaction is None:
+            return False
+        here = (TransactionState.MINED, result.tx_hash, result.block_hash)
+        if (transaction.state, transaction.tx_hash, transaction.block_hash) == here:
+            return True
+        if not transaction_may(transaction.state, TransactionState.MINED):
+            return False
+        self._move(
+            result.place,
+            state=TransactionState.MINED,
+            outcome=result.outcome,
+            tx_hash=result.tx_hash,
+            block_number=result.block_number,
+            block_hash=result.block_hash,
+            problem=result.problem,
+            not_made=result.not_made or None,
+            mined_at=at,
+            updated_at=at,
         )
+        return True
 
-    def _may_end(self, outcome: Outcome) -> bool:
+    def _write_outcome(self, outcome: Outcome, licence: int, at: int) -> bool:
+        """Write what became of an operation; False if its record does not take it."""
+        self._is_due(outcome.mint_id, licence)
         operation = self._operation(outcome.mint_id)
-        return operation is not None and operation.status in outcome.sources
+        if operation is None:
+            return False
+        if outcome.is_on(operation):
+            return True
+        if operation.status not in outcome.sources:
+            return False
+        if outcome.status is MintStatus.ISSUED:
+            self._set(operation, status=outcome.status, problem=outcome.problem, updated_at=at)
+            return True
+        self._set(
+            operation,
+            status=outcome.status,
+            tx_hash=outcome.tx_hash,
+            block_number=outcome.block_number,
+            block_hash=outcome.block_hash,
+            problem=outcome.problem,
+            mined_at=at,
+            updated_at=at,
+        )
+        return True
 
-    def _may_reopen(self, reopened: ReopenedMint) -> bool:
+    def _reopen_transaction(self, reopened: ReopenedTransaction, at: int) -> bool:
+        transaction = self.transaction_table.get(reopened.place)
+        here = (TransactionState.MINED, reopened.block_hash)
+        if transaction is None or (transaction.state, transaction.block_hash) != here:
+            return False
+        gone = dict.fromkeys(("outcome", "not_made", *_OUTCOME_FIELDS))
+        self._move(reopened.place, state=TransactionState.SUBMITTED, updated_at=at, **gone)
+        return True
+
+    def _reopen_mint(self, reopened: ReopenedMint, at: int) -> bool:
         operation = self._operation(reopened.mint_id)
         if operation is None or operation.block_hash != reopened.block_hash:
             return False
-        if reopened.status is MintStatus.BUILT:
-            return operation.status in (MintStatus.MINED, MintStatus.REVERTED)
-        return may(operation.status, reopened.status)
-
-    def _write_transactions(self, progress: Progress, write: Write) -> None:
-        for result in write.results:
-            self._move(
-                result.place,
-                state=TransactionState.MINED,
-                outcome=result.outcome,
-                tx_hash=result.tx_hash,
-                block_number=result.block_number,
-                block_hash=result.block_hash,
-                problem=result.problem,
-                not_made=result.not_made or None,
-                mined_at=progress.at,
-                updated_at=progress.at,
-            )
-        gone = dict.fromkeys(("outcome", "not_made", *_OUTCOME_FIELDS))
-        for reopened in write.reopened_transactions:
-            self._move(reopened.place, state=TransactionState.SUBMITTED, updated_at=progress.at, **gone)
-
-    def _write_outcomes(self, progress: Progress, write: Write) -> None:
-        for outcome in write.outcomes:
-            operation = self._known(outcome.mint_id)
-            if outcome.status is MintStatus.ISSUED:
-                self._set(operation, status=outcome.status, problem=outcome.problem, updated_at=progress.at)
-                continue
-            self._set(
-                operation,
-                status=outcome.status,
-                tx_hash=outcome.tx_hash,
-                block_number=outcome.block_number,
-                block_hash=outcome.block_hash,
-                problem=outcome.problem,
-                mined_at=progress.at,
-                updated_at=progress.at,
-            )
-
-    def _write_reopened(self, progress: Progress, write: Write) -> None:
-        gone = dict.fromkeys(_OUTCOME_FIELDS)
-        for mint_id, status, _ in write.reopened_mints:
-            self._set(self._known(mint_id), status=status, updated_at=progress.at, **gone)
+        ended = operation.status in (MintStatus.MINED, MintStatus.REVERTED)
+        if not (ended if reopened.status is MintStatus.BUILT else may(operation.status, reopened.status)):
+            return False
+        self._set(operation, status=reopened.status, updated_at=at, **dict.fromkeys(_OUTCOME_FIELDS))
+        return True
 
     def _move(self, place: Place, **fields: object) -> None:
         self.transaction_table[place] = self.transaction_table[place].evolve(**fields)
@@ -250,11 +299,6 @@ class InMemoryStore:
     def _operation(self, operation_id: str) -> Operation | None:
         tables = (self.mint_table, self.token_operation_table, self.collection_operation_table)
         return next((table[operation_id] for table in tables if operation_id in table), None)
-
-    def _known(self, operation_id: str) -> Operation:
-        operation = self._operation(operation_id)
-        assert operation is not None, "checked before"
-        return operation
 
     def _set(self, operation: Operation, **fields: object) -> None:
         self.keep(operation.evolve(**fields))

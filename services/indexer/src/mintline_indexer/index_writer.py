@@ -1,52 +1,67 @@
-"""The written side of the index: the checkpoint, the rows that undo, and the writes that move them.
+"""The written side of the index: the checkpoint, and the writes that move it.
+
+A block is written in four steps, each after the one before::
+
+    undo records ─▶ checkpoint: the block is mixed ─▶ effects, side by side ─▶ checkpoint: it is the head
+
+and undone in three::
+
+    checkpoint: the block is mixed, its parent the head ─▶ effects taken back ─▶ checkpoint: nothing is mixed
 
 Invariants:
 
-- Every write is one transaction on the condition that the checkpoint is the one last read, so two writers
-  cannot both be right, and a block's part is written once or not at all.
+- Every write of the checkpoint is on the condition that it is the one last read, so of two writers one at
+  most announces a block. The revision by which it does is its licence for the block.
+- A mixed block is taken back by whoever finds it, by undo records that were all there before it was mixed.
+- Each item carries the licence of its last write, and a write under an older licence changes nothing. So what
+  an overtaken writer still has on its way does no harm, whenever it arrives.
 - After a write that failed in any way the memory is forgotten and read again: it may have happened.
-- Blocks above `finalized` have rows and are undone newest first. Only a block without effects, below the
-  chain's final block when it was read, has none.
+- Blocks above `finalized` have undo records and are undone newest first. Only a block without effects, below
+  the chain's final block when it was read, has none.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from mintline.clock import UnixMs
-from mintline.records import Operation
-from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import carried_by
+from mintline_indexer import lanes
 from mintline_indexer.chain_port import Block, Ref
-from mintline_indexer.effects import UNREADABLE, BlockPart, Effect, Facts, fold, mark_written, transfer_key
+from mintline_indexer.effects import BlockChanges, Effect, Facts, fold
+from mintline_indexer.finalizing import finalize_ended
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.refused_outcomes import report_foreign, report_outcome, report_result
+from mintline_indexer.reconsidering import learn
+from mintline_indexer.refused_outcomes import report_foreign
 from mintline_indexer.store_port import (
-    ROOM,
+    NO_CONTRACTS,
     CheckpointConflict,
     Damaged,
+    Mixed,
     Outcome,
-    Partial,
-    Poisoned,
     Progress,
-    RecordConflict,
-    ReopenedTransaction,
+    Refused,
     Store,
     TokenKey,
-    TokenWrite,
     TransactionResult,
     UndoRecord,
     Write,
 )
-from mintline_indexer.undo_records import backfill_record, block_record, decided, reopened_mint
+from mintline_indexer.undo_records import backfill_record, block_records, decided, linked, restoring
+from mintline_indexer.writes import Name
 
-JOINS = ROOM + 1
-"""Contracts that join in one transaction at most: there is no row in it."""
+JOINS = 98
+"""Contracts that join in one transaction at most: DynamoDB's 100 actions, less the checkpoint and one."""
 PRUNE_BATCH = 25
-"""Rows are deleted that many at a time: one request, whatever the pace of the chain."""
+"""Undo records are deleted that many at a time: one request, whatever the pace of the chain."""
+ROWS_AT_ONCE = 100
+"""Changes in one call of the store."""
+HEARTBEAT = 2_000
+"""Milliseconds after which a writer that is amid a block shows that it is alive."""
 
 log = structlog.get_logger()
 
@@ -63,37 +78,56 @@ class Undone:
 class IndexWriter:
     """What this writer believes is stored, and the only way to change it.
 
-    `now` returns Unix milliseconds.
+    `now` returns Unix milliseconds; `rows_at_once` is how many changes one call of the store takes.
     """
 
     def __init__(
-        self, *, store: Store, progress: Progress, metrics: Metrics, now: Callable[[], UnixMs]
+        self,
+        *,
+        store: Store,
+        progress: Progress,
+        metrics: Metrics,
+        now: Callable[[], UnixMs],
+        rows_at_once: int = ROWS_AT_ONCE,
     ) -> None:
         self._store = store
         self._metrics = metrics
         self._now = now
+        self._rows_at_once = rows_at_once
+        self._committing = asyncio.Lock()
         self._dirty = False
         self._moved: dict[str, int | None] = {}
         """The contracts whose backfill came further since the last write: one at most."""
         self._undo_records: list[UndoRecord] = []
+        self._mixed: list[UndoRecord] = []
+        """The undo records of the mixed block, whole."""
         self._not_finalized: list[UndoRecord] = []
         self._spent: list[str] = []
         self.progress = progress
 
     @classmethod
     async def open(
-        cls, *, store: Store, progress: Progress, metrics: Metrics, now: Callable[[], UnixMs]
+        cls,
+        *,
+        store: Store,
+        progress: Progress,
+        metrics: Metrics,
+        now: Callable[[], UnixMs],
+        rows_at_once: int = ROWS_AT_ONCE,
     ) -> IndexWriter:
         """Return the writer of a checkpoint that this instance holds, with its undo records read."""
-        index_writer = cls(store=store, progress=progress, metrics=metrics, now=now)
-        for undo_record in await store.undo_records():
-            if undo_record.backfilled:
-                index_writer._not_finalized.append(undo_record.bare())
-            elif undo_record.number > progress.finalized.number:
-                index_writer._undo_records.append(undo_record.bare())
-            else:
-                index_writer._spent.append(undo_record.position)
-        index_writer._undo_records.sort(key=lambda undo_record: (undo_record.number, undo_record.first))
+        index_writer = cls(
+            store=store, progress=progress, metrics=metrics, now=now, rows_at_once=rows_at_once
+        )
+        stored = await store.undo_records()
+        backfilled = [record for record in stored if record.backfilled]
+        followed = linked(stored, progress.tail, above=progress.finalized.number)
+        if (mixed := progress.mixed) is not None:
+            index_writer._mixed = linked(stored, mixed.tail, above=mixed.number - 1)
+        used = {record.position for record in (*backfilled, *followed, *index_writer._mixed)}
+        index_writer._not_finalized = [record.bare() for record in backfilled]
+        index_writer._undo_records = [record.bare() for record in followed]
+        index_writer._spent = [record.position for record in stored if record.position not in used]
         return index_writer
 
     @property
@@ -124,58 +158,112 @@ class IndexWriter:
         self._dirty = True
 
     async def apply(self, block: Block, effects: Sequence[Effect], facts: Facts) -> None:
-        """Write a block on top of the head, in as many transactions as its items need."""
-        parent = self.head
+        """Write a block on top of the head."""
         report_foreign(facts, self._metrics)
-        first = self.progress.partial.next if self.progress.partial else 0
-        while True:
-            part = fold(effects, first, facts)
-            complete = part.next == len(effects)
-            undo_record = block_record(
-                block, part, parent=parent, complete=complete, earlier=self._undo_records, at=self._now()
+        changes = None
+        while changes is None:
+            changes = await self._apply(block, effects, facts)
+        self._report(changes)
+
+    async def _apply(self, block: Block, effects: Sequence[Effect], facts: Facts) -> BlockChanges | None:
+        """Write a block, and return what was written; None if it was taken back, and is to be tried again."""
+        licence = self.progress.revision + 1
+        changes = fold(effects, facts)
+        undo_records = await self._keep(block, changes, licence)
+        if changes.write:
+            mixed = Mixed(block.number, block.hash, undo_records[-1].position)
+            await self._commit(replace(self.progress, mixed=mixed))
+        written: set[Name] = set()
+        while refused := await self._write(changes.write, licence, written):
+            await learn(refused, facts, store=self._store, metrics=self._metrics)
+            folded = fold(effects, facts)
+            unread = any(isinstance(name, TokenKey) for name in refused.assumed)
+            if unread or folded.write.only(written) != changes.write.only(written):
+                await self._commit(self.progress)
+                await self._take_back(undo_records)
+                return None
+            changes = folded
+            undo_records = await self._keep(block, changes, licence)
+        tail = undo_records[-1].position
+        await self._commit(replace(self.progress, head=block.ref(), mixed=None, tail=tail))
+        self._undo_records += [undo_record.bare() for undo_record in undo_records]
+        return changes
+
+    async def _keep(self, block: Block, changes: BlockChanges, licence: int) -> list[UndoRecord]:
+        """Store the undo records of a block that is to be written, before anything of it is."""
+        progress = self.progress
+        undo_records = block_records(
+            block, changes, parent=progress.head, previous=progress.tail, licence=licence, at=self._now()
+        )
+        await self._store.keep_undo(undo_records, changes.aside)
+        return undo_records
+
+    async def _write(self, write: Write, licence: int, written: set[Name]) -> Refused:
+        """Write what is not in `written` yet, up to the first stage of which something is refused."""
+        at = self._now()
+        for stage in write.stages():
+            names = set(stage.names())
+            refused = await lanes.run(
+                stage.only(names - written).split(self._rows_at_once),
+                lambda piece: self._store.write(piece, licence=licence, at=at),
+                between=self._show_life,
             )
-            if complete:
-                progress = replace(self.progress, head=block.ref(), partial=None)
-            else:
-                progress = replace(self.progress, partial=Partial(block.number, block.hash, part.next))
-            if not await self._write_part(progress, part, undo_record, facts):
-                continue
-            self._undo_records.append(undo_record.bare())
-            if complete:
-                return
-            first = part.next
+            written |= names - refused.names()
+            if refused:
+                return refused
+        return Refused()
+
+    async def _show_life(self) -> None:
+        """Move the checkpoint's revision if that was long ago, so that no standby takes over."""
+        if self._now() - self.progress.at >= HEARTBEAT and not self._committing.locked():
+            async with self._committing:
+                await self._commit(self.progress)
+
+    def _report(self, changes: BlockChanges) -> None:
+        for one in changes.aside:
+            self._metrics.set_aside.note(one.table, one.key, one.reason)
+        for result in changes.write.results:
+            for _ in result.operations if result.minting else ():
+                self._count_mined(result)
+        for outcome in decided(changes.write.outcomes):
+            self._count_mined(outcome)
+
+    def _count_mined(self, end: TransactionResult | Outcome) -> None:
+        after = None if end.sent_at is None else (self.progress.at - end.sent_at) / 1000
+        self._metrics.stages.reached(end.status, after=after)
 
     async def apply_range(self, contract: str, effects: Sequence[Effect], facts: Facts, *, end: int) -> None:
         """Write a backfilled range of final blocks, and move the contract's backfill to block `end`.
 
-        Nothing here is ever undone, so only parts with an outcome get an undo record. A block whose parts a
-        crash separates is written again from its start, which leads to the same records.
+        Nothing here is ever undone, so it gets an undo record only if it ends something. A range that a crash
+        cuts short is written again from its start, which leads to the same records.
         """
-        first = 0
         report_foreign(facts, self._metrics)
         if self._moved.keys() - {contract}:
-            await self.flush()  # a transaction has room for one
-        while first < len(effects):
-            part = fold(effects, first, facts)
-            reached = end if part.next == len(effects) else effects[part.next].block_number
-            progress = self._backfilled(contract, reached)
-            undo_record = None
-            if part.results or decided(part.outcomes):
-                number = effects[first].block_number
-                undo_record = backfill_record(number, self.progress.revision, part, at=self._now())
-            if not await self._write_part(progress, part, undo_record, facts):
-                continue
-            if undo_record is not None:
-                self._not_finalized.append(undo_record.bare())
-            first = part.next
-        if not effects:
-            self.progress = self._backfilled(contract, end)
-            self._dirty = True
-
-    def _backfilled(self, contract: str, reached: int) -> Progress:
-        """Return the progress with a contract's backfill at a block, which the next write records."""
-        self._moved = {contract: reached}
-        return replace(self.progress, backfills={**self.progress.backfills, contract: reached})
+            await self.flush()  # the checkpoint's write has room for one
+        changes = fold(effects, facts)
+        while changes.write:
+            await self._commit(self.progress)
+            refused = await self._write(changes.write, self.progress.revision, set())
+            if not refused:
+                break
+            await learn(refused, facts, store=self._store, metrics=self._metrics)
+            facts.assumed_new.clear()  # what is there by now was read, or is of this range
+            changes = fold(effects, facts)
+        ending = bool(changes.write.results or decided(changes.write.outcomes))
+        undo_records = []
+        if ending:
+            number = effects[0].block_number
+            undo_records = [backfill_record(number, self.progress.revision, changes, at=self._now())]
+        if ending or changes.aside:
+            await self._store.keep_undo(undo_records, changes.aside)
+        self._moved = {contract: end}
+        self.progress = replace(self.progress, backfills={**self.progress.backfills, contract: end})
+        self._dirty = True
+        if effects:
+            await self.flush()
+        self._not_finalized += [undo_record.bare() for undo_record in undo_records]
+        self._report(changes)
 
     async def join(self, contracts: Sequence[str]) -> None:
         """Follow contracts from the next block on; they must be indexed up to the head.
@@ -188,21 +276,68 @@ class IndexWriter:
             waiting = {k: v for k, v in self.progress.backfills.items() if k not in joining}
             progress = replace(self.progress, collections=followed, backfills=waiting)
             self._moved = {k: v for k, v in self._moved.items() if k not in joining}
-            await self._commit(progress, Write(contracts=dict.fromkeys(joining)))
+            await self._commit(progress, dict.fromkeys(joining))
 
     async def undo_to(self, ancestor: Ref) -> Undone:
         """Undo every block above `ancestor`, newest first; return what they had ended."""
-        reopened = Undone()
+        undone = Undone()
         while self._undo_records and self._undo_records[-1].number > ancestor.number:
-            undo_record = await self._store.undo_record(self._undo_records[-1].position)
-            if undo_record is None:
-                raise await self._explain_missing(self._undo_records[-1])
-            await self._undo(undo_record, reopened)
-            self._undo_records.pop()
+            await self._undo(undone)
         if self.head.number > ancestor.number:
             self.pass_over(ancestor)
             await self.flush()
-        return reopened
+        return undone
+
+    async def _undo(self, undone: Undone) -> None:
+        """Undo the newest block; add what it had ended to `undone`."""
+        number = self._undo_records[-1].number
+        known = [one for one in self._undo_records if one.number == number]
+        stored = await asyncio.gather(*(self._store.undo_record(one.position) for one in known))
+        undo_records = [one for one in stored if one is not None]
+        if len(undo_records) < len(known):
+            raise await self._explain_missing(known[stored.index(None)])
+        first, last = undo_records[0], undo_records[-1]
+        mixed = Mixed(number, last.hash, last.position)
+        await self._commit(replace(self.progress, head=first.parent_ref(), mixed=mixed, tail=first.previous))
+        del self._undo_records[-len(known) :]
+        refused = await self._take_back(undo_records, undone)
+        if refused:
+            # Ownership is undone all the same: what someone else moved on is theirs to explain.
+            log.error("mints_not_reopened", block=number, records=sorted(map(str, refused.names())))
+
+    async def take_back_mixed(self) -> Undone:
+        """Take back what there is of the mixed block; return what it had ended, or may have."""
+        undone = Undone()
+        undo_records = self._mixed
+        await self._commit(self.progress)
+        await self._take_back(undo_records, undone)
+        return undone
+
+    async def _take_back(self, undo_records: Sequence[UndoRecord], undone: Undone | None = None) -> Refused:
+        """Take back the mixed block, under the revision that was committed last."""
+        licence, at = self.progress.revision, self._now()
+        mint_ids = [mint_id for record in undo_records for mint_id in record.mints]
+        places = {ended.place for record in undo_records for ended in record.ended}
+        mints = await self._store.operations(mint_ids)
+        carrying = {place for mint in mints.values() if (place := carried_by(mint)) is not None}
+        transactions = await self._store.transactions(places | carrying)
+        refused = Refused()
+        for stage in restoring(undo_records, mints, transactions).stages():
+            refused.add(
+                await lanes.run(
+                    stage.split(self._rows_at_once),
+                    lambda piece: self._store.take_back(piece, licence=licence, at=at),
+                    between=self._show_life,
+                )
+            )
+        await self._commit(replace(self.progress, mixed=None))
+        self._mixed = []
+        self._spent += [record.position for record in undo_records]
+        if undone is not None:
+            carried = [transactions[place].operations for place in sorted(places) if place in transactions]
+            undone.operations += dict.fromkeys([*mint_ids, *(one for each in carried for one in each)])
+            undone.review += dict.fromkeys([*mint_ids, *(one for each in carried for one in each[:1])])
+        return refused
 
     async def _explain_missing(self, undo_record: UndoRecord) -> Exception:
         """Return why an undo record is gone: another writer used it, or else the table is damaged."""
@@ -224,8 +359,7 @@ class IndexWriter:
             if block is not None and undo_record.number <= block.number
         ]
         ended = self._not_finalized + final
-        await self._finalize_transactions(ended)
-        await self._finalize_mints(ended)
+        await finalize_ended(ended, store=self._store, metrics=self._metrics, at=self._now())
         if block is not None:
             self.progress = replace(self.progress, finalized=block)
             self._dirty = True
@@ -233,199 +367,22 @@ class IndexWriter:
         self._not_finalized = []
         self._spent += [undo_record.position for undo_record in ended]
 
-    async def _finalize_transactions(self, undo_records: Sequence[UndoRecord]) -> None:
-        places = [ended.place for undo_record in undo_records for ended in undo_record.transactions]
-        if not places:
-            return
-        at = self._now()
-        refused = await self._store.finalize_transactions(places, at=at)
-        for undo_record in undo_records:
-            for ended in undo_record.transactions:
-                if ended.place not in refused:
-                    self._count_finalized(undo_record, ended.mints, at)
-        for place, state in refused.items():
-            if state is not TransactionState.FINAL:
-                log.error("transaction_not_final", sender=place.sender_id, nonce=place.nonce, state=state)
-
-    async def _finalize_mints(self, undo_records: Sequence[UndoRecord]) -> None:
-        mints = [mint_id for undo_record in undo_records for mint_id in undo_record.mints]
-        if not mints:
-            return
-        at = self._now()
-        refused = await self._store.finalize(mints, at=at)
-        for undo_record in undo_records:
-            self._count_finalized(
-                undo_record, sum(mint_id not in refused for mint_id in undo_record.mints), at
-            )
-        for mint_id, status in refused.items():
-            if status not in (MintStatus.FINALIZED, MintStatus.REVERTED):
-                log.error("mint_not_finalized", mint_id=mint_id, status=status)
-
     async def flush(self, *, even_if_clean: bool = False) -> None:
-        """Record what only memory knows; then drop the rows of final blocks, once there are enough."""
+        """Record what only memory knows; then drop undo records that are spent, once there are enough."""
         if self._dirty or even_if_clean:
-            await self._commit(self.progress, Write())
-        # A row may go only when the stored checkpoint says that its block is final: hence after the commit.
+            await self._commit(self.progress)
+        # One may go only when the stored checkpoint says that its block is final: hence after the commit.
         if len(self._spent) >= PRUNE_BATCH:
             await self._store.prune(self._spent)
             self._spent = []
 
     async def step_down(self) -> None:
         """Leave the checkpoint to another instance."""
-        await self._commit(replace(self.progress, writer=""), Write())
+        await self._commit(replace(self.progress, writer=""))
 
-    async def _write_part(
-        self, progress: Progress, part: BlockPart, undo_record: UndoRecord | None, facts: Facts
-    ) -> bool:
-        write = Write(
-            tokens=part.tokens,
-            transfers=part.transfers,
-            results=part.results,
-            outcomes=part.outcomes,
-            undo_record=undo_record,
-            aside=part.aside,
-        )
-        try:
-            await self._commit(progress, write)
-        except RecordConflict as stale:
-            await self._reconsider(stale, facts)
-            return False
-        except Poisoned as poisoned:
-            if not _isolate(poisoned, part, facts):
-                raise
-            return False
-        mark_written(facts, part)
-        facts.one_by_one = False
-        for one in part.aside:
-            self._metrics.set_aside.note(one.table, one.key, one.reason)
-        for result in part.results:
-            for _ in result.operations if result.minting else ():
-                self._count_mined(result)
-        for outcome in decided(part.outcomes):
-            self._count_mined(outcome)
-        return True
-
-    def _count_mined(self, end: TransactionResult | Outcome) -> None:
-        after = None if end.sent_at is None else (self.progress.at - end.sent_at) / 1000
-        self._metrics.stages.reached(end.status, after=after)
-
-    def _count_finalized(self, undo_record: UndoRecord, mints: int, at: int) -> None:
-        after = None if undo_record.at is None else (at - undo_record.at) / 1000
-        for _ in range(mints):
-            self._metrics.stages.reached(MintStatus.FINALIZED, after=after)
-
-    async def _commit(self, progress: Progress, write: Write) -> None:
+    async def _commit(self, progress: Progress, contracts: Mapping[str, int | None] = NO_CONTRACTS) -> None:
         progress = replace(progress, revision=self.progress.revision + 1, at=self._now())
-        await self._store.commit(progress, replace(write, contracts={**self._moved, **write.contracts}))
+        await self._store.commit(progress, {**self._moved, **contracts})
         self.progress = progress
         self._dirty = False
         self._moved = {}
-
-    async def _reconsider(self, stale: RecordConflict, facts: Facts) -> None:
-        """Read what a write assumed wrongly, so that the next fold starts from the truth."""
-        if stale.tokens:
-            tokens = await self._store.tokens(list(stale.tokens))
-            facts.tokens.update(tokens)
-            facts.assumed_new -= stale.tokens
-            facts.unusable_tokens |= dict.fromkeys(stale.tokens - tokens.keys(), UNREADABLE)
-        if stale.mints:
-            mints = await self._store.operations(list(stale.mints))
-            for tx_hash, outcomes in facts.outcomes.items():
-                kept = (one for one in outcomes if not self._is_refused(one, stale, mints))
-                facts.outcomes[tx_hash] = tuple(kept)
-            for key, outcome in list(facts.redeemed.items()):
-                if self._is_refused(outcome, stale, mints):
-                    del facts.redeemed[key]
-        if stale.transactions:
-            transactions = await self._store.transactions(stale.transactions)
-            for tx_hash, result in list(facts.results.items()):
-                if result.place not in stale.transactions:
-                    continue
-                transaction = transactions.get(result.place)
-                if transaction is None or transaction.state not in result.sources:
-                    del facts.results[tx_hash]
-                    report_result(result, transaction, self._metrics)
-
-    def _is_refused(self, outcome: Outcome, stale: RecordConflict, mints: Mapping[str, Operation]) -> bool:
-        """Tell whether an outcome is not to be written, having told of it."""
-        if outcome.mint_id not in stale.mints:
-            return False
-        mint = mints.get(outcome.mint_id)
-        # Legal again if the mint moved while we read; otherwise the token is indexed all the same.
-        if mint is not None and mint.status in outcome.sources:
-            return False
-        report_outcome(outcome, mint, self._metrics)
-        return True
-
-    async def _undo(self, undo_record: UndoRecord, reopened: Undone) -> None:
-        """Undo the newest record; add what it had ended to `reopened`."""
-        whole = not undo_record.first and not any(
-            one.number == undo_record.number for one in self._undo_records[:-1]
-        )
-        partial = None if whole else Partial(undo_record.number, undo_record.hash, undo_record.first)
-        progress = replace(self.progress, head=undo_record.parent_ref(), partial=partial)
-        places = {ended.place for ended in undo_record.ended}
-        mints = await self._store.operations(undo_record.mints)
-        carrying = {place for mint in mints.values() if (place := carried_by(mint)) is not None}
-        transactions = await self._store.transactions(places | carrying)
-        write = Write(
-            tokens=tuple(
-                TokenWrite(TokenKey(old.contract, old.token_id), old.token) for old in undo_record.tokens
-            ),
-            erased_transfers=undo_record.transfers,
-            reopened_transactions=tuple(
-                ReopenedTransaction(ended.place, undo_record.hash) for ended in undo_record.ended
-            ),
-            reopened_mints=tuple(
-                reopened_mint(mint_id, mints.get(mint_id), transactions, undo_record)
-                for mint_id in undo_record.mints
-            ),
-            erased_record=undo_record,
-        )
-        try:
-            await self._commit(progress, write)
-        except (RecordConflict, Poisoned) as stale:
-            if not stale.mints and not stale.transactions:
-                raise
-            # Ownership is undone all the same: what someone else moved on is theirs to explain.
-            about = {"mint_ids": sorted(stale.mints), "transactions": sorted(stale.transactions)}
-            log.error("mints_not_reopened", block=undo_record.number, **about)  # noqa: TRY400 - no fault of the code
-            left = replace(
-                write,
-                reopened_transactions=tuple(
-                    one for one in write.reopened_transactions if one.place not in stale.transactions
-                ),
-                reopened_mints=tuple(
-                    mint for mint in write.reopened_mints if mint.mint_id not in stale.mints
-                ),
-            )
-            await self._commit(progress, left)
-        carried = [transactions[place].operations for place in places if place in transactions]
-        reopened.operations += dict.fromkeys([*undo_record.mints, *(one for each in carried for one in each)])
-        reopened.review += dict.fromkeys([*undo_record.mints, *(one for each in carried for one in each[:1])])
-
-
-def _isolate(poisoned: Poisoned, part: BlockPart, facts: Facts) -> bool:
-    """Note which items cannot be written, so that the next fold sets them aside; False if there is none.
-
-    If the store does not name them, effects are written one by one; of one effect what it decides is set
-    aside first, since ownership does not depend on it. All of it follows from the store's answers: every
-    instance sets the same aside.
-    """
-    reason = str(poisoned)
-    facts.unusable_tokens |= dict.fromkeys(poisoned.tokens, reason)
-    facts.unusable_transfers |= dict.fromkeys(poisoned.transfers, reason)
-    facts.unusable_mints |= dict.fromkeys(poisoned.mints, reason)
-    facts.unusable_transactions |= dict.fromkeys(poisoned.transactions, reason)
-    if poisoned.named:
-        return True
-    if part.next - part.first > 1:
-        facts.one_by_one = True
-    elif part.outcomes or part.results:
-        facts.unusable_mints |= {outcome.mint_id: reason for outcome in part.outcomes}
-        facts.unusable_transactions |= {result.place: reason for result in part.results}
-    else:
-        facts.unusable_tokens |= {write.key: reason for write in part.tokens}
-        facts.unusable_transfers |= {transfer_key(transfer): reason for transfer in part.transfers}
-        return bool(part.tokens or part.transfers)
-    return True

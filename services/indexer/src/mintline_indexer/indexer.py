@@ -21,7 +21,7 @@ from mintline.tracing import OFF, Tracer
 from mintline_indexer.backfill import Backfill
 from mintline_indexer.chain_port import ChainReader
 from mintline_indexer.follow import Follower, PastFinality
-from mintline_indexer.index_writer import IndexWriter
+from mintline_indexer.index_writer import ROWS_AT_ONCE, IndexWriter
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import (
     CheckpointConflict,
@@ -29,7 +29,6 @@ from mintline_indexer.store_port import (
     Damaged,
     Progress,
     Store,
-    Write,
 )
 
 STANDBY_INTERVAL = 1.0
@@ -51,6 +50,7 @@ class Indexer:
 
     `writer` names the instance, uniquely for each start. `clock` is monotonic, in seconds; `now` returns
     Unix milliseconds; `takeover_after` is in seconds. `widest` and `whole` are the backfill's, in blocks.
+    `rows_at_once` is how many changes of a block one call of the store takes.
     Mints that a reorg reopened are announced to `outbox`, if there is one.
     """
 
@@ -71,6 +71,7 @@ class Indexer:
         clock: Callable[[], Monotonic],
         now: Callable[[], UnixMs],
         rng: random.Random,
+        rows_at_once: int = ROWS_AT_ONCE,
     ) -> None:
         self._chain = chain
         self._store = store
@@ -86,6 +87,7 @@ class Indexer:
         self._clock = clock
         self._now = now
         self._rng = rng
+        self._rows_at_once = rows_at_once
         self._index_writer: IndexWriter | None = None
         self._follower: Follower | None = None
         self._backfill: Backfill | None = None
@@ -223,7 +225,7 @@ class Indexer:
             progress = await self._with_contracts(progress)
             index_writer = await self._read(progress)
             progress = replace(progress, revision=progress.revision + 1, writer=self._writer, at=self._now())
-            await self._store.commit(progress, Write())
+            await self._store.commit(progress)
             index_writer.progress = progress
             log.info("checkpoint_taken_over", writer=self._writer, head=progress.head.number)
             self._open(index_writer)
@@ -252,7 +254,7 @@ class Indexer:
         at = self._now()
         index = f"{self._writer}#{at}"
         progress = Progress(revision=1, writer=self._writer, head=start, finalized=start, at=at, index=index)
-        await self._store.commit(progress, Write())
+        await self._store.commit(progress)
         log.info("index_founded", block=start.number)
         return progress
 
@@ -265,7 +267,11 @@ class Indexer:
 
     async def _read(self, progress: Progress) -> IndexWriter:
         return await IndexWriter.open(
-            store=self._store, progress=progress, metrics=self._metrics, now=self._now
+            store=self._store,
+            progress=progress,
+            metrics=self._metrics,
+            now=self._now,
+            rows_at_once=self._rows_at_once,
         )
 
     def _open(self, index_writer: IndexWriter) -> None:

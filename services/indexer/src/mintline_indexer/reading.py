@@ -89,7 +89,6 @@ async def _events(chain: ChainReader, block: Block, contracts: tuple[str, ...]) 
 async def gather_facts(
     effects: Sequence[Effect],
     *,
-    whole: Sequence[Effect],
     chain: ChainReader,
     store: Store,
     contracts: Collection[str],
@@ -98,19 +97,18 @@ async def gather_facts(
 ) -> Facts:
     """Read what the effects depend on: the tokens they change, and the operations that they decide.
 
-    `whole` are all effects of the blocks at hand, also those that are written already; `contracts` are those
-    whose events were read.
+    `contracts` are those whose events were read.
     """
     keys, made = first_touches(effects)
     ends = [effect for effect in effects if isinstance(effect, TransactionEnded)]
-    ended = [effect.tx_hash for effect in whole if isinstance(effect, TransactionEnded)]
+    ended = [effect.tx_hash for effect in ends]
     tokens, attempted = await asyncio.gather(store.tokens(keys), store.attempts(ended))
     facts = Facts(chain_id=chain_id, timestamps=timestamps, tokens=tokens, assumed_new=made)
     for key in keys:
         if key not in tokens:
             facts.unusable_tokens[key] = UNREADABLE
     records = await Records.read(attempted, store=store)
-    changes = TokenChanges.of(whole)
+    changes = TokenChanges.of(effects)
     done = {tx_hash: records.done(tx_hash, changes) for tx_hash in attempted}
     for tx_hash, operations in done.items():
         facts.owned |= records.owned(tx_hash, operations)

@@ -1,329 +1,66 @@
-"""The index as it is stored: values, and the protocols that `dynamo_store` and `memory` implement."""
+"""The index as it is stored: the protocols that `dynamo_store` and `in_memory_store` implement."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal, NamedTuple, Protocol
+from typing import Protocol
 
-from mintline.errors import Conflict, MintlineError, Unreadable
-from mintline.fields import BoundedText, Bytes32
-from mintline.messages import Frozen
-from mintline.records import Operation, Problem, Token, Transfer
-from mintline.states import MintStatus, TransactionState, sources, transaction_sources
+from mintline.errors import Conflict, Unreadable
+from mintline.records import Operation, Token, Transfer
+from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction
-from mintline_indexer.chain_port import Ref
+from mintline_indexer.index_records import (
+    Aside,
+    EndedTransaction,
+    Mixed,
+    PriorToken,
+    Progress,
+    TokenKey,
+    UndoRecord,
+)
+from mintline_indexer.writes import (
+    Attempted,
+    Outcome,
+    Refused,
+    ReopenedMint,
+    ReopenedTransaction,
+    TakeBack,
+    TokenWrite,
+    TransactionResult,
+    Write,
+)
+
+__all__ = [
+    "NONE_KNOWN",
+    "Aside",
+    "Attempted",
+    "CheckpointConflict",
+    "CollectionRegistry",
+    "Damaged",
+    "EndedTransaction",
+    "Mixed",
+    "Outcome",
+    "PriorToken",
+    "Progress",
+    "Refused",
+    "ReopenedMint",
+    "ReopenedTransaction",
+    "Store",
+    "TakeBack",
+    "TokenKey",
+    "TokenWrite",
+    "TransactionResult",
+    "UndoRecord",
+    "Write",
+]
 
 NONE_KNOWN: Mapping[Place, Transaction] = MappingProxyType({})
-
-
-class TokenKey(NamedTuple):
-    """Names a token within the chain."""
-
-    contract: str
-    token_id: int
-
-
-class PriorToken(Frozen):
-    """A token as it was before a block's part changed it; `token` is None if there was none."""
-
-    contract: str
-    token_id: int
-    token: Token | None
-
-
-class EndedTransaction(Frozen):
-    """A transaction of ours that a block ended."""
-
-    sender_id: str
-    nonce: int
-    mints: int = 0
-    """How many mints are mined by it, for the metrics; 0 if it failed."""
-
-    @property
-    def place(self) -> Place:
-        """Its key."""
-        return Place(self.sender_id, self.nonce)
-
-
-class UndoRecord(Frozen):
-    """One item of BLOCKS: a block, or a part of one, and how to undo it."""
-
-    position: str
-    number: int
-    hash: Bytes32
-    timestamp: int
-    parent: tuple[int, Bytes32, int]
-    """Number, hash and timestamp of the block before it: the head once this is undone."""
-    first: int
-    """Index of the part's first effect within its block."""
-    complete: bool
-    """Whether this is the block's last part."""
-    backfilled: bool = False
-    """Whether it came from a range of final blocks: never undone, kept until its mints are finalized."""
-    tokens: tuple[PriorToken, ...] = ()
-    transfers: tuple[tuple[str, str], ...] = ()
-    """Keys in TRANSFERS: token reference and position."""
-    transactions: tuple[EndedTransaction, ...] = ()
-    """Those that it ended: what they carry has its outcome by them."""
-    to_be_split: tuple[EndedTransaction, ...] = ()
-    """Batches that it ended as failed: undone like the others, and the broadcaster's once it is final."""
-    mints: tuple[str, ...] = ()
-    """Operations whose outcome is on their own record."""
-    elsewhere: tuple[tuple[str, Bytes32], ...] = ()
-    """Those of the mints whose token was made in an earlier block, by a stranger, each with that block."""
-    at: int | None = None
-    """Unix milliseconds of the write, which is when its mints were mined as far as we know."""
-    aside: tuple[str, ...] = ()
-    """Positions of what was set aside of this part."""
-
-    @property
-    def ended(self) -> tuple[EndedTransaction, ...]:
-        """All transactions that it ended."""
-        return (*self.transactions, *self.to_be_split)
-
-    def ref(self) -> Ref:
-        """Return the block's number, hash and timestamp."""
-        return Ref(self.number, self.hash, self.timestamp)
-
-    def parent_ref(self) -> Ref:
-        """Return the block before it."""
-        return Ref(*self.parent)
-
-    def bare(self) -> UndoRecord:
-        """Return the record without what only an undo needs: the form kept in memory."""
-        return self.evolve(tokens=(), transfers=())
-
-
-class Aside(Frozen):
-    """One item that a block should have changed, and that cannot be used as it is: an operator repairs it.
-
-    Written in place of the item's change, in the same transaction, so that it is known exactly once.
-    """
-
-    position: str
-    """Made of what it stands for: every writer that meets it makes the same."""
-    table: str
-    key: str
-    reason: BoundedText
-    block_number: int
-    block_hash: Bytes32
-    tx_hash: Bytes32
-
-
-@dataclass(frozen=True, slots=True)
-class Partial:
-    """A block of which the effects before `next` are written, and those from `next` on are not."""
-
-    number: int
-    hash: bytes
-    next: int
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """The checkpoint: where the index stands, who writes it, and what it follows.
-
-    `revision` counts the writes, and is the condition of each: a writer that did not see the last one loses.
-    """
-
-    revision: int
-    writer: str
-    """The instance that writes; empty when it has stepped down."""
-    head: Ref
-    """The newest block that is indexed completely."""
-    finalized: Ref
-    """Nothing at or below this block is ever undone; its mints are finalized."""
-    partial: Partial | None = None
-    collections: tuple[str, ...] = ()
-    """The contracts whose events are indexed up to `head`; `peek` leaves them out."""
-    backfills: Mapping[str, int] = field(default_factory=dict)
-    """The contracts that are not there yet, each with the next block to read; `peek` leaves them out."""
-    index: str = ""
-    """Names the index since its first block: what an earlier one followed does not count."""
-    at: int = 0
-    """Unix milliseconds of the write."""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenWrite:
-    """A token's new state, None to delete it; `assumed_new` makes the write fail if there is one already."""
-
-    key: TokenKey
-    after: Token | None
-    assumed_new: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Attempted:
-    """A signed transaction, as the broadcaster wrote it down, `at` in Unix milliseconds."""
-
-    place: Place | None = None
-    """The nonce that it uses; None if a user's own wallet signed it."""
-    mint_id: str | None = None
-    """The mint that it redeems, if that has its outcome on its own record: one of a user's own wallet, or of
-    the time before transactions had records."""
-    at: int | None = None
-    trace: str = ""
-    """The W3C `traceparent` by which it was sent, or empty."""
-    own: bool = False
-    """Whether the user's own wallet signed it: then its failure ends nothing, as the voucher is as good."""
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionResult:
-    """A transaction of ours that was mined, and succeeded or failed; `sent_at` is its attempt's, in Unix ms.
-
-    Nothing is written on the operations that it carries: how they stand is read off its record.
-    """
-
-    place: Place
-    outcome: Literal["succeeded", "failed"]
-    tx_hash: bytes
-    block_number: int
-    block_hash: bytes
-    operations: tuple[str, ...] = ()
-    """Those of the operations it carries that are mined, or reverted, by this."""
-    not_made: tuple[str, ...] = ()
-    """Those that it succeeded without."""
-    minting: bool = True
-    """Whether its operations are mints."""
-    to_be_split: bool = False
-    """Whether it is a batch that failed: that ends no operation, and the broadcaster closes it."""
-    problem: Problem | None = None
-    sent_at: int | None = None
-    trace: str = ""
-    """The attempt's."""
-
-    @property
-    def status(self) -> MintStatus:
-        """What its operations are by it."""
-        return MintStatus.MINED if self.outcome == "succeeded" else MintStatus.REVERTED
-
-    @property
-    def sources(self) -> tuple[TransactionState, ...]:
-        """The states that the transaction may be in for this to be written."""
-        return transaction_sources(TransactionState.MINED)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What is written on a mint's own record: it was mined, or mined and reverted.
-
-    A custodial mint has it there only if another transaction than the one that carries it made its token.
-    `sent_at` is its attempt's, in Unix ms. `issued` stands for a user's own transaction that failed: its mint
-    waits on, with the problem.
-    """
-
-    mint_id: str
-    status: MintStatus
-    tx_hash: bytes
-    block_number: int
-    block_hash: bytes
-    """The block of the transaction that minted, which may be an earlier one than the effect's."""
-    problem: Problem | None = None
-    sent_at: int | None = None
-    trace: str = ""
-    """The attempt's."""
-    token: TokenKey | None = None
-    """The token of a custodial mint that a stranger's transaction made: it is marked as the mint's."""
-    carried: bool = False
-    """Whether a transaction carries the mint: then its record is stored as built until this is written."""
-
-    @property
-    def sources(self) -> tuple[MintStatus, ...]:
-        """The states that a mint may be stored in for this outcome to be written."""
-        if self.carried:
-            return (MintStatus.BUILT, MintStatus.SUBMITTED)
-        if self.status is MintStatus.ISSUED:
-            return (MintStatus.ISSUED, MintStatus.SUBMITTED)
-        # What is accepted has its token only if its record was restored: it ends once that is final.
-        return tuple(one for one in sources(self.status) if one is not MintStatus.ACCEPTED)
-
-
-class ReopenedMint(NamedTuple):
-    """A mint whose block was undone: the state it is stored in again, and the block that its record names."""
-
-    mint_id: str
-    status: MintStatus
-    block_hash: bytes
-
-
-class ReopenedTransaction(NamedTuple):
-    """A transaction whose block was undone, and that block: it is submitted again."""
-
-    place: Place
-    block_hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """What one transaction changes next to the checkpoint: `ROOM` items, an undo record, a contract."""
-
-    tokens: tuple[TokenWrite, ...] = ()
-    transfers: tuple[Transfer, ...] = ()
-    results: tuple[TransactionResult, ...] = ()
-    outcomes: tuple[Outcome, ...] = ()
-    undo_record: UndoRecord | None = None
-    erased_transfers: tuple[tuple[str, str], ...] = ()
-    reopened_transactions: tuple[ReopenedTransaction, ...] = ()
-    reopened_mints: tuple[ReopenedMint, ...] = ()
-    """Transactions and mints that go back to where they were: the block of `erased_row` was undone."""
-    erased_record: UndoRecord | None = None
-    aside: tuple[Aside, ...] = ()
-    """Each in place of a token, a transfer, a transaction result or an outcome."""
-    contracts: Mapping[str, int | None] = field(default_factory=dict)
-    """The contracts whose place moves: each with the next block to read, None once it is indexed up to the
-    head. The others stay as they are, whatever `Progress` says of them."""
-
-
-ROOM = 97
-"""DynamoDB's 100 actions a transaction, less the checkpoint, the row and a contract."""
+NO_CONTRACTS: Mapping[str, int | None] = MappingProxyType({})
 
 
 class CheckpointConflict(Conflict):
-    """Another writer moved the checkpoint since it was read."""
-
-
-class RecordConflict(Conflict):
-    """The checkpoint stands, but these tokens, mints or transactions are not what the write assumed."""
-
-    def __init__(
-        self, *, tokens: Iterable[TokenKey], mints: Iterable[str], transactions: Iterable[Place]
-    ) -> None:
-        self.tokens = frozenset(tokens)
-        self.mints = frozenset(mints)
-        self.transactions = frozenset(transactions)
-        counts = f"{len(self.tokens)} tokens, {len(self.mints)} mints, {len(self.transactions)} transactions"
-        super().__init__(f"changed meanwhile: {counts}")
-
-
-class Poisoned(MintlineError):  # noqa: N818
-    """The checkpoint stands, but these items cannot be written as they are, whatever is tried.
-
-    All empty if the store does not say which of a write's items are at fault.
-    """
-
-    def __init__(
-        self,
-        reason: str,
-        *,
-        tokens: Iterable[TokenKey] = (),
-        transfers: Iterable[tuple[str, str]] = (),
-        mints: Iterable[str] = (),
-        transactions: Iterable[Place] = (),
-    ) -> None:
-        super().__init__(reason)
-        self.tokens = frozenset(tokens)
-        self.transfers = frozenset(transfers)
-        self.mints = frozenset(mints)
-        self.transactions = frozenset(transactions)
-
-    @property
-    def named(self) -> bool:
-        """Whether any item is named."""
-        return bool(self.tokens or self.transfers or self.mints or self.transactions)
+    """Another writer moved the checkpoint since it was read, or wrote what was to be written."""
 
 
 class Damaged(Unreadable):
@@ -345,11 +82,33 @@ class Store(Protocol):
         """Return the checkpoint without its contracts, which are many."""
         ...
 
-    async def commit(self, progress: Progress, write: Write) -> None:
-        """Write both in one transaction, on the condition that the stored revision is one less.
+    async def commit(self, progress: Progress, contracts: Mapping[str, int | None] = NO_CONTRACTS) -> None:
+        """Write the checkpoint, on the condition that the stored revision is one less; 1 must be the first.
 
-        Revision 1 must be the first. Raises CheckpointConflict, RecordConflict or Poisoned, having
-        written nothing.
+        With it go the contracts whose place moves: each with the next block to read, None once it is indexed
+        up to the head. The others stay as they are, whatever `Progress` says of them. Raises
+        CheckpointConflict, having written nothing.
+        """
+        ...
+
+    async def keep_undo(self, undo_records: Sequence[UndoRecord], aside: Sequence[Aside] = ()) -> None:
+        """Store undo records, and what is set aside, over what has the same positions."""
+        ...
+
+    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
+        """Carry out changes, each by itself; return those that were not, and will not be as they are.
+
+        `licence` is the revision by which the checkpoint announced them. An item that a later licence has
+        written stays as it is, and CheckpointConflict is raised; one that this licence has written counts as
+        written. So repeating a write does no harm, however late. `at` is in Unix milliseconds.
+        """
+        ...
+
+    async def take_back(self, undo: TakeBack, *, licence: int, at: int) -> Refused:
+        """Restore what items were, under a licence likewise; return the records that had moved on.
+
+        An item that was not changed is marked with the licence all the same: then a write of an earlier one
+        that is still on its way does not change it either.
         """
         ...
 

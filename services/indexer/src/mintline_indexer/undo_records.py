@@ -2,51 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 from mintline.clock import UnixMs
 from mintline.records import Operation, position
 from mintline.states import MintStatus
 from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_indexer.chain_port import Block, Ref
-from mintline_indexer.effects import BlockPart, transfer_key
+from mintline_indexer.effects import BlockChanges
 from mintline_indexer.kinds import has_voucher, undone
-from mintline_indexer.store_port import EndedTransaction, Outcome, ReopenedMint, TransactionResult, UndoRecord
+from mintline_indexer.store_port import (
+    Damaged,
+    EndedTransaction,
+    Outcome,
+    PriorToken,
+    ReopenedMint,
+    ReopenedTransaction,
+    TakeBack,
+    TransactionResult,
+    UndoRecord,
+)
+from mintline_indexer.writes import transfer_key
+
+PART = 100
+"""Tokens in one undo record: by that it stays far below DynamoDB's 400 kB."""
+BLOCK_DIGITS = 12
+"""Of the block's number, with which each position begins."""
 
 
-def block_record(
-    block: Block,
-    part: BlockPart,
-    *,
-    parent: Ref,
-    complete: bool,
-    earlier: Sequence[UndoRecord],
-    at: UnixMs,
-) -> UndoRecord:
-    """Return the undo record of a followed block's part; `earlier` are the records of the parts before it."""
-    outcomes = decided(part.outcomes)
-    # An effect may take several parts: these have its place, and are told apart by their order.
-    parts = sum(
-        undo_record.number == block.number and undo_record.first == part.first for undo_record in earlier
-    )
-    return UndoRecord(
-        position=position(block.number, part.first) + (f"#{parts:03d}" if parts else ""),
-        number=block.number,
-        hash=block.hash,
-        timestamp=block.timestamp,
-        parent=(parent.number, parent.hash, parent.timestamp),
-        first=part.first,
-        complete=complete,
-        tokens=part.before,
-        transfers=tuple(transfer_key(transfer) for transfer in part.transfers),
-        **_ended_fields(part.results),
-        mints=tuple(outcome.mint_id for outcome in outcomes),
-        elsewhere=tuple(
-            (outcome.mint_id, outcome.block_hash) for outcome in outcomes if outcome.block_hash != block.hash
-        ),
-        at=at,
-        aside=tuple(aside.position for aside in part.aside),
-    )
+def block_records(
+    block: Block, changes: BlockChanges, *, parent: Ref, previous: str, licence: int, at: UnixMs
+) -> list[UndoRecord]:
+    """Return the undo records of a followed block, which follow the one at position `previous`.
+
+    There is one at least, and one for each `PART` tokens that the block changes.
+    """
+    outcomes = decided(changes.write.outcomes)
+    transfers = [transfer_key(transfer) for transfer in changes.write.transfers]
+    ended = _ended_fields(changes.write.results)
+    mints = [outcome.mint_id for outcome in outcomes]
+    elsewhere = [(one.mint_id, one.block_hash) for one in outcomes if one.block_hash != block.hash]
+    aside = [one.position for one in changes.aside]
+    lists = (changes.before, transfers, *ended.values(), mints, elsewhere, aside)
+    parts = max(1, *(math.ceil(len(one) / PART) for one in lists))
+    records: list[UndoRecord] = []
+    for part in range(parts):
+        here = slice(part * PART, (part + 1) * PART)
+        record = UndoRecord(
+            position=f"{position(block.number, part)}#{licence}",
+            number=block.number,
+            hash=block.hash,
+            timestamp=block.timestamp,
+            parent=(parent.number, parent.hash, parent.timestamp),
+            first=part,
+            complete=part == parts - 1,
+            previous=records[-1].position if records else previous,
+            tokens=tuple(changes.before[here]),
+            transfers=tuple(transfers[here]),
+            transactions=ended["transactions"][here],
+            to_be_split=ended["to_be_split"][here],
+            mints=tuple(mints[here]),
+            elsewhere=tuple(elsewhere[here]),
+            at=at,
+            aside=tuple(aside[here]),
+        )
+        records.append(record)
+    return records
+
+
+def linked(records: Iterable[UndoRecord], tail: str, *, above: int) -> list[UndoRecord]:
+    """Return the undo records of the blocks above a number, oldest first, that lead back from `tail`.
+
+    The others are of writers that did not come to announce them, or of blocks that were undone since. Raises
+    Damaged if one is gone.
+    """
+    by_position = {record.position: record for record in records}
+    chain: list[UndoRecord] = []
+    while tail and (number := int(tail[:BLOCK_DIGITS])) > above:
+        record = by_position.get(tail)
+        if record is None:
+            raise Damaged(f"blocks {tail} is gone: the undo record of block {number}")
+        chain.append(record)
+        tail = record.previous
+    return chain[::-1]
 
 
 def decided(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -83,21 +122,45 @@ def _ended_fields(results: Sequence[TransactionResult]) -> dict[str, tuple[Ended
     }
 
 
-def backfill_record(number: int, revision: int, part: BlockPart, *, at: UnixMs) -> UndoRecord:
-    """Return the record of a backfilled part: it is never undone, and names what is to be finalized."""
-    outcomes = decided(part.outcomes)
-    ends: list[TransactionResult | Outcome] = [*part.results, *outcomes]
+def backfill_record(number: int, licence: int, changes: BlockChanges, *, at: UnixMs) -> UndoRecord:
+    """Return the record of a backfilled range: it is never undone, and names what is to be finalized."""
+    outcomes = decided(changes.write.outcomes)
+    ends: list[TransactionResult | Outcome] = [*changes.write.results, *outcomes]
     return UndoRecord(
-        # Apart from the rows of followed blocks, and from an earlier try of the same block.
-        position=f"{position(number, part.first)}#{revision}",
+        # Apart from the records of followed blocks.
+        position=f"{position(number, 0)}#{licence}#range",
         number=number,
         hash=ends[0].block_hash,
         timestamp=0,
         parent=(0, bytes(32), 0),
-        first=part.first,
+        first=0,
         complete=True,
         backfilled=True,
-        **_ended_fields(part.results),
+        **_ended_fields(changes.write.results),
         mints=tuple(outcome.mint_id for outcome in outcomes),
         at=at,
+    )
+
+
+def restoring(
+    records: Sequence[UndoRecord], mints: Mapping[str, Operation], transactions: Mapping[Place, Transaction]
+) -> TakeBack:
+    """Return what undoes a block, by all its undo records, oldest first; its mints' records are `mints`."""
+    tokens: dict[tuple[str, int], PriorToken] = {}
+    # In layout 2 several parts may have changed a token: then the word of the oldest one counts.
+    for record in reversed(records):
+        tokens |= {(prior.contract, prior.token_id): prior for prior in record.tokens}
+    return TakeBack(
+        number=records[0].number if records else 0,
+        tokens=tuple(tokens.values()),
+        transfers=tuple(key for record in records for key in record.transfers),
+        transactions=tuple(
+            ReopenedTransaction(ended.place, record.hash) for record in records for ended in record.ended
+        ),
+        mints=tuple(
+            reopened_mint(mint_id, mints.get(mint_id), transactions, record)
+            for record in records
+            for mint_id in record.mints
+        ),
+        aside=tuple(one for record in records for one in record.aside),
     )

@@ -20,12 +20,15 @@ from typing import Any, Literal, TypeAlias
 from mintline.aws.items import Item, Value, encode_item, encode_value
 from mintline.resources import Table
 
-Operator: TypeAlias = Literal["eq", "ne", "in", "missing", "exists", "empty", "lt", "le", "gt", "ge"]
+Operator: TypeAlias = Literal[
+    "eq", "ne", "in", "missing", "exists", "empty", "lt", "le", "gt", "ge", "older", "not_before"
+]
 
 _SYMBOLS: Mapping[str, str] = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+_OPEN_ENDED: Mapping[str, str] = {"older": "<", "not_before": ">="}
 _PRESENT = frozenset({"eq", "in", "exists", "lt", "le", "gt", "ge"})
 """Operators that only an existing item satisfies."""
-_BY_EXPRESSION = frozenset({"ne", "empty"})
+_BY_EXPRESSION = frozenset({"ne", "empty", "older", "not_before"})
 """Operators that hold for a missing attribute and for some values, which PartiQL cannot say."""
 
 
@@ -34,7 +37,8 @@ class Clause:
     """One named part of a write's condition.
 
     `values` has one entry, several for `in`, none for existence. `empty` holds for an empty list and for an
-    attribute that is missing, which records read as one.
+    attribute that is missing, which records read as one. `older` holds for a smaller number, and
+    `not_before` for any other; both hold for an attribute that is missing.
     """
 
     name: str
@@ -161,6 +165,9 @@ def _condition(clauses: Iterable[Clause], names: _Names) -> str:
                 parts.append(f"attribute_exists({attribute})")
             case "empty":
                 parts.append(f"(attribute_not_exists({attribute}) OR {attribute} = {names.value([])})")
+            case "older" | "not_before":
+                compared = f"{attribute} {_OPEN_ENDED[clause.op]} {names.value(clause.values[0])}"
+                parts.append(f"(attribute_not_exists({attribute}) OR {compared})")
             case "in":
                 listed = ", ".join(names.value(value) for value in clause.values)
                 parts.append(f"{attribute} IN ({listed})")

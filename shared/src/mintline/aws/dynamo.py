@@ -7,9 +7,11 @@ Call                    Rides in                       Fails
 `write`, plain          BatchWriteItem (25)            alone
 `write`, conditional    BatchExecuteStatement (25)     alone, with ConditionFailed
 `write`, the rest       one PutItem, UpdateItem, …     alone, with ConditionFailed
+`write_each`            as `write`, by full requests   alone: its error is returned
 `transact`              TransactWriteItems             as a whole, with TransactionCancelled
 ======================  =============================  =====================================
 
+An item that has the attribute `gone` is a marker that there is none: no read returns it.
 A write whose item DynamoDB refuses for what it holds, such as its size, raises Unwritable, and alone.
 """
 
@@ -56,6 +58,8 @@ __all__ = [
 ]
 
 READ_BATCH = 100
+GONE = "gone"
+"""The attribute of an item that stands for one that was deleted: a late write must not bring that back."""
 TRANSACTION_ATTEMPTS = 5
 
 
@@ -97,6 +101,10 @@ class Dynamo:
     async def write(self, change: Put | Update | Delete) -> None:
         """Carry out one change; ConditionFailed, with the item as it was, if a clause does not hold."""
         await self._writes.write(change)
+
+    async def write_each(self, batch: Sequence[Put | Update | Delete]) -> Sequence[BaseException | None]:
+        """Carry out changes of different items, each by itself; return what each failed with, or None."""
+        return await self._writes.write_each(batch)
 
     async def insert(self, put: Put) -> None:
         """Create an item; ConditionFailed, with the one that is there, if its key exists.
@@ -193,10 +201,17 @@ class Dynamo:
             arguments["IndexName"] = index.name
         if start is not None:
             arguments["ExclusiveStartKey"] = encode_item(start)
-        with translated():
-            response = await self._client.query(**arguments)
-        last = response.get("LastEvaluatedKey")
-        return Page([decode_item(item) for item in response["Items"]], decode_item(last) if last else None)
+        items: list[Item] = []
+        while True:
+            with translated():
+                response = await self._client.query(**arguments)
+            present = _present(response["Items"])
+            items += present
+            last = response.get("LastEvaluatedKey")
+            if not last or len(present) == len(response["Items"]):
+                return Page(items, decode_item(last) if last else None)
+            # Markers took the place of items: what is missing of the page follows them.
+            arguments |= {"Limit": limit - len(items), "ExclusiveStartKey": last}
 
     async def count(
         self, table: Table, *, index: Index, partition: Value, sort_begins: str, most: int
@@ -240,7 +255,7 @@ class Dynamo:
         with translated():
             response = await self._client.scan(**arguments)
         last = response.get("LastEvaluatedKey")
-        return Page([decode_item(item) for item in response["Items"]], decode_item(last) if last else None)
+        return Page(_present(response["Items"]), decode_item(last) if last else None)
 
     async def exists(self, table: Table) -> bool:
         """Tell whether there is such a table."""
@@ -297,7 +312,11 @@ def _id(table: Table, attributes: Any) -> tuple[Any, ...]:
 
 def _decoded(attributes: Any) -> Item | None:
     # Once for each caller: items are mutable, and callers of one key must not share theirs.
-    return decode_item(attributes) if attributes is not None else None
+    return decode_item(attributes) if attributes is not None and GONE not in attributes else None
+
+
+def _present(found: Sequence[Any]) -> list[Item]:
+    return [decode_item(attributes) for attributes in found if GONE not in attributes]
 
 
 def _reasons(error: ClientError) -> tuple[Reason, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -29,8 +30,13 @@ WRITE_BYTES = 512 * 1024
 """Far below DynamoDB's 16 MB: a body above 1 MiB would hold up the event loop while it is sent."""
 ATTEMPTS = 8
 """Tries of what DynamoDB left undone for lack of capacity, about 6 seconds in all."""
+REQUESTS_AT_ONCE = 8
+"""Of one call of `write_each`."""
 RETRIES_AT_ONCE = 100
 """The budget's burst: as many as the AWS SDK's own retries have."""
+
+_MEMBER = 200
+"""Bytes that a member of a list is taken for."""
 
 _RETRIED = frozenset(
     {
@@ -95,6 +101,50 @@ class Writes:
             await self.alone(change)
             return None
         return await self._conditional.submit((change, statement))
+
+    async def write_each(self, batch: Sequence[Put | Update | Delete]) -> Sequence[BaseException | None]:
+        """Carry out changes of different items, each by itself; return what each failed with, or None.
+
+        They are known at once, so they fill their requests without waiting for company.
+        """
+        results: list[BaseException | None] = [None] * len(batch)
+        statements: dict[int, Any] = {}
+        plain: list[int] = []
+        single: list[int] = []
+        for i, change in enumerate(batch):
+            if changes.is_plain(change):
+                plain.append(i)
+            elif (statement := changes.statement(change, self._prefix)) is not None:
+                statements[i] = statement
+            else:
+                single.append(i)
+        places = asyncio.Semaphore(REQUESTS_AT_ONCE)
+
+        async def send(
+            indices: Sequence[int], request: Callable[[], Awaitable[Sequence[BaseException | None]]]
+        ) -> None:
+            async with places:
+                try:
+                    outcomes = await request()
+                except MintlineError as error:
+                    outcomes = [error] * len(indices)
+            for i, outcome in zip(indices, outcomes, strict=True):
+                results[i] = outcome
+
+        sending = [
+            send(part, partial(self._plain_batch, [_plain(batch[i]) for i in part]))
+            for part in _full([(i, _weight(batch[i])) for i in plain])
+        ]
+        sending += [
+            send(part, partial(self._conditional_batch, [(batch[i], statements[i]) for i in part]))
+            for part in _full([(i, _weight(batch[i])) for i in statements])
+        ]
+        sending += [send([i], partial(self._alone_batch, batch[i])) for i in single]
+        await asyncio.gather(*sending)
+        return results
+
+    async def _alone_batch(self, change: Change) -> Sequence[BaseException | None]:
+        return [await self._outcome(self.alone(change))]
 
     async def alone(self, change: Change, *, retried: bool = False, **more: Any) -> Any:
         """Carry out one change by the single-item API and return its response.
@@ -250,7 +300,26 @@ def _was_retried(response: Any) -> bool:
 
 def _weight(change: Change) -> int:
     item = change.item if isinstance(change, Put) else change.set if isinstance(change, Update) else {}
-    return 512 + sum(len(value) for value in item.values() if isinstance(value, str | bytes))
+    texts = sum(len(value) for value in item.values() if isinstance(value, str | bytes))
+    return 512 + texts + sum(_MEMBER * len(value) for value in item.values() if isinstance(value, list))
+
+
+def _full(weighed: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Split indices, each with its weight, into as few requests as there may be."""
+    parts: list[list[int]] = []
+    weight = 0
+    for i, more in weighed:
+        if not parts or len(parts[-1]) == WRITE_BATCH or weight + more > WRITE_BYTES:
+            parts.append([])
+            weight = 0
+        parts[-1].append(i)
+        weight += more
+    return parts
+
+
+def _plain(change: Change) -> Put | Delete:
+    assert isinstance(change, Put | Delete)
+    return change
 
 
 def _rounds(batch: Sequence[Change]) -> list[list[int]]:
