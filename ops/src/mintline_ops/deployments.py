@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mintline.aws.dynamo import Dynamo, Item, decode_item
+from mintline.aws.dynamo import GONE, Dynamo, Item, decode_item
 from mintline.aws.session import AwsCalls, open_client, translated
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
@@ -62,7 +62,8 @@ class Records:
             )
             async for page in pages:
                 for attributes in page["Items"]:
-                    yield decode_item(attributes)
+                    if GONE not in attributes:
+                        yield decode_item(attributes)
 
 
 @asynccontextmanager

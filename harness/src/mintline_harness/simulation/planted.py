@@ -33,7 +33,8 @@ from mintline_harness.simulation.process import Process
 from mintline_harness.simulation.tables import IndexedTransactionStore
 from mintline_indexer.chain_port import Block, Event, Tips
 from mintline_indexer.node_chain import NodeChain
-from mintline_indexer.store_port import Progress, Write
+from mintline_indexer.store_port import NO_CONTRACTS, Progress, Refused, TakeBack, Write
+from mintline_indexer.writes import Name
 from mintline_testkit.builder.tables import MemoryAccounts, MemoryTables
 from mintline_testkit.indexer.store import MemoryStore
 
@@ -184,10 +185,10 @@ def forget_claims(adapters: Adapters) -> Adapters:
 class AnyAttemptWillDo(MemoryStore):
     """Takes a transaction of ours that is in a block for one that did what it was for."""
 
-    async def commit(self, progress: Progress, write: Write) -> None:
+    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
         """Call every transaction succeeded."""
         results = tuple(replace(one, outcome="succeeded", problem=None) for one in write.results)
-        await super().commit(progress, replace(write, results=results))
+        return await super().write(replace(write, results=results), licence=licence, at=at)
 
 
 class ClosingFailedBatches(MemoryStore):
@@ -307,11 +308,31 @@ class Unforgetting(NodeChain):
 class Unconditional(MemoryStore):
     """Writes the index whatever the checkpoint is by then."""
 
-    async def commit(self, progress: Progress, write: Write) -> None:
+    async def commit(self, progress: Progress, contracts: Mapping[str, int | None] = NO_CONTRACTS) -> None:
         """Pretend that the checkpoint is the one that the writer read."""
         if self.progress is not None:
             self.progress = replace(self.progress, revision=progress.revision - 1)
-        await super().commit(progress, write)
+        await super().commit(progress, contracts)
+
+
+class Unlicensed(MemoryStore):
+    """Writes the items of a block whatever has been written on them since."""
+
+    def _is_due(self, name: Name, licence: int) -> bool:
+        del name, licence
+        return True
+
+
+class MarkingNothing(MemoryStore):
+    """Leaves what it took back, and what was not there to be taken back, without its licence."""
+
+    async def take_back(self, undo: TakeBack, *, licence: int, at: int) -> Refused:
+        """Restore what items were, open to writes that are still on their way."""
+        before = dict(self.licences)
+        refused = await super().take_back(undo, licence=licence, at=at)
+        self.licences.clear()
+        self.licences.update(before)
+        return refused
 
 
 class BlindToTokens(IndexedTransactionStore):
@@ -364,5 +385,7 @@ BUGS: Mapping[str, Parts] = MappingProxyType(
         "replace-the-chunk": Parts(lines=ReplacingChunks),
         "leave-missing-lines-out": Parts(operations=LeavingOut),
         "believe-lines": Parts(authorizer=BelievingLines),
+        "write-without-licence": Parts(index_store=Unlicensed),
+        "undo-without-marking": Parts(index_store=MarkingNothing),
     }
 )

@@ -312,6 +312,7 @@ async def serve_indexer(process: Process, environment: Environment) -> None:
         clock=lambda: Monotonic(process.clock()),
         now=lambda: UnixMs(process.milliseconds()),
         rng=environment.rng,
+        rows_at_once=3,
     )
     while True:
         try:

@@ -9,6 +9,7 @@ from mintline.aws.dynamo import Item
 from mintline.records import Operation
 from mintline.resources import Table
 from mintline.states import MintStatus
+from mintline_indexer.dynamo_changes import LICENCE
 from mintline_indexer.store_port import UndoRecord
 
 ItemKey = tuple[str, str, str]
@@ -46,6 +47,11 @@ def keyed(table: Table, item: Item) -> tuple[ItemKey, Item]:
     """Return an item with its key."""
     sort = str(item[table.sort.name]) if table.sort is not None else ""
     return (table.name, str(item[table.partition.name]), sort), item
+
+
+def without_licence(item: Item) -> Item:
+    """Return an item without what only its writers need."""
+    return {name: value for name, value in item.items() if name != LICENCE}
 
 
 def outcome_item(operation: Operation) -> Item | None:

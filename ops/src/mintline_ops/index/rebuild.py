@@ -26,9 +26,10 @@ from mintline_indexer.chain_port import ChainReader
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.store_port import CollectionRegistry, Progress, TokenKey
+from mintline_indexer.store_port import CollectionRegistry, Progress, TokenKey, UndoRecord
+from mintline_indexer.undo_records import linked
 from mintline_ops.deployments import Records
-from mintline_ops.index.items import Difference, ItemKey, keyed, outcome_item, undo_item
+from mintline_ops.index.items import Difference, ItemKey, keyed, outcome_item, undo_item, without_licence
 from mintline_ops.index.replay_store import ReplayStore
 
 WIDEST = 2_000
@@ -100,7 +101,7 @@ class Rebuild:
                 key, _ = keyed(table, item)
                 # By the key, which is always there: a damaged item differs, and is repaired as well.
                 if key[1].startswith(scoped(self._chain_id, "")):
-                    yield key, item
+                    yield key, without_licence(item)
         batch: list[Item] = []
         async for item in self._records.every(MINTS):
             batch.append(item)
@@ -144,10 +145,10 @@ class Rebuild:
             await self.catch_up()
             progress = await self._progress()
             self._check_collections(progress)
-            if progress.partial is None and progress.head == self._own().head:
+            if progress.mixed is None and progress.head == self._own().head:
                 kept = await self._read(wanted)
                 pairs = [Difference(key, kept.get(key), rebuilt) for key, rebuilt in self._rebuilt(wanted)]
-                pairs += await self._undo_records()
+                pairs += await self._undo_records(progress)
                 if (await self._progress()).revision == progress.revision:
                     return progress, [pair for pair in pairs if pair.kept != pair.rebuilt]
             await self._sleep(PAUSE)
@@ -169,29 +170,20 @@ class Rebuild:
         items = dict(self.store.items())
         return ((key, items.get(key)) for key in keys)
 
-    async def _undo_records(self) -> list[Difference]:
+    async def _undo_records(self, progress: Progress) -> list[Difference]:
         """Pair what both indexes would restore of the tokens in each block that is not final.
 
-        A block of more items than a transaction takes may have been cut elsewhere: then its records have no
-        counterpart, and are passed over.
+        A block may have been cut into other parts: then its records have no counterpart, and are passed over.
         """
-        own = {
-            undo_record.position: undo_record
-            for undo_record in await self.store.undo_records()
-            if not undo_record.backfilled
-        }
+        final = self._own().finalized.number
+        rebuilt = linked(await self.store.undo_records(), self._own().tail, above=final)
+        own = {(record.hash, record.first): record for record in rebuilt}
         pairs = []
-        for undo_record in await self.store.live.undo_records():
-            other = own.get(undo_record.position)
-            if (
-                other is None
-                or other.hash != undo_record.hash
-                or undo_record.number <= self._own().finalized.number
-            ):
-                continue
-            if {TokenKey(old.contract, old.token_id) for old in undo_record.tokens} == {
-                TokenKey(old.contract, old.token_id) for old in other.tokens
-            }:
+        for undo_record in linked(
+            await self.store.live.undo_records(), progress.tail, above=max(final, progress.finalized.number)
+        ):
+            other = own.get((undo_record.hash, undo_record.first))
+            if other is not None and _tokens_of(undo_record) == _tokens_of(other):
                 key = keyed(BLOCKS, row_place(self._chain_id, undo_record.position))[0]
                 pairs.append(Difference(key, undo_item(undo_record), undo_item(other)))
         return pairs
@@ -206,7 +198,7 @@ class Rebuild:
                 names[table.sort.name] = key[2]
             item = await self._records.dynamo.get(table, names)
             if item is None or table is not MINTS:
-                return item
+                return item and without_licence(item)
             operation = await self._operation(item)
             return None if operation is None else outcome_item(operation)
 
@@ -222,3 +214,7 @@ class Rebuild:
     def _own(self) -> Progress:
         assert self.store.progress is not None, "catch_up makes it"
         return self.store.progress
+
+
+def _tokens_of(undo_record: UndoRecord) -> set[TokenKey]:
+    return {TokenKey(prior.contract, prior.token_id) for prior in undo_record.tokens}

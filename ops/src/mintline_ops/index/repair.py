@@ -13,10 +13,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mintline.aws.dynamo import (
+    GONE,
     Change,
     Clause,
     Contended,
-    Delete,
     Dynamo,
     Item,
     Put,
@@ -25,6 +25,7 @@ from mintline.aws.dynamo import (
 )
 from mintline.errors import Unavailable
 from mintline.resources import BLOCKS, CHECKPOINTS, MINTS, TOKENS, TRANSFERS
+from mintline_indexer.dynamo_changes import LICENCE
 from mintline_ops.index.items import Difference, ItemKey
 from mintline_ops.index.rebuild import Rebuild
 
@@ -86,7 +87,7 @@ class _Writer:
     async def write(self, revision: int, differences: Sequence[Difference]) -> int:
         """Write the rebuilt side of the differences; return how many before the checkpoint moved."""
         for start in range(0, len(differences), self.batch):
-            changes = map(_change, differences[start : start + self.batch])
+            changes = [_change(each, revision + 1) for each in differences[start : start + self.batch]]
             try:
                 await self.dynamo.transact([self._fence(revision), *changes])
             except (TransactionCancelled, Contended):
@@ -103,16 +104,18 @@ def _repairable(differences: Sequence[Difference]) -> list[Difference]:
     return [difference for difference in differences if difference.key[0] != MINTS.name]
 
 
-def _change(difference: Difference) -> Change:
+def _change(difference: Difference, licence: int) -> Change:
+    """Return the write that repairs an item: what an indexer still has on its way does not undo it."""
     name, partition, sort = difference.key
     table = _TABLES[name]
     key: Item = {table.partition.name: partition}
     if table.sort is not None:
         key[table.sort.name] = sort
-    if difference.rebuilt is None:
-        return Delete(table, key)
     if table is BLOCKS:
+        assert difference.rebuilt is not None, "both have one"
         # An indexer prunes those of final blocks without moving the checkpoint.
         there = Clause("not_pruned", "hash", "exists")
         return Update(table, key, set=difference.rebuilt, where=(there,))
-    return Put(table, difference.rebuilt)
+    if difference.rebuilt is None:
+        return Put(table, key | {GONE: True, LICENCE: licence})
+    return Put(table, difference.rebuilt | {LICENCE: licence})
