@@ -25,33 +25,33 @@ from mintline.records import (
     Transfer,
     token_ref,
 )
-from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, MINTS, TRANSACTIONS
+from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import NOT_DONE, Place, Transaction, as_far_as, sender_shard
 from mintline_indexer.chain_port import Ref
-from mintline_indexer.dynamo_items import aside_partition
+from mintline_indexer.dynamo_items import aside_partition, token_item
 from mintline_indexer.dynamo_store import DynamoStore
-from mintline_indexer.effects import transfer_key
 from mintline_indexer.store_port import (
     Aside,
     Attempted,
     CheckpointConflict,
     EndedTransaction,
+    Mixed,
     Outcome,
-    Partial,
-    Poisoned,
     PriorToken,
     Progress,
-    RecordConflict,
+    Refused,
     ReopenedMint,
     ReopenedTransaction,
     Store,
+    TakeBack,
     TokenKey,
     TokenWrite,
     TransactionResult,
     UndoRecord,
     Write,
 )
+from mintline_indexer.writes import transfer_key
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.indexer.store import MemoryStore
 
@@ -189,6 +189,7 @@ FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
 ATTEMPT = Attempt(tx_hash=HASH, max_fee_per_gas=2, max_priority_fee_per_gas=1, at=1)
 PLACE = Place(f"{CHAIN_ID}#{ALICE}", 7)
 KEY_1 = TokenKey(CONTRACT, 1)
+REOPENING = TakeBack(5, transactions=(ReopenedTransaction(PLACE, HASH),))
 
 
 @pytest.fixture(params=["memory", pytest.param("dynamodb", marks=pytest.mark.integration)])
@@ -234,27 +235,26 @@ async def test_checkpoint__when_it_moves__then_by_one_revision_or_not_at_all(tab
     store = tables.store
     assert await store.load() is None
     with pytest.raises(CheckpointConflict):
-        await store.commit(progress(2), Write())
-    first = progress(1, partial=Partial(6, HASH, 3), collections=(CONTRACT,), backfills={BOB: 9})
-    await store.commit(first, Write(contracts={CONTRACT: None, BOB: 9}))
+        await store.commit(progress(2))
+    first = progress(1, mixed=Mixed(6, HASH, "p6"), tail="p5", collections=(CONTRACT,), backfills={BOB: 9})
+    await store.commit(first, {CONTRACT: None, BOB: 9})
     assert await store.load() == first
     for revision in (1, 3):
         with pytest.raises(CheckpointConflict):
-            await store.commit(progress(revision), Write(tokens=(TokenWrite(KEY_1, token()),)))
+            await store.commit(progress(revision))
     assert await store.load() == first
     assert await store.peek() == replace(first, collections=(), backfills={})
-    assert await store.tokens([KEY_1]) == {KEY_1: None}
 
 
 async def test_contracts__when_one_moves__then_the_others_stay_where_they_are(tables: Tables) -> None:
     store = tables.store
-    await store.commit(progress(1), Write(contracts={ALICE: 3, CONTRACT: None}))
-    await store.commit(progress(2), Write(contracts={BOB: 9}))
-    await store.commit(progress(3), Write(contracts={ALICE: None, BOB: 12}))
+    await store.commit(progress(1), {ALICE: 3, CONTRACT: None})
+    await store.commit(progress(2), {BOB: 9})
+    await store.commit(progress(3), {ALICE: None, BOB: 12})
     loaded = await store.load()
     assert loaded == progress(3, collections=tuple(sorted([ALICE, CONTRACT])), backfills={BOB: 12})
     with pytest.raises(CheckpointConflict):
-        await store.commit(progress(3), Write(contracts={BOB: None}))
+        await store.commit(progress(3), {BOB: None})
     assert await store.load() == loaded
 
 
@@ -263,17 +263,18 @@ async def test_contracts__when_the_checkpoint_was_deleted__then_the_next_index_f
     harness: Harness,
 ) -> None:
     store = DynamoStore(harness.dynamo, chain_id=CHAIN_ID)
-    await store.commit(progress(1, index="first"), Write(contracts={CONTRACT: None, BOB: 3}))
+    await store.commit(progress(1, index="first"), {CONTRACT: None, BOB: 3})
     await harness.dynamo.write(Delete(CHECKPOINTS, {"chain": str(CHAIN_ID)}))
-    await store.commit(progress(1, index="second"), Write(contracts={BOB: 1}))
+    await store.commit(progress(1, index="second"), {BOB: 1})
     assert await store.load() == progress(1, index="second", backfills={BOB: 1})
 
 
 async def test_rows__when_they_are_many__then_they_come_oldest_first(tables: Tables) -> None:
     store = tables.store
-    await store.commit(progress(1), Write())
+    await store.commit(progress(1))
     for revision, number in enumerate((8, 5, 7, 6), start=2):
-        await store.commit(progress(revision), Write(undo_record=undo_record(number)))
+        await store.commit(progress(revision))
+        await store.keep_undo([undo_record(number)])
     assert [stored.number for stored in await store.undo_records()] == [5, 6, 7, 8]
     await store.prune([undo_record(7).position])
     assert [stored.number for stored in await store.undo_records()] == [5, 6, 8]
@@ -283,7 +284,7 @@ async def test_rows__when_they_are_many__then_they_come_oldest_first(tables: Tab
 async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tables) -> None:
     store = tables.store
     await tables.put(mint())
-    await store.commit(progress(1), Write())
+    await store.commit(progress(1))
     aside = Aside(
         position="p#mints#m9",
         table="mints",
@@ -300,16 +301,11 @@ async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tab
         mints=("m1",),
         aside=(aside.position,),
     )
-    await store.commit(
-        progress(2),
-        Write(
-            tokens=(TokenWrite(KEY_1, token(), assumed_new=True),),
-            transfers=(made, moved),
-            outcomes=(outcome(),),
-            undo_record=written,
-            aside=(aside,),
-        ),
+    write = Write(
+        tokens=(TokenWrite(KEY_1, token(), assumed_new=True),), transfers=(made, moved), outcomes=(outcome(),)
     )
+    await store.keep_undo([written], [aside])
+    assert not await store.write(write, licence=2, at=2)
     assert await store.tokens([KEY_1]) == {KEY_1: token()}
     assert await store.minting(KEY_1) == made
     assert await store.undo_records() == [written]
@@ -324,39 +320,171 @@ async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tab
             updated_at=2,
         )
     }
-    undo = Write(
-        tokens=(TokenWrite(KEY_1, None),),
-        erased_transfers=written.transfers,
-        reopened_mints=(ReopenedMint("m1", MintStatus.SUBMITTED, HASH),),
-        erased_record=written,
+    undo = TakeBack(
+        number=5,
+        tokens=written.tokens,
+        transfers=written.transfers,
+        mints=(ReopenedMint("m1", MintStatus.SUBMITTED, HASH),),
+        aside=written.aside,
     )
-    await store.commit(progress(3), undo)
+    assert not await store.take_back(undo, licence=3, at=3)
+    await store.prune([written.position])
     assert await store.tokens([KEY_1]) == {KEY_1: None}
     assert await store.minting(KEY_1) is None
     assert await store.undo_records() == []
     assert await store.operations(["m1"]) == {"m1": mint(updated_at=3)}
+    assert not await store.write(write, licence=4, at=4)
+    assert await store.tokens([KEY_1]) == {KEY_1: token()}
+    assert await store.minting(KEY_1) == made
+    assert (await store.operations(["m1"]))["m1"].status is MintStatus.MINED
 
 
-async def test_write__when_tokens_or_mints_are_not_as_assumed__then_it_names_them_and_writes_nothing(
+async def test_write__when_it_is_repeated__then_it_counts_as_written_and_changes_nothing(
+    tables: Tables,
+) -> None:
+    store = tables.store
+    await tables.put(mint())
+    await tables.carry(transaction())
+    write = Write(
+        tokens=(TokenWrite(KEY_1, token(), assumed_new=True),),
+        transfers=(transfer(),),
+        results=(result(),),
+        outcomes=(outcome(),),
+    )
+    assert not await store.write(write, licence=2, at=2)
+    before = await everything(store)
+    assert not await store.write(write, licence=2, at=9)
+    assert await everything(store) == before
+    undo = taking_back()
+    assert not await store.take_back(undo, licence=3, at=3)
+    undone = await everything(store)
+    assert not await store.take_back(undo, licence=3, at=9)
+    assert await everything(store) == undone
+
+
+async def everything(store: Store) -> Any:
+    records = await store.operations(["m1"]), await store.transactions([PLACE])
+    return await store.tokens([KEY_1]), await store.minting(KEY_1), records
+
+
+def taking_back() -> TakeBack:
+    return TakeBack(
+        number=5,
+        tokens=(PriorToken(contract=CONTRACT, token_id=1, token=None),),
+        transfers=(transfer_key(transfer()),),
+        transactions=(ReopenedTransaction(PLACE, HASH),),
+        mints=(ReopenedMint("m1", MintStatus.SUBMITTED, HASH),),
+    )
+
+
+LATE = [
+    Write(tokens=(TokenWrite(KEY_1, token(), assumed_new=True),)),
+    Write(tokens=(TokenWrite(KEY_1, token()),)),
+    Write(transfers=(transfer(),)),
+    Write(results=(result(),)),
+    Write(outcomes=(outcome(),)),
+]
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["not written", "written"])
+@pytest.mark.parametrize("late", LATE, ids=["new token", "token", "transfer", "result", "outcome"])
+async def test_write__when_its_block_was_taken_back_meanwhile__then_it_is_fenced(
+    tables: Tables, late: Write, *, written: bool
+) -> None:
+    """Whether the block's items had been written or not: a process was stopped before, or amid its writes."""
+    store = tables.store
+    await tables.put(mint())
+    await tables.carry(transaction())
+    if written:
+        assert not await store.write(late, licence=2, at=2)
+    await store.take_back(taking_back(), licence=3, at=3)
+    before = await everything(store)
+    with pytest.raises(CheckpointConflict):
+        await store.write(late, licence=2, at=2)
+    assert await everything(store) == before
+
+
+@pytest.mark.parametrize(
+    "undo", list(taking_back().split(1)), ids=["token", "transfer", "transaction", "mint"]
+)
+async def test_undoing__when_the_block_was_written_again_meanwhile__then_it_is_fenced(
+    tables: Tables, undo: TakeBack
+) -> None:
+    store = tables.store
+    await tables.put(mint())
+    await tables.carry(transaction())
+    write = Write(
+        tokens=(TokenWrite(KEY_1, token(), assumed_new=True),),
+        transfers=(transfer(),),
+        results=(result(),),
+        outcomes=(outcome(),),
+    )
+    assert not await store.write(write, licence=2, at=2)
+    assert not await store.take_back(taking_back(), licence=4, at=4)
+    assert not await store.write(write, licence=5, at=5)
+    before = await everything(store)
+    with pytest.raises(CheckpointConflict):
+        await store.take_back(undo, licence=3, at=3)
+    assert await everything(store) == before
+
+
+async def test_undoing__when_a_token_was_there_that_was_not_read__then_it_stays(tables: Tables) -> None:
+    older = token(owner=BOB).evolve(minted_block=4)
+    await tables.store.write(Write(tokens=(TokenWrite(KEY_1, older),)), licence=2, at=2)
+    assumed = Write(tokens=(TokenWrite(KEY_1, token(), assumed_new=True),))
+    assert (await tables.store.write(assumed, licence=3, at=3)).assumed == {KEY_1}
+    await tables.store.take_back(replace(taking_back(), transactions=(), mints=()), licence=4, at=4)
+    assert await tables.store.tokens([KEY_1]) == {KEY_1: older}
+
+
+@pytest.mark.integration
+async def test_write__when_a_token_is_of_before_there_were_licences__then_it_is_written(
+    harness: Harness,
+) -> None:
+    await harness.dynamo.write(Put(TOKENS, token_item(token())))
+    moved = token(owner=BOB)
+    assert not await harness.store.write(Write(tokens=(TokenWrite(KEY_1, moved),)), licence=2, at=2)
+    assert await harness.store.tokens([KEY_1]) == {KEY_1: moved}
+    burned = token(owner=None)
+    assert not await harness.store.write(Write(tokens=(TokenWrite(KEY_1, burned),)), licence=3, at=3)
+    item = await harness.dynamo.get(TOKENS, {"token_ref": token_ref(CHAIN_ID, CONTRACT, 1)})
+    assert item == token_item(burned) | {"licence": 3}
+
+
+@pytest.mark.integration
+async def test_history__when_markers_are_among_the_transfers__then_pages_are_full_of_the_others(
+    harness: Harness,
+) -> None:
+    made = tuple(transfer(index) for index in range(6))
+    await harness.store.write(Write(transfers=made), licence=2, at=2)
+    gone = tuple(transfer_key(made[index]) for index in (0, 1, 3))
+    await harness.store.take_back(TakeBack(5, transfers=gone), licence=3, at=3)
+    ref = token_ref(CHAIN_ID, CONTRACT, 1)
+    page = await harness.dynamo.query(TRANSFERS, partition=ref, limit=2)
+    assert [item["log_index"] for item in page.items] == [2, 4]
+    page = await harness.dynamo.query(TRANSFERS, partition=ref, limit=2, start=page.next)
+    assert [item["log_index"] for item in page.items] == [5]
+    assert await harness.store.minting(KEY_1) == made[2]
+
+
+async def test_write__when_tokens_or_mints_are_not_as_assumed__then_it_names_them_and_writes_the_others(
     tables: Tables,
 ) -> None:
     store = tables.store
     await tables.put(mint("m1", MintStatus.REJECTED))
     await tables.put(mint("m2"))
-    await store.commit(progress(1), Write(tokens=(TokenWrite(KEY_1, token()),)))
-    with pytest.raises(RecordConflict) as stale:
-        await store.commit(
-            progress(2),
-            Write(
-                tokens=(TokenWrite(KEY_1, token(owner=BOB), assumed_new=True),),
-                outcomes=(outcome("m1"), outcome("m2"), outcome("none")),
-            ),
-        )
-    assert stale.value.tokens == {KEY_1}
-    assert stale.value.mints == {"m1", "none"}
+    await store.write(Write(tokens=(TokenWrite(KEY_1, token()),)), licence=1, at=1)
+    refused = await store.write(
+        Write(
+            tokens=(TokenWrite(KEY_1, token(owner=BOB), assumed_new=True),),
+            outcomes=(outcome("m1"), outcome("m2"), outcome("none")),
+        ),
+        licence=2,
+        at=2,
+    )
+    assert refused == Refused(assumed={KEY_1, "m1", "none"})
     assert await store.tokens([KEY_1]) == {KEY_1: token()}
-    assert (await store.operations(["m2"]))["m2"] == mint("m2")
-    assert await store.load() == progress(1)
+    assert (await store.operations(["m2"]))["m2"].status is MintStatus.MINED
 
 
 @pytest.mark.parametrize(
@@ -368,12 +496,8 @@ async def test_reopening__when_the_mint_is_not_of_this_block__then_it_is_stale(
     tables: Tables, found: Mint, block_hash: bytes
 ) -> None:
     await tables.put(found)
-    await tables.store.commit(progress(1), Write())
-    with pytest.raises(RecordConflict) as stale:
-        await tables.store.commit(
-            progress(2), Write(reopened_mints=(ReopenedMint("m1", MintStatus.SUBMITTED, block_hash),))
-        )
-    assert stale.value.mints == {"m1"}
+    undo = TakeBack(5, mints=(ReopenedMint("m1", MintStatus.SUBMITTED, block_hash),))
+    assert (await tables.store.take_back(undo, licence=2, at=2)).assumed == {"m1"}
     assert await tables.store.operations(["m1"]) == {"m1": found}
 
 
@@ -381,9 +505,9 @@ async def test_outcome__when_a_users_own_transaction_failed__then_its_mint_waits
     tables: Tables,
 ) -> None:
     await tables.put(mint(custody="self", sender=None))
-    await tables.store.commit(progress(1), Write())
+    await tables.store.commit(progress(1))
     failed = outcome(status=MintStatus.ISSUED, problem=PROBLEM)
-    await tables.store.commit(progress(2), Write(outcomes=(failed,)))
+    assert not await tables.store.write(Write(outcomes=(failed,)), licence=2, at=2)
     assert await tables.store.operations(["m1"]) == {
         "m1": mint(status=MintStatus.ISSUED, custody="self", sender=None, problem=PROBLEM, updated_at=2)
     }
@@ -393,7 +517,8 @@ async def test_rows__when_some_are_pruned__then_the_others_stay_in_order(tables:
     store = tables.store
     undo_records = [undo_record(number) for number in (12, 7, 9)]
     for revision, each in enumerate(undo_records, start=1):
-        await store.commit(progress(revision), Write(undo_record=each))
+        await store.commit(progress(revision))
+        await store.keep_undo([each])
     assert [each.number for each in await store.undo_records()] == [7, 9, 12]
     await store.prune([undo_records[2].position, "gone already"])
     assert [each.number for each in await store.undo_records()] == [7, 12]
@@ -433,12 +558,13 @@ async def test_transaction__when_settled_undone_settled_and_final__then_its_mint
     store, stored = tables.store, mint("m1", MintStatus.BUILT, nonce=7)
     await tables.put(stored)
     await tables.carry(transaction())
-    await store.commit(progress(1), Write())
+    await store.commit(progress(1))
     submitted = (await store.operations(["m1"]))["m1"]
     assert submitted == as_far_as(stored, transaction())
     assert submitted.status is MintStatus.SUBMITTED
     written = undo_record(transactions=(EndedTransaction(sender_id=PLACE.sender_id, nonce=7, mints=2),))
-    await store.commit(progress(2), Write(results=(result(),), undo_record=written))
+    await store.keep_undo([written])
+    assert not await store.write(Write(results=(result(),)), licence=2, at=2)
     mined = transaction(
         TransactionState.MINED,
         outcome="succeeded",
@@ -451,10 +577,9 @@ async def test_transaction__when_settled_undone_settled_and_final__then_its_mint
     assert await store.transactions([PLACE, Place(PLACE.sender_id, 8)]) == {PLACE: mined}
     assert await store.operations(["m1"]) == {"m1": as_far_as(stored, mined)}
     assert await store.undo_records() == [written]
-    undo = Write(reopened_transactions=(ReopenedTransaction(PLACE, HASH),), erased_record=written)
-    await store.commit(progress(3), undo)
+    assert not await store.take_back(REOPENING, licence=3, at=3)
     assert await store.transactions([PLACE]) == {PLACE: transaction(updated_at=3)}
-    await store.commit(progress(4), Write(results=(result("failed"),)))
+    assert not await store.write(Write(results=(result("failed"),)), licence=4, at=4)
     failed = mined.evolve(outcome="failed", problem=PROBLEM, mined_at=4, updated_at=4)
     assert await store.transactions([PLACE]) == {PLACE: failed}
     assert (await store.operations(["m1"]))["m1"].status is MintStatus.REVERTED
@@ -471,18 +596,13 @@ async def test_transaction__when_it_succeeded_without_an_operation__then_that_is
     for each in stored:
         await tables.put(each)
     await tables.carry(transaction(kind="batch"))
-    await store.commit(progress(1), Write())
-    written = undo_record(transactions=(EndedTransaction(sender_id=PLACE.sender_id, nonce=7, mints=1),))
-    await store.commit(
-        progress(2), Write(results=(replace(result(), not_made=("m2",)),), undo_record=written)
-    )
+    await store.commit(progress(1))
+    assert not await store.write(Write(results=(replace(result(), not_made=("m2",)),)), licence=2, at=2)
     assert (await store.transactions([PLACE]))[PLACE].not_made == ("m2",)
     found = await store.operations(["m1", "m2"])
     assert (found["m1"].status, found["m2"].status) == (MintStatus.MINED, MintStatus.REVERTED)
     assert found["m2"].problem == NOT_DONE
-    await store.commit(
-        progress(3), Write(reopened_transactions=(ReopenedTransaction(PLACE, HASH),), erased_record=written)
-    )
+    assert not await store.take_back(REOPENING, licence=3, at=3)
     assert await store.transactions([PLACE]) == {PLACE: transaction(kind="batch", updated_at=3)}
 
 
@@ -492,10 +612,11 @@ async def test_batch__when_it_failed__then_its_row_says_so_and_its_operations_st
     store = tables.store
     await tables.put(mint("m1", MintStatus.BUILT, nonce=7, custody="sponsored"))
     await tables.carry(transaction(kind="batch"))
-    await store.commit(progress(1), Write())
+    await store.commit(progress(1))
     written = undo_record(to_be_split=(EndedTransaction(sender_id=PLACE.sender_id, nonce=7),))
     failed = replace(result("failed"), to_be_split=True)
-    await store.commit(progress(2), Write(results=(failed,), undo_record=written))
+    await store.keep_undo([written])
+    assert not await store.write(Write(results=(failed,)), licence=2, at=2)
     assert await store.undo_records() == [written]
     assert (await store.transactions([PLACE]))[PLACE].to_be_split
     assert (await store.operations(["m1"]))["m1"].status is MintStatus.SUBMITTED
@@ -509,13 +630,13 @@ async def test_token_operation__when_its_transaction_is_settled_undone_and_final
     await tables.put(stored)
     carrying = transaction(kind=kind, operations=(stored.operation_id,))
     await tables.carry(carrying)
-    await store.commit(progress(1), Write())
+    await store.commit(progress(1))
     assert await store.operations([stored.operation_id]) == {stored.operation_id: as_far_as(stored, carrying)}
-    await store.commit(progress(2), Write(results=(result(),)))
+    assert not await store.write(Write(results=(result(),)), licence=2, at=2)
     assert await standing_of(store, stored) is MintStatus.MINED
-    await store.commit(progress(3), Write(reopened_transactions=(ReopenedTransaction(PLACE, HASH),)))
+    assert not await store.take_back(REOPENING, licence=3, at=3)
     assert await standing_of(store, stored) is MintStatus.SUBMITTED
-    await store.commit(progress(4), Write(results=(result("failed"),)))
+    assert not await store.write(Write(results=(result("failed"),)), licence=4, at=4)
     assert await standing_of(store, stored) is MintStatus.REVERTED
     assert await store.finalize_transactions([PLACE], at=9) == {}
     assert await standing_of(store, stored) is MintStatus.REVERTED
@@ -527,12 +648,13 @@ async def test_token_operation__when_its_outcome_is_on_its_own_record__then_it_i
 ) -> None:
     store, stored = tables.store, token_operation(kind)
     await tables.put(stored)
-    await store.commit(progress(1), Write())
-    await store.commit(progress(2), Write(outcomes=(outcome(stored.operation_id, carried=True),)))
-    reopened_mints = ReopenedMint(stored.operation_id, MintStatus.BUILT, HASH)
-    await store.commit(progress(3), Write(reopened_mints=(reopened_mints,)))
+    await store.commit(progress(1))
+    ended = Write(outcomes=(outcome(stored.operation_id, carried=True),))
+    assert not await store.write(ended, licence=2, at=2)
+    undo = TakeBack(5, mints=(ReopenedMint(stored.operation_id, MintStatus.BUILT, HASH),))
+    assert not await store.take_back(undo, licence=3, at=3)
     assert await store.operations([stored.operation_id]) == {stored.operation_id: stored.evolve(updated_at=3)}
-    await store.commit(progress(4), Write(outcomes=(outcome(stored.operation_id, carried=True),)))
+    assert not await store.write(ended, licence=4, at=4)
     assert await store.finalize([stored.operation_id], at=9) == {}
     assert await standing_of(store, stored) is MintStatus.FINALIZED
 
@@ -550,15 +672,9 @@ async def test_settlement__when_the_transaction_is_not_submitted__then_it_is_sta
     found = {} if state is None else {PLACE: transaction(state)}
     for one in found.values():
         await tables.carry(one)
-    await tables.store.commit(progress(1), Write())
-    with pytest.raises(RecordConflict) as stale:
-        await tables.store.commit(
-            progress(2), Write(tokens=(TokenWrite(KEY_1, token()),), results=(result(),))
-        )
-    assert stale.value.transactions == {PLACE}
-    assert not stale.value.mints | stale.value.tokens
+    refused = await tables.store.write(Write(results=(result(),)), licence=2, at=2)
+    assert refused == Refused(assumed={PLACE})
     assert await tables.store.transactions([PLACE]) == found
-    assert await tables.store.tokens([KEY_1]) == {KEY_1: None}
 
 
 @pytest.mark.parametrize(
@@ -574,12 +690,7 @@ async def test_unsettling__when_the_transaction_is_not_of_this_block__then_it_is
     tables: Tables, found: Transaction
 ) -> None:
     await tables.carry(found)
-    await tables.store.commit(progress(1), Write())
-    with pytest.raises(RecordConflict) as stale:
-        await tables.store.commit(
-            progress(2), Write(reopened_transactions=(ReopenedTransaction(PLACE, HASH),))
-        )
-    assert stale.value.transactions == {PLACE}
+    assert (await tables.store.take_back(REOPENING, licence=2, at=2)).assumed == {PLACE}
     assert await tables.store.transactions([PLACE]) == {PLACE: found}
 
 
@@ -591,27 +702,22 @@ async def test_outcome__when_another_transaction_made_a_carried_mints_token__the
     await tables.put(mint("m2", MintStatus.BUILT, custody="self", sender=None))
     failed = transaction(TransactionState.MINED, outcome="failed", problem=PROBLEM)
     await tables.carry(failed)
-    await store.commit(progress(1), Write())
-    with pytest.raises(RecordConflict) as stale:
-        await store.commit(progress(2), Write(outcomes=(outcome("m2"),)))
-    assert stale.value.mints == {"m2"}
-    await store.commit(progress(2), Write(outcomes=(outcome("m1", carried=True),)))
+    await store.commit(progress(1))
+    assert (await store.write(Write(outcomes=(outcome("m2"),)), licence=2, at=2)).assumed == {"m2"}
+    made = Write(outcomes=(outcome("m1", carried=True),))
+    assert not await store.write(made, licence=2, at=2)
     placed = {"tx_hash": HASH, "block_number": 5, "block_hash": HASH, "mined_at": 2, "updated_at": 2}
     mined = stored.evolve(status=MintStatus.MINED, **placed)
     assert await store.operations(["m1"]) == {"m1": as_far_as(mined, failed)}
     assert (await store.operations(["m1"]))["m1"].tx_hash == HASH
-    with pytest.raises(RecordConflict):
-        await store.commit(progress(3), Write(outcomes=(outcome("m1", carried=True),)))
+    assert not await store.write(made, licence=3, at=3)
     elsewhere, here = (
-        Write(reopened_mints=(ReopenedMint("m1", MintStatus.BUILT, at),)) for at in (b"\x08" * 32, HASH)
+        TakeBack(5, mints=(ReopenedMint("m1", MintStatus.BUILT, at),)) for at in (b"\x08" * 32, HASH)
     )
-    with pytest.raises(RecordConflict) as stale:
-        await store.commit(progress(3), elsewhere)
-    assert stale.value.mints == {"m1"}
-    await store.commit(progress(3), here)
+    assert (await store.take_back(elsewhere, licence=4, at=3)).assumed == {"m1"}
+    assert not await store.take_back(here, licence=5, at=3)
     assert await store.operations(["m1"]) == {"m1": as_far_as(stored.evolve(updated_at=3), failed)}
-    with pytest.raises(RecordConflict):
-        await store.commit(progress(4), here)
+    assert (await store.take_back(here, licence=6, at=4)).assumed == {"m1"}
 
 
 @pytest.mark.parametrize("status", [MintStatus.MINED, MintStatus.REVERTED])
@@ -622,10 +728,8 @@ async def test_reopening__when_a_mint_had_its_outcome_before_it_was_carried__the
     ended = {"tx_hash": HASH, "block_number": 5, "block_hash": HASH, "mined_at": 1, "problem": PROBLEM}
     await tables.put(mint("m1", status, nonce=7, **ended))
     await tables.carry(transaction())
-    await tables.store.commit(progress(1), Write())
-    await tables.store.commit(
-        progress(2), Write(reopened_mints=(ReopenedMint("m1", MintStatus.BUILT, HASH),))
-    )
+    undo = TakeBack(5, mints=(ReopenedMint("m1", MintStatus.BUILT, HASH),))
+    assert not await tables.store.take_back(undo, licence=2, at=2)
     built = mint("m1", MintStatus.BUILT, nonce=7, updated_at=2)
     assert await tables.store.operations(["m1"]) == {"m1": as_far_as(built, transaction())}
 
@@ -659,7 +763,7 @@ async def test_finalize__when_a_transaction_is_final__then_it_is_in_no_index_of_
 
 
 @pytest.mark.integration
-async def test_commit__when_a_record_has_no_room_left__then_dynamodb_names_it_and_nothing_is_written(
+async def test_write__when_a_record_has_no_room_left__then_it_is_named_and_the_others_are_written(
     harness: Harness,
 ) -> None:
     store = DynamoStore(harness.dynamo, chain_id=CHAIN_ID)
@@ -667,26 +771,25 @@ async def test_commit__when_a_record_has_no_room_left__then_dynamodb_names_it_an
     room = 400 * 1024 - sum(len(name) + len(str(value)) for name, value in full.items())
     await harness.dynamo.write(Put(MINTS, full | {"metadata": "x" * (room - 200)}))
     await harness.dynamo.write(Put(MINTS, to_item(mint("m2"))))
-    await store.commit(progress(1), Write())
+    await store.commit(progress(1))
     problem = Problem(code="reverted", reason="r" * 1000)
     bad = outcome("m1", MintStatus.REVERTED, problem=problem)
     good = outcome("m2", MintStatus.REVERTED, problem=problem)
-    with pytest.raises(Poisoned, match="size") as poisoned:
-        await store.commit(progress(2), Write(outcomes=(bad, good)))
-    assert poisoned.value.mints == {"m1"}
-    assert not poisoned.value.transactions
+    refused = await store.write(Write(outcomes=(bad, good)), licence=2, at=2)
+    assert set(refused.unusable) == {"m1"}
+    assert "size" in refused.unusable["m1"]
+    assert not refused.assumed
+    assert (await store.operations(["m2"]))["m2"].status is MintStatus.REVERTED
     crammed = to_item(transaction())
     room = 400 * 1024 - sum(len(name) + len(str(value)) for name, value in crammed.items())
     await harness.dynamo.write(Put(TRANSACTIONS, crammed | {"padding": "x" * (room - 20)}))
     failed = replace(result("failed"), problem=problem)
-    with pytest.raises(Poisoned, match="size") as poisoned:
-        await store.commit(progress(2), Write(results=(failed,), outcomes=(good,)))
-    assert poisoned.value.transactions == {PLACE}
-    assert not poisoned.value.mints
+    refused = await store.write(Write(results=(failed,)), licence=2, at=2)
+    assert set(refused.unusable) == {PLACE}
     aside = Aside(
         position="p", table="mints", key="m1", reason="size", block_number=5, block_hash=HASH, tx_hash=HASH
     )
-    await store.commit(progress(2), Write(outcomes=(good,), aside=(aside,)))
+    await store.keep_undo([], [aside])
     listed = await harness.dynamo.query(BLOCKS, partition=aside_partition(CHAIN_ID), limit=9)
     assert [item["key"] for item in listed.items] == ["m1"]
     assert await store.undo_records() == []

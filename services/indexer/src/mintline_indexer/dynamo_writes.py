@@ -149,11 +149,12 @@ def _token_row(change: TokenWrite, licence: int) -> _Row:
     if change.assumed_new:
         absent = Clause("not_minted_before", "token_ref", "missing")
         return _Row(change.key, Put(TOKENS, item, where=(absent,)), older, assumed_new=True)
-    key: Item = {"token_ref": item.pop("token_ref")}
+    key: Item = {"token_ref": item["token_ref"]}
+    written = {name: value for name, value in item.items() if name != "token_ref"}
     gone = tuple(name for name in _OPTIONAL if name not in item)
     before = Clause("older_licence", LICENCE, "lt", (licence,))
     present = Clause("not_gone", GONE, "missing")
-    return _Row(change.key, Update(TOKENS, key, set=item, remove=gone, where=(before, present)), older)
+    return _Row(change.key, Update(TOKENS, key, set=written, remove=gone, where=(before, present)), older)
 
 
 _OPTIONAL = ("owner", "owner_id", "owned_key", "metadata_digest", "mint_id")
