@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -24,11 +24,10 @@ from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables, key_ref
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.store_port import (
-    CheckpointConflict,
     EndedTransaction,
     Progress,
-    RecordConflict,
     ReopenedTransaction,
+    TakeBack,
     TransactionResult,
     UndoRecord,
     Write,
@@ -71,7 +70,7 @@ class MintRules(RuleBasedStateMachine):
         async def attempt() -> T | None:
             try:
                 return await work
-            except (Conflict, RecordConflict, CheckpointConflict):
+            except Conflict:
                 return None
 
         self.time += 1
@@ -91,7 +90,7 @@ class MintRules(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         origin = Ref(0, bytes(32), 0)
-        self.do(self.tables.store.commit(Progress(1, "writer", origin, origin), Write()))
+        self.do(self.tables.store.commit(Progress(1, "writer", origin, origin)))
 
     @rule(target=mints)
     def accept(self) -> str:
@@ -196,7 +195,8 @@ class MintRules(RuleBasedStateMachine):
             for place in done
             if any(one.tx_hash == tx_hash for one in self.tables.transactions[place].own_attempts)
         )
-        self.write(Write(results=results, undo_record=undo_record))
+        self.do(self.tables.store.keep_undo([undo_record]))
+        self.do(self.tables.store.write(Write(results=results), licence=self.licence(), at=self.time))
         return mint_id, undo_record
 
     @rule(made=mined)
@@ -206,20 +206,24 @@ class MintRules(RuleBasedStateMachine):
             reopened_transactions = tuple(
                 ReopenedTransaction(one.place, undo_record.hash) for one in undo_record.transactions
             )
-            self.write(Write(reopened_transactions=reopened_transactions, erased_record=undo_record))
+            undo = TakeBack(undo_record.number, transactions=reopened_transactions)
+            self.do(self.tables.store.take_back(undo, licence=self.licence(), at=self.time))
+            self.do(self.tables.store.prune([undo_record.position]))
 
     @rule(made=consumes(mined))
     def finalize(self, made: tuple[str, UndoRecord]) -> None:
         places = [one.place for one in made[1].transactions]
         self.do(self.tables.store.finalize_transactions(places, at=self.time))
 
-    def write(self, write: Write) -> Any:
+    def licence(self) -> int:
+        """Move the checkpoint, as before each block that is written or undone."""
         progress = self.tables.store.progress
         assert progress is not None
         following = Progress(
             progress.revision + 1, progress.writer, progress.head, progress.finalized, at=self.time
         )
-        return self.do(self.tables.store.commit(following, write))
+        self.do(self.tables.store.commit(following))
+        return following.revision
 
     @invariant()
     def moves_are_legal(self) -> None:

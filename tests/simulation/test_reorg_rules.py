@@ -115,7 +115,7 @@ class ReorgRules(RuleBasedStateMachine):
     def restart(self, which: int) -> None:
         self.indexers[which] = self.start()
 
-    @precondition(lambda self: self.store.progress is not None and self.store.progress.partial is None)
+    @precondition(lambda self: self.store.progress is not None and self.store.progress.mixed is None)
     @invariant()
     def the_index_is_a_replay_of_its_branch(self) -> None:
         progress = self.store.progress

@@ -18,7 +18,7 @@ from mintline_indexer.chain_port import Block, Event, Ref, Tips, TransferEvent
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.effects import Facts, TransactionEnded, effects_of_block
 from mintline_indexer.follow import Follower
-from mintline_indexer.store_port import Outcome, Progress, ReopenedMint, ReopenedTransaction, Write
+from mintline_indexer.store_port import Outcome, Progress, ReopenedMint, ReopenedTransaction, TakeBack
 from mintline_indexer.transaction_results import one_each
 from mintline_testkit.chain import FakeChain
 from mintline_testkit.constants import CONTRACT
@@ -38,15 +38,25 @@ class Recorder:
     async def transact(self, changes: Sequence[Any]) -> None:
         self.changes += changes
 
+    async def write(self, change: Any) -> None:
+        self.changes.append(change)
+
 
 def progress(revision: int) -> Progress:
     at = Ref(9, HERE, 1)
     return Progress(revision=revision, writer="w", head=at, finalized=at)
 
 
-async def committed(write: Write, *, revision: int = 7) -> list[Any]:
+async def committed(revision: int) -> list[Any]:
     recorder: Any = Recorder()
-    await DynamoStore(recorder, chain_id=1).commit(progress(revision), write)
+    await DynamoStore(recorder, chain_id=1).commit(progress(revision))
+    changes: list[Any] = recorder.changes
+    return changes
+
+
+async def taken_back(undo: TakeBack) -> list[Any]:
+    recorder: Any = Recorder()
+    await DynamoStore(recorder, chain_id=1).take_back(undo, licence=7, at=1)
     changes: list[Any] = recorder.changes
     return changes
 
@@ -61,7 +71,7 @@ async def committed(write: Write, *, revision: int = 7) -> list[Any]:
 async def test_checkpoint__when_it_is_written__then_only_over_the_revision_before(
     revision: int, clause: Clause
 ) -> None:
-    [checkpoint] = await committed(Write(), revision=revision)
+    [checkpoint] = await committed(revision)
     assert isinstance(checkpoint, Put)
     assert checkpoint.table is CHECKPOINTS
     assert checkpoint.where == (clause,)
@@ -69,7 +79,7 @@ async def test_checkpoint__when_it_is_written__then_only_over_the_revision_befor
 
 async def test_reopening__when_a_block_is_undone__then_only_of_a_mint_that_names_this_block() -> None:
     reopened_mints = ReopenedMint("mint_1", MintStatus.SUBMITTED, HERE)
-    _, update = await committed(Write(reopened_mints=(reopened_mints,)))
+    [update] = await taken_back(TakeBack(9, mints=(reopened_mints,)))
     assert isinstance(update, Update)
     assert update.table is MINTS
     assert Clause("in_the_undone_block", "block_hash", "eq", ("0x" + HERE.hex(),)) in update.where
@@ -80,14 +90,14 @@ async def test_reopening__when_a_block_is_undone__then_only_of_a_mint_that_names
 async def test_reopening__when_a_mint_leaves_its_block__then_it_leaves_the_index_of_that_too(
     status: MintStatus,
 ) -> None:
-    changes = await committed(Write(reopened_mints=(ReopenedMint("mint_1", status, HERE),)))
+    changes = await taken_back(TakeBack(9, mints=(ReopenedMint("mint_1", status, HERE),)))
     assert {"block_number", "block_hash", IN_BLOCK} <= set(changes[-1].remove)
 
 
 async def test_unsettling__when_a_transaction_leaves_its_block__then_it_leaves_the_index_of_that_too() -> (
     None
 ):
-    changes = await committed(Write(reopened_transactions=(ReopenedTransaction(Place("1#a", 7), HERE),)))
+    changes = await taken_back(TakeBack(9, transactions=(ReopenedTransaction(Place("1#a", 7), HERE),)))
     assert {"block_number", "block_hash", IN_BLOCK} <= set(changes[-1].remove)
 
 

@@ -1,4 +1,4 @@
-"""Folding a block's effects into transactions."""
+"""Folding a block's effects into changes and undo records."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mintline.clock import UnixMs
 from mintline.errors import Unavailable
 from mintline.states import MintStatus
 from mintline.transaction_records import Place
+from mintline_indexer import undo_records
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits, is_blank, may_hold
-from mintline_indexer.chain_port import MintedEvent, TransferEvent
+from mintline_indexer.chain_port import Block, MintedEvent, Ref, TransferEvent
 from mintline_indexer.effects import (
-    BlockPart,
     Effect,
     Facts,
     TransactionEnded,
     effects_of_block,
     first_touches,
     fold,
-    mark_written,
-    transfer_key,
 )
-from mintline_indexer.store_port import Outcome, TokenKey, TransactionResult
+from mintline_indexer.store_port import Damaged, Outcome, TokenKey, TransactionResult
+from mintline_indexer.writes import transfer_key
 from mintline_testkit.constants import CONTRACT
 
 OWNERS = ("0x" + "2" * 40, "0x" + "3" * 40)
 BLOCK = b"\7" * 32
+BEFORE = "000000000004#000000#3"
 
 
 def moved(index: int, token_id: int, sender: str | None, recipient: str | None) -> TransferEvent:
@@ -74,64 +75,75 @@ def facts_of(effects: list[Effect]) -> Facts:
     )
 
 
-def parts_of(effects: list[Effect], room: int) -> tuple[list[BlockPart], Facts]:
-    facts = facts_of(effects)
-    parts: list[BlockPart] = []
-    first = 0
-    while first < len(effects):
-        part = fold(effects, first, facts, room=room)
-        mark_written(facts, part)
-        parts.append(part)
-        first = part.next
-    return parts, facts
-
-
-@given(blocks(), st.integers(2, 20))
-def test_fold__when_a_block_is_split__then_leads_to_what_the_whole_leads_to(
-    effects: list[Effect], room: int
+@given(blocks())
+def test_fold__when_items_are_counted__then_none_is_named_twice_and_each_has_its_last_state(
+    effects: list[Effect],
 ) -> None:
-    parts, facts = parts_of(effects, room)
-    wholes, whole_facts = parts_of(effects, 10_000)
-    assert facts.tokens == whole_facts.tokens
-    assert [t for part in parts for t in part.transfers] == [t for whole in wholes for t in whole.transfers]
-    assert [o for part in parts for o in part.outcomes] == [o for whole in wholes for o in whole.outcomes]
-    done = [s for whole in wholes for s in whole.results]
-    assert [s for part in parts for s in part.results] == done
+    write = fold(effects, facts_of(effects)).write
+    names = list(write.names())
+    assert len(names) == len(set(names)) == len(write)
+    moves = [effect for effect in effects if isinstance(effect, TransferEvent)]
+    assert [(transfer.log_index, transfer.recipient) for transfer in write.transfers] == [
+        (move.log_index, move.recipient) for move in moves
+    ]
+    owners = {move.token_id: move.recipient for move in moves}
+    assert {change.key.token_id: change.after.owner for change in write.tokens} == owners
+    ends = [effect.tx_hash for effect in effects if isinstance(effect, TransactionEnded)]
+    assert [result.tx_hash for result in write.results] == ends
+    assert [outcome.tx_hash for outcome in write.outcomes] == ends[::2]
 
 
-@given(blocks(), st.integers(2, 20))
-def test_fold__when_items_are_counted__then_each_part_fits_and_names_none_twice(
-    effects: list[Effect], room: int
+@given(blocks())
+def test_fold__when_its_block_is_undone__then_nothing_is_left(effects: list[Effect]) -> None:
+    changes = fold(effects, facts_of(effects))
+    assert {(old.contract, old.token_id) for old in changes.before} == {
+        tuple(change.key) for change in changes.write.tokens
+    }
+    assert {old.token for old in changes.before} <= {None}
+
+
+@given(blocks(), st.integers(1, 20))
+def test_write__when_it_is_split__then_the_pieces_are_the_whole(effects: list[Effect], size: int) -> None:
+    write = fold(effects, facts_of(effects)).write
+    pieces = [piece for stage in write.stages() for piece in stage.split(size)]
+    assert all(0 < len(piece) <= size for piece in pieces)
+    names = [name for piece in pieces for name in piece.names()]
+    assert sorted(map(str, names)) == sorted(map(str, write.names()))
+    assert write.only(set(write.names())) == write
+    assert not write.only(set())
+
+
+@given(blocks(), st.integers(1, 10))
+def test_undo_records__when_a_block_takes_several__then_each_names_the_one_before_and_all_is_in_them(
+    effects: list[Effect], part: int
 ) -> None:
-    for part in parts_of(effects, room)[0]:
-        names = [
-            *(write.key for write in part.tokens),
-            *(transfer_key(transfer) for transfer in part.transfers),
-            *(result.place for result in part.results),
-            *(outcome.mint_id for outcome in part.outcomes),
-        ]
-        assert len(names) == len(set(names)) <= room
+    changes = fold(effects, facts_of(effects))
+    block = Block(5, BLOCK, bytes(32), 1_000, bytes(256))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(undo_records, "PART", part)
+        records = undo_records.block_records(
+            block, changes, parent=Ref(4, bytes(32), 1), previous=BEFORE, licence=7, at=UnixMs(1)
+        )
+    assert [record.previous for record in records] == [BEFORE, *(record.position for record in records[:-1])]
+    assert [record.complete for record in records] == [False] * (len(records) - 1) + [True]
+    assert all(max(len(one.tokens), len(one.transfers), len(one.transactions)) <= part for one in records)
+    undo = undo_records.restoring(records, {}, {})
+    assert set(undo.tokens) == set(changes.before)
+    assert undo.transfers == tuple(map(transfer_key, changes.write.transfers))
+    assert [one.place for one in undo.transactions] == [one.place for one in changes.write.results]
+    assert [one.mint_id for one in undo.mints] == [one.mint_id for one in changes.write.outcomes]
+    stray = records[0].evolve(position="000000000005#000000#6")
+    assert undo_records.linked([stray, *records], records[-1].position, above=4) == records
+    with pytest.raises(Damaged, match="is gone: the undo record of block 5"):
+        undo_records.linked(records[:-1], records[-1].position, above=4)
 
 
-@given(blocks(), st.integers(2, 20))
-def test_fold__when_parts_are_undone_newest_first__then_nothing_is_left(
-    effects: list[Effect], room: int
-) -> None:
-    parts, facts = parts_of(effects, room)
-    tokens = dict(facts.tokens)
-    for part in reversed(parts):
-        for old in part.before:
-            tokens[TokenKey(old.contract, old.token_id)] = old.token
-    assert set(tokens.values()) <= {None}
-
-
-def test_fold__when_only_a_mint_is_assumed_new__then_says_so_once() -> None:
+def test_fold__when_only_a_mint_is_assumed_new__then_says_so() -> None:
     effects: list[Effect] = [moved(0, 1, None, OWNERS[0]), moved(1, 1, OWNERS[0], OWNERS[1])]
     facts = facts_of(effects)
-    first = fold(effects, 0, facts, room=2)
-    mark_written(facts, first)
-    second = fold(effects, first.next, facts, room=2)
-    assert [write.assumed_new for part in (first, second) for write in part.tokens] == [True, False]
+    assert [change.assumed_new for change in fold(effects, facts).write.tokens] == [True]
+    facts.assumed_new.clear()
+    assert [change.assumed_new for change in fold(effects, facts).write.tokens] == [False]
 
 
 @pytest.mark.parametrize(

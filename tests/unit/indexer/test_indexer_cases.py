@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from mintline.errors import Unavailable
 from mintline.messages import ReviewMint, decode
 from mintline.resources import BROADCAST
 from mintline.states import MintStatus, TransactionState
-from mintline_indexer.store_port import Progress, TokenKey, Write
+from mintline_indexer.store_port import NO_CONTRACTS, Progress, TokenKey
 from mintline_testkit.chain import Move, Sent
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.harness import Harness
@@ -313,10 +314,12 @@ async def test_finality__when_a_block_becomes_final__then_its_mints_do_before_th
     seen: list[MintStatus] = []
 
     class Watched(MemoryStore):
-        async def commit(self, progress: Progress, write: Write) -> None:
+        async def commit(
+            self, progress: Progress, contracts: Mapping[str, int | None] = NO_CONTRACTS
+        ) -> None:
             if progress.finalized.number == 1:
                 seen.append((await self.operations(["mint_a"]))["mint_a"].status)
-            await super().commit(progress, write)
+            await super().commit(progress, contracts)
 
     await catch_up(harness.start(store=harness.like(Watched)))
     assert seen

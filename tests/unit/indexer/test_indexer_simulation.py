@@ -97,6 +97,7 @@ class Harness:
             clock=lambda: Monotonic(self.time),
             now=lambda: UnixMs(int(self.time * 1000)),
             rng=self.rng,
+            rows_at_once=4,
         )
 
     # --- what happens on chain ---
@@ -224,7 +225,7 @@ class Harness:
 
     def standing(self) -> Any:
         progress = self.store.progress
-        return progress and (progress.head, progress.finalized, progress.partial, progress.collections)
+        return progress and (progress.head, progress.finalized, progress.mixed, progress.collections)
 
     async def settle(self) -> None:
         self.fault_rate = 0.0
@@ -304,7 +305,7 @@ def replay(
 def check_what_is_indexed(world: Harness) -> None:
     """Hold the tables against the branch that the checkpoint names, wherever the tip is by now."""
     progress = world.store.progress
-    if progress is None or progress.partial is not None or world.standing() == world.checked:
+    if progress is None or progress.mixed is not None or world.standing() == world.checked:
         return
     world.checked = world.standing()
     branch = [world.chain.at(progress.head.hash)]

@@ -18,7 +18,7 @@ from mintline.transaction_records import NOT_DONE
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.kinds import KINDS, VOUCHER, TokenChanges
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.store_port import Attempted, Progress, TokenKey, Write
+from mintline_indexer.store_port import Attempted, Refused, TakeBack, TokenKey, Write
 from mintline_testkit.chain import Move, Sent
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.harness import ALICE, BOB, FINALITY, SENDER, Harness
@@ -363,10 +363,15 @@ class Counted(MemoryStore):
 
     asked: ClassVar[Counter[str]] = Counter()
     writes: ClassVar[list[Write]] = []
+    undone: ClassVar[list[TakeBack]] = []
 
-    async def commit(self, progress: Progress, write: Write) -> None:
-        await super().commit(progress, write)
+    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
         self.writes.append(write)
+        return await super().write(write, licence=licence, at=at)
+
+    async def take_back(self, undo: TakeBack, *, licence: int, at: int) -> Refused:
+        self.undone.append(undo)
+        return await super().take_back(undo, licence=licence, at=at)
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
         self.asked["attempts"] += len(tx_hashes)
@@ -403,20 +408,18 @@ async def test_batch__when_it_made_five_hundred_tokens__then_one_record_is_writt
     assert {one.mint_id for one in harness.store.token_table.values()} == set(ids)
     # Each record is read once, and none of the tokens, which are new.
     assert Counted.asked == {"attempts": 1, "transactions": 1, "operations": count, "tokens": 0}
-    written = [write for write in Counted.writes if write.undo_record is not None]
-    assert len(written) == 11
-    assert [len(write.results) for write in written] == [0] * 10 + [1]
-    assert max(len(write.tokens) + len(write.transfers) for write in written) <= 97
-    assert not any(write.outcomes for write in written)
+    assert sum(len(write) for write in Counted.writes) == 2 * count + 1
+    assert max(len(write) for write in Counted.writes) <= 100
+    assert [len(write.results) for write in Counted.writes] == [0] * 10 + [1]
+    assert not any(write.outcomes for write in Counted.writes)
     undo_records = [
         undo_record for undo_record in harness.store.block_rows.values() if undo_record.number == 1
     ]
     assert max(len(undo_record.model_dump_json()) for undo_record in undo_records) < 40_000
-    Counted.writes.clear()
     await reorganize(harness, indexer)
     assert [harness.stands(one).status for one in ids] == [MintStatus.SUBMITTED] * count
     assert harness.store.token_table == {}
-    assert len([write for write in Counted.writes if write.erased_record is not None]) == 11
+    assert [len(undo.transactions) for undo in Counted.undone] == [1] + [0] * 10
     # The transaction is looked at once, not each of its operations.
     assert [decode(each.body) for each in await harness.queues.receive(BROADCAST, wait=0)] == [
         ReviewMint(mint_id="m1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.index_writer import IndexWriter
 from mintline_indexer.indexer import COLLECTIONS_AGE
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.store_port import Progress, Write
+from mintline_indexer.store_port import NO_CONTRACTS, Progress
 from mintline_testkit.indexer.harness import Harness
 from mintline_testkit.indexer.store import MemoryStore
 
@@ -34,6 +35,9 @@ class Recorder:
     async def transact(self, changes: list[Any]) -> None:
         self.transactions.append(changes)
 
+    async def write(self, change: Any) -> None:
+        self.transactions.append([change])
+
 
 @dataclass(slots=True)
 class RecordedStore(MemoryStore):
@@ -41,15 +45,15 @@ class RecordedStore(MemoryStore):
 
     recorder: Any = field(default_factory=Recorder)
 
-    async def commit(self, progress: Progress, write: Write) -> None:
-        await super(RecordedStore, self).commit(progress, write)
-        await DynamoStore(self.recorder, chain_id=1).commit(progress, write)
+    async def commit(self, progress: Progress, contracts: Mapping[str, int | None] = NO_CONTRACTS) -> None:
+        await super(RecordedStore, self).commit(progress, contracts)
+        await DynamoStore(self.recorder, chain_id=1).commit(progress, contracts)
 
 
 async def test_join__when_ten_thousand_contracts_join__then_each_transaction_has_room_for_its_part() -> None:
     store = RecordedStore()
     progress = Progress(revision=1, writer="w", head=HEAD, finalized=HEAD)
-    await store.commit(progress, Write())
+    await store.commit(progress)
     index_writer = await IndexWriter.open(
         store=store, progress=progress, metrics=Metrics(CollectorRegistry()), now=lambda: UnixMs(1)
     )

@@ -1,17 +1,30 @@
-"""A block that takes several transactions, and a writer that dies between two of them."""
+"""A block that takes several writes, and a writer that dies between two of them."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from mintline.clock import Monotonic, UnixMs
 from mintline.errors import Unavailable
+from mintline.records import Token
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.store_port import Progress, TokenKey, Write
+from mintline_indexer.store_port import (
+    NO_CONTRACTS,
+    Aside,
+    CheckpointConflict,
+    Progress,
+    Refused,
+    TokenKey,
+    TokenWrite,
+    UndoRecord,
+    Write,
+)
 from mintline_testkit.chain import FakeChain, Move, Sent
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.polling import catch_up
@@ -21,16 +34,18 @@ ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
 TOKENS = 120
 
 
+@dataclass(slots=True)
 class Breaking(MemoryStore):
-    """Fails instead of the write that follows the first part of a block."""
+    """Fails from the third write of a block's items on, until it is repaired."""
 
-    broken = False
+    writes: int = 0
+    broken: bool = True
 
-    async def commit(self, progress: Progress, write: Write) -> None:
-        if self.progress is not None and self.progress.partial is not None and not self.broken:
-            self.broken = True
+    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
+        self.writes += 1
+        if self.broken and self.writes > 2:
             raise Unavailable("the table is out of order")
-        await super().commit(progress, write)
+        return await super(Breaking, self).write(write, licence=licence, at=at)
 
 
 def indexer(chain: FakeChain, store: MemoryStore) -> Indexer:
@@ -47,6 +62,7 @@ def indexer(chain: FakeChain, store: MemoryStore) -> Indexer:
         clock=lambda: Monotonic(0.0),
         now=lambda: UnixMs(0),
         rng=random.Random(1),
+        rows_at_once=25,
     )
 
 
@@ -64,30 +80,107 @@ async def broken_off() -> tuple[FakeChain, Breaking]:
     with pytest.raises(Unavailable):
         await indexer(chain, store).poll()
     assert store.progress is not None
-    assert store.progress.partial is not None
-    assert (store.progress.head.number, store.progress.partial.number) == (0, 1)
+    assert store.progress.mixed is not None
+    assert (store.progress.head.number, store.progress.mixed.number) == (0, 1)
     assert 0 < len(store.token_table) < TOKENS
+    store.broken = False
     return chain, store
 
 
-async def test_partial__when_the_next_writer_finds_it__then_finishes_the_block_and_can_undo_it() -> None:
+async def test_mixed__when_the_next_writer_finds_it__then_writes_the_block_again_and_can_undo_it() -> None:
     chain, store = await broken_off()
-    parts = len(store.block_rows)
     again = indexer(chain, store)
     await catch_up(again)
     assert {token.owner for token in store.token_table.values()} == {BOB}
     assert (len(store.token_table), len(store.transfer_table)) == (TOKENS, 2 * TOKENS)
-    assert len(store.block_rows) > parts
-    assert [undo_record.complete for undo_record in await store.undo_records()][-1]
+    undo_records = [one for one in await store.undo_records() if one.position > "000000000001"]
+    assert undo_records[-1].complete
 
     chain.drop(1)
     chain.mine()
     await catch_up(again)
     assert (store.token_table, store.transfer_table) == ({}, {})
-    assert [undo_record.number for undo_record in await store.undo_records()] == [1]
 
 
-async def test_partial__when_its_block_is_gone__then_is_undone() -> None:
+async def test_mixed__when_it_was_taken_back__then_late_writes_of_it_are_fenced() -> None:
+    chain, store = await broken_off()
+    keys = [TokenKey(CONTRACT, number) for number in range(TOKENS)]
+    late = [Write(tokens=(TokenWrite(key, token(key.token_id), assumed_new=True),)) for key in keys]
+    late += [Write(transfers=(one,)) for one in store.transfer_table.values()]
+    progress = store.progress
+    assert progress is not None
+    chain.drop(1)
+    chain.mine()
+    await catch_up(indexer(chain, store))
+    for write in late:
+        with pytest.raises(CheckpointConflict):
+            await store.write(write, licence=progress.revision, at=0)
+    assert (store.token_table, store.transfer_table) == ({}, {})
+
+
+def token(token_id: int) -> Token:
+    return Token(
+        chain_id=1,
+        contract=CONTRACT,
+        token_id=token_id,
+        owner=BOB,
+        metadata_digest=None,
+        mint_id=None,
+        minted_block=1,
+        block_number=1,
+        tx_hash=bytes(32),
+    )
+
+
+@pytest.mark.parametrize("died", range(1, 9))
+async def test_block__when_its_writer_dies_at_any_write__then_the_next_one_ends_with_the_same(
+    died: int,
+) -> None:
+    """Undo records, the mark, pieces of the items, the head: each of them is the last thing that it did."""
+    chain, store = FakeChain(), Dying()
+    await catch_up(indexer(chain, store))
+    chain.mine(crowd())
+    store.left = died
+    with pytest.raises(Crash):
+        await catch_up(indexer(chain, store))
+    store.left = -1
+    await catch_up(indexer(chain, store))
+    assert {one.owner for one in store.token_table.values()} == {BOB}
+    assert (len(store.token_table), len(store.transfer_table)) == (TOKENS, 2 * TOKENS)
+    assert store.progress is not None
+    assert (store.progress.head.number, store.progress.mixed) == (1, None)
+
+
+class Crash(BaseException):
+    """The process dies."""
+
+
+@dataclass(slots=True)
+class Dying(MemoryStore):
+    """Dies after so many writes of any kind; never if that is negative."""
+
+    left: int = -1
+
+    def _tick(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Crash
+
+    async def commit(self, progress: Progress, contracts: Mapping[str, int | None] = NO_CONTRACTS) -> None:
+        await super(Dying, self).commit(progress, contracts)
+        self._tick()
+
+    async def keep_undo(self, undo_records: Sequence[UndoRecord], aside: Sequence[Aside] = ()) -> None:
+        await super(Dying, self).keep_undo(undo_records, aside)
+        self._tick()
+
+    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
+        refused = await super(Dying, self).write(write, licence=licence, at=at)
+        self._tick()
+        return refused
+
+
+async def test_mixed__when_its_block_is_gone__then_is_undone() -> None:
     chain, store = await broken_off()
     chain.drop(1)
     chain.mine([Sent(b"\3" * 32, CONTRACT, (Move(CONTRACT, 7, None, BOB, bytes(32)),))])
@@ -95,17 +188,18 @@ async def test_partial__when_its_block_is_gone__then_is_undone() -> None:
     assert set(store.token_table) == {TokenKey(CONTRACT, 7)}
     assert len(store.transfer_table) == 1
     assert store.progress is not None
-    assert store.progress.partial is None
+    assert store.progress.mixed is None
     assert store.progress.head == chain.mined[-1].block.ref()
 
 
-async def test_partial__when_the_node_does_not_have_its_block_yet__then_waits() -> None:
+async def test_mixed__when_the_node_does_not_have_its_block_yet__then_takes_it_back_and_waits() -> None:
     chain, store = await broken_off()
-    before = store.progress
     hidden = chain.mined.pop()
-    with pytest.raises(Unavailable, match="no block 1 yet"):
-        await indexer(chain, store).poll()
-    assert store.progress == before
+    again = indexer(chain, store)
+    await catch_up(again)
+    assert store.progress is not None
+    assert (store.progress.head.number, store.progress.mixed) == (0, None)
+    assert (store.token_table, store.transfer_table) == ({}, {})
     chain.mined.append(hidden)
-    await catch_up(indexer(chain, store))
+    await catch_up(again)
     assert len(store.token_table) == TOKENS

@@ -14,14 +14,15 @@ from mintline.aws.records import to_item
 from mintline.chain.rpc import RpcError
 from mintline.errors import Unavailable, Unwritable
 from mintline.records import Collection, Token
-from mintline.resources import MINTS, TOKENS, TRANSACTIONS
+from mintline.resources import TOKENS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline.transaction_records import Place
 from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.node_chain import NodeChain
-from mintline_indexer.store_port import Poisoned, Progress, TokenKey, Write
+from mintline_indexer.store_port import Refused, TokenKey, Write
+from mintline_indexer.writes import Name
 from mintline_testkit.chain import Move, Sent
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.harness import Harness
@@ -33,27 +34,26 @@ REASON = "UpdateItem: Item size to update has exceeded the maximum allowed size"
 
 @dataclass(slots=True)
 class PoisonedStore(MemoryStore):
-    """Refuses whatever changes some mint's outcome or token; `naming` says whether it tells which."""
+    """Refuses whatever changes some mint's outcome or token."""
 
     bad_mint: str | None = None
     """Also the transaction that carries it is bad."""
     bad_token: int | None = None
-    naming: bool = True
     unreadable: bool = False
     """Whether the bad token cannot even be read."""
     writes: list[Write] = field(default_factory=list)
 
-    async def commit(self, progress: Progress, write: Write) -> None:
-        mints = [outcome.mint_id for outcome in write.outcomes if outcome.mint_id == self.bad_mint]
-        tokens = [change.key for change in write.tokens if change.key.token_id == self.bad_token]
-        done = {one.place for one in write.results}
-        places = [p for p in done if self.bad_mint in self.transaction_table[p].operations]
-        if (mints or tokens or places) and self.naming:
-            raise Poisoned(REASON, mints=mints, tokens=tokens, transactions=places)
-        if mints or tokens or places:
-            raise Poisoned(REASON)
-        await super(PoisonedStore, self).commit(progress, write)
-        self.writes.append(write)
+    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
+        unusable: dict[Name, str] = {}
+        for name in write.names():
+            carried = self.transaction_table[name].operations if isinstance(name, Place) else ()
+            bad_token = isinstance(name, TokenKey) and name.token_id == self.bad_token
+            if name == self.bad_mint or self.bad_mint in carried or bad_token:
+                unusable[name] = REASON
+        left = write.only(set(write.names()) - unusable.keys())
+        refused = await super(PoisonedStore, self).write(left, licence=licence, at=at)
+        self.writes.append(left)
+        return Refused(refused.assumed, unusable)
 
     async def tokens(self, keys: Sequence[TokenKey]) -> dict[TokenKey, Token | None]:
         found = await super(PoisonedStore, self).tokens(keys)
@@ -81,15 +81,14 @@ def statuses(harness: Harness) -> dict[str, MintStatus]:
     return {mint_id: harness.stands(mint_id).status for mint_id in harness.store.mint_table}
 
 
-@pytest.mark.parametrize("naming", [True, False])
 @pytest.mark.parametrize(
     ("custody", "table", "key"),
     [("custodial", "transactions", f"1#{ALICE}/1"), ("self", "mints", "mint_2")],
 )
 async def test_block__when_one_mints_outcome_cannot_be_written__then_all_else_is(
-    harness: Harness, custody: str, table: str, key: str, *, naming: bool
+    harness: Harness, custody: str, table: str, key: str
 ) -> None:
-    store = poisoned(harness, bad_mint="mint_2", naming=naming)
+    store = poisoned(harness, bad_mint="mint_2")
     if custody == "self":
         own = {"custody": "self", "sender": None, "nonce": None, "status": MintStatus.SUBMITTED}
         store.mint_table = {mint_id: mint.evolve(**own) for mint_id, mint in store.mint_table.items()}
@@ -113,16 +112,14 @@ async def test_block__when_one_mints_outcome_cannot_be_written__then_all_else_is
     assert [(line["table"], line["key"]) for line in told] == [(table, key)]
 
 
-@pytest.mark.parametrize("naming", [True, False])
-async def test_block__when_one_token_cannot_be_written__then_all_else_is(
-    harness: Harness, *, naming: bool
-) -> None:
-    store = poisoned(harness, bad_token=2, naming=naming)
+async def test_block__when_one_token_cannot_be_written__then_all_else_is(harness: Harness) -> None:
+    store = poisoned(harness, bad_token=2)
     harness.chain.mine([harness.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)])
     await follow(harness, store)
     assert harness.token_ids() == {1, 3}
     assert {status for key, status in statuses(harness).items() if key != "mint_2"} == {MintStatus.MINED}
-    assert "tokens" in {aside.table for aside in store.aside_table.values()}
+    assert {aside.table for aside in store.aside_table.values()} == {"tokens"}
+    assert len(store.transfer_table) == 3
 
 
 async def test_block__when_a_token_is_unreadable__then_it_is_left_and_its_transfer_is_written(
@@ -162,8 +159,8 @@ async def test_reorg__when_something_of_its_block_was_set_aside__then_that_is_un
 
 async def test_writers__when_they_meet_the_same_item__then_they_set_the_same_aside(harness: Harness) -> None:
     asides: list[Any] = []
-    for naming in (True, False):
-        store = poisoned(harness, bad_mint="mint_2", naming=naming)
+    for harness.rows_at_once in (1, 100):
+        store = poisoned(harness, bad_mint="mint_2")
         sent = [harness.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)]
         if not asides:
             harness.chain.mine(sent)
@@ -172,18 +169,16 @@ async def test_writers__when_they_meet_the_same_item__then_they_set_the_same_asi
     assert asides[0] == asides[1]
 
 
-async def test_block__when_the_checkpoint_itself_cannot_be_written__then_nothing_is_set_aside(
+async def test_block__when_its_undo_record_cannot_be_written__then_nothing_of_it_is(
     harness: Harness,
 ) -> None:
     class Broken(MemoryStore):
-        async def commit(self, progress: Progress, write: Write) -> None:
-            if write.undo_record is not None:
-                raise Poisoned(REASON)
-            await super().commit(progress, write)
+        async def keep_undo(self, *_: Any, **__: Any) -> None:
+            raise Unwritable(REASON)
 
     store = Broken()
     harness.chain.mine([harness.mint(1)])
-    with pytest.raises(Poisoned):
+    with pytest.raises(Unwritable):
         await follow(harness, store)
     assert store.token_table == {}
     assert store.aside_table == {}
@@ -191,10 +186,10 @@ async def test_block__when_the_checkpoint_itself_cannot_be_written__then_nothing
 
 async def test_block__when_the_table_is_unwell__then_nothing_is_set_aside(harness: Harness) -> None:
     class Unwell(MemoryStore):
-        async def commit(self, progress: Progress, write: Write) -> None:
+        async def write(self, write: Write, *, licence: int, at: int) -> Refused:
             if write.tokens:
                 raise Unavailable("dynamodb")
-            await super().commit(progress, write)
+            return await super().write(write, licence=licence, at=at)
 
     store = Unwell()
     harness.chain.mine([harness.mint(1)])
@@ -224,9 +219,8 @@ class Tables:
             raise ConditionFailed(update, self.items[mint_id])
         self.written.append(mint_id)
 
-    async def transact(self, changes: Sequence[Any]) -> None:
-        places = [n for n, change in enumerate(changes) if change.table in (MINTS, TOKENS, TRANSACTIONS)]
-        raise Unwritable(REASON, places[:1] if self.bad == "named" else ())
+    async def write_each(self, changes: Sequence[Any]) -> list[Any]:
+        return [Unwritable(REASON) if change.table is TOKENS else None for change in changes]
 
 
 async def test_finalize__when_one_mint_cannot_be_written__then_the_others_are_finalized() -> None:
@@ -291,23 +285,16 @@ async def test_mints__when_one_is_unreadable__then_it_alone_is_missing(harness: 
     assert set(await store.operations(["mint_0", "mint_1", "mint_2"])) == {"mint_0", "mint_2"}
 
 
-@pytest.mark.parametrize("named", [True, False])
-async def test_commit__when_dynamodb_refuses_an_item__then_it_is_named_if_dynamodb_does(
-    harness: Harness, *, named: bool
-) -> None:
+async def test_write__when_dynamodb_refuses_an_item__then_it_is_named(harness: Harness) -> None:
     harness.record("mint_1", MintStatus.SUBMITTED)
     harness.chain.mine([harness.mint(1, mint_id="mint_1")])
     seen = poisoned(harness)
     harness.sign((1).to_bytes(32, "big"), "mint_1")
     await follow(harness, seen)
     [write] = [write for write in seen.writes if write.tokens]
-    tables: Any = Tables({}, bad="named" if named else "")
-    assert seen.progress is not None
-    with pytest.raises(Poisoned, match="Item size") as refused:
-        await DynamoStore(tables, chain_id=1).commit(seen.progress, write)
-    assert refused.value.tokens == ({TokenKey(CONTRACT, 1)} if named else set())
-    assert refused.value.transactions == set()
-    assert refused.value.mints == set()
+    tables: Any = Tables({})
+    refused = await DynamoStore(tables, chain_id=1).write(write, licence=1, at=1)
+    assert refused == Refused(unusable={TokenKey(CONTRACT, 1): REASON})
 
 
 class Node:

@@ -18,7 +18,7 @@ from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import NOT_DONE, Place
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.store_port import Attempted, Progress, TokenKey, UndoRecord, Write
+from mintline_indexer.store_port import Attempted, Refused, TokenKey, UndoRecord, Write
 from mintline_testkit.chain import Move, Sent
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.harness import Harness
@@ -346,16 +346,15 @@ async def test_front_run__when_one_of_several_mints_was__then_the_transaction_fa
 
 
 class Breaking(MemoryStore):
-    """Fails once, instead of the third part of a block."""
+    """Fails for a while, after two writes of outcomes."""
 
-    parts = 0
+    outcomes = 0
 
-    async def commit(self, progress: Progress, write: Write) -> None:
-        Breaking.parts += write.undo_record is not None and bool(write.outcomes)
-        if Breaking.parts == 3:
-            Breaking.parts += 1
+    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
+        Breaking.outcomes += bool(write.outcomes)
+        if write.outcomes and 3 <= Breaking.outcomes <= 8:
             raise Unavailable("the table is out of order")
-        await super().commit(progress, write)
+        return await super().write(write, licence=licence, at=at)
 
 
 @pytest.mark.parametrize("breaking", [False, True])
@@ -370,7 +369,7 @@ async def test_front_run__when_more_mints_were_than_a_write_has_room_for__then_a
     harness.chain.mine([Sent(b"\x0e" * 32, CONTRACT, moves)])
     harness.chain.mine([making(harness, ids, [])])
     if breaking:
-        Breaking.parts = 0
+        Breaking.outcomes = 0
         await indexer.step_down()
         harness.store = harness.like(Breaking)
         indexer = harness.start()

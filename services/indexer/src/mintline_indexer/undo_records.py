@@ -79,13 +79,20 @@ def linked(records: Iterable[UndoRecord], tail: str, *, above: int) -> list[Undo
     """
     by_position = {record.position: record for record in records}
     chain: list[UndoRecord] = []
-    while tail and (number := int(tail[:BLOCK_DIGITS])) > above:
+    while tail and (number := _number_of(tail)) > above:
         record = by_position.get(tail)
         if record is None:
             raise Damaged(f"blocks {tail} is gone: the undo record of block {number}")
         chain.append(record)
         tail = record.previous
     return chain[::-1]
+
+
+def _number_of(position_: str) -> int:
+    digits = position_[:BLOCK_DIGITS]
+    if not digits.isdecimal():
+        raise Damaged(f"blocks {position_} is no position of an undo record")
+    return int(digits)
 
 
 def decided(outcomes: Sequence[Outcome]) -> list[Outcome]:

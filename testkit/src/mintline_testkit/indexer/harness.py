@@ -69,6 +69,7 @@ class Harness:
     )
     time: float = 0.0
     started: int = 0
+    rows_at_once: int = 100
 
     def __post_init__(self) -> None:
         self.queues = MemoryQueues(clock=lambda: self.time)
@@ -90,6 +91,7 @@ class Harness:
             clock=lambda: Monotonic(self.time),
             now=lambda: UnixMs(int(self.time * 1000)),
             rng=random.Random(1),
+            rows_at_once=self.rows_at_once,
         )
 
     def mint(self, token_id: int, *, mint_id: str | None = None) -> Sent:
