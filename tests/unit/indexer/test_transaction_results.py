@@ -361,7 +361,7 @@ class Breaking(MemoryStore):
 async def test_front_run__when_more_mints_were_than_a_write_has_room_for__then_all_are_mined_and_undone(
     harness: Harness, *, breaking: bool
 ) -> None:
-    count = 120
+    count = 250
     ids = carried(harness, count)
     indexer = harness.start()
     await catch_up(indexer)
@@ -484,6 +484,7 @@ async def test_index__when_it_is_built_anew_over_what_was_settled__then_nothing_
     tables = (dict(harness.store.mint_table), dict(harness.store.transaction_table))
     tokens = dict(harness.store.token_table)
     harness.store.progress = None
+    harness.time += 3600
     harness.store.token_table.clear()
     harness.store.transfer_table.clear()
     harness.store.block_rows.clear()

@@ -10,7 +10,7 @@ a smaller difference.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mintline.aws.dynamo import (
     GONE,
@@ -26,6 +26,7 @@ from mintline.aws.dynamo import (
 from mintline.errors import Unavailable
 from mintline.resources import BLOCKS, CHECKPOINTS, MINTS, TOKENS, TRANSFERS
 from mintline_indexer.dynamo_changes import LICENCE
+from mintline_indexer.store_port import Progress
 from mintline_ops.index.items import Difference, ItemKey
 from mintline_ops.index.rebuild import Rebuild
 
@@ -71,7 +72,7 @@ async def _settle(rebuild: Rebuild, writer: _Writer, due: Collection[ItemKey]) -
         progress, found = await rebuild.at_one_block(key for key in due if key[0] != BLOCKS.name)
         # What is no different any more, the indexer has written meanwhile.
         differing = _repairable(found)
-        written = await writer.write(progress.revision, differing)
+        written = await writer.write(progress, differing)
         due = {difference.key for difference in differing[written:]}
         lost = 0 if written or not due else lost + 1
         if lost == TRIES:
@@ -84,15 +85,16 @@ class _Writer:
     chain: str
     batch: int
 
-    async def write(self, revision: int, differences: Sequence[Difference]) -> int:
+    async def write(self, progress: Progress, differences: Sequence[Difference]) -> int:
         """Write the rebuilt side of the differences; return how many before the checkpoint moved."""
         for start in range(0, len(differences), self.batch):
-            changes = [_change(each, revision + 1) for each in differences[start : start + self.batch]]
+            following = replace(progress, revision=progress.revision + 1)
+            changes = [_change(each, following.licence) for each in differences[start : start + self.batch]]
             try:
-                await self.dynamo.transact([self._fence(revision), *changes])
+                await self.dynamo.transact([self._fence(progress.revision), *changes])
             except (TransactionCancelled, Contended):
                 return start
-            revision += 1
+            progress = following
         return len(differences)
 
     def _fence(self, revision: int) -> Update:

@@ -28,6 +28,7 @@ class CheckpointItem(Checkpoint):
     finalized_timestamp: int
     mixed: _MixedItem | None = None
     tail: str = ""
+    epoch: int = 0
     index: str = ""
     layout: int = 1
     """Counts the forms that the index's tables have had: a writer must not meet another than its own."""
@@ -59,6 +60,7 @@ def checkpoint_item(chain: str, progress: Progress) -> CheckpointItem:
         finalized_timestamp=progress.finalized.timestamp,
         mixed=mixed_item,
         tail=progress.tail,
+        epoch=progress.epoch,
         index=progress.index,
         layout=LAYOUT,
     )
@@ -74,6 +76,7 @@ def progress_of(item: CheckpointItem) -> Progress:
         finalized=Ref(item.finalized_number, item.finalized_hash, item.finalized_timestamp),
         mixed=None if mixed is None else Mixed(mixed.number, mixed.hash, mixed.tail),
         tail=item.tail,
+        epoch=item.epoch,
         index=item.index,
         at=item.updated_at,
     )

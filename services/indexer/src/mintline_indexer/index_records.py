@@ -144,7 +144,14 @@ class Progress:
     """The contracts whose events are indexed up to `head`; `peek` leaves them out."""
     backfills: Mapping[str, int] = field(default_factory=dict)
     """The contracts that are not there yet, each with the next block to read; `peek` leaves them out."""
+    epoch: int = 0
+    """Unix milliseconds of the index's first block: no licence of an earlier index is as high as its own."""
     index: str = ""
     """Names the index since its first block: what an earlier one followed does not count."""
     at: int = 0
     """Unix milliseconds of the write."""
+
+    @property
+    def licence(self) -> int:
+        """The licence that this write of the checkpoint gives."""
+        return self.epoch + self.revision

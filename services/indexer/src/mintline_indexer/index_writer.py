@@ -11,7 +11,7 @@ and undone in three::
 Invariants:
 
 - Every write of the checkpoint is on the condition that it is the one last read, so of two writers one at
-  most announces a block. The revision by which it does is its licence for the block.
+  most announces a block. The number of the write by which it does is its licence for the block.
 - A mixed block is taken back by whoever finds it, by undo records that were all there before it was mixed.
 - Each item carries the licence of its last write, and a write under an older licence changes nothing. So what
   an overtaken writer still has on its way does no harm, whenever it arrives.
@@ -29,7 +29,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from mintline.clock import UnixMs
-from mintline.transaction_records import carried_by
+from mintline.transaction_records import Place, carried_by
 from mintline_indexer import lanes
 from mintline_indexer.chain_port import Block, Ref
 from mintline_indexer.effects import BlockChanges, Effect, Facts, fold
@@ -167,7 +167,7 @@ class IndexWriter:
 
     async def _apply(self, block: Block, effects: Sequence[Effect], facts: Facts) -> BlockChanges | None:
         """Write a block, and return what was written; None if it was taken back, and is to be tried again."""
-        licence = self.progress.revision + 1
+        licence = self.progress.licence + 1
         changes = fold(effects, facts)
         undo_records = await self._keep(block, changes, licence)
         if changes.write:
@@ -244,7 +244,7 @@ class IndexWriter:
         changes = fold(effects, facts)
         while changes.write:
             await self._commit(self.progress)
-            refused = await self._write(changes.write, self.progress.revision, set())
+            refused = await self._write(changes.write, self.progress.licence, set())
             if not refused:
                 break
             await learn(refused, facts, store=self._store, metrics=self._metrics)
@@ -254,7 +254,7 @@ class IndexWriter:
         undo_records = []
         if ending:
             number = effects[0].block_number
-            undo_records = [backfill_record(number, self.progress.revision, changes, at=self._now())]
+            undo_records = [backfill_record(number, self.progress.licence, changes, at=self._now())]
         if ending or changes.aside:
             await self._store.keep_undo(undo_records, changes.aside)
         self._moved = {contract: end}
@@ -303,7 +303,9 @@ class IndexWriter:
         refused = await self._take_back(undo_records, undone)
         if refused:
             # Ownership is undone all the same: what someone else moved on is theirs to explain.
-            log.error("mints_not_reopened", block=number, records=sorted(map(str, refused.names())))
+            mints = sorted(name for name in refused.names() if isinstance(name, str))
+            places = sorted(name for name in refused.names() if isinstance(name, Place))
+            log.error("mints_not_reopened", block=number, mint_ids=mints, transactions=places)
 
     async def take_back_mixed(self) -> Undone:
         """Take back what there is of the mixed block; return what it had ended, or may have."""
@@ -315,7 +317,7 @@ class IndexWriter:
 
     async def _take_back(self, undo_records: Sequence[UndoRecord], undone: Undone | None = None) -> Refused:
         """Take back the mixed block, under the revision that was committed last."""
-        licence, at = self.progress.revision, self._now()
+        licence, at = self.progress.licence, self._now()
         mint_ids = [mint_id for record in undo_records for mint_id in record.mints]
         places = {ended.place for record in undo_records for ended in record.ended}
         mints = await self._store.operations(mint_ids)

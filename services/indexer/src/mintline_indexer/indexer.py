@@ -253,7 +253,9 @@ class Indexer:
             raise Unavailable(f"too few nodes agree that the index may begin at block {start.number}")
         at = self._now()
         index = f"{self._writer}#{at}"
-        progress = Progress(revision=1, writer=self._writer, head=start, finalized=start, at=at, index=index)
+        progress = Progress(
+            revision=1, writer=self._writer, head=start, finalized=start, at=at, index=index, epoch=at
+        )
         await self._store.commit(progress)
         log.info("index_founded", block=start.number)
         return progress

@@ -98,7 +98,7 @@ class Store(Protocol):
     async def write(self, write: Write, *, licence: int, at: int) -> Refused:
         """Carry out changes, each by itself; return those that were not, and will not be as they are.
 
-        `licence` is the revision by which the checkpoint announced them. An item that a later licence has
+        `licence` is that of the checkpoint by which they were announced. An item that a later licence has
         written stays as it is, and CheckpointConflict is raised; one that this licence has written counts as
         written. So repeating a write does no harm, however late. `at` is in Unix milliseconds.
         """
