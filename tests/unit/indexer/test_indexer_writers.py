@@ -97,7 +97,8 @@ async def test_writer__when_an_acknowledgement_is_lost__then_nothing_is_written_
     store = harness.like(Deaf)
     indexer = harness.start(writer="indexer", store=store)
     harness.chain.mine([harness.mint(1)])
-    await catch_up(indexer)
+    for _ in range(5):
+        await catch_up(indexer)
     assert store.lost == 4
     assert indexer.writing
     assert set(store.token_table) == {TokenKey(CONTRACT, 1)}

@@ -334,7 +334,7 @@ class IndexWriter:
             )
         await self._commit(replace(self.progress, mixed=None))
         self._mixed = []
-        self._spent += [record.position for record in undo_records]
+        await self._store.prune([record.position for record in undo_records])
         if undone is not None:
             carried = [transactions[place].operations for place in sorted(places) if place in transactions]
             undone.operations += dict.fromkeys([*mint_ids, *(one for each in carried for one in each)])
