@@ -17,7 +17,7 @@ from mintline.aws.dynamo import Clause, ConditionFailed, Delete, Dynamo, Item, P
 from mintline.aws.records import IN_BLOCK, row_place
 from mintline.errors import Unavailable
 from mintline.messages import KeyRef
-from mintline.records import LAYOUT, block_shard
+from mintline.records import block_shard, row_shards
 from mintline.resources import (
     ACCOUNTS,
     ATTEMPTS,
@@ -205,18 +205,69 @@ async def _spread_mints_of_blocks(tables: _Tables) -> int:
 
 
 async def _give_layout(tables: _Tables) -> int:
-    """Let this version's indexer write."""
+    """Let an indexer of that version write; this version's refuses the tables until the last of its steps."""
 
     async def move(items: Sequence[Item]) -> int:
         chains = [item["chain"] for item in items if item.get("layout") == 1]
         old = Clause("of_the_version_before", "layout", "eq", (1,))
         for chain in chains:
-            await tables.dynamo.write(
-                Update(CHECKPOINTS, {"chain": chain}, set={"layout": LAYOUT}, where=(old,))
-            )
+            await tables.dynamo.write(Update(CHECKPOINTS, {"chain": chain}, set={"layout": 2}, where=(old,)))
         return len(chains)
 
     return await tables.pages(CHECKPOINTS, move)
+
+
+async def _link_undo_records(tables: _Tables) -> int:
+    """Have each undo record name the one before it, and the checkpoint the newest of them.
+
+    A block that was written in part is mixed from now on: the indexer takes it back and writes it again.
+    """
+
+    async def move(items: Sequence[Item]) -> int:
+        moved = 0
+        for item in items:
+            if item.get("layout") == 2:
+                moved += await _link_chain(tables.dynamo, item)
+        return moved
+
+    return await tables.pages(CHECKPOINTS, move)
+
+
+async def _link_chain(dynamo: Dynamo, checkpoint: Item) -> int:
+    chain, revision = str(checkpoint["chain"]), checkpoint["revision"]
+    assert isinstance(revision, int)
+    found: list[Item] = []
+    for shard in row_shards(int(chain)):
+        start: Item | None = None
+        while True:
+            page = await dynamo.query(BLOCKS, partition=shard, limit=PAGE, start=start)
+            found += [item for item in page.items if not item.get("backfilled")]
+            if page.next is None:
+                break
+            start = page.next
+    found.sort(key=lambda item: str(item["position"]))
+    partial = checkpoint.get("partial")
+    number = partial.get("number") if isinstance(partial, dict) else None
+    tail = last = ""
+    for item in found:
+        key: Item = {name: item[name] for name in ("chain", "position")}
+        await dynamo.write(Update(BLOCKS, key, set={"previous": last}, where=(_STILL_THERE,)))
+        last = str(item["position"])
+        tail = tail if item.get("number") == number else last
+    written: Item = {"layout": 3, "tail": tail, "revision": revision + 1}
+    if isinstance(partial, dict):
+        written["mixed"] = {"number": number, "hash": partial.get("hash"), "tail": last}
+    unmoved = Clause("last_revision", "revision", "eq", (revision,))
+    try:
+        await dynamo.write(
+            Update(CHECKPOINTS, {"chain": chain}, set=written, remove=("partial",), where=(unmoved,))
+        )
+    except ConditionFailed:
+        raise Unavailable(f"the index of chain {chain} is being written: stop its indexers first") from None
+    return len(found) + 1
+
+
+_STILL_THERE = Clause("still_there", "number", "exists")
 
 
 async def _move_mints(tables: _Tables) -> int:
@@ -249,5 +300,6 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("open mints", _move_mints),
     ("top-ups", _record_top_ups),
     ("attempts", _record_attempts),
+    ("undo records", _link_undo_records),
 )
 """In the order of their numbers, from 1: steps are added at the end, and none is ever changed."""

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from mintline.aws.dynamo import Delete, Dynamo, Item, Put
 from mintline.aws.records import row_place, token_place
 from mintline.aws.session import AwsCalls, open_client
+from mintline.clock import unix_ms
 from mintline.errors import Unavailable
 from mintline.eth import to_checksum_address
 from mintline.messages import KeyRef
@@ -29,7 +31,10 @@ from mintline.resources import (
 from mintline.settings import ServiceSettings
 from mintline_indexer.dynamo_items import token_item
 from mintline_indexer.dynamo_store import DynamoStore
-from mintline_indexer.store_port import Damaged, TokenKey, UndoRecord
+from mintline_indexer.index_writer import IndexWriter
+from mintline_indexer.metrics import Metrics
+from mintline_indexer.store_port import Damaged, Mixed, PriorToken, TokenKey, UndoRecord
+from mintline_indexer.undo_records import linked
 from mintline_ops import migrations
 from mintline_ops.migrations import STEPS, migrate
 from mintline_testkit.constants import CHAIN_ID
@@ -138,11 +143,11 @@ async def test_migrate__when_the_tables_are_of_the_version_before__then_the_inde
     await before.dynamo.write(Put(MINTS, {"mint_id": "m2", "status": "accepted"}))
 
     done = await migrate(before.dynamo, treasury=TREASURY)
-    assert [step.items for step in done] == [2, 3, 4, 1, 1, 0, 0, 0]
+    assert [step.items for step in done] == [2, 3, 4, 1, 1, 0, 0, 0, 5]
     store = DynamoStore(before.dynamo, chain_id=CHAIN_ID)
     progress = await store.load()
     assert progress is not None
-    assert (progress.revision, progress.head.number, progress.writer) == (41, 9, "w")
+    assert (progress.revision, progress.head.number, progress.writer) == (42, 9, "w")
     assert (progress.collections, progress.backfills) == ((CONTRACT,), {OTHER: 3})
     keys = [TokenKey(token.contract, token.token_id) for token in tokens]
     assert await store.tokens(keys) == dict(zip(keys, tokens, strict=True))
@@ -150,7 +155,9 @@ async def test_migrate__when_the_tables_are_of_the_version_before__then_the_inde
         TOKENS, index=TOKENS.index("by_owner"), partition=f"{CHAIN_ID}#{OWNER}", limit=9
     )
     assert [item["token_id"] for item in owned.items] == ["1", str(2**200)]
-    assert await store.undo_records() == undo_records
+    stored = await store.undo_records()
+    assert stored == linked_to(undo_records)
+    assert linked(stored, progress.tail, above=progress.finalized.number) == stored
     assert (
         await before.dynamo.get(BLOCKS, {"chain": str(CHAIN_ID), "position": undo_records[0].position})
         is None
@@ -160,6 +167,51 @@ async def test_migrate__when_the_tables_are_of_the_version_before__then_the_inde
         MINTS, index=MINTS.index("in_block"), partition=block_shard(5, "m1"), limit=9
     )
     assert [item["mint_id"] for item in in_block.items] == ["m1"]
+
+
+def linked_to(undo_records: list[UndoRecord]) -> list[UndoRecord]:
+    """Return undo records as they are once each names the one before."""
+    before = ["", *(undo_record.position for undo_record in undo_records[:-1])]
+    pairs = zip(undo_records, before, strict=True)
+    return [undo_record.evolve(previous=position) for undo_record, position in pairs]
+
+
+async def test_migrate__when_a_block_was_written_in_part__then_that_part_is_taken_back(
+    before: OldState,
+) -> None:
+    """As version 2 of the tables has it: what is before effect 90 of block 10 is written."""
+    partial: Item = {"number": 10, "hash": "0x" + HASH.hex(), "next": 90}
+    await before.checkpoint(layout=2, partial=partial)
+    undo_records = [await before.undo_record(number) for number in (8, 9)]
+    for undo_record in undo_records:
+        item: Item = undo_record.model_dump(mode="json")
+        await before.dynamo.write(Put(BLOCKS, item | row_place(CHAIN_ID, undo_record.position)))
+        await before.dynamo.write(Delete(BLOCKS, {"chain": str(CHAIN_ID), "position": undo_record.position}))
+    part = undo_records[0].evolve(
+        position="000000000010#000000",
+        number=10,
+        complete=False,
+        tokens=(PriorToken(contract=CONTRACT, token_id=1, token=None),),
+    )
+    await before.dynamo.write(Put(BLOCKS, part.model_dump(mode="json") | row_place(CHAIN_ID, part.position)))
+    made = (await before.token(1)).evolve(minted_block=10)
+    await before.dynamo.write(Put(TOKENS, token_item(made)))
+    await before.dynamo.write(Put(CHECKPOINTS, RECORD | {"done": 8}))
+
+    [done] = await migrate(before.dynamo, treasury=TREASURY)
+    assert (done.number, done.items) == (9, 4)
+    store = DynamoStore(before.dynamo, chain_id=CHAIN_ID)
+    progress = await store.load()
+    assert progress is not None
+    assert progress.mixed == Mixed(10, HASH, part.position)
+    assert progress.tail == undo_records[1].position
+    index_writer = await IndexWriter.open(
+        store=store, progress=progress, metrics=Metrics(CollectorRegistry()), now=unix_ms
+    )
+    await index_writer.take_back_mixed()
+    assert (index_writer.progress.mixed, index_writer.head.number) == (None, 9)
+    assert await store.tokens([TokenKey(CONTRACT, 1)]) == {TokenKey(CONTRACT, 1): None}
+    assert [undo_record.number for undo_record in await store.undo_records()] == [8, 9]
 
 
 async def test_migrate__when_it_is_repeated__then_nothing_is_written_again(before: OldState) -> None:
@@ -203,7 +255,7 @@ async def test_migrate__when_a_step_is_interrupted__then_the_next_run_goes_on_fr
         patched.setattr(before.dynamo, "write", failing)
         with pytest.raises(Unavailable):
             await migrate(before.dynamo, treasury=TREASURY)
-    if broken < [name for name, _ in STEPS].index("layout"):
+    if broken < [name for name, _ in STEPS].index("undo records"):
         with pytest.raises(Damaged, match="operator migrate"):
             await store.load()
 
@@ -214,7 +266,7 @@ async def test_migrate__when_a_step_is_interrupted__then_the_next_run_goes_on_fr
     assert progress is not None
     assert (progress.collections, progress.backfills) == ((CONTRACT,), {OTHER: 3})
     assert list((await store.tokens([TokenKey(CONTRACT, n) for n in range(4)])).values()) == tokens
-    assert await store.undo_records() == undo_records
+    assert await store.undo_records() == linked_to(undo_records)
 
 
 async def test_migrate__when_an_indexer_writes_meanwhile__then_it_stops_before_it_changed_anything(
@@ -265,4 +317,4 @@ async def test_migrate__when_the_checkpoint_is_gone__then_no_old_token_or_undo_r
 def test_steps__when_counted__then_none_is_missing_or_changed() -> None:
     names = [name for name, _ in STEPS]
     assert names[:5] == ["contracts", "tokens", "blocks", "mints", "layout"]
-    assert names[5:8] == ["open mints", "top-ups", "attempts"]
+    assert names[5:9] == ["open mints", "top-ups", "attempts", "undo records"]
