@@ -151,6 +151,26 @@ async def test_block__when_its_writer_dies_at_any_write__then_the_next_one_ends_
     assert (store.progress.head.number, store.progress.mixed) == (1, None)
 
 
+async def test_undo_records__when_a_try_was_not_announced__then_the_next_ones_are_not_deleted_for_its() -> (
+    None
+):
+    chain, store = FakeChain(), Dying()
+    await catch_up(indexer(chain, store))
+    chain.mine()
+    store.left = 1
+    with pytest.raises(Crash):
+        await catch_up(indexer(chain, store))
+    store.left = -1
+    again = indexer(chain, store)
+    for _ in range(60):
+        await catch_up(again)
+        chain.mine()
+    positions = set(store.block_rows)
+    assert store.progress is not None
+    assert store.progress.tail in positions
+    await catch_up(indexer(chain, store))
+
+
 class Crash(BaseException):
     """The process dies."""
 

@@ -196,6 +196,9 @@ class IndexWriter:
             block, changes, parent=progress.head, previous=progress.tail, licence=licence, at=self._now()
         )
         await self._store.keep_undo(undo_records, changes.aside)
+        # A try that did not come to be announced has left its records under the same licence.
+        kept = {undo_record.position for undo_record in undo_records}
+        self._spent = [position for position in self._spent if position not in kept]
         return undo_records
 
     async def _write(self, write: Write, licence: int, written: set[Name]) -> Refused:
