@@ -174,8 +174,8 @@ PERMISSIONS: Mapping[str, Permissions] = {
     "indexer": Permissions(
         principal=TASK,
         tables={
-            TOKENS: GET + REPLACE,
-            TRANSFERS: QUERY + REPLACE,
+            TOKENS: GET + INSERT + UPDATE,
+            TRANSFERS: QUERY + INSERT,
             BLOCKS: GET + QUERY + REPLACE + PRUNE,
             CHECKPOINTS: GET + INSERT + PING,
             FOLLOWED: QUERY + REPLACE,
