@@ -46,8 +46,8 @@ async def test_requests__when_blocks_hold_two_hundred_mints__then_stay_near_a_fi
     mints = await harness.store.operations([f"mint_{number}" for number in range(1, 1 + BLOCKS * MINTS)])
     assert {mint.status for mint in mints.values()} == {MintStatus.FINALIZED}
     per_mint = requests.total() / (BLOCKS * MINTS)
-    # Three hundredths read the attempt, the mint and its transaction; four times a 25th writes token, transfer
-    # and the transaction, when it is mined and when it is final. A transaction of 100 would cost double.
+    # Three hundredths read the attempt, the mint and its transaction; four times a 25th writes the token, the
+    # transfer, and the transaction, when it is mined and when it is final. A transaction of 100 costs double.
     assert per_mint <= 0.22, requests
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from mintline.errors import Retryable
 from mintline_indexer.store_port import Refused
 
-LANES = 16
+LANES = 4
 """Pieces that are carried out at once."""
 TRIES = 3
 """Of a piece that fails for now, on top of what the store itself tries."""
