@@ -48,7 +48,7 @@ async def test_requests__when_blocks_hold_two_hundred_mints__then_stay_near_a_fi
     per_mint = requests.total() / (BLOCKS * MINTS)
     # Three hundredths read the attempt, the mint and its transaction; four times a 25th writes the token, the
     # transfer, and the transaction, when it is mined and when it is final. A transaction of 100 costs double.
-    assert per_mint <= 0.22, requests
+    assert per_mint <= 0.235, requests
 
 
 async def test_block__when_it_holds_hundreds_of_sponsored_mints__then_few_requests_follow_each_other(
