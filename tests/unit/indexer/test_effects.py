@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mintline.clock import UnixMs
@@ -113,6 +113,7 @@ def test_write__when_it_is_split__then_the_pieces_are_the_whole(effects: list[Ef
     assert not write.only(set())
 
 
+@settings(deadline=None)
 @given(blocks(), st.integers(1, 10))
 def test_undo_records__when_a_block_takes_several__then_each_names_the_one_before_and_all_is_in_them(
     effects: list[Effect], part: int
