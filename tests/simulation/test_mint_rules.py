@@ -196,7 +196,7 @@ class MintRules(RuleBasedStateMachine):
             if any(one.tx_hash == tx_hash for one in self.tables.transactions[place].own_attempts)
         )
         self.do(self.tables.store.keep_undo([undo_record]))
-        self.do(self.tables.store.write(Write(results=results), licence=self.licence(), at=self.time))
+        self.do(self.tables.store.write(Write(results=results), fence=self.fence(), at=self.time))
         return mint_id, undo_record
 
     @rule(made=mined)
@@ -207,7 +207,7 @@ class MintRules(RuleBasedStateMachine):
                 ReopenedTransaction(one.place, undo_record.hash) for one in undo_record.transactions
             )
             undo = TakeBack(undo_record.number, transactions=reopened_transactions)
-            self.do(self.tables.store.take_back(undo, licence=self.licence(), at=self.time))
+            self.do(self.tables.store.take_back(undo, fence=self.fence(), at=self.time))
             self.do(self.tables.store.prune([undo_record.position]))
 
     @rule(made=consumes(mined))
@@ -215,7 +215,7 @@ class MintRules(RuleBasedStateMachine):
         places = [one.place for one in made[1].transactions]
         self.do(self.tables.store.finalize_transactions(places, at=self.time))
 
-    def licence(self) -> int:
+    def fence(self) -> int:
         """Move the checkpoint, as before each block that is written or undone."""
         progress = self.tables.store.progress
         assert progress is not None

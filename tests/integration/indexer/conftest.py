@@ -40,7 +40,7 @@ from mintline.resources import ATTEMPTS, COLLECTIONS, MINTS, TABLES
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, carried_by
-from mintline_indexer.dynamo_changes import LICENCE
+from mintline_indexer.dynamo_changes import FENCE
 from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.indexer import Indexer
@@ -313,13 +313,13 @@ class Harness:
     async def every(self, table: str) -> list[dict[str, Any]]:
         """Return every item of a table as DynamoDB has it, in the order of their keys.
 
-        Without what only its writers need: markers of what is gone, and licences.
+        Without what only its writers need: markers of what is gone, and fencing tokens.
         """
         declared = next(one for one in TABLES if one.name == table)
         page = await self.client.scan(TableName=declared.table_name(self.prefix))
         assert "LastEvaluatedKey" not in page
         found: list[dict[str, Any]] = [item for item in page["Items"] if GONE not in item]
-        items = [{name: value for name, value in item.items() if name != LICENCE} for item in found]
+        items = [{name: value for name, value in item.items() if name != FENCE} for item in found]
         return sorted(items, key=repr)
 
 

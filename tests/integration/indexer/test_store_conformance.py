@@ -305,7 +305,7 @@ async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tab
         tokens=(TokenWrite(KEY_1, token(), assumed_new=True),), transfers=(made, moved), outcomes=(outcome(),)
     )
     await store.keep_undo([written], [aside])
-    assert not await store.write(write, licence=2, at=2)
+    assert not await store.write(write, fence=2, at=2)
     assert await store.tokens([KEY_1]) == {KEY_1: token()}
     assert await store.minting(KEY_1) == made
     assert await store.undo_records() == [written]
@@ -327,13 +327,13 @@ async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tab
         mints=(ReopenedMint("m1", MintStatus.SUBMITTED, HASH),),
         aside=written.aside,
     )
-    assert not await store.take_back(undo, licence=3, at=3)
+    assert not await store.take_back(undo, fence=3, at=3)
     await store.prune([written.position])
     assert await store.tokens([KEY_1]) == {KEY_1: None}
     assert await store.minting(KEY_1) is None
     assert await store.undo_records() == []
     assert await store.operations(["m1"]) == {"m1": mint(updated_at=3)}
-    assert not await store.write(write, licence=4, at=4)
+    assert not await store.write(write, fence=4, at=4)
     assert await store.tokens([KEY_1]) == {KEY_1: token()}
     assert await store.minting(KEY_1) == made
     assert (await store.operations(["m1"]))["m1"].status is MintStatus.MINED
@@ -351,14 +351,14 @@ async def test_write__when_it_is_repeated__then_it_counts_as_written_and_changes
         results=(result(),),
         outcomes=(outcome(),),
     )
-    assert not await store.write(write, licence=2, at=2)
+    assert not await store.write(write, fence=2, at=2)
     before = await everything(store)
-    assert not await store.write(write, licence=2, at=9)
+    assert not await store.write(write, fence=2, at=9)
     assert await everything(store) == before
     undo = taking_back()
-    assert not await store.take_back(undo, licence=3, at=3)
+    assert not await store.take_back(undo, fence=3, at=3)
     undone = await everything(store)
-    assert not await store.take_back(undo, licence=3, at=9)
+    assert not await store.take_back(undo, fence=3, at=9)
     assert await everything(store) == undone
 
 
@@ -396,11 +396,11 @@ async def test_write__when_its_block_was_taken_back_meanwhile__then_it_is_fenced
     await tables.put(mint())
     await tables.carry(transaction())
     if written:
-        assert not await store.write(late, licence=2, at=2)
-    await store.take_back(taking_back(), licence=3, at=3)
+        assert not await store.write(late, fence=2, at=2)
+    await store.take_back(taking_back(), fence=3, at=3)
     before = await everything(store)
     with pytest.raises(CheckpointConflict):
-        await store.write(late, licence=2, at=2)
+        await store.write(late, fence=2, at=2)
     assert await everything(store) == before
 
 
@@ -419,36 +419,36 @@ async def test_undoing__when_the_block_was_written_again_meanwhile__then_it_is_f
         results=(result(),),
         outcomes=(outcome(),),
     )
-    assert not await store.write(write, licence=2, at=2)
-    assert not await store.take_back(taking_back(), licence=4, at=4)
-    assert not await store.write(write, licence=5, at=5)
+    assert not await store.write(write, fence=2, at=2)
+    assert not await store.take_back(taking_back(), fence=4, at=4)
+    assert not await store.write(write, fence=5, at=5)
     before = await everything(store)
     with pytest.raises(CheckpointConflict):
-        await store.take_back(undo, licence=3, at=3)
+        await store.take_back(undo, fence=3, at=3)
     assert await everything(store) == before
 
 
 async def test_undoing__when_a_token_was_there_that_was_not_read__then_it_stays(tables: Tables) -> None:
     older = token(owner=BOB).evolve(minted_block=4)
-    await tables.store.write(Write(tokens=(TokenWrite(KEY_1, older),)), licence=2, at=2)
+    await tables.store.write(Write(tokens=(TokenWrite(KEY_1, older),)), fence=2, at=2)
     assumed = Write(tokens=(TokenWrite(KEY_1, token(), assumed_new=True),))
-    assert (await tables.store.write(assumed, licence=3, at=3)).assumed == {KEY_1}
-    await tables.store.take_back(replace(taking_back(), transactions=(), mints=()), licence=4, at=4)
+    assert (await tables.store.write(assumed, fence=3, at=3)).assumed == {KEY_1}
+    await tables.store.take_back(replace(taking_back(), transactions=(), mints=()), fence=4, at=4)
     assert await tables.store.tokens([KEY_1]) == {KEY_1: older}
 
 
 @pytest.mark.integration
-async def test_write__when_a_token_is_of_before_there_were_licences__then_it_is_written(
+async def test_write__when_a_token_is_of_before_there_were_fences__then_it_is_written(
     harness: Harness,
 ) -> None:
     await harness.dynamo.write(Put(TOKENS, token_item(token())))
     moved = token(owner=BOB)
-    assert not await harness.store.write(Write(tokens=(TokenWrite(KEY_1, moved),)), licence=2, at=2)
+    assert not await harness.store.write(Write(tokens=(TokenWrite(KEY_1, moved),)), fence=2, at=2)
     assert await harness.store.tokens([KEY_1]) == {KEY_1: moved}
     burned = token(owner=None)
-    assert not await harness.store.write(Write(tokens=(TokenWrite(KEY_1, burned),)), licence=3, at=3)
+    assert not await harness.store.write(Write(tokens=(TokenWrite(KEY_1, burned),)), fence=3, at=3)
     item = await harness.dynamo.get(TOKENS, {"token_ref": token_ref(CHAIN_ID, CONTRACT, 1)})
-    assert item == token_item(burned) | {"licence": 3}
+    assert item == token_item(burned) | {"fence": 3}
 
 
 @pytest.mark.integration
@@ -456,9 +456,9 @@ async def test_history__when_markers_are_among_the_transfers__then_pages_are_ful
     harness: Harness,
 ) -> None:
     made = tuple(transfer(index) for index in range(6))
-    await harness.store.write(Write(transfers=made), licence=2, at=2)
+    await harness.store.write(Write(transfers=made), fence=2, at=2)
     gone = tuple(transfer_key(made[index]) for index in (0, 1, 3))
-    await harness.store.take_back(TakeBack(5, transfers=gone), licence=3, at=3)
+    await harness.store.take_back(TakeBack(5, transfers=gone), fence=3, at=3)
     ref = token_ref(CHAIN_ID, CONTRACT, 1)
     page = await harness.dynamo.query(TRANSFERS, partition=ref, limit=2)
     assert [item["log_index"] for item in page.items] == [2, 4]
@@ -473,13 +473,13 @@ async def test_write__when_tokens_or_mints_are_not_as_assumed__then_it_names_the
     store = tables.store
     await tables.put(mint("m1", MintStatus.REJECTED))
     await tables.put(mint("m2"))
-    await store.write(Write(tokens=(TokenWrite(KEY_1, token()),)), licence=1, at=1)
+    await store.write(Write(tokens=(TokenWrite(KEY_1, token()),)), fence=1, at=1)
     refused = await store.write(
         Write(
             tokens=(TokenWrite(KEY_1, token(owner=BOB), assumed_new=True),),
             outcomes=(outcome("m1"), outcome("m2"), outcome("none")),
         ),
-        licence=2,
+        fence=2,
         at=2,
     )
     assert refused == Refused(assumed={KEY_1, "m1", "none"})
@@ -497,7 +497,7 @@ async def test_reopening__when_the_mint_is_not_of_this_block__then_it_is_stale(
 ) -> None:
     await tables.put(found)
     undo = TakeBack(5, mints=(ReopenedMint("m1", MintStatus.SUBMITTED, block_hash),))
-    assert (await tables.store.take_back(undo, licence=2, at=2)).assumed == {"m1"}
+    assert (await tables.store.take_back(undo, fence=2, at=2)).assumed == {"m1"}
     assert await tables.store.operations(["m1"]) == {"m1": found}
 
 
@@ -507,7 +507,7 @@ async def test_outcome__when_a_users_own_transaction_failed__then_its_mint_waits
     await tables.put(mint(custody="self", sender=None))
     await tables.store.commit(progress(1))
     failed = outcome(status=MintStatus.ISSUED, problem=PROBLEM)
-    assert not await tables.store.write(Write(outcomes=(failed,)), licence=2, at=2)
+    assert not await tables.store.write(Write(outcomes=(failed,)), fence=2, at=2)
     assert await tables.store.operations(["m1"]) == {
         "m1": mint(status=MintStatus.ISSUED, custody="self", sender=None, problem=PROBLEM, updated_at=2)
     }
@@ -564,7 +564,7 @@ async def test_transaction__when_settled_undone_settled_and_final__then_its_mint
     assert submitted.status is MintStatus.SUBMITTED
     written = undo_record(transactions=(EndedTransaction(sender_id=PLACE.sender_id, nonce=7, mints=2),))
     await store.keep_undo([written])
-    assert not await store.write(Write(results=(result(),)), licence=2, at=2)
+    assert not await store.write(Write(results=(result(),)), fence=2, at=2)
     mined = transaction(
         TransactionState.MINED,
         outcome="succeeded",
@@ -577,9 +577,9 @@ async def test_transaction__when_settled_undone_settled_and_final__then_its_mint
     assert await store.transactions([PLACE, Place(PLACE.sender_id, 8)]) == {PLACE: mined}
     assert await store.operations(["m1"]) == {"m1": as_far_as(stored, mined)}
     assert await store.undo_records() == [written]
-    assert not await store.take_back(REOPENING, licence=3, at=3)
+    assert not await store.take_back(REOPENING, fence=3, at=3)
     assert await store.transactions([PLACE]) == {PLACE: transaction(updated_at=3)}
-    assert not await store.write(Write(results=(result("failed"),)), licence=4, at=4)
+    assert not await store.write(Write(results=(result("failed"),)), fence=4, at=4)
     failed = mined.evolve(outcome="failed", problem=PROBLEM, mined_at=4, updated_at=4)
     assert await store.transactions([PLACE]) == {PLACE: failed}
     assert (await store.operations(["m1"]))["m1"].status is MintStatus.REVERTED
@@ -597,12 +597,12 @@ async def test_transaction__when_it_succeeded_without_an_operation__then_that_is
         await tables.put(each)
     await tables.carry(transaction(kind="batch"))
     await store.commit(progress(1))
-    assert not await store.write(Write(results=(replace(result(), not_made=("m2",)),)), licence=2, at=2)
+    assert not await store.write(Write(results=(replace(result(), not_made=("m2",)),)), fence=2, at=2)
     assert (await store.transactions([PLACE]))[PLACE].not_made == ("m2",)
     found = await store.operations(["m1", "m2"])
     assert (found["m1"].status, found["m2"].status) == (MintStatus.MINED, MintStatus.REVERTED)
     assert found["m2"].problem == NOT_DONE
-    assert not await store.take_back(REOPENING, licence=3, at=3)
+    assert not await store.take_back(REOPENING, fence=3, at=3)
     assert await store.transactions([PLACE]) == {PLACE: transaction(kind="batch", updated_at=3)}
 
 
@@ -616,7 +616,7 @@ async def test_batch__when_it_failed__then_its_row_says_so_and_its_operations_st
     written = undo_record(to_be_split=(EndedTransaction(sender_id=PLACE.sender_id, nonce=7),))
     failed = replace(result("failed"), to_be_split=True)
     await store.keep_undo([written])
-    assert not await store.write(Write(results=(failed,)), licence=2, at=2)
+    assert not await store.write(Write(results=(failed,)), fence=2, at=2)
     assert await store.undo_records() == [written]
     assert (await store.transactions([PLACE]))[PLACE].to_be_split
     assert (await store.operations(["m1"]))["m1"].status is MintStatus.SUBMITTED
@@ -632,11 +632,11 @@ async def test_token_operation__when_its_transaction_is_settled_undone_and_final
     await tables.carry(carrying)
     await store.commit(progress(1))
     assert await store.operations([stored.operation_id]) == {stored.operation_id: as_far_as(stored, carrying)}
-    assert not await store.write(Write(results=(result(),)), licence=2, at=2)
+    assert not await store.write(Write(results=(result(),)), fence=2, at=2)
     assert await standing_of(store, stored) is MintStatus.MINED
-    assert not await store.take_back(REOPENING, licence=3, at=3)
+    assert not await store.take_back(REOPENING, fence=3, at=3)
     assert await standing_of(store, stored) is MintStatus.SUBMITTED
-    assert not await store.write(Write(results=(result("failed"),)), licence=4, at=4)
+    assert not await store.write(Write(results=(result("failed"),)), fence=4, at=4)
     assert await standing_of(store, stored) is MintStatus.REVERTED
     assert await store.finalize_transactions([PLACE], at=9) == {}
     assert await standing_of(store, stored) is MintStatus.REVERTED
@@ -650,11 +650,11 @@ async def test_token_operation__when_its_outcome_is_on_its_own_record__then_it_i
     await tables.put(stored)
     await store.commit(progress(1))
     ended = Write(outcomes=(outcome(stored.operation_id, carried=True),))
-    assert not await store.write(ended, licence=2, at=2)
+    assert not await store.write(ended, fence=2, at=2)
     undo = TakeBack(5, mints=(ReopenedMint(stored.operation_id, MintStatus.BUILT, HASH),))
-    assert not await store.take_back(undo, licence=3, at=3)
+    assert not await store.take_back(undo, fence=3, at=3)
     assert await store.operations([stored.operation_id]) == {stored.operation_id: stored.evolve(updated_at=3)}
-    assert not await store.write(ended, licence=4, at=4)
+    assert not await store.write(ended, fence=4, at=4)
     assert await store.finalize([stored.operation_id], at=9) == {}
     assert await standing_of(store, stored) is MintStatus.FINALIZED
 
@@ -672,7 +672,7 @@ async def test_settlement__when_the_transaction_is_not_submitted__then_it_is_sta
     found = {} if state is None else {PLACE: transaction(state)}
     for one in found.values():
         await tables.carry(one)
-    refused = await tables.store.write(Write(results=(result(),)), licence=2, at=2)
+    refused = await tables.store.write(Write(results=(result(),)), fence=2, at=2)
     assert refused == Refused(assumed={PLACE})
     assert await tables.store.transactions([PLACE]) == found
 
@@ -690,7 +690,7 @@ async def test_unsettling__when_the_transaction_is_not_of_this_block__then_it_is
     tables: Tables, found: Transaction
 ) -> None:
     await tables.carry(found)
-    assert (await tables.store.take_back(REOPENING, licence=2, at=2)).assumed == {PLACE}
+    assert (await tables.store.take_back(REOPENING, fence=2, at=2)).assumed == {PLACE}
     assert await tables.store.transactions([PLACE]) == {PLACE: found}
 
 
@@ -703,21 +703,21 @@ async def test_outcome__when_another_transaction_made_a_carried_mints_token__the
     failed = transaction(TransactionState.MINED, outcome="failed", problem=PROBLEM)
     await tables.carry(failed)
     await store.commit(progress(1))
-    assert (await store.write(Write(outcomes=(outcome("m2"),)), licence=2, at=2)).assumed == {"m2"}
+    assert (await store.write(Write(outcomes=(outcome("m2"),)), fence=2, at=2)).assumed == {"m2"}
     made = Write(outcomes=(outcome("m1", carried=True),))
-    assert not await store.write(made, licence=2, at=2)
+    assert not await store.write(made, fence=2, at=2)
     placed = {"tx_hash": HASH, "block_number": 5, "block_hash": HASH, "mined_at": 2, "updated_at": 2}
     mined = stored.evolve(status=MintStatus.MINED, **placed)
     assert await store.operations(["m1"]) == {"m1": as_far_as(mined, failed)}
     assert (await store.operations(["m1"]))["m1"].tx_hash == HASH
-    assert not await store.write(made, licence=3, at=3)
+    assert not await store.write(made, fence=3, at=3)
     elsewhere, here = (
         TakeBack(5, mints=(ReopenedMint("m1", MintStatus.BUILT, at),)) for at in (b"\x08" * 32, HASH)
     )
-    assert (await store.take_back(elsewhere, licence=4, at=3)).assumed == {"m1"}
-    assert not await store.take_back(here, licence=5, at=3)
+    assert (await store.take_back(elsewhere, fence=4, at=3)).assumed == {"m1"}
+    assert not await store.take_back(here, fence=5, at=3)
     assert await store.operations(["m1"]) == {"m1": as_far_as(stored.evolve(updated_at=3), failed)}
-    assert (await store.take_back(here, licence=6, at=4)).assumed == {"m1"}
+    assert (await store.take_back(here, fence=6, at=4)).assumed == {"m1"}
 
 
 @pytest.mark.parametrize("status", [MintStatus.MINED, MintStatus.REVERTED])
@@ -729,7 +729,7 @@ async def test_reopening__when_a_mint_had_its_outcome_before_it_was_carried__the
     await tables.put(mint("m1", status, nonce=7, **ended))
     await tables.carry(transaction())
     undo = TakeBack(5, mints=(ReopenedMint("m1", MintStatus.BUILT, HASH),))
-    assert not await tables.store.take_back(undo, licence=2, at=2)
+    assert not await tables.store.take_back(undo, fence=2, at=2)
     built = mint("m1", MintStatus.BUILT, nonce=7, updated_at=2)
     assert await tables.store.operations(["m1"]) == {"m1": as_far_as(built, transaction())}
 
@@ -775,7 +775,7 @@ async def test_write__when_a_record_has_no_room_left__then_it_is_named_and_the_o
     problem = Problem(code="reverted", reason="r" * 1000)
     bad = outcome("m1", MintStatus.REVERTED, problem=problem)
     good = outcome("m2", MintStatus.REVERTED, problem=problem)
-    refused = await store.write(Write(outcomes=(bad, good)), licence=2, at=2)
+    refused = await store.write(Write(outcomes=(bad, good)), fence=2, at=2)
     assert set(refused.unusable) == {"m1"}
     assert "size" in refused.unusable["m1"]
     assert not refused.assumed
@@ -784,7 +784,7 @@ async def test_write__when_a_record_has_no_room_left__then_it_is_named_and_the_o
     room = 400 * 1024 - sum(len(name) + len(str(value)) for name, value in crammed.items())
     await harness.dynamo.write(Put(TRANSACTIONS, crammed | {"padding": "x" * (room - 20)}))
     failed = replace(result("failed"), problem=problem)
-    refused = await store.write(Write(results=(failed,)), licence=2, at=2)
+    refused = await store.write(Write(results=(failed,)), fence=2, at=2)
     assert set(refused.unusable) == {PLACE}
     aside = Aside(
         position="p", table="mints", key="m1", reason="size", block_number=5, block_hash=HASH, tx_hash=HASH

@@ -56,7 +56,7 @@ async def committed(revision: int) -> list[Any]:
 
 async def taken_back(undo: TakeBack) -> list[Any]:
     recorder: Any = Recorder()
-    await DynamoStore(recorder, chain_id=1).take_back(undo, licence=7, at=1)
+    await DynamoStore(recorder, chain_id=1).take_back(undo, fence=7, at=1)
     changes: list[Any] = recorder.changes
     return changes
 

@@ -123,7 +123,7 @@ def test_undo_records__when_a_block_takes_several__then_each_names_the_one_befor
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(undo_records, "PART", part)
         records = undo_records.block_records(
-            block, changes, parent=Ref(4, bytes(32), 1), previous=BEFORE, licence=7, at=UnixMs(1)
+            block, changes, parent=Ref(4, bytes(32), 1), previous=BEFORE, fence=7, at=UnixMs(1)
         )
     assert [record.previous for record in records] == [BEFORE, *(record.position for record in records[:-1])]
     assert [record.complete for record in records] == [False] * (len(records) - 1) + [True]

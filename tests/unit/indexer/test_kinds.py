@@ -365,13 +365,13 @@ class Counted(MemoryStore):
     writes: ClassVar[list[Write]] = []
     undone: ClassVar[list[TakeBack]] = []
 
-    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
+    async def write(self, write: Write, *, fence: int, at: int) -> Refused:
         self.writes.append(write)
-        return await super().write(write, licence=licence, at=at)
+        return await super().write(write, fence=fence, at=at)
 
-    async def take_back(self, undo: TakeBack, *, licence: int, at: int) -> Refused:
+    async def take_back(self, undo: TakeBack, *, fence: int, at: int) -> Refused:
         self.undone.append(undo)
-        return await super().take_back(undo, licence=licence, at=at)
+        return await super().take_back(undo, fence=fence, at=at)
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
         self.asked["attempts"] += len(tx_hashes)

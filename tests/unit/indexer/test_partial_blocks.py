@@ -41,11 +41,11 @@ class Breaking(MemoryStore):
     writes: int = 0
     broken: bool = True
 
-    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
+    async def write(self, write: Write, *, fence: int, at: int) -> Refused:
         self.writes += 1
         if self.broken and self.writes > 2:
             raise Unavailable("the table is out of order")
-        return await super(Breaking, self).write(write, licence=licence, at=at)
+        return await super(Breaking, self).write(write, fence=fence, at=at)
 
 
 def indexer(chain: FakeChain, store: MemoryStore) -> Indexer:
@@ -114,7 +114,7 @@ async def test_mixed__when_it_was_taken_back__then_late_writes_of_it_are_fenced(
     await catch_up(indexer(chain, store))
     for write in late:
         with pytest.raises(CheckpointConflict):
-            await store.write(write, licence=progress.revision, at=0)
+            await store.write(write, fence=progress.revision, at=0)
     assert (store.token_table, store.transfer_table) == ({}, {})
 
 
@@ -194,8 +194,8 @@ class Dying(MemoryStore):
         await super(Dying, self).keep_undo(undo_records, aside)
         self._tick()
 
-    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
-        refused = await super(Dying, self).write(write, licence=licence, at=at)
+    async def write(self, write: Write, *, fence: int, at: int) -> Refused:
+        refused = await super(Dying, self).write(write, fence=fence, at=at)
         self._tick()
         return refused
 

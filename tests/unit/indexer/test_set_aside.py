@@ -43,7 +43,7 @@ class PoisonedStore(MemoryStore):
     """Whether the bad token cannot even be read."""
     writes: list[Write] = field(default_factory=list)
 
-    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
+    async def write(self, write: Write, *, fence: int, at: int) -> Refused:
         unusable: dict[Name, str] = {}
         for name in write.names():
             carried = self.transaction_table[name].operations if isinstance(name, Place) else ()
@@ -51,7 +51,7 @@ class PoisonedStore(MemoryStore):
             if name == self.bad_mint or self.bad_mint in carried or bad_token:
                 unusable[name] = REASON
         left = write.only(set(write.names()) - unusable.keys())
-        refused = await super(PoisonedStore, self).write(left, licence=licence, at=at)
+        refused = await super(PoisonedStore, self).write(left, fence=fence, at=at)
         self.writes.append(left)
         return Refused(refused.assumed, unusable)
 
@@ -186,10 +186,10 @@ async def test_block__when_its_undo_record_cannot_be_written__then_nothing_of_it
 
 async def test_block__when_the_table_is_unwell__then_nothing_is_set_aside(harness: Harness) -> None:
     class Unwell(MemoryStore):
-        async def write(self, write: Write, *, licence: int, at: int) -> Refused:
+        async def write(self, write: Write, *, fence: int, at: int) -> Refused:
             if write.tokens:
                 raise Unavailable("dynamodb")
-            return await super().write(write, licence=licence, at=at)
+            return await super().write(write, fence=fence, at=at)
 
     store = Unwell()
     harness.chain.mine([harness.mint(1)])
@@ -293,7 +293,7 @@ async def test_write__when_dynamodb_refuses_an_item__then_it_is_named(harness: H
     await follow(harness, seen)
     [write] = [write for write in seen.writes if write.tokens]
     tables: Any = Tables({})
-    refused = await DynamoStore(tables, chain_id=1).write(write, licence=1, at=1)
+    refused = await DynamoStore(tables, chain_id=1).write(write, fence=1, at=1)
     assert refused == Refused(unusable={TokenKey(CONTRACT, 1): REASON})
 
 

@@ -350,11 +350,11 @@ class Breaking(MemoryStore):
 
     outcomes = 0
 
-    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
+    async def write(self, write: Write, *, fence: int, at: int) -> Refused:
         Breaking.outcomes += bool(write.outcomes)
         if write.outcomes and 3 <= Breaking.outcomes <= 8:
             raise Unavailable("the table is out of order")
-        return await super().write(write, licence=licence, at=at)
+        return await super().write(write, fence=fence, at=at)
 
 
 @pytest.mark.parametrize("breaking", [False, True])

@@ -185,10 +185,10 @@ def forget_claims(adapters: Adapters) -> Adapters:
 class AnyAttemptWillDo(MemoryStore):
     """Takes a transaction of ours that is in a block for one that did what it was for."""
 
-    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
+    async def write(self, write: Write, *, fence: int, at: int) -> Refused:
         """Call every transaction succeeded."""
         results = tuple(replace(one, outcome="succeeded", problem=None) for one in write.results)
-        return await super().write(replace(write, results=results), licence=licence, at=at)
+        return await super().write(replace(write, results=results), fence=fence, at=at)
 
 
 class ClosingFailedBatches(MemoryStore):
@@ -315,23 +315,23 @@ class Unconditional(MemoryStore):
         await super().commit(progress, contracts)
 
 
-class Unlicensed(MemoryStore):
+class Unfenced(MemoryStore):
     """Writes the items of a block whatever has been written on them since."""
 
-    def _is_due(self, name: Name, licence: int) -> bool:
-        del name, licence
+    def _is_due(self, name: Name, fence: int) -> bool:
+        del name, fence
         return True
 
 
 class MarkingNothing(MemoryStore):
-    """Leaves what it took back, and what was not there to be taken back, without its licence."""
+    """Leaves what it took back, and what was not there to be taken back, without its fencing token."""
 
-    async def take_back(self, undo: TakeBack, *, licence: int, at: int) -> Refused:
+    async def take_back(self, undo: TakeBack, *, fence: int, at: int) -> Refused:
         """Restore what items were, open to writes that are still on their way."""
-        before = dict(self.licences)
-        refused = await super().take_back(undo, licence=licence, at=at)
-        self.licences.clear()
-        self.licences.update(before)
+        before = dict(self.fences)
+        refused = await super().take_back(undo, fence=fence, at=at)
+        self.fences.clear()
+        self.fences.update(before)
         return refused
 
 
@@ -385,7 +385,7 @@ BUGS: Mapping[str, Parts] = MappingProxyType(
         "replace-the-chunk": Parts(lines=ReplacingChunks),
         "leave-missing-lines-out": Parts(operations=LeavingOut),
         "believe-lines": Parts(authorizer=BelievingLines),
-        "write-without-licence": Parts(index_store=Unlicensed),
+        "write-without-fence": Parts(index_store=Unfenced),
         "undo-without-marking": Parts(index_store=MarkingNothing),
     }
 )

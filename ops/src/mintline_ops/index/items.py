@@ -9,7 +9,7 @@ from mintline.aws.dynamo import Item
 from mintline.records import Operation
 from mintline.resources import Table
 from mintline.states import MintStatus
-from mintline_indexer.dynamo_changes import LICENCE
+from mintline_indexer.dynamo_changes import FENCE
 from mintline_indexer.store_port import UndoRecord
 
 ItemKey = tuple[str, str, str]
@@ -49,9 +49,9 @@ def keyed(table: Table, item: Item) -> tuple[ItemKey, Item]:
     return (table.name, str(item[table.partition.name]), sort), item
 
 
-def without_licence(item: Item) -> Item:
+def without_fence(item: Item) -> Item:
     """Return an item without what only its writers need."""
-    return {name: value for name, value in item.items() if name != LICENCE}
+    return {name: value for name, value in item.items() if name != FENCE}
 
 
 def outcome_item(operation: Operation) -> Item | None:

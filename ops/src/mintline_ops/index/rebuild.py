@@ -29,7 +29,7 @@ from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import CollectionRegistry, Progress, TokenKey, UndoRecord
 from mintline_indexer.undo_records import linked
 from mintline_ops.deployments import Records
-from mintline_ops.index.items import Difference, ItemKey, keyed, outcome_item, undo_item, without_licence
+from mintline_ops.index.items import Difference, ItemKey, keyed, outcome_item, undo_item, without_fence
 from mintline_ops.index.replay_store import ReplayStore
 
 WIDEST = 2_000
@@ -101,7 +101,7 @@ class Rebuild:
                 key, _ = keyed(table, item)
                 # By the key, which is always there: a damaged item differs, and is repaired as well.
                 if key[1].startswith(scoped(self._chain_id, "")):
-                    yield key, without_licence(item)
+                    yield key, without_fence(item)
         batch: list[Item] = []
         async for item in self._records.every(MINTS):
             batch.append(item)
@@ -198,7 +198,7 @@ class Rebuild:
                 names[table.sort.name] = key[2]
             item = await self._records.dynamo.get(table, names)
             if item is None or table is not MINTS:
-                return item and without_licence(item)
+                return item and without_fence(item)
             operation = await self._operation(item)
             return None if operation is None else outcome_item(operation)
 

@@ -25,7 +25,7 @@ from mintline.aws.dynamo import (
 )
 from mintline.errors import Unavailable
 from mintline.resources import BLOCKS, CHECKPOINTS, MINTS, TOKENS, TRANSFERS
-from mintline_indexer.dynamo_changes import LICENCE
+from mintline_indexer.dynamo_changes import FENCE
 from mintline_indexer.store_port import Progress
 from mintline_ops.index.items import Difference, ItemKey
 from mintline_ops.index.rebuild import Rebuild
@@ -89,7 +89,7 @@ class _Writer:
         """Write the rebuilt side of the differences; return how many before the checkpoint moved."""
         for start in range(0, len(differences), self.batch):
             following = replace(progress, revision=progress.revision + 1)
-            changes = [_change(each, following.licence) for each in differences[start : start + self.batch]]
+            changes = [_change(each, following.fence) for each in differences[start : start + self.batch]]
             try:
                 await self.dynamo.transact([self._fence(progress.revision), *changes])
             except (TransactionCancelled, Contended):
@@ -106,7 +106,7 @@ def _repairable(differences: Sequence[Difference]) -> list[Difference]:
     return [difference for difference in differences if difference.key[0] != MINTS.name]
 
 
-def _change(difference: Difference, licence: int) -> Change:
+def _change(difference: Difference, fence: int) -> Change:
     """Return the write that repairs an item: what an indexer still has on its way does not undo it."""
     name, partition, sort = difference.key
     table = _TABLES[name]
@@ -119,5 +119,5 @@ def _change(difference: Difference, licence: int) -> Change:
         there = Clause("not_pruned", "hash", "exists")
         return Update(table, key, set=difference.rebuilt, where=(there,))
     if difference.rebuilt is None:
-        return Put(table, key | {GONE: True, LICENCE: licence})
-    return Put(table, difference.rebuilt | {LICENCE: licence})
+        return Put(table, key | {GONE: True, FENCE: fence})
+    return Put(table, difference.rebuilt | {FENCE: fence})

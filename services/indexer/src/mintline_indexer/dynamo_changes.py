@@ -14,13 +14,13 @@ _HAS_OUTCOME = Clause("has_outcome", "status", "in", (MintStatus.MINED.value, Mi
 IS_MINED = Clause("is_mined", "state", "eq", (TransactionState.MINED.value,))
 
 
-LICENCE = "licence"
-"""The attribute that says under which licence an item was written last, or a record taken back last."""
+FENCE = "fence"
+"""The attribute that says under which fencing token an item was written last, or a record taken back last."""
 
 
-def older_than(licence: int) -> Clause:
-    """Return the condition that an item is not there, or was written under an older licence."""
-    return Clause("older_licence", LICENCE, "older", (licence,))
+def older_than(fence: int) -> Clause:
+    """Return the condition that an item is not there, or was written under an older fencing token."""
+    return Clause("older_fence", FENCE, "older", (fence,))
 
 
 def is_written(change: Put | Update, item: Item) -> bool:
@@ -32,12 +32,12 @@ def is_written(change: Put | Update, item: Item) -> bool:
     return "block_hash" in written and all(item.get(name) == value for name, value in written.items())
 
 
-def marked(table: Table, key: Item, item: Item, licence: int) -> Update:
-    """Return the write that gives a record the licence, and changes nothing, if it is as it was read."""
+def marked(table: Table, key: Item, item: Item, fence: int) -> Update:
+    """Return the write that gives a record the fencing token and nothing else, if it is as it was read."""
     names = ("status", "state", "block_hash")
     same = [Clause(f"same_{name}", name, "eq", (item[name],)) for name in names if name in item]
     same += [Clause(f"no_{name}", name, "missing") for name in names if name not in item]
-    return Update(table, key, set={LICENCE: licence}, where=(*same, older_than(licence)))
+    return Update(table, key, set={FENCE: fence}, where=(*same, older_than(fence)))
 
 
 def result_change(result: TransactionResult, at: int) -> Update:

@@ -143,13 +143,13 @@ class DynamoStore:
             if error is not None:
                 raise error
 
-    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
+    async def write(self, write: Write, *, fence: int, at: int) -> Refused:
         """Carry out changes, each by itself, 25 a request."""
-        return await write_rows(self._dynamo, write, licence=licence, at=at)
+        return await write_rows(self._dynamo, write, fence=fence, at=at)
 
-    async def take_back(self, undo: TakeBack, *, licence: int, at: int) -> Refused:
+    async def take_back(self, undo: TakeBack, *, fence: int, at: int) -> Refused:
         """Restore what items were, 100 a request."""
-        refused = await take_back_rows(self._dynamo, self._chain_id, undo, licence=licence, at=at)
+        refused = await take_back_rows(self._dynamo, self._chain_id, undo, fence=fence, at=at)
         for position in undo.aside:
             await self._dynamo.write(Delete(BLOCKS, self._aside_key(position)))
         return refused

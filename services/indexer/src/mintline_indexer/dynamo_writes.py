@@ -4,16 +4,16 @@ What an item may be at the moment of its write, and what then happens:
 
 ::
 
-    token        not there | gone | of an older licence    ─▶ written
-                 there, though assumed new                 ─▶ refused
-    transfer     not there | gone | of an older licence    ─▶ written
-    transaction  in a legal state, taken back by an older licence, or never     ─▶ written
-    operation    likewise                                                       ─▶ written
-    any          written by this licence already           ─▶ as if written
-    any          of a later licence                        ─▶ CheckpointConflict
+    token        not there | gone | of an older fencing token                ─▶ written
+                 there, though assumed new                                   ─▶ refused
+    transfer     not there | gone | of an older fencing token                ─▶ written
+    transaction  in a legal state, taken back by an older token, or never    ─▶ written
+    operation    likewise                                                    ─▶ written
+    any          written under this fencing token already                    ─▶ as if written
+    any          of a later fencing token                                    ─▶ CheckpointConflict
 
 The usual case is said in PartiQL, by which 25 share a request: an item that is not there, or that has a
-licence. What fails by that is looked at, and written again by condition expressions.
+fencing token. What fails by that is looked at, and written again by condition expressions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from mintline.errors import Unwritable
 from mintline.records import token_ref
 from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline_indexer.dynamo_changes import (
-    LICENCE,
+    FENCE,
     is_written,
     marked,
     older_than,
@@ -67,7 +67,7 @@ Written: TypeAlias = Put | Update
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One change: as it is usually said, and as it is said of an item of any older licence."""
+    """One change: as it is usually said, and as it is said of an item of any older fencing token."""
 
     name: Name
     usual: Written
@@ -75,14 +75,14 @@ class _Row:
     assumed_new: bool = False
 
 
-async def write_rows(dynamo: Dynamo, write: Write, *, licence: int, at: int) -> Refused:
+async def write_rows(dynamo: Dynamo, write: Write, *, fence: int, at: int) -> Refused:
     """Carry out changes, as `Store.write` says."""
-    rows = list(_rows(write, licence, at))
+    rows = list(_rows(write, fence, at))
     refused = Refused()
     again: list[_Row] = []
     for row, error in zip(rows, await dynamo.write_each([row.usual for row in rows]), strict=True):
         if isinstance(error, ConditionFailed):
-            _judge(row, error.item, licence, refused, again)
+            _judge(row, error.item, fence, refused, again)
         elif isinstance(error, Unwritable):
             refused.unusable[row.name] = str(error)
         elif error is not None:
@@ -92,14 +92,14 @@ async def write_rows(dynamo: Dynamo, write: Write, *, licence: int, at: int) -> 
             break
         failed, again = await _transact(dynamo, again, refused), []
         for row, item in failed:
-            _judge(row, item, licence, refused, again)
+            _judge(row, item, fence, refused, again)
     refused.assumed |= {row.name for row in again}
     return refused
 
 
-def _judge(row: _Row, item: Item | None, licence: int, refused: Refused, again: list[_Row]) -> None:
+def _judge(row: _Row, item: Item | None, fence: int, refused: Refused, again: list[_Row]) -> None:
     """Decide about a row whose condition failed, by the item as it was."""
-    if _is_beyond(item, licence) or (item is not None and is_written(row.usual, item)):
+    if _is_beyond(item, fence) or (item is not None and is_written(row.usual, item)):
         return
     if row.usual.table in (TOKENS, TRANSFERS):
         there = item is not None and GONE not in item
@@ -107,20 +107,20 @@ def _judge(row: _Row, item: Item | None, licence: int, refused: Refused, again: 
             refused.assumed.add(row.name)
         else:
             again.append(row)
-    elif item is not None and LICENCE in item and _is_legal(row.usual, item):
+    elif item is not None and FENCE in item and _is_legal(row.usual, item):
         again.append(row)
     else:
         refused.assumed.add(row.name)
 
 
-def _is_beyond(item: Item | None, licence: int) -> bool:
-    """Tell whether an item has this licence; raises CheckpointConflict if it has a later one."""
-    last = None if item is None else item.get(LICENCE)
+def _is_beyond(item: Item | None, fence: int) -> bool:
+    """Tell whether an item has this fencing token; raises CheckpointConflict if it has a later one."""
+    last = None if item is None else item.get(FENCE)
     if not isinstance(last, int):
         return False
-    if last > licence:
+    if last > fence:
         raise CheckpointConflict("another writer has written what was to be written")
-    return last == licence
+    return last == fence
 
 
 def _is_legal(change: Written, item: Item) -> bool:
@@ -129,30 +129,30 @@ def _is_legal(change: Written, item: Item) -> bool:
     return all(item.get(clause.attribute) in clause.values for clause in listed)
 
 
-def _rows(write: Write, licence: int, at: int) -> Iterator[_Row]:
+def _rows(write: Write, fence: int, at: int) -> Iterator[_Row]:
     for change in write.tokens:
-        yield _token_row(change, licence)
+        yield _token_row(change, fence)
     for transfer in write.transfers:
-        item: Item = transfer_item(transfer) | {LICENCE: licence}
+        item: Item = transfer_item(transfer) | {FENCE: fence}
         absent = Clause("not_written_before", "token_ref", "missing")
-        older = Put(TRANSFERS, item, where=(older_than(licence),))
+        older = Put(TRANSFERS, item, where=(older_than(fence),))
         yield _Row(transfer_key(transfer), Put(TRANSFERS, item, where=(absent,)), older)
     for outcome in write.outcomes:
-        yield _record_row(outcome.mint_id, outcome_change(outcome, at), licence)
+        yield _record_row(outcome.mint_id, outcome_change(outcome, at), fence)
     for result in write.results:
-        yield _record_row(result.place, result_change(result, at), licence)
+        yield _record_row(result.place, result_change(result, at), fence)
 
 
-def _token_row(change: TokenWrite, licence: int) -> _Row:
-    item: Item = token_item(change.after) | {LICENCE: licence}
-    older = Put(TOKENS, item, where=(older_than(licence),))
+def _token_row(change: TokenWrite, fence: int) -> _Row:
+    item: Item = token_item(change.after) | {FENCE: fence}
+    older = Put(TOKENS, item, where=(older_than(fence),))
     if change.assumed_new:
         absent = Clause("not_minted_before", "token_ref", "missing")
         return _Row(change.key, Put(TOKENS, item, where=(absent,)), older, assumed_new=True)
     key: Item = {"token_ref": item["token_ref"]}
     written = {name: value for name, value in item.items() if name != "token_ref"}
     gone = tuple(name for name in _OPTIONAL if name not in item)
-    before = Clause("older_licence", LICENCE, "lt", (licence,))
+    before = Clause("older_fence", FENCE, "lt", (fence,))
     present = Clause("not_gone", GONE, "missing")
     return _Row(change.key, Update(TOKENS, key, set=written, remove=gone, where=(before, present)), older)
 
@@ -161,15 +161,15 @@ _OPTIONAL = ("owner", "owner_id", "owned_key", "metadata_digest", "mint_id")
 """The attributes of a token's item that may be missing."""
 
 
-def _record_row(name: Name, update: Update, licence: int) -> _Row:
-    """Return a record's row: it has no licence unless a block was taken back that had ended it."""
-    never = Clause("never_taken_back", LICENCE, "missing")
-    usual, older = (replace(update, where=(*update.where, clause)) for clause in (never, older_than(licence)))
+def _record_row(name: Name, update: Update, fence: int) -> _Row:
+    """Return a record's row: it has no fencing token unless a block was taken back that had ended it."""
+    never = Clause("never_taken_back", FENCE, "missing")
+    usual, older = (replace(update, where=(*update.where, clause)) for clause in (never, older_than(fence)))
     return _Row(name, usual, older)
 
 
 async def _transact(dynamo: Dynamo, rows: Sequence[_Row], refused: Refused) -> list[tuple[_Row, Item | None]]:
-    """Write rows of any older licence; return those whose condition failed, with the items as they were."""
+    """Write rows of any older fencing token; return those whose condition failed, each with its item."""
     failed: list[tuple[_Row, Item | None]] = []
     for start in range(0, len(rows), AT_ONCE):
         left = list(rows[start : start + AT_ONCE])
@@ -193,33 +193,29 @@ async def _transact(dynamo: Dynamo, rows: Sequence[_Row], refused: Refused) -> l
     return failed
 
 
-async def take_back_rows(dynamo: Dynamo, chain_id: int, undo: TakeBack, *, licence: int, at: int) -> Refused:
+async def take_back_rows(dynamo: Dynamo, chain_id: int, undo: TakeBack, *, fence: int, at: int) -> Refused:
     """Restore what items were, as `Store.take_back` says, but for what was set aside."""
     refused = Refused()
-    rows = list(_restoring(chain_id, undo, licence, at))
+    rows = list(_restoring(chain_id, undo, fence, at))
     for _ in range(LOOKS):
         if not rows:
             break
         failed, rows = await _transact(dynamo, rows, refused), []
         for row, item in failed:
             # Else it is done; or there is no record; or the token is of an earlier block, and stays.
-            if (
-                not _is_beyond(item, licence)
-                and item is not None
-                and row.usual.table in (MINTS, TRANSACTIONS)
-            ):
+            if not _is_beyond(item, fence) and item is not None and row.usual.table in (MINTS, TRANSACTIONS):
                 refused.assumed.add(row.name)
-                marking = marked(row.usual.table, row.usual.key, item, licence)
+                marking = marked(row.usual.table, row.usual.key, item, fence)
                 rows.append(_Row(row.name, marking, marking))
     return refused
 
 
-def _restoring(chain_id: int, undo: TakeBack, licence: int, at: int) -> Iterator[_Row]:
-    older = older_than(licence)
+def _restoring(chain_id: int, undo: TakeBack, fence: int, at: int) -> Iterator[_Row]:
+    older = older_than(fence)
     for prior in undo.tokens:
-        yield _restored(chain_id, prior, undo.number, licence)
+        yield _restored(chain_id, prior, undo.number, fence)
     for key in undo.transfers:
-        marker: Item = transfer_place(key) | {GONE: True, LICENCE: licence}
+        marker: Item = transfer_place(key) | {GONE: True, FENCE: fence}
         change = Put(TRANSFERS, marker, where=(older,))
         yield _Row(key, change, change)
     records: list[tuple[Name, Update]] = [
@@ -227,18 +223,18 @@ def _restoring(chain_id: int, undo: TakeBack, licence: int, at: int) -> Iterator
     ]
     records += [(one.mint_id, reopened_mint_change(one, at)) for one in undo.mints]
     for name, update in records:
-        written: Item = {**update.set, LICENCE: licence}
+        written: Item = {**update.set, FENCE: fence}
         reopening = replace(update, set=written, where=(*update.where, older))
         yield _Row(name, reopening, reopening)
 
 
-def _restored(chain_id: int, prior: PriorToken, number: int, licence: int) -> _Row:
+def _restored(chain_id: int, prior: PriorToken, number: int, fence: int) -> _Row:
     key = TokenKey(prior.contract, prior.token_id)
-    older = older_than(licence)
+    older = older_than(fence)
     if prior.token is not None:
-        change = Put(TOKENS, token_item(prior.token) | {LICENCE: licence}, where=(older,))
+        change = Put(TOKENS, token_item(prior.token) | {FENCE: fence}, where=(older,))
         return _Row(key, change, change)
-    marker: Item = {"token_ref": token_ref(chain_id, *key), GONE: True, LICENCE: licence}
+    marker: Item = {"token_ref": token_ref(chain_id, *key), GONE: True, FENCE: fence}
     made_here = Clause("made_by_the_block", "minted_block", "not_before", (number,))
     change = Put(TOKENS, marker, where=(older, made_here))
     return _Row(key, change, change)

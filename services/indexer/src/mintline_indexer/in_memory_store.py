@@ -52,8 +52,8 @@ class InMemoryStore:
     aside_table: dict[str, Aside] = field(default_factory=dict)
     contract_table: dict[str, int | None] = field(default_factory=dict)
     """The next block to read of each contract, None of those that are followed."""
-    licences: dict[Name, int] = field(default_factory=dict)
-    """The licence of each item's last write, also of items that are gone by it."""
+    fences: dict[Name, int] = field(default_factory=dict)
+    """The fencing token of each item's last write, also of items that are gone by it."""
 
     def keep(self, operation: Operation) -> None:
         """Put an operation's record in its table."""
@@ -97,53 +97,53 @@ class InMemoryStore:
         self.block_rows |= {record.position: record for record in undo_records}
         self.aside_table |= {one.position: one for one in aside}
 
-    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
+    async def write(self, write: Write, *, fence: int, at: int) -> Refused:
         """Carry out changes, each by itself."""
         refused = Refused()
         for change in write.tokens:
-            if self._is_due(change.key, licence):
+            if self._is_due(change.key, fence):
                 if change.assumed_new and change.key in self.token_table:
                     refused.assumed.add(change.key)
                     continue
                 self.token_table[change.key] = change.after
-                self.licences[change.key] = licence
+                self.fences[change.key] = fence
         for transfer in write.transfers:
-            if self._is_due(key := transfer_key(transfer), licence):
+            if self._is_due(key := transfer_key(transfer), fence):
                 self.transfer_table[key] = transfer
-                self.licences[key] = licence
+                self.fences[key] = fence
         for outcome in write.outcomes:
-            if not self._write_outcome(outcome, licence, at):
+            if not self._write_outcome(outcome, fence, at):
                 refused.assumed.add(outcome.mint_id)
         for result in write.results:
-            if not self._write_result(result, licence, at):
+            if not self._write_result(result, fence, at):
                 refused.assumed.add(result.place)
         return refused
 
-    async def take_back(self, undo: TakeBack, *, licence: int, at: int) -> Refused:
+    async def take_back(self, undo: TakeBack, *, fence: int, at: int) -> Refused:
         """Restore what items were."""
         refused = Refused()
         for prior in undo.tokens:
-            self._restore(prior, undo.number, licence)
+            self._restore(prior, undo.number, fence)
         for key in undo.transfers:
-            if self._is_due(key, licence):
+            if self._is_due(key, fence):
                 self.transfer_table.pop(key, None)
-                self.licences[key] = licence
+                self.fences[key] = fence
         for transaction in undo.transactions:
-            if self._is_due(transaction.place, licence) and not self._reopen_transaction(transaction, at):
+            if self._is_due(transaction.place, fence) and not self._reopen_transaction(transaction, at):
                 refused.assumed.add(transaction.place)
-            self.licences[transaction.place] = licence
+            self.fences[transaction.place] = fence
         for mint in undo.mints:
-            if self._is_due(mint.mint_id, licence) and not self._reopen_mint(mint, at):
+            if self._is_due(mint.mint_id, fence) and not self._reopen_mint(mint, at):
                 refused.assumed.add(mint.mint_id)
-            self.licences[mint.mint_id] = licence
+            self.fences[mint.mint_id] = fence
         for place in undo.aside:
             self.aside_table.pop(place, None)
         return refused
 
-    def _restore(self, prior: PriorToken, number: int, licence: int) -> None:
+    def _restore(self, prior: PriorToken, number: int, fence: int) -> None:
         key = TokenKey(prior.contract, prior.token_id)
         stored = self.token_table.get(key)
-        if not self._is_due(key, licence):
+        if not self._is_due(key, fence):
             return
         if prior.token is not None:
             self.token_table[key] = prior.token
@@ -151,14 +151,14 @@ class InMemoryStore:
             return  # there was one after all, which the block did not make
         else:
             self.token_table.pop(key, None)
-        self.licences[key] = licence
+        self.fences[key] = fence
 
-    def _is_due(self, name: Name, licence: int) -> bool:
+    def _is_due(self, name: Name, fence: int) -> bool:
         """Tell whether an item is still to be written; raises CheckpointConflict if it is beyond that."""
-        last = self.licences.get(name, 0)
-        if last > licence:
+        last = self.fences.get(name, 0)
+        if last > fence:
             raise CheckpointConflict("another writer has written what was to be written")
-        return last < licence
+        return last < fence
 
     async def undo_records(self) -> list[UndoRecord]:
         """Return every undo record, oldest first."""
@@ -224,9 +224,9 @@ class InMemoryStore:
                 self._move(place, state=TransactionState.FINAL, finalized_at=at, updated_at=at)
         return refused
 
-    def _write_result(self, result: TransactionResult, licence: int, at: int) -> bool:
+    def _write_result(self, result: TransactionResult, fence: int, at: int) -> bool:
         """Write what became of a transaction; False if its record does not take it."""
-        self._is_due(result.place, licence)
+        self._is_due(result.place, fence)
         transaction = self.transaction_table.get(result.place)
         if transaction is None:
             return False
@@ -249,9 +249,9 @@ class InMemoryStore:
         )
         return True
 
-    def _write_outcome(self, outcome: Outcome, licence: int, at: int) -> bool:
+    def _write_outcome(self, outcome: Outcome, fence: int, at: int) -> bool:
         """Write what became of an operation; False if its record does not take it."""
-        self._is_due(outcome.mint_id, licence)
+        self._is_due(outcome.mint_id, fence)
         operation = self._operation(outcome.mint_id)
         if operation is None:
             return False

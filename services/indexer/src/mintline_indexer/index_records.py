@@ -46,7 +46,7 @@ class UndoRecord(Frozen):
     """One item of BLOCKS: a block, or a part of one, and how to undo it."""
 
     position: str
-    """Names block, part and licence, so that no two writers ever write the same."""
+    """Names block, part and fencing token, so that no two writers ever write the same."""
     number: int
     hash: Bytes32
     timestamp: int
@@ -145,13 +145,13 @@ class Progress:
     backfills: Mapping[str, int] = field(default_factory=dict)
     """The contracts that are not there yet, each with the next block to read; `peek` leaves them out."""
     epoch: int = 0
-    """Unix milliseconds of the index's first block: no licence of an earlier index is as high as its own."""
+    """Unix milliseconds of the index's first block: fencing tokens of an earlier index are all lower."""
     index: str = ""
     """Names the index since its first block: what an earlier one followed does not count."""
     at: int = 0
     """Unix milliseconds of the write."""
 
     @property
-    def licence(self) -> int:
-        """The licence that this write of the checkpoint gives."""
+    def fence(self) -> int:
+        """The fencing token that this write of the checkpoint gives."""
         return self.epoch + self.revision

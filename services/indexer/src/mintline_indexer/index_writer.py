@@ -11,10 +11,10 @@ and undone in three::
 Invariants:
 
 - Every write of the checkpoint is on the condition that it is the one last read, so of two writers one at
-  most announces a block. The number of the write by which it does is its licence for the block.
+  most announces a block. The number of the write by which it does is its fencing token for the block.
 - A mixed block is taken back by whoever finds it, by undo records that were all there before it was mixed.
-- Each item carries the licence of its last write, and a write under an older licence changes nothing. So what
-  an overtaken writer still has on its way does no harm, whenever it arrives.
+- Each item carries the fencing token of its last write, and a write under an older one changes nothing. So
+  what an overtaken writer still has on its way does no harm, whenever it arrives.
 - After a write that failed in any way the memory is forgotten and read again: it may have happened.
 - Blocks above `finalized` have undo records and are undone newest first. Only a block without effects, below
   the chain's final block when it was read, has none.
@@ -167,14 +167,14 @@ class IndexWriter:
 
     async def _apply(self, block: Block, effects: Sequence[Effect], facts: Facts) -> BlockChanges | None:
         """Write a block, and return what was written; None if it was taken back, and is to be tried again."""
-        licence = self.progress.licence + 1
+        fence = self.progress.fence + 1
         changes = fold(effects, facts)
-        undo_records = await self._keep(block, changes, licence)
+        undo_records = await self._keep(block, changes, fence)
         if changes.write:
             mixed = Mixed(block.number, block.hash, undo_records[-1].position)
             await self._commit(replace(self.progress, mixed=mixed))
         written: set[Name] = set()
-        while refused := await self._write(changes.write, licence, written):
+        while refused := await self._write(changes.write, fence, written):
             await learn(refused, facts, store=self._store, metrics=self._metrics)
             folded = fold(effects, facts)
             unread = any(isinstance(name, TokenKey) for name in refused.assumed)
@@ -183,32 +183,32 @@ class IndexWriter:
                 await self._take_back(undo_records)
                 return None
             changes = folded
-            undo_records = await self._keep(block, changes, licence)
+            undo_records = await self._keep(block, changes, fence)
         tail = undo_records[-1].position
         await self._commit(replace(self.progress, head=block.ref(), mixed=None, tail=tail))
         self._undo_records += [undo_record.bare() for undo_record in undo_records]
         return changes
 
-    async def _keep(self, block: Block, changes: BlockChanges, licence: int) -> list[UndoRecord]:
+    async def _keep(self, block: Block, changes: BlockChanges, fence: int) -> list[UndoRecord]:
         """Store the undo records of a block that is to be written, before anything of it is."""
         progress = self.progress
         undo_records = block_records(
-            block, changes, parent=progress.head, previous=progress.tail, licence=licence, at=self._now()
+            block, changes, parent=progress.head, previous=progress.tail, fence=fence, at=self._now()
         )
         await self._store.keep_undo(undo_records, changes.aside)
-        # A try that did not come to be announced has left its records under the same licence.
+        # A try that did not come to be announced has left its records under the same fencing token.
         kept = {undo_record.position for undo_record in undo_records}
         self._spent = [position for position in self._spent if position not in kept]
         return undo_records
 
-    async def _write(self, write: Write, licence: int, written: set[Name]) -> Refused:
+    async def _write(self, write: Write, fence: int, written: set[Name]) -> Refused:
         """Write what is not in `written` yet, up to the first stage of which something is refused."""
         at = self._now()
         for stage in write.stages():
             names = set(stage.names())
             refused = await lanes.run(
                 stage.only(names - written).split(self._rows_at_once),
-                lambda piece: self._store.write(piece, licence=licence, at=at),
+                lambda piece: self._store.write(piece, fence=fence, at=at),
                 between=self._show_life,
             )
             written |= names - refused.names()
@@ -247,7 +247,7 @@ class IndexWriter:
         changes = fold(effects, facts)
         while changes.write:
             await self._commit(self.progress)
-            refused = await self._write(changes.write, self.progress.licence, set())
+            refused = await self._write(changes.write, self.progress.fence, set())
             if not refused:
                 break
             await learn(refused, facts, store=self._store, metrics=self._metrics)
@@ -257,7 +257,7 @@ class IndexWriter:
         undo_records = []
         if ending:
             number = effects[0].block_number
-            undo_records = [backfill_record(number, self.progress.licence, changes, at=self._now())]
+            undo_records = [backfill_record(number, self.progress.fence, changes, at=self._now())]
         if ending or changes.aside:
             await self._store.keep_undo(undo_records, changes.aside)
         self._moved = {contract: end}
@@ -320,7 +320,7 @@ class IndexWriter:
 
     async def _take_back(self, undo_records: Sequence[UndoRecord], undone: Undone | None = None) -> Refused:
         """Take back the mixed block, under the revision that was committed last."""
-        licence, at = self.progress.licence, self._now()
+        fence, at = self.progress.fence, self._now()
         mint_ids = [mint_id for record in undo_records for mint_id in record.mints]
         places = {ended.place for record in undo_records for ended in record.ended}
         mints = await self._store.operations(mint_ids)
@@ -331,7 +331,7 @@ class IndexWriter:
             refused.add(
                 await lanes.run(
                     stage.split(self._rows_at_once),
-                    lambda piece: self._store.take_back(piece, licence=licence, at=at),
+                    lambda piece: self._store.take_back(piece, fence=fence, at=at),
                     between=self._show_life,
                 )
             )

@@ -95,20 +95,20 @@ class Store(Protocol):
         """Store undo records, and what is set aside, over what has the same positions."""
         ...
 
-    async def write(self, write: Write, *, licence: int, at: int) -> Refused:
+    async def write(self, write: Write, *, fence: int, at: int) -> Refused:
         """Carry out changes, each by itself; return those that were not, and will not be as they are.
 
-        `licence` is that of the checkpoint by which they were announced. An item that a later licence has
-        written stays as it is, and CheckpointConflict is raised; one that this licence has written counts as
-        written. So repeating a write does no harm, however late. `at` is in Unix milliseconds.
+        `fence` is the fencing token of the checkpoint by which they were announced. An item that was written
+        under a later one stays as it is, and CheckpointConflict is raised; one of this one counts as written.
+        So repeating a write does no harm, however late. `at` is in Unix milliseconds.
         """
         ...
 
-    async def take_back(self, undo: TakeBack, *, licence: int, at: int) -> Refused:
-        """Restore what items were, under a licence likewise; return the records that had moved on.
+    async def take_back(self, undo: TakeBack, *, fence: int, at: int) -> Refused:
+        """Restore what items were, under a fencing token likewise; return the records that had moved on.
 
-        An item that was not changed is marked with the licence all the same: then a write of an earlier one
-        that is still on its way does not change it either.
+        An item that was not changed is marked with the fencing token all the same: then a write under an
+        earlier one that is still on its way does not change it either.
         """
         ...
 

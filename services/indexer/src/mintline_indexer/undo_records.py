@@ -32,7 +32,7 @@ BLOCK_DIGITS = 12
 
 
 def block_records(
-    block: Block, changes: BlockChanges, *, parent: Ref, previous: str, licence: int, at: UnixMs
+    block: Block, changes: BlockChanges, *, parent: Ref, previous: str, fence: int, at: UnixMs
 ) -> list[UndoRecord]:
     """Return the undo records of a followed block, which follow the one at position `previous`.
 
@@ -50,7 +50,7 @@ def block_records(
     for part in range(parts):
         here = slice(part * PART, (part + 1) * PART)
         record = UndoRecord(
-            position=f"{position(block.number, part)}#{licence}",
+            position=f"{position(block.number, part)}#{fence}",
             number=block.number,
             hash=block.hash,
             timestamp=block.timestamp,
@@ -129,13 +129,13 @@ def _ended_fields(results: Sequence[TransactionResult]) -> dict[str, tuple[Ended
     }
 
 
-def backfill_record(number: int, licence: int, changes: BlockChanges, *, at: UnixMs) -> UndoRecord:
+def backfill_record(number: int, fence: int, changes: BlockChanges, *, at: UnixMs) -> UndoRecord:
     """Return the record of a backfilled range: it is never undone, and names what is to be finalized."""
     outcomes = decided(changes.write.outcomes)
     ends: list[TransactionResult | Outcome] = [*changes.write.results, *outcomes]
     return UndoRecord(
         # Apart from the records of followed blocks.
-        position=f"{position(number, 0)}#{licence}#range",
+        position=f"{position(number, 0)}#{fence}#range",
         number=number,
         hash=ends[0].block_hash,
         timestamp=0,
