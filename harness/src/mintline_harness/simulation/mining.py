@@ -65,6 +65,11 @@ class Mining:
         """Replace some of what is not final yet by another branch."""
         self._reorganise(self._rng.randint(1, FINALITY))
 
+    def leave(self, number: int) -> None:
+        """Replace the block of that number and those above it, unless it is final."""
+        if number > self._chain.finalized:
+            self._reorganise(1 + self._chain.head.number - number)
+
     def _reorganise(self, depth: int) -> None:
         gone = self._chain.reorganise(depth, self._true_time(), kept=self._rng.choice([0.0, 0.5, 1.0, 1.0]))
         if gone:

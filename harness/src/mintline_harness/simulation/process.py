@@ -60,6 +60,8 @@ class Ambush:
     method: str
     pause: float = 0.0
     death: Literal["before", "after"] | None = None
+    then: Callable[[], None] = lambda: None
+    """Is called as the pause begins."""
 
 
 class Process:
@@ -167,6 +169,7 @@ class Process:
         if ambush is not None:
             self._ambush = None
             self.pause(ambush.pause)
+            ambush.then()
         while self._paused_until > self._loop.time():  # noqa: ASYNC110 - it may stop again meanwhile
             await asyncio.sleep(self._paused_until - self._loop.time())
         self._die_if_dead(life)

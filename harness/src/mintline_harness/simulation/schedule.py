@@ -27,6 +27,7 @@ from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.mining import FINALITY, Mining
 from mintline_harness.simulation.outsiders import RIVAL, STRANGER, Outsiders
+from mintline_harness.simulation.overtaking import Overtaking, overtaken
 from mintline_harness.simulation.parts import ETHER, SHORT_TTL, VOUCHER_TTL, Environment, Parts
 from mintline_harness.simulation.process import EPOCH, Faults, Process
 from mintline_harness.simulation.queues import SimulatedQueues
@@ -205,6 +206,15 @@ class Schedule:
             note=self.note,
         )
 
+        self.overtaking = Overtaking(
+            store=self.tables.store,
+            processes=self.processes,
+            mining=self.mining,
+            faults=self.faults,
+            rng=random.Random(f"overtaking {seed}"),  # noqa: S311 - as above
+            clock=self.loop.time,
+        )
+
     def note(self, who: str, what: str) -> None:
         """Remember what happened, to explain a failure by it."""
         note = f"{self.loop.time():9.3f}  {who:<14} {what}"
@@ -246,7 +256,7 @@ class Schedule:
         processes = [
             self._process(f"{name}-{copy}", start)
             for name, start in services.items()
-            for copy in range(1, self.rng.choice([2, 3]))
+            for copy in range(1, self._first_of_none(name, self.rng.choice([2, 3])))
         ]
         for copy in (1, 2):
             current: list[Api] = []
@@ -256,6 +266,10 @@ class Schedule:
             self.clients.apis.append((process, current))
             processes.append(process)
         return processes
+
+    def _first_of_none(self, name: str, drawn: int) -> int:
+        """Return the number after a service's last copy."""
+        return 3 if name == "indexer" and overtaken(self.seed) else drawn
 
     def _process(self, name: str, start: Callable[[Process], Coroutine[Any, Any, None]]) -> Process:
         return Process(name, start, faults=self.faults, rng=self.rng, note=self.note, broken=self._broken)
@@ -278,6 +292,8 @@ class Schedule:
         clients += self._sponsored(users, span) if self.sponsoring else []
         clients += self._requests(users, span) if self.requesting else []
         disturbing = asyncio.create_task(self.disturbances.run(span), name="faults")
+        if overtaken(self.seed):
+            clients.append(asyncio.create_task(self.overtaking.run(span), name="overtaking"))
         troubling = asyncio.create_task(self.endpoints.disturb(), name="nodes")
         if self.newer:
             clients.append(asyncio.create_task(self.endpoints.open_gaps(), name="gaps"))
