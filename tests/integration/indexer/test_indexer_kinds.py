@@ -186,6 +186,6 @@ async def test_batch__when_it_made_five_hundred_tokens__then_requests_are_an_eig
     transaction = (await harness.store.transactions([place]))[place]
     assert (transaction.state, transaction.outcome) == (TransactionState.FINAL, "succeeded")
     assert await harness.status_of("mint_500") is MintStatus.FINALIZED
-    # 40 writes of 25 items each, as tokens and transfers are two items, 5 reads of a hundred records each, and
-    # what blocks cost whatever they hold.
+    # 40 writes of 25 items, as a token and its transfer are two, 5 reads of a hundred records each, and
+    # what a block costs whatever it holds.
     assert requests.total() <= count / 8, requests
