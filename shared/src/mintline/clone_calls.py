@@ -12,6 +12,7 @@ from mintline.clones import (
     freeze_calldata,
     pause_calldata,
     refresh_contract_uri_calldata,
+    refresh_metadata_calldata,
     set_royalty_calldata,
     unpause_calldata,
 )
@@ -43,6 +44,10 @@ def change_calldata(change: CollectionChange) -> bytes:
             return set_royalty_calldata(change.receiver, change.bps)
         case "refresh_contract_uri":
             return refresh_contract_uri_calldata()
+        case "refresh_metadata":
+            assert change.first_token is not None
+            assert change.last_token is not None
+            return refresh_metadata_calldata(change.first_token, change.last_token)
         case "freeze":
             return freeze_calldata()
         case _:

@@ -25,6 +25,7 @@ PAUSE_SELECTOR = selector("pause()")
 UNPAUSE_SELECTOR = selector("unpause()")
 SET_ROYALTY_SELECTOR = selector("setDefaultRoyalty(address,uint96)")
 REFRESH_CONTRACT_URI_SELECTOR = selector("refreshContractURI()")
+REFRESH_METADATA_SELECTOR = selector("refreshMetadata(uint256,uint256)")
 FREEZE_SELECTOR = selector("freezeMetadata()")
 
 _NO_ADDRESS = bytes(32)
@@ -142,6 +143,11 @@ def set_royalty_calldata(receiver: str, bps: int) -> bytes:
 def refresh_contract_uri_calldata() -> bytes:
     """Return the calldata of `refreshContractURI()`, which announces changed metadata (ERC-7572)."""
     return REFRESH_CONTRACT_URI_SELECTOR
+
+
+def refresh_metadata_calldata(first_token: int, last_token: int) -> bytes:
+    """Return the calldata of `refreshMetadata(uint256,uint256)`, which announces a range (ERC-4906)."""
+    return REFRESH_METADATA_SELECTOR + word(first_token) + word(last_token)
 
 
 def freeze_calldata() -> bytes:

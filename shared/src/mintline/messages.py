@@ -108,16 +108,32 @@ class Clone(Frozen):
 class CollectionChange(Frozen):
     """A change of a clone that may be asked for."""
 
-    action: Literal["pause", "unpause", "set_royalty", "refresh_contract_uri", "freeze"]
+    action: Literal["pause", "unpause", "set_royalty", "refresh_contract_uri", "refresh_metadata", "freeze"]
     receiver: Address | None = None
     """Who is owed the new royalty (ERC-2981); of `set_royalty` alone, as `bps`."""
     bps: int = Field(default=0, ge=0, le=MAX_ROYALTY_BPS)
     """Hundredths of a percent of a sale's price."""
+    first_token: TokenId | None = None
+    """Of `refresh_metadata` alone, as `last_token`: the range that it announces (ERC-4906)."""
+    last_token: TokenId | None = None
 
     @model_validator(mode="after")
     def _royalty_has_a_receiver(self) -> Self:
         if (self.receiver is None) is (self.action == "set_royalty") or (self.receiver is None and self.bps):
             raise ValueError("receiver and bps are for set_royalty, which needs a receiver")
+        return self
+
+    @model_validator(mode="after")
+    def _announcement_has_a_range(self) -> Self:
+        given = (self.first_token is not None, self.last_token is not None)
+        if given != (self.action == "refresh_metadata",) * 2:
+            raise ValueError("first_token and last_token are for refresh_metadata, which needs both")
+        if (
+            self.first_token is not None
+            and self.last_token is not None
+            and self.last_token < self.first_token
+        ):
+            raise ValueError("last_token comes before first_token")
         return self
 
 

@@ -287,7 +287,7 @@ class CloneState(Frozen):
                 return self.evolve(frozen=True)
             case "set_royalty":
                 return self.evolve(royalty_receiver=change.receiver, royalty_bps=change.bps)
-            case "refresh_contract_uri":
+            case "refresh_contract_uri" | "refresh_metadata":
                 return self
             case _:
                 assert_never(change.action)
@@ -329,6 +329,8 @@ class RegisteredContract(Frozen):
     """The one change under way: written by the api with its operation, if there is no other."""
     metadata_digest: Bytes32 | None = None
     """SHA-256 of its own metadata, part of its key in S3; None in records of operators' making."""
+    metadata_versions: bool = False
+    """Whether the metadata of any of its tokens was replaced (`mintline.metadata_versions`)."""
     read_only: bool = False
     """Whether it is indexed alone: others deployed it, and nothing is minted in it."""
     created_at: int | None = None

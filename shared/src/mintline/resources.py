@@ -189,6 +189,10 @@ PACKS = Table("packs", partition=Key("collection_id"), sort=Key("first_token"))
 """One item per pack (`mintline.packs`), `collection_id` is `{chain_id}#{address}`, `first_token` the id of
 its first token in 78 digits: which object has the metadata of these tokens, and where. Created by the api."""
 
+METADATA_VERSIONS = Table("metadata-versions", partition=Key("token_ref"), sort=Key("version", "N"))
+"""One item per version of a token's metadata after the one it was minted with (`mintline.metadata_versions`).
+`token_ref` is `{chain_id}#{contract}#{token_id}`. Created by the api."""
+
 ACCOUNTS = Table("accounts", partition=Key("account_id"))
 """One item per wallet that was topped up, `account_id` is `{chain_id}#{address}`: which transaction of the
 treasury's was its latest top-up, and what it got that day. Written by the builder."""
@@ -308,6 +312,7 @@ TABLES = (
     AUTHORIZATIONS,
     REQUESTS,
     PACKS,
+    METADATA_VERSIONS,
     ACCOUNTS,
     COLLECTIONS,
     TRANSACTIONS,

@@ -45,6 +45,7 @@ from mintline_api.features.links import routes as links
 from mintline_api.features.links.ports import LinkStore
 from mintline_api.features.links.use_cases import Linking, SignIn
 from mintline_api.features.metadata import routes as metadata
+from mintline_api.features.metadata.ports import VersionReader
 from mintline_api.features.metadata.use_cases import MetadataCache, MetadataReads
 from mintline_api.features.mints import routes as mints
 from mintline_api.features.mints.context import MINTS, MintsContext
@@ -56,6 +57,8 @@ from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import Outbox
 from mintline_api.features.system import routes as system
 from mintline_api.features.system.readiness import Readiness
+from mintline_api.features.token_metadata import routes as token_metadata
+from mintline_api.features.token_metadata.context import TOKEN_METADATA, TokenMetadataContext
 from mintline_api.features.tokens import routes as tokens
 from mintline_api.features.tokens.ports import Index
 from mintline_api.features.tokens.receipts import MintReceipts
@@ -108,6 +111,7 @@ GROUPS = (
     tokens.operations,
     uploads.operations,
     metadata.operations,
+    token_metadata.operations,
     clients.operations,
     system.operations,
 )
@@ -154,6 +158,7 @@ class Api:
     collection_metadata: CollectionMetadataStore
     mint_gate: MintGate
     token_ids: TokenIds
+    metadata_versions: VersionReader
     metadata: MetadataCache
     authorizations: Authorizations
     cursors: Cursors
@@ -319,6 +324,9 @@ def _provide(app: web.Application, api: Api) -> None:
         collections=api.collections,
         tokens=api.index,
         metadata=api.metadata,
+    )
+    app[TOKEN_METADATA] = TokenMetadataContext(
+        tokens=app[tokens.TOKENS], versions=api.metadata_versions, uploads=api.uploads
     )
     app[system.READINESS] = api.readiness
 

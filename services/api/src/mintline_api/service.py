@@ -50,7 +50,7 @@ from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.drops.runner import POLL_SECONDS
 from mintline_api.features.drops.store import DynamoDrops, S3Lines
 from mintline_api.features.links.store import DynamoLinks
-from mintline_api.features.metadata.store import S3Metadata
+from mintline_api.features.metadata.store import DynamoVersions, S3Metadata
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.store import DynamoMints, DynamoTokenIds
 from mintline_api.features.mints.token_ids import TokenIds
@@ -233,6 +233,7 @@ def _assemble(
         now=time.time,
     )
     files = S3Files(world.s3, signer=world.upload_signer, prefix=settings.resource_prefix)
+    versions = DynamoVersions(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside)
     return Api(
         settings=settings,
         access_tokens=AccessTokens(
@@ -322,6 +323,7 @@ def _assemble(
         mint_gate=MintGate(
             registry=registry, collections=collections, chain=world.chain, clock=time.monotonic
         ),
+        metadata_versions=versions,
         metadata=MetadataCache(
             S3Metadata(
                 world.s3,
@@ -330,6 +332,7 @@ def _assemble(
                 chain_id=settings.chain_id,
                 set_aside=metrics.set_aside,
             ),
+            versions=versions,
             clock=time.monotonic,
             looked_up=metrics.caches.of("metadata"),
             altered=metrics.metadata_altered.inc,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mintline.authorizations import Authorization, key_of
 from mintline.collection_records import CollectionCall, CollectionDeployment, CollectionOperation
+from mintline.metadata_versions import MetadataVersion
 from mintline.records import Checkpoint, Collection, Operation, RegisteredContract, created_key
 from mintline_api.features.collections.ports import ChangedMeanwhile
 from mintline_api.features.pages import Page
@@ -48,6 +49,8 @@ class MemoryCollections:
         after: RegisteredContract,
         call: CollectionCall,
         authorization: Authorization,
+        *,
+        version: MetadataVersion | None = None,
     ) -> CollectionCall | None:
         """Change both or neither."""
         self._authorize(call, authorization)
@@ -58,9 +61,14 @@ class MemoryCollections:
         current = self._index.collections[after.contract]
         if current.pending != before.pending:
             raise ChangedMeanwhile("changed meanwhile")
+        if version is not None and not self._index.versions.add(version):
+            raise ChangedMeanwhile("the token has that version")
         self._mints.collection_operations[call.operation_id] = call
         self._index.collections[after.contract] = current.evolve(
-            state=after.state, pending=after.pending, metadata_digest=after.metadata_digest
+            state=after.state,
+            pending=after.pending,
+            metadata_digest=after.metadata_digest,
+            metadata_versions=after.metadata_versions,
         )
         return None
 

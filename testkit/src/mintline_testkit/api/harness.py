@@ -240,7 +240,8 @@ class Harness:
             mint_gate=MintGate(
                 registry=registry, collections=collections, chain=self.chain, clock=self.clock
             ),
-            metadata=MetadataCache(self.metadata, clock=self.clock),
+            metadata_versions=self.index.versions,
+            metadata=MetadataCache(self.metadata, versions=self.index.versions, clock=self.clock),
             token_ids=TokenIds(self.token_ids, used=(self.index, self.mints), clock=self.clock),
             authorizations=Authorizations(settings.sealer(), self.intake),
             cursors=Cursors(settings.cursor_secret.get_secret_value()),

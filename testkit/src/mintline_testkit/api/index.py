@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mintline.errors import Unavailable
+from mintline.metadata_versions import MetadataVersion, version_object_key
 from mintline.packs import Pack, PackIndex
 from mintline.records import (
     Checkpoint,
@@ -13,11 +14,36 @@ from mintline.records import (
     position,
     scoped,
     token_key,
+    token_ref,
 )
 from mintline_api.features.pages import Page
 from mintline_api.features.tokens.ports import EVERY_BLOCK, BlockRange, CollectionPage
 from mintline_testkit.api.pages import page_of
 from mintline_testkit.constants import CHAIN_ID
+
+
+class MemoryVersions:
+    """Versions of tokens' metadata in lists."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, list[MetadataVersion]] = {}
+
+    def add(self, version: MetadataVersion) -> bool:
+        """Add a version unless the token has it; return whether it was added."""
+        kept = self.of.setdefault(version.token_ref, [])
+        if any(one.version == version.version for one in kept):
+            return False
+        kept.append(version)
+        return True
+
+    async def latest(self, contract: str, token_id: int) -> MetadataVersion | None:
+        """Return the latest version."""
+        return next(iter(await self.versions(contract, token_id)), None)
+
+    async def versions(self, contract: str, token_id: int) -> list[MetadataVersion]:
+        """Return all, newest first."""
+        kept = self.of.get(token_ref(CHAIN_ID, contract, token_id), [])
+        return sorted(kept, key=lambda one: one.version, reverse=True)
 
 
 class MemoryIndex:
@@ -28,6 +54,7 @@ class MemoryIndex:
         self.head: Checkpoint | None = None
         self.tokens: dict[tuple[str, int], Token] = {}
         self.events: list[Transfer] = []
+        self.versions = MemoryVersions()
 
     async def collection(self, contract: str) -> RegisteredContract | None:
         """Return a collection."""
@@ -105,6 +132,10 @@ class MemoryMetadata:
             if pack.collection_id == scoped(CHAIN_ID, contract) and (span := pack.span_of(token_id)):
                 return self.objects[pack.object_key][span[0] : span[1]]
         return self.objects.get(metadata_object_key(CHAIN_ID, contract, token_id))
+
+    async def read_version(self, contract: str, token_id: int, digest: bytes) -> bytes | None:
+        """Return a version's object."""
+        return self.objects.get(version_object_key(CHAIN_ID, contract, token_id, digest))
 
     async def put(self, pack: Pack) -> None:
         """Store a pack's bytes."""

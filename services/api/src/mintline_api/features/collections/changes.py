@@ -3,15 +3,17 @@
 The operation and the change on the collection's record are written in one transaction: that is the lock.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mintline.authorizations import Authorization
 from mintline.collection_records import CollectionCall
 from mintline.errors import Unavailable
 from mintline.messages import CollectionChange
+from mintline.metadata_versions import MetadataVersion
 from mintline.records import (
     PendingChange,
     RegisteredContract,
@@ -89,28 +91,40 @@ async def _change(
         return Changed(made.operation, replayed=True)
     contract: str = submission.request.contract
     for _ in range(TRIES):
-        facts = await _own(contract, submission.sub, context)
+        facts = await own_collection(contract, submission.sub, context)
         wanted = wanted_of(submission.request, facts.collection)
         if wanted is None:
             return Changed(None, replayed=False)
-        _check_free(facts)
+        check_free(facts)
         with suppress(ChangedMeanwhile):
-            return await _put(
-                submission, wanted, facts, operation_id=operation_id, context=context, intake=intake
+            return await put_change(
+                submission,
+                wanted.change,
+                facts,
+                operation_id=operation_id,
+                context=context,
+                intake=intake,
+                publish=partial(_described, facts.collection, wanted, context),
             )
     raise Unavailable("the collection kept changing")
 
 
-async def _put(
+async def put_change(
     submission: Submission[Any],
-    wanted: _Wanted,
+    change: CollectionChange,
     facts: CollectionFacts,
     *,
     operation_id: str,
     context: CollectionsContext,
     intake: Intake,
+    publish: Callable[[], Awaitable[Mapping[str, Any]]],
+    version: MetadataVersion | None = None,
 ) -> Changed:
-    """Put a change on record and send it; raises ChangedMeanwhile if the collection is not as in `facts`."""
+    """Put a change on record and send it; raises ChangedMeanwhile if the collection is not as in `facts`.
+
+    `publish` stores what the change brings, before it is on record, and returns fields of the collection's.
+    A `version` of a token's metadata is on record with the change, or neither is.
+    """
     collection, sub = facts.collection, submission.sub
     assert collection.clone is not None
     permit = await intake.permit(sub, paying=None, client_id=submission.client_id)
@@ -119,15 +133,17 @@ async def _put(
             **accepted_fields(submission, intake, operation_id=operation_id, contract=collection.contract),
             principal=sub,
             clone=collection.clone,
-            change=wanted.change,
+            change=change,
         )
         authorization = Authorization(envelope=submission.authorize(operation))
         after = collection.evolve(
             state=collection.standing,
-            pending=PendingChange(operation_id=operation_id, change=wanted.change),
-            **await _described(collection, wanted, context),
+            pending=PendingChange(operation_id=operation_id, change=change),
+            **await publish(),
         )
-        existing = await context.collections.change(facts.stored, after, operation, authorization)
+        existing = await context.collections.change(
+            facts.stored, after, operation, authorization, version=version
+        )
     except BaseException:
         intake.give_back(permit, sub)
         raise
@@ -136,7 +152,7 @@ async def _put(
     return Changed(accepted.operation, accepted.replayed)
 
 
-async def _own(contract: str, client: str, context: CollectionsContext) -> CollectionFacts:
+async def own_collection(contract: str, client: str, context: CollectionsContext) -> CollectionFacts:
     """Return a collection that the client made, and that is deployed; raises RequestRefused."""
     stored = await context.collections.collection(contract)
     if stored is None:
@@ -153,7 +169,8 @@ async def _own(contract: str, client: str, context: CollectionsContext) -> Colle
     return facts
 
 
-def _check_free(facts: CollectionFacts) -> None:
+def check_free(facts: CollectionFacts) -> None:
+    """Refuse a change while another one of the collection is not mined; raises RequestRefused."""
     pending = facts.collection.pending
     if pending is not None and not pending.mined:
         raise RequestRefused(

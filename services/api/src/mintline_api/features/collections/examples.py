@@ -20,7 +20,7 @@ from mintline_api.features.collections.reads import CollectionFacts
 from mintline_api.features.collections.views import collection_summary, collection_view
 from mintline_api.features.examples import BLOCK_HASH, CONTRACT, CURSOR, DIGEST, RECIPIENT, TX_HASH, WALLET
 
-_PUBLIC_URL = "https://api.example.com"
+PUBLIC_URL = "https://api.example.com"
 _CLIENT = "3n4b5urk1ft4fl3mg5e62d9ado"
 _AT = 1_795_398_654_123
 _DEPLOYMENT_ID = "deploy_7H2KQ0S5V9XW3Z8R4T6Y1B2C3D"
@@ -36,7 +36,7 @@ COLLECTION_REQUEST_JSON = CollectionRequest(
 PATCH_JSON = CollectionPatch(paused=True).model_dump(mode="json", exclude_none=True)
 IMPORT_JSON = ImportRequest(contract=CONTRACT, from_block=19_426_587).model_dump(mode="json")
 
-_CLONE = Clone(
+CLONE = Clone(
     factory=RECIPIENT,
     implementation=CONTRACT,
     principal=_CLIENT,
@@ -50,7 +50,7 @@ _CLONE = Clone(
         supply_cap=5_000,
     ),
 )
-_ADDRESS = address_of(_CLONE)
+_ADDRESS = address_of(CLONE)
 _READY = RegisteredContract(
     collection_id=scoped(31337, _ADDRESS),
     chain_id=31337,
@@ -58,7 +58,7 @@ _READY = RegisteredContract(
     name="Season tickets",
     symbol="SEAT",
     deployed_block=42,
-    clone=_CLONE,
+    clone=CLONE,
     metadata_digest=DIGEST,
     created_at=_AT,
 )
@@ -71,7 +71,7 @@ _DEPLOYMENT = CollectionDeployment(
     created_at=_AT,
     updated_at=_AT,
     principal=_CLIENT,
-    clone=_CLONE,
+    clone=CLONE,
 )
 _MINED = {"status": MintStatus.MINED, "tx_hash": TX_HASH, "block_number": 42, "block_hash": BLOCK_HASH}
 
@@ -91,7 +91,7 @@ def _facts(
         created_at=_AT,
         updated_at=_AT,
         principal=_CLIENT,
-        clone=_CLONE,
+        clone=CLONE,
         change=change,
     )
     changing = collection.evolve(pending=PendingChange(operation_id=_CHANGE_ID, change=change))
@@ -99,17 +99,17 @@ def _facts(
 
 
 DEPLOYING = collection_view(
-    _facts(_READY.evolve(status="deploying"), deployed=False), reader=_CLIENT, public_url=_PUBLIC_URL
+    _facts(_READY.evolve(status="deploying"), deployed=False), reader=_CLIENT, public_url=PUBLIC_URL
 )
-READY = collection_view(_facts(_READY), reader=_CLIENT, public_url=_PUBLIC_URL)
+READY = collection_view(_facts(_READY), reader=_CLIENT, public_url=PUBLIC_URL)
 PAUSING = collection_view(
-    _facts(_READY, CollectionChange(action="pause")), reader=_CLIENT, public_url=_PUBLIC_URL
+    _facts(_READY, CollectionChange(action="pause")), reader=_CLIENT, public_url=PUBLIC_URL
 )
 FREEZING = collection_view(
-    _facts(_READY, CollectionChange(action="freeze")), reader=_CLIENT, public_url=_PUBLIC_URL
+    _facts(_READY, CollectionChange(action="freeze")), reader=_CLIENT, public_url=PUBLIC_URL
 )
 FROZEN = collection_view(
-    _facts(_READY.evolve(state=CloneState(frozen=True))), reader=_CLIENT, public_url=_PUBLIC_URL
+    _facts(_READY.evolve(state=CloneState(frozen=True))), reader=_CLIENT, public_url=PUBLIC_URL
 )
 _FOREIGN = RegisteredContract(
     collection_id=scoped(31337, CONTRACT),
@@ -121,6 +121,6 @@ _FOREIGN = RegisteredContract(
     read_only=True,
 )
 IMPORTED = collection_view(
-    CollectionFacts(_FOREIGN, None, None, _FOREIGN), reader=_CLIENT, public_url=_PUBLIC_URL
+    CollectionFacts(_FOREIGN, None, None, _FOREIGN), reader=_CLIENT, public_url=PUBLIC_URL
 )
 COLLECTIONS = CollectionList(items=[collection_summary(_READY)], next_cursor=CURSOR)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -163,11 +163,16 @@ class MintWindowView(View):
     end: Time | None
 
 
+OperationKind: TypeAlias = Literal[
+    "deploy", "pause", "unpause", "set_royalty", "refresh_contract_uri", "refresh_metadata", "freeze"
+]
+
+
 class CollectionOperationView(View):
     """A deployment or a change, which a relayer of the platform sends."""
 
     operation_id: str
-    kind: Literal["deploy", "pause", "unpause", "set_royalty", "refresh_contract_uri", "freeze"]
+    kind: OperationKind
     status: MintStatus | None = Field(description="As a mint's; null if its record cannot be read now.")
     tx_hash: Bytes32 | None
     waiting: ProblemView | None
@@ -212,7 +217,8 @@ class CollectionView(View):
     deployed_block: int | None
     deployment: CollectionOperationView | None = Field(description="Null for other readers than its client.")
     change: CollectionOperationView | None = Field(
-        description="The latest change of `paused`, `royalties`, `metadata` or `frozen`, until it is final."
+        description="The latest change of `paused`, `royalties`, `metadata`, `frozen` or a token's metadata, "
+        "until it is final."
     )
     links: CollectionLinks
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from mintline.authorizations import Authorization
 from mintline.collection_records import CollectionCall, CollectionDeployment
 from mintline.errors import Conflict
+from mintline.metadata_versions import MetadataVersion
 from mintline.records import Checkpoint, Collection, Operation, RegisteredContract
 from mintline_api.features.contracts.ports import CollectionStore
 from mintline_api.features.pages import Page
@@ -43,11 +44,14 @@ class ManagedCollections(CollectionIndex, Protocol):
         after: RegisteredContract,
         call: CollectionCall,
         authorization: Authorization,
+        *,
+        version: MetadataVersion | None = None,
     ) -> CollectionCall | None:
         """Put a change on a collection's record together with its operation, or neither.
 
-        Return None if done, else the operation of this id that was there. Raises ChangedMeanwhile if the
-        pending change on record is not that of `before`.
+        With a `version` of a token's metadata, if the change brings one. Return None if done, else the
+        operation of this id that was there. Raises ChangedMeanwhile if the pending change on record is not
+        that of `before`, or the token has that version.
         """
         ...
 

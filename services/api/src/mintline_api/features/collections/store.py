@@ -23,6 +23,7 @@ from mintline.aws.records import operation_item, read, to_item
 from mintline.aws.standing import read_operation, read_operations
 from mintline.collection_records import CollectionCall, CollectionDeployment, CollectionOperation
 from mintline.errors import Unavailable, Unreadable
+from mintline.metadata_versions import MetadataVersion
 from mintline.records import (
     Checkpoint,
     Collection,
@@ -31,7 +32,7 @@ from mintline.records import (
     created_key,
     scoped,
 )
-from mintline.resources import COLLECTIONS, METADATA, MINTS
+from mintline.resources import COLLECTIONS, METADATA, METADATA_VERSIONS, MINTS
 from mintline.set_aside import SetAside
 from mintline_api.features.collections.ports import ChangedMeanwhile, CollectionIndex
 from mintline_api.features.pages import Page, newest_first
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 _BY_CREATOR = COLLECTIONS.index("by_creator")
 _REFUSED = "ConditionalCheckFailed"
 _NEW_OPERATION = (Clause("new_operation", "mint_id", "missing"),)
+_NEW_VERSION = (Clause("new_version", "token_ref", "missing"),)
+_CHANGED = ("state", "pending", "metadata_digest", "metadata_versions")
+"""What a change writes of a collection's record."""
 _NEW_COLLECTION = (Clause("new_collection", "collection_id", "missing"),)
 
 OperationT = TypeVar("OperationT", bound=CollectionOperation)
@@ -52,9 +56,10 @@ class DynamoCollections:
 
     ::
 
-        authorizations   new_authorization ─▶ it stays as it is
-        mints            new_operation     ─▶ the operation that is there        ┐ one transaction
-        collections      new_collection, or same_change ─▶ changed meanwhile     ┘
+        authorizations     new_authorization ─▶ it stays as it is
+        mints              new_operation     ─▶ the operation that is there      ┐
+        collections        new_collection, or same_change ─▶ changed meanwhile   ├ one transaction
+        metadata-versions  new_version       ─▶ changed meanwhile                ┘
     """
 
     def __init__(
@@ -86,6 +91,8 @@ class DynamoCollections:
         after: RegisteredContract,
         call: CollectionCall,
         authorization: Authorization,
+        *,
+        version: MetadataVersion | None = None,
     ) -> CollectionCall | None:
         """Put a change on a collection's record with its operation, or return the one that was there."""
         item, stored = to_item(after), to_item(before)
@@ -94,23 +101,25 @@ class DynamoCollections:
             if "pending" not in stored
             else Clause("same_change", "pending", "eq", (stored["pending"],))
         )
-        written = ("state", "pending", "metadata_digest")
         update = Update(
             COLLECTIONS,
             self._key(after.contract),
-            set={name: item[name] for name in written if name in item},
+            set={name: item[name] for name in _CHANGED if name in item},
             where=(same,),
         )
-        return await self._with_operation(call, authorization, update)
+        beside = () if version is None else (Put(METADATA_VERSIONS, to_item(version), where=_NEW_VERSION),)
+        return await self._with_operation(call, authorization, update, *beside)
 
     async def _with_operation(
-        self, operation: OperationT, authorization: Authorization, beside: Put | Update
+        self, operation: OperationT, authorization: Authorization, *beside: Put | Update
     ) -> OperationT | None:
         # First: a crash in between leaves an authorization that nobody reads, never an operation without it.
         await keep_authorization(self._dynamo, operation, authorization)
         operation_id = operation.operation_id
         try:
-            await self._dynamo.transact([Put(MINTS, operation_item(operation), where=_NEW_OPERATION), beside])
+            await self._dynamo.transact(
+                [Put(MINTS, operation_item(operation), where=_NEW_OPERATION), *beside]
+            )
         except Contended:
             raise Unavailable("other writers kept moving the collection's record") from None
         except TransactionCancelled as lost:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from mintline.messages import Clone
 from mintline.records import Operation, RegisteredContract
 from mintline_api.features.collections.minting import is_paused
@@ -13,6 +11,7 @@ from mintline_api.features.collections.models import (
     CollectionSummary,
     CollectionView,
     MintWindowView,
+    OperationKind,
     RoyaltiesView,
 )
 from mintline_api.features.collections.reads import CollectionFacts
@@ -46,7 +45,7 @@ def collection_view(facts: CollectionFacts, *, reader: str, public_url: str) -> 
         metadata_url=f"{public_url}/v1/metadata/{collection.contract}",
         metadata_digest=collection.metadata_digest,
         deployed_block=collection.deployed_block if collection.status == "ready" else None,
-        deployment=_operation_view(clone.operation_id, "deploy", facts.deployment) if own and clone else None,
+        deployment=operation_view(clone.operation_id, "deploy", facts.deployment) if own and clone else None,
         change=_change_view(facts) if own else None,
         links=_links(collection),
     )
@@ -71,14 +70,13 @@ def _change_view(facts: CollectionFacts) -> CollectionOperationView | None:
     pending = facts.stored.pending
     if pending is None:
         return None
-    return _operation_view(pending.operation_id, pending.change.action, facts.change)
+    return operation_view(pending.operation_id, pending.change.action, facts.change)
 
 
-def _operation_view(
-    operation_id: str,
-    kind: Literal["deploy", "pause", "unpause", "set_royalty", "refresh_contract_uri", "freeze"],
-    operation: Operation | None,
+def operation_view(
+    operation_id: str, kind: OperationKind, operation: Operation | None
 ) -> CollectionOperationView:
+    """Return the public form of a deployment or a change; `operation` is None if it cannot be read."""
     return CollectionOperationView(
         operation_id=operation_id,
         kind=kind,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from mintline.metadata_versions import MetadataVersion
 from mintline.records import Token
 
 
@@ -15,7 +16,23 @@ class MetadataStore(Protocol):
         ...
 
     async def read_token(self, contract: str, token_id: int) -> bytes | None:
-        """Return a token's metadata, of an object of its own or of a pack."""
+        """Return a token's metadata as minted, of an object of its own or of a pack."""
+        ...
+
+    async def read_version(self, contract: str, token_id: int, digest: bytes) -> bytes | None:
+        """Return a version of a token's metadata by its SHA-256, if it is stored as one."""
+        ...
+
+
+class VersionReader(Protocol):
+    """The versions of tokens' metadata after the minted ones."""
+
+    async def latest(self, contract: str, token_id: int) -> MetadataVersion | None:
+        """Return the latest version, None if the metadata is as minted."""
+        ...
+
+    async def versions(self, contract: str, token_id: int) -> list[MetadataVersion]:
+        """Return all versions, newest first."""
         ...
 
 

@@ -1,14 +1,16 @@
-"""Metadata in S3: a token's own object, or a part of a pack."""
+"""Metadata in S3: a token's own object, a part of a pack, or a later version."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mintline.aws.dynamo import Dynamo
+from mintline.aws.dynamo import Dynamo, Item
 from mintline.aws.objects import read_object
 from mintline.aws.packs import find_pack
-from mintline.records import metadata_object_key, scoped
-from mintline.resources import METADATA
+from mintline.aws.records import read, readable
+from mintline.metadata_versions import MOST_VERSIONS, MetadataVersion, version_object_key
+from mintline.records import metadata_object_key, scoped, token_ref
+from mintline.resources import METADATA, METADATA_VERSIONS
 from mintline.set_aside import SetAside
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class S3Metadata:
         return await read_object(self._s3, self._bucket, key)
 
     async def read_token(self, contract: str, token_id: int) -> bytes | None:
-        """Return a token's metadata: its part of the pack that has it, or else its own object."""
+        """Return a token's metadata as minted: its part of the pack that has it, or else its own object."""
         collection_id = scoped(self._chain_id, contract)
         pack = await find_pack(self._dynamo, collection_id, token_id, self._set_aside)
         span = None if pack is None else pack.span_of(token_id)
@@ -48,3 +50,37 @@ class S3Metadata:
                 return body
         key = metadata_object_key(self._chain_id, contract, token_id)
         return await read_object(self._s3, self._bucket, key)
+
+    async def read_version(self, contract: str, token_id: int, digest: bytes) -> bytes | None:
+        """Return a version of a token's metadata."""
+        key = version_object_key(self._chain_id, contract, token_id, digest)
+        return await read_object(self._s3, self._bucket, key)
+
+
+class DynamoVersions:
+    """The table of versions, as one chain's."""
+
+    def __init__(self, dynamo: Dynamo, *, chain_id: int, set_aside: SetAside | None = None) -> None:
+        self._dynamo = dynamo
+        self._chain_id = chain_id
+        self._set_aside = set_aside or SetAside()
+
+    async def latest(self, contract: str, token_id: int) -> MetadataVersion | None:
+        """Return the latest version; raises Unreadable, since an older one is not it."""
+        items = await self._items(contract, token_id, limit=1)
+        return read(MetadataVersion, METADATA_VERSIONS, items[0], self._set_aside) if items else None
+
+    async def versions(self, contract: str, token_id: int) -> list[MetadataVersion]:
+        """Return all versions that are readable, newest first."""
+        items = await self._items(contract, token_id, limit=MOST_VERSIONS)
+        found = readable(MetadataVersion, METADATA_VERSIONS, items, self._set_aside)
+        return [version for _, version in found]
+
+    async def _items(self, contract: str, token_id: int, *, limit: int) -> list[Item]:
+        page = await self._dynamo.query(
+            METADATA_VERSIONS,
+            partition=token_ref(self._chain_id, contract, token_id),
+            forward=False,
+            limit=limit,
+        )
+        return page.items

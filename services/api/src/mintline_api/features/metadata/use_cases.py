@@ -10,16 +10,25 @@ from dataclasses import dataclass
 
 import structlog
 
-from mintline.records import collection_object_key, collection_version_key
+from mintline.metadata_versions import MINTED_VERSION
+from mintline.records import RegisteredContract, collection_object_key, collection_version_key
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.features.contracts.registry import CollectionRegistry
-from mintline_api.features.metadata.ports import MetadataStore, TokenReader
+from mintline_api.features.metadata.ports import MetadataStore, TokenReader, VersionReader
 from mintline_api.features.metadata.problems import METADATA_ALTERED, UNKNOWN_METADATA
 from mintline_api.http.problems import RequestRefused
 
 log = structlog.get_logger()
 _METADATA_CACHE_BYTES = 64 * 1024 * 1024
 _METADATA_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentMetadata:
+    """A token's metadata as it is served; its `version` is 1 as minted."""
+
+    text: bytes
+    version: int
 
 
 class MetadataCache:
@@ -32,11 +41,13 @@ class MetadataCache:
         self,
         store: MetadataStore,
         *,
+        versions: VersionReader,
         clock: Callable[[], float],
         looked_up: Callable[[bool], None] = lambda _: None,
         altered: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
+        self._versions = versions
         self._altered = altered
         self._cache: BoundedCache[str, bytes] = BoundedCache(
             max_weight=_METADATA_CACHE_BYTES, clock=clock, weight=len, looked_up=looked_up
@@ -55,7 +66,7 @@ class MetadataCache:
     async def verified(
         self, contract: str, token_id: int, digest: Callable[[], Awaitable[bytes | None]]
     ) -> bytes | None:
-        """Return a token's metadata, whose SHA-256 is what `digest` returns; None if either is missing.
+        """Return a token's metadata as minted: its SHA-256 is what `digest` returns; None if either is missing.
 
         Raises RequestRefused for metadata with another digest: it is not what was minted.
         """
@@ -67,19 +78,55 @@ class MetadataCache:
                 self._cache.put(key, body, ttl=_METADATA_SECONDS)
         return body
 
+    async def current(
+        self,
+        collection: RegisteredContract,
+        token_id: int,
+        digest: Callable[[], Awaitable[bytes | None]],
+    ) -> CurrentMetadata | None:
+        """Return a token's metadata in its latest version; None for a token that has none.
+
+        `digest` returns that of its mint. Raises RequestRefused if what is stored is not that version.
+        """
+        contract, latest = collection.contract, None
+        if collection.metadata_versions and await digest() is not None:
+            latest = await self._versions.latest(contract, token_id)
+        if latest is None:
+            text = await self.verified(contract, token_id, digest)
+            return None if text is None else CurrentMetadata(text, MINTED_VERSION)
+        return CurrentMetadata(await self.version(contract, token_id, latest.digest), latest.version)
+
+    async def version(self, contract: str, token_id: int, digest: bytes) -> bytes:
+        """Return a version after the minted one, by its SHA-256; raises RequestRefused if it is not stored."""
+        key = f"{contract}/{token_id}/{digest.hex()}"
+        text = self._cache.get(key)
+        if text is None:
+            text = await self._flights.run(key, lambda: self._store.read_version(contract, token_id, digest))
+            if text is None or hashlib.sha256(text).digest() != digest:
+                raise self._not_as_recorded(contract, token_id)
+            self._cache.put(key, text, ttl=_METADATA_SECONDS)
+        return text
+
+    def _not_as_recorded(self, contract: str, token_id: int) -> RequestRefused:
+        log.error("metadata_altered", contract=contract, token_id=str(token_id))
+        self._altered()
+        return RequestRefused(
+            METADATA_ALTERED, "The stored metadata is not what was minted or set, and is not served."
+        )
+
     async def _verify(
         self, contract: str, token_id: int, digest: Callable[[], Awaitable[bytes | None]]
     ) -> bytes | None:
         body, minted = await asyncio.gather(self._store.read_token(contract, token_id), digest())
         if body is None or minted is None:
             return None
-        if hashlib.sha256(body).digest() != minted:
-            log.error("metadata_altered", contract=contract, token_id=str(token_id))
-            self._altered()
-            raise RequestRefused(
-                METADATA_ALTERED, "The stored metadata is not what was minted, and is not served."
-            )
-        return body
+        if hashlib.sha256(body).digest() == minted:
+            return body
+        # `unpack-metadata` puts the latest version in the minted one's place, which is kept under its digest.
+        kept = await self._store.read_version(contract, token_id, minted)
+        if kept is None or hashlib.sha256(kept).digest() != minted:
+            raise self._not_as_recorded(contract, token_id)
+        return kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,24 +139,37 @@ class MetadataReads:
     metadata: MetadataCache
 
 
-async def get_metadata(contract: str, token_id: int, *, reads: MetadataReads) -> bytes:
-    """Return the exact bytes whose SHA-256 is the token's metadata digest on chain.
+@dataclass(frozen=True, slots=True)
+class ServedMetadata:
+    """What a URI on chain gives, and whether it may be something else later."""
+
+    text: bytes
+    changeable: bool
+
+
+async def get_metadata(contract: str, token_id: int, *, reads: MetadataReads) -> ServedMetadata:
+    """Return the exact bytes of the latest version; the first one's SHA-256 is the digest on chain.
 
     Raises RequestRefused if there are none yet, or if others are stored.
     """
-    await reads.collections.known(contract)
+    collection = await reads.collections.known(contract)
 
     async def digest() -> bytes | None:
         token = await reads.tokens.token(contract, token_id)
         return None if token is None else token.metadata_digest
 
-    metadata = await reads.metadata.verified(contract, token_id, digest)
-    if metadata is None:
+    current = await reads.metadata.current(collection, token_id, digest)
+    if current is None:
         raise RequestRefused(UNKNOWN_METADATA, f"Metadata of token {token_id} of {contract} not found.")
-    return metadata
+    return ServedMetadata(current.text, changeable=is_changeable(collection))
 
 
-async def get_collection_metadata(contract: str, *, reads: MetadataReads) -> bytes:
+def is_changeable(collection: RegisteredContract) -> bool:
+    """Tell whether a collection's client may still change its metadata, or its tokens'."""
+    return collection.clone is not None and not collection.standing.frozen
+
+
+async def get_collection_metadata(contract: str, *, reads: MetadataReads) -> ServedMetadata:
     """Return the collection's own metadata (ERC-7572); its name and symbol if nothing richer is stored."""
     collection = await reads.collections.known(contract)
     digest = collection.metadata_digest
@@ -120,4 +180,4 @@ async def get_collection_metadata(contract: str, *, reads: MetadataReads) -> byt
     )
     if metadata is None:
         metadata = json.dumps({"name": collection.name, "symbol": collection.symbol}).encode()
-    return metadata
+    return ServedMetadata(metadata, changeable=is_changeable(collection))

@@ -67,6 +67,7 @@ TOKEN = TokenView(
     **SUMMARY.model_dump(),
     metadata=METADATA_JSON,
     metadata_verified=True,
+    metadata_version=1,
     mint=TokenMint(mint_id=MINT_ID, status=MintStatus.MINED),
     index=INDEX,
 )

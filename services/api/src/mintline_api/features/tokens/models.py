@@ -140,7 +140,10 @@ class TokenView(TokenSummary):
     metadata: dict[str, Any] | None
     metadata_verified: bool | None = Field(
         description="Whether the stored metadata has the digest that the chain vouches for; "
-        "null if either is unknown."
+        "null if either is unknown, and for a version after the minted one."
+    )
+    metadata_version: int | None = Field(
+        description="1 as minted; higher once its collection's client has replaced it. Null without metadata."
     )
     mint: TokenMint | None
     index: IndexView
@@ -169,7 +172,10 @@ class TokenWithMetadata(TokenSummary):
     metadata: dict[str, Any] | None
     metadata_verified: bool | None = Field(
         description="Whether the stored metadata has the digest that the chain vouches for; "
-        "null if either is unknown."
+        "null if either is unknown, and for a version after the minted one."
+    )
+    metadata_version: int | None = Field(
+        description="1 as minted; higher once its collection's client has replaced it. Null without metadata."
     )
 
 

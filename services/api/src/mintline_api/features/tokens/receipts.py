@@ -16,7 +16,7 @@ from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.features.tokens.models import finality
 from mintline_api.features.tokens.ports import BlockRange
 from mintline_api.features.tokens.problems import NO_RECEIPT, RECEIPT_NOT_FINAL, RECEIPT_UNAVAILABLE
-from mintline_api.features.tokens.use_cases import TokenReads, stored_metadata, unknown_token
+from mintline_api.features.tokens.use_cases import TokenReads, minted_metadata, unknown_token
 from mintline_api.http.problems import RequestRefused
 
 log = structlog.get_logger()
@@ -86,7 +86,7 @@ async def get_receipt(contract: str, token_id: int, *, reads: TokenReads, receip
             f"Block {token.minted_block}, in which the token was minted, is not final yet.",
             headers={"Retry-After": str(_RETRY_SECONDS)},
         )
-    metadata, mint = await asyncio.gather(stored_metadata(token, reads), _mint_event(token, reads))
+    metadata, mint = await asyncio.gather(minted_metadata(token, reads), _mint_event(token, reads))
     if token.metadata_digest is None or metadata is None or mint is None:
         raise RequestRefused(NO_RECEIPT, f"Token {token_id} of {contract} was not minted with metadata here.")
     minted = Minted(

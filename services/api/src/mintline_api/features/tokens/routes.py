@@ -147,7 +147,7 @@ async def read_transfers(request: web.Request) -> web.Response:
     description="Proves the mint to anyone who has a node of the chain, without this API: the metadata, the "
     "event with its digest, the transaction and its receipt with their proofs against the block's header, "
     "and that header. Save the body as it is, and check it by `mintline verify FILE --rpc URL`. There is one "
-    "once the mint is final.",
+    "once the mint is final. The metadata is what was minted, whatever version is served now.",
     path_model=TokenPath,
     answers=(Answer(200, "The receipt.", MintReceipt, examples.RECEIPT), not_modified()),
     problems=(
@@ -318,7 +318,14 @@ def _items(
         if include is None:
             items.append(TokenSummary(**summary))
         else:
-            items.append(TokenWithMetadata(**summary, metadata=one.metadata, metadata_verified=one.verified))
+            items.append(
+                TokenWithMetadata(
+                    **summary,
+                    metadata=one.metadata,
+                    metadata_verified=one.verified,
+                    metadata_version=one.version,
+                )
+            )
     return items
 
 
@@ -328,6 +335,7 @@ def _token_view(facts: TokenFacts, *, sub: str, public_url: str, now: int) -> To
         **token_summary(facts.token, facts.checkpoint, public_url=public_url),
         metadata=facts.metadata,
         metadata_verified=facts.verified,
+        metadata_version=facts.version,
         mint=None
         if mint is None
         else TokenMint(mint_id=mint.mint_id if mint.sub == sub else None, status=mint.status),

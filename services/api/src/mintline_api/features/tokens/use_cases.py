@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mintline.errors import Unreadable
+from mintline.metadata_versions import MINTED_VERSION
 from mintline.records import Checkpoint, Mint, Token, Transfer
 from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.metadata.use_cases import MetadataCache
@@ -32,6 +33,7 @@ class TokenFacts:
     checkpoint: Checkpoint | None
     metadata: dict[str, Any] | None
     verified: bool | None
+    version: int | None
     mint: Mint | None
 
 
@@ -59,29 +61,41 @@ async def get_token(contract: str, token_id: int, *, reads: TokenReads) -> Token
         checkpoint=checkpoint,
         metadata=found.metadata,
         verified=found.verified,
+        version=found.version,
         mint=await _mint_of(token, reads.mints),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class ListedToken:
-    """A token of a list; `metadata` and `verified` are None unless they were asked for, too."""
+    """A token of a list; the rest is None unless it was asked for, too."""
 
     token: Token
     metadata: dict[str, Any] | None = None
     verified: bool | None = None
+    version: int | None = None
 
 
 async def _with_metadata(token: Token, reads: TokenReads) -> ListedToken:
-    """Return a token with its metadata, and whether that has the digest on chain."""
+    """Return a token with its latest metadata, and whether that has the digest on chain."""
+
+    async def digest() -> bytes | None:
+        return token.metadata_digest
+
     try:
-        stored = await stored_metadata(token, reads)
+        collection = await reads.collections.known(token.contract)
+        current = await reads.metadata.current(collection, token.token_id, digest)
     except RequestRefused:
         return ListedToken(token, verified=False)
-    return ListedToken(token) if stored is None else ListedToken(token, json.loads(stored), verified=True)
+    if current is None:
+        return ListedToken(token)
+    minted = current.version == MINTED_VERSION
+    return ListedToken(
+        token, json.loads(current.text), verified=True if minted else None, version=current.version
+    )
 
 
-async def stored_metadata(token: Token, reads: TokenReads) -> bytes | None:
+async def minted_metadata(token: Token, reads: TokenReads) -> bytes | None:
     """Return the metadata that a token was minted with; raises RequestRefused if it was altered since."""
 
     async def digest() -> bytes | None:

@@ -1,0 +1,173 @@
+"""A new version of a token's metadata: an operation on its collection, which a relayer sends.
+
+::
+
+    metadata ──▶ operation, version and collection (the lock) ──▶ message
+       1                          2                                 3
+
+The text is stored under its digest: what a process leaves behind that dies before the second write, nobody
+reads. From the second on the version is served; the operation has the contract announce it (ERC-4906).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from mintline.collection_records import CollectionCall
+from mintline.errors import Unavailable
+from mintline.messages import CollectionChange
+from mintline.metadata_versions import MINTED_VERSION, MOST_VERSIONS, MetadataVersion, version_object_key
+from mintline.records import Token, canonical_json, digest_of, token_ref
+from mintline_api.features.collections.changes import Changed, check_free, own_collection, put_change
+from mintline_api.features.collections.context import CollectionsContext
+from mintline_api.features.collections.ports import ChangedMeanwhile
+from mintline_api.features.collections.problems import COLLECTION_FROZEN
+from mintline_api.features.metadata.problems import UNKNOWN_METADATA
+from mintline_api.features.operations.use_cases import TRIES, Intake, Submission
+from mintline_api.features.token_metadata.context import TokenMetadataContext
+from mintline_api.features.token_metadata.models import TokenChangeRequest
+from mintline_api.features.token_metadata.problems import TOO_MANY_VERSIONS, UNKNOWN_VERSION
+from mintline_api.features.tokens.use_cases import minted_metadata, unknown_token
+from mintline_api.features.transfers.problems import TOKEN_BURNED
+from mintline_api.features.uploads.use_cases import resolved
+from mintline_api.http.problems import RequestRefused
+
+
+@dataclass(frozen=True, slots=True)
+class TokenVersions:
+    """A token with the versions of its metadata after the minted one, newest first."""
+
+    token: Token
+    later: list[MetadataVersion]
+
+
+async def accept_version(
+    submission: Submission[TokenChangeRequest],
+    *,
+    context: TokenMetadataContext,
+    collections: CollectionsContext,
+    intake: Intake,
+) -> Changed:
+    """Replace the metadata of a token in a collection of the client's; a key's second request replays it.
+
+    No operation if the metadata is so already. Raises RequestRefused for a token that is unknown or burned, a
+    collection that is not the client's or is frozen, another change under way, and too many versions.
+    """
+    operation_id = intake.operation_id("administer", submission)
+    made = await intake.made_before(CollectionCall, operation_id, submission)
+    if made is not None:
+        return Changed(made.operation, replayed=True)
+    request = submission.request
+    content = await resolved(request.metadata, asked_by=submission.sub, uploads=context.uploads)
+    text = canonical_json(content.model_dump(mode="json", exclude_none=True))
+    for _ in range(TRIES):
+        facts = await own_collection(request.contract, submission.sub, collections)
+        if facts.collection.standing.frozen:
+            raise RequestRefused(COLLECTION_FROZEN, f"The metadata of {request.contract} is permanent.")
+        token = await _token(request, context)
+        latest = await context.versions.latest(token.contract, token.token_id)
+        if digest_of(text) == (token.metadata_digest if latest is None else latest.digest):
+            return Changed(None, replayed=False)
+        check_free(facts)
+        version = _next_version(token, latest, text, submission, operation_id)
+        with suppress(ChangedMeanwhile):
+            return await put_change(
+                submission,
+                CollectionChange(
+                    action="refresh_metadata", first_token=token.token_id, last_token=token.token_id
+                ),
+                facts,
+                operation_id=operation_id,
+                context=collections,
+                intake=intake,
+                publish=partial(_publish, token, text, context, collections, first=latest is None),
+                version=version,
+            )
+    raise Unavailable("the collection kept changing")
+
+
+async def _token(request: TokenChangeRequest, context: TokenMetadataContext) -> Token:
+    token = await context.tokens.index.token(request.contract, request.token_id)
+    if token is None:
+        raise unknown_token(request.contract, request.token_id)
+    if token.owner is None:
+        raise RequestRefused(TOKEN_BURNED, f"Token {token.token_id} of {token.contract} was burned.")
+    return token
+
+
+def _next_version(
+    token: Token,
+    latest: MetadataVersion | None,
+    text: str,
+    submission: Submission[TokenChangeRequest],
+    operation_id: str,
+) -> MetadataVersion:
+    number = (MINTED_VERSION if latest is None else latest.version) + 1
+    if number > MOST_VERSIONS:
+        raise RequestRefused(
+            TOO_MANY_VERSIONS, f"Token {token.token_id} of {token.contract} has {MOST_VERSIONS} versions."
+        )
+    return MetadataVersion(
+        token_ref=token_ref(token.chain_id, token.contract, token.token_id),
+        version=number,
+        digest=digest_of(text),
+        principal=submission.sub,
+        operation_id=operation_id,
+        created_at=submission.now,
+    )
+
+
+async def _publish(
+    token: Token,
+    text: str,
+    context: TokenMetadataContext,
+    collections: CollectionsContext,
+    *,
+    first: bool,
+) -> Mapping[str, Any]:
+    """Store a version's text, and beside the first one the minted text, which must not be lost."""
+    texts = [text.encode()]
+    if first:
+        minted = await minted_metadata(token, context.tokens)
+        if minted is None:
+            raise RequestRefused(
+                UNKNOWN_METADATA, f"Metadata of token {token.token_id} of {token.contract} not found."
+            )
+        texts.append(minted)
+    for each in texts:
+        key = version_object_key(token.chain_id, token.contract, token.token_id, digest_of(each.decode()))
+        await collections.metadata.publish(key, each)
+    return {"metadata_versions": True}
+
+
+async def list_versions(contract: str, token_id: int, *, context: TokenMetadataContext) -> TokenVersions:
+    """Return a token with the versions of its metadata; raises RequestRefused for an unknown token."""
+    await context.tokens.collections.known(contract)
+    token, later = await asyncio.gather(
+        context.tokens.index.token(contract, token_id), context.versions.versions(contract, token_id)
+    )
+    if token is None:
+        raise unknown_token(contract, token_id)
+    return TokenVersions(token, later)
+
+
+async def read_text(contract: str, token_id: int, version: int, *, context: TokenMetadataContext) -> bytes:
+    """Return the exact text of a version; raises RequestRefused if there is none."""
+    found = await list_versions(contract, token_id, context=context)
+    text: bytes | None = None
+    if version == MINTED_VERSION:
+        text = await minted_metadata(found.token, context.tokens)
+    else:
+        named = next((one for one in found.later if one.version == version), None)
+        if named is not None:
+            text = await context.tokens.metadata.version(contract, token_id, named.digest)
+    if text is None:
+        raise RequestRefused(
+            UNKNOWN_VERSION, f"Token {token_id} of {contract} has no version {version} of its metadata."
+        )
+    return text
