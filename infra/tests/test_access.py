@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mintline.metadata_versions import version_object_key
 from mintline.packs import pack_object_key
 from mintline.records import collection_object_key, collection_version_key, metadata_object_key
 from mintline.resources import METADATA
@@ -23,6 +24,7 @@ WRITES = {
         *("wallets", "wrapped-keys", "links", "challenges", "rates"),
         *("revocations", "mints", "authorizations", "transactions", "collections", "clients"),
         *("external-ids", "requests", "packs", "uploads", "drops", "drop-parts"),
+        "metadata-versions",
     },
     "builder": {"mints", "external-ids", "accounts", "transactions"},
     "signer": set(),
@@ -38,6 +40,7 @@ READS = {
         *("wallets", "links", "mints", "transactions", "accounts", "collections"),
         *("checkpoints", "tokens-2", "transfers", "revocations", "clients", "rates"),
         *("external-ids", "requests", "packs", "uploads", "drops", "drop-parts"),
+        "metadata-versions",
     },
     "builder": {"mints", "authorizations", "accounts", "transactions", "collections"},
     "signer": {"wrapped-keys", "revocations", "authorizations"},
@@ -71,6 +74,7 @@ OTHER = {
     "api": {
         ("s3:GetObject", f"arn:aws:s3:::{PREFIX}-metadata/*"),
         ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-metadata/1/0x{'?' * 40}/contract-*.json"),
+        ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-metadata/1/0x{'?' * 40}/versions/*"),
         ("s3:ListBucket", f"arn:aws:s3:::{PREFIX}-metadata"),
         ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-metadata/1/0x{'?' * 40}/packs/*"),
         ("s3:GetObject", f"arn:aws:s3:::{PREFIX}-uploads/*"),
@@ -235,6 +239,7 @@ def test_builders_role__when_it_stores_a_tokens_metadata__then_only_where_there_
         collection_object_key(1, CONTRACT),
         collection_object_key(1, CONTRACT.lower()),
         collection_version_key(1, CONTRACT, bytes(32)),
+        version_object_key(1, CONTRACT, 1, bytes(32)),
         f"1/{CONTRACT}/1/contract.json",
         metadata_object_key(2, CONTRACT, 1),
         metadata_object_key(1, "contract", 1),
@@ -274,16 +279,22 @@ def test_role__when_something_is_denied_it__then_it_is_the_builder_and_collectio
         if statement["Effect"] != "Allow"
     ]
 
-    own = [f"arn:aws:s3:::{PREFIX}-metadata/1/*/{name}" for name in ("contract.json", "contract-*.json")]
+    own = [
+        f"arn:aws:s3:::{PREFIX}-metadata/1/*/{name}"
+        for name in ("contract.json", "contract-*.json", "versions/*")
+    ]
     assert denied == ([("s3:PutObject", own, None)] if service == "builder" else [])
 
 
-def test_apis_role__when_it_stores_a_collections_metadata__then_each_version_once(
+def test_apis_role__when_it_stores_a_collections_or_tokens_metadata__then_each_version_once(
     templates: Templates,
 ) -> None:
-    version = collection_version_key(1, CONTRACT, bytes(32))
-    assert may_put(templates, "api", version, once=True)
-    assert not may_put(templates, "api", version, once=False)
+    for version in (
+        collection_version_key(1, CONTRACT, bytes(32)),
+        version_object_key(1, CONTRACT, 1, bytes(32)),
+    ):
+        assert may_put(templates, "api", version, once=True)
+        assert not may_put(templates, "api", version, once=False)
     for key in (
         collection_object_key(1, CONTRACT),
         collection_version_key(2, CONTRACT, bytes(32)),

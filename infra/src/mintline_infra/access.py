@@ -31,6 +31,7 @@ from mintline.resources import (
     LINKS,
     MEDIA,
     METADATA,
+    METADATA_VERSIONS,
     MINTS,
     PACKS,
     QUEUES,
@@ -88,7 +89,7 @@ class Permissions:
     packs: bool = False
     """Whether it stores packs of tokens' metadata: each once, and nothing else."""
     describes_collections: bool = False
-    """Whether it stores collections' own metadata: each version once, and no token's."""
+    """Whether it stores new versions of collections' and tokens' metadata: each once, and no first one."""
     keeps_lines: bool = False
     """Whether it stores, reads and deletes the lines of drops."""
     takes_uploads: bool = False
@@ -121,6 +122,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
             AUTHORIZATIONS: INSERT + UPDATE,
             REQUESTS: GET + INSERT,
             PACKS: QUERY + INSERT,
+            METADATA_VERSIONS: QUERY + CREATE_TOGETHER,
             DROPS: GET + QUERY + INSERT,
             DROP_PARTS: GET + QUERY + CREATE_TOGETHER,
             COLLECTIONS: GET + COUNT + QUERY + CREATE_TOGETHER,
@@ -372,6 +374,7 @@ def publishing(bucket: str, chain_id: int) -> list[iam.PolicyStatement]:
             resources=[
                 f"{bucket}/{collection_object_key(chain_id, '*')}",
                 f"{bucket}/{chain_id}/*/{COLLECTION_VERSIONS}",
+                f"{bucket}/{chain_id}/*/versions/*",
             ],
         ),
     ]
@@ -388,12 +391,15 @@ def packing(bucket: str, chain_id: int) -> iam.PolicyStatement:
 
 
 def describing(bucket: str, chain_id: int) -> list[iam.PolicyStatement]:
-    """Return what lets a role store collections' own metadata, each version once."""
+    """Return what lets a role store versions of collections' and tokens' metadata, each once."""
     return [
         iam.PolicyStatement(
             sid="CollectionMetadata",
             actions=["s3:PutObject"],
-            resources=[f"{bucket}/{chain_id}/{ANY_ADDRESS}/{COLLECTION_VERSIONS}"],
+            resources=[
+                f"{bucket}/{chain_id}/{ANY_ADDRESS}/{COLLECTION_VERSIONS}",
+                f"{bucket}/{chain_id}/{ANY_ADDRESS}/versions/*",
+            ],
             conditions={"Null": {"s3:if-none-match": "false"}},
         )
     ]

@@ -105,6 +105,10 @@ class Clone(Frozen):
     args: CloneArgs
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class CollectionChange(Frozen):
     """A change of a clone that may be asked for."""
 
@@ -113,9 +117,9 @@ class CollectionChange(Frozen):
     """Who is owed the new royalty (ERC-2981); of `set_royalty` alone, as `bps`."""
     bps: int = Field(default=0, ge=0, le=MAX_ROYALTY_BPS)
     """Hundredths of a percent of a sale's price."""
-    first_token: TokenId | None = None
+    first_token: TokenId | None = Field(default=None, exclude_if=_is_none)
     """Of `refresh_metadata` alone, as `last_token`: the range that it announces (ERC-4906)."""
-    last_token: TokenId | None = None
+    last_token: TokenId | None = Field(default=None, exclude_if=_is_none)
 
     @model_validator(mode="after")
     def _royalty_has_a_receiver(self) -> Self:

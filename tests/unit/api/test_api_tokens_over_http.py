@@ -81,6 +81,7 @@ async def test_token__when_it_is_indexed__shows_all_that_is_known(
         "finality": "pending",
         "metadata": METADATA,
         "metadata_verified": True,
+        "metadata_version": 1,
         "mint": {"mint_id": "mint_" + "0" * 25 + "7", "status": "mined"},
         "index": {
             "head_block": 44,

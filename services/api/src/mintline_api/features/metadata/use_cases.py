@@ -66,7 +66,7 @@ class MetadataCache:
     async def verified(
         self, contract: str, token_id: int, digest: Callable[[], Awaitable[bytes | None]]
     ) -> bytes | None:
-        """Return a token's metadata as minted: its SHA-256 is what `digest` returns; None if either is missing.
+        """Return a token's metadata as minted, whose SHA-256 is what `digest` returns; None if one is missing.
 
         Raises RequestRefused for metadata with another digest: it is not what was minted.
         """
@@ -97,7 +97,7 @@ class MetadataCache:
         return CurrentMetadata(await self.version(contract, token_id, latest.digest), latest.version)
 
     async def version(self, contract: str, token_id: int, digest: bytes) -> bytes:
-        """Return a version after the minted one, by its SHA-256; raises RequestRefused if it is not stored."""
+        """Return a version after the minted one, by its SHA-256; raises RequestRefused if it is missing."""
         key = f"{contract}/{token_id}/{digest.hex()}"
         text = self._cache.get(key)
         if text is None:

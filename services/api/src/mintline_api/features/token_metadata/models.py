@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from mintline.fields import Address, Bytes32, TokenId
 from mintline.metadata_versions import MINTED_VERSION, MOST_VERSIONS
@@ -10,6 +14,9 @@ from mintline_api.features.collections.models import CollectionOperationView
 from mintline_api.features.contracts.models import TokenPath
 from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.http.models import Input, Time, View
+
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,2}")
 
 
 class TokenPatch(Input):
@@ -22,10 +29,24 @@ class TokenChangeRequest(TokenPatch, TokenPath):
     """A change with the token that it is for: what an idempotency key stands for."""
 
 
+def _version(value: Any) -> Any:
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return int(value)
+    raise PydanticCustomError("version", "expected the number of a version in decimal")
+
+
+VersionNumber = Annotated[
+    int,
+    BeforeValidator(_version),
+    Field(ge=MINTED_VERSION, le=MOST_VERSIONS, description="The number of a version, 1 as minted."),
+    WithJsonSchema({"type": "integer", "minimum": MINTED_VERSION, "maximum": MOST_VERSIONS}),
+]
+
+
 class VersionPath(TokenPath):
     """Names a version of a token's metadata."""
 
-    version: int = Field(ge=MINTED_VERSION, le=MOST_VERSIONS)
+    version: VersionNumber
 
 
 class MetadataVersionView(View):

@@ -76,8 +76,8 @@ _VERSIONS = "/v1/tokens/{contract}/{token_id}/metadata/versions"
     clients=True,
     description="Makes a new version of the token's metadata, which replaces all of it and is served at "
     "once, within five seconds by every copy of the API. The versions before it stay readable, and the first "
-    "one's digest stays on chain. A relayer of the platform has the contract announce the change (ERC-4906), so "
-    "that marketplaces read the metadata again.\n\n"
+    "one's digest stays on chain. A relayer of the platform has the contract announce the change (ERC-4906), "
+    "so that marketplaces read the metadata again.\n\n"
     "Only the client that made the token's collection may do so, until the collection is frozen. It is a "
     "change of the collection: it counts as a mint in the client's budget, and until the change before it "
     "is mined it is refused (409, `collection-change-pending`).",
