@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,10 @@ import pytest
 import pytest_asyncio
 
 from mintline.chain.calls import Call
-from mintline.eth import selector
+from mintline.eth import keccak256, selector, word
 from mintline_client.sign_in import client_token, demo_client_token, sign_in
+from mintline_ops.deployments import target_of_local_stack
+from mintline_ops.metadata.unpack import unpack_metadata
 from mintline_ops.users import cognito_client
 from tests.e2e.conftest import User, metadata
 
@@ -91,6 +94,38 @@ def refused(answer: Any) -> tuple[int, str]:
     return answer.status, answer.body["code"]
 
 
+async def change_metadata(harness: Harness, shop: User, contract: str, made: Any) -> None:
+    """Replace a token's metadata: it is served and announced, and what was minted is kept."""
+    token = f"/v1/tokens/{contract}/{made['token_id']}"
+    served = f"/v1/metadata/{contract}/{made['token_id']}"
+    minted = await shop.get(served)
+    assert minted == metadata("A seat")
+    second, key = {**minted, "name": "A seat, used"}, secrets.token_hex(8)
+    changed = await shop.call("PATCH", token, {"metadata": second}, idempotency_key=key)
+    assert changed.status == 202, changed
+    await settled(shop, f"/v1/collections/{contract}")
+    assert await shop.get(served) == second
+    again = await shop.call("PATCH", token, {"metadata": second}, idempotency_key=key)
+    assert (again.status, again.body["version"]) == (202, 2), again
+
+    receipt = await harness.node.receipt(bytes.fromhex(again.body["announcement"]["tx_hash"][2:]))
+    assert receipt is not None
+    [log] = receipt.logs
+    token_id = int(made["token_id"])
+    assert (log.address, log.topics) == (contract, (keccak256(b"BatchMetadataUpdate(uint256,uint256)"),))
+    assert log.data == word(token_id) + word(token_id)
+    [latest, first] = (await shop.get(f"{token}/metadata/versions"))["items"]
+    assert (latest["version"], first["version"]) == (2, 1)
+    assert first["digest"] == made["metadata_digest"]
+    assert await shop.get(f"{token}/metadata/versions/1") == minted
+    proof = await shop.get(f"{token}/proof")
+    assert json.loads(proof["metadata"]) == minted
+
+    unpacked = await unpack_metadata(target_of_local_stack(harness.info), contract=contract)
+    assert (unpacked.replaced, unpacked.clean) == (1, True)
+    assert await shop.get(f"{token}/metadata/versions/1") == minted
+
+
 async def on_chain(harness: Harness, contract: str, function: str) -> int:
     call = Call(sender=OTHER, to=contract, data=selector(function))
     return int.from_bytes(await harness.node.call(call), "big")
@@ -110,8 +145,7 @@ async def test_client__when_it_deploys_a_collection__then_it_alone_mints_in_it_p
     token = await shop.get(f"/v1/tokens/{contract}/{made['token_id']}")
     assert token["owner"] == made["to"]
     assert await harness.node.transaction_count(made["to"]) == 0
-    served = await shop.call("GET", f"/v1/metadata/{contract}/{made['token_id']}")
-    assert served.status == 200
+    await change_metadata(harness, shop, contract, made)
 
     paused = await change(shop, contract, paused=True)
     assert paused["paused"] is True
@@ -124,6 +158,9 @@ async def test_client__when_it_deploys_a_collection__then_it_alone_mints_in_it_p
     assert (await settled(shop, f"/v1/collections/{contract}"))["frozen"] is True
     assert await on_chain(harness, contract, "frozen()") == 1
     again = await shop.call("PATCH", f"/v1/collections/{contract}", {"metadata": {"description": "New."}})
+    assert refused(again) == (409, "collection-frozen")
+    token = f"/v1/tokens/{contract}/{made['token_id']}"
+    again = await shop.call("PATCH", token, {"metadata": metadata("New.")})
     assert refused(again) == (409, "collection-frozen")
 
     other = await rival(harness, shop)

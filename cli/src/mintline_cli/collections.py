@@ -57,19 +57,21 @@ class Desk:
 
     def execute(self, work: Callable[[Collections], Awaitable[T]]) -> T:
         """Work on the client's collections: the local stack's demo client unless a token names another."""
+        return self.call(lambda api: work(Collections(api)))
+
+    def call(self, work: Callable[[Api], Awaitable[T]]) -> T:
+        """Call the API as that client."""
         token = os.environ.get(TOKEN)
         if self.url is not None and not token:
             stop(f"--url takes the access token of a machine client in {TOKEN}")
         info = local_stack_info(self.state) if self.url is None else {}
         return execute(self._work(work, info, token))
 
-    async def _work(
-        self, work: Callable[[Collections], Awaitable[T]], info: dict[str, Any], token: str | None
-    ) -> T:
+    async def _work(self, work: Callable[[Api], Awaitable[T]], info: dict[str, Any], token: str | None) -> T:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_SECONDS)) as http:
             if not token:
                 token = (await demo_client_token(http, info)).access_token
-            return await work(Collections(Api(http, (self.url or info["api_url"]).rstrip("/"), token)))
+            return await work(Api(http, (self.url or info["api_url"]).rstrip("/"), token))
 
 
 @app.command()

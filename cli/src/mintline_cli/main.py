@@ -19,6 +19,7 @@ from mintline_cli import (
     drops,
     eif,
     index,
+    metadata,
     operator,
     wallets,
 )
@@ -48,6 +49,7 @@ for group, name in (
     (eif.app, "eif"),
     (dead_letters.app, "dlq"),
     (index.app, "index"),
+    (metadata.app, "metadata"),
     (operator.app, "operator"),
 ):
     app.add_typer(group, name=name)

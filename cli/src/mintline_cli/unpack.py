@@ -1,4 +1,4 @@
-"""`mintline operator unpack-metadata`: gives each token whose metadata is in a pack an object of its own."""
+"""`mintline operator unpack-metadata`: gives each token an object of its own, with its latest metadata."""
 
 from __future__ import annotations
 
@@ -25,16 +25,20 @@ def unpack(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Write an object for each token whose metadata is in a pack, for a web host to serve; safe to repeat.
+    """Write an object with the latest metadata of each token, for a web host to serve; safe to repeat.
 
-    Exits 1 if the object of a pack is missing or its record is damaged.
+    That is each token whose metadata is in a pack or was replaced; others have one. Exits 1 if an object is
+    missing or a record is damaged.
     """
     screen = Screen(as_json=as_json)
     target = target_of(state, prefix, region, endpoint_url, None)
     done = execute(unpack_metadata(target, contract=contract))
-    screen.say(f"{done.packs} packs: {done.written} objects written, {done.present} there already")
+    screen.say(
+        f"{done.packs} packs: {done.written} objects written, {done.replaced} replaced by a later version, "
+        f"{done.present} there already"
+    )
     if not done.clean:
-        screen.say(f"{done.missing} packs are missing, {done.unreadable} records are damaged", style="red")
+        screen.say(f"{done.missing} objects are missing, {done.unreadable} records are damaged", style="red")
     screen.result(asdict(done))
     if not done.clean:
         raise typer.Exit(1)

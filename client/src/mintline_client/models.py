@@ -235,7 +235,9 @@ class CollectionOperationView(TypedDict):
     """A deployment or a change, which a relayer of the platform sends."""
 
     operation_id: str
-    kind: Literal["deploy", "pause", "unpause", "set_royalty", "refresh_contract_uri", "freeze"]
+    kind: Literal[
+        "deploy", "pause", "unpause", "set_royalty", "refresh_contract_uri", "refresh_metadata", "freeze"
+    ]
     status: MintStatus | None
     """As a mint's; null if its record cannot be read now."""
     tx_hash: str | None
@@ -337,7 +339,9 @@ class CollectionView(TypedDict):
     deployment: CollectionOperationView | None
     """Null for other readers than its client."""
     change: CollectionOperationView | None
-    """The latest change of `paused`, `royalties`, `metadata` or `frozen`, until it is final."""
+    """The latest change of `paused`, `royalties`, `metadata`, `frozen` or a token's metadata, until it
+    is final.
+    """
     links: CollectionLinks
 
 
@@ -570,6 +574,32 @@ class MetadataRequest(TypedDict):
     background_color: NotRequired[str | None]
     """Six hex digits, without `#`."""
     attributes: NotRequired[list[Attribute] | None]
+
+
+class MetadataVersionList(TypedDict):
+    """All versions of a token's metadata, newest first."""
+
+    items: list[MetadataVersionView]
+
+
+class MetadataVersionView(TypedDict):
+    """A version of a token's metadata."""
+
+    contract: str
+    chain_id: int
+    token_id: str
+    version: int
+    """1 as minted."""
+    digest: str
+    """SHA-256 of the text. That of version 1 is in the mint's event."""
+    created_at: str | None
+    """Null for version 1, which the mint made."""
+    client_id: str | None
+    """The machine client that made it; null for version 1."""
+    announcement: CollectionOperationView | None
+    """The transaction by which the contract says that the metadata changed (ERC-4906)."""
+    url: str
+    """The exact text of the version."""
 
 
 class MintLinks(TypedDict):
@@ -913,6 +943,13 @@ class TokenOperationTimeline(TypedDict):
     """When you asked to stop it. Until the status is `rejected`, it may still be mined."""
 
 
+class TokenPatch(TypedDict):
+    """What is to change of a token."""
+
+    metadata: MetadataRequest
+    """Replaces all of it."""
+
+
 class TokenSummary(TypedDict):
     """A token as the index knows it."""
 
@@ -955,7 +992,11 @@ class TokenView(TypedDict):
     """`finalized` once no reorg can undo it; `pending` until then."""
     metadata: dict[str, Any] | None
     metadata_verified: bool | None
-    """Whether the stored metadata has the digest that the chain vouches for; null if either is unknown."""
+    """Whether the stored metadata has the digest that the chain vouches for; null if either is unknown,
+    and for a version after the minted one.
+    """
+    metadata_version: int | None
+    """1 as minted; higher once its collection's client has replaced it. Null without metadata."""
     mint: TokenMint | None
     index: IndexView
 
@@ -981,7 +1022,11 @@ class TokenWithMetadata(TypedDict):
     """`finalized` once no reorg can undo it; `pending` until then."""
     metadata: dict[str, Any] | None
     metadata_verified: bool | None
-    """Whether the stored metadata has the digest that the chain vouches for; null if either is unknown."""
+    """Whether the stored metadata has the digest that the chain vouches for; null if either is unknown,
+    and for a version after the minted one.
+    """
+    metadata_version: int | None
+    """1 as minted; higher once its collection's client has replaced it. Null without metadata."""
 
 
 class TransactionRequest(TypedDict):

@@ -41,6 +41,8 @@ from mintline_client.models import (
     LineRequest,
     LinesView,
     LinkList,
+    MetadataRequest,
+    MetadataVersionView,
     MintReceipt,
     MintRequest,
     MintView,
@@ -246,6 +248,27 @@ class Tokens:
     def get(self, contract: str, token_id: int | str) -> TokenView:
         """Return a token."""
         return self._portal.run(self._resource.get(contract, token_id))
+
+    def change(
+        self,
+        contract: str,
+        token_id: int | str,
+        metadata: MetadataRequest,
+        *,
+        idempotency_key: str | None = None,
+    ) -> MetadataVersionView:
+        """Replace a token's metadata, as the machine client whose collection it is in."""
+        return self._portal.run(
+            self._resource.change(contract, token_id, metadata, idempotency_key=idempotency_key)
+        )
+
+    def versions(self, contract: str, token_id: int | str) -> list[MetadataVersionView]:
+        """Return the versions of a token's metadata, newest first."""
+        return self._portal.run(self._resource.versions(contract, token_id))
+
+    def version(self, contract: str, token_id: int | str, version: int) -> bytes:
+        """Return the exact text of a version of a token's metadata."""
+        return self._portal.run(self._resource.version(contract, token_id, version))
 
     def transfers(
         self,

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from mintline_client.api import Api
-from mintline_client.models import BalanceView, HoldsView, MintReceipt, TokenSummary, TokenView, TransferView
+from mintline_client.models import (
+    BalanceView,
+    HoldsView,
+    MetadataRequest,
+    MetadataVersionView,
+    MintReceipt,
+    TokenSummary,
+    TokenView,
+    TransferView,
+)
 
 
 class Tokens:
@@ -18,6 +27,30 @@ class Tokens:
         """Return a token."""
         token: TokenView = await self._api.get(f"/v1/tokens/{contract}/{token_id}")
         return token
+
+    async def change(
+        self,
+        contract: str,
+        token_id: int | str,
+        metadata: MetadataRequest,
+        *,
+        idempotency_key: str | None = None,
+    ) -> MetadataVersionView:
+        """Replace a token's metadata, as the machine client whose collection it is in."""
+        changed: MetadataVersionView = await self._api.patch(
+            f"/v1/tokens/{contract}/{token_id}", {"metadata": metadata}, idempotency_key=idempotency_key
+        )
+        return changed
+
+    async def versions(self, contract: str, token_id: int | str) -> list[MetadataVersionView]:
+        """Return the versions of a token's metadata, newest first."""
+        found = await self._api.get(f"/v1/tokens/{contract}/{token_id}/metadata/versions")
+        versions: list[MetadataVersionView] = found["items"]
+        return versions
+
+    async def version(self, contract: str, token_id: int | str, version: int) -> bytes:
+        """Return the exact text of a version of a token's metadata."""
+        return await self._api.get_bytes(f"/v1/tokens/{contract}/{token_id}/metadata/versions/{version}")
 
     def transfers(
         self,

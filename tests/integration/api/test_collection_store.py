@@ -12,10 +12,12 @@ from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
 from mintline.collection_records import CollectionCall, CollectionDeployment
 from mintline.messages import Clone, CollectionChange
-from mintline.records import Collection, PendingChange, scoped
+from mintline.metadata_versions import MetadataVersion
+from mintline.records import Collection, PendingChange, RegisteredContract, scoped, token_ref
 from mintline.states import MintStatus
 from mintline_api.features.collections.ports import ChangedMeanwhile, ManagedCollections
 from mintline_api.features.collections.store import DynamoCollections
+from mintline_api.features.metadata.store import DynamoVersions
 from mintline_api.features.mints.store import DynamoTokenIds
 from mintline_api.features.tokens.store import DynamoIndex
 from mintline_testkit.api.collections import MemoryCollections
@@ -159,6 +161,56 @@ async def test_change__when_two_meet__then_one_is_on_record_and_the_other_hears_
         await collections.change(ended, ended, call(7, of), AUTHORIZATION)
     again = record.evolve(pending=PendingChange(operation_id="y", change=record.pending.change))
     assert await collections.change(record, again, call(8, of), AUTHORIZATION) is None
+
+
+async def test_change__when_it_brings_a_version_of_metadata__then_both_are_on_record_or_neither_is(
+    dynamo: Dynamo,
+) -> None:
+    collections = DynamoCollections(dynamo, DynamoIndex(dynamo, chain_id=CHAIN_ID), chain_id=CHAIN_ID)
+    versions = DynamoVersions(dynamo, chain_id=CHAIN_ID)
+    of = deployment(1)
+    await collections.deploy(collection(of), of, AUTHORIZATION)
+    before = await collections.collection(of.contract)
+    assert before is not None
+
+    def version(number: int, made: CollectionCall) -> MetadataVersion:
+        return MetadataVersion(
+            token_ref=token_ref(CHAIN_ID, of.contract, 7),
+            version=number,
+            digest=bytes([number]) * 32,
+            principal="shop",
+            operation_id=made.operation_id,
+            created_at=AT,
+        )
+
+    async def change(number: int, before: RegisteredContract) -> RegisteredContract:
+        made = call(number, of)
+        pending = PendingChange(operation_id=made.operation_id, change=made.change)
+        after = before.evolve(pending=pending, metadata_versions=True)
+        assert (
+            await collections.change(before, after, made, AUTHORIZATION, version=version(number, made))
+            is None
+        )
+        stored = await collections.collection(of.contract)
+        assert stored is not None
+        return stored
+
+    assert await versions.latest(of.contract, 7) is None
+    second = await change(2, before)
+    assert second.metadata_versions is True
+    # A loser of the race leaves no version, and none takes the place of another.
+    lost = call(3, of)
+    with pytest.raises(ChangedMeanwhile):
+        await collections.change(before, second, lost, AUTHORIZATION, version=version(3, lost))
+    with pytest.raises(ChangedMeanwhile):
+        await collections.change(second, second, lost, AUTHORIZATION, version=version(2, lost))
+    assert await collections.operation(lost.operation_id) is None
+    await change(10, second)
+    assert [one.version for one in await versions.versions(of.contract, 7)] == [10, 2]
+    latest = await versions.latest(of.contract, 7)
+    assert latest is not None
+    assert (latest.version, latest.digest) == (10, bytes([10]) * 32)
+    assert await versions.versions(of.contract, 70) == []
 
 
 async def test_register__when_repeated__then_the_first_record_stays(collections: ManagedCollections) -> None:

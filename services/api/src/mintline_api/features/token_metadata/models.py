@@ -15,7 +15,6 @@ from mintline_api.features.contracts.models import TokenPath
 from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.http.models import Input, Time, View
 
-
 _NUMBER = re.compile(r"[1-9][0-9]{0,2}")
 
 
