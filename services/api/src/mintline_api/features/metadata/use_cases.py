@@ -66,7 +66,7 @@ class MetadataCache:
     async def verified(
         self, contract: str, token_id: int, digest: Callable[[], Awaitable[bytes | None]]
     ) -> bytes | None:
-        """Return a token's metadata as minted, with the SHA-256 that `digest` returns; None if one is missing.
+        """Return a token's metadata as minted, with the SHA-256 that `digest` gives; None if one is missing.
 
         Raises RequestRefused for metadata with another digest: it is not what was minted.
         """
