@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import aiohttp
 from botocore.exceptions import ClientError
@@ -122,7 +123,7 @@ async def set_up(state: StateFolder, ports: Listeners, clients: EmulatorClients)
         if known.factory is not None:
             await clients.accounts.admin.set_factory_uri(known.factory.address, ports.url("api"))
         known = known.evolve(api_url=ports.url("api"))
-    await configure_sign_in(clients.cognito, known.pool)
+    await configure_sign_in(clients.cognito, known.pool, console=console_urls(ports))
     first, *others = await _relayers_of(known, clients)
     known = known.evolve(
         relayer=first,
@@ -292,8 +293,18 @@ async def _create_pool(cognito: Any) -> UserPool:
     )
 
 
-async def configure_sign_in(cognito: Any, pool: UserPool) -> None:
-    """Let users sign in by code with PKCE, for our scopes alone; clients of earlier versions are changed."""
+def console_urls(ports: Listeners) -> list[str]:
+    """Return the addresses at which a browser may have the console open."""
+    url = urlsplit(ports.url("api"))
+    hosts = {url.netloc: None, f"localhost:{url.port}": None}
+    return [f"{url.scheme}://{host}/console/" for host in hosts]
+
+
+async def configure_sign_in(cognito: Any, pool: UserPool, *, console: Sequence[str] = ()) -> None:
+    """Let users sign in by code with PKCE, for our scopes alone; clients of earlier versions are changed.
+
+    `console` are the addresses of the console, to which the login page returns as well.
+    """
     server = {
         "UserPoolId": pool.user_pool_id,
         "Identifier": RESOURCE_SERVER,
@@ -317,7 +328,8 @@ async def configure_sign_in(cognito: Any, pool: UserPool) -> None:
         AllowedOAuthFlows=["code"],
         AllowedOAuthScopes=list(SIGN_IN_SCOPES),
         SupportedIdentityProviders=["COGNITO"],
-        CallbackURLs=[REDIRECT_URI],
+        CallbackURLs=[REDIRECT_URI, *console],
+        LogoutURLs=list(console),
         PreventUserExistenceErrors="ENABLED",
         EnableTokenRevocation=True,
     )

@@ -30,6 +30,8 @@ from mintline_api.features.collections import routes as collections
 from mintline_api.features.collections.context import COLLECTIONS, CollectionsContext
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.collections.ports import CollectionMetadataStore, ManagedCollections
+from mintline_api.features.console import routes as console_routes
+from mintline_api.features.console.site import CONSOLE, console
 from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.drops import routes as drops
 from mintline_api.features.drops import run_routes
@@ -256,6 +258,8 @@ def build_app(
     app[DOCS] = reference(described["info"]["title"], kinds=kinds)
     for group in groups:
         app.add_routes(group.routes())
+    app[CONSOLE] = console(api.settings)
+    app.add_routes(console_routes.routes())
     app.on_response_prepare.append(set_security_headers)
     return app
 

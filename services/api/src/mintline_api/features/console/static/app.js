@@ -1,0 +1,108 @@
+// The shell: who is signed in, which screen is open, and the menu.
+import { html, render, useEffect, useState } from "./preact.js";
+import { config, current, finishSignIn, roles, signIn, signOut } from "./session.js";
+import { Alert, Loading, Title } from "./parts.js";
+
+// Each screen is a module of its own, loaded when it is opened first.
+const SCREENS = [
+  { name: "mint", title: "Mint", roles: ["user"], icon: "M12 5v14M5 12h14" },
+  { name: "mints", title: "Mints", roles: ["user"], icon: "M5 7h14M5 12h14M5 17h9" },
+  { name: "gallery", title: "Gallery", roles: ["user"], icon: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4" },
+  { name: "wallet", title: "Wallet", roles: ["user"], icon: "M4 7h16v11H4zM15 12h5M4 7l11-3v3" },
+];
+const HIDDEN = ["token"];
+
+const open = () => location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+
+function menuOf(role) {
+  return SCREENS.filter((screen) => screen.roles.includes(role));
+}
+
+function Icon({ path }) {
+  return html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d=${path} /></svg>`;
+}
+
+function Menu({ role, screen }) {
+  const here = HIDDEN.includes(screen) ? "gallery" : screen;
+  return html`<nav class="menu" aria-label="Screens"><ul>
+    ${menuOf(role).map(
+      ({ name, title, icon }) => html`<li key=${name}>
+        <a href=${`#/${name}`} aria-current=${here === name ? "page" : null}><${Icon} path=${icon} /><span>${title}</span></a>
+      </li>`,
+    )}
+  </ul></nav>`;
+}
+
+function Welcome({ refusal }) {
+  return html`<main class="center" id="main">
+    <p class="brand big">Mintline</p>
+    <${Title}>Sign in<//>
+    <p>Mint tokens, follow them to the chain, and see what you own.</p>
+    <${Alert}>${refusal ? html`<p>${refusal}</p>` : null}<//>
+    <div class="actions">
+      <button type="button" class="primary" onClick=${() => signIn("user")}>Sign in</button>
+      ${roles().includes("operator")
+        ? html`<button type="button" onClick=${() => signIn("operator")}>Sign in as an operator</button>`
+        : null}
+    </div>
+    <p class="hint">Chain ${config.chain_id} · <a href="../docs">API reference</a></p>
+  </main>`;
+}
+
+function Screen({ name, rest, session }) {
+  const [loaded, setLoaded] = useState({ name: null, component: null, failed: false });
+  useEffect(() => {
+    let wanted = true;
+    import(`./screens/${name}.js`)
+      .then((module) => wanted && setLoaded({ name, component: module.default, failed: false }))
+      .catch(() => wanted && setLoaded({ name, component: null, failed: true }));
+    return () => {
+      wanted = false;
+    };
+  }, [name]);
+  if (loaded.name !== name) return html`<${Loading} />`;
+  if (loaded.failed) return html`<${Title}>Not loaded<//><${Alert}><p>This screen did not load. Reload the page.</p><//>`;
+  return html`<${loaded.component} key=${rest.join("/")} rest=${rest} session=${session} />`;
+}
+
+function App({ refused }) {
+  const [session, setSession] = useState(current());
+  const [refusal, setRefusal] = useState(refused);
+  const [place, setPlace] = useState(open());
+  useEffect(() => {
+    const moved = () => {
+      setPlace(open());
+      window.scrollTo(0, 0);
+      requestAnimationFrame(() => document.querySelector("h1")?.focus({ preventScroll: true }));
+    };
+    const ended = () => {
+      setSession(null);
+      setRefusal("Your session has ended. Sign in again.");
+    };
+    window.addEventListener("hashchange", moved);
+    window.addEventListener("signed-out", ended);
+    return () => {
+      window.removeEventListener("hashchange", moved);
+      window.removeEventListener("signed-out", ended);
+    };
+  }, []);
+  if (session === null) return html`<${Welcome} refusal=${refusal} />`;
+  const menu = menuOf(session.role);
+  const allowed = [...menu.map(({ name }) => name), ...HIDDEN];
+  const name = allowed.includes(place[0]) ? place[0] : menu[0].name;
+  const rest = allowed.includes(place[0]) ? place.slice(1) : [];
+  return html`
+    <button type="button" class="skip" onClick=${() => document.querySelector("h1")?.focus()}>Skip to content</button>
+    <header class="bar">
+      <a class="brand" href=${`#/${menu[0].name}`}>Mintline</a>
+      <span class="who">${session.name}${session.role === "operator" ? " · operator" : ""}</span>
+      <button type="button" class="quiet" onClick=${signOut}>Sign out</button>
+    </header>
+    <div class="frame">
+      <${Menu} role=${session.role} screen=${name} />
+      <main id="main"><${Screen} name=${name} rest=${rest} session=${session} /></main>
+    </div>`;
+}
+
+const refused = await finishSignIn();
+render(html`<${App} refused=${refused} />`, document.getElementById("app"));

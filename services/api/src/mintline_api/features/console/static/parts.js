@@ -1,0 +1,195 @@
+// What several screens show. All text goes through Preact, which escapes it.
+import { html, useCallback, useEffect, useRef, useState } from "./preact.js";
+import { address } from "./api.js";
+
+export const short = (hex) => (hex && hex.length > 14 ? `${hex.slice(0, 8)}…${hex.slice(-6)}` : hex ?? "");
+const date = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const whole = new Intl.NumberFormat();
+export const when = (text) => (text ? date.format(new Date(text)) : "");
+export const number = (value) => (value === null || value === undefined ? "" : whole.format(value));
+export const ether = (wei) => {
+  const value = Number(BigInt(wei) / 10n ** 9n) / 1e9;
+  return `${value === 0 ? "0" : value.toLocaleString(undefined, { maximumSignificantDigits: 4 })} ETH`;
+};
+
+export function Title({ children, action }) {
+  const heading = useRef(null);
+  useEffect(() => {
+    document.title = `${heading.current.textContent} · Mintline`;
+  });
+  return html`<header class="title"><h1 ref=${heading} tabindex="-1">${children}</h1>${action ?? null}</header>`;
+}
+
+const TONES = {
+  finalized: "good", completed: "good", ready: "good", enabled: "good", ok: "good", delivered: "good",
+  mined: "go", submitted: "go", running: "go", built: "go", issued: "go", accepted: "wait", preparing: "go",
+  deploying: "go", prepared: "wait", draft: "wait", paused: "warn", waiting: "warn", frozen: "wait",
+  rejected: "bad", reverted: "bad", failed: "bad", cancelled: "bad", disabled: "bad",
+};
+
+export function Badge({ status }) {
+  return html`<span class=${`badge ${TONES[status] ?? "wait"}`}>${status}</span>`;
+}
+
+export function Alert({ problem, children }) {
+  if (!problem && !children) return null;
+  return html`<div class="alert" role="alert">
+    ${problem ? html`<p><strong>${problem.title || "This did not work."}</strong> ${problem.message}</p>` : null}
+    ${problem?.faults?.length
+      ? html`<ul>${problem.faults.map((fault) => html`<li><code>${fault.pointer ?? fault.parameter ?? ""}</code> ${fault.detail}</li>`)}</ul>`
+      : null}
+    ${children}
+  </div>`;
+}
+
+export function Empty({ title, children }) {
+  return html`<div class="empty"><h2>${title}</h2><p>${children}</p></div>`;
+}
+
+export function Loading({ what = "Loading" }) {
+  return html`<p class="loading" role="status"><span class="spinner" aria-hidden="true"></span>${what}…</p>`;
+}
+
+export function Facts({ children }) {
+  return html`<dl class="facts">${children}</dl>`;
+}
+
+export function Fact({ name, children }) {
+  if (children === null || children === undefined || children === "") return null;
+  return html`<div><dt>${name}</dt><dd>${children}</dd></div>`;
+}
+
+export function Copy({ text, shown }) {
+  const [copied, setCopied] = useState(false);
+  const copy = useCallback(async () => {
+    await navigator.clipboard.writeText(text);
+    setCopied(true);
+    setTimeout(() => setCopied(false), 2000);
+  }, [text]);
+  if (!text) return null;
+  return html`<span class="copy"><code title=${text}>${shown ?? text}</code>
+    <button type="button" class="quiet small" onClick=${copy} aria-label=${`Copy ${text}`}>${copied ? "Copied" : "Copy"}</button></span>`;
+}
+
+export function Field({ id, label, hint, children }) {
+  return html`<div class="field"><label for=${id}>${label}</label>${children}${hint ? html`<p class="hint" id=${`${id}-hint`}>${hint}</p>` : null}</div>`;
+}
+
+export function Progress({ value, max, label }) {
+  return html`<div class="progress"><progress value=${value} max=${max || 1} aria-label=${label}></progress><span>${label}</span></div>`;
+}
+
+// A picture that the page may load: our own, and data. Of others the host is named, and nothing is fetched.
+export function Picture({ source, name }) {
+  const url = typeof source === "string" ? source : "";
+  const [failed, setFailed] = useState(false);
+  useEffect(() => setFailed(false), [url]);
+  const loadable = url.startsWith("data:image/") || url.startsWith("blob:") || url.includes("/media/");
+  if (loadable && !failed) {
+    return html`<img class="picture" src=${url} alt=${name} loading="lazy" onError=${() => setFailed(true)} />`;
+  }
+  let host = "";
+  try {
+    host = new URL(url).host || url.split(":")[0];
+  } catch {
+    host = "";
+  }
+  return html`<div class="picture none" role="img" aria-label=${`${name}: picture not shown`}><span>${host ? `Picture at ${host}` : "No picture"}</span></div>`;
+}
+
+// Reads something again and again while the page is visible: `every` ms, and up to eight times that while
+// nothing changes or the API does not respond.
+export function usePolled(read, keys, { every = 3000, until = () => false } = {}) {
+  const [state, setState] = useState({ value: null, problem: null });
+  const [round, setRound] = useState(0);
+  useEffect(() => {
+    let stopped = false;
+    let timer = null;
+    let pause = every;
+    let before = "";
+    const aborter = new AbortController();
+    async function turn() {
+      if (document.hidden) {
+        timer = setTimeout(turn, every);
+        return;
+      }
+      try {
+        const value = await read(aborter.signal);
+        if (stopped) return;
+        const text = JSON.stringify(value);
+        pause = text === before ? Math.min(pause * 1.5, every * 8) : every;
+        before = text;
+        setState({ value, problem: null });
+        if (until(value)) return;
+      } catch (problem) {
+        if (stopped || problem.name === "AbortError") return;
+        setState((known) => ({ value: known.value, problem }));
+        if (problem.status === 404 || problem.status === 401 || problem.status === 403) return;
+        pause = Math.min(pause * 2, every * 8);
+      }
+      timer = setTimeout(turn, pause);
+    }
+    turn();
+    return () => {
+      stopped = true;
+      clearTimeout(timer);
+      aborter.abort();
+    };
+  }, [...keys, round]);
+  const again = useCallback(() => setRound((n) => n + 1), []);
+  return { ...state, again };
+}
+
+// Pages of a list, the first at once and more on request. `pathOf` gets a cursor, or null.
+export function usePages(pathOf, read, keys) {
+  const [state, setState] = useState({ items: null, next: null, problem: null, busy: true });
+  const load = useCallback(async (cursor, known) => {
+    setState((old) => ({ ...old, busy: true }));
+    try {
+      const page = await read(pathOf(cursor));
+      setState({ items: [...known, ...page.items], next: page.next_cursor ?? null, problem: null, busy: false });
+    } catch (problem) {
+      setState((old) => ({ ...old, items: known.length ? known : old.items, problem, busy: false }));
+    }
+  }, keys);
+  useEffect(() => {
+    load(null, []);
+  }, [load]);
+  const more = useCallback(() => load(state.next, state.items), [load, state]);
+  return { ...state, more, again: useCallback(() => load(null, []), [load]) };
+}
+
+export function More({ pages }) {
+  if (!pages.next) return null;
+  return html`<p class="more"><button type="button" onClick=${pages.more} disabled=${pages.busy}>${pages.busy ? "Loading…" : "Show more"}</button></p>`;
+}
+
+// Runs one action at a time and keeps its problem.
+export function useAction(action) {
+  const [state, setState] = useState({ busy: false, problem: null });
+  const latest = useRef(action);
+  latest.current = action;
+  const run = useCallback(async (...given) => {
+    setState({ busy: true, problem: null });
+    try {
+      const outcome = await latest.current(...given);
+      setState({ busy: false, problem: null });
+      return outcome;
+    } catch (problem) {
+      setState({ busy: false, problem });
+      return undefined;
+    }
+  }, []);
+  return { ...state, run };
+}
+
+export async function download(response, name) {
+  const url = URL.createObjectURL(await response.blob());
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+export const apiLink = (path) => address(path);
