@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped]
 
+from mintline_testkit.chromium import MISSING, find_chromium
+
 if TYPE_CHECKING:
     # docker ships no types.
     from docker import DockerClient  # type: ignore[import-untyped]
@@ -329,6 +331,17 @@ def start_line(line: Containers) -> None:
     said = json.loads(front.exec(["cat", "/data/run.json"]).output)
     addresses = {name: ports.url("ministack") for name in ("aws_endpoint_url", "sign_in_url")}
     line.info = said | {"rpc_url": ports.url("anvil"), **addresses}
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the path of Chromium; skips where there is none, or fails with MINTLINE_CHROMIUM=required."""
+    found = find_chromium()
+    if found is None and os.environ.get("MINTLINE_CHROMIUM") == "required":
+        pytest.fail(MISSING)
+    if found is None:
+        pytest.skip(MISSING)
+    return found
 
 
 def reach_engine() -> DockerClient:

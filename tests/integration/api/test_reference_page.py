@@ -23,14 +23,6 @@ SCRIPT = Path(__file__).parent / "browse.mjs"
 HIGHLIGHT = "rgb(219, 233, 250)"
 
 
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
-    pytest.skip("needs a Chromium on PATH: Debian's package is chromium")
-
-
 @pytest.fixture
 async def server() -> AsyncIterator[TestServer]:
     server = TestServer(Harness(UserPool()).app())

@@ -153,9 +153,9 @@ class Harness:
             raise self.kms_failure
         return certificate.signed(self.intake_key.sign(certificate.to_sign(), ec.ECDSA(SHA256())))
 
-    def app(self, groups: Sequence[Operations] = GROUPS) -> web.Application:
-        """Return the application over this harness's ports."""
-        settings = Settings(
+    def settings(self) -> Settings:
+        """Return the settings of the application."""
+        return Settings(
             public_url=PUBLIC_URL,
             chain_id=CHAIN_ID,
             default_collection=CONTRACT,
@@ -172,6 +172,10 @@ class Harness:
             user_gas_budget=self.user_gas_budget,
             factory=FACTORY if self.makes_collections else None,
         )
+
+    def app(self, groups: Sequence[Operations] = GROUPS) -> web.Application:
+        """Return the application over this harness's ports."""
+        settings = self.settings()
         keys = KeySet(self.jwks, clock=self.clock)
         directory = ClientDirectory(self.clients, now=self.clock)
         revocations = Revocations(self.revocations, self.intake, now=self.clock)

@@ -1,0 +1,118 @@
+"""A person uses the console in a real browser: signs in, mints a picture, and finds it among their own."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from mintline_testkit.browser import Console, open_console, picture
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Harness
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def console(harness: Harness, chromium: str) -> AsyncIterator[Console]:
+    if harness.stack is None:
+        pytest.skip("the login page returns to the addresses of local processes: `make test` runs it")
+    async with open_console(chromium, harness.info["api_url"]) as opened:
+        yield opened
+    assert opened.strangers == []
+    assert [line for line in opened.said if line.startswith(("error", "warning"))] == []
+
+
+async def test_console__when_a_person_mints_a_picture__then_it_becomes_final_and_is_in_the_gallery(
+    harness: Harness, console: Console, tmp_path: Path
+) -> None:
+    page, name = console.page, f"Aurora <b>&amp; {uuid.uuid4().hex[:6]}"
+    file = tmp_path / "aurora.png"
+    file.write_bytes(picture(random.Random(7)))
+    await page.goto(console.url)
+    assert await console.findings() == []
+
+    await console.sign_in(harness.info["cognito"])
+    assert "code=" not in page.url
+    assert "state=" not in page.url
+    await page.get_by_label("Picture").set_input_files(file)
+    await page.get_by_label("Name").fill(name)
+    await page.get_by_role("button", name="Add a trait").click()
+    await page.get_by_label("Trait 1", exact=True).fill("<script>")
+    await page.get_by_label("Value 1").fill("<img src=x>")
+    assert await console.findings() == []
+    await page.get_by_role("button", name="Mint", exact=True).click()
+
+    await page.get_by_role("list", name="Stages").wait_for()
+    await page.locator("header.title .badge", has_text="finalized").wait_for()
+    assert await page.locator(".stage.done").count() == 5
+    assert await console.findings() == []
+
+    await page.get_by_role("link", name="Gallery").click()
+    tile = page.get_by_role("link", name=name)
+    await tile.wait_for()
+    shown = tile.locator("img")
+    await shown.wait_for()
+    assert await shown.evaluate("async image => { await image.decode(); return image.naturalWidth }") == 240
+    assert await console.findings() == []
+
+    await tile.click()
+    await page.get_by_text("Matches its digest on chain").wait_for()
+    await page.get_by_text("<img src=x>").wait_for()
+    await page.get_by_text("Minted").first.wait_for()
+    assert await console.findings() == []
+    async with page.expect_download() as receipt:
+        await page.get_by_role("button", name="Download the receipt").click()
+    assert (await receipt.value).suggested_filename.startswith("receipt-")
+
+
+async def test_console__when_a_person_links_a_wallet_and_signs_out__then_the_session_is_gone(
+    harness: Harness, console: Console
+) -> None:
+    page = console.page
+    # A wallet extension, as EIP-6963 has it announce itself; the chain's node signs for the account.
+    await page.add_init_script(
+        """
+        const provider = {
+          async request({ method, params }) {
+            if (method === "eth_requestAccounts") return [window.account];
+            return window.signText(params[0]);
+          },
+        };
+        const info = Object.freeze({ uuid: crypto.randomUUID(), name: "Pocket", icon: "data:,", rdns: "test.pocket" });
+        const announce = () => window.dispatchEvent(
+          new CustomEvent("eip6963:announceProvider", { detail: Object.freeze({ info, provider }) }));
+        window.addEventListener("eip6963:requestProvider", announce);
+        announce();
+        """
+    )
+    account = (await harness.rpc.call("eth_accounts", []))[7]
+
+    async def sign_text(text: str) -> str:
+        signature: str = await harness.rpc.call("personal_sign", [text, account])
+        return signature
+
+    await page.expose_function("signText", sign_text)
+    await console.sign_in(harness.info["cognito"])
+    await console.open("wallet")
+    await page.evaluate("account => { window.account = account }", account)
+    await page.get_by_role("button", name="Link Pocket").click()
+    await page.locator("section[aria-labelledby=links] code").first.wait_for()
+    assert await console.findings() == []
+    await page.get_by_role("button", name="Unlink").click()
+    await page.get_by_role("heading", name="No linked wallet").wait_for()
+
+    await console.open("mints")
+    await page.locator(".list li").first.wait_for()
+    assert await console.findings() == []
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_role("button", name="Sign in", exact=True).wait_for()
+    assert await page.evaluate("[sessionStorage.length, localStorage.length]") == [0, 0]
+    await page.reload()
+    await page.get_by_role("button", name="Sign in", exact=True).wait_for()
