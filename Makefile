@@ -18,7 +18,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up demo test test-fast test-containers lint style types bench bench-enclave simulate chaos soak infra \
-	clients wheels image eif clean
+	clients wheels image eif screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -116,6 +116,9 @@ eif: setup ## Build the enclave image of a deployment into dist/: make eif REGIO
 		--out dist/signer-$(VERSION).eif
 	@.venv/bin/mintline eif pcrs dist/signer-$(VERSION).eif --json > dist/signer-$(VERSION).pcrs.json
 	@cat dist/signer-$(VERSION).pcrs.json
+
+screenshots: setup ## Take the pictures of the console in docs/ again, with Debian's Chromium
+	@.venv/bin/python -m mintline_harness.screenshots docs
 
 clean: ## Forget the line's state: chain, queues, keys, logs
 	@if [ -x .venv/bin/mintline ]; then .venv/bin/mintline clean; else echo "nothing to remove"; fi

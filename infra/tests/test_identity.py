@@ -85,6 +85,14 @@ def test_client__when_the_document_names_callbacks__then_it_takes_those_and_no_o
     assert client["CallbackURLs"] == callbacks
 
 
+def test_client__when_the_api_has_an_address__then_sign_in_returns_to_its_console(tmp_path: Path) -> None:
+    document = described(public_url="https://nft.example/", sign_in_callbacks=["https://shop.example/cb"])
+    (client,) = properties(synthesized(document, tmp_path)["identity"], "AWS::Cognito::UserPoolClient")
+
+    assert client["CallbackURLs"] == ["https://shop.example/cb", "https://nft.example/console/home"]
+    assert client["LogoutURLs"] == ["https://nft.example/console/home"]
+
+
 @pytest.mark.parametrize(
     "callback",
     ["http://shop.example/cb", "https://shop.example/cb#x", "https://*.example/cb", "app://signed-in", ""],

@@ -85,7 +85,7 @@ async def test_console__when_a_person_links_a_wallet_and_signs_out__then_the_ses
             return window.signText(params[0]);
           },
         };
-        const info = Object.freeze({ uuid: crypto.randomUUID(), name: "Pocket", icon: "data:,", rdns: "test.pocket" });
+        const info = { uuid: crypto.randomUUID(), name: "Pocket", icon: "data:,", rdns: "test.pocket" };
         const announce = () => window.dispatchEvent(
           new CustomEvent("eip6963:announceProvider", { detail: Object.freeze({ info, provider }) }));
         window.addEventListener("eip6963:requestProvider", announce);

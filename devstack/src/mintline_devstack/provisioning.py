@@ -297,7 +297,7 @@ def console_urls(ports: Listeners) -> list[str]:
     """Return the addresses at which a browser may have the console open."""
     url = urlsplit(ports.url("api"))
     hosts = {url.netloc: None, f"localhost:{url.port}": None}
-    return [f"{url.scheme}://{host}/console/" for host in hosts]
+    return [f"{url.scheme}://{host}/console/home" for host in hosts]
 
 
 async def configure_sign_in(cognito: Any, pool: UserPool, *, console: Sequence[str] = ()) -> None:

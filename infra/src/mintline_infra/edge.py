@@ -22,7 +22,14 @@ from mintline_infra.nag import acknowledge
 
 CLIENT_HEADER = "x-mintline-client"
 """The caller's address as API Gateway saw it; the balancer sees the VPC link's."""
-PUBLIC_ROUTES = ("/docs", "/docs/{proxy+}", "/openapi.json", "/v1/metadata/{proxy+}")
+PUBLIC_ROUTES = (
+    "/console",
+    "/console/{proxy+}",
+    "/docs",
+    "/docs/{proxy+}",
+    "/openapi.json",
+    "/v1/metadata/{proxy+}",
+)
 RATE, BURST = 1000, 2000
 """Requests a second and at once, over all callers; within the account's default of 10,000 and 5,000."""
 REQUESTS_PER_ADDRESS = 3000

@@ -64,6 +64,9 @@ class IdentityStack(cdk.Stack):
             user_pool_resource_server_name=RESOURCE_SERVER,
             scopes=list(scopes.values()),
         )
+        # Without `public_url` nobody knows the API's address yet: it is named in `sign_in_callbacks` later.
+        consoles = [f"{deployment.public_url.rstrip('/')}/console/home"] if deployment.public_url else []
+        consoles += [url for url in deployment.sign_in_callbacks if url.endswith("/console/home")]
         self.client = self.pool.add_client(
             "api",
             user_pool_client_name=f"{deployment.prefix}-api",
@@ -74,7 +77,8 @@ class IdentityStack(cdk.Stack):
                     cognito.OAuthScope.OPENID,
                     *(cognito.OAuthScope.resource_server(server, scopes[scope]) for scope in USER_SCOPES),
                 ],
-                callback_urls=list(deployment.sign_in_callbacks),
+                callback_urls=list(dict.fromkeys((*deployment.sign_in_callbacks, *consoles))),
+                logout_urls=consoles or None,
             ),
             supported_identity_providers=[cognito.UserPoolClientIdentityProvider.COGNITO],
             prevent_user_existence_errors=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import colorsys
+import math
 import random
 import struct
 import zlib
@@ -21,6 +23,11 @@ PATIENCE = 90_000
 """Milliseconds that a step may take on a busy machine."""
 _AXE = Path("node_modules/axe-core/axe.min.js")
 _TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+_RUN = "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})"
+_FINISHED = """Promise.all(document.getAnimations()
+    .filter(one => one.effect.getTiming().iterations !== Infinity)
+    .map(one => one.finished.catch(() => null)))"""
+_TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
 @dataclass(slots=True)
@@ -55,28 +62,24 @@ class Console:
         await self.page.set_viewport_size(PHONE if phone else DESKTOP)
 
     async def findings(self) -> list[str]:
-        """Return what axe finds on the screen, in light and dark, on a desktop and on a phone."""
+        """Return what axe finds on the screen: light on a desktop, and dark on a phone."""
         found = []
-        for dark in (False, True):
-            for phone in (False, True):
-                await self.look(dark=dark, phone=phone)
-                # Past transitions: a colour that is on its way to another is neither.
-                await self.page.evaluate(
-                    "Promise.all(document.getAnimations().filter(a => a.effect.getTiming().iterations !== Infinity)"
-                    ".map(a => a.finished.catch(() => null)))"
-                )
-                await self.page.evaluate(self.axe)
-                result = await self.page.evaluate(
-                    "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", list(_TAGS)
-                )
-                place = f"{'dark' if dark else 'light'} {'phone' if phone else 'desktop'}"
-                found += [_told(place, violation) for violation in result["violations"]]
-                wide = await self.page.evaluate(
-                    "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-                )
-                found += [f"{place}: wider than the window"] if wide else []
+        for dark, phone in ((False, False), (True, True)):
+            await self.look(dark=dark, phone=phone)
+            # Past transitions: a colour that is on its way to another is neither.
+            await self.page.evaluate(_FINISHED)
+            await self.page.evaluate(self.axe)
+            result = await self.page.evaluate(_RUN, list(_TAGS))
+            place = "dark phone" if dark else "light desktop"
+            found += [_told(place, violation) for violation in result["violations"]]
+            if await self.page.evaluate(_TOO_WIDE):
+                found.append(f"{place}: wider than the window")
         await self.look()
         return found
+
+
+def _axe() -> str:
+    return _AXE.read_text(encoding="utf-8")
 
 
 def _told(place: str, violation: Mapping[str, Any]) -> str:
@@ -92,7 +95,7 @@ async def open_console(chromium: str, api_url: str) -> AsyncIterator[Console]:
         try:
             page = await browser.new_page(viewport=DESKTOP)
             page.set_default_timeout(PATIENCE)
-            console = Console(page, f"{api_url}/console/", _AXE.read_text(encoding="utf-8"))
+            console = Console(page, f"{api_url}/console/home", _axe())
 
             def note(message: ConsoleMessage) -> None:
                 # The login page is not ours: it has no icon, say.
@@ -111,15 +114,22 @@ async def open_console(chromium: str, api_url: str) -> AsyncIterator[Console]:
             await browser.close()
 
 
+def _colour(rng: random.Random) -> list[int]:
+    return [round(part * 255) for part in colorsys.hsv_to_rgb(rng.random(), 0.65, 0.95)]
+
+
 def picture(rng: random.Random, side: int = 240) -> bytes:
     """Return a PNG of a few soft waves of colour."""
-    first, second, third = (rng.randrange(30, 90) for _ in range(3))
+    sky, glow = _colour(rng), _colour(rng)
+    waves = [(rng.uniform(2, 7) / side, rng.uniform(0, 6.3), rng.uniform(0.05, 0.16)) for _ in range(3)]
     rows = bytearray()
     for y in range(side):
         rows.append(0)
         for x in range(side):
-            band = max(0, 160 - abs((x * first + y * second) // 60 % (2 * side) - side) * 2)
-            rows += bytes((16 + third * y // side, min(255, 40 + band), 70 + 120 * y // side))
+            crest = 0.5 + sum(height * math.sin(x * width + shift) for width, shift, height in waves)
+            light = max(0.0, 1 - abs(y / side - crest) * 3.5) ** 1.6
+            night = 0.25 + 0.35 * (1 - y / side)
+            rows += bytes(int(sky[n] * night * (1 - light) + glow[n] * light) for n in range(3))
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(rows))), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -31,7 +31,7 @@ def config_of(page: bytes) -> Any:
 async def test_page__when_opened__then_loads_its_own_files_alone_and_says_who_signs_people_in(
     client: MemoryClient,
 ) -> None:
-    response = await client.request("GET", "/console/")
+    response = await client.request("GET", "/console/home")
 
     page = response.body.decode()
     assert response.status == 200
@@ -41,7 +41,9 @@ async def test_page__when_opened__then_loads_its_own_files_alone_and_says_who_si
     assert not [load for load in loads if "//" in load]
     assert "<style" not in page
     assert "{{" not in page
-    assert re.findall(r"<script(?![^>]* src=)[^>]*>", page) == ['<script type="application/json" id="config">']
+    assert re.findall(r"<script(?![^>]* src=)[^>]*>", page) == [
+        '<script type="application/json" id="config">'
+    ]
     config = config_of(response.body)
     assert config["sign_in_url"] == SIGN_IN_URL
     assert config["user"]["scopes"][0] == "openid"
@@ -50,7 +52,7 @@ async def test_page__when_opened__then_loads_its_own_files_alone_and_says_who_si
 async def test_policy__when_the_page_is_served__then_allows_no_inline_script_and_no_stranger(
     client: MemoryClient,
 ) -> None:
-    policy = (await client.request("GET", "/console/")).headers["content-security-policy"]
+    policy = (await client.request("GET", "/console/home")).headers["content-security-policy"]
 
     directives = dict(part.split(" ", 1) for part in policy.split("; "))
     assert directives["default-src"] == "'none'"
@@ -95,10 +97,13 @@ def test_config__when_a_setting_holds_markup__then_cannot_end_its_element() -> N
     assert config_of(page)["user"]["client_id"] == "</script><b>"
 
 
-async def test_page__when_asked_for_without_its_slash__then_the_browser_is_sent_on(client: MemoryClient) -> None:
-    response = await client.request("GET", "/console")
+@pytest.mark.parametrize(("path", "target"), [("/console", "console/home"), ("/console/", "home")])
+async def test_page__when_asked_for_by_its_folder__then_the_browser_is_sent_on(
+    client: MemoryClient, path: str, target: str
+) -> None:
+    response = await client.request("GET", path)
 
-    assert (response.status, response.headers["location"]) == (308, "console/")
+    assert (response.status, response.headers["location"]) == (308, target)
 
 
 @pytest.mark.parametrize("screen", SCREENS)
@@ -135,7 +140,9 @@ async def test_file__when_the_client_takes_gzip_or_has_it__then_little_is_sent(c
     assert plain.headers["cache-control"] == "public, no-cache"
 
 
-@pytest.mark.parametrize("name", ["screens/", "nothing.js", "../site.py", "screens/../../site.py", "index.html"])
+@pytest.mark.parametrize(
+    "name", ["screens/", "nothing.js", "../site.py", "screens/../../site.py", "index.html"]
+)
 async def test_file__when_there_is_none_of_this_name__then_it_is_not_found(
     client: MemoryClient, name: str
 ) -> None:
@@ -150,7 +157,14 @@ def test_modules__when_they_show_text__then_none_of_them_writes_markup() -> None
     texts = {name: STATIC.joinpath(name).read_text("utf-8") for name in names}
 
     for name, text in texts.items():
-        for way in ("innerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "localStorage"):
+        for way in (
+            "innerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "new Function",
+            "localStorage",
+        ):
             assert way not in text, (name, way)
 
 

@@ -12,14 +12,19 @@ def routes() -> list[web.RouteDef]:
     """Return the routes of /console."""
     return [
         web.get("/console", redirect_to_page),
-        web.get("/console/", read_page),
+        web.get("/console/", redirect_to_page),
+        web.get("/console/home", read_page),
         web.get("/console/{name:[a-z_./]+}", read_file),
     ]
 
 
-async def redirect_to_page(_: web.Request) -> web.StreamResponse:
-    """Send a browser to the page, under which its relative addresses are right."""
-    return web.Response(status=308, headers={hdrs.LOCATION: "console/"})
+async def redirect_to_page(request: web.Request) -> web.StreamResponse:
+    """Send a browser to the page's one address, to which the login page returns.
+
+    It ends without a slash, because API Gateway's greedy routes match no empty rest.
+    """
+    home = "home" if request.path.endswith("/") else "console/home"
+    return web.Response(status=308, headers={hdrs.LOCATION: home})
 
 
 async def read_page(request: web.Request) -> web.StreamResponse:

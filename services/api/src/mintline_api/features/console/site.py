@@ -1,6 +1,6 @@
 """The files of the console, made once at start: one page, its style sheet, its modules and one library.
 
-The page loads nothing from other hosts, and its Content-Security-Policy names the few origins that it talks to:
+The page loads nothing from other hosts. Its Content-Security-Policy names the few origins that it talks to:
 this API, the sign-in page's token endpoint, and the storage that takes uploads.
 """
 

@@ -1,0 +1,75 @@
+"""Takes the pictures of the docs: `python -m mintline_harness.screenshots FOLDER`, in a checkout.
+
+A stack of its own is started, used through the console as a person would, and stopped again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from mintline.errors import MintlineError
+from mintline.interrupts import Interrupted, run
+from mintline_devstack.running_stack import running_stack
+from mintline_testkit.browser import Console, open_console, picture
+from mintline_testkit.chromium import MISSING, find_chromium
+
+NAMES = ("Low tide", "Night train", "First snow", "Northern light")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write the pictures into the folder that is named; 1 if that failed, 2 for other arguments."""
+    chromium = find_chromium()
+    if len(argv) != 1 or chromium is None:
+        sys.stderr.write(f"screenshots: error: {'pass one folder' if len(argv) != 1 else MISSING}\n")
+        return 2
+    try:
+        run(_take(chromium, Path(argv[0])))
+    except (MintlineError, Interrupted) as error:
+        sys.stderr.write(f"screenshots: error: {error}\n")
+        return 1
+    return 0
+
+
+async def _take(chromium: str, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="mintline-screenshots-") as state:
+        async with (
+            running_stack(Path(state) / "stack", ports="free") as stack,
+            open_console(chromium, stack.info["api_url"]) as console,
+        ):
+            await console.sign_in(stack.info["cognito"])
+            await _mint_all(console, Path(state))
+            await _shoot(console, folder / "console-mint.png")
+            await console.open("gallery")
+            await console.page.locator("a.tile img").nth(len(NAMES) - 1).wait_for()
+            await console.look(dark=True)
+            await _shoot(console, folder / "console-gallery.png")
+
+
+async def _mint_all(console: Console, folder: Path) -> None:
+    page, rng = console.page, random.Random(26)  # noqa: S311 - pictures
+    for name in NAMES:
+        file = folder / f"{name}.png"
+        await asyncio.to_thread(file.write_bytes, await asyncio.to_thread(picture, rng, 480))
+        await console.open("mint")
+        await page.get_by_label("Picture").set_input_files(file)
+        await page.get_by_label("Name").fill(name)
+        await page.get_by_label("Description").fill("From a walk at the end of November.")
+        await page.get_by_role("button", name="Mint", exact=True).click()
+        await page.get_by_role("list", name="Stages").wait_for()
+        wanted = "finalized" if name != NAMES[-1] else "mined"
+        await page.locator("header.title .badge", has_text=wanted).wait_for()
+
+
+async def _shoot(console: Console, path: Path) -> None:
+    await console.page.wait_for_load_state("networkidle")
+    await console.page.screenshot(path=path, animations="disabled")
+    sys.stdout.write(f"{path}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
