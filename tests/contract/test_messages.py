@@ -39,6 +39,8 @@ from mintline.messages import (
     SigningRefused,
     SignMint,
     SignNoop,
+    SignRelayedBurn,
+    SignRelayedTransfer,
     SignTopUp,
     SignTransfer,
     Voucher,
@@ -184,6 +186,39 @@ SIGN_BURN = SignBurn(
     authorization=SIGN_MINT.authorization,
     clone=CLONE,
 )
+SIGN_RELAYED_TRANSFER = SignRelayedTransfer(
+    trace=TRACE,
+    signer=SIGN_BATCH.signer,
+    chain_id=31337,
+    nonce=15,
+    gas=120_000,
+    fees=SIGN_MINT.fees,
+    request_id="transfer_01JDBQ6V6W8XN3Y5Z7A9B1C2D4",
+    holder=SIGN_MINT.signer,
+    contract=CONTRACT,
+    token_id=2**255 + 1,
+    to=TREASURY,
+    counter=3,
+    deadline=1_800_003_600,
+    clone=CLONE,
+    authorization=SIGN_MINT.authorization,
+)
+SIGN_RELAYED_BURN = SignRelayedBurn(
+    trace=TRACE,
+    signer=SIGN_BATCH.signer,
+    chain_id=31337,
+    nonce=16,
+    gas=120_000,
+    fees=SIGN_MINT.fees,
+    request_id="burn_01JDBQ6V6W8XN3Y5Z7A9B1C2D4",
+    holder=SIGN_MINT.signer,
+    contract=CONTRACT,
+    token_id=2**255 + 1,
+    counter=4,
+    deadline=1_800_003_600,
+    clone=CLONE,
+    authorization=SIGN_MINT.authorization,
+)
 SIGN_DEPLOY = SignDeploy(
     trace=TRACE,
     signer=SIGN_BATCH.signer,
@@ -223,6 +258,8 @@ MESSAGES: dict[str, AnyMessage] = {
     "sign_batch": SIGN_BATCH,
     "sign_transfer": SIGN_TRANSFER,
     "sign_burn": SIGN_BURN,
+    "sign_relayed_transfer": SIGN_RELAYED_TRANSFER,
+    "sign_relayed_burn": SIGN_RELAYED_BURN,
     "sign_deploy": SIGN_DEPLOY,
     "sign_administer": SIGN_ADMINISTER,
     "broadcast": Broadcast(trace=TRACE, intent=SIGN_MINT, raw=b"\x02\xf8\x01", tx_hash=bytes(31) + b"\x01"),
@@ -369,7 +406,7 @@ def test_decode__when_a_field_is_beyond_what_the_line_can_carry__refuses(changes
 def test_mint_id_of__finds_the_mint_inside_an_envelope() -> None:
     with_mint = {name for name, message in MESSAGES.items() if messages.mint_id_of(message) == MINT_ID}
     of_none = {"fund_wallet", "finish_batch", "sign_top_up", "sign_transfer", "sign_burn"}
-    of_none |= {"sign_deploy", "sign_administer"}
+    of_none |= {"sign_relayed_transfer", "sign_relayed_burn", "sign_deploy", "sign_administer"}
     of_many = {"build_lines", "sign_batch", "signing_refused"}
     without = of_none | of_many
     assert with_mint == set(MESSAGES) - without

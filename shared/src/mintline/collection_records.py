@@ -9,7 +9,15 @@ from __future__ import annotations
 from typing import Literal
 
 from mintline.messages import Clone, CollectionChange
-from mintline.records import Mint, Operation, Problem, RegisteredContract, TokenBurn, TokenTransfer
+from mintline.records import (
+    Mint,
+    Operation,
+    Problem,
+    RegisteredContract,
+    TokenBurn,
+    TokenTransfer,
+)
+from mintline.relayed_records import RelayedBurn, RelayedTransfer
 from mintline.states import MintStatus
 
 ALREADY_CREATED = Problem(
@@ -50,6 +58,8 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Mint,
     TokenTransfer,
     TokenBurn,
+    RelayedTransfer,
+    RelayedBurn,
     CollectionDeployment,
     CollectionCall,
 )

@@ -120,7 +120,12 @@ def voucher_hash(
     voucher = keccak256(
         _VOUCHER_TYPEHASH + word(token_id) + address_word(to) + metadata_digest + word(deadline)
     )
-    return keccak256(b"\x19\x01" + _domain_separator(chain_id, contract) + voucher)
+    return typed_data_hash(chain_id, contract, voucher)
+
+
+def typed_data_hash(chain_id: int, contract: str, struct_hash: bytes) -> bytes:
+    """Return the EIP-712 digest of a struct in a collection's domain, 32 bytes; `struct_hash` is 32."""
+    return keccak256(b"\x19\x01" + _domain_separator(chain_id, contract) + struct_hash)
 
 
 @lru_cache(maxsize=1024)

@@ -267,6 +267,40 @@ class SignBurn(Intent):
     """What the contract was made of, where the signing policy has its factory and not itself."""
 
 
+class SignRelayed(Intent):
+    """What two intents have in common: the wallet signs typed data (EIP-712), and a relayer sends it.
+
+    `signer` is the relayer.
+    """
+
+    request_id: MintId
+    """What the user asked for, once."""
+    holder: KeyRef
+    """The user's wallet in custody, which signs."""
+    contract: Address
+    token_id: TokenId
+    counter: TokenId
+    """The holder's `nonces` in the collection: the signature is good for one call."""
+    deadline: int = Field(gt=0, le=UINT64_MAX)
+    """Unix seconds; the contract refuses the signature after it."""
+    clone: Clone
+    """What the contract was made of: those of factories alone take their holders' signatures."""
+    authorization: Sealed = Field(default=b"", repr=False)
+
+
+class SignRelayedTransfer(SignRelayed):
+    """Send a token out of a user's wallet in custody, by a relayer (`transferBySignature`)."""
+
+    type: Literal["sign_relayed_transfer"] = "sign_relayed_transfer"
+    to: Address
+
+
+class SignRelayedBurn(SignRelayed):
+    """Burn a token of a user's wallet in custody, by a relayer (`burnBySignature`)."""
+
+    type: Literal["sign_relayed_burn"] = "sign_relayed_burn"
+
+
 class SignDeploy(Intent):
     """Have a factory make a collection (`createCollection`), by a relayer."""
 
@@ -293,13 +327,31 @@ class SignAdminister(Intent):
 
 
 AnyIntent: TypeAlias = Annotated[
-    SignMint | SignTopUp | SignNoop | SignBatch | SignTransfer | SignBurn | SignDeploy | SignAdminister,
+    SignMint
+    | SignTopUp
+    | SignNoop
+    | SignBatch
+    | SignTransfer
+    | SignBurn
+    | SignRelayedTransfer
+    | SignRelayedBurn
+    | SignDeploy
+    | SignAdminister,
     Field(discriminator="type"),
 ]
 """What becomes a transaction."""
 
 TransactionKind: TypeAlias = Literal[
-    "mint", "batch", "transfer", "burn", "deploy", "administer", "top_up", "noop"
+    "mint",
+    "batch",
+    "transfer",
+    "burn",
+    "relayed_transfer",
+    "relayed_burn",
+    "deploy",
+    "administer",
+    "top_up",
+    "noop",
 ]
 """What a transaction's record says that it is, signed by the intent of that name: `sign_mint`, and so on.
 
@@ -328,6 +380,8 @@ AnyRequest: TypeAlias = Annotated[
     | SignBatch
     | SignTransfer
     | SignBurn
+    | SignRelayedTransfer
+    | SignRelayedBurn
     | SignDeploy
     | SignAdminister
     | IssueVoucher,
@@ -445,6 +499,8 @@ AnyMessage: TypeAlias = Annotated[
     | SignBatch
     | SignTransfer
     | SignBurn
+    | SignRelayedTransfer
+    | SignRelayedBurn
     | SignDeploy
     | SignAdminister
     | IssueVoucher
@@ -527,5 +583,5 @@ def mint_id_of(message: AnyMessage) -> str | None:
             return mint_id_of(message.intent)
         case BuildLines() | FundWallet() | FinishBatch() | SignTopUp() | SignBatch():
             return None
-        case SignTransfer() | SignBurn() | SignDeploy() | SignAdminister():
+        case SignTransfer() | SignBurn() | SignRelayed() | SignDeploy() | SignAdminister():
             return None

@@ -77,7 +77,7 @@ class Operation(Frozen):
     Its public status is read off the transaction that carries it (`mintline.transaction_records.as_far_as`).
     """
 
-    kind: Literal["mint", "transfer", "burn", "deploy", "administer"]
+    kind: Literal["mint", "transfer", "burn", "relayed_transfer", "relayed_burn", "deploy", "administer"]
     mint_id: str
     """The id of an operation of any kind: the key of their table is older than the others."""
     status: MintStatus
@@ -190,24 +190,54 @@ class ExternalId(Frozen):
 class TokenOperation(Operation):
     """What a user asked for to be done with a token that the wallet in custody holds."""
 
-    sender: KeyRef
-    """The user's wallet in custody."""
     token_id: TokenId
+
+    @property
+    def holder(self) -> KeyRef:
+        """The user's wallet in custody, which holds the token."""
+        raise NotImplementedError
+
+    @property
+    def noun(self) -> str:
+        """What its user calls it: a transfer or a burn, whoever sends it."""
+        return self.kind.removeprefix("relayed_")
+
+    @property
+    def recipient(self) -> str | None:
+        """The address that gets the token; None if it is burned."""
+        return None
 
     @property
     def asked_by(self) -> str:
         """`sub` of the user who asked for it."""
-        return self.sender.subject
+        return self.holder.subject
 
 
-class TokenTransfer(TokenOperation):
+class OwnTokenOperation(TokenOperation):
+    """One that the wallet itself sends, as a transaction of its own."""
+
+    sender: KeyRef
+    """The user's wallet in custody."""
+
+    @property
+    def holder(self) -> KeyRef:
+        """The sender."""
+        return self.sender
+
+
+class TokenTransfer(OwnTokenOperation):
     """A token is to be sent out of custody (`safeTransferFrom`)."""
 
     kind: Literal["transfer"] = "transfer"
     to: Address
 
+    @property
+    def recipient(self) -> str:
+        """Who gets the token."""
+        return self.to
 
-class TokenBurn(TokenOperation):
+
+class TokenBurn(OwnTokenOperation):
     """A token is to be burned."""
 
     kind: Literal["burn"] = "burn"

@@ -32,6 +32,9 @@ class RefusalCode(StrEnum):
     COST = "policy_cost"
     VOUCHER_TTL = "policy_voucher_ttl"
     VOUCHER_EXPIRED = "policy_voucher_expired"
+    HOLDER = "policy_holder"
+    SIGNATURE_TTL = "policy_signature_ttl"
+    SIGNATURE_EXPIRED = "policy_signature_expired"
     TOP_UP_VALUE = "policy_top_up_value"
     TOP_UP_RECIPIENT = "policy_top_up_recipient"
     TOP_UP_BUDGET = "top_up_budget"
@@ -94,6 +97,9 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.COST: "The transaction may cost more than the signing policy allows.",
     RefusalCode.VOUCHER_TTL: "The voucher's deadline is further away than the signing policy allows.",
     RefusalCode.VOUCHER_EXPIRED: "The voucher's deadline has passed.",
+    RefusalCode.HOLDER: "A holder's signature is made by a user's key alone, never by one of the platform's.",
+    RefusalCode.SIGNATURE_TTL: "The signature's deadline is further away than the signing policy allows.",
+    RefusalCode.SIGNATURE_EXPIRED: "The signature's deadline has passed.",
     RefusalCode.TOP_UP_VALUE: "The top-up exceeds the signing policy's limit.",
     RefusalCode.TOP_UP_RECIPIENT: "The signing policy does not allow a top-up to this recipient.",
     RefusalCode.TOP_UP_BUDGET: "The wallet has been given all that the signing policy allows for now.",

@@ -80,6 +80,19 @@ def burn_digest(**token: Unpack[AskedToken]) -> bytes:
     return _digest(b"mintline/authorization/burn/1", *_token_fields(token))
 
 
+def relayed_transfer_digest(*, to: str, **token: Unpack[AskedToken]) -> bytes:
+    """Return what a user authorizes by asking for a token to be sent by a relayer, 32 bytes.
+
+    `sender` is the wallet that signs. Other than `transfer_digest`'s, so that neither authorizes the other.
+    """
+    return _digest(b"mintline/authorization/relayed-transfer/1", *_token_fields(token), _address(to))
+
+
+def relayed_burn_digest(**token: Unpack[AskedToken]) -> bytes:
+    """Return what a user authorizes by asking for a token to be burned by a relayer, 32 bytes."""
+    return _digest(b"mintline/authorization/relayed-burn/1", *_token_fields(token))
+
+
 def deploy_digest(
     *, request_id: str, sub: str, chain_id: int, contract: str, factory: str, implementation: str, args: bytes
 ) -> bytes:

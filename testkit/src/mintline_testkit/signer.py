@@ -16,12 +16,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from mintline.acceptance import ACCEPTANCE, MAX_VALIDITY, Certificate, Session, request_certificate
 from mintline.authorization import Sealer, key_id
 from mintline.messages import (
+    AnyRequest,
     IssueVoucher,
     SignAdminister,
     SignBatch,
     SignBurn,
     SignDeploy,
     SignMint,
+    SignRelayedBurn,
+    SignRelayedTransfer,
     SignTransfer,
 )
 from mintline.revocation import REVOCATION, revocation_fields
@@ -40,12 +43,20 @@ LIFETIME = 3600
 """Seconds that a token is good for, from its `iat` on."""
 
 
-IntentT = TypeVar("IntentT", SignMint, SignTransfer, SignBurn, SignDeploy, SignAdminister, IssueVoucher)
+IntentT = TypeVar(
+    "IntentT",
+    SignMint,
+    SignTransfer,
+    SignBurn,
+    SignRelayedTransfer,
+    SignRelayedBurn,
+    SignDeploy,
+    SignAdminister,
+    IssueVoucher,
+)
 
 
-def digest_of(
-    intent: SignMint | SignTransfer | SignBurn | SignDeploy | SignAdminister | IssueVoucher,
-) -> bytes:
+def digest_of(intent: AnyRequest) -> bytes:
     """Return the digest that the user's authorization of an intent is sealed under."""
     [required] = required_authorizations(intent)
     return required.digest

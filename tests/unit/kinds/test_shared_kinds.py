@@ -11,6 +11,11 @@ from mintline.clone_calls import deployment_calldata
 from mintline.clones import CloneArgs, set_royalty_calldata
 from mintline.collection_records import CollectionCall, CollectionDeployment
 from mintline.eth import burn_calldata, mint_batch_calldata, redeem_calldata, transfer_calldata
+from mintline.holder_signatures import (
+    burn_by_signature_calldata,
+    carried_signature,
+    transfer_by_signature_calldata,
+)
 from mintline.kinds import (
     KINDS,
     TRANSACTION_KINDS,
@@ -32,12 +37,13 @@ from mintline.messages import (
     TransactionKind,
 )
 from mintline.records import Mint, Operation, TokenBurn, TokenTransfer
+from mintline.relayed_records import RelayedBurn, RelayedTransfer
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import TopUpPayload, Transaction, as_far_as
 
 WALLET, CONTRACT, OTHER = "0x" + "1" * 40, "0x" + "2" * 40, "0x" + "3" * 40
 FACTORY = "0x" + "4" * 40
-BY_RELAYER = ("batch", "deploy", "administer")
+BY_RELAYER = ("batch", "relayed_transfer", "relayed_burn", "deploy", "administer")
 KEY = KeyRef(address=WALLET, subject="user", chain_id=1, secret_id="secret")
 RELAYER = KeyRef(address=OTHER, subject="platform:relayer-1", chain_id=1, secret_id="secret")
 FEES = Fees(max_fee_per_gas=3, max_priority_fee_per_gas=1)
@@ -59,6 +65,16 @@ BATCH = [
 ]
 TRANSFER = TokenTransfer(**COMMON, mint_id="transfer_1", token_id=4, to=OTHER)
 BURN = TokenBurn(**COMMON, mint_id="burn_1", token_id=4)
+RELAYED: dict[str, Any] = {
+    **COMMON,
+    "sender": RELAYER,
+    "wallet": KEY,
+    "token_id": 4,
+    "counter": 6,
+    "deadline": 99,
+}
+RELAYED_TRANSFER = RelayedTransfer(**RELAYED, mint_id="transfer_2", to=OTHER)
+RELAYED_BURN = RelayedBurn(**RELAYED, mint_id="burn_2")
 CLONE = Clone(
     factory=FACTORY,
     implementation=WALLET,
@@ -75,6 +91,8 @@ OPERATIONS: dict[TransactionKind, list[Operation]] = {
     "batch": [*BATCH],
     "transfer": [TRANSFER],
     "burn": [BURN],
+    "relayed_transfer": [RELAYED_TRANSFER],
+    "relayed_burn": [RELAYED_BURN],
     "deploy": [DEPLOYMENT],
     "administer": [CALL],
     "top_up": [],
@@ -88,6 +106,12 @@ CALLDATA = {
     "batch": mint_batch_calldata([(number, OTHER, b"\x05" * 32) for number in (1, 2, 3)]),
     "transfer": transfer_calldata(sender=WALLET, to=OTHER, token_id=4),
     "burn": burn_calldata(4),
+    "relayed_transfer": transfer_by_signature_calldata(
+        holder=WALLET, to=OTHER, token_id=4, counter=6, deadline=99, signature=SIGNATURE
+    ),
+    "relayed_burn": burn_by_signature_calldata(
+        holder=WALLET, token_id=4, counter=6, deadline=99, signature=SIGNATURE
+    ),
     "deploy": deployment_calldata(CLONE),
     "administer": set_royalty_calldata(OTHER, 250),
     "top_up": b"",
@@ -104,6 +128,7 @@ def reserved(kind: TransactionKind, **changes: Any) -> Transaction:
         kind=kind,
         operations=tuple(one.operation_id for one in OPERATIONS[kind]),
         top_up=TopUpPayload(recipient=OTHER, value=5) if kind == "top_up" else None,
+        clone=CLONE if kind.startswith("relayed_") else None,
         gas=100_000,
         fees=FEES,
         meaning=bytes(32),
@@ -140,7 +165,7 @@ def test_first_intent__when_made_from_the_records__is_the_transaction_of_its_kin
     assert dedup_id(again) != dedup_id(intent)
 
 
-@pytest.mark.parametrize("kind", ["mint", "batch", "transfer", "burn", "deploy", "administer"])
+@pytest.mark.parametrize("kind", [kind for kind, carried in OPERATIONS.items() if carried])
 @pytest.mark.parametrize(
     "changes", [{"nonce": 8}, {"sender": KEY.model_copy(update={"address": CONTRACT})}], ids=["nonce", "key"]
 )
@@ -161,9 +186,10 @@ def test_sign_mint__when_made_from_the_mint_as_it_stands__is_the_transactions_ow
 
 
 def test_digest_of__when_kind_or_custody_differ__differs() -> None:
+    others = (TRANSFER, BURN, RELAYED_TRANSFER, RELAYED_BURN, DEPLOYMENT, CALL)
     sponsored, own = BATCH[0], MINT.evolve(mint_id="mint_1", token_id=1, deadline=None)
     alone = own.evolve(custody="self", sender=None)
-    digests = [digest_of(one) for one in (sponsored, own, alone, TRANSFER, BURN, DEPLOYMENT, CALL)]
+    digests = [digest_of(one) for one in (sponsored, own, alone, *others)]
     assert len(set(digests)) == len(digests)
     assert digest_of(sponsored) == digest_of(sponsored.evolve(sender=None, nonce=None))
 
@@ -191,3 +217,21 @@ def test_as_far_as__when_a_batch_carries_it__then_its_failure_ends_none(
     if outcome == "failed":
         alone = reserved("transfer", outcome=outcome, state=state, attempts=(sent["attempt"],))
         assert as_far_as(TRANSFER, alone).status is MintStatus.REVERTED
+
+
+def test_digest_of__when_a_relayed_operation_has_its_nonce_and_counter__stays() -> None:
+    """So the authorization of before is found, and is good, after the build."""
+    for built in (RELAYED_TRANSFER, RELAYED_BURN):
+        accepted = built.evolve(sender=None, nonce=None, counter=None, deadline=None)
+        assert digest_of(accepted) == digest_of(built)
+        assert digest_of(built.evolve(token_id=5)) != digest_of(built)
+        assert digest_of(built.evolve(wallet=RELAYER)) != digest_of(built)
+
+
+def test_carried_signature__when_the_call_is_another__is_empty() -> None:
+    signature = bytes(range(65))
+    fields: dict[str, Any] = {"holder": WALLET, "token_id": 4, "counter": 6, "deadline": 99}
+    transfer = transfer_by_signature_calldata(**fields, to=OTHER, signature=signature)
+    burn = burn_by_signature_calldata(**fields, signature=signature)
+    assert carried_signature(transfer) == carried_signature(burn) == signature
+    assert carried_signature(burn_calldata(4)) == carried_signature(b"") == b""

@@ -28,6 +28,8 @@ from mintline.messages import (
     SignDeploy,
     SignMint,
     SignNoop,
+    SignRelayedBurn,
+    SignRelayedTransfer,
     SignTopUp,
     SignTransfer,
     Voucher,
@@ -232,6 +234,34 @@ class Cast:
         burn: SignBurn = self.authorized(intent)
         return burn
 
+    def relayed_transfer(self, holder: Player | None = None) -> SignRelayedTransfer:
+        transfer: SignRelayedTransfer = self.authorized(
+            SignRelayedTransfer(**self._relayed(holder, "transfer_2", 13), to=self.other.address), holder
+        )
+        return transfer
+
+    def relayed_burn(self, holder: Player | None = None) -> SignRelayedBurn:
+        burn: SignRelayedBurn = self.authorized(
+            SignRelayedBurn(**self._relayed(holder, "burn_2", 14)), holder
+        )
+        return burn
+
+    def _relayed(self, holder: Player | None, request_id: str, nonce: int) -> dict[str, Any]:
+        return {
+            "signer": self.relayer.ref,
+            "chain_id": CHAIN_ID,
+            "nonce": nonce,
+            "gas": 120_000,
+            "fees": Fees(max_fee_per_gas=30 * 10**9, max_priority_fee_per_gas=10**9),
+            "request_id": request_id,
+            "holder": (holder or self.user).ref,
+            "contract": address_of(self.clone()),
+            "token_id": 2**200 + 1,
+            "counter": 2,
+            "deadline": NOW + 3600,
+            "clone": self.clone(),
+        }
+
     def clone(self, principal: str | None = None, operation_id: str = "deploy_1") -> Clone:
         return Clone(
             factory=FACTORY,
@@ -286,6 +316,8 @@ class Cast:
             self.batch(),
             self.transfer(),
             self.burn(),
+            self.relayed_transfer(),
+            self.relayed_burn(),
             self.deploy(),
             self.administer(),
         ]

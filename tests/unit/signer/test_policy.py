@@ -50,6 +50,10 @@ def signed_by(intent: Any, **changes: Any) -> Any:
     return evolve(intent, signer=evolve(intent.signer, **changes))
 
 
+def held_by(intent: Any, **changes: Any) -> Any:
+    return evolve(intent, holder=evolve(intent.holder, **changes))
+
+
 def again(cast: Cast, **changes: Any) -> Any:
     batch = cast.batch()
     return evolve(batch, mints=(*batch.mints[:2], evolve(batch.mints[2], **changes)))
@@ -145,6 +149,63 @@ RULES: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
     ("a transfer at another contract", RefusalCode.CONTRACT, lambda c: evolve(c.transfer(), contract=OTHER)),
     ("a burn by a relayer", RefusalCode.SIGNER, lambda c: evolve(c.burn(), signer=c.relayer.ref)),
     ("a burn at another contract", RefusalCode.CONTRACT, lambda c: evolve(c.burn(), contract=OTHER)),
+    (
+        "a relayed transfer by a user",
+        RefusalCode.SIGNER,
+        lambda c: evolve(c.relayed_transfer(), signer=c.user.ref),
+    ),
+    (
+        "a relayed burn by the treasury",
+        RefusalCode.SIGNER,
+        lambda c: evolve(c.relayed_burn(), signer=c.treasury.ref),
+    ),
+    ("a relayed burn of a relayer's", RefusalCode.HOLDER, lambda c: c.relayed_burn(c.relayer)),
+    ("a relayed transfer of the treasury's", RefusalCode.HOLDER, lambda c: c.relayed_transfer(c.treasury)),
+    (
+        "a relayed transfer of the issuer's",
+        RefusalCode.ISSUER_TRANSACTS,
+        lambda c: c.relayed_transfer(c.issuer),
+    ),
+    (
+        "a relayed transfer of a relayer's address in a user's name",
+        RefusalCode.SIGNER,
+        lambda c: held_by(c.relayed_transfer(), address=c.relayer.address),
+    ),
+    (
+        "a relayed transfer of a user's address in a relayer's name",
+        RefusalCode.SIGNER,
+        lambda c: held_by(c.relayed_transfer(), subject=c.relayer.subject),
+    ),
+    (
+        "a relayed transfer by a key of another chain",
+        RefusalCode.KEY_CHAIN,
+        lambda c: held_by(c.relayed_transfer(), chain_id=1),
+    ),
+    (
+        "a relayed transfer at its deadline",
+        RefusalCode.SIGNATURE_EXPIRED,
+        lambda c: evolve(c.relayed_transfer(), deadline=c.now),
+    ),
+    (
+        "a relayed burn for too long",
+        RefusalCode.SIGNATURE_TTL,
+        lambda c: evolve(c.relayed_burn(), deadline=c.now + 3601),
+    ),
+    (
+        "a relayed transfer at a listed contract",
+        RefusalCode.CLONE,
+        lambda c: evolve(c.relayed_transfer(), contract=CONTRACT),
+    ),
+    (
+        "a relayed burn at another factory's clone",
+        RefusalCode.FACTORY,
+        lambda c: made_by(c.relayed_burn(), factory=OTHER),
+    ),
+    (
+        "a relayed transfer of too much gas",
+        RefusalCode.GAS,
+        lambda c: evolve(c.relayed_transfer(), gas=200_001),
+    ),
     ("a deployment by a user", RefusalCode.SIGNER, lambda c: evolve(c.deploy(), signer=c.user.ref)),
     ("a deployment by the treasury", RefusalCode.SIGNER, lambda c: evolve(c.deploy(), signer=c.treasury.ref)),
     ("a change by a user", RefusalCode.SIGNER, lambda c: evolve(c.administer(), signer=c.user.ref)),
@@ -261,18 +322,23 @@ def test_policy__when_gas_times_fee_exceeds_the_cost__refuses(cast: Cast) -> Non
 def test_policy__when_users_may_not_do_it__refuses(cast: Cast, action: str) -> None:
     others = frozenset({"mint", "transfer", "burn"}) - {action}
     policy = evolve(cast.policy(), user_actions=others)
-    intents: dict[str, Any] = {"mint": cast.mint(), "transfer": cast.transfer(), "burn": cast.burn()}
-    with pytest.raises(EnclaveRefusal) as caught:
-        check(policy, intents.pop(action), now=UnixSeconds(cast.now))
-    assert caught.value.code == RefusalCode.ACTION
-    for intent in intents.values():
+    intents: dict[str, list[Any]] = {
+        "mint": [cast.mint()],
+        "transfer": [cast.transfer(), cast.relayed_transfer()],
+        "burn": [cast.burn(), cast.relayed_burn()],
+    }
+    for intent in intents.pop(action):
+        with pytest.raises(EnclaveRefusal) as caught:
+            check(policy, intent, now=UnixSeconds(cast.now))
+        assert caught.value.code == RefusalCode.ACTION
+    for intent in (one for others in intents.values() for one in others):
         check(policy, intent, now=UnixSeconds(cast.now))
 
 
 def test_policy__when_it_allows__says_what_the_signer_is(cast: Cast) -> None:
     roles = [check(cast.policy(), request, now=UnixSeconds(cast.now)) for request in cast.everything()]
     user, issuer, treasury, relayer = Role.USER, Role.ISSUER, Role.TREASURY, Role.RELAYER
-    assert roles == [user, issuer, treasury, user, relayer, user, user, relayer, relayer]
+    assert roles == [user, issuer, treasury, user, relayer, user, user, *[relayer] * 4]
 
 
 def test_policy__when_it_budgets_relayers__lets_the_treasury_top_up_a_relayer_and_no_other_barred_address(

@@ -77,7 +77,7 @@ def operation_ids(request: AnyRequest) -> tuple[str, ...]:
 def transaction_of(intent: AnyIntent, *, issued: bytes = b"") -> eth.Transaction:
     """Return the transaction of an intent: what the enclave signs, and the broadcaster expects.
 
-    `issued` is a mint's voucher signature, r‖s‖v in 65 bytes.
+    `issued` is the signature that it carries, r‖s‖v in 65 bytes: of a mint's voucher, or of a token's holder.
     """
     call = TRANSACTION_KINDS[intent.type].call(intent, issued)
     return eth.Transaction(

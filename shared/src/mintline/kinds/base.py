@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from mintline.messages import Intent, Message
-from mintline.records import Mint, Operation
+from mintline.records import Mint, Operation, TokenOperation
 from mintline.request_digests import AskedMint, AskedToken
 from mintline.transaction_records import Transaction, carried_by
 
@@ -58,7 +58,11 @@ class TransactionKind(Kind[IntentT]):
 
     @abstractmethod
     def call(self, intent: IntentT, issued: bytes) -> CallFields:
-        """Return what the transaction does; `issued` is a mint's voucher signature, r‖s‖v in 65 bytes."""
+        """Return what the transaction does.
+
+        `issued` is the signature that it carries, r‖s‖v in 65 bytes: of a mint's voucher, or of the holder of
+        a token. A kind that carries none passes it over.
+        """
 
     @abstractmethod
     def intent(
@@ -73,15 +77,14 @@ class TransactionKind(Kind[IntentT]):
 
 def asked_token(operation: Operation) -> AskedToken:
     """Return the fields of a request's digest that say who asks for what to be done with which token."""
-    assert operation.sender is not None
-    assert operation.token_id is not None
+    assert isinstance(operation, TokenOperation)
     return {
         "request_id": operation.operation_id,
         "sub": operation.asked_by,
         "chain_id": operation.chain_id,
         "contract": operation.contract,
         "token_id": operation.token_id,
-        "sender": operation.sender.address,
+        "sender": operation.holder.address,
     }
 
 

@@ -142,8 +142,8 @@ class SigningPolicy(Frozen):
     treasury: PlatformKey
     """Signs top-ups, never mints."""
     relayers: tuple[PlatformKey, ...] = Field(default=(), max_length=16)
-    """Sign no-ops, and with the authorization of who asks: batches of sponsored mints, and the deployment
-    and the administration of collections of `factories`; nothing else."""
+    """Sign no-ops, and with the authorization of who asks: batches of sponsored mints, the deployment and the
+    administration of collections of `factories`, and what carries holders' signatures there; nothing else."""
     factories: tuple[Factory, ...] = Field(default=(), max_length=16)
     """Whose collections count as contracts, each by the proof that its address follows from."""
     max_batch: int = Field(default=250, gt=0, le=500)

@@ -11,7 +11,7 @@ from mintline_signer.protocol import Issued, Sign, Signed
 
 
 def match_keys(request: Sign, policy: SigningPolicy) -> None:
-    """Raise EnclaveFailure (`keys_mismatch`) unless the keys are the signer's and a mint's issuer's."""
+    """Raise EnclaveFailure (`keys_mismatch`) unless the keys are those that the request takes, in order."""
     intent = request.intent
     expected = [(key.address, key.subject, intent.chain_id) for key in kind_of(intent).keys(intent, policy)]
     if [(key.address, key.subject, key.chain_id) for key in request.keys] != expected:
@@ -19,7 +19,7 @@ def match_keys(request: Sign, policy: SigningPolicy) -> None:
 
 
 def answer(request: AnyRequest, keys: list[SigningKey]) -> Signed | Issued:
-    """Sign what is asked for; a mint's voucher is issued with the second key.
+    """Sign what is asked for; the second key signs a mint's voucher, or for the holder of a token.
 
     Hazard: no policy is applied here; the caller has done so. Raises EnclaveFailure (`signing_fault`).
     """

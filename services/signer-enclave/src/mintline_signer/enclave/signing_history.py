@@ -5,6 +5,7 @@
     nonce            anything ──▶ itself again, at other fees ──▶ the no-op ──▶ nothing but the no-op
     mint             a token id ──▶ the same token id, under whatever nonce
     transfer, burn   a nonce ──▶ the same one, at other fees; a change of a collection likewise
+    by signature     counter and deadline ──▶ the same ones, under whatever nonce of a relayer
     deployment       a collection ──▶ the same one, under whatever nonce
 
 The chain takes each nonce once and the contract mints each token once, so exactness of mints does not rest

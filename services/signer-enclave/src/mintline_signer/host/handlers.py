@@ -17,6 +17,7 @@ from mintline.messages import (
     SignBatch,
     SigningRefused,
     SignMint,
+    SignRelayed,
     VoucherIssued,
 )
 from mintline_signer.errors import EnclaveRefusal
@@ -44,6 +45,8 @@ async def sign(
         wrapped = [await keys.read(intent.signer)]
     if isinstance(intent, SignMint):
         wrapped.append(await _issuer_key(keys, issuer))
+    if isinstance(intent, SignRelayed):
+        wrapped.append(await keys.read(intent.holder))
     beside: list[bytes] = []
     proofs: list[LinesProof] = []
     if isinstance(intent, SignBatch):

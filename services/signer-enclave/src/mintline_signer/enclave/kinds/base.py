@@ -172,7 +172,7 @@ class TransactionKind(EnclaveKind[IntentT]):
         return Signed(raw=raw, tx_hash=keccak256(raw))
 
     def issued(self, request: IntentT, keys: Sequence[SigningKey]) -> bytes:  # noqa: ARG002 - mints alone do
-        """Return the signature of the voucher that it redeems; empty if it redeems none."""
+        """Return the signature that its call carries, of a voucher or a holder; empty if it carries none."""
         return b""
 
 

@@ -1,0 +1,43 @@
+"""A token of a user's wallet in custody is burned, as the wallet signs: a relayer sends the transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mintline.holder_signatures import burn_by_signature_calldata
+from mintline.kinds.base import CallFields, asked_token, only
+from mintline.kinds.relayed import RelayedKind, relayed_fields
+from mintline.messages import SignRelayedBurn
+from mintline.records import Operation
+from mintline.relayed_records import RelayedBurn
+from mintline.request_digests import relayed_burn_digest
+from mintline.transaction_records import Transaction
+
+
+class RelayedBurnKind(RelayedKind[SignRelayedBurn]):
+    """`sign_relayed_burn`."""
+
+    def authorized_digest(self, operation: Operation) -> bytes:
+        """Return the digest of the burn."""
+        return relayed_burn_digest(**asked_token(operation))
+
+    def call(self, intent: SignRelayedBurn, issued: bytes) -> CallFields:
+        """Return `burnBySignature`."""
+        data = burn_by_signature_calldata(
+            holder=intent.holder.address,
+            token_id=intent.token_id,
+            counter=intent.counter,
+            deadline=intent.deadline,
+            signature=issued,
+        )
+        return CallFields(intent.contract, data=data)
+
+    def intent(
+        self, transaction: Transaction, operations: Sequence[Operation], authorization: bytes
+    ) -> SignRelayedBurn:
+        """Return the intent; no enclave signs it without the user's authorization."""
+        burn = only(RelayedBurn, transaction, operations)
+        return SignRelayedBurn(**relayed_fields(transaction, burn, authorization))
+
+
+KIND = RelayedBurnKind()
