@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 from mintline.kinds import first_intent, meaning_of
 from mintline.messages import Clone, Fees, KeyRef
 from mintline.records import Mint, Operation
+from mintline.relayed_records import RelayedTokenOperation, SignatureTurn, signature_turn_key
 from mintline.states import MintStatus
 from mintline.transaction_records import (
     Place,
@@ -114,6 +115,49 @@ class OperationClaim(Generic[OperationT]):
     def built(self, transaction: Transaction) -> OperationT:
         """Return the operation as it stands once the claim is committed, carried by that transaction."""
         return as_far_as(self.operation.evolve(**self.update(transaction.nonce)), transaction)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayedClaim(OperationClaim[RelayedTokenOperation]):
+    """A relayer's nonce is wanted for what a wallet is to sign, and by the same write the wallet's turn."""
+
+    counter: int = 0
+    """What the signature names."""
+    replaces: str | None = None
+    """The operation that the turn was last seen to be, and that has ended; None if there never was one."""
+
+    @property
+    def turn_key(self) -> str:
+        """Return the key of the wallet's turn."""
+        operation = self.operation
+        return signature_turn_key(operation.chain_id, operation.contract, operation.wallet.address)
+
+    @property
+    def item(self) -> str:
+        """Name the turn: two of one wallet's must not be in one transaction."""
+        return f"turn {self.turn_key}"
+
+    @property
+    def writes(self) -> int:
+        """How many items of the transaction it takes."""
+        return 3
+
+    def turn(self) -> SignatureTurn:
+        """Return the turn once the claim is committed."""
+        return SignatureTurn(operation_id=self.operation.operation_id, counter=self.counter)
+
+    def update(self, nonce: int) -> dict[str, Any]:
+        """Return the fields of the operation's record that change."""
+        return {
+            "status": MintStatus.BUILT,
+            "nonce": nonce,
+            "sender": self.sender,
+            "counter": self.counter,
+            "deadline": self.deadline,
+            "built_at": self.at,
+            "updated_at": self.at,
+            "waiting": None,
+        }
 
 
 MAX_CLAIM_WRITES = 100

@@ -36,6 +36,7 @@ from mintline.lines import MAX_CHUNK
 from mintline.messages import Clone, KeyRef
 from mintline.operation_ids import line_mint_id
 from mintline.records import Mint, Operation, Problem, RegisteredContract, scoped, token_ref
+from mintline.relayed_records import SignatureTurn, signature_turn_key
 from mintline.resources import ACCOUNTS, COLLECTIONS, MINTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
@@ -46,6 +47,7 @@ from mintline_builder.claims import (
     Claim,
     LineClaim,
     OperationClaim,
+    RelayedClaim,
     TopUpClaim,
     VoucherClaim,
     may_be_renewed,
@@ -77,6 +79,12 @@ class DynamoAccounts:
         """Read one account."""
         item = await self._dynamo.get(ACCOUNTS, self._key(address))
         return None if item is None else read(Account, ACCOUNTS, item, self._set_aside)
+
+    async def signature_turn(self, contract: str, wallet: str) -> SignatureTurn | None:
+        """Return whose turn it is among what a wallet signs for a contract."""
+        key = signature_turn_key(self._chain_id, contract, wallet)
+        item = await self._dynamo.get(ACCOUNTS, {"account_id": key})
+        return None if item is None else read(SignatureTurn, ACCOUNTS, item, self._set_aside)
 
     async def last_nonce(self, sender: str) -> int | None:
         """Return the highest nonce on record."""
@@ -125,6 +133,8 @@ class DynamoAccounts:
     def _claimed(self, claim: Claim, nonce: int) -> list[Change]:
         """Return the writes of what has got a nonce."""
         match claim:
+            case RelayedClaim():
+                return [*_built(claim, nonce), _turn(claim)]
             case OperationClaim():
                 return _built(claim, nonce)
             case BatchClaim():
@@ -196,10 +206,22 @@ def _built(claim: OperationClaim[Any], nonce: int) -> list[Change]:
     if claim.relayer is not None:
         written["sender"] = to_item(claim.relayer)
         before = claim.operation.sender
+    if isinstance(claim, RelayedClaim):
+        written["counter"] = claim.counter
     moved = _transition(claim.operation, written, claim.at, _source(claim.spent, before))
     if claim.spent is None:
         return [moved]
     return [moved, Check(TRANSACTIONS, transaction_key(claim.spent), where=_UNMINED)]
+
+
+def _turn(claim: RelayedClaim) -> Update:
+    """Return the write that gives an operation its wallet's turn, unless another one has got it since."""
+    where = (
+        Clause("first_turn", "operation_id", "missing")
+        if claim.replaces is None
+        else Clause("turn_is_over", "operation_id", "eq", (claim.replaces,))
+    )
+    return Update(ACCOUNTS, {"account_id": claim.turn_key}, set=to_item(claim.turn()), where=(where,))
 
 
 def _lines(claims: Iterable[LineClaim], batch: Transaction) -> Iterator[Update]:

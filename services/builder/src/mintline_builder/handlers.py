@@ -170,7 +170,7 @@ async def _wait_for_index(operation: Operation, frame: Frame) -> None:
 
 
 def _waited_too_long(operation: Operation, problem: Problem, config: BuilderConfig) -> Problem:
-    cause, verb = problem.reason.partition(". ")[0], operation.kind.capitalize()
+    cause, verb = problem.reason.partition(". ")[0], operation.kind.removeprefix("relayed_").capitalize()
     return Problem(
         code=problem.code, reason=f"{cause}, for {config.max_wait / 3600:g} hours. {verb} again later."
     )

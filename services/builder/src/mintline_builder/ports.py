@@ -18,6 +18,7 @@ from mintline.errors import Conflict, Unavailable
 from mintline.fields import Address, Wei
 from mintline.messages import Clone, Frozen, Message
 from mintline.records import Mint, Operation, Problem
+from mintline.relayed_records import SignatureTurn
 from mintline.resources import Queue
 from mintline.transaction_records import Place, Transaction
 from mintline_builder.claims import Advance, LineClaim, VoucherClaim
@@ -61,6 +62,9 @@ class Accounts(Protocol):
 
     async def get(self, address: str) -> Account | None:
         """Read one account, consistently."""
+
+    async def signature_turn(self, contract: str, wallet: str) -> SignatureTurn | None:
+        """Return whose turn it is among what a wallet signs for a contract, consistently; None before any."""
 
     async def last_nonce(self, sender: str) -> int | None:
         """Return the highest nonce of a sender that has a transaction on record, consistently."""

@@ -1,8 +1,12 @@
 """Whether a transfer or a burn would succeed, and what gas it needs, before anything is reserved for it.
 
 The node runs the very call, by the wallet that is to make it, with that wallet's balance overridden: whether
-it can pay is checked later. A recipient with code is asked whether it takes the token, and its code may use a
-bounded amount of gas more than a recipient without code takes, since the platform pays for it.
+it can pay is checked later. A call that carries the wallet's signature is run by the relayer before there is
+one: an override gives the wallet code that takes any signature (ERC-1271), which the collection then asks
+instead of recovering a signer.
+
+A recipient with code is asked whether it takes the token, and its code may use a bounded amount of gas more
+than a recipient without code takes, since the platform pays for it.
 """
 
 from __future__ import annotations
@@ -12,30 +16,71 @@ from dataclasses import dataclass, replace
 
 from mintline.chain.calls import Call, CallReverted, Override
 from mintline.chain.gas import GasBound
-from mintline.errors import Rejected, Unavailable
+from mintline.errors import Deferred, Rejected, Unavailable
 from mintline.eth import burn_calldata, to_checksum_address, transfer_calldata
+from mintline.holder_signatures import (
+    SIGNATURE_BYTES,
+    burn_by_signature_calldata,
+    transfer_by_signature_calldata,
+)
 from mintline_builder.ports import ChainReader
 from mintline_builder.waiting import COLLECTION_PAUSED, Waiting, gas_limit
 
+RECOVERY_GAS = 5_000
+"""More than recovering a signer takes beyond asking the code that a simulation puts in its place."""
+STALE_WAIT = 1.0
+"""Seconds after which a call is simulated again whose counter or deadline was another block's."""
+TAKES_ANY_SIGNATURE = bytes.fromhex("631626ba7e60e01b60005260206000f3")
+"""Code that returns ERC-1271's magic value to every call: PUSH4, shifted to the left of a word, returned."""
+_ANY_SIGNATURE = bytes([1]) * SIGNATURE_BYTES
 _NOT_OWNER = frozenset({"ERC721NonexistentToken", "ERC721InsufficientApproval", "ERC721IncorrectOwner"})
+_STALE = frozenset({"InvalidAccountNonce", "SignatureExpired"})
+
+
+@dataclass(frozen=True, slots=True)
+class HolderSignature:
+    """A signature that a holder is still to make, and the relayer that is to send it."""
+
+    relayer: str
+    counter: int
+    """The holder's `nonces` in the collection."""
+    deadline: int
+    """Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenCall:
-    """What a wallet is to do with its token; `kind` names it for the user."""
+    """What is to be done with a wallet's token; `kind` names it for the user."""
 
     kind: str
     contract: str
-    sender: str
+    holder: str
+    """The wallet."""
     token_id: int
     data: bytes
     to: str | None = None
     """Who is to get the token; None where nobody is."""
+    signed: HolderSignature | None = None
+    """The signature that it carries, and who sends it; None for a call by the wallet itself."""
+
+    @property
+    def sender(self) -> str:
+        """Who makes the call."""
+        return self.holder if self.signed is None else self.signed.relayer
 
     def to_nobody(self) -> TokenCall:
         """Return the same with a new recipient without code."""
         nobody = to_checksum_address(secrets.token_bytes(20))
-        return transfer_call(self.contract, sender=self.sender, to=nobody, token_id=self.token_id)
+        if self.signed is None:
+            return transfer_call(self.contract, sender=self.holder, to=nobody, token_id=self.token_id)
+        return relayed_transfer_call(
+            self.contract, holder=self.holder, to=nobody, token_id=self.token_id, signed=self.signed
+        )
+
+    def overrides(self) -> dict[str, Override]:
+        """Return what a simulation takes for true."""
+        rich = {self.sender: Override(balance=2**127)}
+        return rich if self.signed is None else rich | {self.holder: Override(code=TAKES_ANY_SIGNATURE)}
 
 
 def transfer_call(contract: str, *, sender: str, to: str, token_id: int) -> TokenCall:
@@ -47,6 +92,33 @@ def transfer_call(contract: str, *, sender: str, to: str, token_id: int) -> Toke
 def burn_call(contract: str, *, sender: str, token_id: int) -> TokenCall:
     """Return the burn of a token."""
     return TokenCall("burn", contract, sender, token_id, burn_calldata(token_id))
+
+
+def relayed_transfer_call(
+    contract: str, *, holder: str, to: str, token_id: int, signed: HolderSignature
+) -> TokenCall:
+    """Return the transfer of a token by its holder's signature (`transferBySignature`)."""
+    data = transfer_by_signature_calldata(
+        holder=holder,
+        to=to,
+        token_id=token_id,
+        counter=signed.counter,
+        deadline=signed.deadline,
+        signature=_ANY_SIGNATURE,
+    )
+    return TokenCall("transfer", contract, holder, token_id, data, to, signed)
+
+
+def relayed_burn_call(contract: str, *, holder: str, token_id: int, signed: HolderSignature) -> TokenCall:
+    """Return the burn of a token by its holder's signature (`burnBySignature`)."""
+    data = burn_by_signature_calldata(
+        holder=holder,
+        token_id=token_id,
+        counter=signed.counter,
+        deadline=signed.deadline,
+        signature=_ANY_SIGNATURE,
+    )
+    return TokenCall("burn", contract, holder, token_id, data, signed=signed)
 
 
 class TokenSimulator:
@@ -78,8 +150,8 @@ class TokenSimulator:
         try:
             needed = await self._estimate(call, bound)
         except CallReverted as reverted:
-            if reverted.revert is not None and reverted.revert.name == "EnforcedPause":
-                raise Waiting(COLLECTION_PAUSED) from reverted
+            if reverted.revert is not None and reverted.revert.name in ("EnforcedPause", *_STALE):
+                raise _refusal(call, reverted) from reverted
             # To an address without code it would have gone.
             raise Rejected(
                 "recipient_refused",
@@ -103,18 +175,20 @@ class TokenSimulator:
 
     async def _estimate(self, call: TokenCall, bound: GasBound) -> int:
         simulated = Call(sender=call.sender, to=call.contract, data=call.data)
-        rich = {call.sender: Override(balance=2**127)}
-        return await self._chain.estimate_gas(simulated, rich, most=bound.largest_estimate)
+        needed = await self._chain.estimate_gas(simulated, call.overrides(), most=bound.largest_estimate)
+        return needed if call.signed is None else needed + RECOVERY_GAS
 
 
-def _refusal(call: TokenCall, reverted: CallReverted) -> Rejected | Waiting:
+def _refusal(call: TokenCall, reverted: CallReverted) -> Rejected | Deferred:
     name = reverted.revert.name if reverted.revert else ""
     if name == "EnforcedPause":
         return Waiting(COLLECTION_PAUSED)
+    if name in _STALE and call.signed is not None:
+        return Deferred("the wallet's counter has moved on since it was read", retry_after=STALE_WAIT)
     if name in _NOT_OWNER:
         return Rejected(
             "not_owner",
-            f"Field token_id: the wallet {call.sender} does not hold token {call.token_id} of this "
+            f"Field token_id: the wallet {call.holder} does not hold token {call.token_id} of this "
             "collection. Send a token that it holds.",
         )
     return Rejected(f"{call.kind}_refused", f"The collection refuses the {call.kind}: {_said(reverted)}.")

@@ -105,13 +105,15 @@ class MemoryMints:
         present = await self.operation(operation_id)
         return present if isinstance(present, type(operation)) else operation
 
-    async def under_way(self, sender: str) -> tuple[TokenOperation, ...]:
-        """Return a wallet's transfers and burns whose nonce is not final."""
+    async def under_way(self, wallet: str, contract: str) -> tuple[TokenOperation, ...]:
+        """Return a wallet's transfers and burns of a contract's tokens whose nonce is not final."""
         standing = [as_far_as_any(one, self.transactions) for one in self.token_operations.values()]
         return tuple(
             one
             for one in standing
-            if one.sender.address == sender and one.nonce is not None and one.status not in TERMINAL
+            if (one.holder.address, one.contract) == (wallet, contract)
+            and one.nonce is not None
+            and one.status not in TERMINAL
         )
 
     async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:

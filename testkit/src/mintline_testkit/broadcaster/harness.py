@@ -19,6 +19,7 @@ from mintline.messages import (
     SigningRefused,
     SignMint,
     SignNoop,
+    SignRelayed,
     SignTopUp,
     decode,
 )
@@ -111,6 +112,8 @@ class Harness:
             payload = {"kind": "top_up", "top_up": top_up}
         elif not isinstance(intent, SignNoop):
             payload = {"kind": intent.type.removeprefix("sign_"), "operations": operation_ids(intent)}
+        if isinstance(intent, SignRelayed):
+            payload |= {"clone": intent.clone, "deadline": intent.deadline}
         fields: dict[str, Any] = {
             "sender_id": place.sender_id,
             "nonce": intent.nonce,

@@ -12,6 +12,7 @@ from mintline.lines import MAX_CHUNK, LinesChunk
 from mintline.messages import Clone, Message
 from mintline.operation_ids import line_mint_id
 from mintline.records import Mint, Operation, Problem, TokenOperation, digest_of
+from mintline.relayed_records import SignatureTurn, signature_turn_key
 from mintline.resources import Queue
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, address_of, as_far_as_any, carried_by
@@ -21,11 +22,13 @@ from mintline_builder.claims import (
     Claim,
     LineClaim,
     OperationClaim,
+    RelayedClaim,
     TopUpClaim,
     VoucherClaim,
     may_be_renewed,
 )
 from mintline_builder.ports import Account, LinesOnRecord, MetadataTaken, NotCommitted
+from mintline_testkit.constants import CHAIN_ID
 
 
 @dataclass
@@ -33,6 +36,8 @@ class MemoryTables:
     """The tables' contents. What one reservation writes lives together."""
 
     accounts: dict[str, Account] = field(default_factory=dict)
+    turns: dict[str, SignatureTurn] = field(default_factory=dict)
+    """Whose turn it is among what wallets sign, by `signature_turn_key`."""
     mints: dict[str, Mint] = field(default_factory=dict)
     """As stored: `standing` is how far they have come."""
     token_operations: dict[str, TokenOperation] = field(default_factory=dict)
@@ -102,6 +107,10 @@ class MemoryAccounts:
         """Read one account."""
         return self.tables.accounts.get(address)
 
+    async def signature_turn(self, contract: str, wallet: str) -> SignatureTurn | None:
+        """Return whose turn it is among what a wallet signs for a contract."""
+        return self.tables.turns.get(signature_turn_key(CHAIN_ID, contract, wallet))
+
     async def last_nonce(self, sender: str) -> int | None:
         """Return the highest nonce on record."""
         return max(self.tables.nonces(sender), default=None)
@@ -144,6 +153,10 @@ class MemoryAccounts:
         match claim:
             case TopUpClaim():
                 return self._account(claim.wallet).top_up_nonce == claim.replaces
+            case RelayedClaim():
+                turn = self.tables.turns.get(claim.turn_key)
+                over = (None if turn is None else turn.operation_id) == claim.replaces
+                return over and self.tables.free(claim.spent, claim.operation.operation_id)
             case OperationClaim():
                 return self.tables.free(claim.spent, claim.operation.operation_id)
             case BatchClaim():
@@ -156,6 +169,8 @@ class MemoryAccounts:
             case OperationClaim():
                 stored = self.tables.stored(claim.operation.operation_id)
                 self.tables.put(stored.evolve(**claim.update(transaction.nonce)))
+                if isinstance(claim, RelayedClaim):
+                    self.tables.turns[claim.turn_key] = claim.turn()
             case BatchClaim():
                 pass
         self.tables.transactions[transaction.place] = transaction

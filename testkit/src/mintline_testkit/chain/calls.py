@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from mintline.chain.calls import Call, CallReverted, Overrides
 from mintline.chain.collection import Revert
 from mintline.errors import MintlineError
-from mintline.eth import HAS_ROLE_SELECTOR, MINT_BATCH_SELECTOR, address_word, selector, word
+from mintline.eth import (
+    HAS_ROLE_SELECTOR,
+    MINT_BATCH_SELECTOR,
+    address_word,
+    selector,
+    to_checksum_address,
+    word,
+)
+from mintline.holder_signatures import NONCES_SELECTOR
 from mintline_testkit.chain.accounts import Accounts
 
 _IS_VALID_SIGNATURE = selector("isValidSignature(bytes32,bytes)")
@@ -35,6 +43,8 @@ class Calls(Accounts):
     """Tokens that batches revert with, as if they were minted."""
     line_gas: int = 0
     """What each line of a batch needs on top."""
+    counters: dict[str, int] = field(default_factory=dict)
+    """The `nonces` of holders, at any contract that has code."""
     issues: bool = True
     """Whether the issuer has its role, at any contract."""
     calls: list[tuple[Call, Overrides]] = field(default_factory=list)
@@ -48,6 +58,9 @@ class Calls(Accounts):
             return (_IS_VALID_SIGNATURE if accepted else bytes.fromhex("ffffffff")) + bytes(28)
         if call.data.startswith(HAS_ROLE_SELECTOR):
             return word(int(self.issues))
+        if call.data.startswith(NONCES_SELECTOR):
+            holder = to_checksum_address(call.data[-20:])
+            return word(self.counters.get(holder, 0)) if self.codes.get(call.to or "") else b""
         self.calls.append((call, overrides or {}))
         self._check(call)
         return b""

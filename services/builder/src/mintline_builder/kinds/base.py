@@ -161,9 +161,8 @@ def event(operation: Operation, what: str) -> str:
 def require_chain(operation: Operation, config: BuilderConfig) -> None:
     """Raise Rejected for an operation of another chain."""
     if operation.chain_id != config.chain_id:
-        raise Rejected(
-            f"{operation.kind}_malformed", f"The {operation.kind} is not one that this builder can build."
-        )
+        noun = operation.kind.removeprefix("relayed_")
+        raise Rejected(f"{noun}_malformed", f"The {noun} is not one that this builder can build.")
 
 
 def unauthorized() -> Rejected:

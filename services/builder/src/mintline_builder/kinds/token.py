@@ -6,11 +6,11 @@ from abc import abstractmethod
 from typing import TypeVar
 
 from mintline.authorizations import Authorization
-from mintline.records import TokenOperation
+from mintline.records import OwnTokenOperation
 from mintline_builder.kinds.base import Built, OwnWalletKind, require_chain, unauthorized
 from mintline_builder.token_simulation import TokenCall
 
-TokenOperationT = TypeVar("TokenOperationT", bound=TokenOperation)
+TokenOperationT = TypeVar("TokenOperationT", bound=OwnTokenOperation)
 
 
 class TokenKind(OwnWalletKind[TokenOperationT]):
