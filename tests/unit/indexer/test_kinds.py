@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from mintline.messages import ReviewMint, TransactionKind, decode
-from mintline.records import Attempt, Operation, TokenBurn, TokenTransfer
+from mintline.records import Attempt, Operation, TokenBurn, TokenOperation, TokenTransfer
+from mintline.relayed_records import RelayedBurn, RelayedTransfer
 from mintline.resources import BROADCAST
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import NOT_DONE
@@ -25,10 +26,15 @@ from mintline_testkit.indexer.harness import ALICE, BOB, FINALITY, SENDER, Harne
 from mintline_testkit.indexer.polling import catch_up
 from mintline_testkit.indexer.store import MemoryStore
 
-if TYPE_CHECKING:
-    from mintline.records import TokenOperation
-
 DIGEST = bytes(32)
+TokenOperationKind = Literal["transfer", "burn", "relayed_transfer", "relayed_burn"]
+TOKEN_KINDS = get_args(TokenOperationKind)
+RECORDS: dict[str, type[TokenOperation]] = {
+    "transfer": TokenTransfer,
+    "burn": TokenBurn,
+    "relayed_transfer": RelayedTransfer,
+    "relayed_burn": RelayedBurn,
+}
 
 
 async def finish(harness: Harness, indexer: Indexer) -> None:
@@ -48,7 +54,7 @@ def refused(logs: Sequence[Any]) -> list[str | None]:
     return [entry["mint_id"] for entry in logs if entry["event"] == "mint_outcome_refused"]
 
 
-def token_operation(harness: Harness, kind: Literal["transfer", "burn"]) -> str:
+def token_operation(harness: Harness, kind: TokenOperationKind) -> str:
     """Record a request to transfer or burn token 1, and the transaction that carries it; return its id."""
     fields: dict[str, Any] = {
         "mint_id": f"{kind}_1",
@@ -61,7 +67,11 @@ def token_operation(harness: Harness, kind: Literal["transfer", "burn"]) -> str:
         "created_at": 0,
         "updated_at": 0,
     }
-    operation: TokenOperation = TokenTransfer(**fields, to=BOB) if kind == "transfer" else TokenBurn(**fields)
+    if kind.startswith("relayed_"):
+        # The transaction is a relayer's, whose address is not looked at: the token is the wallet's.
+        fields |= {"wallet": SENDER, "counter": 0, "deadline": 1}
+    record = RECORDS[kind]
+    operation = record.model_validate(fields | ({"to": BOB} if "to" in record.model_fields else {}))
     harness.store.keep(operation)
     harness.carry(operation.operation_id, kind=kind)
     return operation.operation_id
@@ -76,7 +86,7 @@ def sent_by(
 
 
 def recipient(kind: str) -> str | None:
-    return BOB if kind == "transfer" else None
+    return BOB if kind.endswith("transfer") else None
 
 
 def batch(harness: Harness, count: int, *, name: int = 3) -> tuple[list[str], Sent]:
@@ -114,6 +124,8 @@ def test_kinds__when_an_operation_is_of_another_kind__then_none_did_it(harness: 
         "mint": mint,
         "transfer": harness.operation(token_operation(harness, "transfer")),
         "burn": harness.operation(token_operation(harness, "burn")),
+        "relayed_transfer": harness.operation(token_operation(harness, "relayed_transfer")),
+        "relayed_burn": harness.operation(token_operation(harness, "relayed_burn")),
     }
     moves = [
         Move(CONTRACT, 1, None, ALICE, DIGEST),
@@ -132,6 +144,8 @@ def test_kinds__when_an_operation_is_of_another_kind__then_none_did_it(harness: 
         "voucher": ["mint"],
         "transfer": ["transfer"],
         "burn": ["burn"],
+        "relayed_transfer": ["relayed_transfer"],
+        "relayed_burn": ["relayed_burn"],
         "deploy": [],
         "administer": [],
         "top_up": [],
@@ -142,9 +156,9 @@ def test_kinds__when_an_operation_is_of_another_kind__then_none_did_it(harness: 
     )
 
 
-@pytest.mark.parametrize("kind", ["transfer", "burn"])
+@pytest.mark.parametrize("kind", TOKEN_KINDS)
 async def test_token_operation__when_its_transaction_moved_the_token__then_it_is_mined_undone_and_final(
-    harness: Harness, kind: Literal["transfer", "burn"]
+    harness: Harness, kind: TokenOperationKind
 ) -> None:
     harness.chain.mine([harness.mint(1)])
     one = token_operation(harness, kind)
@@ -182,15 +196,17 @@ REASONS = {
     "ERC721InsufficientApproval": "not_owner",
     "ERC721IncorrectOwner": "not_owner",
     "ERC721InvalidReceiver": "recipient_refused",
+    "InvalidAccountNonce": "signature_used",
+    "SignatureExpired": "signature_expired",
     "EnforcedPause": "reverted",
     "": "reverted",
 }
 
 
 @pytest.mark.parametrize("revert", REASONS)
-@pytest.mark.parametrize("kind", ["transfer", "burn"])
+@pytest.mark.parametrize("kind", TOKEN_KINDS)
 async def test_token_operation__when_its_transaction_fails__then_it_is_reverted_and_says_why(
-    harness: Harness, kind: Literal["transfer", "burn"], revert: str
+    harness: Harness, kind: TokenOperationKind, revert: str
 ) -> None:
     harness.chain.mine([harness.mint(1)])
     one = token_operation(harness, kind)
@@ -246,9 +262,9 @@ async def test_transfer__when_another_transaction_moves_the_token_likewise__then
     assert harness.operation_stands(one) == before
 
 
-@pytest.mark.parametrize("kind", ["transfer", "burn"])
+@pytest.mark.parametrize("kind", TOKEN_KINDS)
 async def test_token_operation__when_it_is_found_by_a_range_of_old_blocks__then_it_is_settled(
-    harness: Harness, kind: Literal["transfer", "burn"]
+    harness: Harness, kind: TokenOperationKind
 ) -> None:
     """An index that is rebuilt reads old blocks by their events, without their transactions."""
     harness.chain.mine([harness.mint(1)])

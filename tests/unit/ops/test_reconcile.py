@@ -20,6 +20,7 @@ from mintline.records import (
     TokenTransfer,
     Transfer,
 )
+from mintline.relayed_records import RelayedTransfer
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Event, MintedEvent, TransferEvent
 from mintline_indexer.reconciler.findings import (
@@ -201,6 +202,9 @@ def token_operation(kind: str = "transfer", **more: Any) -> TokenOperation:
         "attempts": (attempt,),
     }
     fields |= more
+    if kind == "relayed_transfer":
+        relayer = KeyRef(address=BOB, subject="platform:relayer-1", chain_id=1, secret_id="relayer")
+        return RelayedTransfer(**fields | {"wallet": fields["sender"], "sender": relayer}, to=BOB)
     return TokenTransfer(**fields, to=BOB) if kind == "transfer" else TokenBurn(**fields)
 
 
@@ -220,6 +224,13 @@ def transfer(move: TransferEvent = MOVE) -> Transfer:
 
 
 OUTCOME: dict[str, Any] = {"tx_hash": None, "block_number": None, "block_hash": None}
+
+
+def relayed(*, deadline: int) -> TokenOperation:
+    """One that was sent long ago, and whose signature is good until then."""
+    return token_operation("relayed_transfer", status="submitted", updated_at=0, deadline=deadline, **OUTCOME)
+
+
 STRANGER = replace(MOVE, tx_hash=b"\x08" * 32)
 TOKEN_OPERATIONS: list[tuple[Kind | None, TokenOperation, TransferEvent | None, Transfer | None]] = [
     (None, token_operation(), MOVE, transfer()),
@@ -239,6 +250,9 @@ TOKEN_OPERATIONS: list[tuple[Kind | None, TokenOperation, TransferEvent | None, 
     (Kind.IN_FLIGHT, token_operation(status="submitted", **OUTCOME), STRANGER, None),
     (None, token_operation(status="submitted", **OUTCOME), replace(MOVE, block_number=12), None),
     (Kind.STUCK, token_operation(status="submitted", updated_at=0, **OUTCOME), None, None),
+    (None, token_operation("relayed_transfer"), MOVE, transfer()),
+    (Kind.IN_FLIGHT, relayed(deadline=int(NOW) + 1), None, None),
+    (Kind.STUCK, relayed(deadline=1), None, None),
 ]
 
 

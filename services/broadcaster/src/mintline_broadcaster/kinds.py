@@ -3,7 +3,8 @@
 A mint ends by its token, whichever transaction minted it. Without a token, a mint that its user cancelled is
 rejected, and any other gets another nonce and keeps its token id. A transfer or a burn never gets another
 nonce: two signed transfers of one request could both happen, as the chain does not know the request. It is
-rejected, and its user sends the request again. So is a change of a collection. The deployment of one gets
+rejected, and its user sends the request again. So is a change of a collection. One that a relayer sends by
+the holder's signature is rejected once that has expired, if it was ever sent. The deployment of one gets
 another nonce: its address follows from the request, so the factory makes it once.
 """
 
@@ -19,6 +20,7 @@ from mintline.key_subjects import PLATFORM, TREASURY
 from mintline.messages import AnyIntent, TransactionKind
 from mintline.queue_port import SendingPort
 from mintline.records import CANCELLED, TOKEN_OPERATION_CANCELLED, Mint, Operation, Problem
+from mintline.relayed_records import RelayedTokenOperation
 from mintline.states import MintStatus
 from mintline.transaction_records import Transaction, carried_by
 from mintline_broadcaster.intents import ask_for_nonce
@@ -28,6 +30,16 @@ from mintline_broadcaster.settle_from_index import may_be_minted, settle_from_in
 NONCE_TAKEN = Problem(
     code="nonce_taken",
     reason="The transaction was not sent. Send the request again, with another Idempotency-Key.",
+)
+SIGNATURE_EXPIRED = Problem(
+    code="signature_expired",
+    reason="The transaction was not mined before the wallet's signature expired. Read who holds the token, "
+    "and send the request again, with another Idempotency-Key.",
+)
+RELAYED_CANCELLED = Problem(
+    code="cancelled",
+    reason="The transaction was stopped after it had been sent, and the wallet's signature has expired. Read "
+    "who holds the token: somebody else may have sent the signature before.",
 )
 _CARRIED = (MintStatus.BUILT, MintStatus.SUBMITTED, MintStatus.MINED)
 
@@ -56,7 +68,7 @@ def minted_by(intent: AnyIntent) -> tuple[str, ...]:
             return kinds.operation_ids(intent)
         case "sign_transfer" | "sign_burn" | "sign_top_up" | "sign_noop":
             return ()
-        case "sign_deploy" | "sign_administer":
+        case "sign_relayed_transfer" | "sign_relayed_burn" | "sign_deploy" | "sign_administer":
             return ()
         case _:
             assert_never(intent.type)
@@ -66,7 +78,9 @@ def _mints(kind: TransactionKind) -> bool:
     match kind:
         case "mint" | "batch":
             return True
-        case "transfer" | "burn" | "deploy" | "administer" | "top_up" | "noop":
+        case "transfer" | "burn" | "relayed_transfer" | "relayed_burn":
+            return False
+        case "deploy" | "administer" | "top_up" | "noop":
             return False
         case _:
             assert_never(kind)
@@ -78,6 +92,8 @@ def payer_of(intent: AnyIntent) -> Literal["wallet", "treasury", "relayer"]:
         case "sign_top_up":
             return "treasury"
         case "sign_batch" | "sign_deploy" | "sign_administer":
+            return "relayer"
+        case "sign_relayed_transfer" | "sign_relayed_burn":
             return "relayer"
         case "sign_mint" | "sign_transfer" | "sign_burn":
             return "wallet"
@@ -94,10 +110,25 @@ def gets_another_nonce(operation: Operation) -> bool:
     match operation.kind:
         case "mint" | "deploy":
             return operation.cancel_requested_at is None
-        case "transfer" | "burn" | "administer":
+        case "transfer" | "burn" | "relayed_transfer" | "relayed_burn" | "administer":
             return False
         case _:
             assert_never(operation.kind)
+
+
+def expired(operation: RelayedTokenOperation, *, final_time: int) -> bool:
+    """Tell whether the contract takes the holder's signature in no block after the final one.
+
+    `final_time` is that block's timestamp, in Unix seconds.
+    """
+    return operation.deadline is None or operation.deadline < final_time
+
+
+def _unsent(operation: RelayedTokenOperation, *, sent: bool) -> Problem:
+    """Return why one ends whose transaction was not mined; `sent` tells whether that had been sent."""
+    if operation.cancel_requested_at is not None:
+        return RELAYED_CANCELLED if sent else TOKEN_OPERATION_CANCELLED
+    return SIGNATURE_EXPIRED if sent else NONCE_TAKEN
 
 
 def event_of(operation: Operation, what: str) -> str:
@@ -137,6 +168,9 @@ class NonceRelease:
                 await self._release_deployment(operation)
             case "transfer" | "burn" | "administer":
                 await self._release_token(operation)
+            case "relayed_transfer" | "relayed_burn":
+                assert isinstance(operation, RelayedTokenOperation)
+                await self._release_relayed(operation)
             case _:
                 assert_never(operation.kind)
 
@@ -181,6 +215,20 @@ class NonceRelease:
                 log.info("operation_cancelled", **self._about(operation))
         elif await self._reject(operation, NONCE_TAKEN):
             log.warning("nonce_taken", **self._about(operation))
+
+    async def _release_relayed(self, operation: RelayedTokenOperation) -> None:
+        """Reject it, once nobody can carry out the holder's signature any more.
+
+        A transaction that was sent has shown it, and anyone may send it again until its deadline: until then
+        the token may yet move.
+        """
+        sent = bool(self.transaction.own_attempts)
+        if await self._succeeded():
+            log.info("operation_waits_for_index", **self._about(operation))
+        elif sent and not expired(operation, final_time=self.final.timestamp):
+            log.info("signature_not_expired", deadline=operation.deadline, **self._about(operation))
+        elif await self._reject(operation, _unsent(operation, sent=sent)):
+            log.warning("operation_released", **self._about(operation))
 
     async def _reject(self, operation: Operation, problem: Problem) -> bool:
         try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mintline.errors import Rejected
 from mintline.eth import voucher_hash
+from mintline.holder_signatures import carried_signature
 from mintline.kinds import transaction_of
-from mintline.messages import AnyIntent, Broadcast, VoucherIssued
+from mintline.messages import AnyIntent, Broadcast, SignRelayed, VoucherIssued
 from mintline.raw_transactions import decode
 from mintline.recovery import recover
 
@@ -19,7 +20,7 @@ _V = (27, 28)
 def verify_signed_bytes(message: Broadcast) -> None:
     """Raise Rejected unless the bytes are the intent's own transaction, signed by its signer.
 
-    The voucher's signature alone is not checked: the contract does that.
+    The signature of a voucher or a holder alone is not checked: the contract does that.
     """
     if _sender_of(message.intent, message.raw) != message.intent.signer.address:
         raise Rejected("raw_mismatch", "The signed bytes are not the transaction that the intent means.")
@@ -42,5 +43,7 @@ def _sender_of(intent: AnyIntent, raw: bytes) -> str | None:
         signed = decode(raw)
     except ValueError:
         return None
-    expected = transaction_of(intent, issued=signed.transaction.data[_ISSUED])
+    data = signed.transaction.data
+    issued = carried_signature(data) if isinstance(intent, SignRelayed) else data[_ISSUED]
+    expected = transaction_of(intent, issued=issued)
     return signed.sender if signed.transaction == expected else None

@@ -1,11 +1,14 @@
-"""What transfers and burns have in common: a token moved from its wallet in this very transaction."""
+"""What transfers and burns have in common: a token moved from its wallet in this very transaction.
+
+Whoever sent it: the wallet itself, or a relayer by the wallet's signature.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mintline.records import Problem, TokenOperation, TokenTransfer
+from mintline.records import Problem, TokenOperation
 from mintline_indexer.chain_port import TransactionOutcome, TransferEvent
 from mintline_indexer.kinds.base import IndexedKind, TokenChanges
 
@@ -13,19 +16,31 @@ NOT_OWNER = Problem(code="not_owner", reason="The wallet did not hold the token 
 RECIPIENT_REFUSED = Problem(
     code="recipient_refused", reason="The recipient is a contract that does not accept this token."
 )
+SIGNATURE_USED = Problem(
+    code="signature_used",
+    reason="The wallet's signature was good no more: another one of it came first, or somebody else sent "
+    "this one. Read who holds the token, and send the request again if it has not moved.",
+)
+SIGNATURE_EXPIRED = Problem(
+    code="signature_expired",
+    reason="The transaction was mined after the wallet's signature had expired. Send the request again, with "
+    "another Idempotency-Key.",
+)
 REFUSALS: Mapping[str, Problem] = MappingProxyType(
     {
         "ERC721NonexistentToken": NOT_OWNER,
         "ERC721InsufficientApproval": NOT_OWNER,
         "ERC721IncorrectOwner": NOT_OWNER,
         "ERC721InvalidReceiver": RECIPIENT_REFUSED,
+        "InvalidAccountNonce": SIGNATURE_USED,
+        "SignatureExpired": SIGNATURE_EXPIRED,
     }
 )
-"""By the contract's error (ERC-6093); any other is `reverted`, with the contract's own reason."""
+"""By the contract's error (ERC-6093, and clones' own); any other is `reverted`, with its own reason."""
 
 
 class TokenOperationKind(IndexedKind):
-    """Moves a token that the sender holds."""
+    """Moves a token of the operation's wallet."""
 
     def problem(self, ended: TransactionOutcome) -> Problem | None:
         """Return why a transaction failed, in our words where the contract's error is known."""
@@ -34,8 +49,7 @@ class TokenOperationKind(IndexedKind):
 
 def move_of(operation: TokenOperation, tx_hash: bytes, changes: TokenChanges) -> TransferEvent | None:
     """Return the event by which a transaction moved an operation's token as was asked for, if it did."""
-    recipient = operation.to if isinstance(operation, TokenTransfer) else None
-    asked = (operation.contract, operation.token_id, operation.sender.address, recipient)
+    asked = (operation.contract, operation.token_id, operation.holder.address, operation.recipient)
     moves = changes.moves.get(tx_hash, ())
     return next(
         (move for move in moves if (move.contract, move.token_id, move.sender, move.recipient) == asked), None

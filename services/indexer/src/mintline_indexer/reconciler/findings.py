@@ -14,6 +14,7 @@ from typing import Any
 
 from mintline.clock import UnixSeconds
 from mintline.records import Mint, Operation, Token, TokenOperation, Transfer
+from mintline.relayed_records import RelayedTokenOperation
 from mintline.states import MintStatus
 from mintline.text import bounded
 from mintline_indexer.chain_port import Event, MintedEvent, TransferEvent
@@ -274,7 +275,15 @@ def _on_its_way(operation: Operation, books: Books, about: Mapping[str, Any]) ->
         return Finding(Kind.AWAITS_WALLET, detail, **about)
     if operation.waiting is not None:
         return Finding(Kind.WAITING, f"{detail}: {operation.waiting.code}", **about)
-    return Finding(Kind.STUCK if still > books.patience else Kind.IN_FLIGHT, detail, **about)
+    patient = still <= books.patience or _is_awaiting_its_deadline(operation, books)
+    return Finding(Kind.IN_FLIGHT if patient else Kind.STUCK, detail, **about)
+
+
+def _is_awaiting_its_deadline(operation: Operation, books: Books) -> bool:
+    """Tell whether a holder's signature keeps it from its end: until it expires, anyone may send that."""
+    if not isinstance(operation, RelayedTokenOperation):
+        return False
+    return (operation.deadline or 0) > books.now - books.patience
 
 
 def _may_be_redeemed(operation: Operation, now: UnixSeconds) -> bool:

@@ -1,0 +1,19 @@
+"""A token of a user's wallet in custody is burned by a relayer, as the wallet signed."""
+
+from __future__ import annotations
+
+from mintline.records import Operation
+from mintline.relayed_records import RelayedBurn
+from mintline_indexer.kinds.base import TokenChanges
+from mintline_indexer.kinds.token_operation import TokenOperationKind, move_of
+
+
+class RelayedBurnKind(TokenOperationKind):
+    """`relayed_burn`."""
+
+    def did(self, operation: Operation, tx_hash: bytes, changes: TokenChanges) -> bool:
+        """Tell whether the transaction moved the token from its wallet to nobody."""
+        return isinstance(operation, RelayedBurn) and move_of(operation, tx_hash, changes) is not None
+
+
+KIND = RelayedBurnKind()
