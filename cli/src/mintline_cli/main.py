@@ -30,6 +30,7 @@ from mintline_cli.reconcile import reconcile
 from mintline_cli.stack import clean, up
 from mintline_cli.status import status
 from mintline_cli.trace import trace
+from mintline_cli.transfers import burn, transfer
 from mintline_cli.upload import upload
 from mintline_cli.verify import verify
 
@@ -55,7 +56,7 @@ for group, name in (
     app.add_typer(group, name=name)
 app.command(name="reconcile")(reconcile)
 app.add_typer(wallets.app, name="wallets")
-for command in (up, demo, token, mint, status, trace, upload, verify, clean):
+for command in (up, demo, token, mint, transfer, burn, status, trace, upload, verify, clean):
     app.command()(command)
 
 

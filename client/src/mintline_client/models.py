@@ -103,8 +103,14 @@ class BurnOperationView(TypedDict):
     contract: str
     token_id: str
     wallet: str
-    """Your wallet in custody, which sends the transaction."""
+    """Your wallet in custody, which holds the token."""
+    paid_by: Literal["wallet", "relayer"]
+    """Who sends the transaction and pays its gas. `relayer`: a key of the platform's, by your wallet's
+    signature, in collections that were made by `POST /v1/collections`; your wallet needs no ether, and
+    its nonce stays. `wallet`: your wallet itself, which the platform gives the gas.
+    """
     nonce: int | None
+    """Of the transaction's sender."""
     tx_hash: str | None
     """The mined transaction; before that, the latest one that was sent."""
     block_number: int | None
@@ -1055,8 +1061,14 @@ class TransferOperationView(TypedDict):
     contract: str
     token_id: str
     wallet: str
-    """Your wallet in custody, which sends the transaction."""
+    """Your wallet in custody, which holds the token."""
+    paid_by: Literal["wallet", "relayer"]
+    """Who sends the transaction and pays its gas. `relayer`: a key of the platform's, by your wallet's
+    signature, in collections that were made by `POST /v1/collections`; your wallet needs no ether, and
+    its nonce stays. `wallet`: your wallet itself, which the platform gives the gas.
+    """
     nonce: int | None
+    """Of the transaction's sender."""
     tx_hash: str | None
     """The mined transaction; before that, the latest one that was sent."""
     block_number: int | None

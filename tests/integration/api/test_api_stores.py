@@ -321,8 +321,8 @@ async def test_transfers__when_under_way__are_those_of_the_wallet_whose_nonce_is
     await store.create(token_transfer(6, status=MintStatus.BUILT, nonce=6), AUTHORIZATION)
 
     reader = DynamoTokenOperations(dynamo, chain_id=CHAIN_ID)
-    assert {one.token_id for one in await reader.under_way(ADDRESS)} == {1, 2}
-    assert await reader.under_way(OTHER) == ()
+    assert {one.token_id for one in await reader.under_way(ADDRESS, CONTRACT)} == {1, 2}
+    assert await reader.under_way(OTHER, CONTRACT) == ()
 
 
 async def test_revocations__when_recorded_in_any_order__move_forward_only_and_are_what_hosts_read(

@@ -9,8 +9,11 @@ import pytest
 from mintline.authorizations import key_of
 from mintline.chain.calls import Call, CallReverted
 from mintline.chain.collection import Revert
+from mintline.clones import CloneArgs
 from mintline.errors import Unavailable
+from mintline.messages import Clone, KeyRef
 from mintline.records import Attempt, Collection, Token, TokenBurn, TokenOperation, TokenTransfer, scoped
+from mintline.relayed_records import RelayedBurn, RelayedTransfer
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, place_of
 from mintline_testkit.api.client import Answered, MemoryClient
@@ -72,6 +75,7 @@ def id_in(view: dict[str, Any]) -> str:
 async def carried(harness: Harness, operation_id: str, *, sent: bool) -> TokenOperation:
     """Have a transaction carry an operation, and perhaps be sent."""
     operation = harness.mints.token_operations[operation_id]
+    assert operation.sender is not None
     place = place_of(operation.sender, 3)
     attempt = Attempt(tx_hash=b"\x09" * 32, max_fee_per_gas=2, max_priority_fee_per_gas=1, at=1)
     fees = {"max_fee_per_gas": "2", "max_priority_fee_per_gas": "1"}
@@ -382,6 +386,7 @@ async def test_cancel__when_it_was_sent__then_a_no_op_competes_and_the_line_is_t
     assert (answered.status, answered.json()["status"]) == (202, "submitted")
     assert answered.json()["timeline"]["cancel_requested_at"] is not None
     assert [one.mint_id for one in harness.line.reviews] == [made]
+    assert sent.sender is not None
     assert harness.mints.transactions[place_of(sent.sender, 3)].filling_at is not None
 
 
@@ -408,3 +413,104 @@ async def test_post__when_the_token_lacks_the_scope__then_it_is_refused(
     answered = await client.post_json(path, body, headers=headers)
     assert (answered.status, answered.json()["code"]) == (403, "insufficient-scope")
     assert "mintline/tokens:transfer" in answered.json()["detail"]
+
+
+CLONE = Clone(
+    factory="0x" + "f1" * 20,
+    implementation="0x" + "c1" * 20,
+    principal="client",
+    operation_id="deploy_1",
+    args=CloneArgs(name="Second", symbol="TWO"),
+)
+RELAYER = KeyRef(
+    address="0x" + "4" * 40, subject="platform:relayer-1", chain_id=CHAIN_ID, secret_id="relayer"
+)
+
+
+async def cloned(harness: Harness, client: MemoryClient, *token_ids: int, soulbound: bool = False) -> str:
+    """Have alice's wallet hold tokens of a collection that a factory made; return its address."""
+    wallet = await wallet_of(harness, client)
+    args = CLONE.args.model_copy(update={"soulbound": soulbound})
+    harness.index.collections[SECOND] = Collection(
+        collection_id=scoped(CHAIN_ID, SECOND),
+        chain_id=CHAIN_ID,
+        contract=SECOND,
+        name="Second",
+        symbol="TWO",
+        deployed_block=1,
+        next_token_id=9,
+        clone=CLONE.model_copy(update={"args": args}),
+    )
+    for token_id in token_ids or (7,):
+        give(harness, wallet, token_id, contract=SECOND)
+    return wallet
+
+
+@pytest.mark.parametrize(("path", "body"), BOTH)
+async def test_post__when_a_factory_made_the_collection__then_the_wallet_signs_and_a_relayer_pays(
+    harness: Harness, client: MemoryClient, path: str, body: dict[str, Any]
+) -> None:
+    wallet = await cloned(harness, client)
+    asked = {**body, "contract": SECOND}
+    made = await accepted(harness, client, path, asked, idempotency_key="k")
+    again = await accepted(harness, client, path, asked, idempotency_key="k")
+
+    assert again == made
+    assert (made["paid_by"], made["wallet"], made["nonce"]) == ("relayer", wallet, None)
+    record = harness.mints.token_operations[id_in(made)]
+    assert isinstance(record, RelayedTransfer if path == TRANSFERS else RelayedBurn)
+    assert (record.sender, record.wallet) == (None, harness.wallets.items[scoped(CHAIN_ID, "alice")].key())
+    assert key_of(record) in harness.mints.authorizations
+    assert {group for group, _ in harness.line.sent} == {f"{wallet}#{SECOND}"}
+    shown = await client.request("GET", f"{path}/{id_in(made)}", headers=harness.headers())
+    assert shown.json() == made
+    others = await client.request("GET", f"{path}/{id_in(made)}", headers=harness.headers("bob"))
+    assert others.status == 404
+
+    # Its own token elsewhere moves by its own transaction, and says so.
+    give(harness, wallet)
+    assert (await accepted(harness, client, path, body))["paid_by"] == "wallet"
+
+    stopped = await client.request("POST", f"{path}/{id_in(made)}/cancel", headers=harness.headers())
+    assert (stopped.status, stopped.json()["status"]) == (200, "rejected")
+
+
+async def test_post__when_a_relayer_moves_the_token_already__then_it_is_refused_and_named(
+    harness: Harness, client: MemoryClient
+) -> None:
+    wallet = await cloned(harness, client, 7, 8)
+    asked = {**TRANSFER, "contract": SECOND}
+    first = id_in(await accepted(harness, client, TRANSFERS, asked))
+    record = harness.mints.token_operations[first]
+    assert isinstance(record, RelayedTransfer)
+    harness.mints.token_operations[first] = record.evolve(sender=RELAYER, counter=0, deadline=9)
+    await carried(harness, first, sent=True)
+    harness.mints.token_operations[first] = harness.mints.token_operations[first].evolve(sender=RELAYER)
+
+    for path, body in ((TRANSFERS, asked), (BURNS, {**BURN, "contract": SECOND})):
+        answered = await post(harness, client, path, body)
+        assert (answered.status, answered.json()["code"]) == (409, "token-operation-pending")
+        assert f"The transfer {first} of token 7" in answered.json()["detail"]
+    assert (await accepted(harness, client, BURNS, {"token_id": "8", "contract": SECOND}))["wallet"] == wallet
+
+
+async def test_transfer__when_the_tokens_are_soulbound__then_they_can_only_be_burned(
+    harness: Harness, client: MemoryClient
+) -> None:
+    await cloned(harness, client, soulbound=True)
+    answered = await post(harness, client, TRANSFERS, {**TRANSFER, "contract": SECOND})
+    assert (answered.status, answered.json()["code"]) == (409, "token-soulbound")
+    await accepted(harness, client, BURNS, {**BURN, "contract": SECOND})
+
+
+@pytest.mark.parametrize(("path", "body"), BOTH)
+async def test_post__when_a_machine_client_asks__then_it_is_refused_whoever_would_pay(
+    harness: Harness, client: MemoryClient, path: str, body: dict[str, Any]
+) -> None:
+    await cloned(harness, client)
+    await given(harness, client)
+    for contract in (SECOND, CONTRACT):
+        headers = harness.client_headers()
+        answered = await client.post_json(path, {**body, "contract": contract}, headers=headers)
+        assert (answered.status, answered.json()["code"]) == (403, "not-for-clients")
+    assert harness.mints.token_operations == {}

@@ -16,7 +16,6 @@ from mintline.records import (
     Operation,
     Token,
     TokenOperation,
-    TokenTransfer,
     position,
     scoped,
     token_ref,
@@ -264,8 +263,7 @@ class InvariantChecker:
         self, operation: TokenOperation, done: Mapping[tuple[str, int], Outcome]
     ) -> None:
         """Hold that a transfer or a burn happened once if it is finalized, and never otherwise."""
-        recipient = operation.to if isinstance(operation, TokenTransfer) else None
-        wanted = (Effect(operation.token_id, operation.sender.address, recipient),)
+        wanted = (Effect(operation.token_id, operation.holder.address, operation.recipient),)
         places = self.places.get(operation.operation_id, set())
         times = sum(done[place].effects == wanted for place in places if place in done)
         if times != int(operation.status is MintStatus.FINALIZED):

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from mintline.chain.rpc import RpcError
 from mintline.clock import Monotonic, UnixMs, UnixSeconds
 from mintline.errors import Retryable
-from mintline.records import Mint, TokenBurn, TokenTransfer
+from mintline.records import Mint, TokenOperation
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.intake_sessions import IntakeSessions
@@ -47,6 +47,8 @@ from mintline_api.features.operations.outbox import SqsOutbox
 from mintline_api.features.operations.use_cases import Accepted, Submission
 from mintline_api.features.transfers.models import BurnRequest, TransferRequest
 from mintline_api.features.transfers.use_cases import (
+    AnyBurn,
+    AnyTransfer,
     CancelTokenOperation,
     accept_burn,
     accept_transfer,
@@ -187,11 +189,11 @@ class Api:
         """Answer POST /v1/mints, past its HTTP."""
         return await accept_mint(await self._submission(request, sub, key), intake=self._accepts)
 
-    async def transfer(self, request: TransferRequest, *, sub: str, key: str) -> Accepted[TokenTransfer]:
+    async def transfer(self, request: TransferRequest, *, sub: str, key: str) -> Accepted[AnyTransfer]:
         """Accept a transfer."""
         return await accept_transfer(await self._submission(request, sub, key), intake=self._accepts)
 
-    async def burn(self, request: BurnRequest, *, sub: str, key: str) -> Accepted[TokenBurn]:
+    async def burn(self, request: BurnRequest, *, sub: str, key: str) -> Accepted[AnyBurn]:
         """Accept a burn."""
         return await accept_burn(await self._submission(request, sub, key), intake=self._accepts)
 
@@ -211,7 +213,7 @@ class Api:
         command = CancelMint(mint_id=mint_id, sub=sub, trace="", now=self._process.milliseconds())
         return await cancel_mint(command, mints=self._mints, outbox=self._outbox)
 
-    async def cancel_token_operation(self, operation_id: str, *, sub: str) -> TokenTransfer | TokenBurn:
+    async def cancel_token_operation(self, operation_id: str, *, sub: str) -> TokenOperation:
         """Answer POST /v1/transfers/{id}/cancel and its like for burns, past their HTTP."""
         now = self._process.milliseconds()
         if operation_id.startswith("transfer_"):

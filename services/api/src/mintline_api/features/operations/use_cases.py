@@ -23,6 +23,7 @@ from mintline.authorizations import Authorization
 from mintline.messages import BuildMint
 from mintline.operation_ids import ID_BYTES, keyed_operation_id, operation_id_from
 from mintline.records import Mint, Operation, Wallet, canonical_json
+from mintline.relayed_records import RelayedTokenOperation
 from mintline.states import MintStatus
 from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.operations.nudges import Nudges
@@ -42,6 +43,8 @@ _ACCEPTED = {
     "mint": "mint_accepted",
     "transfer": "transfer_accepted",
     "burn": "burn_accepted",
+    "relayed_transfer": "transfer_accepted",
+    "relayed_burn": "burn_accepted",
     "deploy": "deployment_accepted",
     "administer": "collection_change_accepted",
 }
@@ -49,6 +52,8 @@ _REPLAYED = {
     "mint": "mint_replayed",
     "transfer": "transfer_replayed",
     "burn": "burn_replayed",
+    "relayed_transfer": "transfer_replayed",
+    "relayed_burn": "burn_replayed",
     "deploy": "deployment_replayed",
     "administer": "collection_change_replayed",
 }
@@ -208,8 +213,11 @@ class Intake:
 def group_of(operation: Operation) -> str:
     """Return the message group of an operation that is to be built.
 
-    A wallet's own keep their order; those that share a relayer have none to keep.
+    A wallet's own keep their order. What it signs in one collection does too, apart from what it does
+    elsewhere, as each waits for the one before to be mined. Others that share a relayer have none to keep.
     """
+    if isinstance(operation, RelayedTokenOperation):
+        return f"{operation.wallet.address}#{operation.contract}"
     if isinstance(operation, Mint) and operation.custody == "sponsored":
         return operation.mint_id
     if isinstance(operation, Mint):

@@ -59,11 +59,11 @@ class TokenChecks:
                 "that it holds.",
                 "token_id",
             )
-        for operation in await self.operations.under_way(wallet):
+        for operation in await self.operations.under_way(wallet, contract):
             if (operation.contract, operation.token_id) == (contract, token_id):
                 raise _refused(
                     TOKEN_OPERATION_PENDING,
-                    f"The {operation.kind} {operation.operation_id} of token {token_id} is under way.",
+                    f"The {operation.noun} {operation.operation_id} of token {token_id} is under way.",
                     "token_id",
                 )
 

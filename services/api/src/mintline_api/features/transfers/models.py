@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema
 
 from mintline.fields import Address, Bytes32, TokenId
 from mintline.records import TokenBurn, TokenOperation, TokenTransfer
+from mintline.relayed_records import RelayedBurn, RelayedTokenOperation, RelayedTransfer
 from mintline.states import MintStatus
 from mintline_api.features.operations.models import (
     AttemptView,
@@ -106,8 +107,13 @@ class TokenOperationView(View):
     chain_id: int
     contract: Address
     token_id: TokenId
-    wallet: Address = Field(description="Your wallet in custody, which sends the transaction.")
-    nonce: int | None
+    wallet: Address = Field(description="Your wallet in custody, which holds the token.")
+    paid_by: Literal["wallet", "relayer"] = Field(
+        description="Who sends the transaction and pays its gas. `relayer`: a key of the platform's, by your "
+        "wallet's signature, in collections that were made by `POST /v1/collections`; your wallet needs no "
+        "ether, and its nonce stays. `wallet`: your wallet itself, which the platform gives the gas."
+    )
+    nonce: int | None = Field(description="Of the transaction's sender.")
     tx_hash: Bytes32 | None = Field(
         description="The mined transaction; before that, the latest one that was sent."
     )
@@ -135,13 +141,13 @@ class BurnOperationView(TokenOperationView):
     burn_id: BurnId
 
 
-def transfer_operation_view(transfer: TokenTransfer) -> TransferOperationView:
+def transfer_operation_view(transfer: TokenTransfer | RelayedTransfer) -> TransferOperationView:
     """Return the public form of a transfer."""
     common = _common(transfer, f"/v1/transfers/{transfer.operation_id}")
     return TransferOperationView(**common.model_dump(), transfer_id=transfer.operation_id, to=transfer.to)
 
 
-def burn_operation_view(burn: TokenBurn) -> BurnOperationView:
+def burn_operation_view(burn: TokenBurn | RelayedBurn) -> BurnOperationView:
     """Return the public form of a burn."""
     common = _common(burn, f"/v1/burns/{burn.operation_id}")
     return BurnOperationView(**common.model_dump(), burn_id=burn.operation_id)
@@ -153,7 +159,8 @@ def _common(operation: TokenOperation, path: str) -> TokenOperationView:
         chain_id=operation.chain_id,
         contract=operation.contract,
         token_id=operation.token_id,
-        wallet=operation.sender.address,
+        wallet=operation.holder.address,
+        paid_by="relayer" if isinstance(operation, RelayedTokenOperation) else "wallet",
         nonce=operation.nonce,
         tx_hash=latest_tx_hash(operation),
         block_number=operation.block_number,

@@ -18,9 +18,9 @@ class TokenReader(Protocol):
 class TokenOperationReader(Protocol):
     """The transfers and burns of wallets in custody."""
 
-    async def under_way(self, sender: str) -> tuple[TokenOperation, ...]:
-        """Return a wallet's transfers and burns that have a nonce and whose nonce is not final.
+    async def under_way(self, wallet: str, contract: str) -> tuple[TokenOperation, ...]:
+        """Return a wallet's transfers and burns of a contract's tokens that have a nonce, and have not ended.
 
-        `sender` is the wallet's address. One that has no nonce yet may be missing.
+        `wallet` is its address. One that has no nonce yet may be missing.
         """
         ...

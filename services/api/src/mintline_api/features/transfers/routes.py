@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from mintline.records import TokenBurn, TokenTransfer
 from mintline.scopes import Scope
 from mintline.states import MintStatus
 from mintline_api.auth.callers import read_caller
@@ -46,6 +45,8 @@ from mintline_api.features.transfers.problems import (
     UNKNOWN_TRANSFER,
 )
 from mintline_api.features.transfers.use_cases import (
+    AnyBurn,
+    AnyTransfer,
     CancelTokenOperation,
     TokenOperationT,
     accept_burn,
@@ -85,10 +86,12 @@ _REFUSALS = (
     TOKEN_TOO_LONG,
     GAS_BUDGET_REACHED,
 )
-_SENT_BY_WALLET = (
-    "The transaction is sent by the wallet itself; the platform gives it the gas. It is sent under one nonce "
-    "and no other, so the token moves once or not at all: if another transaction takes that nonce, the "
-    "operation ends as `rejected` (`nonce_taken`).\n\n"
+_WHO_SENDS = (
+    "In a collection that was made by `POST /v1/collections`, your wallet signs (EIP-712) and a relayer of "
+    "the platform sends and pays: the wallet needs no ether (`paid_by` is `relayer`). In any other "
+    "collection the wallet itself sends, and the platform gives it the gas (`wallet`). It is sent under "
+    "one nonce and no other, so the token moves once or not at all: if another transaction takes that nonce, "
+    "the operation ends as `rejected` (`nonce_taken`, or `signature_expired` an hour after it was sent).\n\n"
     "A token may be sent on before its own mint is final. If a reorg then drops the mint, the operation can "
     "end as `reverted`: send the request again, with another `Idempotency-Key`."
 )
@@ -107,7 +110,7 @@ _STOPPING = "It was sent; stopping it is tried."
     summary="Transfer a token",
     description="Sends a token that your wallet in custody holds to another address (ERC-721's "
     "`safeTransferFrom`). Follow it at `Location` until its status is `finalized`, `rejected` or "
-    f"`reverted`.\n\n{_SENT_BY_WALLET}",
+    f"`reverted`.\n\n{_WHO_SENDS}",
     headers=(IDEMPOTENCY_KEY, PREFER),
     body_model=TransferRequest,
     body_example=examples.TRANSFER_REQUEST_JSON,
@@ -187,7 +190,7 @@ async def stop_transfer(request: web.Request) -> web.Response:
     summary="Burn a token",
     description="Destroys a token that your wallet in custody holds, permanently: its id is not minted "
     "again. Follow it at `Location` until its status is `finalized`, `rejected` or `reverted`.\n\n"
-    f"{_SENT_BY_WALLET}",
+    f"{_WHO_SENDS}",
     headers=(IDEMPOTENCY_KEY, PREFER),
     body_model=BurnRequest,
     body_example=examples.BURN_REQUEST_JSON,
@@ -259,14 +262,14 @@ async def stop_burn(request: web.Request) -> web.Response:
     return json_response(burn_operation_view(burn), status=_stopped_status(burn.status))
 
 
-async def _own_transfer(request: web.Request) -> TokenTransfer:
+async def _own_transfer(request: web.Request) -> AnyTransfer:
     caller = await read_caller(request)
     read_query(request, NoQuery)
     path = read_path(request, TransferPath)
     return await get_transfer(path.transfer_id, sub=caller.sub, operations=request.app[TRANSFERS].operations)
 
 
-async def _own_burn(request: web.Request) -> TokenBurn:
+async def _own_burn(request: web.Request) -> AnyBurn:
     caller = await read_caller(request)
     read_query(request, NoQuery)
     path = read_path(request, BurnPath)
@@ -291,17 +294,17 @@ def _stopped_status(status: MintStatus) -> int:
 
 async def _transfer_response(
     request: web.Request,
-    transfer: TokenTransfer,
-    until: Callable[[TokenTransfer], bool],
+    transfer: AnyTransfer,
+    until: Callable[[AnyTransfer], bool],
     *,
     status: int,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     applied = dict(headers or {})
 
-    async def read(transfer_id: str) -> TokenTransfer | None:
+    async def read(transfer_id: str) -> AnyTransfer | None:
         found = await request.app[TRANSFERS].operations.operation(transfer_id)
-        return found if isinstance(found, TokenTransfer) else None
+        return found if isinstance(found, AnyTransfer) else None
 
     transfer = await _waited(request, transfer, until, read, applied)
     return json_response(transfer_operation_view(transfer), status=status, headers=applied)
@@ -309,17 +312,17 @@ async def _transfer_response(
 
 async def _burn_response(
     request: web.Request,
-    burn: TokenBurn,
-    until: Callable[[TokenBurn], bool],
+    burn: AnyBurn,
+    until: Callable[[AnyBurn], bool],
     *,
     status: int,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     applied = dict(headers or {})
 
-    async def read(burn_id: str) -> TokenBurn | None:
+    async def read(burn_id: str) -> AnyBurn | None:
         found = await request.app[TRANSFERS].operations.operation(burn_id)
-        return found if isinstance(found, TokenBurn) else None
+        return found if isinstance(found, AnyBurn) else None
 
     burn = await _waited(request, burn, until, read, applied)
     return json_response(burn_operation_view(burn), status=status, headers=applied)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 from mintline.aws.dynamo import Dynamo
-from mintline.aws.records import readable
+from mintline.aws.records import read, readable
 from mintline.aws.standing import read_operations
+from mintline.errors import Unreadable
 from mintline.records import TokenOperation, scoped
-from mintline.resources import TRANSACTIONS
+from mintline.relayed_records import SignatureTurn, signature_turn_key
+from mintline.resources import ACCOUNTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import UNDECIDED, MintStatus
 from mintline.transaction_records import Transaction
@@ -25,19 +30,35 @@ class DynamoTokenOperations:
         self._chain_id = chain_id
         self._set_aside = set_aside or SetAside()
 
-    async def under_way(self, sender: str) -> tuple[TokenOperation, ...]:
+    async def under_way(self, wallet: str, contract: str) -> tuple[TokenOperation, ...]:
         """Return a wallet's transfers and burns that are built or sent; an unreadable record is left out."""
+        own, signed = await asyncio.gather(self._sent_by(wallet), self._signed_by(wallet, contract))
+        found = await read_operations(self._dynamo, [*own, *signed], self._set_aside)
+        return tuple(
+            one
+            for one in found.values()
+            if isinstance(one, TokenOperation) and one.contract == contract and one.status in _UNDER_WAY
+        )
+
+    async def _signed_by(self, wallet: str, contract: str) -> list[str]:
+        """Return the one operation that may be under way by a wallet's signature: each waits for the last."""
+        key = signature_turn_key(self._chain_id, contract, wallet)
+        item = await self._dynamo.get(ACCOUNTS, {"account_id": key})
+        if item is None:
+            return []
+        with suppress(Unreadable):
+            return [read(SignatureTurn, ACCOUNTS, item, self._set_aside).operation_id]
+        return []
+
+    async def _sent_by(self, wallet: str) -> list[str]:
+        """Return those that a wallet sends itself, of its latest transactions."""
         page = await self._dynamo.query(
-            TRANSACTIONS, partition=scoped(self._chain_id, sender), forward=False, limit=_LATEST
+            TRANSACTIONS, partition=scoped(self._chain_id, wallet), forward=False, limit=_LATEST
         )
         transactions = readable(Transaction, TRANSACTIONS, page.items, self._set_aside)
-        ids = [
+        return [
             operation_id
             for _, one in transactions
             if one.kind in _KINDS and one.state in UNDECIDED
             for operation_id in one.operations
         ]
-        found = await read_operations(self._dynamo, ids, self._set_aside)
-        return tuple(
-            one for one in found.values() if isinstance(one, TokenOperation) and one.status in _UNDER_WAY
-        )

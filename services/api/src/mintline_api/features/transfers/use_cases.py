@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import structlog
 
 from mintline.authorizations import Authorization
 from mintline.errors import Unavailable
 from mintline.messages import ReviewMint
-from mintline.records import TOKEN_OPERATION_CANCELLED, TokenBurn, TokenTransfer, Wallet
+from mintline.records import (
+    TOKEN_OPERATION_CANCELLED,
+    RegisteredContract,
+    TokenBurn,
+    TokenOperation,
+    TokenTransfer,
+    Wallet,
+)
+from mintline.relayed_records import RelayedBurn, RelayedTransfer
 from mintline.states import MintStatus
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import OperationStore, Outbox
@@ -29,30 +37,44 @@ _TOO_LATE = {
     MintStatus.REVERTED: "It was mined, and failed.",
 }
 
-TokenOperationT = TypeVar("TokenOperationT", TokenTransfer, TokenBurn)
+AnyTransfer: TypeAlias = TokenTransfer | RelayedTransfer
+AnyBurn: TypeAlias = TokenBurn | RelayedBurn
+TokenOperationT = TypeVar("TokenOperationT", bound=TokenOperation)
 TokenRequestT = TypeVar("TokenRequestT", bound=BurnRequest)
 
 
 async def accept_transfer(
     submission: Submission[TransferRequest], *, intake: Intake, checks: TokenChecks | None = None
-) -> Accepted[TokenTransfer]:
+) -> Accepted[AnyTransfer]:
     """Send a token out of the user's wallet in custody, once; raises RequestRefused as `accept_mint` does.
 
-    It also raises that for what `checks` refuse; without these the builder refuses it.
+    It also raises that for what `checks` refuse; without these the builder refuses it. Of a collection that a
+    factory made a relayer sends it, by the wallet's signature.
     """
     to = submission.request.to
-    return await _accept(TokenTransfer, submission, intake=intake, checks=checks, to=to)
+    records: _Records[AnyTransfer] = _Records("transfer", own=TokenTransfer, relayed=RelayedTransfer)
+    return await _accept(records, submission, intake=intake, checks=checks, to=to)
 
 
 async def accept_burn(
     submission: Submission[BurnRequest], *, intake: Intake, checks: TokenChecks | None = None
-) -> Accepted[TokenBurn]:
+) -> Accepted[AnyBurn]:
     """Burn a token of the user's wallet in custody, once; raises RequestRefused as `accept_transfer` does."""
-    return await _accept(TokenBurn, submission, intake=intake, checks=checks)
+    records: _Records[AnyBurn] = _Records("burn", own=TokenBurn, relayed=RelayedBurn)
+    return await _accept(records, submission, intake=intake, checks=checks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Records(Generic[TokenOperationT]):
+    """What a request becomes: sent by the wallet itself, or by a relayer."""
+
+    name: str
+    own: type[TokenOperationT]
+    relayed: type[TokenOperationT]
 
 
 async def _accept(
-    record: type[TokenOperationT],
+    records: _Records[TokenOperationT],
     submission: Submission[TokenRequestT],
     *,
     intake: Intake,
@@ -61,7 +83,7 @@ async def _accept(
 ) -> Accepted[TokenOperationT]:
     request, sub = submission.request, submission.sub
     contract = request.contract or intake.default_collection
-    operation_id = intake.operation_id(record.model_fields["kind"].default, submission)
+    operation_id = intake.operation_id(records.name, submission)
     try:
         collection = await intake.collections.known(contract)
         if isinstance(request, TransferRequest):
@@ -69,19 +91,22 @@ async def _accept(
         wallet = await intake.wallets.usable(sub)
         if checks is not None:
             await _check(request, wallet, contract, checks)
-        permit = await intake.permit(sub, paying=wallet)
+        relayed = takes_signatures(collection)
+        permit = await intake.permit(sub, paying=None if relayed else wallet)
     except RequestRefused:
-        if (replayed := await intake.made_before(record, operation_id, submission)) is None:
-            raise
-        return replayed
-    operation = record.model_validate(
+        for record in (records.own, records.relayed):
+            if (replayed := await intake.made_before(record, operation_id, submission)) is not None:
+                return replayed
+        raise
+    sent_by = {"wallet": wallet.key()} if relayed else {"sender": wallet.key()}
+    operation = (records.relayed if relayed else records.own).model_validate(
         {
             **fields,
+            **sent_by,
             "mint_id": operation_id,
             "status": MintStatus.ACCEPTED,
             "chain_id": intake.chain_id,
             "contract": contract,
-            "sender": wallet.key(),
             "request_digest": submission.digest(),
             "trace": submission.trace,
             "token_id": request.token_id,
@@ -97,6 +122,11 @@ async def _accept(
     return await intake.create(operation, authorization, unused=lambda _: intake.give_back(permit, sub))
 
 
+def takes_signatures(collection: RegisteredContract) -> bool:
+    """Tell whether its tokens move by their holders' signatures: a factory's collections take these."""
+    return collection.clone is not None
+
+
 async def _check(request: BurnRequest, wallet: Wallet, contract: str, checks: TokenChecks) -> None:
     address, token_id = wallet.address, request.token_id
     if isinstance(request, TransferRequest):
@@ -106,18 +136,18 @@ async def _check(request: BurnRequest, wallet: Wallet, contract: str, checks: To
         await checks.takes(request.to, wallet=address, contract=contract, token_id=token_id)
 
 
-async def get_transfer(transfer_id: str, *, sub: str, operations: OperationStore) -> TokenTransfer:
+async def get_transfer(transfer_id: str, *, sub: str, operations: OperationStore) -> AnyTransfer:
     """Return the caller's transfer; another user's is as unknown as none."""
     operation = await operations.operation(transfer_id)
-    if not isinstance(operation, TokenTransfer) or operation.asked_by != sub:
+    if not isinstance(operation, AnyTransfer) or operation.asked_by != sub:
         raise RequestRefused(UNKNOWN_TRANSFER, "Transfer not found.")
     return operation
 
 
-async def get_burn(burn_id: str, *, sub: str, operations: OperationStore) -> TokenBurn:
+async def get_burn(burn_id: str, *, sub: str, operations: OperationStore) -> AnyBurn:
     """Return the caller's burn; another user's is as unknown as none."""
     operation = await operations.operation(burn_id)
-    if not isinstance(operation, TokenBurn) or operation.asked_by != sub:
+    if not isinstance(operation, AnyBurn) or operation.asked_by != sub:
         raise RequestRefused(UNKNOWN_BURN, "Burn not found.")
     return operation
 
@@ -149,13 +179,13 @@ async def cancel_token_operation(
         if operation.status in _TOO_LATE:
             raise RequestRefused(
                 NOT_CANCELLABLE,
-                f"The {operation.kind} is {operation.status.value}. {_TOO_LATE[operation.status]}",
+                f"The {operation.noun} is {operation.status.value}. {_TOO_LATE[operation.status]}",
             )
         if operation.cancel_requested_at is not None:
             break
         operation = await operations.cancel(operation, TOKEN_OPERATION_CANCELLED, at=now)
     else:
-        raise Unavailable(f"the {operation.kind} kept moving")
+        raise Unavailable(f"the {operation.noun} kept moving")
     if operation.nonce is not None and operation.problem in (None, TOKEN_OPERATION_CANCELLED):
         # Sent on every request: a crash may have come between the record and the message.
         review = ReviewMint(mint_id=operation.operation_id, trace=command.trace)
