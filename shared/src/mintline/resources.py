@@ -47,12 +47,17 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A global secondary index, projecting every attribute unless `keys_only`."""
+    """A global secondary index, projecting every attribute unless `keys_only`.
+
+    A deployment may do without one that is `optional`: only queries need it, and DynamoDB fills it by itself
+    when it is added later, since its keys are in the items in any case.
+    """
 
     name: str
     partition: Key
     sort: Key | None = None
     keys_only: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,16 +234,35 @@ ATTEMPTS = Table("attempts", partition=Key("tx_hash"))
 TOKENS = Table(
     "tokens",
     partition=Key("token_ref"),
-    indexes=(Index("by_owner", partition=Key("owner_id"), sort=Key("owned_key")),),
+    indexes=(
+        Index("by_owner", partition=Key("owner_id"), sort=Key("owned_key")),
+        Index(
+            "by_holder",
+            partition=Key("holder_shard"),
+            sort=Key("holder_key"),
+            keys_only=True,
+            optional=True,
+        ),
+    ),
     generation=2,
 )
 """One item per token ever minted. `token_ref` is `{chain_id}#{contract}#{token_id}`, so that no collection is
 one partition; `owner_id` is `{chain_id}#{address}`, absent once burned; `owned_key` is the contract and the
-token id in 78 digits, `{contract}#{token_key}`. Written by the indexer."""
+token id in 78 digits, `{contract}#{token_key}`. `holder_shard` and `holder_key` are those of
+`mintline.query_keys`. Written by the indexer."""
 
-TRANSFERS = Table("transfers", partition=Key("token_ref"), sort=Key("position"))
+TRANSFERS = Table(
+    "transfers",
+    partition=Key("token_ref"),
+    sort=Key("position"),
+    indexes=(
+        Index("by_contract", partition=Key("contract_shard"), sort=Key("moment"), optional=True),
+        Index("by_sender", partition=Key("sender_id"), sort=Key("moment"), optional=True),
+        Index("by_recipient", partition=Key("recipient_id"), sort=Key("moment"), optional=True),
+    ),
+)
 """One item per Transfer event. `token_ref` is `{chain_id}#{contract}#{token_id}`; `position` is
-`{block:012}#{log_index:06}`. Written by the indexer."""
+`{block:012}#{log_index:06}`. The indexes' keys are those of `mintline.query_keys`. Written by the indexer."""
 
 BLOCKS = Table("blocks", partition=Key("chain"), sort=Key("position"))
 """One item per indexed block (or part of one) with its undo records. Written by the indexer.
@@ -327,6 +351,8 @@ TABLES = (
     DROP_PARTS,
     EVENTS,
 )
+OPTIONAL_INDEXES = tuple(index.name for table in TABLES for index in table.indexes if index.optional)
+"""Names of the indexes that a deployment may do without."""
 REPLACED_INDEXES: dict[Table, tuple[Index, ...]] = {
     MINTS: (Index("by_block", partition=Key("block_number", "N"), keys_only=True),)
 }

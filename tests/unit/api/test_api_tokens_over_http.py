@@ -88,6 +88,7 @@ async def test_token__when_it_is_indexed__shows_all_that_is_known(
             "head_timestamp": "2026-11-23T01:50:53.000Z",
             "finalized_block": 40,
             "lag_seconds": 1.0,
+            "behind": False,
         },
     }
 
@@ -124,6 +125,7 @@ async def test_token__when_it_is_burned_and_the_index_is_empty__has_no_owner_and
 
     assert (view["owner"], view["burned"], view["finality"]) == (None, True, "pending")
     assert (view["metadata"], view["metadata_verified"], view["mint"]) == (None, None, None)
+    assert view["index"].pop("behind")
     assert set(view["index"].values()) == {None}
 
 

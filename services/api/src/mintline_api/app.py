@@ -57,6 +57,8 @@ from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.mints.use_cases import MintIntake
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import Outbox
+from mintline_api.features.queries import routes as queries
+from mintline_api.features.queries.ports import QueryIndex
 from mintline_api.features.system import routes as system
 from mintline_api.features.system.readiness import Readiness
 from mintline_api.features.token_metadata import routes as token_metadata
@@ -111,6 +113,7 @@ GROUPS = (
     users.operations,
     links.operations,
     tokens.operations,
+    queries.operations,
     uploads.operations,
     metadata.operations,
     token_metadata.operations,
@@ -152,6 +155,7 @@ class Api:
     client_budgets: ClientBudgets
     revocations: Revocations
     index: Index
+    query_index: QueryIndex
     mint_receipts: MintReceipts
     uploads: Uploads
     media: MediaFiles
@@ -319,6 +323,13 @@ def _provide(app: web.Application, api: Api) -> None:
         index=api.index,
         metadata=api.metadata,
         mints=api.mints,
+    )
+    app[queries.QUERIES] = queries.QueryReads(
+        chain_id=settings.chain_id,
+        collections=api.collections,
+        index=api.query_index,
+        chain=api.chain,
+        kept=settings.query_indexes,
     )
     app[tokens.RECEIPTS] = api.mint_receipts
     app[uploads.UPLOADS] = api.uploads

@@ -10,6 +10,15 @@ from mintline.chain.calls import Call
 _DELEGATION = bytes.fromhex("ef0100")
 
 
+class Timed(Protocol):
+    """What is read of a block."""
+
+    @property
+    def timestamp(self) -> int:
+        """Its time in Unix seconds."""
+        ...
+
+
 class ChainReader(Protocol):
     """The chain, read only, at its latest block; `mintline.chain.node.Node` is one."""
 
@@ -35,6 +44,10 @@ class ChainReader(Protocol):
 
     async def timestamp(self, blocks_ago: int) -> int:
         """Return the Unix seconds of the block so many before the latest; 0 if the chain is shorter."""
+        ...
+
+    async def block(self, ref: int, *, full: bool) -> Timed | None:
+        """Return a block by its number, with its transactions if `full`; None if there is none."""
         ...
 
     async def block_gas_limit(self) -> int:

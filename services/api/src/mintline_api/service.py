@@ -55,6 +55,7 @@ from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.store import DynamoMints, DynamoTokenIds
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.operations.outbox import SqsOutbox
+from mintline_api.features.queries.store import DynamoQueries
 from mintline_api.features.system.readiness import Readiness
 from mintline_api.features.tokens.receipts import MintReceipts
 from mintline_api.features.tokens.store import DynamoIndex
@@ -306,6 +307,9 @@ def _assemble(
         client_budgets=world.client_budgets,
         revocations=revocations,
         index=index,
+        query_index=DynamoQueries(
+            world.dynamo, index, chain_id=settings.chain_id, set_aside=metrics.set_aside
+        ),
         mint_receipts=MintReceipts(world.blocks, clock=time.monotonic),
         uploads=Uploads(
             uploads=DynamoUploads(world.dynamo, set_aside=metrics.set_aside),

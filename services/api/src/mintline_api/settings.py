@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -101,6 +101,13 @@ class Settings(ChainSettings):
     drop_grace: int = Field(default=0, ge=0)
     """Seconds past its client's token's expiry for which a drop hands on lines: below the signing policy's
     `grace`, by as long as a mint may have to wait."""
+    query_indexes: tuple[Literal["by_holder", "by_contract", "by_sender", "by_recipient"], ...] = (
+        "by_holder",
+        "by_contract",
+        "by_sender",
+        "by_recipient",
+    )
+    """The indexes of holders and transfers that the deployment has; queries by another one are refused."""
     email_secret: SecretStr = Field(min_length=32)
     """Names the users that are made for e-mail addresses; the same in every copy of the api, permanently."""
     email_verified: bool = True

@@ -6,6 +6,7 @@ from mintline.aws.dynamo import Item
 from mintline.aws.records import to_item, token_place
 from mintline.fields import Bytes32
 from mintline.messages import Frozen
+from mintline.query_keys import token_query_keys, transfer_query_keys
 from mintline.records import LAYOUT, Checkpoint, Token, Transfer, scoped, token_key
 from mintline.transaction_records import Place
 from mintline_indexer.chain_port import Ref
@@ -99,12 +100,12 @@ def token_item(token: Token) -> Item:
     if token.owner is not None:
         item["owner_id"] = scoped(token.chain_id, token.owner)
         item["owned_key"] = f"{token.contract}#{token_key(token.token_id)}"
-    return item
+    return item | token_query_keys(token)
 
 
 def transfer_item(transfer: Transfer) -> Item:
     """Return the item of TRANSFERS that holds a transfer."""
-    return to_item(transfer) | transfer_place(transfer_key(transfer))
+    return to_item(transfer) | transfer_place(transfer_key(transfer)) | transfer_query_keys(transfer)
 
 
 def transfer_place(key: tuple[str, str]) -> Item:

@@ -228,6 +228,7 @@ class Harness:
             client_budgets=budgets,
             revocations=revocations,
             index=self.index,
+            query_index=self.index,
             uploads=Uploads(
                 uploads=self.uploads,
                 files=self.files,

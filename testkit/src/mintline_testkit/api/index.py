@@ -5,6 +5,7 @@ from __future__ import annotations
 from mintline.errors import Unavailable
 from mintline.metadata_versions import MetadataVersion, version_object_key
 from mintline.packs import Pack, PackIndex
+from mintline.query_keys import AFTER_KEY, holder_key, holder_shard, transfer_query_keys
 from mintline.records import (
     Checkpoint,
     RegisteredContract,
@@ -17,6 +18,7 @@ from mintline.records import (
     token_ref,
 )
 from mintline_api.features.pages import Page
+from mintline_api.features.queries.ports import OwnersPart, Partition, TransfersPart
 from mintline_api.features.tokens.ports import EVERY_BLOCK, BlockRange, CollectionPage
 from mintline_testkit.api.pages import page_of
 from mintline_testkit.constants import CHAIN_ID
@@ -113,6 +115,30 @@ class MemoryIndex:
             and blocks.first <= e.block_number <= blocks.last
         ]
         return page_of(events, limit=limit, after=after, newest_first=True)
+
+    async def owners_in(self, contract: str, shard: int, *, after: str, limit: int) -> OwnersPart:
+        """Return the owners of a collection's tokens in one shard."""
+        keys = sorted(
+            holder_key(t.owner, t.token_id)
+            for t in self.tokens.values()
+            if t.contract == contract and t.owner is not None and holder_shard(t.owner) == shard
+        )
+        rest = [key for key in keys if key >= after]
+        page = rest[:limit]
+        owners = tuple(key.partition("#")[0] for key in page)
+        return OwnersPart(owners, page[-1] + AFTER_KEY if len(rest) > limit else None)
+
+    async def transfers_in(self, partition: Partition, *, first: str, last: str, limit: int) -> TransfersPart:
+        """Return a partition's transfers, newest first."""
+        name = {"by_contract": "contract_shard", "by_sender": "sender_id", "by_recipient": "recipient_id"}
+        found = []
+        for event in self.events:
+            keys = transfer_query_keys(event)
+            if keys.get(name[partition.index]) == partition.key and first <= keys["moment"] <= last:
+                found.append((keys["moment"], event))
+        found.sort(key=lambda one: one[0], reverse=True)
+        page = tuple(found[:limit])
+        return TransfersPart(page, page[-1][0] if len(found) > limit else None)
 
 
 class MemoryMetadata:

@@ -48,7 +48,11 @@ RECEIPT = MintReceipt(
 )
 """Its parts are cut short."""
 INDEX = IndexView(
-    head_block=44, head_timestamp="2026-11-23T01:50:57.000Z", finalized_block=40, lag_seconds=0.8
+    head_block=44,
+    head_timestamp="2026-11-23T01:50:57.000Z",
+    finalized_block=40,
+    lag_seconds=0.8,
+    behind=False,
 )
 SUMMARY = TokenSummary(
     chain_id=31337,

@@ -84,6 +84,10 @@ Finality = Annotated[
 ]
 
 
+BEHIND_SECONDS = 60
+"""Age of the head block from which the index counts as behind."""
+
+
 class IndexView(View):
     """How fresh the answer is."""
 
@@ -91,17 +95,25 @@ class IndexView(View):
     head_timestamp: Time | None
     finalized_block: int | None
     lag_seconds: float | None = Field(description="Seconds since the head block's timestamp.")
+    behind: bool = Field(
+        description="Whether the head block is older than a minute, or there is none: newer blocks may be "
+        "missing from the answer."
+    )
 
 
 def index_view(checkpoint: Checkpoint | None, *, now: int) -> IndexView:
     """Return the index's freshness; `now` is in Unix milliseconds."""
     if checkpoint is None:
-        return IndexView(head_block=None, head_timestamp=None, finalized_block=None, lag_seconds=None)
+        return IndexView(
+            head_block=None, head_timestamp=None, finalized_block=None, lag_seconds=None, behind=True
+        )
+    lag = max(0, now - checkpoint.head_timestamp * 1000) / 1000
     return IndexView(
         head_block=checkpoint.head_number,
         head_timestamp=rfc3339(checkpoint.head_timestamp * 1000),
         finalized_block=checkpoint.finalized_number,
-        lag_seconds=max(0, now - checkpoint.head_timestamp * 1000) / 1000,
+        lag_seconds=lag,
+        behind=lag > BEHIND_SECONDS,
     )
 
 

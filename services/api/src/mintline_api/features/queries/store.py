@@ -1,0 +1,63 @@
+"""The indexes of holders and transfers in DynamoDB."""
+
+from __future__ import annotations
+
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.records import readable
+from mintline.query_keys import AFTER_KEY, AFTER_OWNERS, holder_shards
+from mintline.records import Checkpoint, Transfer
+from mintline.resources import TOKENS, TRANSFERS
+from mintline.set_aside import SetAside
+from mintline_api.features.pages import text_of
+from mintline_api.features.queries.ports import OwnersPart, Partition, TransfersPart
+from mintline_api.features.tokens.store import DynamoIndex
+
+_BY_HOLDER = TOKENS.index("by_holder")
+
+
+class DynamoQueries:
+    """One chain's lists of holders and transfers; they lag behind the tables by moments."""
+
+    def __init__(
+        self, dynamo: Dynamo, index: DynamoIndex, *, chain_id: int, set_aside: SetAside | None = None
+    ) -> None:
+        self._dynamo = dynamo
+        self._index = index
+        self._chain_id = chain_id
+        self._set_aside = set_aside or SetAside()
+
+    async def checkpoint(self) -> Checkpoint | None:
+        """Return how far the index has come; None before its first block."""
+        return await self._index.checkpoint()
+
+    async def owners_in(self, contract: str, shard: int, *, after: str, limit: int) -> OwnersPart:
+        """Return the owners of a collection's tokens in one shard, from the key `after` on."""
+        page = await self._dynamo.query(
+            TOKENS,
+            index=_BY_HOLDER,
+            partition=holder_shards(self._chain_id, contract)[shard],
+            sort_between=(after, AFTER_OWNERS),
+            limit=limit,
+        )
+        keys = [text_of(item, "holder_key") for item in page.items]
+        owners = tuple(key.partition("#")[0] for key in keys)
+        return OwnersPart(owners, keys[-1] + AFTER_KEY if page.next is not None and keys else None)
+
+    async def transfers_in(self, partition: Partition, *, first: str, last: str, limit: int) -> TransfersPart:
+        """Return a partition's transfers from the moment `last` back to `first`, both included."""
+        if last < first:
+            return TransfersPart((), None)
+        page = await self._dynamo.query(
+            TRANSFERS,
+            index=TRANSFERS.index(partition.index),
+            partition=partition.key,
+            sort_between=(first, last),
+            forward=False,
+            limit=limit,
+        )
+        items = tuple(
+            (text_of(item, "moment"), transfer)
+            for item, transfer in readable(Transfer, TRANSFERS, page.items, self._set_aside)
+        )
+        more = page.next is not None and page.items
+        return TransfersPart(items, text_of(page.items[-1], "moment") if more else None)
