@@ -68,13 +68,20 @@ KEYS_READ = 0.052
 MEASURED: Mapping[str, Mapping[str, float]] = json.loads(
     (Path(__file__).parent / "write_units.json").read_text()
 )
-"""Write units by table and `table/index`: of a `mint` alone in its block, of a `user`'s first mint on top of
-that (wallet, top-up), and of every `block`. `tests/e2e/test_write_units.py` measures them from the items that
-the whole pipeline writes. DynamoDB bills kilobytes written, and twice as much within a transaction."""
+"""Write units by table and `table/index`: of a `mint` alone in its block, in the indexes that only `queries`
+need and a deployment may do without, of a `user`'s first mint on top of that (wallet, top-up), and of every
+`block`. `tests/e2e/test_write_units.py` measures them from the items that the whole pipeline writes. DynamoDB
+bills kilobytes written, and twice as much within a transaction."""
 UNDO_UNITS = 0.5
 """What a mint adds to the row of a block that has others: 180 bytes, at 2 units a kilobyte to write it, and 1
 to delete it."""
-WRITE_UNITS = sum(MEASURED["mint"].values()) + sum(MEASURED["user"].values()) / MINTS_A_WALLET + UNDO_UNITS
+QUERY_UNITS = sum(MEASURED["queries"].values())
+WRITE_UNITS = (
+    sum(MEASURED["mint"].values())
+    + QUERY_UNITS
+    + sum(MEASURED["user"].values()) / MINTS_A_WALLET
+    + UNDO_UNITS
+)
 """A mint, with its share of its user's first."""
 BLOCK_UNITS = sum(MEASURED["block"].values())
 BLOCK_SECONDS = 12
@@ -128,6 +135,11 @@ def table() -> str:
     ]
     rows += [f"| {name} | " + " | ".join(_cell(c[name]) for c in columns) + " |" for name in columns[0]]
     rows.append("| **Sum** | " + " | ".join(f"**{_cell(sum(c.values()))}**" for c in columns) + " |")
+    queries = (
+        sum(column.values()) - mints * QUERY_UNITS * _price("DynamoDB, a write unit")
+        for mints, column in zip(VOLUMES, columns, strict=True)
+    )
+    rows.append("| Sum without the indexes for queries | " + " | ".join(map(_cell, queries)) + " |")
     others = (sum(monthly(mints, store="secretsmanager").values()) for mints in VOLUMES)
     rows.append("| Sum with the keys in Secrets Manager | " + " | ".join(map(_cell, others)) + " |")
     return "\n".join(rows)

@@ -70,6 +70,7 @@ class DataStack(cdk.Stack):
         super().__init__(scope, name, env=env, description="Mintline: queues, tables, metadata, keys.")
         self._prefix = deployment.prefix
         self._role_arn = deployment.role_arn
+        self._query_indexes = deployment.query_indexes
         self._keeps_replaced_indexes = self.node.try_get_context(REPLACED) == "keep"
         self.dead_letters: dict[Queue, sqs.Queue] = {}
         self.queues = {queue: self._queue(queue) for queue in QUEUES}
@@ -150,7 +151,8 @@ class DataStack(cdk.Stack):
             removal_policy=RETAIN,
         )
         replaced = REPLACED_INDEXES.get(table, ()) if self._keeps_replaced_indexes else ()
-        for index in (*table.indexes, *replaced):
+        kept = (index for index in table.indexes if not index.optional or index.name in self._query_indexes)
+        for index in (*kept, *replaced):
             projection = dynamodb.ProjectionType.KEYS_ONLY if index.keys_only else dynamodb.ProjectionType.ALL
             made.add_global_secondary_index(
                 index_name=index.name,

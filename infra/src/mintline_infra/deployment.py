@@ -23,6 +23,7 @@ from mintline.fields import Address, Wei
 from mintline.key_stores import StoreName
 from mintline.key_subjects import MAX_RELAYERS
 from mintline.messages import KeyRef
+from mintline.resources import OPTIONAL_INDEXES, OptionalIndex
 
 RECONCILER = "reconciler"
 """The task that checks records, chain and index: the indexer's image, with a role of its own."""
@@ -222,6 +223,9 @@ class Deployment(BaseModel):
     """The key of the enclave's image file (EIF) in the deployment's artifact bucket."""
     wallet_store: StoreName = "dynamodb"
     """Where the wrapped keys of new wallets are kept."""
+    query_indexes: tuple[OptionalIndex, ...] = OPTIONAL_INDEXES
+    """The indexes of holders and transfers to keep, each for one more write unit a mint or transfer. DynamoDB
+    adds one index of an existing table at a time: an upgrade names one more in each deployment."""
     wallet_keys: tuple[PositiveInt, ...] = Field(default=(1,), min_length=1, max_length=2)
     """The KMS keys in use, by number. The first wraps new wallets' keys; a second one is named while those
     that the lower number wrapped are wrapped again by the higher."""

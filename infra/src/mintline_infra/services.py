@@ -85,6 +85,7 @@ class ApiStack(cdk.Stack):
                     "MINTLINE_USER_GAS_BUDGET": str(deployment.limits.user_gas_budget),
                     "MINTLINE_DROP_USERS_PER_SECOND": str(deployment.limits.drop_users_per_second),
                     "MINTLINE_DROP_GRACE": str(deployment.limits.drop_grace),
+                    "MINTLINE_QUERY_INDEXES": json.dumps(deployment.query_indexes),
                     "MINTLINE_SIGN_IN_DOMAINS": json.dumps(deployment.sign_in_domains),
                     "MINTLINE_COGNITO_ISSUER": identity.issuer,
                     "MINTLINE_COGNITO_USERINFO_URL": f"{identity.sign_in_url}/oauth2/userInfo",

@@ -9,15 +9,16 @@ the tables until the step that gives the checkpoint its layout.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Delete, Dynamo, Item, Put, Update
-from mintline.aws.records import IN_BLOCK, row_place
-from mintline.errors import Unavailable
+from mintline.aws.records import IN_BLOCK, from_item, row_place
+from mintline.errors import Unavailable, Unreadable
 from mintline.messages import KeyRef
-from mintline.records import block_shard, row_shards
+from mintline.query_keys import token_query_keys, transfer_query_keys
+from mintline.records import Token, Transfer, block_shard, row_shards
 from mintline.resources import (
     ACCOUNTS,
     ATTEMPTS,
@@ -27,6 +28,7 @@ from mintline.resources import (
     MINTS,
     TOKENS,
     TOKENS_BY_COLLECTION,
+    TRANSFERS,
     Table,
 )
 from mintline_indexer.dynamo_items import place_item
@@ -291,6 +293,55 @@ async def _each(tables: _Tables, table: Table, move: Callable[[Item], Awaitable[
     return await tables.pages(table, moved)
 
 
+async def _key_tokens_for_queries(tables: _Tables) -> int:
+    """Give each token the attributes by which its collection's holders are found."""
+
+    async def key(item: Item) -> int:
+        keys = token_query_keys(from_item(Token, item))
+        return await _keyed(tables.dynamo, TOKENS, item, keys, same=("owner", "block_number"))
+
+    return await _readable(tables, TOKENS, key)
+
+
+async def _key_transfers_for_queries(tables: _Tables) -> int:
+    """Give each transfer the attributes by which its collection's and its wallets' are found."""
+
+    async def key(item: Item) -> int:
+        keys = transfer_query_keys(from_item(Transfer, item))
+        return await _keyed(tables.dynamo, TRANSFERS, item, keys, same=("block_hash",))
+
+    return await _readable(tables, TRANSFERS, key)
+
+
+async def _keyed(
+    dynamo: Dynamo, table: Table, item: Item, keys: Mapping[str, str], *, same: Sequence[str]
+) -> int:
+    """Write those attributes that an item lacks, if it is as it was read; return how many items that was."""
+    lacking: Item = {name: value for name, value in keys.items() if item.get(name) != value}
+    if not lacking:
+        return 0
+    names = [key.name for key in (table.partition, table.sort) if key is not None]
+    where = tuple(Clause(f"same_{name}", name, "eq", (item[name],)) for name in same if name in item)
+    with suppress(ConditionFailed):
+        await dynamo.write(Update(table, {name: item[name] for name in names}, set=lacking, where=where))
+        return 1
+    return 0
+
+
+async def _readable(tables: _Tables, table: Table, move: Callable[[Item], Awaitable[int]]) -> int:
+    """Move the items of a table, those of a page at once; one that cannot be read stays."""
+
+    async def one(item: Item) -> int:
+        with suppress(Unreadable):
+            return await move(item)
+        return 0
+
+    async def moved(items: Sequence[Item]) -> int:
+        return sum(await asyncio.gather(*map(one, items)))
+
+    return await tables.pages(table, moved)
+
+
 STEPS: tuple[tuple[str, Step], ...] = (
     ("contracts", _give_contracts_items),
     ("tokens", _key_tokens_by_token),
@@ -301,5 +352,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("top-ups", _record_top_ups),
     ("attempts", _record_attempts),
     ("undo records", _link_undo_records),
+    ("queries of tokens", _key_tokens_for_queries),
+    ("queries of transfers", _key_transfers_for_queries),
 )
 """In the order of their numbers, from 1: steps are added at the end, and none is ever changed."""

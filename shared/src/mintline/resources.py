@@ -7,7 +7,7 @@ Names are `{prefix}-{name}`; a FIFO queue adds `.fifo`, its dead-letter queue `-
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +351,8 @@ TABLES = (
     DROP_PARTS,
     EVENTS,
 )
-OPTIONAL_INDEXES = tuple(index.name for table in TABLES for index in table.indexes if index.optional)
+OptionalIndex: TypeAlias = Literal["by_holder", "by_contract", "by_sender", "by_recipient"]
+OPTIONAL_INDEXES: tuple[OptionalIndex, ...] = ("by_holder", "by_contract", "by_sender", "by_recipient")
 """Names of the indexes that a deployment may do without."""
 REPLACED_INDEXES: dict[Table, tuple[Index, ...]] = {
     MINTS: (Index("by_block", partition=Key("block_number", "N"), keys_only=True),)

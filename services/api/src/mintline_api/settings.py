@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -15,6 +15,7 @@ from mintline.fields import Address
 from mintline.key_stores import StoreName
 from mintline.oidc_issuers import IssuerSettings, distinct_issuers
 from mintline.p256 import load_p256
+from mintline.resources import OPTIONAL_INDEXES, OptionalIndex
 
 
 class OtherIssuer(IssuerSettings):
@@ -101,12 +102,7 @@ class Settings(ChainSettings):
     drop_grace: int = Field(default=0, ge=0)
     """Seconds past its client's token's expiry for which a drop hands on lines: below the signing policy's
     `grace`, by as long as a mint may have to wait."""
-    query_indexes: tuple[Literal["by_holder", "by_contract", "by_sender", "by_recipient"], ...] = (
-        "by_holder",
-        "by_contract",
-        "by_sender",
-        "by_recipient",
-    )
+    query_indexes: tuple[OptionalIndex, ...] = OPTIONAL_INDEXES
     """The indexes of holders and transfers that the deployment has; queries by another one are refused."""
     email_secret: SecretStr = Field(min_length=32)
     """Names the users that are made for e-mail addresses; the same in every copy of the api, permanently."""

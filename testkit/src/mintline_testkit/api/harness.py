@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from mintline.acceptance import Certificate
 from mintline.chain.settings import FactorySettings
+from mintline.resources import OPTIONAL_INDEXES, OptionalIndex
 from mintline.tracing import OFF, Tracer
 from mintline_api.app import GROUPS, Api, build_app
 from mintline_api.auth.access_tokens import AccessTokens, Issuer
@@ -104,6 +105,8 @@ class Harness:
     user_gas_budget: int = 10**19
     makes_collections: bool = True
     """Whether the deployment has a factory."""
+    query_indexes: tuple[OptionalIndex, ...] = OPTIONAL_INDEXES
+    """The indexes of holders and transfers that the deployment has."""
     clients: MemoryClientRecords = field(default_factory=MemoryClientRecords)
     client_use: MemoryClientUse = field(default_factory=MemoryClientUse)
     registry_of_clients: MemoryRegistry = field(init=False)
@@ -171,6 +174,7 @@ class Harness:
             request_seconds=self.request_seconds,
             user_gas_budget=self.user_gas_budget,
             factory=FACTORY if self.makes_collections else None,
+            query_indexes=self.query_indexes,
         )
 
     def app(self, groups: Sequence[Operations] = GROUPS) -> web.Application:

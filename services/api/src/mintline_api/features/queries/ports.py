@@ -56,12 +56,16 @@ class Within:
     last_time: int = LAST_TIME
 
 
-class QueryIndex(Protocol):
-    """The index's lists of holders and transfers."""
+class Checkpoints(Protocol):
+    """How fresh the index is."""
 
     async def checkpoint(self) -> Checkpoint | None:
         """Return how far the index has come; None before its first block."""
         ...
+
+
+class QueryIndex(Checkpoints, Protocol):
+    """The index's lists of holders and transfers."""
 
     async def owners_in(self, contract: str, shard: int, *, after: str, limit: int) -> OwnersPart:
         """Return the owners of a collection's tokens in one shard, from the key `after` on."""

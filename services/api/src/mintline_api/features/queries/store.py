@@ -9,8 +9,7 @@ from mintline.records import Checkpoint, Transfer
 from mintline.resources import TOKENS, TRANSFERS
 from mintline.set_aside import SetAside
 from mintline_api.features.pages import text_of
-from mintline_api.features.queries.ports import OwnersPart, Partition, TransfersPart
-from mintline_api.features.tokens.store import DynamoIndex
+from mintline_api.features.queries.ports import Checkpoints, OwnersPart, Partition, TransfersPart
 
 _BY_HOLDER = TOKENS.index("by_holder")
 
@@ -19,7 +18,12 @@ class DynamoQueries:
     """One chain's lists of holders and transfers; they lag behind the tables by moments."""
 
     def __init__(
-        self, dynamo: Dynamo, index: DynamoIndex, *, chain_id: int, set_aside: SetAside | None = None
+        self,
+        dynamo: Dynamo,
+        index: Checkpoints,
+        *,
+        chain_id: int,
+        set_aside: SetAside | None = None,
     ) -> None:
         self._dynamo = dynamo
         self._index = index

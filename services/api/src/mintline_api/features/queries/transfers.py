@@ -75,6 +75,8 @@ async def read_transfers(
     streams = [_Stream(partition, min(upper, after or upper), after) for partition in partitions]
     read, last = 0, after
     while True:
+        if read >= MOST_READ and not all(one.waiting or one.ended for one in streams):
+            return TransferPage(tuple(found), last)
         read += sum(await asyncio.gather(*(one.fill(index, first=first, limit=limit + 1) for one in streams)))
         heads = [one for one in streams if one.waiting]
         if not heads:
@@ -88,7 +90,7 @@ async def read_transfers(
         last = at
         if transfer.block_number <= within.blocks.last and contract in (None, transfer.contract):
             found.append(transfer)
-        if len(found) == limit or read >= MOST_READ:
+        if len(found) == limit:
             rest = any(one.waiting or not one.ended for one in streams)
             return TransferPage(tuple(found), last if rest else None)
 
