@@ -8,16 +8,18 @@ import pytest
 from mintline.resources import (
     MEDIA,
     METADATA,
+    OPTIONAL_INDEXES,
     QUEUES,
     REPLACED_INDEXES,
     TABLES,
     TOKENS,
     TOKENS_BY_COLLECTION,
+    TRANSFERS,
     UPLOAD_BUCKET,
     Bucket,
 )
 from mintline_infra.deployment import Deployment
-from synthesis import Templates, properties, resources, synthesized
+from synthesis import Templates, described, properties, resources, synthesized
 
 PREFIX = "acme-mintline"
 
@@ -242,6 +244,19 @@ def test_indexes__when_an_upgrade_begins__then_one_of_a_table_is_added_and_none_
     assert indexes(upgrading["data"]) == {
         name: found | replaced.get(name, set()) for name, found in declared.items()
     }
+
+
+def test_indexes__when_a_deployment_does_without_some__then_the_table_has_the_others_and_the_api_knows(
+    tmp_path: Path,
+) -> None:
+    templates = synthesized(described(query_indexes=["by_contract"]), tmp_path)
+
+    found = indexes(templates["data"])
+    assert found[TOKENS.table_name(PREFIX)] == {"by_owner"}
+    assert found[TRANSFERS.table_name(PREFIX)] == {"by_contract"}
+    assert '["by_contract"]' in str(templates["services"]).replace("\\", "")
+    named = {index.name for table in TABLES for index in table.indexes if index.optional}
+    assert named == set(OPTIONAL_INDEXES)
 
 
 def test_tokens__when_their_key_schema_changed__then_the_table_has_a_name_that_no_earlier_one_had(

@@ -60,6 +60,24 @@ async def owner_in_index(harness: Harness, user: User, token_id: str) -> Any:
     return (await user.get(f"/v1/tokens/{harness.info['contract']}/{token_id}"))["owner"]
 
 
+async def every(user: User, path: str) -> list[Any]:
+    """Return all items of a list."""
+    found, cursor = [], ""
+    while True:
+        page = await user.get(f"{path}{cursor}")
+        assert page["index"]["head_block"] is not None
+        found += page["items"]
+        if page["next_cursor"] is None:
+            return found
+        cursor = f"{'&' if '?' in path else '?'}cursor={page['next_cursor']}"
+
+
+async def wallets_transfers(user: User, wallet: str) -> set[tuple[str | None, str | None, str]]:
+    moves = await every(user, f"/v1/owners/{wallet}/transfers")
+    assert len(moves) == len({(one["block_number"], one["log_index"]) for one in moves})
+    return {(one["from"], one["to"], one["token_id"]) for one in moves}
+
+
 async def test_transfer_and_burn__when_posted__happen_once_on_chain_and_in_the_index(
     harness: Harness, user: User
 ) -> None:
@@ -81,7 +99,20 @@ async def test_transfer_and_burn__when_posted__happen_once_on_chain_and_in_the_i
     moved = await user.get(f"/v1/tokens/{contract}/{kept['token_id']}/transfers")
     assert [(one["from"], one["to"]) for one in moved["items"]] == [(wallet, OTHER), (None, wallet)]
     assert moved["items"][0]["tx_hash"] == transfer["tx_hash"]
+    assert await wallets_transfers(user, wallet) == {
+        (None, wallet, kept["token_id"]),
+        (None, wallet, burnt["token_id"]),
+        (wallet, OTHER, kept["token_id"]),
+        (wallet, None, burnt["token_id"]),
+    }
     assert burned["nonce"] != transfer["nonce"]
+    listed = await every(user, f"/v1/collections/{contract}/transfers?from_block={kept['block_number']}")
+    assert transfer["tx_hash"] in {one["tx_hash"] for one in listed if one["token_id"] == kept["token_id"]}
+    holders = {
+        one["owner"]: one["balance"] for one in await every(user, f"/v1/collections/{contract}/holders")
+    }
+    assert holders[OTHER] >= 1
+    assert wallet not in holders
     assert await harness.node.transaction_count(wallet) == before + 2
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 import pytest
 
 from mintline.aws.dynamo import Dynamo, Put
 from mintline.aws.records import to_item, token_place
+from mintline.query_keys import token_query_keys, transfer_query_keys, transfer_shards
 from mintline.records import Collection, Token, Transfer, position, scoped, token_key, token_ref
 from mintline.resources import COLLECTIONS, TOKENS, TRANSFERS
+from mintline_api.features.queries.holders import Holder, read_holders
+from mintline_api.features.queries.ports import LAST_MOMENT, Partition, QueryIndex, Within
+from mintline_api.features.queries.store import DynamoQueries
+from mintline_api.features.queries.transfers import read_transfers
 from mintline_api.features.tokens.ports import BlockRange, Index
 from mintline_api.features.tokens.store import DynamoIndex
 from mintline_testkit.api.index import MemoryIndex
@@ -60,13 +66,21 @@ TOKENS_THERE = (
 EVENTS = tuple(transfer(block, log) for block, log in ((10, 0), (10, 999_998), (11, 3), (20, 0), (21, 0)))
 
 
+@dataclass(frozen=True)
+class Both:
+    """One index, by both of its ports."""
+
+    index: Index
+    queries: QueryIndex
+
+
 @pytest.fixture(params=["memory", "dynamodb"])
-async def index(request: pytest.FixtureRequest, dynamo: Dynamo) -> Index:
+async def both(request: pytest.FixtureRequest, dynamo: Dynamo) -> Both:
     if request.param == "memory":
         memory = MemoryIndex()
         memory.tokens = {(one.contract, one.token_id): one for one in TOKENS_THERE}
         memory.events = list(EVENTS)
-        return memory
+        return Both(memory, memory)
     collection = Collection(
         collection_id=scoped(CHAIN_ID, CONTRACT),
         chain_id=CHAIN_ID,
@@ -87,15 +101,21 @@ async def index(request: pytest.FixtureRequest, dynamo: Dynamo) -> Index:
             }
         )
         place = token_place(CHAIN_ID, one.contract, one.token_id)
-        writes.append(Put(TOKENS, {**to_item(one), **place, **owned}))
+        writes.append(Put(TOKENS, {**to_item(one), **place, **owned, **token_query_keys(one)}))
     for event in EVENTS:
         place = {
             "token_ref": token_ref(CHAIN_ID, CONTRACT, 7),
             "position": position(event.block_number, event.log_index),
         }
-        writes.append(Put(TRANSFERS, {**to_item(event), **place}))
+        writes.append(Put(TRANSFERS, {**to_item(event), **place, **transfer_query_keys(event)}))
     await asyncio.gather(*(dynamo.write(write) for write in writes))
-    return DynamoIndex(dynamo, chain_id=CHAIN_ID)
+    index = DynamoIndex(dynamo, chain_id=CHAIN_ID)
+    return Both(index, DynamoQueries(dynamo, index, chain_id=CHAIN_ID))
+
+
+@pytest.fixture
+def index(both: Both) -> Index:
+    return both.index
 
 
 async def test_balance__when_counted__is_that_of_the_collection_up_to_the_bound(index: Index) -> None:
@@ -134,3 +154,48 @@ async def test_transfers__when_a_range_is_asked_for__are_those_of_its_blocks(ind
     assert await blocks(11, 20) == [20, 11]
     assert await blocks(12, 19) == []
     assert await blocks(10, 20, limit=2, after=position(20, 0)) == [11, 10]
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+async def test_holders__when_walked__are_the_owners_with_what_they_have(both: Both, limit: int) -> None:
+    holders: list[Holder] = []
+    after: str | None = None
+    while True:
+        page = await read_holders(both.queries, CONTRACT, limit=limit, after=after)
+        assert len(page.holders) <= limit
+        holders += page.holders
+        if (after := page.after) is None:
+            break
+    # In the order of the shards, which the addresses' first digits give.
+    assert holders == [Holder(OTHER, 1), Holder(OWNER, 6)]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+@pytest.mark.parametrize("of", ["collection", "sender", "recipient", "wallet"])
+async def test_transfers_of_many_tokens__when_walked__come_once_newest_first(
+    both: Both, limit: int, of: str
+) -> None:
+    sender = Partition("by_sender", scoped(CHAIN_ID, OWNER))
+    recipient = Partition("by_recipient", scoped(CHAIN_ID, OTHER))
+    partitions = {
+        "collection": [Partition("by_contract", shard) for shard in transfer_shards(CHAIN_ID, CONTRACT)],
+        "sender": [sender],
+        "recipient": [recipient],
+        "wallet": [sender, recipient],
+    }[of]
+    seen: list[Transfer] = []
+    after: str | None = None
+    while True:
+        page = await read_transfers(
+            both.queries,
+            partitions,
+            within=Within(BlockRange(11, 20)),
+            contract=None,
+            upper=LAST_MOMENT,
+            after=after,
+            limit=limit,
+        )
+        seen += page.transfers
+        if (after := page.after) is None:
+            break
+    assert [one.block_number for one in seen] == [20, 11]

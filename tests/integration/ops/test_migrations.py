@@ -11,13 +11,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mintline.aws.dynamo import Delete, Dynamo, Item, Put
-from mintline.aws.records import row_place, token_place
+from mintline.aws.records import from_item, row_place, token_place
 from mintline.aws.session import AwsCalls, open_client
 from mintline.clock import unix_ms
 from mintline.errors import Unavailable
 from mintline.eth import to_checksum_address
 from mintline.messages import KeyRef
-from mintline.records import Token, block_shard, token_key
+from mintline.query_keys import token_query_keys, transfer_query_keys
+from mintline.records import Token, Transfer, block_shard, token_key, token_ref
 from mintline.resources import (
     ACCOUNTS,
     ATTEMPTS,
@@ -27,9 +28,10 @@ from mintline.resources import (
     MINTS,
     TOKENS,
     TOKENS_BY_COLLECTION,
+    TRANSFERS,
 )
 from mintline.settings import ServiceSettings
-from mintline_indexer.dynamo_items import token_item
+from mintline_indexer.dynamo_items import token_item, transfer_item
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.index_writer import IndexWriter
 from mintline_indexer.metrics import Metrics
@@ -92,10 +94,30 @@ class OldState:
             block_number=5,
             tx_hash=HASH,
         )
-        item = {name: value for name, value in token_item(token).items() if name != "token_ref"}
+        later = ("token_ref", *token_query_keys(token))
+        item = {name: value for name, value in token_item(token).items() if name not in later}
         key: Item = {"collection_id": f"{CHAIN_ID}#{CONTRACT}", "token_key": token_key(token_id)}
         await self.dynamo.write(Put(TOKENS_BY_COLLECTION, item | key))
         return token
+
+    async def transfer(self, token_id: int) -> Transfer:
+        """Write a transfer without the keys of the indexes that came later."""
+        transfer = Transfer(
+            chain_id=CHAIN_ID,
+            contract=CONTRACT,
+            token_id=token_id,
+            sender=None,
+            recipient=OWNER,
+            block_number=5,
+            block_hash=HASH,
+            log_index=token_id,
+            tx_hash=HASH,
+            timestamp=1_000,
+        )
+        later = transfer_query_keys(transfer)
+        item = {name: value for name, value in transfer_item(transfer).items() if name not in later}
+        await self.dynamo.write(Put(TRANSFERS, item))
+        return transfer
 
     async def undo_record(self, number: int) -> UndoRecord:
         """Write a block's undo record into the chain's one partition."""
@@ -141,9 +163,12 @@ async def test_migrate__when_the_tables_are_of_the_version_before__then_the_inde
     await before.dynamo.write(Put(BLOCKS, aside))
     await before.dynamo.write(Put(MINTS, {"mint_id": "m1", "block_number": 5}))
     await before.dynamo.write(Put(MINTS, {"mint_id": "m2", "status": "accepted"}))
+    transfers = [await before.transfer(token_id) for token_id in (1, 3)]
+    damaged = Put(TRANSFERS, {"token_ref": "damaged", "position": "p", "sender": "0x"})
+    await before.dynamo.write(damaged)
 
     done = await migrate(before.dynamo, treasury=TREASURY)
-    assert [step.items for step in done] == [2, 3, 4, 1, 1, 0, 0, 0, 5]
+    assert [step.items for step in done] == [2, 3, 4, 1, 1, 0, 0, 0, 5, 2, 2]
     store = DynamoStore(before.dynamo, chain_id=CHAIN_ID)
     progress = await store.load()
     assert progress is not None
@@ -167,6 +192,15 @@ async def test_migrate__when_the_tables_are_of_the_version_before__then_the_inde
         MINTS, index=MINTS.index("in_block"), partition=block_shard(5, "m1"), limit=9
     )
     assert [item["mint_id"] for item in in_block.items] == ["m1"]
+    for shard in {token_query_keys(token)["holder_shard"] for token in tokens if token.owner}:
+        held = await before.dynamo.query(TOKENS, index=TOKENS.index("by_holder"), partition=shard, limit=9)
+        assert [item["token_ref"] for item in held.items] == [
+            token_ref(CHAIN_ID, CONTRACT, token_id) for token_id in (1, 2**200)
+        ]
+    got = await before.dynamo.query(
+        TRANSFERS, index=TRANSFERS.index("by_recipient"), partition=f"{CHAIN_ID}#{OWNER}", limit=9
+    )
+    assert [from_item(Transfer, item) for item in got.items] == transfers
 
 
 def linked_to(undo_records: list[UndoRecord]) -> list[UndoRecord]:
@@ -198,7 +232,7 @@ async def test_migrate__when_a_block_was_written_in_part__then_that_part_is_take
     await before.dynamo.write(Put(TOKENS, token_item(made)))
     await before.dynamo.write(Put(CHECKPOINTS, RECORD | {"done": 8}))
 
-    [done] = await migrate(before.dynamo, treasury=TREASURY)
+    done, *_ = await migrate(before.dynamo, treasury=TREASURY)
     assert (done.number, done.items) == (9, 4)
     store = DynamoStore(before.dynamo, chain_id=CHAIN_ID)
     progress = await store.load()
@@ -238,6 +272,7 @@ async def test_migrate__when_a_step_is_interrupted__then_the_next_run_goes_on_fr
         await before.dynamo.write(Put(MINTS, {"mint_id": f"m{number}", "block_number": 5}))
         await before.dynamo.write(Put(ACCOUNTS, {"account_id": f"{CHAIN_ID}#{number}"}))
         await before.dynamo.write(Put(ATTEMPTS, {"tx_hash": f"0x{number}"}))
+        await before.transfer(number)
     writes = 0
     write = before.dynamo.write
 
