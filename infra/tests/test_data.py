@@ -254,7 +254,7 @@ def test_indexes__when_a_deployment_does_without_some__then_the_table_has_the_ot
     found = indexes(templates["data"])
     assert found[TOKENS.table_name(PREFIX)] == {"by_owner"}
     assert found[TRANSFERS.table_name(PREFIX)] == {"by_contract"}
-    assert '["by_contract"]' in str(templates["services"]).replace("\\", "")
+    assert '["by_contract"]' in str(templates["api"]).replace("\\", "")
     named = {index.name for table in TABLES for index in table.indexes if index.optional}
     assert named == set(OPTIONAL_INDEXES)
 
