@@ -69,6 +69,7 @@ def token_query_keys(token: Token) -> dict[str, str]:
 
 
 TOKEN_QUERY_KEYS = ("holder_shard", "holder_key")
+"""Their names."""
 
 
 def transfer_query_keys(transfer: Transfer) -> dict[str, str]:

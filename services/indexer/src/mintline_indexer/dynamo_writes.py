@@ -33,6 +33,7 @@ from mintline.aws.dynamo import (
     Update,
 )
 from mintline.errors import Unwritable
+from mintline.query_keys import TOKEN_QUERY_KEYS
 from mintline.records import token_ref
 from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline_indexer.dynamo_changes import (
@@ -151,13 +152,13 @@ def _token_row(change: TokenWrite, fence: int) -> _Row:
         return _Row(change.key, Put(TOKENS, item, where=(absent,)), older, assumed_new=True)
     key: Item = {"token_ref": item["token_ref"]}
     written = {name: value for name, value in item.items() if name != "token_ref"}
-    gone = tuple(name for name in _OPTIONAL if name not in item)
+    gone = tuple(name for name in OPTIONAL if name not in item)
     before = Clause("older_fence", FENCE, "lt", (fence,))
     present = Clause("not_gone", GONE, "missing")
     return _Row(change.key, Update(TOKENS, key, set=written, remove=gone, where=(before, present)), older)
 
 
-_OPTIONAL = ("owner", "owner_id", "owned_key", "metadata_digest", "mint_id")
+OPTIONAL = ("owner", "owner_id", "owned_key", *TOKEN_QUERY_KEYS, "metadata_digest", "mint_id")
 """The attributes of a token's item that may be missing."""
 
 
