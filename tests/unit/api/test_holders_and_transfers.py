@@ -307,9 +307,7 @@ async def test_lists__when_the_contract_is_not_ours__are_refused(
     assert await refusal(harness, client, path) == (404, "unknown-contract")
 
 
-async def test_lists__when_the_deployment_does_without_their_index__say_so(
-    harness: Harness, client: MemoryClient
-) -> None:
+async def test_lists__when_the_deployment_does_without_their_index__say_so(harness: Harness) -> None:
     harness.query_indexes = ("by_sender",)
     async with MemoryClient(harness.app()) as poorer:
         for path in (
