@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mintline.errors import Misconfigured
-from mintline.scopes import ACCOUNT_ADMIN, DESCRIPTIONS, SIGN_IN_SCOPES
+from mintline.scopes import ACCOUNT_ADMIN, DESCRIPTIONS, MACHINE_SCOPES, SIGN_IN_SCOPES
 from mintline_infra.deployment import read
 from synthesis import Templates, described, properties, resources, synthesized
 
@@ -91,6 +91,24 @@ def test_client__when_the_api_has_an_address__then_sign_in_returns_to_its_consol
 
     assert client["CallbackURLs"] == ["https://shop.example/cb", "https://nft.example/console/home"]
     assert client["LogoutURLs"] == ["https://nft.example/console/home"]
+
+
+def test_operators__when_they_have_a_console__then_their_app_client_has_machine_scopes_and_one_address(
+    tmp_path: Path,
+) -> None:
+    document = described(public_url="https://nft.example", operators_console=True)
+    templates = synthesized(document, tmp_path)
+    (client,) = (
+        client
+        for client in properties(templates["identity"], "AWS::Cognito::UserPoolClient")
+        if client["ClientName"].endswith("-operators")
+    )
+
+    assert client["CallbackURLs"] == client["LogoutURLs"] == ["https://nft.example/console/home"]
+    assert client["AllowedOAuthFlows"] == ["code"]
+    assert client["GenerateSecret"] is False
+    assert len(client["AllowedOAuthScopes"]) == 1 + len(MACHINE_SCOPES)
+    assert "MINTLINE_COGNITO_OPERATOR_CLIENT_ID" in str(templates["api"])
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,14 @@ class DemoClient(Frozen):
     secret: str
 
 
+class Operator(Frozen):
+    """A person of the group of operators, and the app client by which they sign in."""
+
+    client_id: str
+    username: str
+    password: str
+
+
 class KnownFactory(Frozen):
     """The factory of collections, and the code of its collections."""
 
@@ -51,6 +59,8 @@ class Known(Frozen):
     """The others."""
     demo_client: DemoClient | None = None
     """None only while it is being made, as in the state of an earlier version."""
+    operator: Operator | None = None
+    """Likewise."""
     admin: Address
     """Administers the contract; a development account, which the node signs for."""
     contract: Address

@@ -36,6 +36,7 @@ from mintline.scopes import DESCRIPTIONS, MACHINE_SCOPES, RESOURCE_SERVER, SIGN_
 from mintline_devstack.emulators import CHAIN_ID, REGION
 from mintline_devstack.known import DemoClient, Known, KnownFactory, UserPool, load_known
 from mintline_devstack.local_accounts import LocalAccounts, open_local_accounts
+from mintline_devstack.operators import ensure_operator
 from mintline_devstack.ports import Listeners
 from mintline_devstack.run_marker import leave_mark, missing_mark
 from mintline_devstack.state_folder import StateFolder, write_json
@@ -130,6 +131,12 @@ async def set_up(state: StateFolder, ports: Listeners, clients: EmulatorClients)
         more_relayers=tuple(others),
         factory=await _factory_of(known, clients, relayers=[key.address for key in (first, *others)]),
         demo_client=await _demo_client_of(known, clients),
+        operator=await ensure_operator(
+            clients.cognito,
+            known.operator,
+            user_pool_id=known.pool.user_pool_id,
+            console=console_urls(ports),
+        ),
         sealing=known.sealing
         or await platform_keys.create_sealing_key(
             clients.aws.kms, clients.secretsmanager, prefix=PREFIX, chain_id=CHAIN_ID

@@ -170,6 +170,13 @@ def describe(state: StateFolder, ports: Listeners, known: Known, operator: AwsCr
         },
         "demo_client": {"client_id": known.demo_client.client_id, "client_secret": known.demo_client.secret},
         "operator": asdict(operator),
+        "console": {"url": f"{ports.url('api')}/console/home", **_operator_of(known)},
         "state_dir": str(state.path),
         "admin": services.admin_urls(ports),
     }
+
+
+def _operator_of(known: Known) -> dict[str, str]:
+    """Return how an operator signs in to the console."""
+    assert known.operator is not None
+    return known.operator.model_dump(mode="json")

@@ -81,6 +81,7 @@ def signing_policy(known: Known) -> dict[str, object]:
         "authorization": {
             "issuer": issuer_url(known.pool.user_pool_id),
             "client_ids": [known.pool.client_id],
+            **({"operator_client_ids": [known.operator.client_id]} if known.operator else {}),
             "jwks": known.jwks,
             "intake_keys": [known.intake_key],
             "grace": GRACE,
@@ -247,6 +248,7 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
             "MINTLINE_COGNITO_JWKS_URL": jwks_url(ports, pool),
             "MINTLINE_COGNITO_USERINFO_URL": f"{ports.url('ministack')}/oauth2/userInfo",
             "MINTLINE_COGNITO_CLIENT_ID": known.pool.client_id,
+            **({"MINTLINE_COGNITO_OPERATOR_CLIENT_ID": known.operator.client_id} if known.operator else {}),
             "MINTLINE_KMS_ENDPOINT_URL": ports.url("kms_front"),
             "MINTLINE_SEALING_KEY": sealing.public_key,
             "MINTLINE_WALLET_KEY_ARNS": json.dumps(wallet_key_arns(known)),

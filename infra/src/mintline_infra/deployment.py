@@ -244,8 +244,18 @@ class Deployment(BaseModel):
     """Where the pool's login page sends a user's browser with the code, exactly: the clients' own addresses.
     Plain http is for an address of the user's own machine (RFC 8252) alone."""
 
+    operators_console: bool = False
+    """Whether users in the group `operators` may act as a machine client in the console: the signing policy must
+    name the app client that is made for them in `operator_client_ids`. Takes `public_url`."""
+
     sign_in_domains: tuple[str, ...] = ()
     """Sites, as browsers name them, that may have users link wallets, in addition to the API's own."""
+
+    @model_validator(mode="after")
+    def _operators_return_to_an_address(self) -> Self:
+        if self.operators_console and self.public_url is None:
+            raise ValueError("operators_console takes public_url")
+        return self
 
     @field_validator("wallet_keys")
     @classmethod

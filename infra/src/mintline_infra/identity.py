@@ -7,11 +7,10 @@ from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from mintline.scopes import DESCRIPTIONS, RESOURCE_SERVER, USER_SCOPES
+from mintline.scopes import DESCRIPTIONS, MACHINE_SCOPES, OPERATORS, RESOURCE_SERVER, USER_SCOPES
 from mintline_infra.deployment import Deployment
 from mintline_infra.nag import acknowledge
 
-OPERATORS = "operators"
 APP_CLIENTS = (
     "CreateUserPoolClient",
     "DeleteUserPoolClient",
@@ -88,6 +87,30 @@ class IdentityStack(cdk.Stack):
             refresh_token_validity=cdk.Duration.days(30),
         )
         _no_direct_sign_in(self.client)
+        self.operators_client = None
+        if deployment.operators_console:
+            self.operators_client = self.pool.add_client(
+                "operators",
+                user_pool_client_name=f"{deployment.prefix}-operators",
+                generate_secret=False,
+                o_auth=cognito.OAuthSettings(
+                    flows=cognito.OAuthFlows(authorization_code_grant=True),
+                    scopes=[
+                        cognito.OAuthScope.OPENID,
+                        *(cognito.OAuthScope.resource_server(server, scopes[scope]) for scope in MACHINE_SCOPES),
+                    ],
+                    callback_urls=consoles,
+                    logout_urls=consoles,
+                ),
+                supported_identity_providers=[cognito.UserPoolClientIdentityProvider.COGNITO],
+                prevent_user_existence_errors=True,
+                enable_token_revocation=True,
+                access_token_validity=cdk.Duration.hours(1),
+                id_token_validity=cdk.Duration.hours(1),
+                refresh_token_validity=cdk.Duration.hours(12),
+            )
+            _no_direct_sign_in(self.operators_client)
+            cdk.CfnOutput(self, "operators-client", value=self.operators_client.user_pool_client_id)
         self._let_api_use_pool(deployment)
         domain = self.pool.add_domain(
             "sign-in", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=deployment.prefix)
@@ -99,7 +122,7 @@ class IdentityStack(cdk.Stack):
             user_pool=self.pool,
             group_name=OPERATORS,
             precedence=0,
-            description="Those who run the platform. No service reads groups yet.",
+            description="Those who run the platform, and may act as a machine client in its console.",
         )
         self.issuer = f"https://cognito-idp.{deployment.region}.amazonaws.com/{self.pool.user_pool_id}"
         cdk.CfnOutput(self, "user-pool", value=self.pool.user_pool_id)

@@ -90,6 +90,11 @@ class ApiStack(cdk.Stack):
                     "MINTLINE_COGNITO_ISSUER": identity.issuer,
                     "MINTLINE_COGNITO_USERINFO_URL": f"{identity.sign_in_url}/oauth2/userInfo",
                     "MINTLINE_COGNITO_CLIENT_ID": identity.client.user_pool_client_id,
+                    **(
+                        {"MINTLINE_COGNITO_OPERATOR_CLIENT_ID": identity.operators_client.user_pool_client_id}
+                        if identity.operators_client
+                        else {}
+                    ),
                     "MINTLINE_WALLET_STORE": deployment.wallet_store,
                     "MINTLINE_WALLET_KEY_ARNS": self.to_json_string(
                         [key.key_arn for key in environment.data.wallet_keys]

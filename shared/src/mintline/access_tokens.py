@@ -36,7 +36,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mintline import strict_json
 from mintline.errors import MintlineError
-from mintline.scopes import ACCOUNT_ADMIN
+from mintline.scopes import ACCOUNT_ADMIN, OPERATORS
 from mintline.strict_json import AmbiguousJson, NotJson
 
 LEEWAY = 10.0
@@ -107,6 +107,9 @@ class TokenRules:
     machine_clients: bool = False
     """Whether tokens of machine clients are accepted too: of any other app client, for itself. The verifier's
     user checks whether that one is known."""
+    operator_client_ids: frozenset[str] = frozenset()
+    """App clients of the user pool by which operators sign in, to act as these clients: a token of one is the
+    client's own if its user is in the group `operators`, and nobody's otherwise. They need `machine_clients`."""
     machine_client_ids: frozenset[str] = frozenset()
     """Clients whose tokens are their own, whatever their `sub` is: of other issuers than the user pool."""
     name: str = ""
@@ -133,6 +136,8 @@ class Claims:
     scopes: frozenset[str]
     client_id: str = ""
     """The app client that the token was issued to."""
+    operator: str | None = None
+    """The `sub` of the person who acts as the client; None for a user's token, or a backend's."""
 
     @property
     def is_client(self) -> bool:
@@ -242,6 +247,8 @@ def _claims(claims: dict[str, Any], rules: TokenRules) -> Claims:
     if claims["iss"] != rules.issuer:
         raise BadToken(TokenFault.ISSUER, "The token comes from another user pool.")
     client_id, subject = claims["client_id"], claims["sub"]
+    if rules.machine_clients and isinstance(client_id, str) and client_id in rules.operator_client_ids:
+        return _operators_claims(claims, client_id)
     for_itself = rules.machine_clients and client_id == subject and "username" not in claims
     if not isinstance(client_id, str) or (client_id not in rules.client_ids and not for_itself):
         raise BadToken(TokenFault.CLIENT, "The token was issued to another app client.")
@@ -252,9 +259,23 @@ def _claims(claims: dict[str, Any], rules: TokenRules) -> Claims:
         or (signed_in_by and subject == client_id)
     ):
         raise BadToken(TokenFault.SUBJECT, "The token's sub is not a user's.", claim="sub")
-    issued, expires = _time(claims, "iat"), _time(claims, "exp")
-    not_before = max(issued, _time(claims, "nbf")) if "nbf" in claims else issued
+    issued, not_before, expires = _times(claims)
     return Claims(subject, issued, not_before, expires, _scopes(claims), client_id)
+
+
+def _operators_claims(claims: dict[str, Any], client_id: str) -> Claims:
+    """Return what a token says whose person acts as the app client by which they have signed in."""
+    groups, person = claims.get("cognito:groups"), claims["sub"]
+    if "username" not in claims or not isinstance(groups, list) or OPERATORS not in groups:
+        raise BadToken(
+            TokenFault.CLIENT, f"The token's app client is for users in the group {OPERATORS} alone."
+        )
+    if not isinstance(person, str) or not _SUBJECT.fullmatch(person) or person == client_id:
+        raise BadToken(TokenFault.SUBJECT, "The token's sub is not a user's.", claim="sub")
+    if not _SUBJECT.fullmatch(client_id):
+        raise BadToken(TokenFault.CLIENT, "The token was issued to another app client.")
+    issued, not_before, expires = _times(claims)
+    return Claims(client_id, issued, not_before, expires, _scopes(claims), client_id, person)
 
 
 def _other_claims(claims: dict[str, Any], rules: TokenRules) -> Claims:
@@ -284,8 +305,7 @@ def _other_claims(claims: dict[str, Any], rules: TokenRules) -> Claims:
     principal = _namespaced(client if machines else subject, rules)
     if not machines and principal == client_id:
         raise BadToken(TokenFault.SUBJECT, "The token's sub is not a user's.", claim="sub")
-    issued, expires = _time(claims, "iat"), _time(claims, "exp")
-    not_before = max(issued, _time(claims, "nbf")) if "nbf" in claims else issued
+    issued, not_before, expires = _times(claims)
     scope = claims.get(rules.scope_claim, "")
     if isinstance(scope, list) and all(isinstance(each, str) for each in scope):
         scope = " ".join(scope)
@@ -319,6 +339,12 @@ def _scopes(claims: dict[str, Any]) -> frozenset[str]:
             claim="scope",
         )
     return scopes
+
+
+def _times(claims: dict[str, Any]) -> tuple[float, float, float]:
+    """Return when a token was issued, from when it is valid, and when it expires."""
+    issued, expires = _time(claims, "iat"), _time(claims, "exp")
+    return issued, max(issued, _time(claims, "nbf")) if "nbf" in claims else issued, expires
 
 
 def _time(claims: dict[str, Any], name: str) -> float:

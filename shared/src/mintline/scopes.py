@@ -11,6 +11,8 @@ RESOURCE_SERVER = "mintline"
 """The identifier of the pool's resource server, with which every scope of ours begins."""
 OPENID = "openid"
 """Lets the API ask the user pool whether a token still counts (`/oauth2/userInfo`)."""
+OPERATORS = "operators"
+"""The group of the user pool whose members may act as a machine client, by an app client that is for them."""
 ACCOUNT_ADMIN = "aws.cognito.signin.user.admin"
 """Lets its holder change the user's password, attributes and second factor, or delete the user. Cognito gives
 it to those who sign in directly, and to no client that does not list it. No token with it is accepted."""
@@ -64,5 +66,7 @@ MACHINE_SCOPES = (
     Scope.ADMIN,
 )
 """What a machine client's token may be given for."""
+OPERATOR_SCOPES: tuple[str, ...] = (OPENID, *MACHINE_SCOPES)
+"""What an operator signs in with."""
 SIGN_IN_SCOPES: tuple[str, ...] = (OPENID, *USER_SCOPES)
 """What a user signs in with."""

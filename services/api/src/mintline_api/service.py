@@ -242,6 +242,7 @@ def _assemble(
             pool=world.user_pool,
             issuer=settings.cognito_issuer,
             client_id=settings.cognito_client_id,
+            operator_client_id=settings.cognito_operator_client_id,
             now=time.time,
             revocations=revocations,
             clients=world.client_directory,

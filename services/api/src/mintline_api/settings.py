@@ -61,6 +61,9 @@ class Settings(ChainSettings):
     """The user pool's issuer, exactly as its tokens' `iss` has it."""
     cognito_client_id: str = Field(min_length=1)
     """The app client whose access tokens are accepted."""
+    cognito_operator_client_id: str | None = Field(default=None, min_length=1)
+    """The app client by which users in the group `operators` sign in, to act as this client; as the signing
+    policy has it. None: nobody does."""
     cognito_userinfo_url: str = Field(pattern=r"^https?://\S+$")
     """The user pool's `/oauth2/userInfo`, at its login domain: tells whether a token was revoked."""
     cognito_jwks_url: str | None = None
@@ -111,6 +114,12 @@ class Settings(ChainSettings):
     with it."""
     email_case_sensitive: bool = True
     """Whether the pool's sign-in names are case-sensitive (`UsernameConfiguration`), which never changes."""
+
+    @model_validator(mode="after")
+    def _operators_have_an_app_client_of_their_own(self) -> Self:
+        if self.cognito_operator_client_id == self.cognito_client_id:
+            raise ValueError("cognito_operator_client_id must be another app client than cognito_client_id")
+        return self
 
     @model_validator(mode="after")
     def _issuers_are_distinct(self) -> Self:

@@ -57,6 +57,8 @@ class Caller:
     """What the token was given for."""
     client_id: str | None = None
     """The machine client that is asking, which `sub` names then too; None for a user."""
+    operator: str | None = None
+    """The `sub` of the person who acts as that client; None if it asks for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class AccessTokens:
     A verified token is remembered, by its hash, for a minute at most and never past its expiry. Whether its
     user is still signed in is asked of the pool at most once in 45 seconds; `revocations` puts it on record.
     The pool tells nothing of a client's token: its record in `clients` counts instead. Without `clients` none
-    is accepted.
+    is accepted. Operators act as `operator_client_id`, by which they sign in; the pool is asked about them as
+    about users.
     `now` is in Unix seconds.
     """
 
@@ -90,11 +93,15 @@ class AccessTokens:
         now: Callable[[], float],
         revocations: Revocations | None = None,
         clients: ClientDirectory | None = None,
+        operator_client_id: str | None = None,
         others: Sequence[Issuer] = (),
         looked_up: Callable[[bool], None] = lambda _: None,
     ) -> None:
         rules = TokenRules(
-            issuer=issuer, client_ids=frozenset({client_id}), machine_clients=clients is not None
+            issuer=issuer,
+            client_ids=frozenset({client_id}),
+            machine_clients=clients is not None,
+            operator_client_ids=frozenset({operator_client_id} if operator_client_id else ()),
         )
         self._pool = Issuer(keys, rules)
         self._others = {other.rules.issuer: other for other in others}
@@ -123,13 +130,15 @@ class AccessTokens:
         if caller.client_id is not None and not clients:
             raise _not_for_clients()
         of_pool = not caller.sub.startswith(NAMESPACE)
-        for needed in (OPENID, scope) if of_pool and caller.client_id is None else (scope,):
+        person = caller.sub if caller.client_id is None else caller.operator
+        for needed in (OPENID, scope) if of_pool and person is not None else (scope,):
             if needed not in caller.scopes:
                 raise _lacks(needed)
         if caller.client_id is not None:
-            await self._check_client(caller, caller.client_id, digest, recorded=of_pool)
-        elif of_pool and not await self._checks.counts(
-            digest, token, sub=caller.sub, issued=caller.issued_at, expires=caller.expires_at
+            recorded = of_pool and caller.operator is None
+            await self._check_client(caller, caller.client_id, digest, recorded=recorded)
+        if person is not None and of_pool and not await self._checks.counts(
+            digest, token, sub=person, issued=caller.issued_at, expires=caller.expires_at
         ):
             await self._note(caller, digest)
             raise _refused(
@@ -182,6 +191,7 @@ class AccessTokens:
             token=SecretStr(token),
             scopes=claims.scopes,
             client_id=claims.client_id if claims.is_client else None,
+            operator=claims.operator,
         )
 
 

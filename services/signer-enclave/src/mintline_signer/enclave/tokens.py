@@ -65,6 +65,9 @@ class AuthorizationPolicy(Frozen):
     """Exactly as the tokens' `iss` has it."""
     client_ids: frozenset[str] = Field(min_length=1)
     """The app clients by which users sign in. Machine clients are others (`SigningPolicy.clients`)."""
+    operator_client_ids: frozenset[str] = Field(default=frozenset(), max_length=8)
+    """The app clients by which users in the group `operators` sign in, and act as these clients within their
+    budgets (`SigningPolicy.clients`). None by default."""
     jwks: Jwks
     intake_keys: tuple[IntakeKey, ...] = Field(min_length=1, max_length=8)
     """What certifies the session keys of the api's processes; several while one follows another."""
@@ -74,6 +77,12 @@ class AuthorizationPolicy(Frozen):
     """Seconds past a token's expiry in which it still counts: queues delay, and fees are raised later."""
     scope: str = Field(default=Scope.MINTS_CREATE, min_length=1, max_length=256)
     """The scope that a token must carry."""
+
+    @model_validator(mode="after")
+    def _app_clients_have_one_use(self) -> Self:
+        if both := self.client_ids & self.operator_client_ids:
+            raise ValueError(f"{min(both)} must not be both in client_ids and operator_client_ids")
+        return self
 
     @model_validator(mode="after")
     def _issuers_are_distinct(self) -> Self:
@@ -102,7 +111,10 @@ class TokenVerifier:
         """Accept users' tokens, and those of machine clients if `machine_clients`."""
         self._policy = policy
         rules = TokenRules(
-            issuer=policy.issuer, client_ids=policy.client_ids, machine_clients=machine_clients
+            issuer=policy.issuer,
+            client_ids=policy.client_ids,
+            machine_clients=machine_clients,
+            operator_client_ids=policy.operator_client_ids,
         )
         self._pool = _Issuer(rules, _keys_of(policy.jwks))
         self._others = {

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from mintline.media_types import MEDIA_TYPES
-from mintline.scopes import SIGN_IN_SCOPES
+from mintline.scopes import OPERATOR_SCOPES, SIGN_IN_SCOPES
 from mintline_api.http.context import Document
 from mintline_api.http.responses import document_of
 from mintline_api.settings import Settings
@@ -90,11 +90,13 @@ def upload_origin(settings: Settings) -> str:
 
 def _config(settings: Settings) -> dict[str, object]:
     """Return what the page has to know of its deployment; all of it is public."""
+    operators = settings.cognito_operator_client_id
     return {
         "sign_in_url": settings.sign_in_url(),
         "chain_id": settings.chain_id,
         "default_collection": settings.default_collection,
         "user": {"client_id": settings.cognito_client_id, "scopes": SIGN_IN_SCOPES},
+        "operator": {"client_id": operators, "scopes": OPERATOR_SCOPES} if operators else None,
         "media_types": MEDIA_TYPES,
         "upload_bytes": settings.upload_bytes,
     }
