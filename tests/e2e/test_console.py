@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import Page
 
 from mintline_testkit.browser import Console, open_console, picture
 
@@ -116,3 +117,96 @@ async def test_console__when_a_person_links_a_wallet_and_signs_out__then_the_ses
     assert await page.evaluate("[sessionStorage.length, localStorage.length]") == [0, 0]
     await page.reload()
     await page.get_by_role("button", name="Sign in", exact=True).wait_for()
+
+
+def lines(*, count: int, bad: frozenset[int]) -> bytes:
+    """Return a list as people make them in a spreadsheet; the lines `bad` name no address."""
+    rows = ["address,name,image"]
+    for number in range(1, count + 1):
+        address = "nobody" if number in bad else f"0x{number:040x}"
+        rows.append(f'{address},"Ticket, № {number}",https://tickets.example/{number}.png')
+    return "\r\n".join(rows).encode()
+
+
+async def test_console__when_an_operator_runs_a_drop_with_bad_lines__then_sees_them_before_the_rest_is_minted(
+    harness: Harness, console: Console, tmp_path: Path
+) -> None:
+    page, name = console.page, f"Matinee {uuid.uuid4().hex[:6]}"
+    await console.sign_in(harness.info["console"], button="Sign in as an operator")
+
+    await page.get_by_role("link", name="New collection").click()
+    await page.get_by_label("Name").fill(name)
+    await page.get_by_label("Symbol").fill("MAT")
+    await page.get_by_label("Supply").fill("1000")
+    assert await console.findings() == []
+    await page.get_by_role("button", name="Create the collection").click()
+    await page.locator("header.title .badge", has_text="ready").wait_for()
+    assert await console.findings() == []
+
+    file = tmp_path / "tickets.csv"
+    file.write_bytes(lines(count=50, bad=frozenset({7, 31})))
+    await console.open("drops/new")
+    await page.get_by_label("Name").fill("Tickets")
+    await page.get_by_label("Collection").select_option(label=await option(page, name))
+    await page.get_by_label("List").set_input_files(file)
+    assert await console.findings() == []
+    await page.get_by_role("button", name="Upload and check").click()
+
+    refused = page.locator("section[aria-labelledby=refused] tbody tr")
+    await refused.nth(1).wait_for()
+    assert [await row.locator("td").first.inner_text() for row in await refused.all()] == ["8", "32"]
+    await page.get_by_text("48 accepted, 2 refused").wait_for()
+    await page.get_by_text("Cost, expected").wait_for()
+    assert await console.findings() == []
+    await page.get_by_role("button", name="Prepare 48 mints").click()
+    await page.get_by_role("button", name="Start: mint 48 tokens").click()
+    await page.get_by_text("48 of 48 on chain").wait_for()
+    assert await console.findings() == []
+
+    await console.open("collections")
+    await page.get_by_role("link", name=name).click()
+    await page.locator("section[aria-labelledby=tokens] tbody tr").nth(11).wait_for()
+    await page.get_by_role("button", name="Pause minting").click()
+    await page.locator("header.title .badge", has_text="paused").wait_for()
+
+
+async def option(page: Page, name: str) -> str:
+    """Return the label of the option that begins so, once it is there."""
+    found = page.locator("#contract option", has_text=name)
+    await found.wait_for(state="attached")
+    return await found.inner_text()
+
+
+async def test_console__when_an_operator_limits_a_client__then_the_client_has_that_budget(
+    harness: Harness, console: Console
+) -> None:
+    page, name = console.page, f"Shop {uuid.uuid4().hex[:6]}"
+    await console.sign_in(harness.info["console"], button="Sign in as an operator")
+    await console.open("clients/new")
+    await page.get_by_label("Name").fill(name)
+    assert await console.findings() == []
+    await page.get_by_role("button", name="Create the client").click()
+    await page.get_by_text("It is shown this once.").wait_for()
+    await page.get_by_role("link", name="All clients").click()
+    await page.get_by_role("link", name=name).wait_for()
+    assert await console.findings() == []
+
+    await page.get_by_role("link", name=name).click()
+    await page.get_by_label("Mints an hour").fill("25")
+    await page.get_by_label("ETH a day").fill("0.125")
+    await page.get_by_role("button", name="Save the budget").click()
+    await page.get_by_text("0 of 25 mints this hour").wait_for()
+    await page.get_by_text("0 ETH of 0.125 ETH today").wait_for()
+    assert await console.findings() == []
+    await page.get_by_role("button", name="Disable").click()
+    await page.locator("header.title .badge", has_text="disabled").wait_for()
+
+
+async def test_console__when_a_person_is_no_operator__then_the_operators_app_client_gives_them_nothing(
+    harness: Harness, console: Console
+) -> None:
+    await console.enter(harness.info["cognito"], button="Sign in as an operator")
+
+    await console.page.get_by_text("Your session has ended").wait_for()
+    assert all("401" in line for line in console.said), console.said
+    console.said.clear()

@@ -1,4 +1,4 @@
-"""The local stack's operator: a person of the group of operators, and the app client by which they sign in."""
+"""The local stack's operator: a user in the group of operators, and the app client by which they sign in."""
 
 from __future__ import annotations
 

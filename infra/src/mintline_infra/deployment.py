@@ -245,8 +245,8 @@ class Deployment(BaseModel):
     Plain http is for an address of the user's own machine (RFC 8252) alone."""
 
     operators_console: bool = False
-    """Whether users in the group `operators` may act as a machine client in the console: the signing policy must
-    name the app client that is made for them in `operator_client_ids`. Takes `public_url`."""
+    """Whether users in the group `operators` may act as a machine client in the console. The signing policy
+    must name the app client that is made for them in `operator_client_ids`. Takes `public_url`."""
 
     sign_in_domains: tuple[str, ...] = ()
     """Sites, as browsers name them, that may have users link wallets, in addition to the API's own."""

@@ -97,7 +97,10 @@ class IdentityStack(cdk.Stack):
                     flows=cognito.OAuthFlows(authorization_code_grant=True),
                     scopes=[
                         cognito.OAuthScope.OPENID,
-                        *(cognito.OAuthScope.resource_server(server, scopes[scope]) for scope in MACHINE_SCOPES),
+                        *(
+                            cognito.OAuthScope.resource_server(server, scopes[scope])
+                            for scope in MACHINE_SCOPES
+                        ),
                     ],
                     callback_urls=consoles,
                     logout_urls=consoles,

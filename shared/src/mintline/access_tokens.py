@@ -109,7 +109,7 @@ class TokenRules:
     user checks whether that one is known."""
     operator_client_ids: frozenset[str] = frozenset()
     """App clients of the user pool by which operators sign in, to act as these clients: a token of one is the
-    client's own if its user is in the group `operators`, and nobody's otherwise. They need `machine_clients`."""
+    client's own if its user is in the group `operators`, and nobody's otherwise. Takes `machine_clients`."""
     machine_client_ids: frozenset[str] = frozenset()
     """Clients whose tokens are their own, whatever their `sub` is: of other issuers than the user pool."""
     name: str = ""

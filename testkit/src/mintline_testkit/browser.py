@@ -48,13 +48,17 @@ class Console:
         await self.page.locator("main h1").first.wait_for()
 
     async def sign_in(self, account: Mapping[str, str], *, button: str = "Sign in") -> None:
-        """Sign in through the login page."""
+        """Sign in through the login page, and wait for the menu."""
+        await self.enter(account, button=button)
+        await self.page.locator("nav.menu").wait_for()
+
+    async def enter(self, account: Mapping[str, str], *, button: str) -> None:
+        """Fill in the login page."""
         await self.page.goto(self.url)
         await self.page.get_by_role("button", name=button, exact=True).click()
         await self.page.locator("#username").fill(account["username"])
         await self.page.locator("#password").fill(account["password"])
         await self.page.get_by_role("button", name="Sign in").click()
-        await self.page.locator("nav.menu").wait_for()
 
     async def look(self, *, dark: bool = False, phone: bool = False) -> None:
         """Show the page by a colour scheme and at a size."""

@@ -137,8 +137,12 @@ class AccessTokens:
         if caller.client_id is not None:
             recorded = of_pool and caller.operator is None
             await self._check_client(caller, caller.client_id, digest, recorded=recorded)
-        if person is not None and of_pool and not await self._checks.counts(
-            digest, token, sub=person, issued=caller.issued_at, expires=caller.expires_at
+        if (
+            person is not None
+            and of_pool
+            and not await self._checks.counts(
+                digest, token, sub=person, issued=caller.issued_at, expires=caller.expires_at
+            )
         ):
             await self._note(caller, digest)
             raise _refused(

@@ -9,6 +9,9 @@ const SCREENS = [
   { name: "mints", title: "Mints", roles: ["user"], icon: "M5 7h14M5 12h14M5 17h9" },
   { name: "gallery", title: "Gallery", roles: ["user"], icon: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4" },
   { name: "wallet", title: "Wallet", roles: ["user"], icon: "M4 7h16v11H4zM15 12h5M4 7l11-3v3" },
+  { name: "collections", title: "Collections", roles: ["operator"], icon: "M4 8l8-4 8 4-8 4zM4 12l8 4 8-4M4 16l8 4 8-4" },
+  { name: "drops", title: "Drops", roles: ["operator"], icon: "M12 4v10M8 10l4 4 4-4M5 19h14" },
+  { name: "clients", title: "Clients", roles: ["operator"], icon: "M5 5h14v6H5zM5 14h14v5H5zM8 8h.01M8 16.5h.01" },
 ];
 const HIDDEN = ["token"];
 

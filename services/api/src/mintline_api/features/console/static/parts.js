@@ -21,7 +21,7 @@ export function Title({ children, action }) {
 }
 
 const TONES = {
-  finalized: "good", completed: "good", ready: "good", enabled: "good", ok: "good", delivered: "good",
+  finalized: "good", pending: "go", burned: "wait", completed: "good", ready: "good", enabled: "good", ok: "good", delivered: "good",
   mined: "go", submitted: "go", running: "go", built: "go", issued: "go", accepted: "wait", preparing: "go",
   deploying: "go", prepared: "wait", draft: "wait", paused: "warn", waiting: "warn", frozen: "wait",
   rejected: "bad", reverted: "bad", failed: "bad", cancelled: "bad", disabled: "bad",
