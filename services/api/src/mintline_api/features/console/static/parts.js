@@ -9,7 +9,8 @@ export const when = (text) => (text ? date.format(new Date(text)) : "");
 export const number = (value) => (value === null || value === undefined ? "" : whole.format(value));
 export const ether = (wei) => {
   const value = Number(BigInt(wei) / 10n ** 9n) / 1e9;
-  return `${value === 0 ? "0" : value.toLocaleString(undefined, { maximumSignificantDigits: 4 })} ETH`;
+  if (value === 0) return BigInt(wei) > 0n ? "under 1 Gwei" : "0 ETH";
+  return `${value.toLocaleString(undefined, { maximumSignificantDigits: 4, maximumFractionDigits: 9 })} ETH`;
 };
 
 export function Title({ children, action }) {

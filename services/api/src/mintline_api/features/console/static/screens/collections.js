@@ -78,7 +78,7 @@ function Detail({ contract }) {
       <${Alert} problem=${tokens.problem} />
       ${tokens.items?.length === 0 && !tokens.next ? html`<p class="hint">None yet.</p>` : null}
       ${tokens.items?.length
-        ? html`<div class="scroll" tabindex="0" role="region" aria-labelledby="tokens"><table><thead><tr><th scope="col">Token</th><th scope="col">Owner</th><th scope="col">Status</th></tr></thead><tbody>${tokens.items.map(
+        ? html`<div class="scroll" tabindex="0" role="group" aria-labelledby="tokens"><table><thead><tr><th scope="col">Token</th><th scope="col">Owner</th><th scope="col">Status</th></tr></thead><tbody>${tokens.items.map(
             (token) => html`<tr key=${token.token_id}><td>№ ${token.token_id}</td><td>${token.owner ? html`<code title=${token.owner}>${short(token.owner)}</code>` : "burned"}</td>
               <td><${Badge} status=${token.finality} /></td></tr>`,
           )}</tbody></table></div>`

@@ -99,7 +99,7 @@ function Refused({ drop }) {
     <p>${number(count)} of ${number(drop.lines.accepted + drop.lines.refused)} lines. The others are not affected. Correct these in a drop of their own.</p>
     ${lines === null && problem === null ? html`<${Loading} />` : null}
     ${lines
-      ? html`<div class="scroll" tabindex="0" role="region" aria-labelledby="refused"><table>
+      ? html`<div class="scroll" tabindex="0" role="group" aria-labelledby="refused"><table>
           <thead><tr><th scope="col">Line</th><th scope="col">Where</th><th scope="col">What is wrong</th></tr></thead>
           <tbody>${lines.slice(0, SHOWN).map((one, n) => html`<tr key=${n}><td>${one.line}</td><td><code>${one.pointer}</code></td><td>${one.reason}</td></tr>`)}</tbody></table></div>`
       : null}
