@@ -18,6 +18,7 @@ from mintline_devstack.running_stack import running_stack
 from mintline_testkit.browser import Console, open_console, picture
 from mintline_testkit.chromium import MISSING, find_chromium
 
+_CID = "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"
 NAMES = ("Low tide", "Night train", "First snow", "Northern light")
 
 
@@ -48,6 +49,11 @@ async def _take(chromium: str, folder: Path) -> None:
             await console.page.locator("a.tile img").nth(len(NAMES) - 1).wait_for()
             await console.look(dark=True)
             await _shoot(console, folder / "console-gallery.png")
+            await console.look()
+            await console.page.get_by_role("button", name="Sign out").click()
+            await console.sign_in(stack.info["console"], button="Sign in as an operator")
+            await _upload_list(console, Path(state) / "tickets.csv")
+            await _shoot(console, folder / "console-drop.png")
 
 
 async def _mint_all(console: Console, folder: Path) -> None:
@@ -63,6 +69,22 @@ async def _mint_all(console: Console, folder: Path) -> None:
         await page.get_by_role("list", name="Stages").wait_for()
         wanted = "finalized" if name != NAMES[-1] else "mined"
         await page.locator("header.title .badge", has_text=wanted).wait_for()
+
+
+async def _upload_list(console: Console, file: Path) -> None:
+    """Make a drop of 50 lines, of which two are bad."""
+    page = console.page
+    rows = [
+        f"guest{number}@example.com,Ticket {number},ipfs://{_CID}/{number}.png" for number in range(1, 51)
+    ]
+    rows[6], rows[30] = rows[6].replace("@", " at "), rows[30].replace("ipfs:", "ftp:")
+    await asyncio.to_thread(file.write_text, "\n".join(("email,name,image", *rows)), encoding="utf-8")
+    await console.open("drops/new")
+    await page.get_by_label("Name").fill("Matinee tickets")
+    await page.get_by_label("List").set_input_files(file)
+    await page.get_by_role("button", name="Upload and check").click()
+    await page.locator("section[aria-labelledby=refused] tbody tr").nth(1).wait_for()
+    await page.get_by_text("Cost, expected").wait_for()
 
 
 async def _shoot(console: Console, path: Path) -> None:
