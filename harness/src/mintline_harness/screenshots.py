@@ -75,7 +75,7 @@ async def _upload_list(console: Console, file: Path) -> None:
     """Make a drop of 50 lines, of which two are bad."""
     page = console.page
     rows = [
-        f"guest{number}@example.com,Ticket {number},ipfs://{_CID}/{number}.png" for number in range(1, 51)
+        f"guest{number}@example.com,Ticket {number + 1},ipfs://{_CID}/{number}.png" for number in range(1, 51)
     ]
     rows[6], rows[30] = rows[6].replace("@", " at "), rows[30].replace("ipfs:", "ftp:")
     await asyncio.to_thread(file.write_text, "\n".join(("email,name,image", *rows)), encoding="utf-8")
