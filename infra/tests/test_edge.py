@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from mintline.errors import Misconfigured
+from mintline_infra.deployment import read
 from mintline_infra.edge import CLIENT_HEADER
-from synthesis import Templates, properties, resources
+from synthesis import Templates, described, properties, resources, synthesized
 
 PUBLIC = {
+    "GET /.well-known/oauth-protected-resource",
+    "HEAD /.well-known/oauth-protected-resource",
     "GET /docs",
     "HEAD /docs",
     "GET /docs/{proxy+}",
@@ -28,6 +36,33 @@ def test_routes__when_machine_clients_come_and_go__then_the_api_alone_checks_tok
     assert set(routes) == PUBLIC | {"ANY /v1/{proxy+}"}
     assert {route["AuthorizationType"] for route in routes.values()} == {"NONE"}
     assert not resources(template, "AWS::ApiGatewayV2::Authorizer")
+
+
+def test_preflight__when_a_browser_sends_one_without_a_token__then_it_reaches_the_api_and_its_origins(
+    tmp_path: Path,
+) -> None:
+    template = synthesized(described(cors_origins=["https://shop.example"]), tmp_path)["api"]
+    routes = {route["RouteKey"]: route for route in properties(template, "AWS::ApiGatewayV2::Route")}
+    (api,) = properties(template, "AWS::ApiGatewayV2::Api")
+    environment = {
+        variable["Name"]: variable["Value"]
+        for task in properties(template, "AWS::ECS::TaskDefinition")
+        for container in task["ContainerDefinitions"]
+        for variable in container.get("Environment", ())
+    }
+
+    # The gateway answers no OPTIONS itself: only the api knows the methods of a path.
+    assert routes["ANY /v1/{proxy+}"]["AuthorizationType"] == "NONE"
+    assert "CorsConfiguration" not in api
+    assert environment["MINTLINE_CORS_ORIGINS"] == '["https://shop.example"]'
+
+
+@pytest.mark.parametrize("origin", ["shop.example", "https://shop.example/", "https://*.example", "null"])
+def test_deployment__when_an_origin_is_none__then_it_is_refused(origin: str) -> None:
+    document = described().model_dump(mode="json") | {"cors_origins": [origin]}
+
+    with pytest.raises(Misconfigured, match="cors_origins"):
+        read(document)
 
 
 def test_stage__when_callers_are_many__then_it_throttles(templates: Templates) -> None:

@@ -890,6 +890,26 @@ class SelfCustodyView(TypedDict):
     """What to sign and send, or to post; null in lists, and once there is nothing to sign."""
 
 
+class SignInView(TypedDict):
+    """Where access tokens are had: the protected resource metadata of RFC 9728, and what …"""
+
+    resource: str
+    """This API."""
+    authorization_servers: list[str]
+    """The user pool's issuer."""
+    scopes_supported: list[str]
+    bearer_methods_supported: list[Literal["header"]]
+    resource_documentation: str
+    authorization_endpoint: str
+    """Where users sign in, by the authorization code flow with PKCE."""
+    token_endpoint: str
+    """Where codes and client credentials are exchanged for tokens."""
+    client_id: str
+    """The public client by which users sign in; it has no secret."""
+    user_scopes: list[str]
+    """What a user's token can be given for."""
+
+
 class TimeEstimate(TypedDict):
     """How long it takes at least."""
 

@@ -244,6 +244,8 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
             "MINTLINE_PUBLIC_URL": ports.url("api"),
             "MINTLINE_DEFAULT_COLLECTION": known.contract,
             "MINTLINE_FACTORY": factory.model_dump_json(),
+            # A page under development is served from some port of this machine.
+            "MINTLINE_CORS_ORIGINS": json.dumps(["http://localhost:*", "http://127.0.0.1:*"]),
             "MINTLINE_COGNITO_ISSUER": issuer_url(pool),
             "MINTLINE_COGNITO_JWKS_URL": jwks_url(ports, pool),
             "MINTLINE_COGNITO_USERINFO_URL": f"{ports.url('ministack')}/oauth2/userInfo",

@@ -57,6 +57,20 @@ def _callback(text: str) -> str:
     return text
 
 
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:(\d{1,5}|\*))?|\*")
+
+
+def _origin(text: str) -> str:
+    if not _ORIGIN.fullmatch(text):
+        raise ValueError(
+            "expected an origin such as https://shop.example, with :* for any port, or * for all"
+        )
+    return text
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+"""An origin as browsers name it (RFC 6454)."""
+
 Callback = Annotated[str, AfterValidator(_callback)]
 """A redirect URI of a client; Cognito compares it character by character."""
 
@@ -250,6 +264,9 @@ class Deployment(BaseModel):
 
     sign_in_domains: tuple[str, ...] = ()
     """Sites, as browsers name them, that may have users link wallets, in addition to the API's own."""
+
+    cors_origins: tuple[Origin, ...] = ()
+    """Origins whose pages may call the API from a browser, such as `https://shop.example`."""
 
     @model_validator(mode="after")
     def _operators_return_to_an_address(self) -> Self:

@@ -23,6 +23,7 @@ from mintline_infra.nag import acknowledge
 CLIENT_HEADER = "x-mintline-client"
 """The caller's address as API Gateway saw it; the balancer sees the VPC link's."""
 PUBLIC_ROUTES = (
+    "/.well-known/oauth-protected-resource",
     "/console",
     "/console/{proxy+}",
     "/docs",

@@ -87,6 +87,7 @@ class ApiStack(cdk.Stack):
                     "MINTLINE_DROP_GRACE": str(deployment.limits.drop_grace),
                     "MINTLINE_QUERY_INDEXES": json.dumps(deployment.query_indexes),
                     "MINTLINE_SIGN_IN_DOMAINS": json.dumps(deployment.sign_in_domains),
+                    "MINTLINE_CORS_ORIGINS": json.dumps(deployment.cors_origins),
                     "MINTLINE_COGNITO_ISSUER": identity.issuer,
                     "MINTLINE_COGNITO_USERINFO_URL": f"{identity.sign_in_url}/oauth2/userInfo",
                     "MINTLINE_COGNITO_CLIENT_ID": identity.client.user_pool_client_id,

@@ -61,6 +61,7 @@ from mintline_api.features.queries import routes as queries
 from mintline_api.features.queries.ports import QueryIndex
 from mintline_api.features.system import routes as system
 from mintline_api.features.system.readiness import Readiness
+from mintline_api.features.system.sign_in import sign_in_document
 from mintline_api.features.token_metadata import routes as token_metadata
 from mintline_api.features.token_metadata.context import TOKEN_METADATA, TokenMetadataContext
 from mintline_api.features.tokens import routes as tokens
@@ -80,6 +81,7 @@ from mintline_api.features.wallets import routes as wallets
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.catalogue import ProblemCatalogue
 from mintline_api.http.context import GATE, HTTP, METRICS, OPENAPI, TRACER, HttpContext
+from mintline_api.http.cors import CORS, Cors, cors_middleware
 from mintline_api.http.cursors import Cursors
 from mintline_api.http.gate import Gate
 from mintline_api.http.middlewares import (
@@ -240,10 +242,17 @@ def build_app(
 ) -> web.Application:
     """Return the application that serves `groups` by `api`, counted in `metrics` and traced by `tracer`."""
     app = web.Application(
-        middlewares=[logging_middleware, error_middleware, deadline_middleware, admission_middleware],
+        middlewares=[
+            logging_middleware,
+            error_middleware,
+            cors_middleware,
+            deadline_middleware,
+            admission_middleware,
+        ],
         client_max_size=LARGEST_BODY,
     )
     _provide(app, api)
+    app[CORS] = Cors(api.settings.cors_origins)
     app[METRICS] = metrics
     app[TRACER] = tracer
     app[GATE] = Gate(
@@ -344,6 +353,7 @@ def _provide(app: web.Application, api: Api) -> None:
         tokens=app[tokens.TOKENS], versions=api.metadata_versions, uploads=api.uploads
     )
     app[system.READINESS] = api.readiness
+    app[system.SIGN_IN] = sign_in_document(settings)
 
 
 def _drops(api: Api) -> DropsContext:

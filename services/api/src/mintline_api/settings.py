@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from mintline.authorization import Sealer
 from mintline.chain.settings import ChainSettings, FactorySettings, RpcEndpoint
@@ -35,6 +36,20 @@ LARGEST_BODY = BULK_BODY_LIMIT
 
 HEADER_BYTES = 32 * 1024
 """Bytes of one header field."""
+
+ANY_ORIGIN = "*"
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:(\d{1,5}|\*))?")
+
+
+def _origin(text: str) -> str:
+    if text != ANY_ORIGIN and not _ORIGIN.fullmatch(text):
+        raise ValueError(
+            "expected an origin such as https://shop.example, with :* for any port, or * for all"
+        )
+    return text
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
 
 
 class Settings(ChainSettings):
@@ -72,6 +87,9 @@ class Settings(ChainSettings):
     """More OIDC issuers whose tokens are accepted, as the signing policy has them."""
     sign_in_domains: tuple[str, ...] = ()
     """Sites, as `host` or `host:port`, for which wallets may sign in, beside this API's own."""
+    cors_origins: tuple[Origin, ...] = ()
+    """Origins whose pages may call this API from a browser: `https://shop.example`, `http://localhost:*` for
+    any port, `*` for all."""
     rpc_urls: tuple[RpcEndpoint, ...] = ()
     """The chain's nodes in order of preference, read only. Without one, contract wallets cannot be linked,
     and unsigned transactions carry no nonce and no fees."""

@@ -103,6 +103,7 @@ class Harness:
     request_seconds: float = 25.0
     user_rate: int = 600
     user_gas_budget: int = 10**19
+    cors_origins: tuple[str, ...] = ()
     makes_collections: bool = True
     """Whether the deployment has a factory."""
     query_indexes: tuple[OptionalIndex, ...] = OPTIONAL_INDEXES
@@ -171,6 +172,7 @@ class Harness:
             cursor_secret=SecretStr("a secret that is long enough for cursors"),
             email_secret=SecretStr("a secret that names the users of addresses"),
             sign_in_domains=("app.example.com",),
+            cors_origins=self.cors_origins,
             request_seconds=self.request_seconds,
             user_gas_budget=self.user_gas_budget,
             factory=FACTORY if self.makes_collections else None,

@@ -14,6 +14,7 @@ from mintline.aws.session import AwsRefused
 from mintline.errors import Misconfigured, Retryable, Throttled, Unusable
 from mintline.tracebacks import digest_of_traceback, frames
 from mintline_api.http.context import DEADLINE, GATE, HEADERS, HTTP, METRICS, TRACER
+from mintline_api.http.cors import CORS, allow_origin
 from mintline_api.http.deadlines import Deadline
 from mintline_api.http.problems import (
     BAD_HTTP,
@@ -170,6 +171,7 @@ def _http_problem(request: web.Request, error: web.HTTPException) -> web.StreamR
 async def set_security_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add the headers that every answer carries, and say nothing of what serves it."""
     explain_refusal(request.app, response)
+    allow_origin(request, request.app[CORS], response)
     if HEADERS in request:
         response.headers.update(request[HEADERS])
     for name, value in SAFE_HEADERS.items():

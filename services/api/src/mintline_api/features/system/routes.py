@@ -6,7 +6,7 @@ from aiohttp import hdrs, web
 
 from mintline.admin import ALIVE, readiness_report
 from mintline_api.features.system import examples
-from mintline_api.features.system.models import Health, Readiness
+from mintline_api.features.system.models import Health, Readiness, SignInView
 from mintline_api.features.system.readiness import Readiness as ReadinessChecks
 from mintline_api.http.context import OPENAPI
 from mintline_api.http.operations import Answer, Operations, not_modified
@@ -14,6 +14,7 @@ from mintline_api.http.reference.documents import DOCS
 from mintline_api.http.responses import conditional_response, json_response
 
 READINESS = web.AppKey("readiness", ReadinessChecks)
+SIGN_IN = web.AppKey("sign_in", SignInView)
 operations = Operations("System", "Health, and this documentation.")
 
 
@@ -47,6 +48,21 @@ async def read_readiness(request: web.Request) -> web.Response:
     if not view.missing:
         return json_response(view)
     return json_response(view, status=503, headers={"Retry-After": "1"})
+
+
+@operations.add(
+    "GET",
+    "/.well-known/oauth-protected-resource",
+    summary="Where access tokens are had",
+    description="The protected resource metadata of RFC 9728, with the user pool's endpoints and the public "
+    "client by which users sign in. A client needs to know no more than this API's address.",
+    secured=False,
+    answers=(Answer(200, "The document.", SignInView, examples.SIGN_IN),),
+)
+async def read_sign_in(request: web.Request) -> web.Response:
+    """Say where access tokens are had."""
+    public = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=300"}
+    return json_response(request.app[SIGN_IN], headers=public)
 
 
 @operations.add(
