@@ -3,92 +3,51 @@
 from __future__ import annotations
 
 import sys
-import uuid
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import aiohttp
 import typer
 
-from mintline_cli.execution import execute, stop
-from mintline_cli.options import Json, State, local_stack_info
+from mintline_cli.caller import Caller, calls_api
+from mintline_cli.execution import stop
+from mintline_cli.mint import drop_progress
 from mintline_cli.output import Screen
-from mintline_client.api import Api
-from mintline_client.drops import follow_drop, offset_of, upload
-from mintline_client.models import DropView, LinesView
-from mintline_client.sign_in import demo_client_token
-from mintline_ops.run_file import DEFAULT_STATE
-
-T = TypeVar("T")
+from mintline_client import AsyncMintline
+from mintline_client.models import DropRequest, DropView, LinesView
 
 app = typer.Typer(help="Mint up to 100,000 tokens from one file, as a machine client.", no_args_is_help=True)
 
 DropId = Annotated[str, typer.Argument(metavar="DROP_ID", help="The drop's id, as `create` prints it.")]
-ApiUrl = Annotated[
-    str | None, typer.Option("--api", help="The API of a deployment; the local stack's by default.")
-]
-Token = Annotated[
-    str | None,
-    typer.Option(
-        "--token",
-        envvar="MINTLINE_TOKEN",
-        help="With --api: a machine client's access token; the demo client's by default.",
-    ),
-]
-UPLOAD_SECONDS = 600
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Whose API a command is about: the local stack's, or that at a URL."""
-
-    url: str | None
-    token: str | None
-    state: Path
-
-    def execute(self, work: Callable[[Api], Awaitable[T]]) -> T:
-        """Work with the API; ends the command where it refuses."""
-        if self.url is not None and self.token is None:
-            stop("--api takes --token, or the token in MINTLINE_TOKEN")
-        return execute(self._work(work))
-
-    async def _work(self, work: Callable[[Api], Awaitable[T]]) -> T:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(UPLOAD_SECONDS)) as http:
-            if self.url is not None and self.token is not None:
-                return await work(Api(http, self.url.rstrip("/"), self.token))
-            info = local_stack_info(self.state)
-            tokens = await demo_client_token(http, info)
-            return await work(Api(http, info["api_url"], tokens.access_token))
 
 
 @app.command()
+@calls_api("client")
 def create(
+    caller: Caller,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What people call the drop.")],
     *,
     contract: Annotated[
         str | None, typer.Option(help="The collection; the deployment's default by default.")
     ] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same one makes one drop.")] = None,
-    api: ApiUrl = None,
-    token: Token = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
-    """Make an empty drop and print its id."""
-    body = {"name": name, **({"contract": contract} if contract else {})}
-    idempotency_key = key or str(uuid.uuid4())
-    drop = Place(api, token, state).execute(
-        lambda client: client.post("/v1/drops", body, idempotency_key=idempotency_key)
-    )
-    screen = Screen(as_json=as_json)
-    screen.say(f"drop  {drop['drop_id']}")
-    screen.result(drop)
+    """Make an empty drop and print its id.
+
+    Example: mintline drops create "Season tickets"
+    """
+    request: DropRequest = {"name": name}
+    if contract:
+        request["contract"] = contract
+    drop = caller.run(lambda client: client.drops.create(request, idempotency_key=key))
+    caller.screen.say(f"drop  {drop['drop_id']}")
+    caller.screen.result(drop)
 
 
 @app.command("upload")
+@calls_api("client")
 def upload_lines(
+    caller: Caller,
     drop_id: DropId,
     file: Annotated[Path, typer.Argument(help="The lines: a file that ends in .ndjson, .jsonl or .csv.")],
     *,
@@ -103,23 +62,19 @@ def upload_lines(
             "first file.",
         ),
     ] = None,
-    api: ApiUrl = None,
-    token: Token = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
     """Upload a file of lines to a drop that has none; `--append` uploads another file.
 
     Example: mintline drops upload drop_7H2K… airdrop.csv
     """
-    screen = Screen(as_json=as_json)
+    screen = caller.screen
     if not file.is_file():
         stop(f"{file}: not a file")
     if append and begins_at is not None:
         stop("pass one of --append and --begins-at")
 
-    async def work(client: Api) -> LinesView:
-        taken = await offset_of(client, drop_id)
+    async def work(client: AsyncMintline) -> LinesView:
+        taken = await client.drops.offset(drop_id)
         if taken and begins_at is None and not append:
             stop(
                 f"the drop has {taken} bytes of lines already: pass --append if {file.name} is another file, "
@@ -129,45 +84,36 @@ def upload_lines(
         if append:
             screen.say(f"  begins at   {first}")
         try:
-            return await upload(client, drop_id, file, begins_at=first)
+            return await client.drops.upload(drop_id, file, begins_at=first)
         except ValueError as error:
             stop(str(error))
 
-    taken = Place(api, token, state).execute(work)
+    with screen.waiting(f"uploading {file.name}"):
+        taken = caller.run(work)
     _say_lines(screen, taken)
     screen.result(taken)
 
 
 @app.command()
-def refused(
-    drop_id: DropId,
-    *,
-    api: ApiUrl = None,
-    token: Token = None,
-    state: State = DEFAULT_STATE,
-) -> None:
+@calls_api("client")
+def refused(caller: Caller, drop_id: DropId) -> None:
     """Print the refused lines in the format in which they came, with the reasons.
 
     Example: mintline drops refused drop_7H2K… > refused.csv
     """
-    content = Place(api, token, state).execute(
-        lambda client: client.get_bytes(f"/v1/drops/{drop_id}/refused")
-    )
+    content = caller.run(lambda client: client.drops.refused(drop_id))
     sys.stdout.buffer.write(content)
 
 
 @app.command("dry-run")
-def dry_run(
-    drop_id: DropId,
-    *,
-    api: ApiUrl = None,
-    token: Token = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
-) -> None:
-    """Show what a drop would make, cost and take, before anything is made or spent."""
-    tried = Place(api, token, state).execute(lambda client: _post(client, drop_id, "dry-run"))
-    screen, wallets = Screen(as_json=as_json), tried["wallets"]
+@calls_api("client")
+def dry_run(caller: Caller, drop_id: DropId) -> None:
+    """Show what a drop would make, cost and take, before anything is made or spent.
+
+    Example: mintline drops dry-run drop_7H2K…
+    """
+    tried = caller.run(lambda client: client.drops.dry_run(drop_id))
+    screen, wallets = caller.screen, tried["wallets"]
     screen.stage("lines", f"{tried['lines']} to mint, {tried['refused']} refused")
     about = "" if wallets["exact"] else f", estimated from {wallets['looked_up']} recipients"
     screen.stage("wallets", f"{wallets['to_make']} to make{about}")
@@ -181,101 +127,114 @@ def dry_run(
 
 
 @app.command()
-def run(
-    drop_id: DropId,
-    *,
-    api: ApiUrl = None,
-    token: Token = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
-) -> None:
-    """Prepare a drop, start or resume it, and follow it until all its tokens are final."""
-    screen = Screen(as_json=as_json)
+@calls_api("client")
+def run(caller: Caller, drop_id: DropId) -> None:
+    """Prepare a drop, start or resume it, and follow it until all its tokens are final.
+
+    Example: mintline drops run drop_7H2K…
+    """
+    screen = caller.screen
     shown: set[str] = set()
 
-    def heard(drop: DropView) -> None:
-        line = _progress(drop)
-        if line not in shown:
-            shown.add(line)
-            screen.stage(drop["status"], line)
+    async def work(client: AsyncMintline) -> DropView:
+        with screen.progress("lines minted") as update:
 
-    async def work(client: Api) -> DropView:
-        drop = await client.get(f"/v1/drops/{drop_id}")
-        if drop["status"] in ("draft", "preparing"):
-            await _post(client, drop_id, "prepare")
-            drop = await follow_drop(client, drop_id, "prepared", heard=heard)
-        if drop["status"] in ("prepared", "paused"):
-            await _post(client, drop_id, "start" if drop["status"] == "prepared" else "resume")
-        return await follow_drop(client, drop_id, "completed", heard=heard)
+            def heard(drop: DropView) -> None:
+                update(*drop_progress(drop))
+                line = _progress(drop)
+                if line not in shown:
+                    shown.add(line)
+                    screen.stage(drop["status"], line)
 
-    screen.result(Place(api, token, state).execute(work))
+            return await client.drops.run(drop_id, heard=heard)
+
+    screen.result(caller.run(work))
 
 
 @app.command()
-def show(
-    drop_id: DropId,
-    *,
-    api: ApiUrl = None,
-    token: Token = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
-) -> None:
-    """Show how far a drop has come."""
-    drop = Place(api, token, state).execute(lambda client: client.get(f"/v1/drops/{drop_id}"))
-    _show(Screen(as_json=as_json), drop)
+@calls_api("client")
+def show(caller: Caller, drop_id: DropId) -> None:
+    """Show how far a drop has come.
+
+    Example: mintline drops show drop_7H2K…
+    """
+    _show(caller.screen, caller.run(lambda client: client.drops.get(drop_id)))
 
 
 @app.command("list")
-def list_drops(
-    *,
-    api: ApiUrl = None,
-    token: Token = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
-) -> None:
-    """List the client's newest drops."""
-    page = Place(api, token, state).execute(lambda client: client.get("/v1/drops?limit=100"))
-    screen = Screen(as_json=as_json)
-    for drop in page["items"]:
-        screen.say(f"{drop['drop_id']}  {drop['status']:<10}  {drop['name']}")
-    if not page["items"]:
-        screen.say("there are no drops; make one with `mintline drops create NAME`")
-    screen.result({"drops": page["items"]})
+@calls_api("client")
+def list_drops(caller: Caller) -> None:
+    """List the client's drops, newest first.
 
+    Example: mintline drops list
+    """
 
-def _action(name: str, help_text: str) -> None:
-    def command(
-        drop_id: DropId,
-        *,
-        api: ApiUrl = None,
-        token: Token = None,
-        state: State = DEFAULT_STATE,
-        as_json: Json = False,
-    ) -> None:
-        drop = Place(api, token, state).execute(lambda client: _post(client, drop_id, name))
-        _show(Screen(as_json=as_json), drop)
+    async def work(client: AsyncMintline) -> list[DropView]:
+        return [drop async for drop in client.drops.list()]
 
-    app.command(name, help=help_text)(command)
-
-
-for _name, _help in (
-    ("prepare", "Make the users, wallets and token ids of a drop; it takes no more lines."),
-    ("start", "Authorize a prepared drop, and have its lines minted."),
-    ("pause", "Hand on no more lines of a drop; those that were are minted."),
-    ("resume", "Go on with a paused drop, authorized by a fresh token."),
-    ("cancel", "Hand on no more lines of a drop, ever; those that were are minted."),
-):
-    _action(_name, _help)
-
-
-async def _post(client: Api, drop_id: str, action: str) -> dict[str, Any]:
-    answered: dict[str, Any] = await client.post(
-        f"/v1/drops/{drop_id}/{action}", {}, idempotency_key=str(uuid.uuid4())
+    listed = caller.run(work)
+    caller.screen.table(
+        ("Drop", "Status", "Name", "Lines", "Created"),
+        [
+            (drop["drop_id"], drop["status"], drop["name"], drop["lines"]["accepted"], drop["created_at"])
+            for drop in listed
+        ],
+        empty="there are no drops; make one with `mintline drops create NAME`",
     )
-    return answered
+    caller.screen.result({"drops": listed})
 
 
-def _show(screen: Screen, drop: dict[str, Any]) -> None:
+@app.command()
+@calls_api("client")
+def prepare(caller: Caller, drop_id: DropId) -> None:
+    """Make the users, wallets and token ids of a drop; it takes no more lines.
+
+    Example: mintline drops prepare drop_7H2K…
+    """
+    _show(caller.screen, caller.run(lambda client: client.drops.prepare(drop_id)))
+
+
+@app.command()
+@calls_api("client")
+def start(caller: Caller, drop_id: DropId) -> None:
+    """Authorize a prepared drop, and have its lines minted.
+
+    Example: mintline drops start drop_7H2K…
+    """
+    _show(caller.screen, caller.run(lambda client: client.drops.start(drop_id)))
+
+
+@app.command()
+@calls_api("client")
+def pause(caller: Caller, drop_id: DropId) -> None:
+    """Hand on no more lines of a drop; those that were are minted.
+
+    Example: mintline drops pause drop_7H2K…
+    """
+    _show(caller.screen, caller.run(lambda client: client.drops.pause(drop_id)))
+
+
+@app.command()
+@calls_api("client")
+def resume(caller: Caller, drop_id: DropId) -> None:
+    """Go on with a paused drop, authorized by a fresh token.
+
+    Example: mintline drops resume drop_7H2K…
+    """
+    _show(caller.screen, caller.run(lambda client: client.drops.resume(drop_id)))
+
+
+@app.command()
+@calls_api("client")
+def cancel(caller: Caller, drop_id: DropId) -> None:
+    """Hand on no more lines of a drop, permanently; those that were are minted.
+
+    Example: mintline drops cancel drop_7H2K…
+    """
+    _show(caller.screen, caller.run(lambda client: client.drops.cancel(drop_id)))
+
+
+def _show(screen: Screen, drop: DropView) -> None:
     screen.stage("drop", drop["drop_id"])
     screen.stage("status", drop["status"])
     _say_lines(screen, drop["lines"])

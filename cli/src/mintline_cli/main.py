@@ -24,7 +24,8 @@ from mintline_cli import (
     wallets,
 )
 from mintline_cli.demo import demo
-from mintline_cli.mint import mint, token
+from mintline_cli.login import login, logout, profiles
+from mintline_cli.mint import mint, mints, token, wallet, watch
 from mintline_cli.parser import CommandLine
 from mintline_cli.reconcile import reconcile
 from mintline_cli.stack import clean, up
@@ -39,7 +40,6 @@ app = typer.Typer(
     cls=CommandLine,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 for group, name in (
     (attest.app, "attest"),
@@ -56,7 +56,25 @@ for group, name in (
     app.add_typer(group, name=name)
 app.command(name="reconcile")(reconcile)
 app.add_typer(wallets.app, name="wallets")
-for command in (up, demo, token, mint, transfer, burn, status, trace, upload, verify, clean):
+for command in (
+    login,
+    logout,
+    profiles,
+    mint,
+    mints,
+    watch,
+    transfer,
+    burn,
+    wallet,
+    upload,
+    verify,
+    up,
+    demo,
+    token,
+    status,
+    trace,
+    clean,
+):
     app.command()(command)
 
 
@@ -74,7 +92,11 @@ def options(
         typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Run the local stack, mint with it, and operate deployments."""
+    """Mint, run the local stack, and operate deployments.
+
+    Exit codes: 0 done; 1 failed, with one line on standard error; 2 arguments that make no command; 130 ended
+    by Ctrl-C. With --json, standard output carries one JSON object, which is {"error": …} if it failed.
+    """
 
 
 def quieten() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
 from rich.text import Text
 
 from mintline.text import escaped
@@ -27,6 +29,42 @@ class Screen:
     def say(self, text: str = "", *, style: str = "") -> None:
         """Print one line for people."""
         self._console.print(Text(harmless(text), style=style))
+
+    def note(self, text: str) -> None:
+        """Print one line for people on standard error, whatever the output is for."""
+        Console(stderr=True, highlight=False, soft_wrap=True).print(Text(harmless(text), style="dim"))
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+        """Print rows under the names of their columns, or what to say if there are none."""
+        if self.as_json:
+            return
+        table = Table(*(Column(name, no_wrap=number == 0) for number, name in enumerate(columns)), box=None)
+        for row in rows:
+            table.add_row(*("" if cell is None else harmless(str(cell)) for cell in row))
+        if table.row_count:
+            self._console.print(table)
+        else:
+            self.say(empty)
+
+    @contextmanager
+    def progress(self, text: str, total: int | None = None) -> Iterator[Callable[[int, int | None], None]]:
+        """Show a bar on a terminal; yields what takes how much is done, and of how much if that is known."""
+        if not self._console.is_terminal:
+            yield lambda _done, _total: None
+            return
+        columns = (
+            TextColumn("  {task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._console, transient=True) as bar:
+            task = bar.add_task(text, total=total)
+
+            def update(done: int, of: int | None) -> None:
+                bar.update(task, completed=done, total=total if of is None else of)
+
+            yield update
 
     def stage(self, name: str, detail: str, *, style: str = "green") -> None:
         """Print that a stage has passed."""

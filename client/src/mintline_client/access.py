@@ -114,7 +114,7 @@ class ClientCredentials:
         self._token = ""
         self._until = 0.0
 
-    async def __call__(self, fresh: bool = False) -> str:  # noqa: FBT001, FBT002 - as `Token` has it
+    async def __call__(self, *, fresh: bool = False) -> str:
         """Return a valid token; raises Rejected for credentials that are refused, and Unavailable."""
         before = self._token
         async with self._lock:

@@ -8,7 +8,7 @@ import random
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import aiohttp
@@ -16,8 +16,14 @@ import aiohttp
 from mintline.errors import Unavailable
 from mintline_client.errors import TryLater, error_of
 
-Token = Callable[[bool], Awaitable[str]]
-"""Returns an access token: a fresh one if True, since the last one was refused."""
+
+class Token(Protocol):
+    """Gets access tokens."""
+
+    async def __call__(self, *, fresh: bool) -> str:
+        """Return an access token; with `fresh` another one, as the last one was refused."""
+
+
 PAGE = 100
 """Items that a page of a list has at most."""
 
@@ -163,7 +169,7 @@ class Api:
 
     async def headers(self, *, fresh: bool = False) -> dict[str, str]:
         """Return the headers that say who calls."""
-        token = await self._token(fresh) if callable(self._token) else self._token
+        token = await self._token(fresh=fresh) if callable(self._token) else self._token
         return {} if token is None else {"Authorization": f"Bearer {token}"}
 
     async def _write(

@@ -195,7 +195,7 @@ async def test_client_credentials__when_the_token_ends_or_is_refused__gets_anoth
 async def test_request__when_its_token_is_refused__is_sent_again_with_a_fresh_one() -> None:
     asked: list[bool] = []
 
-    async def token(fresh: bool) -> str:  # noqa: FBT001
+    async def token(*, fresh: bool) -> str:
         asked.append(fresh)
         return "new" if fresh else "old"
 
