@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 import pytest
+from yarl import URL
 
 from mintline_client import AsyncMintline, NotFound, Unauthenticated
 from mintline_client.sign_in import login_form
@@ -171,24 +172,30 @@ async def login_by_browser(harness: Harness, *words: str, **environment: str) ->
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    assert process.stderr is not None
-    line = (await asyncio.wait_for(process.stderr.readline(), SECONDS)).decode().strip()
-    assert line.startswith("sign in at "), line
-    pool = harness.info["cognito"]
-    credentials = {"username": pool["username"], "password": pool["password"]}
-    returned = await submit(harness, line.removeprefix("sign in at "), credentials)
-    async with harness.session.get(returned) as page:
-        assert "signed in" in await page.text()
-    printed, told = await asyncio.wait_for(process.communicate(), SECONDS)
-    assert process.returncode == 0, told
-    assert b"signed in to" in printed
+    try:
+        assert process.stderr is not None
+        line = (await asyncio.wait_for(process.stderr.readline(), SECONDS)).decode().strip()
+        assert line.startswith("sign in at "), line
+        pool = harness.info["cognito"]
+        credentials = {"username": pool["username"], "password": pool["password"]}
+        returned = await submit(harness, line.removeprefix("sign in at "), credentials)
+        async with harness.session.get(returned) as page:
+            assert "signed in" in await page.text()
+        printed, told = await asyncio.wait_for(process.communicate(), SECONDS)
+        assert process.returncode == 0, told
+        assert b"signed in to" in printed
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def submit(harness: Harness, address: str, credentials: Mapping[str, str]) -> str:
     """Fill in a login page, and return where it sends the browser."""
-    async with harness.session.get(address, allow_redirects=False) as page:
-        form = login_form(await page.text())
-        assert form is not None
+    async with harness.session.get(URL(address, encoded=True), allow_redirects=False) as page:
+        text = await page.text()
+        form = login_form(text)
+        assert form is not None, text
         action = urljoin(str(page.url), form.action)
     async with harness.session.post(
         action, data={**form.fields, **credentials}, allow_redirects=False

@@ -11,7 +11,7 @@ import secrets
 import time
 import webbrowser
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import typer
@@ -178,7 +178,7 @@ async def _code(sign_in: SignIn, verifier: str, screen: Screen, *, browser: bool
             "code_challenge": code_challenge(verifier),
             "code_challenge_method": "S256",
         }
-        address = f"{sign_in.authorization_endpoint}?{urlencode(asked)}"
+        address = f"{sign_in.authorization_endpoint}?{urlencode(asked, quote_via=quote)}"
         screen.note(f"sign in at {address}")
         if browser:
             await asyncio.to_thread(webbrowser.open, address)

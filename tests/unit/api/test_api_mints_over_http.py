@@ -389,7 +389,7 @@ async def test_list__when_the_cursor_is_forged_or_from_another_list__refuses(
 
     for name, (sub, query) in attempts.items():
         answer = await client.request("GET", f"/v1/mints?{query}", headers=harness.headers(sub))
-        assert (answer.status, answer.json()["code"]) == (400, "invalid-cursor"), name
+        assert (answer.status, answer.json()["code"]) == (422, "invalid-cursor"), name
 
 
 async def test_post__when_the_wallet_is_being_deleted__is_refused_within_a_minute_and_told_when(

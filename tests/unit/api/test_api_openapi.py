@@ -275,7 +275,6 @@ def test_problems__when_listed__each_has_its_own_slug_and_some_operation_or_all_
     assert set(slugs) - answered == {
         "unknown-route",
         "method-not-allowed",
-        "bad-request",
         "expectation-failed",
     }
     assert answered <= set(slugs)

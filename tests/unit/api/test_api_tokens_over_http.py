@@ -204,8 +204,8 @@ async def test_token__when_the_id_is_the_largest__is_found(harness: Harness, cli
         ("/v1/owners/0x0000000000000000000000000000000000000000/tokens", 400, "invalid-parameter"),
         (f"/v1/owners/{OWNER}/tokens?limit=0", 400, "invalid-parameter"),
         (f"/v1/owners/{OWNER}/tokens?contract=0x12", 400, "invalid-parameter"),
-        (f"/v1/owners/{OWNER}/tokens?cursor=AAAA", 400, "invalid-cursor"),
-        (f"/v1/tokens/{CONTRACT}/7/transfers?cursor=AAAA", 400, "invalid-cursor"),
+        (f"/v1/owners/{OWNER}/tokens?cursor=AAAA", 422, "invalid-cursor"),
+        (f"/v1/tokens/{CONTRACT}/7/transfers?cursor=AAAA", 422, "invalid-cursor"),
         (f"/v1/tokens/{CONTRACT}/7?fields=owner", 400, "invalid-parameter"),
     ],
 )

@@ -516,7 +516,7 @@ async def test_drop__when_its_mints_are_listed__then_they_come_in_the_order_of_t
     assert [mint["to"].lower() for page in rejected for mint in page] == [address(249), address(250)]
     assert [len(page) for page in rejected] == [2, 0]
     strange = await shop.call("GET", "/mints?cursor=strange")
-    assert (strange.status, strange.json()["code"]) == (400, "invalid-cursor")
+    assert (strange.status, strange.json()["code"]) == (422, "invalid-cursor")
     harness.clients.add("rival")
     rivals = harness.client_headers("rival")
     hidden = await shop.client.request("GET", f"/v1/drops/{shop.drop_id}/mints", headers=rivals)

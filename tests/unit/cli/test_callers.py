@@ -117,12 +117,7 @@ def test_completion__when_the_shell_asks__names_the_commands() -> None:
     asked = {"_MINTLINE_COMPLETE": "complete_bash", "COMP_WORDS": "mintline coll", "COMP_CWORD": "1"}
     done = subprocess.run(
         [Path(sys.executable).with_name("mintline")],
-        env={
-            **os.environ,
-            "_MINTLINE_COMPLETE": "complete_bash",
-            "COMP_WORDS": "mintline coll",
-            "COMP_CWORD": "1",
-        },
+        env={**os.environ, **asked},
         capture_output=True,
         text=True,
         check=False,

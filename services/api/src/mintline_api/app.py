@@ -92,7 +92,7 @@ from mintline_api.http.middlewares import (
     set_security_headers,
 )
 from mintline_api.http.openapi import openapi
-from mintline_api.http.operations import Operations
+from mintline_api.http.operations import Operations, routes
 from mintline_api.http.reference.documents import CACHED, DOCS, reference
 from mintline_api.http.responses import document_of
 from mintline_api.limits.client_budgets import ClientBudgets
@@ -269,8 +269,7 @@ def build_app(
         {**CACHED, "Content-Type": "application/json", "Access-Control-Allow-Origin": "*"},
     )
     app[DOCS] = reference(described["info"]["title"], kinds=kinds)
-    for group in groups:
-        app.add_routes(group.routes())
+    app.add_routes(routes(groups))
     app[CONSOLE] = console(api.settings)
     app.add_routes(console_routes.routes())
     app.on_response_prepare.append(set_security_headers)

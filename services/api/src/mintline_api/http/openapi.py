@@ -147,7 +147,16 @@ def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
         list(dict.fromkeys(modes)), ref_template=_REF, schema_generator=_Untitled
     )
     schemas: dict[str, Any] = document["$defs"]
-    return schemas
+    return {name: _without_null_defaults(schema) for name, schema in schemas.items()}
+
+
+def _without_null_defaults(schema: dict[str, Any]) -> dict[str, Any]:
+    """Leave out defaults that are null: generators take a default to mean that the member is there."""
+    properties = {
+        name: {key: value for key, value in each.items() if key != "default" or value is not None}
+        for name, each in schema.get("properties", {}).items()
+    }
+    return {**schema, "properties": properties} if properties else schema
 
 
 def _operation(

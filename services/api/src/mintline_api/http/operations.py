@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, Literal, TypeAlias
@@ -143,9 +144,37 @@ class Operations:
 
         return declare
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the operations as aiohttp's routes."""
-        return [web.route(op.method, op.path, _scoped(op)) for op in self._items]
+
+def routes(groups: Iterable[Operations]) -> list[web.RouteDef]:
+    """Return the operations as aiohttp's routes: a parameter is no word that another path has there.
+
+    So each path has the methods that are documented for it, as in OpenAPI, where a path without parameters
+    goes before one with them.
+    """
+    operations = [operation for group in groups for operation in group]
+    paths = [operation.path.split("/") for operation in operations]
+    return [
+        web.route(operation.method, _unambiguous(path, paths), _scoped(operation))
+        for operation, path in zip(operations, paths, strict=True)
+    ]
+
+
+def _unambiguous(path: Sequence[str], paths: Sequence[Sequence[str]]) -> str:
+    segments = []
+    for place, segment in enumerate(path):
+        if not segment.startswith("{"):
+            segments.append(segment)
+            continue
+        words = {
+            other[place]
+            for other in paths
+            if len(other) > place and other[:place] == path[:place] and not other[place].startswith("{")
+        }
+        excluded = "|".join(re.escape(word) for word in sorted(words))
+        # aiohttp's own pattern of a parameter, without these words.
+        pattern = f":(?!(?:{excluded})(?:/|$))[^{{}}/]+" if words else ""
+        segments.append(f"{segment[:-1]}{pattern}}}")
+    return "/".join(segments)
 
 
 def _scoped(operation: Operation) -> Handler:

@@ -131,7 +131,7 @@ INVALID_PARAMETER = ProblemType(
 )
 INVALID_CURSOR = ProblemType(
     "invalid-cursor",
-    400,
+    422,
     "Invalid cursor",
     "A cursor continues only the list that it came from, with the same filters. Start again without one.",
 )
@@ -218,7 +218,7 @@ BODY = (
     UNSUPPORTED_MEDIA_TYPE,
 )
 """What an operation that takes a JSON body may answer."""
-ANY_OPERATION = (INTERNAL, UNAVAILABLE, RECORD_UNUSABLE, DEADLINE_PASSED)
+ANY_OPERATION = (BAD_HTTP, INTERNAL, UNAVAILABLE, RECORD_UNUSABLE, DEADLINE_PASSED)
 """What any operation may answer."""
-NO_OPERATION = (UNKNOWN_ROUTE, METHOD_NOT_ALLOWED, BAD_HTTP, EXPECTATION_FAILED)
+NO_OPERATION = (UNKNOWN_ROUTE, METHOD_NOT_ALLOWED, EXPECTATION_FAILED)
 """What a request that reaches no operation is answered with."""

@@ -19,7 +19,9 @@ from mintline_api.limits.client_budgets import ClientUse
 
 CLIENT_ID = "3n4b5urk1ft4fl3mg5e62d9ado"
 _SECRET = "1k2m3n4p5q6r7s8t9u0v1w2x3y4z5a6b7c8d9e0f1g2h3i4j5k6l"  # noqa: S105 - an example
-_BUDGET = BudgetRequest(mints_per_hour=1_000, wei_per_day=10**17, collections=[CONTRACT])
+_BUDGET = BudgetRequest.model_validate(
+    {"mints_per_hour": 1_000, "wei_per_day": str(10**17), "collections": [CONTRACT]}
+)
 _CLIENT = Client(
     client_id=CLIENT_ID,
     name="shop-backend",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from mintline.fields import Address, Wei
 from mintline.records import Client, ClientBudget
@@ -19,11 +19,17 @@ _WEI = "Wei that its mints' gas may cost in a UTC day, at the price when each is
 _COLLECTIONS = "Contracts that it may mint in; null: all."
 
 
+def _text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("expected a decimal string")  # noqa: TRY004 - pydantic makes a fault of it
+    return value
+
+
 class BudgetRequest(Input):
     """What a client may have minted."""
 
     mints_per_hour: Annotated[int, Field(ge=0, le=10**9)] | None = Field(default=None, description=_MINTS)
-    wei_per_day: Wei | None = Field(default=None, description=_WEI)
+    wei_per_day: Annotated[Wei, BeforeValidator(_text)] | None = Field(default=None, description=_WEI)
     collections: list[Address] | None = Field(default=None, max_length=100, description=_COLLECTIONS)
 
     def budget(self) -> ClientBudget:

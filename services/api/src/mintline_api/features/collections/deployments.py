@@ -21,9 +21,9 @@ from mintline.records import (
 from mintline_api.features.collections.accepting import accepted_fields, publish_metadata
 from mintline_api.features.collections.context import CollectionsContext
 from mintline_api.features.collections.models import CollectionRequest
-from mintline_api.features.collections.problems import COLLECTIONS_NOT_CONFIGURED
+from mintline_api.features.collections.problems import COLLECTIONS_NOT_CONFIGURED, EMPTY_MINT_WINDOW
 from mintline_api.features.operations.use_cases import Accepted, Intake, Submission
-from mintline_api.http.problems import INVALID_BODY, Fault, RequestRefused
+from mintline_api.http.problems import Fault, RequestRefused
 
 
 async def accept_deployment(
@@ -105,6 +105,12 @@ def _args(request: CollectionRequest) -> CloneArgs:
 
 def _check_window(request: CollectionRequest, *, now: int) -> None:
     window = request.mint_window
-    if window is not None and window.end is not None and window.end <= now:
+    if window is None or window.end is None:
+        return
+    fault = None
+    if window.end <= now:
         fault = Fault("expected a time that is not over", pointer="#/mint_window/end")
-        raise RequestRefused(INVALID_BODY, f"{fault.pointer}: {fault.detail}.", faults=[fault])
+    elif window.start is not None and window.end <= window.start:
+        fault = Fault("expected an end after the start", pointer="#/mint_window")
+    if fault is not None:
+        raise RequestRefused(EMPTY_MINT_WINDOW, f"{fault.pointer}: {fault.detail}.", faults=[fault])

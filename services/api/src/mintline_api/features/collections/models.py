@@ -71,12 +71,6 @@ class MintWindowRequest(Input):
     start: Moment | None = Field(default=None, description="From then on; at once if absent.")
     end: Moment | None = Field(default=None, description="Until then; for ever if absent.")
 
-    @model_validator(mode="after")
-    def _ends_after_its_start(self) -> Self:
-        if self.start is not None and self.end is not None and self.end <= self.start:
-            raise ValueError("expected an end after the start")
-        return self
-
 
 class CollectionMetadata(Input):
     """What marketplaces show of a collection (ERC-7572), in addition to its name and symbol."""

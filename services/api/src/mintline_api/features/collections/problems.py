@@ -83,6 +83,12 @@ UNSUPPORTED_STANDARD = ProblemType(
     "Not an ERC-721 contract",
     "Contracts of ERC-721 that say so by ERC-165 can be imported. Those of ERC-1155 are not supported.",
 )
+EMPTY_MINT_WINDOW = ProblemType(
+    "empty-mint-window",
+    422,
+    "Mint window never opens",
+    "The end of a mint window is after its start, and not over yet.",
+)
 NOT_A_CONTRACT = ProblemType(
     "not-a-contract", 422, "No contract at the address", "The chain has no code at this address."
 )

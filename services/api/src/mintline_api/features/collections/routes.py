@@ -31,6 +31,7 @@ from mintline_api.features.collections.problems import (
     COLLECTION_NOT_READY,
     COLLECTION_READ_ONLY,
     COLLECTIONS_NOT_CONFIGURED,
+    EMPTY_MINT_WINDOW,
     NOT_A_CONTRACT,
     NOT_YOUR_COLLECTION,
     UNSUPPORTED_STANDARD,
@@ -116,7 +117,14 @@ _ONE_AT_A_TIME = (
             headers=(_AT_COLLECTION, IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED),
         ),
     ),
-    problems=(*BODY, COLLECTIONS_NOT_CONFIGURED, KEY_REUSED, TOKEN_TOO_LONG, CLIENT_BUDGET_REACHED),
+    problems=(
+        *BODY,
+        COLLECTIONS_NOT_CONFIGURED,
+        EMPTY_MINT_WINDOW,
+        KEY_REUSED,
+        TOKEN_TOO_LONG,
+        CLIENT_BUDGET_REACHED,
+    ),
 )
 async def create_collection(request: web.Request) -> web.Response:
     """Accept a collection."""

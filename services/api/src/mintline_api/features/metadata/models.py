@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, mode
 from pydantic_core import PydanticCustomError
 
 from mintline.views.metadata import metadata_url
+from mintline_api.features.metadata.url_schemas import IMAGE, LINK, MEDIA, url_schema
 from mintline_api.features.metadata.urls import checked_image, checked_link, checked_media
 from mintline_api.http.models import Input, Paragraphs, TextLine, checked_paragraphs
 
@@ -41,28 +42,25 @@ MediaUrl = Annotated[
     str,
     AfterValidator(checked_media),
     WithJsonSchema(
-        {
-            "type": "string",
-            "format": "uri",
-            "pattern": "^([hH][tT][tT][pP][sS]?|[iI][pP][fF][sS]|[aA][rR]|[dD][aA][tT][aA]):",
-            "description": "An http(s), ipfs, ar or data URL; at most 2,048 characters if not data.",
-        }
+        url_schema(
+            MEDIA, description="An http(s), ipfs, ar or data URL; at most 2,048 characters if not data."
+        )
     ),
 ]
 ImageUrl = Annotated[
     str,
     AfterValidator(checked_image),
     WithJsonSchema(
-        {
-            "type": "string",
-            "format": "uri",
-            "pattern": "^([hH][tT][tT][pP][sS]?|[iI][pP][fF][sS]|[aA][rR]|[dD][aA][tT][aA]):",
-            "description": "An http(s), ipfs or ar URL of at most 2,048 characters, or an image's data URL.",
-        }
+        url_schema(
+            IMAGE,
+            description="An http(s), ipfs or ar URL of at most 2,048 characters, or an image's data URL.",
+        )
     ),
 ]
 Link = Annotated[
-    str, AfterValidator(checked_link), WithJsonSchema({"type": "string", "format": "uri", "maxLength": 2048})
+    str,
+    AfterValidator(checked_link),
+    WithJsonSchema({**url_schema(LINK, description="An http(s) URL."), "maxLength": 2048}),
 ]
 
 

@@ -25,7 +25,7 @@ NOT_WAITING = ProblemType(
 )
 AMBIGUOUS_RECIPIENT = ProblemType(
     "ambiguous-recipient",
-    400,
+    422,
     "Recipient not named once",
     "A mint has one recipient: one of the members `address`, `user` and `email` of `recipient`, or `to`. A "
     "machine client has no wallet, so it names one always.",

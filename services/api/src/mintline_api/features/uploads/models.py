@@ -10,6 +10,7 @@ from mintline.fields import Bytes32
 from mintline.media_types import MEDIA_TYPES
 from mintline.upload_records import Upload
 from mintline_api.features.metadata.models import Metadata
+from mintline_api.features.metadata.url_schemas import IMAGE, MEDIA, url_schema
 from mintline_api.features.metadata.urls import checked_image, checked_media
 from mintline_api.features.uploads.ports import PutRequest
 from mintline_api.http.models import Input, Time, View, rfc3339, rfc3339_or_none
@@ -17,7 +18,7 @@ from mintline_api.http.models import Input, Time, View, rfc3339, rfc3339_or_none
 UPLOAD_SCHEME = "upload:"
 UPLOAD_ID = r"upload_[0-9A-HJKMNP-TV-Z]{26}"
 _EXAMPLE = "upload_7H2KQ0S5V9XW3Z8R4T6Y1B2C3D"
-_URL = "^([hH][tT][tT][pP][sS]?|[iI][pP][fF][sS]|[aA][rR]|[dD][aA][tT][aA]|upload):"
+_UPLOAD = f"upload:{UPLOAD_ID}"
 
 UploadId = Annotated[
     str,
@@ -37,26 +38,24 @@ ImageOrUpload = Annotated[
     str,
     AfterValidator(_image_or_upload),
     WithJsonSchema(
-        {
-            "type": "string",
-            "format": "uri",
-            "pattern": _URL,
-            "description": "An http(s), ipfs or ar URL of at most 2,048 characters, an image's data URL, or "
+        url_schema(
+            IMAGE,
+            _UPLOAD,
+            description="An http(s), ipfs or ar URL of at most 2,048 characters, an image's data URL, or "
             "`upload:` and the id of a complete upload of yours, an image.",
-        }
+        )
     ),
 ]
 MediaOrUpload = Annotated[
     str,
     AfterValidator(_media_or_upload),
     WithJsonSchema(
-        {
-            "type": "string",
-            "format": "uri",
-            "pattern": _URL,
-            "description": "An http(s), ipfs, ar or data URL; at most 2,048 characters if not data. Or "
+        url_schema(
+            MEDIA,
+            _UPLOAD,
+            description="An http(s), ipfs, ar or data URL; at most 2,048 characters if not data. Or "
             "`upload:` and the id of a complete upload of yours.",
-        }
+        )
     ),
 ]
 
