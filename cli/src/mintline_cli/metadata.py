@@ -8,15 +8,11 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from mintline_cli.collections import Contract, Desk, Url, Wait
+from mintline_cli.caller import Caller, calls_api
+from mintline_cli.collections import Contract, Wait
 from mintline_cli.execution import stop
-from mintline_cli.options import Json, State
-from mintline_cli.output import Screen
-from mintline_client.api import Api
-from mintline_client.collections import Collections
+from mintline_client import AsyncMintline
 from mintline_client.models import MetadataRequest, MetadataVersionView
-from mintline_client.tokens import Tokens
-from mintline_ops.run_file import DEFAULT_STATE
 
 app = typer.Typer(
     help="Replace the metadata of tokens in a machine client's own collections.", no_args_is_help=True
@@ -27,37 +23,37 @@ TokenId = Annotated[int, typer.Argument(metavar="TOKEN_ID", min=0, help="The tok
 
 
 @app.command()
+@calls_api("client")
 def update(
+    caller: Caller,
     contract: Contract,
     token_id: TokenId,
     file: Annotated[Path, typer.Argument(help="A JSON file with all of the new metadata.")],
     *,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same one changes it once.")] = None,
     wait: Wait = True,
-    url: Url = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
     """Replace a token's metadata, and have the contract announce it (ERC-4906).
 
     The versions before it stay readable. Refused once the collection is frozen.
+
+    Example: mintline metadata update 0x5FbD… 1 new.json
     """
-    screen = Screen(as_json=as_json)
+    screen = caller.screen
     metadata = cast("MetadataRequest", _read(file))
 
-    async def work(api: Api) -> MetadataVersionView:
-        tokens = Tokens(api)
+    async def work(client: AsyncMintline) -> MetadataVersionView:
+        tokens = client.tokens
         version = await tokens.change(contract, token_id, metadata, idempotency_key=key)
         screen.stage("served", f"version {version['version']}, SHA-256 {version['digest']}")
         if not wait:
             return version
-        collections = Collections(api)
         with screen.waiting("waiting for its announcement"):
-            await collections.wait(await collections.get(contract))
+            await client.collections.wait(await client.collections.get(contract))
         versions = await tokens.versions(contract, token_id)
         return next(one for one in versions if one["version"] == version["version"])
 
-    made = Desk(url, state).call(work)
+    made = caller.run(work)
     announcement = made["announcement"]
     if announcement is not None:
         screen.stage("announced", str(announcement["status"]))
@@ -65,17 +61,14 @@ def update(
 
 
 @app.command()
-def versions(
-    contract: Contract,
-    token_id: TokenId,
-    *,
-    url: Url = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
-) -> None:
-    """List the versions of a token's metadata, newest first."""
-    screen = Screen(as_json=as_json)
-    listed = Desk(url, state).call(lambda api: Tokens(api).versions(contract, token_id))
+@calls_api("client")
+def versions(caller: Caller, contract: Contract, token_id: TokenId) -> None:
+    """List the versions of a token's metadata, newest first.
+
+    Example: mintline metadata versions 0x5FbD… 1
+    """
+    screen = caller.screen
+    listed = caller.run(lambda client: client.tokens.versions(contract, token_id))
     for one in listed:
         made = "as minted" if one["created_at"] is None else f"{one['created_at']} by {one['client_id']}"
         screen.stage(f"version {one['version']}", f"{one['digest']} {made}")

@@ -1,21 +1,14 @@
-"""`mintline transfer` and `mintline burn`: what a user does with a token, at the running local stack."""
+"""`mintline transfer` and `mintline burn`: what a user does with a token."""
 
 from __future__ import annotations
 
-import uuid
-from typing import Annotated, Any
+from typing import Annotated
 
-import aiohttp
 import typer
 
-from mintline_cli.execution import execute
-from mintline_cli.mint import Password, Username, signed_in
-from mintline_cli.options import Json, State, local_stack_info
-from mintline_cli.output import Screen
-from mintline_client.api import Api
-from mintline_client.models import BurnRequest, TransferRequest
-from mintline_client.transfers import Burns, Transfers
-from mintline_ops.run_file import DEFAULT_STATE
+from mintline_cli.caller import Caller, calls_api
+from mintline_client import AsyncMintline
+from mintline_client.models import BurnOperationView, BurnRequest, TransferOperationView, TransferRequest
 
 TokenId = Annotated[str, typer.Argument(help="The token's id.")]
 Contract = Annotated[str | None, typer.Option(help="Its collection; the default one if absent.")]
@@ -27,70 +20,66 @@ PAYERS = {
 }
 
 
+@calls_api("user")
 def transfer(
+    caller: Caller,
     token_id: TokenId,
     to: Annotated[str, typer.Argument(help="Who receives it.")],
     *,
     contract: Contract = None,
     key: Key = None,
     wait: Wait = True,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
-    username: Username = None,
-    password: Password = None,
 ) -> None:
-    """Send a token out of a user's wallet in custody."""
-    screen, info = Screen(as_json=as_json), local_stack_info(state)
+    """Send a token out of a user's wallet in custody.
+
+    Example: mintline transfer 1 0x70997970C51812dc3A010C7d01b50e0d17dc79C8
+    """
+    screen = caller.screen
     request: TransferRequest = {"token_id": token_id, "to": to}
     if contract is not None:
         request["contract"] = contract
 
-    async def post() -> Any:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http:
-            signed = await signed_in(http, info, username, password)
-            transfers = Transfers(Api(http, info["api_url"], signed.access_token))
-            made = await transfers.create(request, idempotency_key=key or str(uuid.uuid4()))
-            screen.say(f"transfer {made['transfer_id']}: {PAYERS[made['paid_by']]}")
-            if not wait:
-                return made
-            with screen.waiting("sending"):
-                return await transfers.wait(made)
+    async def work(client: AsyncMintline) -> TransferOperationView:
+        made = await client.transfers.create(request, idempotency_key=key)
+        screen.say(f"transfer {made['transfer_id']}: {PAYERS[made['paid_by']]}")
+        if not wait:
+            return made
+        with screen.waiting("sending"):
+            return await client.transfers.wait(made)
 
-    result = execute(post())
+    result = caller.run(work)
     if wait:
         screen.say(f"token {result['token_id']} of {result['contract']} belongs to {result['to']}")
     screen.result(result)
 
 
+@calls_api("user")
 def burn(
+    caller: Caller,
     token_id: TokenId,
     *,
     contract: Contract = None,
     key: Key = None,
     wait: Wait = True,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
-    username: Username = None,
-    password: Password = None,
 ) -> None:
-    """Burn a token of a user's wallet in custody."""
-    screen, info = Screen(as_json=as_json), local_stack_info(state)
+    """Burn a token of a user's wallet in custody.
+
+    Example: mintline burn 1
+    """
+    screen = caller.screen
     request: BurnRequest = {"token_id": token_id}
     if contract is not None:
         request["contract"] = contract
 
-    async def post() -> Any:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http:
-            signed = await signed_in(http, info, username, password)
-            burns = Burns(Api(http, info["api_url"], signed.access_token))
-            made = await burns.create(request, idempotency_key=key or str(uuid.uuid4()))
-            screen.say(f"burn {made['burn_id']}: {PAYERS[made['paid_by']]}")
-            if not wait:
-                return made
-            with screen.waiting("burning"):
-                return await burns.wait(made)
+    async def work(client: AsyncMintline) -> BurnOperationView:
+        made = await client.burns.create(request, idempotency_key=key)
+        screen.say(f"burn {made['burn_id']}: {PAYERS[made['paid_by']]}")
+        if not wait:
+            return made
+        with screen.waiting("burning"):
+            return await client.burns.wait(made)
 
-    result = execute(post())
+    result = caller.run(work)
     if wait:
         screen.say(f"token {result['token_id']} of {result['contract']} is burned")
     screen.result(result)

@@ -53,6 +53,8 @@ RELAYERS = 2
 """Keys that send sponsored mints."""
 CLIENT_NAME = "mintline-api"
 REDIRECT_URI = "http://localhost/signed-in"
+CLI_REDIRECT_URI = "http://localhost:8400/signed-in"
+"""Where `mintline login` waits for the browser."""
 """Where the login page sends a user's browser with the code; the command line reads it off the redirect."""
 
 
@@ -335,7 +337,7 @@ async def configure_sign_in(cognito: Any, pool: UserPool, *, console: Sequence[s
         AllowedOAuthFlows=["code"],
         AllowedOAuthScopes=list(SIGN_IN_SCOPES),
         SupportedIdentityProviders=["COGNITO"],
-        CallbackURLs=[REDIRECT_URI, *console],
+        CallbackURLs=[REDIRECT_URI, CLI_REDIRECT_URI, *console],
         LogoutURLs=list(console),
         PreventUserExistenceErrors="ENABLED",
         EnableTokenRevocation=True,

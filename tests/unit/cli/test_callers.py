@@ -19,7 +19,18 @@ from mintline_cli.main import app
 from mintline_cli.profiles import Profile, profiles_path, read_profiles, store_profile
 from mintline_client.access import Granted
 
-CALLING = ("mint", "mints", "watch", "wallet", "upload", "drops", "collections")
+CALLING = (
+    "mint",
+    "mints",
+    "watch",
+    "wallet",
+    "upload",
+    "transfer",
+    "burn",
+    "drops",
+    "collections",
+    "metadata",
+)
 """The commands that call an API."""
 USER = Profile(
     url="https://api.example.com",
