@@ -459,6 +459,27 @@ class Health(TypedDict):
     status: Literal["ok"]
 
 
+class HolderList(TypedDict):
+    """A collection's holders, in a fixed order of their addresses."""
+
+    chain_id: int
+    contract: str
+    items: list[HolderView]
+    next_cursor: str | None
+    """Continues the list; null at its end. A short page may have one, too."""
+    index: IndexView
+
+
+class HolderView(TypedDict):
+    """An owner of a collection's tokens."""
+
+    owner: str
+    balance: int
+    """The number of tokens; if `more`, at least this many."""
+    more: bool
+    """Counting ends at 10,000 tokens: true if there may be more."""
+
+
 class HoldsView(TypedDict):
     """Whether an address owns a token."""
 
@@ -494,6 +515,10 @@ class IndexView(TypedDict):
     finalized_block: int | None
     lag_seconds: float | None
     """Seconds since the head block's timestamp."""
+    behind: bool
+    """Whether the head block is older than a minute, or there is none: newer blocks may be missing from
+    the answer.
+    """
 
 
 class LineRequest(TypedDict):
@@ -548,6 +573,34 @@ class LinkView(TypedDict):
     kind: Literal["account", "contract"]
     """`contract` for one that signs by EIP-1271."""
     linked_at: str
+
+
+ListedTransfer = TypedDict(
+    "ListedTransfer",
+    {
+        "from": "str | None",
+        "to": "str | None",
+        "block_number": "int",
+        "block_hash": "str",
+        "log_index": "int",
+        "tx_hash": "str",
+        "timestamp": "str",
+        "finality": "Literal['pending', 'finalized']",
+        "chain_id": "int",
+        "contract": "str",
+        "token_id": "str",
+    },
+)
+"""A transfer, and the token that it is of."""
+
+
+class ListedTransferList(TypedDict):
+    """Transfers, mints and burns, newest first."""
+
+    items: list[ListedTransfer]
+    next_cursor: str | None
+    """Continues the list; null at its end. A short or empty page may have one, too."""
+    index: IndexView
 
 
 class Metadata(TypedDict):
