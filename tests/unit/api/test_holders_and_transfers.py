@@ -290,7 +290,7 @@ async def test_lists__when_the_cursor_is_of_another_list__are_refused(
         ]
     )
 
-    assert refused == {(400, "invalid-cursor"): 4}
+    assert refused == {(422, "invalid-cursor"): 4}
 
 
 @pytest.mark.parametrize(
