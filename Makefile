@@ -85,6 +85,7 @@ IMAGE_api := --file services/Dockerfile --build-arg SERVICE=api
 IMAGE_builder := --file services/Dockerfile --build-arg SERVICE=builder
 IMAGE_broadcaster := --file services/Dockerfile --build-arg SERVICE=broadcaster
 IMAGE_indexer := --file services/Dockerfile --build-arg SERVICE=indexer
+IMAGE_notifier := --file services/Dockerfile --build-arg SERVICE=notifier
 IMAGE_signer-host := --file services/signer-enclave/Dockerfile --target host
 IMAGE_signer-enclave := --file services/signer-enclave/Dockerfile --target enclave
 BUILD = docker buildx build --platform $(PLATFORM) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)

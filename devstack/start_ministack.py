@@ -5,8 +5,9 @@ By itself ministack checks them only together with IAM and every signature (`AUT
 flows that it does not list. Nor does it know the second secret of an app client, which Cognito has since
 2026: AddUserPoolClientSecret, ListUserPoolClientSecrets, DeleteUserPoolClientSecret. Presigned URLs of S3 are
 the one thing whose signature it always checks, by keys that its own IAM made: `MINTLINE_PRINCIPALS` tells it
-the local stack's. Without that file (in containers) it takes their signatures unchecked. Runs in the
-emulator's own environment, whose version is pinned by hash.
+the local stack's. Without that file (in containers) it takes their signatures unchecked. And what PartiQL
+writes is in no table's stream by itself: here it is, as on AWS. Runs in the emulator's own environment, whose
+version is pinned by hash.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import json
 import os
 import secrets
 import time
+from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from ministack.app import main
-from ministack.services import cognito, s3
+from ministack.services import cognito, dynamodb, s3
 
 # The emulator has no public hooks: what it answers is changed by replacing these functions of its own.
 answer_userinfo = cognito.handle_oauth2_userinfo
@@ -146,6 +148,30 @@ def verify_own_presigned(method: str, path: str, headers: Any, query_params: Any
     return verify_presigned(method, path, headers, query_params)
 
 
+def streamed(write: Any) -> Any:
+    """Have a PartiQL write in its table's stream, as every other write is."""
+
+    def run(table: Any, parsed: Any, *more: Any) -> Any:
+        item = parsed.get("item") or {}
+        item = item["M"] if set(item) == {"M"} else item
+        keys = {name: value for name, op, value in parsed.get("conditions") or [] if op == "="} | item
+        place = [
+            dynamodb._extract_key_val(keys.get(table[name])) if table[name] else "__no_sort__"  # noqa: SLF001
+            for name in ("pk_name", "sk_name")
+        ]
+        old = table["items"].get(place[0], {}).get(place[1])
+        answer = write(table, parsed, *more)
+        new = table["items"].get(place[0], {}).get(place[1])
+        if answer[0] == HTTPStatus.OK and new is not old:
+            event = "INSERT" if old is None else "REMOVE" if new is None else "MODIFY"
+            dynamodb._emit_stream_event(parsed["table"], event, old, new)  # noqa: SLF001
+        return answer
+
+    return run
+
+
+for written in ("_partiql_insert", "_partiql_update", "_partiql_delete"):
+    setattr(dynamodb, written, streamed(getattr(dynamodb, written)))
 s3.resolve_credential = resolve_own_credential
 s3._verify_presigned_sigv4 = verify_own_presigned  # noqa: SLF001
 cognito.handle_oauth2_userinfo = checked_userinfo

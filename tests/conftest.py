@@ -45,6 +45,7 @@ IMAGES: dict[str, tuple[str, str | None, dict[str, str]]] = {
     "broadcaster": (SERVICES, None, {"SERVICE": "broadcaster"}),
     "indexer": (SERVICES, None, {"SERVICE": "indexer"}),
     "reconciler": (SERVICES, None, {"SERVICE": "indexer"}),
+    "notifier": (SERVICES, None, {"SERVICE": "notifier"}),
     "enclave": (SIGNER, "enclave", {}),
     "signer-host": (SIGNER, "host", {}),
 }
@@ -55,6 +56,7 @@ MODULES = {
     "broadcaster": "mintline_broadcaster",
     "indexer": "mintline_indexer",
     "reconciler": "mintline_indexer.reconciler",
+    "notifier": "mintline_notifier",
     "api": "mintline_api",
 }
 WITH_SETTINGS = ". /run/settings/environment && export MINTLINE_INSTANCE=$HOSTNAME && exec python -m $0"

@@ -34,13 +34,14 @@ WRITES = {
         "collections",
     },
     "reconciler": set(),
+    "notifier": {"events", "event-cursors"},
 }
 READS = {
     "api": {
         *("wallets", "links", "mints", "transactions", "accounts", "collections"),
         *("checkpoints", "tokens-2", "transfers", "revocations", "clients", "rates"),
         *("external-ids", "requests", "packs", "uploads", "drops", "drop-parts"),
-        "metadata-versions",
+        *("metadata-versions", "events"),
     },
     "builder": {"mints", "authorizations", "accounts", "transactions", "collections"},
     "signer": {"wrapped-keys", "revocations", "authorizations"},
@@ -53,6 +54,10 @@ READS = {
         *("transactions", "attempts", "collections"),
     },
     "reconciler": {"checkpoints", "followed", "mints", "transactions", "tokens-2", "attempts"},
+    "notifier": {
+        *("events", "event-cursors", "mints", "transactions", "transfers", "drops", "wallets", "links"),
+        *("tokens-2", "collections"),
+    },
 }
 CONSUMES = {
     "api": set(),
@@ -61,6 +66,7 @@ CONSUMES = {
     "broadcaster": {"broadcast"},
     "indexer": set(),
     "reconciler": set(),
+    "notifier": set(),
 }
 SENDS = {
     "api": {"build", "broadcast"},
@@ -69,6 +75,7 @@ SENDS = {
     "broadcaster": {"sign", "build", "broadcast-dlq"},
     "indexer": {"broadcast"},
     "reconciler": set(),
+    "notifier": set(),
 }
 OTHER = {
     "api": {
@@ -109,6 +116,7 @@ OTHER = {
     "broadcaster": set(),
     "indexer": set(),
     "reconciler": set(),
+    "notifier": set(),
 }
 READING = {"BatchGetItem", "GetItem", "Query", "Scan", "PartiQLSelect", "ConditionCheckItem"}
 WRITING = {
@@ -120,6 +128,7 @@ WRITING = {
     "PartiQLUpdate",
     "PartiQLDelete",
 }
+STREAMING = {"dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords"}
 MACHINERY = ("ssm:", "ssmmessages:", "ec2messages:", "ecr:", "logs:", "s3:")
 SERVICES = sorted(WRITES)
 
@@ -356,6 +365,7 @@ def test_signers_role__when_its_instance_is_one__then_it_has_a_session_an_image_
         "broadcaster": set(),
         "indexer": set(),
         "reconciler": set(),
+        "notifier": set(),
     }
 
 
@@ -375,7 +385,9 @@ def test_role__when_an_action_or_table_is_granted__then_without_wildcards(
 
     assert bounded
     assert {action for action, _ in grants if "*" in action} == set()
-    assert {grant for grant in bounded if "*" in grant[1]} == set()
+    # The last part of a stream's name is the time at which it was made.
+    assert {grant for grant in bounded if "*" in grant[1].removesuffix("/stream/*")} == set()
+    assert {grant[0] for grant in bounded if grant[1].endswith("/stream/*")} <= STREAMING
 
 
 def test_roles__when_all_stacks_are_searched__then_none_is_allowed_to_decrypt(templates: Templates) -> None:

@@ -15,6 +15,7 @@ FOLDERS = {
     "broadcaster": "broadcaster",
     "builder": "builder",
     "indexer": "indexer",
+    "notifier": "notifier",
     "reconciler": "indexer",
     "signer": "signer-enclave",
 }
@@ -122,7 +123,7 @@ def test_alarms__when_they_fire__then_the_topic_is_told(templates: Templates) ->
     ("name", "event", "services"),
     [
         ("mint-outcome-refused", "mint_outcome_refused", {"indexer", "broadcaster"}),
-        ("record-set-aside", "record_set_aside", {"api", "builder", "broadcaster", "indexer"}),
+        ("record-set-aside", "record_set_aside", {"api", "builder", "broadcaster", "indexer", "notifier"}),
         ("message-unsupported", "message_unsupported", {"builder", "signer", "broadcaster"}),
     ],
 )

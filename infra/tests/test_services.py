@@ -11,6 +11,7 @@ from mintline_broadcaster.settings import BroadcasterSettings
 from mintline_builder.settings import Settings as BuilderSettings
 from mintline_indexer.reconciler.settings import ReconcilerSettings
 from mintline_indexer.settings import IndexerSettings
+from mintline_notifier.settings import NotifierSettings
 from mintline_signer.host.settings import HostSettings
 
 from mintline.settings import PREFIX, ServiceSettings, load
@@ -24,12 +25,14 @@ MODELS: dict[str, type[ServiceSettings]] = {
     "builder": BuilderSettings,
     "broadcaster": BroadcasterSettings,
     "indexer": IndexerSettings,
+    "notifier": NotifierSettings,
 }
 SECRETS = {
     "api": {"MINTLINE_CURSOR_SECRET", "MINTLINE_EMAIL_SECRET", "MINTLINE_RPC_URLS"},
     "builder": {"MINTLINE_RPC_URLS"},
     "broadcaster": {"MINTLINE_RPC_URLS"},
     "indexer": {"MINTLINE_RPC_URLS"},
+    "notifier": set(),
 }
 SECRET_VALUES = {
     "MINTLINE_CURSOR_SECRET": "s" * 64,

@@ -11,6 +11,7 @@ from mintline_broadcaster.settings import BroadcasterSettings
 from mintline_builder.settings import Settings as BuilderSettings
 from mintline_indexer.reconciler.settings import ReconcilerSettings
 from mintline_indexer.settings import IndexerSettings
+from mintline_notifier.settings import NotifierSettings
 from mintline_signer.host.settings import HostSettings
 
 from mintline.errors import Misconfigured
@@ -25,6 +26,7 @@ MODELS: Mapping[str, type[ServiceSettings]] = {
     "broadcaster": BroadcasterSettings,
     "indexer": IndexerSettings,
     "reconciler": ReconcilerSettings,
+    "notifier": NotifierSettings,
     "signer": HostSettings,
 }
 LIMITS = {
@@ -111,6 +113,11 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
     "reconciler": EVERYWHERE
     | ON_THE_CHAIN
     | {"reconcile_patience": "a property of the pipeline, whatever the chain"},
+    "notifier": EVERYWHERE
+    | {
+        "event_poll_interval": "slows down by itself while nothing happens",
+        "instance": "a name shared by both tasks would have each take the other for itself",
+    },
     "signer": EVERYWHERE
     | {
         "enclave_access_key_id": "on AWS the enclave gets the instance role's credentials",

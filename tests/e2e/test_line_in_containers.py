@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.e2e, pytest.mark.containers, pytest.mark.asyncio(loop_scope="session")]
 
-SERVICES = ("enclave", "signer-host", "builder", "broadcaster", "indexer", "reconciler", "api")
+SERVICES = (
+    *("enclave", "signer-host", "builder", "broadcaster", "indexer", "reconciler", "notifier", "api"),
+)
 FROZEN_SECONDS = 5.0
 
 

@@ -144,7 +144,7 @@ def ministack() -> Iterator[str]:
         "GATEWAY_PORT": str(port),
         "BIND_HOST": "127.0.0.1",
         "LOG_LEVEL": "WARNING",
-        "SERVICES": "sqs,dynamodb,s3,kms,secretsmanager,cognito-idp,sts",
+        "SERVICES": "sqs,dynamodb,dynamodbstreams,s3,kms,secretsmanager,cognito-idp,sts",
     }
     with process([str(part) for part in MINISTACK], environment, ready):
         yield url

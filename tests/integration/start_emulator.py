@@ -27,6 +27,8 @@ STORES: list[dict[Any, Any]] = [
     )
 ]
 """Where the emulator keeps what is created under a prefix; KMS keys are found by their aliases."""
+STREAMS: list[dict[Any, Any]] = [dynamodb._stream_records._data, dynamodb._stream_trimmed._data]
+"""What a deployment's tables have streamed: nothing to copy, but to forget."""
 KEYS: dict[Any, Any] = kms._keys._data
 
 answer_ready = app._handle_ready_request
@@ -65,7 +67,7 @@ def drop_deployment(prefix: str) -> None:
     """Forget what there is under a prefix."""
     for alias in under(kms._aliases._data, prefix):
         KEYS.pop((*alias[:-1], kms._aliases._data[alias]), None)
-    for store in STORES:
+    for store in [*STORES, *STREAMS]:
         for key in under(store, prefix):
             del store[key]
 

@@ -127,7 +127,8 @@ def measured_image() -> str:
 def write_settings(environment: Environment, folder: Path) -> None:
     """Write what every process is told into its own folder, as a file that a shell reads."""
     own = services.settings_of(environment)
-    del own["indexer"]["MINTLINE_INSTANCE"]  # each container names itself by its host name
+    for name in ("indexer", "notifier"):
+        del own[name]["MINTLINE_INSTANCE"]  # each container names itself by its host name
     for name in services.ADMIN_PORTS:
         variables = {
             **environment.credentials[name].environment(),

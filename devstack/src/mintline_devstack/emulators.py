@@ -21,7 +21,7 @@ from mintline_ops.run_file import corrupt, read_json
 
 CHAIN_ID = 31337
 REGION = "us-east-1"
-AWS_SERVICES = "sqs,dynamodb,s3,kms,secretsmanager,cognito-idp,sts"
+AWS_SERVICES = "sqs,dynamodb,dynamodbstreams,s3,kms,secretsmanager,cognito-idp,sts"
 GAS_LIMIT = 60_000_000
 """Mainnet's block gas limit."""
 FINALITY = 2

@@ -43,6 +43,7 @@ class Ports:
     admin_broadcaster: int = 9104
     admin_indexer: int = 9105
     admin_reconciler: int = 9106
+    admin_notifier: int = 9107
 
     @property
     def bind(self) -> str:

@@ -13,7 +13,10 @@ from mintline_ops.aws_clients import AwsCredentials
 from mintline_ops.run_file import corrupt, read_json
 
 ACCOUNT = "000000000000"
-ROLES = ("operator", "api", "builder", "signer-host", "enclave", "broadcaster", "indexer", "reconciler")
+ROLES = (
+    *("operator", "api", "builder", "signer-host", "enclave", "broadcaster"),
+    *("indexer", "reconciler", "notifier"),
+)
 """`operator` sets the stack up: in production, the infrastructure's role."""
 _ABOUT_NO_KEY = frozenset({"kms:CreateKey", "kms:ListAliases", "kms:ListKeys"})
 

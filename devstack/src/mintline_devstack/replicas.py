@@ -13,7 +13,7 @@ from mintline_devstack.ports import HOST, free_port
 from mintline_devstack.probes import http_ready
 from mintline_devstack.supervisor import ChildSpec
 
-WORKERS = ("builder", "signer-host", "broadcaster", "indexer")
+WORKERS = ("builder", "signer-host", "broadcaster", "indexer", "notifier")
 """What can be copied here; the api's copies need a load balancer in front of one port."""
 
 

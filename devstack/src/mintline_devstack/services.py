@@ -41,6 +41,7 @@ ADMIN_PORTS = {
     "broadcaster": "admin_broadcaster",
     "indexer": "admin_indexer",
     "reconciler": "admin_reconciler",
+    "notifier": "admin_notifier",
 }
 """Every service with an admin address, and the name of its port."""
 
@@ -175,6 +176,7 @@ def networked(environment: Environment, http: aiohttp.ClientSession) -> list[Chi
         "builder": "mintline_builder",
         "broadcaster": "mintline_broadcaster",
         "indexer": "mintline_indexer",
+        "notifier": "mintline_notifier",
         "api": "mintline_api",
         "reconciler": "mintline_indexer.reconciler",
     }
@@ -294,6 +296,7 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
             # Of a block a second; passes overlap, and none leaves a block out.
             "MINTLINE_RECONCILE_BLOCKS": "120",
         },
+        "notifier": {"MINTLINE_PUBLIC_URL": ports.url("api"), "MINTLINE_INSTANCE": "local"},
     }
 
 

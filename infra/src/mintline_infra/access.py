@@ -26,6 +26,8 @@ from mintline.resources import (
     DROP_LINES,
     DROP_PARTS,
     DROPS,
+    EVENT_CURSORS,
+    EVENTS,
     EXTERNAL_IDS,
     FOLLOWED,
     LINKS,
@@ -69,6 +71,8 @@ CREATE_TOGETHER = ("PutItem",)
 RESERVE = ("PutItem", "UpdateItem", "ConditionCheckItem")
 """Likewise: an item is created, moved on, or only looked at."""
 REPLACE = ("PutItem", "DeleteItem")
+STREAM = ("DescribeStream", "GetShardIterator", "GetRecords")
+"""What reads a table's stream of changes."""
 PRUNE = ("BatchWriteItem",)
 """Puts and deletes without a condition."""
 SEND = ("sqs:SendMessage", "sqs:GetQueueUrl")
@@ -82,6 +86,8 @@ class Permissions:
     principal: str
     """The AWS service that runs it."""
     tables: Mapping[Table, tuple[str, ...]] = field(default_factory=dict)
+    streams: tuple[Table, ...] = ()
+    """Tables whose streams of changes it reads."""
     reads_objects: bool = False
     """Whether it reads the metadata bucket's objects."""
     publishes: bool = False
@@ -130,6 +136,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
             TOKENS: GET + QUERY,
             TRANSFERS: QUERY,
             UPLOADS: GET + INSERT + UPDATE,
+            EVENTS: QUERY,
         },
         reads_objects=True,
         packs=True,
@@ -199,6 +206,22 @@ PERMISSIONS: Mapping[str, Permissions] = {
             ATTEMPTS: GET,
         },
         asks_chain=True,
+    ),
+    "notifier": Permissions(
+        principal=TASK,
+        tables={
+            EVENTS: QUERY + INSERT + PING,
+            EVENT_CURSORS: SCAN + INSERT + UPDATE + PRUNE,
+            MINTS: GET + SCAN + PING,
+            TRANSACTIONS: GET + PING,
+            TRANSFERS: SCAN + PING,
+            DROPS: SCAN + PING,
+            WALLETS: SCAN + PING,
+            LINKS: GET + SCAN + PING,
+            TOKENS: GET,
+            COLLECTIONS: GET,
+        },
+        streams=(MINTS, TRANSACTIONS, TRANSFERS, DROPS, WALLETS, LINKS),
     ),
 }
 
@@ -423,6 +446,10 @@ def statements(permissions: Permissions, deployment: Deployment) -> list[iam.Pol
         arn = f"arn:aws:dynamodb:{region_account}:table/{table.table_name(deployment.prefix)}"
         indexes = (f"{arn}/index/{index.name}" for index in table.indexes if "Query" in actions)
         allow(f"Table{table.name.title().replace('-', '')}", "dynamodb", actions, arn, *indexes)
+    if permissions.streams:
+        names = (table.table_name(deployment.prefix) for table in permissions.streams)
+        streams = [f"arn:aws:dynamodb:{region_account}:table/{name}/stream/*" for name in names]
+        allow("Streams", "dynamodb", STREAM, *streams)
     found += objects(permissions, deployment)
     secrets = f"arn:aws:secretsmanager:{region_account}:secret:{deployment.prefix}"
     if permissions.wallet_secrets:

@@ -44,6 +44,8 @@ LOG_ALARMS = (
         "indexer-behind", "indexer", "block_indexed", 1, "No block was indexed for five minutes.", below=True
     ),
     LogAlarm("indexer-fails", "indexer", "round_failed", 10, "The indexer's rounds fail."),
+    LogAlarm("events-fail", "notifier", "round_failed", 10, "The notifier's rounds fail."),
+    LogAlarm("event-gap", "notifier", "event_gap", 1, "Changes had left a stream before they became events."),
     LogAlarm("finality-broken", "indexer", "reorg_past_finality", 1, "A reorg past a final block."),
     LogAlarm(
         "index-damaged",
@@ -75,7 +77,7 @@ LOG_ALARMS = (
         "record_set_aside",
         1,
         "A record cannot be read or written as it is; the others go on.",
-        others=("builder", "broadcaster", "indexer"),
+        others=("builder", "broadcaster", "indexer", "notifier"),
     ),
     LogAlarm(
         "message-unsupported",

@@ -15,6 +15,7 @@ from mintline_infra.services import (
     ApiStack,
     Environment,
     IndexerStack,
+    NotifierStack,
     ReconcilerStack,
     broadcaster,
     builder,
@@ -57,6 +58,7 @@ def build(app: cdk.App, deployment: Deployment) -> None:
         api,
         *readers,
         IndexerStack(app, named("indexer"), environment),
+        NotifierStack(app, named("notifier"), environment, public_url=api.public_url),
         ReconcilerStack(app, named(RECONCILER), environment),
         SignerStack(app, named("signer"), environment),
     ]

@@ -38,6 +38,7 @@ PRICES = {
     "DynamoDB, a write unit": Price(0.625e-6, "Amazon DynamoDB pricing, on-demand"),
     "DynamoDB, a read unit": Price(0.125e-6, "Amazon DynamoDB pricing, on-demand"),
     "DynamoDB, a GB": Price(0.25, "Amazon DynamoDB pricing, on-demand"),
+    "DynamoDB Streams, a read": Price(0.2e-6, "Amazon DynamoDB pricing, on-demand"),
     "S3, a PUT": Price(5.0e-6, "Amazon S3 pricing"),
     "KMS, a key": Price(1.0, "AWS KMS pricing"),
     "KMS, an ECC key pair": Price(10.0e-6, "AWS KMS pricing"),
@@ -89,6 +90,10 @@ RECONCILER_SHARE = 1.5 / 15
 """A pass every 15 minutes takes one and a half with the task's start, by estimate."""
 RECONCILER_READS = 0.5 * (RECONCILED_BLOCKS + 9) * SECONDS / RECONCILE_EVERY.to_seconds()
 """Read units a month of an idle reconciler: a query for each block, and for each shard of open mints."""
+STREAMS_READ = 6 * SECONDS
+"""Reads of change streams a month, by an idle notifier: each of six streams once a second."""
+LEASE_UNITS = SECONDS / 4
+"""Write units a month by which the notifier keeps its lease."""
 READ_UNITS = 9
 """A mint, by estimate."""
 HTTP_REQUESTS = 3
@@ -113,7 +118,9 @@ def monthly(mints: int, *, store: StoreName = "dynamodb") -> dict[str, float]:
         "Tables": mints
         * (WRITE_UNITS * _price("DynamoDB, a write unit") + READ_UNITS * _price("DynamoDB, a read unit"))
         + SECONDS / BLOCK_SECONDS * BLOCK_UNITS * _price("DynamoDB, a write unit")
-        + RECONCILER_READS * _price("DynamoDB, a read unit"),
+        + RECONCILER_READS * _price("DynamoDB, a read unit")
+        + LEASE_UNITS * _price("DynamoDB, a write unit")
+        + STREAMS_READ * _price("DynamoDB Streams, a read"),
         "Metadata": mints * S3_PUTS * _price("S3, a PUT"),
         "KMS": _price("KMS, a key")
         + mints * (KEY_PAIRS * _price("KMS, an ECC key pair") + KEYS_READ * _price("KMS, a Decrypt")),
@@ -163,12 +170,13 @@ def _keys(mints: int, store: StoreName) -> float:
 
 
 def _tasks(peak: float) -> float:
-    """Return the tasks of all services: two of the api and indexer, one and more of the workers."""
+    """Return the tasks of all services: two of the api, indexer and notifier, one and more of the workers."""
     sizes: Mapping[str, tuple[float, float, float]] = {
         "api": (0.5, 1.0, max(2, math.ceil(peak / 100))),
         "builder": (0.5, 1.0, max(1, math.ceil(peak / BUILDER_RATE))),
         "broadcaster": (0.25, 0.5, max(1, math.ceil(peak / BROADCASTER_RATE))),
         "indexer": (0.25, 0.5, 2),
+        "notifier": (0.25, 0.5, 2),
         "reconciler": (0.25, 0.5, RECONCILER_SHARE),
     }
     return HOURS * sum(

@@ -147,6 +147,7 @@ class DataStack(cdk.Stack):
             ),
             encryption=dynamodb.TableEncryption.AWS_MANAGED,
             time_to_live_attribute=table.ttl,
+            stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES if table.streamed else None,
             deletion_protection=True,
             removal_policy=RETAIN,
         )

@@ -20,7 +20,7 @@ MINUTE = cdk.Duration.minutes(1)
 FIVE_MINUTES = cdk.Duration.minutes(5)
 OLDEST = 300
 """Seconds that a message may wait before someone should know."""
-TASKS = ("api", "builder", "broadcaster", "indexer")
+TASKS = ("api", "builder", "broadcaster", "indexer", "notifier")
 
 
 class MonitoringStack(cdk.Stack):

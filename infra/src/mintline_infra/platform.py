@@ -17,7 +17,7 @@ from mintline_infra.data import DataStack
 from mintline_infra.deployment import RECONCILER, Deployment
 from mintline_infra.nag import acknowledge
 
-SERVICES = ("api", "builder", "signer", "broadcaster", "indexer")
+SERVICES = ("api", "builder", "signer", "broadcaster", "indexer", "notifier")
 """Each with an image; the reconciler runs the indexer's."""
 INTERFACES = {
     "kms": ec2.InterfaceVpcEndpointAwsService.KMS,

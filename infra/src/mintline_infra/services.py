@@ -1,4 +1,4 @@
-"""The stacks of the services that run on Fargate: api, builder, broadcaster, indexer."""
+"""The stacks of the services that run on Fargate: api, builder, broadcaster, indexer, notifier."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ApiStack(cdk.Stack):
         self.balancer = behind.balancer
         edge.open_routes(self, self.http_api, behind, vpc)
         edge.firewall(self, behind, f"{deployment.prefix}-api")
-        public_url = deployment.public_url or self.http_api.api_endpoint
+        public_url = self.public_url = deployment.public_url or self.http_api.api_endpoint
         factory = deployment.chain.factory
         self.service = fargate.service(
             self,
@@ -167,6 +167,21 @@ class IndexerStack(cdk.Stack):
             desired=2,
         )
         self.service = fargate.service(self, deployment, environment.platform, task)
+
+
+class NotifierStack(cdk.Stack):
+    """The notifier: two copies, of which a lease lets one read; the other takes over in 15 seconds."""
+
+    def __init__(self, scope: Construct, name: str, environment: Environment, *, public_url: str) -> None:
+        super().__init__(scope, name, env=environment.env, description="Mintline: the notifier.")
+        task = fargate.Task(
+            service="notifier",
+            cpu=256,
+            memory=512,
+            settings={"MINTLINE_PUBLIC_URL": public_url},
+            desired=2,
+        )
+        self.service = fargate.service(self, environment.deployment, environment.platform, task)
 
 
 class ReconcilerStack(cdk.Stack):

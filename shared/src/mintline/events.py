@@ -144,7 +144,7 @@ class EventLog(Protocol):
         """
 
     async def tail(self, principal: str) -> str:
-        """Return the position of the latest event, `START` if there is none."""
+        """Return a position behind the latest event, `START` if there is none."""
 
     async def append(
         self,
@@ -180,11 +180,19 @@ def position_of(batch: int, place: int) -> str:
     return f"{batch * _PER_BATCH + place:013d}"
 
 
-def batch_of(position: str) -> int:
-    """Return the number of the batch that has a position; raises InvalidPosition for what is none."""
+def end_of(batch: int) -> str:
+    """Return the position behind a batch's last event: nothing is ever added to a batch."""
+    return position_of(batch, _PER_BATCH - 1)
+
+
+def batch_after(position: str) -> int:
+    """Return the number of the batch in which what follows a position begins.
+
+    Raises InvalidPosition for what is no position.
+    """
     if not _POSITION.fullmatch(position):
         raise InvalidPosition
-    return int(position) // _PER_BATCH
+    return (int(position) + 1) // _PER_BATCH
 
 
 def placed(batch: int, events: Iterable[Event]) -> tuple[Placed, ...]:

@@ -64,7 +64,8 @@ class Index:
 class Table:
     """An on-demand DynamoDB table; `ttl` names the attribute that expires items, if any.
 
-    `generation` counts its key schemas: DynamoDB changes none, so each has a table of its own.
+    One that is `streamed` has a stream of its changes, with items as they were and as they are: the notifier
+    reads it. `generation` counts its key schemas: DynamoDB changes none, so each has a table of its own.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Table:
     indexes: tuple[Index, ...] = ()
     ttl: str | None = None
     generation: int = 1
+    streamed: bool = False
 
     def index(self, name: str) -> Index:
         """Return an index by its name."""
@@ -122,13 +124,14 @@ BUILD = Queue("build", senders=("api", "broadcaster"), receiver="builder")
 SIGN = Queue("sign", senders=("builder", "broadcaster"), receiver="signer")
 BROADCAST = Queue("broadcast", senders=("api", "signer", "indexer"), receiver="broadcaster")
 
-WALLETS = Table("wallets", partition=Key("wallet_id"))
+WALLETS = Table("wallets", partition=Key("wallet_id"), streamed=True)
 """One item per user and chain: `wallet_id` is `{chain_id}#{sub}`. Written by the api."""
 
 LINKS = Table(
     "links",
     partition=Key("link_id"),
     indexes=(Index("links_of_user", partition=Key("sub")),),
+    streamed=True,
 )
 """One item per wallet of a user's own: `link_id` is `{chain_id}#{address}`. Written by the api."""
 
@@ -161,6 +164,7 @@ MINTS = Table(
         Index("open", partition=Key("open_shard"), sort=Key("created_key"), keys_only=True),
         Index("in_block", partition=Key("block_shard"), keys_only=True),
     ),
+    streamed=True,
 )
 """One item per mint; `created_key` is `{created_at}#{mint_id}`. Only one that was mined has `block_shard`,
 `{block_number}#{shard}`: one of a few keys of its block, which the mint id picks.
@@ -210,6 +214,7 @@ TRANSACTIONS = Table(
         Index("open", partition=Key("open_shard"), sort=Key("open_key"), keys_only=True),
         Index("in_block", partition=Key("block_shard"), keys_only=True),
     ),
+    streamed=True,
 )
 """One item per nonce of a sender, `sender_id` is `{chain_id}#{address}`: what it is for, every attempt at it,
 and what became of it. Created by the builder, with what it carries: that is the lock of the nonce. Moved on
@@ -260,6 +265,7 @@ TRANSFERS = Table(
         Index("by_sender", partition=Key("sender_id"), sort=Key("moment"), optional=True),
         Index("by_recipient", partition=Key("recipient_id"), sort=Key("moment"), optional=True),
     ),
+    streamed=True,
 )
 """One item per Transfer event. `token_ref` is `{chain_id}#{contract}#{token_id}`; `position` is
 `{block:012}#{log_index:06}`. The indexes' keys are those of `mintline.query_keys`. Written by the indexer."""
@@ -290,6 +296,7 @@ DROPS = Table(
         Index("by_client", partition=Key("client_id"), sort=Key("created_key"), keys_only=True),
         Index("open", partition=Key("open_shard"), keys_only=True),
     ),
+    streamed=True,
 )
 """One item per drop, `created_key` is `{created_at}#{drop_id}`. `open_shard` is one of a few numbers that the
 drop id gives: present while a runner has something to do. Written by the api."""
@@ -301,6 +308,10 @@ more, `marks#{number:06}`, has the hashes by which repeated lines are known. Wri
 EVENTS = Table("events", partition=Key("principal"), sort=Key("batch", "N"), ttl="expires")
 """One item per batch of events in the log of a principal, numbered from 1 without a gap: so the item is the
 lock of its number. `events` has them as compressed JSON. Written by the notifier, read by the api."""
+
+EVENT_CURSORS = Table("event-cursors", partition=Key("cursor_id"))
+"""One item per shard of a change stream, `{table}#{shard}`: how far its events are in the logs. One more,
+`leader`, is the lease of the process that reads them. Written by the notifier."""
 
 METADATA = Bucket("metadata", serves="json")
 """`{chain_id}/{contract}/{token_id}.json`: the exact bytes whose SHA-256 is the voucher's metadataDigest.
@@ -350,6 +361,7 @@ TABLES = (
     DROPS,
     DROP_PARTS,
     EVENTS,
+    EVENT_CURSORS,
 )
 OptionalIndex: TypeAlias = Literal["by_holder", "by_contract", "by_sender", "by_recipient"]
 OPTIONAL_INDEXES: tuple[OptionalIndex, ...] = ("by_holder", "by_contract", "by_sender", "by_recipient")

@@ -12,7 +12,7 @@ from mintline.events import (
     EventPage,
     Marks,
     Placed,
-    batch_of,
+    batch_after,
     known_from,
     placed,
     unmarked,
@@ -38,7 +38,7 @@ class MemoryEventLog:
     ) -> EventPage:
         """Return a page of a log."""
         start = after or START
-        batch_of(start)
+        batch_after(start)
         log = self._logs.get(principal, _Log())
         later = [entry for entry in log.events if entry.position > start]
         found = [entry for entry in later if wanted(entry.event, types)][:limit]

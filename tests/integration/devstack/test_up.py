@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 MINTLINE = str(Path(sys.executable).parent / "mintline")
 CHILDREN = {
     *("ministack", "anvil", "kms-front", "enclave"),
-    *("signer-host", "builder", "broadcaster", "indexer", "reconciler", "api"),
+    *("signer-host", "builder", "broadcaster", "indexer", "reconciler", "notifier", "api"),
 }
 
 

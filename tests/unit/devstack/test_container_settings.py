@@ -23,6 +23,7 @@ from mintline_devstack.services import Environment, write_policy
 from mintline_devstack.state_folder import StateFolder
 from mintline_indexer.reconciler.settings import ReconcilerSettings
 from mintline_indexer.settings import IndexerSettings
+from mintline_notifier.settings import NotifierSettings
 from mintline_ops.platform_keys import SealingKey
 from mintline_signer.enclave.policy import PlatformKey, parse_policy
 from mintline_signer.enclave.settings import EnclaveSettings
@@ -39,6 +40,7 @@ MODELS: dict[str, type[Settings]] = {
     "broadcaster": BroadcasterSettings,
     "indexer": IndexerSettings,
     "reconciler": ReconcilerSettings,
+    "notifier": NotifierSettings,
 }
 
 

@@ -68,7 +68,7 @@ def copies(instructions: list[str]) -> list[tuple[str, str]]:
 IMAGES = {
     **{
         name: Recipe(SERVICES, f"services/{name}", service=name)
-        for name in ("api", "builder", "broadcaster", "indexer")
+        for name in ("api", "builder", "broadcaster", "indexer", "notifier")
     },
     "signer-host": Recipe(SIGNER, "services/signer-enclave", target="host"),
     "signer-enclave": Recipe(SIGNER, "services/signer-enclave", target="enclave"),

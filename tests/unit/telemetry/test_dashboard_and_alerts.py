@@ -24,6 +24,7 @@ from mintline_devstack.services import ADMIN_PORTS
 from mintline_indexer.metrics import Metrics as IndexerMetrics
 from mintline_indexer.reconciler.findings import Kind
 from mintline_indexer.reconciler.metrics import Metrics as ReconcilerMetrics
+from mintline_notifier.metrics import Metrics as NotifierMetrics
 from mintline_signer.host.metrics import Metrics as HostMetrics
 from mintline_signer.protocol import Statistics
 
@@ -40,6 +41,7 @@ SERVICES = {
     "broadcaster": BroadcasterMetrics,
     "indexer": IndexerMetrics,
     "reconciler": ReconcilerMetrics,
+    "notifier": NotifierMetrics,
 }
 PROMETHEUS_OWN = {"up": frozenset({"job", "instance"})}
 EVERYWHERE = frozenset({"job", "instance"})

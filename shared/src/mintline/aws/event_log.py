@@ -24,10 +24,10 @@ from mintline.events import (
     Marks,
     Placed,
     Resource,
-    batch_of,
+    batch_after,
+    end_of,
     known_from,
     placed,
-    position_of,
     unmarked,
     wanted,
 )
@@ -70,7 +70,7 @@ class DynamoEventLog:
         """Return a page of a log, by consistent reads."""
         start = after or START
         found: list[Placed] = []
-        number, read = max(batch_of(start), 1), 0
+        number, read = max(batch_after(start), 1), 0
         while read < PAGE_BATCHES:
             page = await self._dynamo.query(EVENTS, partition=principal, sort_from=number, limit=READ_BATCHES)
             for item in page.items:
@@ -82,10 +82,11 @@ class DynamoEventLog:
                         continue
                     found.append(entry)
                     if len(found) == limit:
-                        last = place + 1 == len(later) and page.next is None and item is page.items[-1]
-                        return EventPage(tuple(found), entry.position, more=not last)
-                if later:
-                    start = later[-1].position
+                        whole = place + 1 == len(later)
+                        last = whole and page.next is None and item is page.items[-1]
+                        position = end_of(batch.number) if whole else entry.position
+                        return EventPage(tuple(found), position, more=not last)
+                start = end_of(batch.number)
             if page.next is None:
                 return EventPage(tuple(found), start, more=False)
         return EventPage(tuple(found), start, more=True)
@@ -93,7 +94,7 @@ class DynamoEventLog:
     async def tail(self, principal: str) -> str:
         """Return the position of the latest event."""
         batch = await self._last(principal)
-        return position_of(batch.number, len(batch.events) - 1) if batch.events else START
+        return end_of(batch.number) if batch.events else START
 
     async def append(
         self,

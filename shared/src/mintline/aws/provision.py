@@ -19,11 +19,13 @@ from mintline.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
+    from types_aiobotocore_dynamodb.type_defs import StreamSpecificationTypeDef
     from types_aiobotocore_kms import KMSClient
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_s3.type_defs import CORSRuleTypeDef
     from types_aiobotocore_sqs import SQSClient
 
+_STREAM: StreamSpecificationTypeDef = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 ACTIVE_POLLS = 120
 POLL_SECONDS = 0.5
 _UPLOADS_FROM_BROWSERS: CORSRuleTypeDef = {
@@ -184,9 +186,13 @@ async def _table(dynamodb: DynamoDBClient, table: Table, prefix: str) -> str:
     }
     if table.indexes:
         arguments["GlobalSecondaryIndexes"] = [_index(index) for index in table.indexes]
+    if table.streamed:
+        arguments["StreamSpecification"] = _STREAM
     await _tolerating(dynamodb.create_table(**arguments), "ResourceInUseException")
     await _active(dynamodb, name)
     await _add_missing_indexes(dynamodb, table, name)
+    if table.streamed:
+        await _add_missing_stream(dynamodb, name)
     if table.ttl is not None:
         specification: Any = {"Enabled": True, "AttributeName": table.ttl}
         await _tolerating(
@@ -213,6 +219,17 @@ async def _add_missing_indexes(dynamodb: DynamoDBClient, table: Table, name: str
         )
         # Another copy adds it just now, or has.
         await _tolerating(update, "ResourceInUseException", "ValidationException")
+        await _active(dynamodb, name)
+
+
+async def _add_missing_stream(dynamodb: DynamoDBClient, name: str) -> None:
+    """Give a table of an earlier version its stream of changes, which begins then."""
+    described = (await dynamodb.describe_table(TableName=name))["Table"]
+    if not described.get("StreamSpecification", {}).get("StreamEnabled"):
+        update = dynamodb.update_table(TableName=name, StreamSpecification=_STREAM)
+        await _tolerating(
+            update, "ResourceInUseException", "ValidationException"
+        )  # another copy does, or has
         await _active(dynamodb, name)
 
 

@@ -34,12 +34,15 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from types_aiobotocore_cognito_idp import CognitoIdentityProviderClient
     from types_aiobotocore_dynamodb import DynamoDBClient
+    from types_aiobotocore_dynamodbstreams import DynamoDBStreamsClient
     from types_aiobotocore_kms import KMSClient
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_secretsmanager import SecretsManagerClient
     from types_aiobotocore_sqs import SQSClient
 
-ServiceName: TypeAlias = Literal["sqs", "dynamodb", "s3", "kms", "secretsmanager", "cognito-idp"]
+ServiceName: TypeAlias = Literal[
+    "sqs", "dynamodb", "s3", "kms", "secretsmanager", "cognito-idp", "dynamodbstreams"
+]
 
 LONG_POLL_SECONDS = 20
 """The longest that SQS lets a receive wait."""
@@ -240,6 +243,15 @@ async def open_client(
     calls: AwsCalls,
     endpoint_url: str | None = None,
 ) -> SecretsManagerClient: ...
+@overload
+async def open_client(
+    stack: AsyncExitStack,
+    service: Literal["dynamodbstreams"],
+    settings: ServiceSettings,
+    *,
+    calls: AwsCalls,
+    endpoint_url: str | None = None,
+) -> DynamoDBStreamsClient: ...
 @overload
 async def open_client(
     stack: AsyncExitStack,

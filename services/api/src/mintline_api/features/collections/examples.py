@@ -8,6 +8,7 @@ from mintline.collection_records import CollectionCall, CollectionDeployment
 from mintline.messages import Clone, CollectionChange
 from mintline.records import CloneState, PendingChange, RegisteredContract, scoped
 from mintline.states import MintStatus
+from mintline.views.collections import collection_summary
 from mintline_api.features.collections.models import (
     CollectionList,
     CollectionMetadata,
@@ -17,7 +18,7 @@ from mintline_api.features.collections.models import (
     RoyaltiesRequest,
 )
 from mintline_api.features.collections.reads import CollectionFacts
-from mintline_api.features.collections.views import collection_summary, collection_view
+from mintline_api.features.collections.views import collection_view
 from mintline_api.features.examples import BLOCK_HASH, CONTRACT, CURSOR, DIGEST, RECIPIENT, TX_HASH, WALLET
 
 PUBLIC_URL = "https://api.example.com"

@@ -16,6 +16,7 @@ from mintline.errors import Rejected, Retryable
 from mintline.eth import selector
 from mintline.messages import Clone
 from mintline.records import RegisteredContract
+from mintline.views.collections import is_paused
 from mintline_api.caches import BoundedCache
 from mintline_api.chain import ChainReader
 from mintline_api.features.collections.ports import ManagedCollections
@@ -121,12 +122,6 @@ class MintGate:
         minted = int.from_bytes(answer, "big")
         self.counts.put(contract, minted, ttl=_COUNT_SECONDS)
         return minted
-
-
-def is_paused(collection: RegisteredContract) -> bool:
-    """Tell whether a collection is paused, or about to be: what its client asked for counts at once."""
-    asked = collection.pending is not None and collection.pending.change.action == "pause"
-    return asked or collection.standing.paused
 
 
 def _check_ready(collection: RegisteredContract) -> None:

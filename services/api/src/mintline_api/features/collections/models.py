@@ -19,9 +19,29 @@ from pydantic_core import PydanticCustomError
 
 from mintline.fields import Address, Bytes32
 from mintline.states import MintStatus
+from mintline.views.collections import CollectionLinks, CollectionSummary
 from mintline_api.features.metadata.models import ImageUrl, Link
 from mintline_api.features.operations.models import ProblemView
 from mintline_api.http.models import Input, PageQuery, Paragraphs, TextLine, Time, View, rfc3339
+
+__all__ = [
+    "MOST_SUPPLY",
+    "CollectionLinks",
+    "CollectionList",
+    "CollectionMetadata",
+    "CollectionOperationView",
+    "CollectionPatch",
+    "CollectionRequest",
+    "CollectionSummary",
+    "CollectionView",
+    "CollectionsQuery",
+    "ImportRequest",
+    "MintWindowRequest",
+    "MintWindowView",
+    "Moment",
+    "RoyaltiesRequest",
+    "RoyaltiesView",
+]
 
 MOST_SUPPLY = 2**53 - 1
 """The highest supply cap: every JSON reader has such a number exactly."""
@@ -173,13 +193,6 @@ class CollectionOperationView(View):
     problem: ProblemView | None = Field(description="Why it ended badly.")
 
 
-class CollectionLinks(View):
-    """Where to look next."""
-
-    self: str
-    tokens: str
-
-
 class CollectionView(View):
     """A collection: an ERC-721 contract."""
 
@@ -214,19 +227,6 @@ class CollectionView(View):
         description="The latest change of `paused`, `royalties`, `metadata`, `frozen` or a token's metadata, "
         "until it is final."
     )
-    links: CollectionLinks
-
-
-class CollectionSummary(View):
-    """A collection in a list."""
-
-    contract: Address
-    chain_id: int
-    name: str
-    symbol: str
-    status: Literal["deploying", "ready", "failed"]
-    paused: bool
-    frozen: bool
     links: CollectionLinks
 
 

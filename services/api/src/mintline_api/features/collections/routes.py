@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from mintline.scopes import Scope
+from mintline.views.collections import collection_summary
 from mintline_api.auth.callers import read_caller, require_scope
 from mintline_api.auth.problems import TOKEN_TOO_LONG
 from mintline_api.features.collections import examples
@@ -38,7 +39,6 @@ from mintline_api.features.collections.problems import (
 )
 from mintline_api.features.collections.reads import get_collection, list_collections
 from mintline_api.features.collections.responses import change_response, collection_response, wait
-from mintline_api.features.collections.views import collection_summary
 from mintline_api.features.contracts.models import ContractPath
 from mintline_api.features.contracts.problems import UNKNOWN_CONTRACT
 from mintline_api.features.examples import CONTRACT

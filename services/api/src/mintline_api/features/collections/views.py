@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from mintline.messages import Clone
 from mintline.records import Operation, RegisteredContract
-from mintline_api.features.collections.minting import is_paused
+from mintline.views.collections import collection_links, is_paused
 from mintline_api.features.collections.models import (
-    CollectionLinks,
     CollectionOperationView,
-    CollectionSummary,
     CollectionView,
     MintWindowView,
     OperationKind,
@@ -47,21 +45,7 @@ def collection_view(facts: CollectionFacts, *, reader: str, public_url: str) -> 
         deployed_block=collection.deployed_block if collection.status == "ready" else None,
         deployment=operation_view(clone.operation_id, "deploy", facts.deployment) if own and clone else None,
         change=_change_view(facts) if own else None,
-        links=_links(collection),
-    )
-
-
-def collection_summary(collection: RegisteredContract) -> CollectionSummary:
-    """Return the form of a collection that lists have."""
-    return CollectionSummary(
-        contract=collection.contract,
-        chain_id=collection.chain_id,
-        name=collection.name,
-        symbol=collection.symbol,
-        status=collection.status,
-        paused=is_paused(collection),
-        frozen=collection.standing.frozen,
-        links=_links(collection),
+        links=collection_links(collection),
     )
 
 
@@ -104,8 +88,3 @@ def _window(clone: Clone | None) -> MintWindowView | None:
 
 def _moment(seconds: int) -> str | None:
     return rfc3339(seconds * 1000) if seconds else None
-
-
-def _links(collection: RegisteredContract) -> CollectionLinks:
-    path = f"/v1/collections/{collection.contract}"
-    return CollectionLinks(self=path, tokens=f"{path}/tokens")

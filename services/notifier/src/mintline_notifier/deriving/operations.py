@@ -1,0 +1,114 @@
+"""What happened to an operation between two states of it.
+
+::
+
+    accepted ─▶ … ─▶ submitted ─▶ mined ─▶ finalized
+        │               │  ▲        │         each arrow that is taken is an event;
+        ▼               ▼  └────────┘         the one back is `reorged`
+     rejected · cancelled   reverted
+
+A record may be seen after several steps: each of them becomes an event then, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mintline.messages import CollectionChange
+from mintline.records import CANCELLED, Mint, Operation
+from mintline.states import MintStatus
+from mintline.transaction_records import Transaction, as_far_as, carried_by
+from mintline_notifier.deriving.base import Fact
+
+IN_BLOCK = (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED)
+UNSENT = (None, MintStatus.ACCEPTED, MintStatus.BUILT, MintStatus.ISSUED)
+
+
+def steps(old: Operation | None, new: Operation, *, prefix: str) -> list[Fact]:
+    """Return what happened to an operation; None: it was not there before."""
+    before, after, name = old.status if old else None, new.status, new.operation_id
+    found: list[Fact] = []
+
+    def step(kind: str, at: int | None, *facts: object) -> None:
+        found.append(Fact(f"{prefix}.{kind}", at or new.updated_at, (name, *facts)))
+
+    if old is None:
+        step("accepted", new.created_at)
+    left = old is not None and before in IN_BLOCK and _block(old) != _block(new)
+    if left:
+        assert old is not None
+        step("reorged", new.updated_at, *_block(old))
+        before = MintStatus.SUBMITTED
+    if after is MintStatus.SUBMITTED and before in UNSENT:
+        step("submitted", new.submitted_at, _sent_by(new))
+    if after in (MintStatus.MINED, MintStatus.FINALIZED) and before not in IN_BLOCK:
+        step("mined", new.mined_at, *_block(new))
+    if after is MintStatus.FINALIZED and before is not MintStatus.FINALIZED:
+        step("finalized", new.finalized_at, *_block(new))
+    if after is MintStatus.REVERTED and before is not MintStatus.REVERTED:
+        step("reverted", new.mined_at, *_block(new))
+    if after is MintStatus.REJECTED and before is not MintStatus.REJECTED:
+        cancelled = new.problem is not None and new.problem.code == CANCELLED.code
+        step("cancelled" if cancelled else "rejected", new.updated_at)
+    return found
+
+
+def history(operation: Operation, *, prefix: str) -> list[Fact]:
+    """Return what happened to an operation as far as it says so itself: what reorgs undid is not there."""
+    found = steps(None, operation, prefix=prefix)
+    sent = operation.submitted_at is not None and operation.status is not MintStatus.SUBMITTED
+    if sent and (operation.attempts or carried_by(operation) is not None):
+        fact = Fact(
+            f"{prefix}.submitted", operation.submitted_at or 0, (operation.operation_id, _sent_by(operation))
+        )
+        found.insert(1, fact)
+    return found
+
+
+def carried(operation: Operation, transaction: Transaction | None, *, of: Transaction) -> Operation:
+    """Return an operation as it was while a transaction, `of`, carried it, and stood as `transaction` has it.
+
+    What happened to the operation afterwards, on its own record, is left out.
+    """
+    bare = operation.evolve(
+        status=MintStatus.BUILT,
+        sender=of.signer,
+        nonce=of.nonce,
+        tx_hash=None,
+        block_number=None,
+        block_hash=None,
+        mined_at=None,
+        finalized_at=None,
+        problem=None,
+        waiting=None,
+        updated_at=of.reserved_at,
+    )
+    return as_far_as(bare, transaction)
+
+
+def collection_step(change: CollectionChange | None) -> str | None:
+    """Return the event of a change of a collection that is on chain, or of its deployment; None: none."""
+    if change is None:
+        return "collection.deployed"
+    return {"pause": "collection.paused", "freeze": "collection.frozen"}.get(change.action)
+
+
+def readers(mint: Mint, kind: str) -> Sequence[str]:
+    """Return who is told of a mint: who asked for it, and once it is on chain, the user whose token it is."""
+    if mint.sub != mint.asked_by and kind in ("mint.mined", "mint.finalized", "mint.reorged"):
+        return (mint.asked_by, mint.sub)
+    return (mint.asked_by,)
+
+
+def _block(operation: Operation) -> tuple[object, ...]:
+    if operation.status not in IN_BLOCK:
+        return ()
+    block_hash = operation.block_hash.hex() if operation.block_hash else ""
+    return (block_hash, operation.mined_at)
+
+
+def _sent_by(operation: Operation) -> str:
+    place = carried_by(operation)
+    if place is not None:
+        return place.name
+    return operation.attempts[-1].tx_hash.hex() if operation.attempts else ""

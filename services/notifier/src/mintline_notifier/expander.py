@@ -1,0 +1,212 @@
+"""From changes of records to events: what happened, who is told, and the resource as its GET has it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
+from mintline.aws.items import Item
+from mintline.aws.records import from_item, operation_from
+from mintline.collection_records import CollectionOperation
+from mintline.drop_records import Drop
+from mintline.events import Event, Resource
+from mintline.records import Link, Mint, Operation, Transfer, Wallet, scoped, token_ref
+from mintline.resources import DROPS, LINKS, MINTS, TRANSACTIONS, TRANSFERS, WALLETS, Table
+from mintline.set_aside import SetAside
+from mintline.transaction_records import Transaction, as_far_as, carried_by
+from mintline.views.drops import drop_view
+from mintline.views.mints import mint_view
+from mintline.views.wallets import link_view, wallet_view
+from mintline_notifier.acceptances import Acceptances
+from mintline_notifier.changes import Change
+from mintline_notifier.collection_events import CollectionEvents
+from mintline_notifier.deriving import drops, operations, ownership
+from mintline_notifier.deriving.base import Fact, event_of
+from mintline_notifier.records import Records
+
+CACHED = 20_000
+"""Operations of which the latest record is remembered, so that a transaction's steps need not read them."""
+
+
+class Waits(Exception):  # noqa: N818 - named for what it does
+    """A change is to be told of after another one that has not been read yet."""
+
+
+class Expander:
+    """Derives events from changes."""
+
+    def __init__(
+        self,
+        records: Records,
+        *,
+        acceptances: Acceptances,
+        public_url: str,
+        set_aside: SetAside,
+    ) -> None:
+        self._records = records
+        self._acceptances = acceptances
+        self._public_url = public_url
+        self._set_aside = set_aside
+        self._collections = CollectionEvents(records)
+        self._operations: OrderedDict[str, Operation] = OrderedDict()
+
+    async def expand(self, changes: Sequence[Change], *, patient: bool = True) -> list[list[Event] | None]:
+        """Return the events of each change, in order; None for one that waits for another, if `patient`."""
+        return await asyncio.gather(*(self._events(change, patient=patient) for change in changes))
+
+    async def _events(self, change: Change, *, patient: bool) -> list[Event] | None:
+        events: list[Event] = []
+        key = "/".join(str(value) for value in _key(change).values())
+        try:
+            with self._set_aside.guarding(change.table.name, key):
+                events = await self._of_table(change, patient=patient)
+        except Waits:
+            return None
+        return events
+
+    async def _of_table(self, change: Change, *, patient: bool) -> list[Event]:
+        old, new = change.old, change.new
+        if new is None:
+            return []
+        if change.table is MINTS:
+            return await self._of_operation(old, new)
+        if change.table is TRANSACTIONS:
+            return await self._of_transaction(old, new, patient=patient)
+        if change.table is TRANSFERS:
+            return await self.of_transfer(old, new)
+        return {DROPS: self.of_drop, WALLETS: self.of_wallet, LINKS: self.of_link}[change.table](old, new)
+
+    async def _of_operation(self, old: Item | None, new: Item) -> list[Event]:
+        operation = operation_from(new)
+        self._remember(operation)
+        if old is None:
+            self._acceptances.add(operation.operation_id, operation.created_at)
+        before = None if old is None else operation_from(old)
+        facts = operations.steps(before, operation, prefix=operation.kind)
+        if not facts:
+            return []
+        place = carried_by(operation)
+        if place is not None and old is not None:
+            operation = as_far_as(operation, await self._records.transaction(place))
+        return await self.of_facts(operation, facts)
+
+    async def _of_transaction(self, old: Item | None, new: Item, *, patient: bool) -> list[Event]:
+        after = from_item(Transaction, new)
+        before = None if old is None else from_item(Transaction, old)
+        if after.claiming or not after.operations or _stage(before) == _stage(after):
+            return []
+        known = await self._all(after.operations)
+        if patient and not all(
+            self._acceptances.knows(operation.operation_id, operation.created_at)
+            for operation in known.values()
+        ):
+            raise Waits
+        events: list[Event] = []
+        for name in after.operations:
+            if (record := known.get(name)) is None:
+                continue
+            was = operations.carried(record, before, of=after)
+            is_now = operations.carried(record, after, of=after)
+            events += await self.of_facts(is_now, operations.steps(was, is_now, prefix=record.kind))
+        return events
+
+    async def of_facts(self, operation: Operation, facts: Iterable[Fact]) -> list[Event]:
+        """Return the events of what happened to an operation, for everybody who is told."""
+        if isinstance(operation, CollectionOperation):
+            return await self._collections.of(operation, facts)
+        if not isinstance(operation, Mint):
+            return []
+        resource = Resource("mint", operation.operation_id)
+        return [
+            event_of(
+                fact,
+                resource,
+                reader,
+                mint_view(operation, reader=reader, public_url=self._public_url),
+            )
+            for fact in facts
+            for reader in operations.readers(operation, fact.type)
+        ]
+
+    def of_drop(self, old: Item | None, new: Item) -> list[Event]:
+        """Return what happened to a drop."""
+        after = from_item(Drop, new)
+        return self.of_drop_facts(after, drops.steps(None if old is None else from_item(Drop, old), after))
+
+    def of_drop_facts(self, drop: Drop, facts: Iterable[Fact]) -> list[Event]:
+        """Return the events of what happened to a drop."""
+        resource = Resource("drop", drop.drop_id)
+        return [event_of(fact, resource, drop.client_id, drop_view(drop, now=fact.at)) for fact in facts]
+
+    async def of_transfer(self, old: Item | None, new: Item) -> list[Event]:
+        """Return what happened to a token, for everybody who has to do with it."""
+        if old is not None and old.get("block_hash") == new.get("block_hash"):
+            return []
+        transfer = from_item(Transfer, new)
+        if (fact := ownership.fact_of(transfer)) is None:
+            return []
+        ref = token_ref(transfer.chain_id, transfer.contract, transfer.token_id)
+        token = await self._records.token(ref)
+        told: dict[str, None] = {}
+        if token is not None and token.mint_id is not None:
+            mint = (await self._records.operations([token.mint_id])).get(token.mint_id)
+            if isinstance(mint, Mint):
+                told |= dict.fromkeys((mint.asked_by, mint.sub))
+        for address in (transfer.sender, transfer.recipient):
+            link = await self._records.link(scoped(transfer.chain_id, address)) if address else None
+            if link is not None:
+                told[link.sub] = None
+        resource = Resource("token", f"{transfer.contract}/{transfer.token_id}")
+        view = ownership.token_transfer_view(transfer)
+        return [event_of(fact, resource, reader, view) for reader in told]
+
+    def of_wallet(self, old: Item | None, new: Item) -> list[Event]:
+        """Return that a wallet in custody is there."""
+        wallet = from_item(Wallet, new)
+        if not wallet.ready or (old is not None and from_item(Wallet, old).ready):
+            return []
+        fact = Fact("wallet.created", wallet.created_at, (wallet.wallet_id, wallet.address))
+        return [event_of(fact, Resource("wallet", wallet.address), wallet.sub, wallet_view(wallet))]
+
+    def of_link(self, old: Item | None, new: Item) -> list[Event]:
+        """Return that a user linked a wallet of their own."""
+        link = from_item(Link, new)
+        if old is not None and old.get("sub") == link.sub and old.get("linked_at") == link.linked_at:
+            return []
+        fact = Fact("wallet.linked", link.linked_at, (link.link_id, link.sub, link.linked_at))
+        return [event_of(fact, Resource("wallet", link.address), link.sub, link_view(link))]
+
+    async def _all(self, ids: Sequence[str]) -> dict[str, Operation]:
+        missing = [name for name in ids if name not in self._operations]
+        found = dict(await self._records.operations(missing)) if missing else {}
+        for operation in found.values():
+            self._remember(operation)
+        return {name: known for name in ids if (known := self._operations.get(name) or found.get(name))}
+
+    def _remember(self, operation: Operation) -> None:
+        self._operations[operation.operation_id] = operation
+        self._operations.move_to_end(operation.operation_id)
+        if len(self._operations) > CACHED:
+            self._operations.popitem(last=False)
+
+
+def _stage(transaction: Transaction | None) -> tuple[object, ...]:
+    """Return what of a transaction its operations' public status depends on."""
+    if transaction is None:
+        return ()
+    sent = bool(transaction.own_attempts)
+    return (
+        transaction.state if sent else None,
+        sent,
+        transaction.outcome,
+        transaction.block_hash,
+        transaction.not_made,
+    )
+
+
+def _key(change: Change) -> Item:
+    item = change.new or change.old or {}
+    table: Table = change.table
+    names = (table.partition.name, table.sort.name if table.sort else "")
+    return {name: item.get(name) for name in names if name}

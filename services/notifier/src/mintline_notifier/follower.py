@@ -1,0 +1,304 @@
+"""Follows the change streams and appends what happened to the logs.
+
+The order of what is read keeps the order of events. Transactions are read first and told of last: by then the
+changes of all other tables that came before them were read and told of. Should a stream show a transaction
+before the creation of a mint that it carries, the transaction waits, up to `PATIENCE` seconds.
+
+A process may die between any two writes. Events are appended with marks, so that reading a change again, by
+this process or by another that reads at the same time, adds nothing; cursors are saved afterwards, now and
+then. Where changes are gone before they were read, the records are compared with the logs (`late`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import structlog
+
+from mintline.events import Event, EventLog, Marks, Placed, mark_of
+from mintline.resources import MINTS, TRANSACTIONS
+from mintline_notifier.acceptances import Acceptances
+from mintline_notifier.changes import Change, ChangeStreams, Shard, Trimmed
+from mintline_notifier.cursors import Cursor, Cursors
+from mintline_notifier.expander import Expander
+from mintline_notifier.late import LateEvents
+from mintline_notifier.metrics import Metrics
+
+LEASE_MS = 15_000
+RENEW_MS = 4_000
+REFRESH_MS = 60_000
+"""How often the shards are listed again: one that ended is followed by others."""
+SAVE_MS = 10_000
+"""How often cursors are saved: what is read again after a crash costs time, and adds nothing."""
+IDLE_SAVE_MS = 600_000
+SETTLED_MS = 5_000
+"""How long after a write every stream shows it: what a cursor says of a stream that had nothing more."""
+PATIENCE_MS = 10_000
+RETENTION_MS = 20 * 3_600_000
+"""Changes stay in a stream for 24 hours: a cursor that is older than this does not say what was missed."""
+KNOWN_MS = 60_000
+"""How long after a comparison of records with logs events are looked up by their ids."""
+PAGES = 20
+WRITERS = 64
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Position:
+    shard: Shard
+    number: str | None
+    at: int
+    pending: Sequence[Change] = ()
+    held_since: int | None = None
+    begun: bool = False
+    """Whether it was ever read, which it is once its parent is done."""
+    ended: bool = False
+    saved: Cursor | None = None
+    saved_at: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether all its changes were told of, and there will be no others."""
+        return self.ended and not self.pending
+
+
+@dataclass(slots=True)
+class _State:
+    positions: dict[str, _Position] = field(default_factory=dict)
+    leased_until: int = 0
+    refreshed_at: int = -REFRESH_MS
+    known_since: int | None = None
+    known_until: int = 0
+
+
+class Follower:
+    """One process's part in reading the change streams. `now` is in Unix milliseconds."""
+
+    def __init__(
+        self,
+        *,
+        streams: ChangeStreams,
+        cursors: Cursors,
+        events: EventLog,
+        expander: Callable[[Acceptances], Expander],
+        late: Callable[[Expander], LateEvents],
+        owner: str,
+        metrics: Metrics,
+        now: Callable[[], int],
+    ) -> None:
+        self._streams = streams
+        self._cursors = cursors
+        self._log = events
+        self._make_expander = expander
+        self._make_late = late
+        self._owner = owner
+        self._metrics = metrics
+        self._now = now
+        self._state: _State | None = None
+        self._expander: Expander | None = None
+        self._writing = asyncio.Semaphore(WRITERS)
+
+    async def poll(self) -> bool:
+        """Read and tell of what there is; True if there was something. Raises Retryable."""
+        if not await self._leads():
+            return False
+        state = self._state
+        assert state is not None
+        if self._now() - state.refreshed_at >= REFRESH_MS:
+            await self._refresh(state)
+        ready = [each for each in state.positions.values() if self._is_next(state, each)]
+        last = [each for each in ready if each.shard.table is TRANSACTIONS]
+        others = [each for each in ready if each.shard.table is not TRANSACTIONS]
+        await _all(self._fetch(state, each) for each in last)
+        told = await _all(self._drain(state, each) for each in others)
+        busy = any([*told, *(bool(each.pending) for each in last)])
+        await _all(self._tell(state, each) for each in last)
+        if any(each.done for each in ready):
+            state.refreshed_at = -REFRESH_MS
+        await self._save(state, every=SAVE_MS)
+        self._show_lag(state)
+        return busy
+
+    async def step_down(self) -> None:
+        """Hand over to another process: what was read is noted, and the lease ends."""
+        if self._state is not None:
+            await self._save(self._state, every=0)
+            self._state = None
+            await self._cursors.release(self._owner)
+
+    async def _leads(self) -> bool:
+        now = self._now()
+        if self._state is not None and now < self._state.leased_until - LEASE_MS + RENEW_MS:
+            return True
+        leads = await self._cursors.lease(self._owner, now=now, until=now + LEASE_MS)
+        self._metrics.leader.set(leads)
+        if not leads:
+            self._state = self._expander = None
+            self._metrics.lag.set(0)
+        elif self._state is None:
+            await self._begin(now)
+        if self._state is not None:
+            self._state.leased_until = now + LEASE_MS
+        return leads
+
+    async def _begin(self, now: int) -> None:
+        """Go on where the reader before left off."""
+        state, saved = _State(), await self._cursors.all()
+        shards = await self._streams.shards()
+        since: list[int] = []
+        known = {shard.name for shard in shards}
+        for shard in shards:
+            cursor = saved.get(shard.name)
+            if cursor is None and Shard(shard.table, shard.parent or "").name not in known:
+                # From now on others know since when this shard is read.
+                cursor = Cursor("", now)
+                await self._cursors.save(shard.name, cursor)
+            at = now if cursor is None else cursor.at
+            number = cursor.number or None if cursor else None
+            state.positions[shard.name] = _Position(
+                shard, number, at, begun=cursor is not None, saved=cursor, saved_at=now
+            )
+        for table in {shard.table for shard in shards}:
+            told = [each.at for name, each in saved.items() if name.startswith(f"{table.name}#")]
+            if told and max(told) < now - RETENTION_MS:
+                since.append(max(told))
+        state.refreshed_at = now
+        self._expander = self._make_expander(Acceptances(_accepted_until(state, now)))
+        log.info("event_reader_begins", shards=len(shards))
+        if since:
+            await self._compare(state, min(since))
+        self._state = state
+
+    async def _refresh(self, state: _State) -> None:
+        shards = await self._streams.shards()
+        now = self._now()
+        gone = set(state.positions) - {shard.name for shard in shards}
+        for name in gone:
+            del state.positions[name]
+        for shard in shards:
+            state.positions.setdefault(shard.name, _Position(shard, None, now))
+        state.refreshed_at = now
+
+    def _is_next(self, state: _State, position: _Position) -> bool:
+        """Tell whether a shard is to be read: its parent was, and there may be more."""
+        shard = position.shard
+        parent = state.positions.get(Shard(shard.table, shard.parent).name) if shard.parent else None
+        return not position.done and (parent is None or parent.done)
+
+    async def _drain(self, state: _State, position: _Position) -> bool:
+        """Read and tell until there is nothing more; True if there was something."""
+        for page in range(PAGES):
+            await self._fetch(state, position)
+            if not position.pending:
+                return page > 0
+            await self._tell(state, position)
+            if position.pending:
+                return True
+        return True
+
+    async def _fetch(self, state: _State, position: _Position) -> None:
+        if position.pending or position.ended:
+            return
+        asked_at, position.begun = self._now(), True
+        try:
+            read = await self._streams.read(position.shard, position.number)
+        except Trimmed as error:
+            log.warning("event_gap", shard=position.shard.name, reason=str(error), since=position.at)
+            position.number = None
+            await self._compare(state, position.at)
+            return
+        position.pending, position.ended = read.changes, read.ended
+        self._metrics.changes.labels(position.shard.table.name).inc(len(read.changes))
+        if not read.changes:
+            position.at = max(position.at, asked_at - SETTLED_MS)
+
+    async def _tell(self, state: _State, position: _Position) -> None:
+        """Append the events of what was read, as far as they may be told."""
+        if not position.pending or self._expander is None:
+            return
+        now = self._now()
+        patient = position.held_since is None or now - position.held_since < PATIENCE_MS
+        expanded = await self._expander.expand(position.pending, patient=patient)
+        ready = next((place for place, events in enumerate(expanded) if events is None), len(expanded))
+        by_principal: dict[str, list[tuple[Event, str]]] = {}
+        for change, events in zip(position.pending[:ready], expanded, strict=False):
+            for place, event in enumerate(events or ()):
+                told = by_principal.setdefault(event.principal, [])
+                told.append((event, mark_of(change.number, place)))
+        await _all(self._append(state, position, principal, told) for principal, told in by_principal.items())
+        if ready:
+            position.number, position.at = position.pending[ready - 1].number, position.pending[ready - 1].at
+        position.held_since = None if ready else position.held_since or now
+        position.pending = position.pending[ready:]
+
+    async def _append(
+        self, state: _State, position: _Position, principal: str, told: Sequence[tuple[Event, str]]
+    ) -> None:
+        marks = Marks(position.shard.name, tuple(mark for _, mark in told))
+        known_since = state.known_since if self._now() < state.known_until else None
+        async with self._writing:
+            appended = await self._log.append(
+                principal, [event for event, _ in told], marks=marks, known_since=known_since
+            )
+        self._count(appended)
+
+    async def _compare(self, state: _State, since: int) -> None:
+        """Find what happened since then by the records, since the streams do not have it all any more."""
+        assert self._expander is not None
+        if state.known_since is not None and state.known_since <= since and self._now() < state.known_until:
+            return
+        self._metrics.gaps.inc()
+        log.warning("events_compared", since=since)
+        appended = await self._make_late(self._expander).append(since)
+        self._metrics.late.inc(appended)
+        # Nothing is saved until then, so that a process after this one compares again.
+        state.known_until = self._now() + KNOWN_MS
+        state.known_since = min(since, state.known_since or since)
+        log.warning("events_appended_late", events=appended)
+
+    async def _save(self, state: _State, *, every: int) -> None:
+        now = self._now()
+        if now < state.known_until:
+            return
+        for position in [each for each in state.positions.values() if each.begun]:
+            cursor = Cursor(position.number or "", position.at)
+            moved = position.saved is None or position.saved.number != cursor.number
+            if cursor != position.saved and now - position.saved_at >= (every if moved else IDLE_SAVE_MS):
+                await self._cursors.save(position.shard.name, cursor)
+                position.saved, position.saved_at = cursor, now
+
+    def _show_lag(self, state: _State) -> None:
+        waiting = [each.pending[0].at for each in state.positions.values() if each.pending]
+        self._metrics.lag.set(max(0, self._now() - min(waiting)) / 1000 if waiting else 0)
+
+    def _count(self, appended: Sequence[Placed]) -> None:
+        for _, event in appended:
+            self._metrics.events.labels(event.type).inc()
+
+
+def _accepted_until(state: _State, now: int) -> int:
+    """Return until when all operations were created whose creation was told of before this process began.
+
+    A shard that has a child which was begun was read to its end.
+    """
+    mints = [each for each in state.positions.values() if each.shard.table is MINTS and each.begun]
+    parents = {each.shard.parent for each in mints}
+    open_shards = [each.at for each in mints if each.shard.shard_id not in parents]
+    # Streams tell the time of a change to the second.
+    return min(open_shards, default=now) + 1_000
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do several things at once, to their ends; then raise what the first that failed has raised."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    done: list[T] = []
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        done.append(result)
+    return done

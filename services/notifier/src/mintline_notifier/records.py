@@ -1,0 +1,96 @@
+"""What the notifier reads of records besides their changes: the port, and DynamoDB."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Protocol
+
+from mintline.aws.dynamo import Dynamo, Item
+from mintline.aws.records import RecordT, read, read_operation_item
+from mintline.errors import Unreadable
+from mintline.records import Link, Operation, RegisteredContract, Token
+from mintline.resources import COLLECTIONS, LINKS, MINTS, TOKENS, TRANSACTIONS, Table
+from mintline.set_aside import SetAside
+from mintline.transaction_records import Place, Transaction
+
+SCANNED = 100
+
+
+class Records(Protocol):
+    """Records as they are now; what is missing or unreadable is left out."""
+
+    async def operations(self, ids: Iterable[str]) -> Mapping[str, Operation]:
+        """Return operations by their ids."""
+
+    async def transaction(self, place: Place) -> Transaction | None:
+        """Return a transaction."""
+
+    async def token(self, ref: str) -> Token | None:
+        """Return a token by `{chain_id}#{contract}#{token_id}`."""
+
+    async def link(self, link_id: str) -> Link | None:
+        """Return the link of an address, `{chain_id}#{address}`."""
+
+    async def collection(self, collection_id: str) -> RegisteredContract | None:
+        """Return a collection, `{chain_id}#{address}`."""
+
+    def every(self, table: Table) -> AsyncIterator[Item]:
+        """Yield all items of a table, in no order."""
+
+
+class DynamoRecords:
+    """Records in DynamoDB, by consistent reads."""
+
+    def __init__(self, dynamo: Dynamo, *, set_aside: SetAside) -> None:
+        self._dynamo = dynamo
+        self._set_aside = set_aside
+
+    async def operations(self, ids: Iterable[str]) -> Mapping[str, Operation]:
+        """Return operations by their ids."""
+        wanted = tuple(dict.fromkeys(ids))
+        items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": one}) for one in wanted))
+        found: dict[str, Operation] = {}
+        for name, item in zip(wanted, items, strict=True):
+            if item is not None:
+                try:
+                    found[name] = read_operation_item(item, self._set_aside)
+                except Unreadable:
+                    continue
+        return found
+
+    async def transaction(self, place: Place) -> Transaction | None:
+        """Return a transaction."""
+        item = await self._dynamo.get(TRANSACTIONS, place._asdict())
+        return None if item is None else self._read(Transaction, TRANSACTIONS, item)
+
+    async def token(self, ref: str) -> Token | None:
+        """Return a token."""
+        item = await self._dynamo.get(TOKENS, {"token_ref": ref})
+        return None if item is None else self._read(Token, TOKENS, item)
+
+    async def link(self, link_id: str) -> Link | None:
+        """Return the link of an address."""
+        item = await self._dynamo.get(LINKS, {"link_id": link_id})
+        return None if item is None else self._read(Link, LINKS, item)
+
+    async def collection(self, collection_id: str) -> RegisteredContract | None:
+        """Return a collection."""
+        item = await self._dynamo.get(COLLECTIONS, {"collection_id": collection_id})
+        return None if item is None else self._read(RegisteredContract, COLLECTIONS, item)
+
+    async def every(self, table: Table) -> AsyncIterator[Item]:
+        """Yield all items of a table."""
+        start: Item | None = None
+        while True:
+            page = await self._dynamo.scan(table, limit=SCANNED, start=start)
+            for item in page.items:
+                yield item
+            if (start := page.next) is None:
+                return
+
+    def _read(self, model: type[RecordT], table: Table, item: Item) -> RecordT | None:
+        try:
+            return read(model, table, item, self._set_aside)
+        except Unreadable:
+            return None
