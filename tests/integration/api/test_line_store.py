@@ -61,6 +61,23 @@ async def test_chunk__when_it_is_kept_twice__then_the_first_one_holds(dynamo: Dy
     assert await read_chunk(dynamo, "bulk_1", 1, SetAside()) is None
 
 
+async def test_chunk__when_its_request_comes_again__then_it_is_shown_and_gets_another_authorization(
+    dynamo: Dynamo,
+) -> None:
+    lines, chunk = DynamoLines(dynamo), chunk_of()
+    assert await lines.chunk("bulk_1", 0) is None
+    await lines.renew("bulk_1", 0, b"fresh")
+    assert await lines.chunk("bulk_1", 0) is None, "nothing comes of either"
+    await lines.keep(chunk)
+
+    assert await lines.chunk("bulk_1", 0) == chunk
+    await lines.renew("bulk_1", 0, b"fresh")
+
+    renewed = chunk.evolve(envelope=b"fresh")
+    assert await lines.chunk("bulk_1", 0) == renewed
+    assert await read_chunk(dynamo, "bulk_1", 0, SetAside()) == renewed
+
+
 async def test_mints__when_they_are_created_by_several_at_once__then_each_is_there_once_with_its_name(
     dynamo: Dynamo,
 ) -> None:

@@ -13,6 +13,7 @@ from mintline.lines import MAX_CHUNK, LinesChunk
 from mintline.messages import BuildLines
 from mintline.records import ClientBudget, Collection, Mint, Token, canonical_json, scoped
 from mintline.states import MintStatus
+from mintline.upload_records import Upload
 from mintline_api.settings import BODY_LIMIT, BULK_BODY_LIMIT
 from mintline_testkit.api.client import Answered, MemoryClient
 from mintline_testkit.api.harness import Harness
@@ -45,6 +46,23 @@ async def post(
 ) -> Answered:
     headers = harness.client_headers(of, **({"idempotency_key": key} if key else {}))
     return await client.post_json("/v1/mints/bulk", {"mints": mints, **body}, headers=headers)
+
+
+def upload(harness: Harness, digit: str, asked_by: str, *, completed: bool = True) -> str:
+    """Put an image on record as an upload, and return its id."""
+    upload_id = "upload_" + digit * 26
+    harness.uploads.items[upload_id] = Upload(
+        upload_id=upload_id,
+        asked_by=asked_by,
+        sha256=bytes(32),
+        size=1,
+        content_type="image/png",
+        created_at=harness.milliseconds(),
+        expires=None if completed else int(harness.now) + 600,
+        cid="b" if completed else None,
+        completed_at=harness.milliseconds() if completed else None,
+    )
+    return upload_id
 
 
 def chunk_of(harness: Harness) -> LinesChunk:
@@ -239,6 +257,57 @@ async def test_bulk__when_its_key_is_sent_again__then_the_same_request_is_answer
     assert harness.client_use.counts["shop#hour#" + str(int(harness.now) // 3600)] == 2
     rivals = await post(client, harness, [line(0), line(1)], key="k", of="rival")
     assert set(rivals.json()["mint_ids"]).isdisjoint(first.json()["mint_ids"])
+
+
+@pytest.mark.parametrize("stops", [True, False])
+async def test_bulk__when_it_is_sent_again_with_a_fresh_token__then_its_mints_are_signed_by_that(
+    client: MemoryClient, harness: Harness, *, stops: bool
+) -> None:
+    if stops:
+        harness.lines.failure, harness.lines.room = Unavailable("stopped"), 1
+    first = await post(client, harness, [line(0), line(1)], key="k")
+    assert first.status == (503 if stops else 202)
+    before = chunk_of(harness)
+    harness.lines.failure = None
+    harness.now += 5000
+
+    assert (await post(client, harness, [line(0), line(1)], key="k")).status == 202
+
+    after = chunk_of(harness)
+    assert after == before.evolve(envelope=after.envelope)
+    old, new = (Envelope.from_bytes(one.envelope) for one in (before, after))
+    digest = before.digest()
+    assert new.open(digest, harness.sealing_key) != old.open(digest, harness.sealing_key)
+    assert new.acceptance.at > old.acceptance.at
+
+
+async def test_bulk__when_lines_name_uploads__then_their_tokens_have_the_files_addresses(
+    client: MemoryClient, harness: Harness
+) -> None:
+    image = upload(harness, "1", "shop")
+    waiting, others = upload(harness, "2", "shop", completed=False), upload(harness, "3", "rival")
+    metadata = {"name": "A", "image": f"upload:{image}"}
+
+    answered = await post(client, harness, [line(0), line(1, metadata=metadata)])
+
+    assert answered.status == 202, answered.json()
+    [body] = harness.metadata.objects.values()
+    assert b"upload:" not in body
+    assert f"/media/{bytes(32).hex()}".encode() in body
+    refused = await post(
+        client,
+        harness,
+        [
+            line(0),
+            line(1, metadata={**metadata, "image": f"upload:{waiting}"}),
+            line(2, metadata={**metadata, "animation_url": f"upload:{others}"}),
+        ],
+    )
+    assert (refused.status, refused.json()["code"]) == (422, "lines-refused")
+    assert [fault["pointer"] for fault in refused.json()["errors"]] == [
+        "#/mints/1/metadata/image",
+        "#/mints/2/metadata/animation_url",
+    ]
 
 
 @pytest.mark.parametrize("room", [0, 1, 3])

@@ -17,6 +17,7 @@ from mintline.authorization import Envelope
 from mintline.drop_records import DropStatus
 from mintline.records import ClientBudget
 from mintline.states import MintStatus
+from mintline.upload_records import Upload
 from mintline_api.features.drops.leases import LEASE_MS
 from mintline_api.features.drops.pacing import Pace
 from mintline_api.features.drops.runner import DropRunner
@@ -299,6 +300,38 @@ async def test_upload__when_an_external_id_is_used__then_its_line_is_refused(sho
         "line 1 has it already",
         f"another mint of yours, {minted.json()['mint_id']}, has it",
     ]
+
+
+@pytest.mark.parametrize("csv", [False, True])
+async def test_upload__when_lines_name_uploads__then_they_have_the_files_addresses(
+    shop: Shop, *, csv: bool
+) -> None:
+    for digit, asked_by in (("1", "shop"), ("2", "rival")):
+        upload_id = "upload_" + digit * 26
+        shop.harness.uploads.items[upload_id] = Upload(
+            upload_id=upload_id,
+            asked_by=asked_by,
+            sha256=bytes(32),
+            size=1,
+            content_type="image/png",
+            created_at=1,
+            completed_at=1,
+            cid="b",
+        )
+    images = ["upload:upload_" + digit * 26 for digit in "123"]
+    if csv:
+        rows = [f"{address(number)},A,{image}" for number, image in enumerate(images)]
+        body = "\n".join(["address,name,image", *rows, ""]).encode()
+    else:
+        body = ndjson([line(n, metadata={"name": "A", "image": image}) for n, image in enumerate(images)])
+    answer = await shop.upload(body, content_type="text/csv" if csv else NDJSON)
+    assert answer.status == 200, answer.json()
+    assert (answer.json()["lines"]["accepted"], answer.json()["lines"]["refused"]) == (1, 2)
+    [stored] = [body for key, body in shop.harness.drop_lines.items.items() if key.endswith(".lines")]
+    assert f"/media/{bytes(32).hex()}".encode() in stored
+    refused = (await shop.call("GET", "/refused")).body
+    assert refused.count(b"expected an upload of yours") == 2
+    assert refused.count(b"upload:upload_2") == 1
 
 
 @pytest.mark.parametrize(

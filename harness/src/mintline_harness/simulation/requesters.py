@@ -13,8 +13,8 @@ from mintline.records import Mint, Operation
 from mintline.resources import SIGN
 from mintline.transaction_records import Transaction
 from mintline_api.features.bulk.models import BulkRequest, LineRequest
-from mintline_api.features.metadata.models import Metadata
 from mintline_api.features.mints.models import RecipientRequest
+from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.http.problems import RequestRefused
 from mintline_harness.simulation.clients import ANYBODY, CANCELS, REFUSING, Clients
 from mintline_harness.simulation.mining import TURNING
@@ -82,7 +82,9 @@ class Requesters:
         lines = [
             LineRequest(
                 recipient=RecipientRequest(address=rng.choice([ANYBODY, TURNING, REFUSING])),
-                metadata=Metadata(name=f"request {number}, line {line}", image="https://example.com/a.png"),
+                metadata=MetadataRequest(
+                    name=f"request {number}, line {line}", image="https://example.com/a.png"
+                ),
                 external_id=named[line] if names.get(named.get(line, "")) == line else None,
             )
             for line in range(size)

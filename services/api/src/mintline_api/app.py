@@ -363,6 +363,7 @@ def _drops(api: Api) -> DropsContext:
         mints=api.mints,
         lines=api.lines,
         users=api.users,
+        media=api.uploads,
         intake=DropIntake(
             chain_id=settings.chain_id,
             default_collection=settings.default_collection,

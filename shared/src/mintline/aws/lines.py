@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from mintline.authorizations import KEPT, chunk_key
 from mintline.aws.dynamo import (
@@ -22,6 +23,7 @@ from mintline.aws.dynamo import (
     Item,
     Put,
     TransactionCancelled,
+    Update,
 )
 from mintline.aws.records import external_id_put, operation_item, read, to_item
 from mintline.errors import Unavailable
@@ -59,6 +61,25 @@ async def read_chunk(dynamo: Dynamo, request_id: str, number: int, aside: SetAsi
     key: Item = {"mint_id": request_id, "digest": chunk_key(number)}
     item = await dynamo.get(AUTHORIZATIONS, key)
     return None if item is None else read(LinesChunk, AUTHORIZATIONS, item, aside)
+
+
+async def shown_chunk(dynamo: Dynamo, request_id: str, number: int, aside: SetAside) -> LinesChunk | None:
+    """Return a chunk as a write that is always refused shows it: for the api, which may not read any."""
+    key: Item = {"mint_id": request_id, "digest": chunk_key(number)}
+    never = (Clause("kept_chunk", "mint_id", "exists"), Clause("never", "envelope", "missing"))
+    try:
+        await dynamo.write(Update(AUTHORIZATIONS, key, remove=("never",), where=never))
+    except ConditionFailed as refused:
+        return None if refused.item is None else read(LinesChunk, AUTHORIZATIONS, refused.item, aside)
+    raise Unavailable("a write was carried out whose condition cannot hold")
+
+
+async def renew_chunk(dynamo: Dynamo, request_id: str, number: int, envelope: bytes) -> None:
+    """Replace the authorization of a chunk that is on record; harmless if it is not."""
+    key: Item = {"mint_id": request_id, "digest": chunk_key(number)}
+    kept = (Clause("kept_chunk", "mint_id", "exists"),)
+    with suppress(ConditionFailed):
+        await dynamo.write(Update(AUTHORIZATIONS, key, set={"envelope": envelope}, where=kept))
 
 
 def _chunk_item(chunk: LinesChunk) -> Item:

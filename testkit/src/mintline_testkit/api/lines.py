@@ -29,6 +29,15 @@ class MemoryLines:
         """Store a chunk."""
         return self.chunks.setdefault((chunk.request_id, chunk.chunk), chunk)
 
+    async def chunk(self, request_id: str, number: int) -> LinesChunk | None:
+        """Return a chunk."""
+        return self.chunks.get((request_id, number))
+
+    async def renew(self, request_id: str, number: int, envelope: bytes) -> None:
+        """Replace a chunk's authorization."""
+        if (chunk := self.chunks.get((request_id, number))) is not None:
+            self.chunks[request_id, number] = chunk.evolve(envelope=envelope)
+
     async def create_mints(self, mints: Sequence[Mint]) -> None:
         """Create the mints that do not exist."""
         for number, mint in enumerate(mints):

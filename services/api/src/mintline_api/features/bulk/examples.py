@@ -8,14 +8,16 @@ from mintline_api.features.bulk.records import BulkRecord
 from mintline_api.features.examples import CONTRACT, RECIPIENT
 from mintline_api.features.metadata.examples import METADATA
 from mintline_api.features.mints.models import RecipientRequest
+from mintline_api.features.uploads.models import MetadataRequest
 
 REQUEST_ID = "bulk_7H2KQ0S5V9XW3Z8R4T6Y1B2C3D"
+_CONTENT = MetadataRequest(**METADATA.model_dump())
 BULK_REQUEST = BulkRequest(
     mints=[
         LineRequest(
-            recipient=RecipientRequest(email="alice@example.com"), metadata=METADATA, external_id="order-1001"
+            recipient=RecipientRequest(email="alice@example.com"), metadata=_CONTENT, external_id="order-1001"
         ),
-        LineRequest(recipient=RecipientRequest(address=RECIPIENT), metadata=METADATA, tags=["spring"]),
+        LineRequest(recipient=RecipientRequest(address=RECIPIENT), metadata=_CONTENT, tags=["spring"]),
     ]
 )
 BULK_REQUEST_JSON = BULK_REQUEST.model_dump(mode="json", exclude_none=True)

@@ -10,9 +10,9 @@ from mintline.fields import Address
 from mintline.lines import MAX_CHUNK
 from mintline.states import MintStatus
 from mintline_api.features.bulk.records import BulkRecord
-from mintline_api.features.metadata.models import Metadata
 from mintline_api.features.mints.models import ExternalId, RecipientRequest, Tag, each_once
 from mintline_api.features.operations.models import MintId
+from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.http.models import Input, Time, View, rfc3339
 
 BulkId = Annotated[
@@ -31,7 +31,7 @@ class LineRequest(Input):
     """One of the mints."""
 
     recipient: RecipientRequest = Field(description="Who receives the token.")
-    metadata: Metadata
+    metadata: MetadataRequest
     external_id: ExternalId | None = Field(
         default=None,
         description="What you call this mint: 1 to 128 printable ASCII characters, no other mint of yours.",

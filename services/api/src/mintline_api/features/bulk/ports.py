@@ -19,6 +19,14 @@ class LineStore(Protocol):
         """Store a chunk, and return the one that is on record: an earlier try's, if there is one."""
         ...
 
+    async def chunk(self, request_id: str, number: int) -> LinesChunk | None:
+        """Return a chunk that is on record; None once it has expired."""
+        ...
+
+    async def renew(self, request_id: str, number: int, envelope: bytes) -> None:
+        """Replace the authorization of a chunk that is on record; harmless if it is not."""
+        ...
+
     async def create_mints(self, mints: Sequence[Mint]) -> None:
         """Create the mints that do not exist, in any state; may be repeated.
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put
-from mintline.aws.lines import create_mints, keep_chunk
+from mintline.aws.lines import create_mints, keep_chunk, renew_chunk, shown_chunk
 from mintline.aws.objects import put_once, read_object
 from mintline.aws.records import read, read_operation_item, to_item
 from mintline.aws.standing import read_operations, read_transaction
@@ -47,6 +47,14 @@ class DynamoLines:
     async def keep(self, chunk: LinesChunk) -> LinesChunk:
         """Store a chunk, and return the one that is on record."""
         return await keep_chunk(self._dynamo, chunk, self._set_aside)
+
+    async def chunk(self, request_id: str, number: int) -> LinesChunk | None:
+        """Return a chunk that is on record; None once it has expired."""
+        return await shown_chunk(self._dynamo, request_id, number, self._set_aside)
+
+    async def renew(self, request_id: str, number: int, envelope: bytes) -> None:
+        """Replace the authorization of a chunk that is on record; harmless if it is not."""
+        await renew_chunk(self._dynamo, request_id, number, envelope)
 
     async def create_mints(self, mints: Sequence[Mint]) -> None:
         """Create the mints that do not exist, a hundred writes at a time."""

@@ -31,14 +31,17 @@ from mintline.states import MintStatus
 from mintline_api.features.bulk.models import BulkRequest
 from mintline_api.features.bulk.ports import LineStore, PackStore
 from mintline_api.features.bulk.problems import UNKNOWN_REQUEST
-from mintline_api.features.bulk.recipients import LineRecipients, NamedRecipient, refuse_lines
+from mintline_api.features.bulk.recipients import AT_ONCE, LineRecipients, NamedRecipient, refuse_lines
 from mintline_api.features.bulk.records import BulkRecord, record_of
+from mintline_api.features.metadata.models import Metadata
 from mintline_api.features.mints.problems import NOT_SPONSORED
 from mintline_api.features.mints.use_cases import MintIntake
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import Outbox
 from mintline_api.features.operations.problems import KEY_REUSED
 from mintline_api.features.operations.use_cases import Permit
+from mintline_api.features.uploads.models import MetadataRequest
+from mintline_api.features.uploads.use_cases import Uploads, resolved
 from mintline_api.http.problems import Fault, RequestRefused
 from mintline_api.limits.client_budgets import budgeted
 
@@ -145,7 +148,7 @@ async def accept_bulk(submission: BulkSubmission, *, intake: BulkIntake) -> Bulk
     that sponsors none of a user's mints, for a budget that has no room for all of them, or when the key named
     another body.
     """
-    draft = _draft(submission, intake)
+    draft = await _draft(submission, intake)
     if submission.key is not None:
         record = await intake.lines.lines.request(draft.request_id)
         if record is not None:
@@ -174,6 +177,8 @@ async def accept_bulk(submission: BulkSubmission, *, intake: BulkIntake) -> Bulk
     except RequestRefused:
         intake.mints.give_back(permit, sub, count)
         raise
+    if kept.envelope != chunk.envelope:
+        await _renew(kept, submission, intake.lines.lines)
     record = record_of(kept)
     await intake.lines.lines.record(record)
     await send_lines(kept.request_id, kept.chunk, trace=kept.trace, intake=intake.lines)
@@ -215,14 +220,22 @@ async def _is_begun(draft: _Draft, store: LineStore) -> bool:
     return bool(await store.mints(ids))
 
 
-def _draft(submission: BulkSubmission, intake: BulkIntake) -> _Draft:
+async def _renew(kept: LinesChunk, submission: BulkSubmission, store: LineStore) -> None:
+    """Give an earlier try's chunk the token of this one: its own may expire before its mints are signed.
+
+    Both are of the same caller, for the same lines.
+    """
+    envelope = submission.seal(kept.digest(), submission.sub, submission.now)
+    await store.renew(kept.request_id, kept.chunk, envelope)
+
+
+async def _draft(submission: BulkSubmission, intake: BulkIntake) -> _Draft:
     """Check the lines by themselves; raises RequestRefused with each that is refused."""
     request = submission.request
     named = intake.recipients.read(request.mints, client=submission.client_id is not None)
     refuse_lines([*_repeated(request), *_too_long(request)])
-    metadata = [
-        canonical_json(line.metadata.model_dump(mode="json", exclude_none=True)) for line in request.mints
-    ]
+    contents = await _contents(request, submission.sub, intake.mints.uploads)
+    metadata = [canonical_json(one.model_dump(mode="json", exclude_none=True)) for one in contents]
     digests = [digest_of(text) for text in metadata]
     contract = request.contract or intake.mints.default_collection
     asked = [
@@ -238,6 +251,29 @@ def _draft(submission: BulkSubmission, intake: BulkIntake) -> _Draft:
         digests=digests,
         request_digest=hashlib.sha256(canonical_json([contract, asked]).encode()).hexdigest(),
     )
+
+
+async def _contents(request: BulkRequest, sub: str, uploads: Uploads) -> list[Metadata]:
+    """Return each line's metadata, with the URLs of uploads that it names; raises RequestRefused."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(metadata: MetadataRequest) -> Metadata | RequestRefused:
+        async with places:
+            try:
+                return await resolved(metadata, asked_by=sub, uploads=uploads)
+            except RequestRefused as refused:
+                return refused
+
+    found = await asyncio.gather(*(one(line.metadata) for line in request.mints))
+    refuse_lines(
+        [
+            Fault(fault.detail, pointer=f"#/mints/{number}{(fault.pointer or '#')[1:]}")
+            for number, each in enumerate(found)
+            if isinstance(each, RequestRefused)
+            for fault in each.faults
+        ]
+    )
+    return [each for each in found if isinstance(each, Metadata)]
 
 
 def _repeated(request: BulkRequest) -> list[Fault]:
@@ -308,10 +344,16 @@ def _sealed(draft: _Draft, lines: Sequence[Line], first_token_id: int, intake: B
 
 
 async def _replay(record: BulkRecord, draft: _Draft, intake: BulkIntake) -> BulkState:
-    """Return what a key made before; its message is sent again while one of its mints is accepted."""
+    """Return what a key made before; its message is sent again while one of its mints is accepted.
+
+    Mints that nothing was signed for yet get the authorization of this try.
+    """
     if record.request_digest != draft.request_digest:
         raise key_reused(record.request_id)
     state = await _state(record, intake.lines.lines, replayed=True)
+    unsigned = state.statuses.keys() & {MintStatus.ACCEPTED, MintStatus.BUILT}
+    if unsigned and (kept := await intake.lines.lines.chunk(record.request_id, 0)) is not None:
+        await _renew(kept, draft.submission, intake.lines.lines)
     if state.statuses.get(MintStatus.ACCEPTED):
         await send_lines(record.request_id, 0, trace=draft.submission.trace, intake=intake.lines)
     log.info("bulk_replayed", request_id=record.request_id)

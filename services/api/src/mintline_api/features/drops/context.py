@@ -12,6 +12,7 @@ from mintline_api.features.drops.dry_run import DryRuns
 from mintline_api.features.drops.ports import DropStore, LineObjects
 from mintline_api.features.drops.use_cases import DropIntake
 from mintline_api.features.mints.ports import MintStore
+from mintline_api.features.uploads.use_cases import Uploads
 from mintline_api.features.users.use_cases import UserDirectory
 
 UPLOADS = 4
@@ -27,6 +28,7 @@ class DropsContext:
     mints: MintStore
     lines: LineStore
     users: UserDirectory
+    media: Uploads
     intake: DropIntake
     dry_runs: DryRuns
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADS))

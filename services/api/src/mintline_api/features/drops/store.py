@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mintline.authorizations import chunk_key
 from mintline.aws.dynamo import (
     Clause,
     ConditionFailed,
@@ -22,15 +20,15 @@ from mintline.aws.dynamo import (
     Item,
     Put,
     TransactionCancelled,
-    Update,
 )
+from mintline.aws.lines import renew_chunk
 from mintline.aws.objects import read_object
 from mintline.aws.records import read, to_item
 from mintline.aws.session import translated
 from mintline.drop_records import Drop, DropPart, marks_key, part_key
 from mintline.errors import Conflict, Unavailable, Unreadable
 from mintline.records import OPEN_SHARDS, created_key, open_shard
-from mintline.resources import AUTHORIZATIONS, DROP_LINES, DROP_PARTS, DROPS
+from mintline.resources import DROP_LINES, DROP_PARTS, DROPS
 from mintline.set_aside import SetAside
 from mintline_api.features.pages import Page, newest_first, text_of
 
@@ -114,10 +112,7 @@ class DynamoDrops:
 
     async def renew(self, drop_id: str, chunk: int, envelope: bytes) -> None:
         """Replace the authorization of a chunk that is on record; harmless if it is not."""
-        kept = Clause("kept_chunk", "mint_id", "exists")
-        key: Item = {"mint_id": drop_id, "digest": chunk_key(chunk)}
-        with suppress(ConditionFailed):
-            await self._dynamo.write(Update(AUTHORIZATIONS, key, set={"envelope": envelope}, where=(kept,)))
+        await renew_chunk(self._dynamo, drop_id, chunk, envelope)
 
     async def part(self, drop_id: str, number: int) -> DropPart | None:
         """Return a part as it is now."""

@@ -61,6 +61,7 @@ async def take_lines(request: web.Request, drop: Drop, caller: Caller) -> Drop:
         store=context.store,
         objects=context.objects,
         mints=context.mints,
+        media=context.media,
         now=request.app[HTTP].now,
     )
     async with context.uploads:

@@ -22,6 +22,7 @@ import structlog
 from mintline.drop_records import MAX_LINES, PART_BYTES, PART_LINES, Drop, DropPart, DropStatus
 from mintline.errors import Conflict
 from mintline.lines import MAX_LABEL_BYTES
+from mintline.records import canonical_json
 from mintline_api.features.drops.lines import LineFault, RefusedLine, StoredLine, from_ndjson, to_ndjson
 from mintline_api.features.drops.ports import DropStore, LineObjects
 from mintline_api.features.drops.problems import LINES_CLOSED, TOO_MANY_LINES, UPLOAD_OFFSET
@@ -29,11 +30,15 @@ from mintline_api.features.drops.reading import LineReader
 from mintline_api.features.drops.repetitions import Seen, marks_of
 from mintline_api.features.drops.splitting import LineSplitter, RawLine
 from mintline_api.features.mints.ports import MintStore
+from mintline_api.features.uploads.models import UPLOAD_SCHEME, MetadataRequest
+from mintline_api.features.uploads.use_cases import Uploads, resolved
 from mintline_api.http.problems import RequestRefused
 
 log = structlog.get_logger()
 
 UPLOAD_OFFSET_HEADER = "Upload-Offset"
+NAMES_UPLOAD = f'":"{UPLOAD_SCHEME}'
+"""What is in the canonical JSON of metadata that names an upload; other metadata may have it too."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +54,8 @@ class LineUpload:
     store: DropStore
     objects: LineObjects
     mints: MintStore
+    media: Uploads
+    """The files that metadata may name."""
     now: Callable[[], int]
     _seen: Seen = field(default_factory=Seen)
     _splitter: LineSplitter = field(init=False)
@@ -125,6 +132,8 @@ class LineUpload:
         upload = self.drop.upload
         number = upload.lines + self._lines + 1
         read = self.reader.read(raw, number)
+        if isinstance(read, StoredLine) and NAMES_UPLOAD in read.metadata:
+            read = await self._with_media(read, raw)
         if read is not None:
             new = len(self._accepted) + len(self._refused) - sum(self._kept)
             if upload.accepted + upload.refused + new >= MAX_LINES:
@@ -148,6 +157,17 @@ class LineUpload:
             self._labels += _label_bytes(read)
         else:
             self._refused.append(read)
+
+    async def _with_media(self, line: StoredLine, raw: RawLine) -> StoredLine | RefusedLine:
+        """Return a line with the URLs of the uploads that it names, or refused if one cannot be used."""
+        request = MetadataRequest.model_validate_json(line.metadata)
+        try:
+            found = await resolved(request, asked_by=self.drop.client_id, uploads=self.media)
+        except RequestRefused as refused:
+            faults = tuple(LineFault(pointer=one.pointer or "#", detail=one.detail) for one in refused.faults)
+            text = raw.text.decode()
+            return RefusedLine(line=line.line, errors=faults, text=text, columns=self.reader.columns)
+        return line.evolve(metadata=canonical_json(found.model_dump(mode="json", exclude_none=True)))
 
     def _refusal(self, line: StoredLine, detail: str) -> RefusedLine:
         fault = LineFault(pointer="#/external_id", detail=detail)
