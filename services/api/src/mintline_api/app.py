@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from mintline.events import EventLog
 from mintline.tracing import OFF, Tracer
 from mintline_api.auth.access_tokens import AccessTokens
 from mintline_api.auth.authorizations import Authorizations
@@ -43,6 +44,8 @@ from mintline_api.features.drops.ports import DropStore, LineObjects
 from mintline_api.features.drops.preparation import Preparation
 from mintline_api.features.drops.runner import DropRunner
 from mintline_api.features.drops.use_cases import DropIntake
+from mintline_api.features.events import routes as events
+from mintline_api.features.events.streams import EventStreams
 from mintline_api.features.links import routes as links
 from mintline_api.features.links.ports import LinkStore
 from mintline_api.features.links.use_cases import Linking, SignIn
@@ -116,6 +119,7 @@ GROUPS = (
     links.operations,
     tokens.operations,
     queries.operations,
+    events.operations,
     uploads.operations,
     metadata.operations,
     token_metadata.operations,
@@ -171,6 +175,7 @@ class Api:
     authorizations: Authorizations
     cursors: Cursors
     readiness: Readiness
+    events: EventLog
     now: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]]
     entropy: Callable[[int], bytes]
@@ -352,6 +357,8 @@ def _provide(app: web.Application, api: Api) -> None:
         tokens=app[tokens.TOKENS], versions=api.metadata_versions, uploads=api.uploads
     )
     app[system.READINESS] = api.readiness
+    app[events.STREAMS] = EventStreams(api.events)
+    app.on_shutdown.append(events.close_streams)
     app[system.SIGN_IN] = sign_in_document(settings)
 
 

@@ -21,6 +21,7 @@ from aiohttp import web
 from mintline.admin import Admin, Check, process_registry
 from mintline.aws.clients import AppClients, ClientRegistry, DynamoClients
 from mintline.aws.dynamo import Dynamo
+from mintline.aws.event_log import DynamoEventLog
 from mintline.aws.key_stores import open_key_stores
 from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
@@ -344,6 +345,7 @@ def _assemble(
         ),
         authorizations=Authorizations(settings.sealer(), world.intake),
         cursors=Cursors(settings.cursor_secret.get_secret_value()),
+        events=DynamoEventLog(world.dynamo, now=unix_ms),
         readiness=Readiness(checks, clock=time.monotonic),
         now=unix_ms,
         sleep=asyncio.sleep,

@@ -67,6 +67,7 @@ from mintline_testkit.api.users import (
 from mintline_testkit.api.wallets import MemoryKeys, MemoryLinks, MemoryWallets
 from mintline_testkit.chain import FakeChain
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.events import MemoryEventLog
 from mintline_testkit.user_pool import CLIENT_ID, ISSUER, START, UserPool
 
 FACTORY = FactorySettings(
@@ -88,6 +89,7 @@ class Harness:
     """An api with all its ports in the open."""
 
     pool: UserPool
+    events: MemoryEventLog = field(default_factory=MemoryEventLog)
     sealing_key: ec.EllipticCurvePrivateKey = field(
         default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
     )
@@ -256,6 +258,7 @@ class Harness:
             token_ids=TokenIds(self.token_ids, used=(self.index, self.mints), clock=self.clock),
             authorizations=Authorizations(settings.sealer(), self.intake),
             cursors=Cursors(settings.cursor_secret.get_secret_value()),
+            events=self.events,
             readiness=Readiness(
                 {
                     "dynamodb": self._check("dynamodb"),

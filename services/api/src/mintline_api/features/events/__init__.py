@@ -1,0 +1,1 @@
+"""Events: the log of what happened to what is the caller's."""

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from mintline.events import Event, EventPage, Resource, event_id
+from mintline_api.features.events.routes import STREAMS
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.harness import Harness
+
+
+def event(number: int, kind: str = "mint.accepted", *, principal: str = "alice") -> Event:
+    return Event(
+        id=event_id(kind, number),
+        type=kind,
+        created_at=1_700_000_000_000 + number,
+        principal=principal,
+        resource=Resource("mint", f"mint_{number}"),
+        data={"number": number},
+    )
+
+
+async def test_events__when_read_by_pages__then_in_order_and_the_callers_alone(
+    harness: Harness, client: MemoryClient
+) -> None:
+    await harness.events.append("alice", [event(number) for number in range(5)])
+    await harness.events.append("bob", [event(9, principal="bob")])
+    first = await client.request("GET", "/v1/events?limit=3", headers=harness.headers())
+    page = first.json()
+    assert [one["data"]["number"] for one in page["events"]] == [0, 1, 2]
+    assert page["more"]
+    rest = await client.request("GET", f"/v1/events?after={page['next']}", headers=harness.headers())
+    assert [one["data"]["number"] for one in rest.json()["events"]] == [3, 4]
+    none = await client.request("GET", "/v1/events?type=mint.mined", headers=harness.headers())
+    assert none.json()["events"] == []
+    for query in ("type=mint.eaten", "after=yesterday", "limit=0"):
+        refused = await client.request("GET", f"/v1/events?{query}", headers=harness.headers())
+        assert refused.status == 400, query
+    other = await client.request("GET", "/v1/events?principal=bob", headers=harness.headers())
+    assert other.status == 403
+
+
+async def test_events__when_streamed__then_they_come_after_the_last_one(harness: Harness) -> None:
+    placed = await harness.events.append("alice", [event(number) for number in range(3)])
+    app = harness.app()
+    read, wrote = harness.events.read, asyncio.Event()
+
+    async def watched(*arguments: Any, **named: Any) -> EventPage:
+        page = await read(*arguments, **named)
+        if not page.events:
+            wrote.set()
+        return page
+
+    harness.events.read = watched  # type: ignore[method-assign]
+    headers = harness.headers() | {"Accept": "text/event-stream", "Last-Event-ID": placed[0].position}
+    async with MemoryClient(app) as client, asyncio.timeout(30):
+        asking = asyncio.create_task(client.request("GET", "/v1/events", headers=headers))
+        await wrote.wait()
+        await harness.events.append("alice", [event(7, "mint.mined")])
+        for _ in range(2):
+            wrote.clear()
+            await wrote.wait()
+        app[STREAMS].close()
+        answer = await asking
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "text/event-stream"
+    texts = answer.body.decode().strip().split("\n\n")
+    fields = [dict(line.split(": ", 1) for line in text.split("\n")) for text in texts]
+    assert [json.loads(one["data"])["data"]["number"] for one in fields] == [1, 2, 7]
+    assert fields[0]["id"] == placed[1].position
+    assert fields[2]["event"] == "mint.mined"
