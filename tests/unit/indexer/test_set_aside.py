@@ -211,6 +211,9 @@ class Tables:
     async def get(self, _table: Any, key: Item) -> Item | None:
         return self.items.get(str(key.get("nonce", next(iter(key.values())))))
 
+    async def get_each(self, table: Any, keys: Sequence[Item]) -> list[Item | None]:
+        return [await self.get(table, key) for key in keys]
+
     async def write(self, update: Any) -> None:
         mint_id = str(update.key.get("mint_id", update.key.get("nonce")))
         if mint_id == self.bad:

@@ -205,7 +205,7 @@ class DynamoStore:
         self, operation_ids: Sequence[str], known: Mapping[Place, Transaction] = NONE_KNOWN
     ) -> dict[str, Operation]:
         """Return the operations that exist and are readable; the others are noted as set aside."""
-        items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": each}) for each in operation_ids))
+        items = await self._dynamo.get_each(MINTS, [{"mint_id": each} for each in operation_ids])
         found: list[Operation] = []
         for item in items:
             with suppress(Unreadable):

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 from mintline.aws.items import Item, Value, encode_item, encode_value
@@ -106,12 +107,13 @@ def key_of(table: Table, item: Item) -> Item:
 
 def identity(change: Change) -> tuple[Any, ...]:
     """Return what two changes of one item share: its table and key values."""
-    return item_id(change.table, change.key)
+    return item_id(change.table, change.item if isinstance(change, Put) else change.key)
 
 
 def item_id(table: Table, key: Item) -> tuple[Any, ...]:
     """Return one hashable name of an item, whatever the order of its key's attributes."""
-    return (table.name, *key_of(table, key).values())
+    partition = key[table.partition.name]
+    return (table.name, partition) if table.sort is None else (table.name, partition, key[table.sort.name])
 
 
 def holds(change: Change, item: Item | None) -> bool:
@@ -260,15 +262,29 @@ def statement(change: Change, prefix: str) -> dict[str, Any] | None:
 
 
 def _insert(put: Put, prefix: str) -> dict[str, Any] | None:
-    locks = [clause for clause in put.where if clause.op == "missing"]
-    if len(put.where) != 1 or not locks or locks[0].attribute not in put.key or "'" in "".join(put.item):
+    if len(put.where) != 1:
         return None
-    members = ", ".join(f"'{name}': ?" for name in put.item)
+    [lock], table = put.where, put.table
+    in_key = lock.attribute == table.partition.name or (table.sort and lock.attribute == table.sort.name)
+    if lock.op != "missing" or not in_key:
+        return None
+    text = _insert_text(table.table_name(prefix), tuple(put.item))
+    if text is None:
+        return None
     return {
-        "Statement": f'INSERT INTO "{put.table.table_name(prefix)}" VALUE {{{members}}}',
+        "Statement": text,
         "Parameters": [encode_value(value) for value in put.item.values()],
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
+
+
+@lru_cache(maxsize=256)
+def _insert_text(table_name: str, names: tuple[str, ...]) -> str | None:
+    """Return the statement that inserts an item with these attributes; None if PartiQL cannot name them."""
+    if any("'" in name for name in names):
+        return None
+    members = ", ".join(f"'{name}': ?" for name in names)
+    return f'INSERT INTO "{table_name}" VALUE {{{members}}}'
 
 
 def _update(update: Update, prefix: str) -> dict[str, Any] | None:

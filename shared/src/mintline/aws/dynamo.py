@@ -58,6 +58,8 @@ __all__ = [
 ]
 
 READ_BATCH = 100
+READS_AT_ONCE = 4
+"""Full requests of one call of `get_each`: as many as callers of `get` have in flight."""
 GONE = "gone"
 """The attribute of an item that stands for one that was deleted: a late write must not bring that back."""
 TRANSACTION_ATTEMPTS = 5
@@ -97,6 +99,26 @@ class Dynamo:
     async def get(self, table: Table, key: Item) -> Item | None:
         """Return an item as of now (a consistent read), or None."""
         return await self._gets.submit(_Key(table, key))
+
+    async def get_each(self, table: Table, keys: Sequence[Item]) -> list[Item | None]:
+        """Return items as of now, in the order of their keys: as `get`, full requests without waiting."""
+        named = [_Key(table, key) for key in keys]
+        full = len(named) - len(named) % READ_BATCH
+        places = asyncio.Semaphore(READS_AT_ONCE)
+
+        async def read(batch: Sequence[_Key]) -> Sequence[Item | BaseException | None]:
+            async with places:
+                return await self._get_batch(batch)
+
+        batches = (read(named[start : start + READ_BATCH]) for start in range(0, full, READ_BATCH))
+        rest, *parts = await asyncio.gather(asyncio.gather(*map(self._gets.submit, named[full:])), *batches)
+        items: list[Item | None] = []
+        for part in (*parts, rest):
+            for item in part:
+                if isinstance(item, BaseException):
+                    raise item
+                items.append(item)
+        return items
 
     async def write(self, change: Put | Update | Delete) -> None:
         """Carry out one change; ConditionFailed, with the item as it was, if a clause does not hold."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -69,14 +70,19 @@ def from_item(model: type[RecordT], item: Item) -> RecordT:
 
     An absent attribute is the field's default, or None. Raises Unreadable, which quotes nothing of it.
     """
-    fields = model.model_fields.items()
     try:
         return model.model_validate(
-            {name: item.get(name) for name, field in fields if name in item or field.is_required()},
+            {name: item.get(name) for name, required in _fields_of(model) if required or name in item},
             extra="ignore",
         )
     except ValidationError as error:
         raise Unreadable(f"{model.__name__.strip('_')}: {faults_of(error)}") from None
+
+
+@lru_cache(maxsize=256)
+def _fields_of(model: type[Frozen]) -> tuple[tuple[str, bool], ...]:
+    """Return the names of a record's fields, each with whether it is required."""
+    return tuple((name, field.is_required()) for name, field in model.model_fields.items())
 
 
 _OPERATIONS: Mapping[object, type[Operation]] = {one.model_fields["kind"].default: one for one in OPERATIONS}

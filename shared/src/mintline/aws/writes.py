@@ -300,8 +300,13 @@ def _was_retried(response: Any) -> bool:
 
 def _weight(change: Change) -> int:
     item = change.item if isinstance(change, Put) else change.set if isinstance(change, Update) else {}
-    texts = sum(len(value) for value in item.values() if isinstance(value, str | bytes))
-    return 512 + texts + sum(_MEMBER * len(value) for value in item.values() if isinstance(value, list))
+    weight = 512
+    for value in item.values():
+        if isinstance(value, str | bytes):
+            weight += len(value)
+        elif isinstance(value, list):
+            weight += _MEMBER * len(value)
+    return weight
 
 
 def _full(weighed: Sequence[tuple[int, int]]) -> list[list[int]]:
