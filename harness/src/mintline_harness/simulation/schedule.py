@@ -27,7 +27,7 @@ from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.mining import FINALITY, Mining
 from mintline_harness.simulation.outsiders import RIVAL, STRANGER, Outsiders
-from mintline_harness.simulation.overtaking import Overtaking, overtaken
+from mintline_harness.simulation.overtaking import LONGER, Overtaking, overtaken
 from mintline_harness.simulation.parts import ETHER, SHORT_TTL, VOUCHER_TTL, Environment, Parts
 from mintline_harness.simulation.process import EPOCH, Faults, Process
 from mintline_harness.simulation.queues import SimulatedQueues
@@ -280,7 +280,7 @@ class Schedule:
         for process in self.processes:
             process.start()
         mining = asyncio.create_task(self.mining.run(self.kinds), name="chain")
-        span = rng.uniform(10, 60)
+        span = rng.uniform(10, 60) + (LONGER if overtaken(self.seed) else 0.0)
         self.disturbances.arm()
         users = USERS[: rng.randint(1, 3)]
         burst = rng.choice([0.0, rng.uniform(0, span), span])
