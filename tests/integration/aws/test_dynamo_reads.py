@@ -1,6 +1,6 @@
 import asyncio
 
-from mintline.aws.dynamo import Dynamo, Put
+from mintline.aws.dynamo import GONE, Dynamo, Item, Put
 from mintline.aws.session import AwsCalls
 from mintline.resources import BLOCKS, MINTS
 
@@ -14,6 +14,32 @@ async def test_get__when_many_ask_together__reads_each_key_once(dynamo: Dynamo, 
     ]
     made = {key: n - before.get(key, 0) for key, n in calls.counts().items()}
     assert made["dynamodb", "BatchGetItem"] == 2
+
+
+async def test_get_each__when_there_are_hundreds__then_they_come_in_order_by_full_requests(
+    dynamo: Dynamo, calls: AwsCalls
+) -> None:
+    await asyncio.gather(*(dynamo.write(Put(MINTS, {"mint_id": f"m{i}", "n": i})) for i in range(60)))
+    before = calls.counts()
+    found = await dynamo.get_each(MINTS, [{"mint_id": f"m{i % 70}"} for i in range(230)])
+    assert [item["n"] if item else None for item in found] == [
+        i % 70 if i % 70 < 60 else None for i in range(230)
+    ]
+    made = {key: n - before.get(key, 0) for key, n in calls.counts().items()}
+    assert made["dynamodb", "BatchGetItem"] == 3
+    assert await dynamo.get_each(MINTS, []) == []
+
+
+async def test_read__when_an_item_is_a_marker_of_one_that_is_gone__then_there_is_none(dynamo: Dynamo) -> None:
+    for n in range(6):
+        mark = {GONE: True} if n in (0, 2, 3) else {}
+        await dynamo.write(Put(BLOCKS, {"chain": "1", "position": f"b{n}", "n": n, **mark}))
+    keys: list[Item] = [{"chain": "1", "position": f"b{n}"} for n in range(3)]
+    assert [item and item["n"] for item in await dynamo.get_each(BLOCKS, keys)] == [None, 1, None]
+    first = await dynamo.query(BLOCKS, partition="1", limit=2)
+    assert [item["n"] for item in first.items] == [1, 4]
+    second = await dynamo.query(BLOCKS, partition="1", limit=2, start=first.next)
+    assert ([item["n"] for item in second.items], second.next) == ([5], None)
 
 
 async def test_get__when_keys_have_two_parts__ignores_their_order(

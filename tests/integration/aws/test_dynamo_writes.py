@@ -219,3 +219,29 @@ async def test_transition__when_the_next_release_added_an_attribute__then_keeps_
     assert item is not None
     assert item.items() >= added.items()
     assert item["status"] == "finalized"
+
+
+async def test_write_each__when_some_conditions_fail__then_each_has_an_outcome_of_its_own(
+    dynamo: Dynamo, calls: AwsCalls
+) -> None:
+    for number in (3, 30):
+        await dynamo.write(Put(MINTS, mint(f"m{number}", by="before", fence=9)))
+    older = Clause("older", "fence", "older", (5,))
+    batch = [Put(MINTS, mint(f"m{number}", by="each"), where=(ABSENT,)) for number in range(50)]
+    batch += [Put(MINTS, mint("plain", by="each"))]
+    fenced = [
+        Update(MINTS, {"mint_id": "m3"}, set={"by": "fenced"}, where=(older,)),
+        Update(MINTS, {"mint_id": "m4"}, set={"by": "fenced"}, where=(older,)),
+    ]
+    before = calls.counts()
+    outcomes = await dynamo.write_each(batch)
+    made = {key[1]: n - before.get(key, 0) for key, n in calls.counts().items()}
+    assert made["BatchExecuteStatement"] == 2
+    failed = {place: error for place, error in enumerate(outcomes) if error is not None}
+    assert sorted(failed) == [3, 30]
+    assert all(isinstance(error, ConditionFailed) and error.item for error in failed.values())
+    late, due = await dynamo.write_each(fenced)
+    assert isinstance(late, ConditionFailed)
+    assert due is None
+    written = await dynamo.get_each(MINTS, [{"mint_id": one} for one in ("m3", "m4", "m5", "plain")])
+    assert [item and item["by"] for item in written] == ["before", "fenced", "each", "each"]
