@@ -20,8 +20,8 @@ BLOCKS = 5
 MINTS = 200
 BATCH = 250
 BATCHES = 4
-MOST_CPU = 0.0012
-"""Seconds of a processor for a token: twice what it takes on a machine without other work, and more."""
+MOST_CPU = 0.002
+"""Seconds of a processor for a token: far above the 0.0007 that it took, since processors differ."""
 
 
 async def test_requests__when_blocks_hold_two_hundred_mints__then_stay_near_a_fifth_a_mint(
