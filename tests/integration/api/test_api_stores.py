@@ -23,6 +23,7 @@ from mintline.records import (
     open_shard,
     scoped,
 )
+from mintline.relayed_records import RelayedTransfer, signature_turn_key
 from mintline.resources import ACCOUNTS, MINTS, REVOCATIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
@@ -323,6 +324,52 @@ async def test_transfers__when_under_way__are_those_of_the_wallet_whose_nonce_is
     reader = DynamoTokenOperations(dynamo, chain_id=CHAIN_ID)
     assert {one.token_id for one in await reader.under_way(ADDRESS, CONTRACT)} == {1, 2}
     assert await reader.under_way(OTHER, CONTRACT) == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "under_way"),
+    [
+        (TransactionState.RESERVED, True),
+        (TransactionState.SUBMITTED, True),
+        (TransactionState.MINED, False),
+        (TransactionState.FINAL, False),
+    ],
+)
+async def test_under_way__when_a_relayer_sends_what_the_wallet_signed__is_found_by_the_wallets_turn(
+    dynamo: Dynamo, state: TransactionState, *, under_way: bool
+) -> None:
+    store = DynamoMints(dynamo)
+    like = token_transfer(1).model_dump() | {"kind": "relayed_transfer", "wallet": token_transfer(1).sender}
+    relayer = KeyRef(address=OTHER, subject="platform:relayer-1", chain_id=CHAIN_ID, secret_id="relayer")
+    operation = RelayedTransfer(
+        **like | {"status": MintStatus.BUILT, "sender": relayer, "nonce": 5, "counter": 0, "deadline": 9}
+    )
+    await store.create(operation, AUTHORIZATION)
+    carrier = Transaction(
+        sender_id=scoped(CHAIN_ID, OTHER),
+        nonce=5,
+        signer=relayer,
+        kind="relayed_transfer",
+        operations=(operation.operation_id,),
+        gas=90_000,
+        fees=Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1),
+        meaning=bytes(32),
+        reserved_at=1,
+        updated_at=1,
+        state=state,
+        outcome="succeeded" if state in (TransactionState.MINED, TransactionState.FINAL) else None,
+    )
+    await dynamo.write(created(carrier))
+    reader = DynamoTokenOperations(dynamo, chain_id=CHAIN_ID)
+    assert await reader.under_way(ADDRESS, CONTRACT) == ()
+    turn = {"operation_id": operation.operation_id, "counter": 0}
+    key = signature_turn_key(CHAIN_ID, CONTRACT, ADDRESS)
+    await dynamo.write(Put(ACCOUNTS, {"account_id": key, **turn}))
+
+    found = await reader.under_way(ADDRESS, CONTRACT)
+
+    assert [one.operation_id for one in found] == ([operation.operation_id] if under_way else [])
+    assert await reader.under_way(ADDRESS, OTHER) == ()
 
 
 async def test_revocations__when_recorded_in_any_order__move_forward_only_and_are_what_hosts_read(
