@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
 from mintline.chain.calls import Call, CallReverted
 from mintline.chain.node import Node
 from mintline.eth import burn_calldata, mint_batch_calldata, transfer_calldata
+from mintline.holder_signatures import (
+    burn_by_signature_calldata,
+    burn_hash,
+    nonces_calldata,
+    transfer_by_signature_calldata,
+    transfer_hash,
+)
 from mintline_harness.simulation.chain import SimulatedChain
 from mintline_harness.simulation.contract import BATCH_GAS, LINE_GAS, Collection
 from mintline_harness.simulation.gaps import WHOLE
 from mintline_harness.simulation.rpc import SimulatedNode
-from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, own_address, signed_by
+from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, key_of, own_address, signed_by
+from mintline_signer.enclave.curve import SigningKey
 
 GWEI, ETHER = 10**9, 10**18
 HOLDER, RELAYER, OTHER = (own_address(name) for name in ("holder", "relayer", "other"))
@@ -95,3 +104,39 @@ async def test_node__when_a_call_would_revert__then_the_services_read_its_error(
         await node(chain).estimate_gas(Call(sender=HOLDER, to=CONTRACT, data=burn_calldata(1)))
     assert paused.value.revert is not None
     assert paused.value.revert.name == "EnforcedPause"
+
+
+def signed_by_holder(*, to: str | None, counter: int, deadline: int = 100, who: str = "holder") -> bytes:
+    """Return a call that carries HOLDER's signature, or somebody's in its place, about token 1."""
+    fields: dict[str, Any] = {"holder": HOLDER, "token_id": 1, "counter": counter, "deadline": deadline}
+    place: dict[str, Any] = {"chain_id": CHAIN_ID, "contract": CONTRACT}
+    digest = burn_hash(**place, **fields) if to is None else transfer_hash(**place, **fields, to=to)
+    key = SigningKey(bytearray(key_of(f"own:{who}").wrapped.removeprefix(b"wrapped:")))
+    signature = key.sign(digest).with_v()
+    if to is None:
+        return burn_by_signature_calldata(**fields, signature=signature)
+    return transfer_by_signature_calldata(**fields, to=to, signature=signature)
+
+
+async def test_signature__when_its_holder_made_it__then_anyone_sends_it_once_until_its_deadline(
+    chain: SimulatedChain,
+) -> None:
+    mine(chain, "relayer", BATCH)
+    counter = Call(sender=OTHER, to=CONTRACT, data=nonces_calldata(HOLDER))
+    assert (
+        mine(chain, "other", signed_by_holder(to=OTHER, counter=0, who="other"))
+        == "InvalidSignature(address)"
+    )
+    assert (
+        mine(chain, "other", signed_by_holder(to=OTHER, counter=0, deadline=0)) == "SignatureExpired(uint256)"
+    )
+    assert mine(chain, "other", signed_by_holder(to=REFUSING, counter=0)) == "ERC721InvalidReceiver(address)"
+    assert int.from_bytes(await node(chain).call(counter), "big") == 0
+    assert mine(chain, "other", signed_by_holder(to=HOLDER, counter=0)) is None
+    again = signed_by_holder(to=HOLDER, counter=0)
+    assert mine(chain, "relayer", again) == "InvalidAccountNonce(address,uint256)"
+    assert int.from_bytes(await node(chain).call(counter), "big") == 1
+    assert mine(chain, "relayer", signed_by_holder(to=None, counter=1)) is None
+    assert chain.head.state.tokens.owners == {2: REFUSING}
+    burned = signed_by_holder(to=None, counter=2)
+    assert mine(chain, "relayer", burned) == "ERC721NonexistentToken(uint256)"

@@ -362,9 +362,9 @@ async def test_under_way__when_a_relayer_sends_what_the_wallet_signed__is_found_
     await dynamo.write(created(carrier))
     reader = DynamoTokenOperations(dynamo, chain_id=CHAIN_ID)
     assert await reader.under_way(ADDRESS, CONTRACT) == ()
-    turn = {"operation_id": operation.operation_id, "counter": 0}
-    key = signature_turn_key(CHAIN_ID, CONTRACT, ADDRESS)
-    await dynamo.write(Put(ACCOUNTS, {"account_id": key, **turn}))
+    turn: Item = {"operation_id": operation.operation_id, "counter": 0}
+    turn["account_id"] = signature_turn_key(CHAIN_ID, CONTRACT, ADDRESS)
+    await dynamo.write(Put(ACCOUNTS, turn))
 
     found = await reader.under_way(ADDRESS, CONTRACT)
 

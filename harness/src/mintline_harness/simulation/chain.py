@@ -13,7 +13,9 @@ from typing import Any
 
 from mintline.eth import Transaction, keccak256
 from mintline.raw_transactions import decode
-from mintline_harness.simulation.contract import Collection, Effect, Moment, Revert, Tokens, called
+from mintline_harness.simulation.calls import called
+from mintline_harness.simulation.contract import Collection, Effect, Moment, Revert, Tokens
+from mintline_harness.simulation.signed_calls import SignedCall
 
 TRANSFER_GAS = 21_000
 NEW_ACCOUNT_GAS = 183_600
@@ -260,6 +262,8 @@ class SimulatedChain:
             balances[body.to] = balances.get(body.to, 0) + value
         state.nonces[sent.sender] = body.nonce + 1
         state.tokens.apply(effects)
+        if effects and isinstance(call, SignedCall):
+            state.tokens.counters[call.holder] = call.counter + 1
         self.ever_minted.update(effect.token_id for effect in effects if effect.digest is not None)
         return Outcome(sent, revert, effects, gas_used)
 

@@ -5,24 +5,17 @@ Errors and their order are those of `MintlineCollection.sol` and of OpenZeppelin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from coincurve import PublicKey
 
 from mintline.chain.collection import RELAYER_ROLE
 from mintline.eth import (
-    BURN_SELECTOR,
-    MINT_BATCH_SELECTOR,
-    REDEEM_SELECTOR,
-    TRANSFER_SELECTOR,
     address_of_public_key,
     address_word,
     selector,
-    to_checksum_address,
     voucher_hash,
     word,
 )
@@ -65,10 +58,12 @@ class Tokens:
     minted: dict[int, bytes] = field(default_factory=dict)
     """The metadata digest of every token id ever minted."""
     owners: dict[int, str] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
+    """How many signatures of each holder were carried out (`nonces`)."""
 
     def copy(self) -> Tokens:
         """Return what the next block begins with."""
-        return Tokens(dict(self.minted), dict(self.owners))
+        return Tokens(dict(self.minted), dict(self.owners), dict(self.counters))
 
     def apply(self, effects: tuple[Effect, ...]) -> None:
         """Do what a call that succeeded does."""
@@ -152,7 +147,7 @@ class Redemption:
             return Revert("EnforcedPause()")
         if self.token_id in moment.tokens.minted:
             return Revert("AlreadyMinted(uint256)", (word(self.token_id),))
-        return _receiver(self.to, collection)
+        return receiver_refusal(self.to, collection)
 
     def effects(self, moment: Moment) -> tuple[Effect, ...]:  # noqa: ARG002 - it gains the caller nothing
         """Return the mint."""
@@ -214,7 +209,7 @@ class TransferCall:
         if owner != self.sender:
             arguments = (address_word(self.sender), word(self.token_id), address_word(owner))
             return Revert("ERC721IncorrectOwner(address,uint256,address)", arguments)
-        return _receiver(self.to, moment.collection)
+        return receiver_refusal(self.to, moment.collection)
 
     def effects(self, moment: Moment) -> tuple[Effect, ...]:
         """Return the transfer."""
@@ -254,81 +249,11 @@ def _holder(token_id: int, moment: Moment) -> Revert | None:
     return None
 
 
-def _receiver(to: str, collection: Collection) -> Revert | None:
+def receiver_refusal(to: str, collection: Collection) -> Revert | None:
+    """Return why a recipient does not get a token, None if it does."""
     if to in collection.refusing or not int(to, 16):
         return Revert("ERC721InvalidReceiver(address)", (address_word(to),))
     return None
-
-
-@lru_cache(maxsize=4096)
-def called(data: bytes) -> Call | None:
-    """Decode a call of the collection, None for other data."""
-    decode = _DECODERS.get(data[:4])
-    return None if decode is None else decode(data[4:])
-
-
-def redemption(data: bytes) -> Redemption | None:
-    """Decode a call of `redeem`, None for other data."""
-    call = called(data)
-    return call if isinstance(call, Redemption) else None
-
-
-def _words(data: bytes, count: int) -> list[bytes] | None:
-    if len(data) < 32 * count:
-        return None
-    return [data[32 * index : 32 * index + 32] for index in range(count)]
-
-
-def _redemption(data: bytes) -> Call | None:
-    words = _words(data, 6)
-    if words is None or len(data) < 6 * 32 + 65:
-        return None
-    return Redemption(
-        token_id=_number(words[0]),
-        to=_address(words[1]),
-        digest=words[2],
-        deadline=_number(words[3]),
-        signature=data[6 * 32 : 6 * 32 + 65],
-    )
-
-
-def _batch(data: bytes) -> Call | None:
-    head = _words(data, 2)
-    words = None if head is None else _words(data[64:], 3 * _number(head[1]))
-    if words is None:
-        return None
-    thirds = range(0, len(words), 3)
-    return Batch(tuple((_number(words[at]), _address(words[at + 1]), words[at + 2]) for at in thirds))
-
-
-def _transfer(data: bytes) -> Call | None:
-    words = _words(data, 3)
-    if words is None:
-        return None
-    return TransferCall(_address(words[0]), _address(words[1]), _number(words[2]))
-
-
-def _burn(data: bytes) -> Call | None:
-    words = _words(data, 1)
-    return None if words is None else BurnCall(_number(words[0]))
-
-
-_DECODERS: Mapping[bytes, Callable[[bytes], Call | None]] = MappingProxyType(
-    {
-        REDEEM_SELECTOR: _redemption,
-        MINT_BATCH_SELECTOR: _batch,
-        TRANSFER_SELECTOR: _transfer,
-        BURN_SELECTOR: _burn,
-    }
-)
-
-
-def _address(word: bytes) -> str:
-    return to_checksum_address(word[12:])
-
-
-def _number(data: bytes) -> int:
-    return int.from_bytes(data, "big")
 
 
 @lru_cache(maxsize=4096)

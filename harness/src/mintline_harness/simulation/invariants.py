@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mintline.aws.lines import EXTERNAL_ID_USED
 from mintline.kinds import meaning_of, operation_ids
-from mintline.messages import AnyIntent, IssueVoucher, SignNoop
+from mintline.messages import AnyIntent, IssueVoucher, SignNoop, SignRelayed
 from mintline.records import (
     CANCELLED,
     TOKEN_TAKEN,
@@ -31,6 +31,7 @@ from mintline_harness.simulation.coverage import Reached
 from mintline_harness.simulation.line_invariants import broken_requests, wrong_lines
 from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables
+from mintline_indexer.kinds.token_operation import SIGNATURE_USED
 from mintline_indexer.store_port import TokenKey
 from mintline_signer.protocol import Sign
 
@@ -59,6 +60,10 @@ class InvariantChecker:
     """The block that was final when an operation was rejected."""
     refused: set[str] = field(default_factory=set)
     """The operations that the enclave refused something for."""
+    signatures: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Counter and deadline of what holders signed, by the request."""
+    turns_may_be_lost: Callable[[], bool] = lambda: True
+    """Tells whether anything in the schedule may have made a signature's counter void."""
     turned_away: set[str] = field(default_factory=set)
     """The requests for many mints whose clients were told that nothing was done."""
     reached: Reached = field(default_factory=Reached)
@@ -103,6 +108,8 @@ class InvariantChecker:
         if len(meanings) > 1 and not _one_batch(meanings.values()):
             told = " and for ".join(f"{kind} of {' '.join(ids)}" for kind, ids in meanings.values())
             self.broken(f"nonce {place} was signed for {told}")
+        if isinstance(intent, SignRelayed):
+            self._hold_to_one_signature(intent)
         for operation_id in operation_ids(intent):
             self._hold_to_one_nonce(operation_id, intent)
 
@@ -175,6 +182,14 @@ class InvariantChecker:
                 named = self.tables.operation(operation_id)
                 if named is None or carried_by(named) != place:
                     self.broken(f"nonce {place} names {operation_id}, which it does not carry")
+
+    def _hold_to_one_signature(self, intent: SignRelayed) -> None:
+        """Hold that a request has one signature of its holder's: two could both be carried out."""
+        signed = (intent.counter, intent.deadline)
+        if self.signatures.setdefault(intent.request_id, signed) != signed:
+            self.broken(
+                f"{intent.request_id} was signed as {self.signatures[intent.request_id]} and {signed}"
+            )
 
     # --- once the faults are over ---
 
@@ -268,6 +283,9 @@ class InvariantChecker:
         times = sum(done[place].effects == wanted for place in places if place in done)
         if times != int(operation.status is MintStatus.FINALIZED):
             self.broken(f"{operation.operation_id} is {operation.status} and happened {times} times")
+        void = operation.problem is not None and operation.problem.code == SIGNATURE_USED.code
+        if void and not self.turns_may_be_lost():
+            self.broken(f"{operation.operation_id} had a counter that another one of its wallet's used")
 
     def _hold_end(self, operation: Operation) -> None:
         """Hold that an end names its transaction, or a reason."""

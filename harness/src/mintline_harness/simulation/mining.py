@@ -6,11 +6,13 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 
+from mintline_harness.simulation.calls import called
 from mintline_harness.simulation.chain import SimulatedChain
-from mintline_harness.simulation.contract import Redemption, TransferCall, called
+from mintline_harness.simulation.contract import Redemption, TransferCall
 from mintline_harness.simulation.endpoints import Endpoints
 from mintline_harness.simulation.parts import GWEI
 from mintline_harness.simulation.process import Faults
+from mintline_harness.simulation.signed_calls import SignedCall
 
 TURNING = "0x" + "7" * 40
 """A recipient that takes tokens, and now and then does not."""
@@ -105,7 +107,7 @@ class Mining:
     def _turned(self) -> bool:
         """Tell whether the recipient turns now."""
         calls = [called(sent.body.data) for sent in self._chain.pool.values()]
-        asking = (call for call in calls if isinstance(call, Redemption | TransferCall))
+        asking = (call for call in calls if isinstance(call, Redemption | TransferCall | SignedCall))
         if not self._turning or not any(call.to == TURNING for call in asking):
             return False
         self._turning = False

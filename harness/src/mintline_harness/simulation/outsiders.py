@@ -28,10 +28,12 @@ from mintline.vouchers import calldata
 from mintline_api.features.mints.models import MintRequest
 from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.http.problems import RequestRefused
+from mintline_harness.simulation.calls import called, redemption
 from mintline_harness.simulation.chain import Sent, SimulatedChain
-from mintline_harness.simulation.contract import BATCH_GAS, LINE_GAS, REDEEM_GAS, redemption
+from mintline_harness.simulation.contract import BATCH_GAS, LINE_GAS, REDEEM_GAS
 from mintline_harness.simulation.process import Faults
 from mintline_harness.simulation.queues import SimulatedQueues
+from mintline_harness.simulation.signed_calls import SignedCall
 from mintline_harness.simulation.tables import (
     CONTRACT,
     ISSUER,
@@ -199,10 +201,11 @@ class Outsiders:
             self.note("intruder", f"says that {mint.mint_id} was refused, with another {differs}")
 
     async def prey(self, until: float, pace: float) -> None:
-        """Have a stranger redeem a voucher about every `pace` seconds, for what it sees."""
+        """Have a stranger redeem a voucher, or send a holder's signature, about every `pace` seconds."""
         while self.clock() < until:
             await asyncio.sleep(self.rng.expovariate(1 / pace))
-            seen = [sent.body.data for sent in self.chain.pool.values() if redemption(sent.body.data)]
+            pool = [sent.body.data for sent in self.chain.pool.values()]
+            seen = [data for data in pool if redemption(data) or isinstance(called(data), SignedCall)]
             seen += [
                 calldata(mint) for _, mint in self.tables.mints.items() if mint.status is MintStatus.ISSUED
             ]
@@ -215,4 +218,4 @@ class Outsiders:
             )
             if self.chain.usurp(sent):
                 self.faults.count("front runs")
-                self.note("stranger", f"redeems a voucher that it saw, by {sent.place}")
+                self.note("stranger", f"sends a signature that it saw, by {sent.place}")

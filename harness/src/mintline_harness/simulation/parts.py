@@ -31,6 +31,7 @@ from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.rpc import SimulatedNode
 from mintline_harness.simulation.tables import (
     CHAIN_ID,
+    CLONE,
     CONTRACT,
     ISSUER,
     RELAYERS,
@@ -42,7 +43,7 @@ from mintline_harness.simulation.tables import (
 )
 from mintline_indexer.node_chain import NodeChain
 from mintline_signer.enclave.authorizer import Authorizer
-from mintline_signer.enclave.policy import PlatformKey, Rates, SigningPolicy, TopUpBudget
+from mintline_signer.enclave.policy import Factory, PlatformKey, Rates, SigningPolicy, TopUpBudget
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.protocol import Sign
 from mintline_testkit.builder.tables import MemoryAccounts, MemoryTables
@@ -96,6 +97,7 @@ def signing_policy() -> SigningPolicy:
         issuer=PlatformKey(address=ISSUER.address, subject=ISSUER.subject),
         treasury=PlatformKey(address=TREASURY.address, subject=TREASURY.subject),
         relayers=tuple(PlatformKey(address=key.address, subject=key.subject) for key in RELAYERS),
+        factories=(Factory(address=CLONE.factory, implementation=CLONE.implementation),),
         user_actions=frozenset({"mint", "transfer", "burn"}),
         rates=Rates(window=60, user=1000, treasury=1000, issuer=1000),
         max_gas=1_000_000,
@@ -146,6 +148,8 @@ class Environment:
     """Hears of what no handler may do."""
     voucher_ttl: int
     """In seconds."""
+    relaying: bool = False
+    """Whether transfers and burns are by the holder's signature."""
 
 
 def node_over(rpc: SimulatedNode | Rpc, process: Process) -> Node:

@@ -21,8 +21,9 @@ from mintline_broadcaster.broadcaster import Adapters, Broadcaster
 from mintline_broadcaster.ports import MintMoved, SignedTransaction
 from mintline_builder.claims import Advance, Claim, LineClaim, OperationClaim
 from mintline_builder.ports import NotCommitted
+from mintline_harness.simulation.calls import called
 from mintline_harness.simulation.chain import TRANSFER_GAS
-from mintline_harness.simulation.contract import Batch, called
+from mintline_harness.simulation.contract import Batch
 from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.planted_index import (
     AnyAttemptWillDo,

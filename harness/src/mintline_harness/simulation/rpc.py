@@ -15,8 +15,10 @@ from mintline.eth import (
     to_checksum_address,
     word,
 )
+from mintline.holder_signatures import NONCES_SELECTOR
+from mintline_harness.simulation.calls import called
 from mintline_harness.simulation.chain import Block, Outcome, Sent, SimulatedChain, read
-from mintline_harness.simulation.contract import Effect, Moment, called
+from mintline_harness.simulation.contract import Effect, Moment
 from mintline_harness.simulation.gaps import Gaps
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits
 
@@ -28,6 +30,7 @@ CALL_GAS = 90_000
 BLOCK_GAS = 60_000_000
 _HAS_ROLE = "0x" + HAS_ROLE_SELECTOR.hex()
 _IS_MINTED = "0x" + IS_MINTED_SELECTOR.hex()
+_NONCES = "0x" + NONCES_SELECTOR.hex()
 
 
 class SimulatedNode:
@@ -177,6 +180,10 @@ class SimulatedNode:
         if call["input"].startswith(_IS_MINTED):
             block = self._at(at) if isinstance(at, str) else self._known(at["blockHash"])
             return "0x" + word(int(int(call["input"][10:], 16) in block.state.tokens.minted)).hex()
+        if call["input"].startswith(_NONCES):
+            block = self._at(at) if isinstance(at, str) else self._known(at["blockHash"])
+            holder = to_checksum_address("0x" + call["input"][-40:])
+            return "0x" + word(block.state.tokens.counters.get(holder, 0)).hex()
         if call["input"].startswith(_HAS_ROLE):
             return "0x" + word(int(self._granted(call["input"]))).hex()
         self._simulate(call)

@@ -41,6 +41,7 @@ from mintline_harness.simulation.services import (
 )
 from mintline_harness.simulation.tables import (
     CHAIN_ID,
+    CLONE,
     CONTRACT,
     ISSUER,
     RELAYERS,
@@ -60,6 +61,9 @@ PRICED = 0.5
 SPONSORING_OF = 11
 SPONSORING = (3, 4, 5, 7, 10)
 """Which schedules, of so many, have sponsored mints, transfers and burns."""
+RELAYING_OF = 22
+RELAYING = (14, 15, 16, 21)
+"""In which of those, of so many, the holder's signature moves a token, and a relayer sends it."""
 REQUESTING = (4, 10)
 """Which of those, of so many, have requests for many mints as well."""
 BURSTS: Mapping[int, float] = MappingProxyType({2: 6, 5: 6, 12: 4, 30: 2, 100: 0.5})
@@ -127,6 +131,7 @@ class Schedule:
         self.queues = SimulatedQueues(clock=self.loop.time, rng=rng, faults=self.faults)
         self.chain = self._chain()
         self.checker = InvariantChecker(self.tables, self.chain, self.queues)
+        self.checker.turns_may_be_lost = self._may_lose_turns
         self.tables.moves.told = self.checker.moved
         self.queues.misdeed = self.checker.broken
         self.chain.mined = self.checker.mined
@@ -147,6 +152,9 @@ class Schedule:
         # As above: what came last, transfers, burns and sponsored mints, leaves the seeds without it.
         self.operations = operations = random.Random(f"operations {seed}")  # noqa: S311 - as above
         self.sponsoring = seed % SPONSORING_OF in SPONSORING
+        self.relaying = seed % RELAYING_OF in RELAYING
+        if self.relaying:
+            self.tables.builder.clones[CONTRACT] = CLONE
         self.requesting = seed % SPONSORING_OF in REQUESTING
         if self.sponsoring:
             self.kinds += [kind for kind in SPONSORED_KINDS if operations.random() < 0.5]
@@ -188,7 +196,8 @@ class Schedule:
             signed=self.checker.signing,
             refused=self.checker.refusing,
             broken=self._broken,
-            voucher_ttl=SHORT_TTL if self.own_wallets else VOUCHER_TTL,
+            voucher_ttl=SHORT_TTL if self.own_wallets or self.relaying else VOUCHER_TTL,
+            relaying=self.relaying,
         )
         self.processes = self._processes()
         self.disturbances = Disturbances(
@@ -220,6 +229,11 @@ class Schedule:
         note = f"{self.loop.time():9.3f}  {who:<14} {what}"
         self.notes.append(note)
         self._tell(note)
+
+    def _may_lose_turns(self) -> bool:
+        """Tell whether a reorg, a stranger or a node on another branch may have used or hidden a counter."""
+        struck = self.faults.struck
+        return any(name in ("reorgs", "front runs") or name.startswith("nodes ") for name in struck)
 
     def _true_time(self) -> float:
         return EPOCH + self.loop.time()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from mintline.chain.rpc import RpcError
 from mintline.clock import Monotonic, UnixMs, UnixSeconds
 from mintline.errors import Retryable
-from mintline.records import Mint, TokenOperation
+from mintline.records import Mint, RegisteredContract, TokenOperation
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.intake_sessions import IntakeSessions
@@ -78,6 +79,7 @@ from mintline_harness.simulation.parts import (
 from mintline_harness.simulation.process import EPOCH, Process
 from mintline_harness.simulation.tables import (
     CHAIN_ID,
+    CLONE,
     CONTRACT,
     ISSUER,
     SponsoredAuthorizations,
@@ -96,6 +98,18 @@ BUILDER_CONCURRENCY = 128
 """The service's own default: as many mints can wait for one batch."""
 
 RequestT = TypeVar("RequestT", bound=Input)
+
+
+class Cloned(CollectionRegistry):
+    """The registered collections, as if a factory had made each."""
+
+    def __init__(self, registry: CollectionRegistry) -> None:
+        self._registry = registry
+
+    async def known(self, contract: str) -> RegisteredContract:
+        """Return a collection with what it is made of."""
+        found = await self._registry.known(contract)
+        return found.evolve(clone=CLONE)
 
 
 class Api:
@@ -161,6 +175,11 @@ class Api:
             outbox=self._outbox,
             entropy=environment.rng.randbytes,
         )
+        self._moves = (
+            replace(self._accepts, collections=Cloned(self._collections))
+            if environment.relaying
+            else self._accepts
+        )
         self._bulk = BulkIntake(
             mints=self._accepts,
             recipients=LineRecipients(users=users, wallets=self._wallets),
@@ -191,11 +210,11 @@ class Api:
 
     async def transfer(self, request: TransferRequest, *, sub: str, key: str) -> Accepted[AnyTransfer]:
         """Accept a transfer."""
-        return await accept_transfer(await self._submission(request, sub, key), intake=self._accepts)
+        return await accept_transfer(await self._submission(request, sub, key), intake=self._moves)
 
     async def burn(self, request: BurnRequest, *, sub: str, key: str) -> Accepted[AnyBurn]:
         """Accept a burn."""
-        return await accept_burn(await self._submission(request, sub, key), intake=self._accepts)
+        return await accept_burn(await self._submission(request, sub, key), intake=self._moves)
 
     async def _submission(self, request: RequestT, sub: str, key: str) -> Submission[RequestT]:
         authorize = await self._authorizations.by(token_of(sub, int(EPOCH)))

@@ -20,11 +20,13 @@ from mintline.authorizations import MISSING, Authorization, Key
 from mintline.aws.key_stores import secret_name
 from mintline.aws.keys import GeneratedKey
 from mintline.aws.lines import EXTERNAL_ID_USED
+from mintline.clone_calls import address_of
+from mintline.clones import CloneArgs
 from mintline.errors import Rejected
 from mintline.eth import Transaction, address_of_public_key, keccak256
 from mintline.kinds.batch import line_digest
 from mintline.lines import LinesChunk
-from mintline.messages import KeyRef, SignBatch
+from mintline.messages import Clone, KeyRef, SignBatch
 from mintline.records import Collection, Link, Mint, Operation, TokenOperation, Transfer, Wallet, scoped
 from mintline.states import MintStatus, TransactionState, stored_sources, transaction_may
 from mintline.transaction_records import Place, carried_by
@@ -48,7 +50,15 @@ from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
 from mintline_testkit.signer import Authority
 
 CHAIN_ID = 31337
-CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+CLONE = Clone(
+    factory="0x" + "f1" * 20,
+    implementation="0x" + "c1" * 20,
+    principal="simulated",
+    operation_id="deploy_simulated",
+    args=CloneArgs(name="Simulated", symbol="SIM"),
+)
+"""What a factory made the collection of, in schedules in which holders' signatures move its tokens."""
+CONTRACT = address_of(CLONE)
 PREFIX = "mintline"
 _WRAPPED = b"wrapped:"
 USERS = ("user-0", "user-1", "user-2")
