@@ -46,6 +46,23 @@ function Make() {
     </form>`;
 }
 
+function Holders({ path }) {
+  const pages = usePages((cursor) => query(`${path}/holders`, { limit: 12, cursor }), get, [path]);
+  // A deployment may keep no index of holders.
+  if (pages.problem?.code === "query-not-kept") return null;
+  return html`<section class="card" aria-labelledby="holders"><h2 id="holders">Holders</h2>
+    <${Alert} problem=${pages.problem} />
+    ${pages.items?.length === 0 && !pages.next ? html`<p class="hint">None yet.</p>` : null}
+    ${pages.items?.length
+      ? html`<table><thead><tr><th scope="col">Address</th><th scope="col" class="number">Tokens</th></tr></thead><tbody>${pages.items.map(
+          (holder) => html`<tr key=${holder.owner}><td><${Copy} text=${holder.owner} shown=${short(holder.owner)} /></td>
+            <td class="number">${number(holder.balance)}${holder.more ? " or more" : ""}</td></tr>`,
+        )}</tbody></table>`
+      : null}
+    <${More} pages=${pages} />
+  </section>`;
+}
+
 function Detail({ contract }) {
   const path = `/v1/collections/${encodeURIComponent(contract)}`;
   const { value: one, problem, again } = usePolled((signal) => get(path, { signal }), [path], { every: 1500, until: settled });
@@ -84,7 +101,8 @@ function Detail({ contract }) {
           )}</tbody></table></div>`
         : null}
       <${More} pages=${tokens} />
-    </section>`;
+    </section>
+    ${one.status === "ready" ? html`<${Holders} path=${path} />` : null}`;
 }
 
 function List() {
