@@ -27,7 +27,8 @@ async def console(harness: Harness, chromium: str) -> AsyncIterator[Console]:
     async with open_console(chromium, harness.info["api_url"]) as opened:
         yield opened
     assert opened.strangers == []
-    assert [line for line in opened.said if line.startswith(("error", "warning"))] == []
+    # A refusal of the API is the screen's to show: the browser logs it as well.
+    assert [line for line in opened.said if "Failed to load resource" not in line] == []
 
 
 async def test_console__when_a_person_mints_a_picture__then_it_becomes_final_and_is_in_the_gallery(
@@ -110,7 +111,7 @@ async def test_console__when_a_person_links_a_wallet_and_signs_out__then_the_ses
     await page.get_by_role("heading", name="No linked wallet").wait_for()
 
     await console.open("mints")
-    await page.locator(".list li").first.wait_for()
+    await page.locator(".list li, .empty").first.wait_for()
     assert await console.findings() == []
     await page.get_by_role("button", name="Sign out").click()
     await page.get_by_role("button", name="Sign in", exact=True).wait_for()
@@ -210,5 +211,4 @@ async def test_console__when_a_person_is_no_operator__then_the_operators_app_cli
     await console.enter(harness.info["cognito"], button="Sign in as an operator")
 
     await console.page.get_by_text("Your session has ended").wait_for()
-    assert all("401" in line for line in console.said), console.said
-    console.said.clear()
+    assert await console.page.evaluate("sessionStorage.length") == 0

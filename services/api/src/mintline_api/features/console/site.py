@@ -97,6 +97,7 @@ def _config(settings: Settings) -> dict[str, object]:
         "default_collection": settings.default_collection,
         "user": {"client_id": settings.cognito_client_id, "scopes": SIGN_IN_SCOPES},
         "operator": {"client_id": operators, "scopes": OPERATOR_SCOPES} if operators else None,
+        "media_url": f"{settings.media_address()}/",
         "media_types": MEDIA_TYPES,
         "upload_bytes": settings.upload_bytes,
     }

@@ -15,7 +15,6 @@ export class Problem extends Error {
 }
 
 export const newKey = () => crypto.randomUUID();
-export const address = (path) => ROOT + path;
 
 export async function request(method, path, { body, headers = {}, signal } = {}) {
   const token = await accessToken();

@@ -1,6 +1,6 @@
 // What several screens show. All text goes through Preact, which escapes it.
 import { html, useCallback, useEffect, useRef, useState } from "./preact.js";
-import { address } from "./api.js";
+import { config } from "./session.js";
 
 export const short = (hex) => (hex && hex.length > 14 ? `${hex.slice(0, 8)}…${hex.slice(-6)}` : hex ?? "");
 const date = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
@@ -85,7 +85,7 @@ export function Picture({ source, name }) {
   const url = typeof source === "string" ? source : "";
   const [failed, setFailed] = useState(false);
   useEffect(() => setFailed(false), [url]);
-  const loadable = url.startsWith("data:image/") || url.startsWith("blob:") || url.includes("/media/");
+  const loadable = url.startsWith("data:image/") || url.startsWith("blob:") || url.startsWith(config.media_url);
   if (loadable && !failed) {
     return html`<img class="picture" src=${url} alt=${name} loading="lazy" onError=${() => setFailed(true)} />`;
   }
@@ -192,5 +192,3 @@ export async function download(response, name) {
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
-
-export const apiLink = (path) => address(path);
