@@ -441,6 +441,45 @@ class DryRunView(TypedDict):
     seconds_at_least: TimeEstimate
 
 
+class EventList(TypedDict):
+    """Part of a log, oldest event first."""
+
+    events: list[EventView]
+    next: str
+    """Continues the log, as `after`."""
+    more: bool
+    """Whether there are further events by now."""
+
+
+class EventResource(TypedDict):
+    """What an event is about."""
+
+    type: str
+    id: str
+
+
+class EventView(TypedDict):
+    """Something that happened."""
+
+    id: str
+    """The same for the same fact, however often it is delivered."""
+    type: str
+    """One of: `client.budget_reached`, `collection.deployed`, `collection.frozen`, `collection.paused`,
+    `collection.revealed`, `drop.cancelled`, `drop.completed`, `drop.lines_refused`, `drop.paused`,
+    `drop.progressed`, `drop.resumed`, `drop.started`, `mint.accepted`, `mint.cancelled`,
+    `mint.finalized`, `mint.mined`, `mint.rejected`, `mint.reorged`, `mint.reverted`, `mint.submitted`,
+    `relayer.low`, `token.burned`, `token.metadata_updated`, `token.transferred`, `treasury.low`,
+    `wallet.created`, `wallet.linked`, `webhook.disabled`, `webhook.test`.
+    """
+    created_at: str
+    """When it happened, by the record."""
+    sequence: int
+    """Of two events of one resource the later has the higher."""
+    resource: EventResource
+    data: dict[str, Any]
+    """The resource as its `GET` had it at that moment."""
+
+
 class FaultView(TypedDict):
     """One fault, and where it lies."""
 
@@ -526,7 +565,7 @@ class LineRequest(TypedDict):
 
     recipient: RecipientRequest
     """Who receives the token."""
-    metadata: Metadata
+    metadata: MetadataRequest
     external_id: NotRequired[str | None]
     """What you call this mint: 1 to 128 printable ASCII characters, no other mint of yours."""
     tags: NotRequired[list[str] | None]
@@ -601,21 +640,6 @@ class ListedTransferList(TypedDict):
     next_cursor: str | None
     """Continues the list; null at its end. A short or empty page may have one, too."""
     index: IndexView
-
-
-class Metadata(TypedDict):
-    """A token's metadata by ERC-721 and OpenSea's standard. Stored as given, in canonical JSON."""
-
-    name: str
-    description: NotRequired[str | None]
-    image: str
-    """An http(s), ipfs or ar URL of at most 2,048 characters, or an image's data URL."""
-    external_url: NotRequired[str | None]
-    """A page about the token; http(s)."""
-    animation_url: NotRequired[str | None]
-    background_color: NotRequired[str | None]
-    """Six hex digits, without `#`."""
-    attributes: NotRequired[list[Attribute] | None]
 
 
 class MetadataRequest(TypedDict):
