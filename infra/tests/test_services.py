@@ -97,7 +97,7 @@ def test_task__when_its_service_starts__then_it_is_told_all_it_needs_and_nothing
     templates: Templates, service: str
 ) -> None:
     plain = environment(templates, service)
-    secret = {entry["Name"] for entry in container(templates, service)["Secrets"]}
+    secret = {entry["Name"] for entry in container(templates, service).get("Secrets", ())}
 
     assert secret == SECRETS[service]
     assert set(plain) | secret <= fields(MODELS[service])
@@ -155,7 +155,7 @@ def test_execution_role__when_it_reads_secrets__then_only_those_of_its_task(
         for statement in policy["PolicyDocument"]["Statement"]
         if any(action.startswith("secretsmanager:") for action in listed(statement["Action"]))
     ]
-    used = {str(entry["ValueFrom"]) for entry in container(templates, service)["Secrets"]}
+    used = {str(entry["ValueFrom"]) for entry in container(templates, service).get("Secrets", ())}
 
     assert {str(resource) for statement in allowed for resource in listed(statement["Resource"])} == used
 

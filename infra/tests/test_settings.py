@@ -144,7 +144,7 @@ def environment(templates: Templates, deployment: Deployment, service: str) -> d
         (definition,) = properties(templates[service], "AWS::ECS::TaskDefinition")
         (container,) = definition["ContainerDefinitions"]
         told = {entry["Name"]: entry["Value"] for entry in container["Environment"]}
-        told |= {entry["Name"]: None for entry in container["Secrets"]}
+        told |= {entry["Name"]: None for entry in container.get("Secrets", ())}
     return {name.removeprefix(PREFIX).lower(): value for name, value in told.items()}
 
 

@@ -211,7 +211,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
         principal=TASK,
         tables={
             EVENTS: QUERY + INSERT + PING,
-            EVENT_CURSORS: SCAN + INSERT + UPDATE + PRUNE,
+            EVENT_CURSORS: SCAN + INSERT + UPDATE + REPLACE + PRUNE,
             MINTS: GET + SCAN + PING,
             TRANSACTIONS: GET + PING,
             TRANSFERS: SCAN + PING,
