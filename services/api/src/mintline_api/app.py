@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -83,7 +84,7 @@ from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets import routes as wallets
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.catalogue import ProblemCatalogue
-from mintline_api.http.context import GATE, HTTP, METRICS, OPENAPI, TRACER, HttpContext
+from mintline_api.http.context import GATE, HTTP, METRICS, OPENAPI, TRACER, Document, HttpContext
 from mintline_api.http.cors import CORS, Cors, cors_middleware
 from mintline_api.http.cursors import Cursors
 from mintline_api.http.gate import Gate
@@ -96,7 +97,7 @@ from mintline_api.http.middlewares import (
 )
 from mintline_api.http.openapi import openapi
 from mintline_api.http.operations import Operations, routes
-from mintline_api.http.reference.documents import CACHED, DOCS, reference
+from mintline_api.http.reference.documents import CACHED, DOCS, Reference, reference
 from mintline_api.http.responses import document_of
 from mintline_api.limits.client_budgets import ClientBudgets
 from mintline_api.limits.gas import GasBudget
@@ -265,20 +266,26 @@ def build_app(
         clock=time.monotonic,
         rng=random.Random(),  # noqa: S311 - advice, not a secret
     )
-    described = openapi(
-        groups, problems=PROBLEMS, public_url=api.settings.public_url, sign_in_url=api.settings.sign_in_url()
-    )
-    kinds = PROBLEMS.all(operation for group in groups for operation in group)
-    app[OPENAPI] = document_of(
-        json.dumps(described, indent=1).encode(),
-        {**CACHED, "Content-Type": "application/json", "Access-Control-Allow-Origin": "*"},
-    )
-    app[DOCS] = reference(described["info"]["title"], kinds=kinds)
+    app[OPENAPI], app[DOCS] = _documents(tuple(groups), api.settings.public_url, api.settings.sign_in_url())
     app.add_routes(routes(groups))
     app[CONSOLE] = console(api.settings)
     app.add_routes(console_routes.routes())
     app.on_response_prepare.append(set_security_headers)
     return app
+
+
+@lru_cache(maxsize=8)
+def _documents(
+    groups: tuple[Operations, ...], public_url: str, sign_in_url: str
+) -> tuple[Document, Reference]:
+    """Return the OpenAPI document and the reference that shows it: half a second's work, kept."""
+    described = openapi(groups, problems=PROBLEMS, public_url=public_url, sign_in_url=sign_in_url)
+    document = document_of(
+        json.dumps(described, indent=1).encode(),
+        {**CACHED, "Content-Type": "application/json", "Access-Control-Allow-Origin": "*"},
+    )
+    kinds = PROBLEMS.all(operation for group in groups for operation in group)
+    return document, reference(described["info"]["title"], kinds=kinds)
 
 
 def _provide(app: web.Application, api: Api) -> None:

@@ -83,7 +83,7 @@ class Operation:
         return self.clients and self.scope in MACHINE_SCOPES
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Operations:
     """A group of operations under one heading."""
 

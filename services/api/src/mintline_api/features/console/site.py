@@ -10,6 +10,7 @@ import gzip
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from urllib.parse import urlsplit
@@ -49,7 +50,7 @@ CONSOLE = web.AppKey("console", Console)
 def console(settings: Settings) -> Console:
     """Return the console of a deployment."""
     root = files("mintline_api.features.console").joinpath("static")
-    found = dict(sorted(_assets(root, "")))
+    found = _files()
     page = root.joinpath("index.html").read_text("utf-8")
     names = [name for name in found if name.endswith(".js") and "/" not in name]
     preloads = "\n".join(f'<link rel="modulepreload" href="{name}">' for name in names)
@@ -57,6 +58,12 @@ def console(settings: Settings) -> Console:
     page = page.replace("<!-- modules -->", preloads).replace("{{config}}", config)
     headers = {"Content-Security-Policy": content_security_policy(settings)}
     return Console(page=_asset(page.encode(), "text/html; charset=utf-8", headers), files=found)
+
+
+@cache
+def _files() -> Mapping[str, Asset]:
+    root = files("mintline_api.features.console").joinpath("static")
+    return dict(sorted(_assets(root, "")))
 
 
 def content_security_policy(settings: Settings) -> str:
