@@ -12,6 +12,7 @@ from mintline.messages import Clone, CollectionChange
 from mintline.records import (
     Mint,
     Operation,
+    PendingChange,
     Problem,
     RegisteredContract,
     TokenBurn,
@@ -70,17 +71,22 @@ def settled(
     collection: RegisteredContract,
     deployment: Operation | None,
     change: Operation | None,
+    pause: Operation | None = None,
     *,
     finalized: int,
 ) -> RegisteredContract:
-    """Return a clone's record by the operations of its deployment and of its pending change, as they stand.
+    """Return a clone's record by the operations of its deployment and of its open changes, as they stand.
+
+    `pause` is that of `pausing`.
 
     `finalized` is the number of the index's final block. What is missing, or not readable, moves nothing.
     """
     if deployment is not None and not collection.deployment_final:
         collection = _deployed(collection, deployment, finalized=finalized)
-    if change is not None and collection.pending is not None:
-        collection = _changed(collection, change, finalized=finalized)
+    if change is not None:
+        collection = _changed(collection, change, "pending", finalized=finalized)
+    if pause is not None:
+        collection = _changed(collection, pause, "pausing", finalized=finalized)
     return collection
 
 
@@ -98,15 +104,21 @@ def _deployed(collection: RegisteredContract, deployment: Operation, *, finalize
     return collection.evolve(status="deploying")
 
 
-def _changed(collection: RegisteredContract, operation: Operation, *, finalized: int) -> RegisteredContract:
-    pending = collection.pending
+def _changed(
+    collection: RegisteredContract,
+    operation: Operation,
+    member: Literal["pending", "pausing"],
+    *,
+    finalized: int,
+) -> RegisteredContract:
+    pending: PendingChange | None = getattr(collection, member)
     if pending is None or pending.operation_id != operation.operation_id:
         return collection
     mined = operation.status in (MintStatus.MINED, MintStatus.FINALIZED)
     if not is_over(operation, finalized=finalized):
-        return collection.evolve(pending=pending.evolve(mined=mined))
+        return collection.evolve(**{member: pending.evolve(mined=mined)})
     state = collection.state.after(pending.change) if mined else collection.state
-    return collection.evolve(state=state, pending=None)
+    return collection.evolve(**{"state": state, member: None})
 
 
 def is_over(operation: Operation, *, finalized: int) -> bool:

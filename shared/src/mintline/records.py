@@ -335,7 +335,7 @@ class PendingChange(Frozen):
 class RegisteredContract(Frozen):
     """A contract that Mintline mints into, as all know it who need no token id of it.
 
-    `status`, `deployed_block`, `state` and `pending` of a clone are moved on by the indexer, from the
+    `status`, `deployed_block`, `state`, `pending` and `pausing` of a clone follow, by the indexer, from the
     operations of its deployment and its changes (`mintline.collection_records`).
     """
 
@@ -357,6 +357,8 @@ class RegisteredContract(Frozen):
     """By the changes that are final."""
     pending: PendingChange | None = None
     """The one change under way: written by the api with its operation, if there is no other."""
+    pausing: PendingChange | None = None
+    """A pause that did not wait for `pending`, a change of another member: likewise."""
     metadata_digest: Bytes32 | None = None
     """SHA-256 of its own metadata, part of its key in S3; None in records of operators' making."""
     metadata_versions: bool = False
@@ -368,10 +370,16 @@ class RegisteredContract(Frozen):
 
     @property
     def standing(self) -> CloneState:
-        """The state with the change that is mined, and not final yet."""
-        if self.pending is None or not self.pending.mined:
-            return self.state
-        return self.state.after(self.pending.change)
+        """The state with the changes that are mined, and not final yet."""
+        state = self.state
+        for change in self.changes:
+            state = state.after(change.change) if change.mined else state
+        return state
+
+    @property
+    def changes(self) -> tuple[PendingChange, ...]:
+        """Those that have not ended: `pending` and `pausing`, which change different members."""
+        return tuple(change for change in (self.pending, self.pausing) if change is not None)
 
 
 class Collection(RegisteredContract):

@@ -288,6 +288,31 @@ async def test_pause__when_accepted__then_mints_are_refused_from_then_on_until_i
     assert (await post(harness, client, "/v1/mints", mint)).status == 202
 
 
+async def test_pause__when_another_change_is_under_way__then_it_goes_ahead_and_both_count(
+    harness: Harness, client: MemoryClient
+) -> None:
+    contract = await deployed(harness, client)
+    mint = {**MINT, "contract": contract}
+    royalties = {"royalties": {"receiver": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8", "bps": 77}}
+    assert (await patch(harness, client, contract, royalties)).status == 202
+
+    assert (await patch(harness, client, contract, {"paused": True})).status == 202
+    assert problem(await post(harness, client, "/v1/mints", mint)) == (409, "collection-paused")
+    for later in ({"paused": True}, {"paused": False}, royalties):
+        refused = await patch(harness, client, contract, later)
+        assert problem(refused) == (409, "collection-change-pending")
+
+    settle(harness, MintStatus.MINED)
+    shown = (await get(harness, client, contract)).json()
+    assert (shown["paused"], shown["royalties"]["bps"]) == (True, 77)
+    assert (await patch(harness, client, contract, {"paused": False})).status == 202
+    refused = await patch(harness, client, contract, {"paused": True})
+    assert problem(refused) == (409, "collection-change-pending"), "the later of the two is what counts"
+    settle(harness, MintStatus.MINED)
+    shown = (await get(harness, client, contract)).json()
+    assert (shown["paused"], shown["royalties"]["bps"]) == (False, 77)
+
+
 async def test_change__when_its_operation_fails__then_the_collection_is_as_before_and_may_be_changed(
     harness: Harness, client: MemoryClient
 ) -> None:

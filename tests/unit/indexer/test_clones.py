@@ -181,6 +181,25 @@ def test_settled__when_the_deployment_is_final__then_nothing_moves_it_again() ->
     assert settled(ready, later, None, finalized=7) == ready
 
 
+def test_settled__when_a_pause_went_ahead__then_each_of_the_two_changes_stands_by_itself() -> None:
+    before = collection(
+        status="ready",
+        deployment_final=True,
+        pending=PendingChange(operation_id="administer_1", change=ROYALTY),
+        pausing=PendingChange(operation_id="administer_2", change=PAUSE),
+    )
+    royalty = operation("administer", status=MintStatus.SUBMITTED)
+    pause = operation("administer", mint_id="administer_2", status=MintStatus.FINALIZED, block_number=7)
+
+    paused = settled(before, None, royalty, pause, finalized=7)
+    assert (paused.state, paused.pending, paused.pausing) == (CloneState().after(PAUSE), before.pending, None)
+    mined = operation("administer", status=MintStatus.FINALIZED, block_number=7)
+    both = settled(paused, None, mined, finalized=7)
+    assert (both.state, both.changes) == (CloneState().after(PAUSE).after(ROYALTY), ())
+    first = settled(before, None, mined, None, finalized=7)
+    assert (first.state, first.pending, first.pausing) == (CloneState().after(ROYALTY), None, before.pausing)
+
+
 @pytest.mark.parametrize("change", [PAUSE, ROYALTY], ids=lambda change: change.action)
 def test_settled__when_a_change_is_mined__then_it_stands_and_is_kept_once_it_is_final(
     change: CollectionChange,

@@ -69,8 +69,7 @@ def _open(collection: RegisteredContract) -> list[str]:
     if collection.clone is None:
         return []
     deployment = [] if collection.deployment_final else [collection.clone.operation_id]
-    change = [] if collection.pending is None else [collection.pending.operation_id]
-    return deployment + change
+    return deployment + [change.operation_id for change in collection.changes]
 
 
 async def _settle_one(
@@ -79,10 +78,13 @@ async def _settle_one(
     records: CollectionRecords,
     finalized: int,
 ) -> RegisteredContract:
-    clone, pending = collection.clone, collection.pending
+    clone = collection.clone
     deployment = None if clone is None else operations.get(clone.operation_id)
-    change = None if pending is None else operations.get(pending.operation_id)
-    moved = settled(collection, deployment, change, finalized=finalized)
+    change, pause = (
+        None if each is None else operations.get(each.operation_id)
+        for each in (collection.pending, collection.pausing)
+    )
+    moved = settled(collection, deployment, change, pause, finalized=finalized)
     if moved == collection:
         return collection
     try:
@@ -95,6 +97,6 @@ async def _settle_one(
         contract=moved.contract,
         status=moved.status,
         final=moved.deployment_final,
-        change=None if moved.pending is None else moved.pending.operation_id,
+        changes=[change.operation_id for change in moved.changes],
     )
     return moved

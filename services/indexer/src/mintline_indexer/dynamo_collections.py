@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from mintline.aws.collections import OPEN_CHANGES, same_changes
 from mintline.aws.dynamo import Clause, Dynamo, Item, Update, decode_item
 from mintline.aws.records import readable, to_item
 from mintline.aws.session import translated
@@ -17,7 +18,7 @@ from mintline_indexer.clones import followed, settle
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-_MOVED = ("status", "deployed_block", "deployment_final", "state", "pending")
+_MOVED = ("status", "deployed_block", "deployment_final", "state", "pending", "pausing")
 """The fields of a clone's record that its operations decide."""
 
 
@@ -70,18 +71,13 @@ class SettlingCollectionRegistry:
     async def move(self, before: RegisteredContract, after: RegisteredContract) -> None:
         """Write what changed; raises Conflict if the record is not as it was read."""
         written = to_item(after)
-        pending = (
-            Clause("no_change", "pending", "missing")
-            if before.pending is None
-            else Clause("same_change", "pending", "eq", (to_item(before.pending),))
-        )
         changed: Item = {name: written[name] for name in _MOVED if name in written}
         await self._dynamo.write(
             Update(
                 COLLECTIONS,
                 {"collection_id": before.collection_id},
                 set=changed,
-                remove=() if "pending" in changed else ("pending",),
-                where=(Clause("same_status", "status", "eq", (before.status,)), pending),
+                remove=tuple(name for name in OPEN_CHANGES if name not in changed),
+                where=(Clause("same_status", "status", "eq", (before.status,)), *same_changes(before)),
             )
         )

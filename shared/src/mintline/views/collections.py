@@ -31,7 +31,7 @@ class CollectionSummary(View):
 
 def is_paused(collection: RegisteredContract) -> bool:
     """Tell whether a collection is paused, or about to be: what its client asked for counts at once."""
-    asked = collection.pending is not None and collection.pending.change.action == "pause"
+    asked = any(change.change.action == "pause" for change in collection.changes)
     return asked or collection.standing.paused
 
 

@@ -59,7 +59,7 @@ class MemoryCollections:
             assert isinstance(existing, CollectionCall)
             return existing
         current = self._index.collections[after.contract]
-        if current.pending != before.pending:
+        if (current.pending, current.pausing) != (before.pending, before.pausing):
             raise ChangedMeanwhile("changed meanwhile")
         if version is not None and not self._index.versions.add(version):
             raise ChangedMeanwhile("the token has that version")
@@ -67,6 +67,7 @@ class MemoryCollections:
         self._index.collections[after.contract] = current.evolve(
             state=after.state,
             pending=after.pending,
+            pausing=after.pausing,
             metadata_digest=after.metadata_digest,
             metadata_versions=after.metadata_versions,
         )

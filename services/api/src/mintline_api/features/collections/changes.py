@@ -95,7 +95,7 @@ async def _change(
         wanted = wanted_of(submission.request, facts.collection)
         if wanted is None:
             return Changed(None, replayed=False)
-        check_free(facts)
+        check_free(facts, wanted.change)
         with suppress(ChangedMeanwhile):
             return await put_change(
                 submission,
@@ -136,11 +136,13 @@ async def put_change(
             change=change,
         )
         authorization = Authorization(envelope=submission.authorize(operation))
-        after = collection.evolve(
-            state=collection.standing,
-            pending=PendingChange(operation_id=operation_id, change=change),
-            **await publish(),
-        )
+        opened = PendingChange(operation_id=operation_id, change=change)
+        if _goes_ahead(facts, change):
+            after = collection.evolve(pausing=opened, **await publish())
+        else:
+            after = collection.evolve(
+                state=collection.standing, pending=opened, pausing=None, **await publish()
+            )
         existing = await context.collections.change(
             facts.stored, after, operation, authorization, version=version
         )
@@ -169,10 +171,27 @@ async def own_collection(contract: str, client: str, context: CollectionsContext
     return facts
 
 
-def check_free(facts: CollectionFacts) -> None:
-    """Refuse a change while another one of the collection is not mined; raises RequestRefused."""
-    pending = facts.collection.pending
-    if pending is not None and not pending.mined:
+def _goes_ahead(facts: CollectionFacts, change: CollectionChange) -> bool:
+    """Tell whether a change is a pause that need not wait for the one under way, which is of another member.
+
+    An unpause under way is waited for: another relayer may send the pause, and the later of the two counts.
+    """
+    collection = facts.collection
+    under_way = [pending for pending in collection.changes if not pending.mined]
+    return (
+        change.action == "pause"
+        and collection.pausing is None
+        and [pending.change.action in ("pause", "unpause") for pending in under_way] == [False]
+    )
+
+
+def check_free(facts: CollectionFacts, change: CollectionChange | None) -> None:
+    """Refuse a change while another one is not mined, unless it is a pause; raises RequestRefused."""
+    if change is not None and _goes_ahead(facts, change):
+        return
+    for pending in facts.collection.changes:
+        if pending.mined:
+            continue
         raise RequestRefused(
             COLLECTION_CHANGE_PENDING,
             f"The change {pending.change.action} ({pending.operation_id}) is under way.",
@@ -201,7 +220,7 @@ def _freezing(_: FreezeRequest, collection: RegisteredContract) -> _Wanted | Non
 
 
 def _is_settled(collection: RegisteredContract) -> bool:
-    return collection.pending is None or collection.pending.mined
+    return all(change.mined for change in collection.changes)
 
 
 async def _described(

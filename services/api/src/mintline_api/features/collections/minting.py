@@ -93,8 +93,7 @@ class MintGate:
 
     async def _as_it_stands(self, collection: RegisteredContract) -> RegisteredContract:
         """Return a collection by its operations while the index may not have noted what they did."""
-        pending = collection.pending
-        if collection.status != "deploying" and (pending is None or pending.mined):
+        if collection.status != "deploying" and all(change.mined for change in collection.changes):
             return collection
         return (await as_it_stands(collection, collections=self.collections)).collection
 

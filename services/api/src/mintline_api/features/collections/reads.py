@@ -61,21 +61,26 @@ async def list_collections(
 async def _standing(
     stored: tuple[RegisteredContract, ...] | list[RegisteredContract], collections: ManagedCollections
 ) -> list[CollectionFacts]:
-    named = [(_deployment_id(each), _change_id(each)) for each in stored]
-    ids = dict.fromkeys(one for pair in named for one in pair if one is not None)
+    named = [(_deployment_id(each), _change_id(each), _pause_id(each)) for each in stored]
+    ids = dict.fromkeys(one for names in named for one in names if one is not None)
     operations = await collections.operations(tuple(ids)) if ids else {}
     checkpoint = await collections.checkpoint() if ids else None
     finalized = -1 if checkpoint is None else checkpoint.finalized_number
     facts = []
-    for each, (deployment_id, change_id) in zip(stored, named, strict=True):
-        deployment, change = operations.get(deployment_id or ""), operations.get(change_id or "")
-        now = settled(each, deployment, change, finalized=finalized)
-        facts.append(CollectionFacts(now, deployment, change, each))
+    for each, names in zip(stored, named, strict=True):
+        deployment, change, pause = (operations.get(name or "") for name in names)
+        now = settled(each, deployment, change, pause, finalized=finalized)
+        latest = change if each.pausing is None else pause
+        facts.append(CollectionFacts(now, deployment, latest, each))
     return facts
 
 
 def _deployment_id(collection: RegisteredContract) -> str | None:
     return None if collection.clone is None else collection.clone.operation_id
+
+
+def _pause_id(collection: RegisteredContract) -> str | None:
+    return None if collection.pausing is None else collection.pausing.operation_id
 
 
 def _change_id(collection: RegisteredContract) -> str | None:

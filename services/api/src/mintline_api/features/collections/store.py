@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mintline.authorizations import Authorization
 from mintline.aws.authorizations import keep_authorization
+from mintline.aws.collections import OPEN_CHANGES, same_changes
 from mintline.aws.dynamo import (
     Clause,
     Contended,
@@ -44,7 +45,7 @@ _BY_CREATOR = COLLECTIONS.index("by_creator")
 _REFUSED = "ConditionalCheckFailed"
 _NEW_OPERATION = (Clause("new_operation", "mint_id", "missing"),)
 _NEW_VERSION = (Clause("new_version", "token_ref", "missing"),)
-_CHANGED = ("state", "pending", "metadata_digest", "metadata_versions")
+_CHANGED = ("state", "pending", "pausing", "metadata_digest", "metadata_versions")
 """What a change writes of a collection's record."""
 _NEW_COLLECTION = (Clause("new_collection", "collection_id", "missing"),)
 
@@ -95,17 +96,13 @@ class DynamoCollections:
         version: MetadataVersion | None = None,
     ) -> CollectionCall | None:
         """Put a change on a collection's record with its operation, or return the one that was there."""
-        item, stored = to_item(after), to_item(before)
-        same = (
-            Clause("no_change", "pending", "missing")
-            if "pending" not in stored
-            else Clause("same_change", "pending", "eq", (stored["pending"],))
-        )
+        item = to_item(after)
         update = Update(
             COLLECTIONS,
             self._key(after.contract),
             set={name: item[name] for name in _CHANGED if name in item},
-            where=(same,),
+            remove=tuple(name for name in OPEN_CHANGES if name not in item),
+            where=same_changes(before),
         )
         beside = () if version is None else (Put(METADATA_VERSIONS, to_item(version), where=_NEW_VERSION),)
         return await self._with_operation(call, authorization, update, *beside)

@@ -51,7 +51,7 @@ def collection_view(facts: CollectionFacts, *, reader: str, public_url: str) -> 
 
 def _change_view(facts: CollectionFacts) -> CollectionOperationView | None:
     """Return the change on record, even if it has just ended: how it ended is what its client asks."""
-    pending = facts.stored.pending
+    pending = facts.stored.pausing or facts.stored.pending
     if pending is None:
         return None
     return operation_view(pending.operation_id, pending.change.action, facts.change)

@@ -73,7 +73,7 @@ async def accept_version(
         latest = await context.versions.latest(token.contract, token.token_id)
         if digest_of(text) == (token.metadata_digest if latest is None else latest.digest):
             return Changed(None, replayed=False)
-        check_free(facts)
+        check_free(facts, None)
         version = _next_version(token, latest, text, submission, operation_id)
         with suppress(ChangedMeanwhile):
             return await put_change(
