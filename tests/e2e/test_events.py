@@ -1,0 +1,33 @@
+"""Events of a mint on the whole pipeline: each step once, in order, with the resource as its GET has it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import User
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_events__when_a_mint_is_final__then_its_user_reads_each_step_in_order(user: User) -> None:
+    mint = await user.mint("told of")
+    final = await user.until(mint["mint_id"], "finalized")
+    events: list[Any] = []
+    after = ""
+    async with asyncio.timeout(90):
+        while not any(event["type"] == "mint.finalized" for event in events):
+            page = await user.get(f"/v1/events?after={after}")
+            events += [event for event in page["events"] if event["resource"]["id"] == mint["mint_id"]]
+            after = page["next"]
+            await asyncio.sleep(0.2)
+
+    kinds = [event["type"] for event in events]
+    assert [kinds[0], *kinds[-1:]] == ["mint.accepted", "mint.finalized"]
+    assert kinds.index("mint.submitted") < kinds.index("mint.mined")
+    assert len({event["id"] for event in events}) == len(events)
+    assert [event["sequence"] for event in events] == sorted(event["sequence"] for event in events)
+    assert events[-1]["data"] == final
