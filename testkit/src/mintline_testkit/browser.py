@@ -95,7 +95,9 @@ def _told(place: str, violation: Mapping[str, Any]) -> str:
 async def open_console(chromium: str, api_url: str) -> AsyncIterator[Console]:
     """Open a browser at `chromium`, a path, and give a tab for the console of the API at `api_url`."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+        browser = await playwright.chromium.launch(
+            executable_path=chromium, args=list(ARGUMENTS), timeout=PATIENCE
+        )
         try:
             page = await browser.new_page(viewport=DESKTOP)
             page.set_default_timeout(PATIENCE)

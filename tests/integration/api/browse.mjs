@@ -2,9 +2,10 @@
 import { chromium } from "playwright-core";
 
 const [executablePath, width, url, path] = process.argv.slice(2);
-const browser = await chromium.launch({ executablePath, args: ["--disable-background-networking"] });
+const browser = await chromium.launch({ executablePath, args: ["--disable-background-networking"], timeout: 90_000 });
 try {
   const page = await browser.newPage({ viewport: { width: Number(width), height: 850 } });
+  page.setDefaultTimeout(90_000);
   const seen = { messages: [], requests: [] };
   page.on("console", (message) => seen.messages.push(`${message.type()}: ${message.text()}`));
   page.on("pageerror", (error) => seen.messages.push(`error: ${error}`));

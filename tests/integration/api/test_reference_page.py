@@ -37,7 +37,7 @@ async def browse(chromium: str, server: TestServer, target: str, *, width: int =
     assert node is not None
     command = [node, str(SCRIPT), chromium, str(width), str(server.make_url("/"))[:-1] + target]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    output, _ = await asyncio.wait_for(process.communicate(), 240)
     seen: dict[str, Any] = json.loads(output)
     assert seen["messages"] == []
     assert all(url.startswith(str(server.make_url("/"))) for url in seen["requests"])
