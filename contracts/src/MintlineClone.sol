@@ -86,6 +86,9 @@ contract MintlineClone is
     bytes32 public constant BURN_TYPEHASH =
         keccak256("Burn(address from,uint256 tokenId,uint256 nonce,uint256 deadline)");
 
+    /// @dev Bytes of a commitment behind the arguments, in a collection that has one.
+    uint256 private constant COMMITMENT_BYTES = 32;
+
     /// @dev The whole of a sale's price, as ERC2981's fee denominator.
     uint96 private constant MAX_ROYALTY_BPS = 10_000;
 
@@ -277,10 +280,14 @@ contract MintlineClone is
     }
 
     /// @inheritdoc IMintlineImplementation
-    /// @dev Only the one canonical encoding is taken: equal collections have equal addresses.
+    /// @dev Only the one canonical encoding is taken: equal collections have equal addresses. A commitment, which is not
+    /// zero, may follow it.
     function checkArgs(bytes calldata args) external pure {
         CollectionArgs memory decoded = abi.decode(args, (CollectionArgs));
-        bool canonical = keccak256(abi.encode(decoded)) == keccak256(args);
+        bytes memory encoded = abi.encode(decoded);
+        uint256 length = encoded.length;
+        if (args.length == length + COMMITMENT_BYTES && bytes32(args[length:]) != 0) args = args[:length];
+        bool canonical = keccak256(encoded) == keccak256(args);
         bool royalty = decoded.royaltyBps <= MAX_ROYALTY_BPS &&
             (decoded.royaltyReceiver != address(0) || decoded.royaltyBps == 0);
         bool window = decoded.mintEnd == 0 || decoded.mintEnd > decoded.mintStart;
@@ -291,6 +298,19 @@ contract MintlineClone is
     /// @return What the collection was created with
     function collectionArgs() external view returns (CollectionArgs memory) {
         return _args();
+    }
+
+    /// @notice What the collection's later metadata was committed to before the first mint; see docs/reveal.md.
+    /// @return commitment The commitment; zero for none
+    function metadataCommitment() external view returns (bytes32 commitment) {
+        bytes memory args = Clones.fetchCloneArgs(address(this));
+        uint256 length = abi.encode(_args()).length;
+        // The word behind the arguments: their length comes first in memory.
+        if (args.length > length) {
+            assembly ("memory-safe") {
+                commitment := mload(add(add(args, 0x20), length))
+            }
+        }
     }
 
     /// @notice Whether an account has a role; the factory holds the roles of all its collections.

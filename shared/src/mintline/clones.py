@@ -13,7 +13,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from mintline.eth import address_word, keccak256, selector, to_checksum_address, word
-from mintline.fields import Address
+from mintline.fields import Address, Bytes32
 
 MAX_NAME_BYTES = 64
 MAX_SYMBOL_BYTES = 16
@@ -71,6 +71,8 @@ class CloneArgs(BaseModel):
     """The first second, in Unix time, at which no token may be minted any more; 0 for no bound."""
     soulbound: bool = False
     """Whether tokens cannot be transferred (ERC-5192). Their holders may burn them."""
+    metadata_commitment: Bytes32 | None = Field(default=None, exclude_if=lambda value: value is None)
+    """To what the tokens' metadata will be once it is revealed (`mintline.reveals`)."""
 
     @model_validator(mode="after")
     def _as_the_contract_checks(self) -> Self:
@@ -78,11 +80,16 @@ class CloneArgs(BaseModel):
             raise ValueError("a royalty needs a receiver")
         if self.mint_end and self.mint_end <= self.mint_start:
             raise ValueError("the mint window ends before it starts")
+        if self.metadata_commitment is not None and not any(self.metadata_commitment):
+            raise ValueError("a commitment is not zero")
         return self
 
 
 def encode_args(args: CloneArgs) -> bytes:
-    """Return the arguments in the one encoding that the contract accepts: `abi.encode` of the struct."""
+    """Return the arguments in the one encoding that the contract accepts: `abi.encode` of the struct.
+
+    A commitment follows it, so that collections without one have the addresses that they always had.
+    """
     name, symbol = _string(args.name), _string(args.symbol)
     head = (
         word(_HEAD_WORDS * 32),
@@ -95,7 +102,7 @@ def encode_args(args: CloneArgs) -> bytes:
         word(args.mint_end),
         word(int(args.soulbound)),
     )
-    return word(32) + b"".join(head) + name + symbol
+    return word(32) + b"".join(head) + name + symbol + (args.metadata_commitment or b"")
 
 
 def clone_salt(principal: str, operation_id: str) -> bytes:

@@ -37,6 +37,16 @@ def merkle_path(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
     return tuple(path)
 
 
+def merkle_paths(leaves: Sequence[bytes]) -> Iterator[tuple[bytes, ...]]:
+    """Yield the path of each leaf, hashing each node once."""
+    levels = [[_leaf(leaf) for leaf in leaves]]
+    while len(levels[-1]) > 1:
+        levels.append(_above(levels[-1]))
+    for leaf in range(len(leaves)):
+        places = [(level, leaf >> height ^ 1) for height, level in enumerate(levels[:-1])]
+        yield tuple(level[sibling] for level, sibling in places if sibling < len(level))
+
+
 def root_of_path(leaf: bytes, index: int, count: int, path: Sequence[bytes]) -> bytes:
     """Return the root of the tree of `count` leaves in which `leaf` has this index and path.
 

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from mintline.fields import Address, BoundedText, Bytes32, HexBytes, KnownAddress, TokenId, Wei
 from mintline.messages import Clone, CollectionChange, Fees, Frozen, KeyRef, LineRef, Sealed
+from mintline.reveals import Reveal
 from mintline.states import MintStatus
 
 TOKEN_KEY_DIGITS = 78
@@ -363,6 +364,8 @@ class RegisteredContract(Frozen):
     """SHA-256 of its own metadata, part of its key in S3; None in records of operators' making."""
     metadata_versions: bool = False
     """Whether the metadata of any of its tokens was replaced (`mintline.metadata_versions`)."""
+    reveal: Reveal | None = None
+    """What it reveals later, if it was created with a commitment."""
     read_only: bool = False
     """Whether it is indexed alone: others deployed it, and nothing is minted in it."""
     created_at: int | None = None

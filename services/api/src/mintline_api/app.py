@@ -51,7 +51,7 @@ from mintline_api.features.links import routes as links
 from mintline_api.features.links.ports import LinkStore
 from mintline_api.features.links.use_cases import Linking, SignIn
 from mintline_api.features.metadata import routes as metadata
-from mintline_api.features.metadata.ports import VersionReader
+from mintline_api.features.metadata.ports import MetadataStore, VersionReader
 from mintline_api.features.metadata.use_cases import MetadataCache, MetadataReads
 from mintline_api.features.mints import routes as mints
 from mintline_api.features.mints.context import MINTS, MintsContext
@@ -63,6 +63,8 @@ from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import Outbox
 from mintline_api.features.queries import routes as queries
 from mintline_api.features.queries.ports import QueryIndex
+from mintline_api.features.reveals import routes as reveals
+from mintline_api.features.reveals.context import REVEALS, RevealsContext
 from mintline_api.features.system import routes as system
 from mintline_api.features.system.readiness import Readiness
 from mintline_api.features.system.sign_in import sign_in_document
@@ -124,6 +126,7 @@ GROUPS = (
     uploads.operations,
     metadata.operations,
     token_metadata.operations,
+    reveals.operations,
     clients.operations,
     system.operations,
 )
@@ -172,6 +175,7 @@ class Api:
     mint_gate: MintGate
     token_ids: TokenIds
     metadata_versions: VersionReader
+    metadata_texts: MetadataStore
     metadata: MetadataCache
     authorizations: Authorizations
     cursors: Cursors
@@ -363,6 +367,7 @@ def _provide(app: web.Application, api: Api) -> None:
     app[TOKEN_METADATA] = TokenMetadataContext(
         tokens=app[tokens.TOKENS], versions=api.metadata_versions, uploads=api.uploads
     )
+    app[REVEALS] = RevealsContext(packs=api.packs, metadata=api.metadata_texts)
     app[system.READINESS] = api.readiness
     app[events.STREAMS] = EventStreams(api.events)
     app.on_shutdown.append(events.close_streams)

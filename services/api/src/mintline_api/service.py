@@ -235,6 +235,13 @@ def _assemble(
         now=time.time,
     )
     files = S3Files(world.s3, signer=world.upload_signer, prefix=settings.resource_prefix)
+    texts = S3Metadata(
+        world.s3,
+        world.dynamo,
+        prefix=settings.resource_prefix,
+        chain_id=settings.chain_id,
+        set_aside=metrics.set_aside,
+    )
     versions = DynamoVersions(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside)
     return Api(
         settings=settings,
@@ -330,14 +337,9 @@ def _assemble(
             registry=registry, collections=collections, chain=world.chain, clock=time.monotonic
         ),
         metadata_versions=versions,
+        metadata_texts=texts,
         metadata=MetadataCache(
-            S3Metadata(
-                world.s3,
-                world.dynamo,
-                prefix=settings.resource_prefix,
-                chain_id=settings.chain_id,
-                set_aside=metrics.set_aside,
-            ),
+            texts,
             versions=versions,
             clock=time.monotonic,
             looked_up=metrics.caches.of("metadata"),

@@ -70,6 +70,7 @@ class MemoryCollections:
             pausing=after.pausing,
             metadata_digest=after.metadata_digest,
             metadata_versions=after.metadata_versions,
+            reveal=after.reveal,
         )
         return None
 

@@ -254,6 +254,7 @@ class Harness:
                 registry=registry, collections=collections, chain=self.chain, clock=self.clock
             ),
             metadata_versions=self.index.versions,
+            metadata_texts=self.metadata,
             metadata=MetadataCache(self.metadata, versions=self.index.versions, clock=self.clock),
             token_ids=TokenIds(self.token_ids, used=(self.index, self.mints), clock=self.clock),
             authorizations=Authorizations(settings.sealer(), self.intake),

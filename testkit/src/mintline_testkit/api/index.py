@@ -17,6 +17,7 @@ from mintline.records import (
     token_key,
     token_ref,
 )
+from mintline.reveals import reveal_partition
 from mintline_api.features.pages import Page
 from mintline_api.features.queries.ports import OwnersPart, Partition, TransfersPart
 from mintline_api.features.tokens.ports import EVERY_BLOCK, BlockRange, CollectionPage
@@ -146,7 +147,7 @@ class MemoryMetadata:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
-        self.packs: dict[str, PackIndex] = {}
+        self.packs: dict[tuple[str, str], PackIndex] = {}
 
     async def read(self, key: str) -> bytes | None:
         """Return an object."""
@@ -154,10 +155,23 @@ class MemoryMetadata:
 
     async def read_token(self, contract: str, token_id: int) -> bytes | None:
         """Return a token's own object, or its part of a pack."""
+        packed = self._packed(scoped(CHAIN_ID, contract), token_id)
+        return packed or self.objects.get(metadata_object_key(CHAIN_ID, contract, token_id))
+
+    async def read_revealed(self, contract: str, token_id: int) -> bytes | None:
+        """Return a revealed text."""
+        return self._packed(reveal_partition(scoped(CHAIN_ID, contract)), token_id)
+
+    async def revealed_packs(self, contract: str) -> list[PackIndex]:
+        """Return a collection's packs of revealed texts."""
+        partition = reveal_partition(scoped(CHAIN_ID, contract))
+        return [pack for (of, _), pack in sorted(self.packs.items()) if of == partition]
+
+    def _packed(self, partition: str, token_id: int) -> bytes | None:
         for pack in self.packs.values():
-            if pack.collection_id == scoped(CHAIN_ID, contract) and (span := pack.span_of(token_id)):
+            if pack.collection_id == partition and (span := pack.span_of(token_id)):
                 return self.objects[pack.object_key][span[0] : span[1]]
-        return self.objects.get(metadata_object_key(CHAIN_ID, contract, token_id))
+        return None
 
     async def read_version(self, contract: str, token_id: int, digest: bytes) -> bytes | None:
         """Return a version's object."""
@@ -170,7 +184,7 @@ class MemoryMetadata:
 
     async def announce(self, index: PackIndex) -> None:
         """Say which tokens a pack has."""
-        if self.packs.setdefault(index.first_token, index) != index:
+        if self.packs.setdefault((index.collection_id, index.first_token), index) != index:
             raise Unavailable("another pack is on record for these tokens")
 
     async def publish(self, key: str, body: bytes) -> None:

@@ -28,6 +28,7 @@ from mintline_api.features.collections.problems import (
     COLLECTION_NOT_READY,
     COLLECTION_READ_ONLY,
     NOT_YOUR_COLLECTION,
+    REVEAL_PENDING,
 )
 from mintline_api.features.collections.reads import CollectionFacts, as_it_stands
 from mintline_api.features.contracts.models import ContractPath
@@ -171,6 +172,14 @@ async def own_collection(contract: str, client: str, context: CollectionsContext
     return facts
 
 
+def check_revealed(collection: RegisteredContract) -> None:
+    """Refuse to change or freeze tokens' metadata before it is revealed; raises RequestRefused."""
+    if collection.reveal is not None and not collection.reveal.is_done:
+        raise RequestRefused(
+            REVEAL_PENDING, f"The metadata of {collection.contract} was committed to, and is not revealed."
+        )
+
+
 def _goes_ahead(facts: CollectionFacts, change: CollectionChange) -> bool:
     """Tell whether a change is a pause that need not wait for the one under way, which is of another member.
 
@@ -216,6 +225,8 @@ def _wanted_of(request: CollectionChangeRequest, collection: RegisteredContract)
 
 def _freezing(_: FreezeRequest, collection: RegisteredContract) -> _Wanted | None:
     frozen = collection.standing.frozen
+    if not frozen:
+        check_revealed(collection)
     return None if frozen else _Wanted(change=CollectionChange(action="freeze"))
 
 

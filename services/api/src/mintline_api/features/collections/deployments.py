@@ -18,6 +18,7 @@ from mintline.records import (
     Collection,
     scoped,
 )
+from mintline.reveals import Reveal
 from mintline_api.features.collections.accepting import accepted_fields, publish_metadata
 from mintline_api.features.collections.context import CollectionsContext
 from mintline_api.features.collections.models import CollectionRequest
@@ -74,6 +75,7 @@ async def accept_deployment(
             clone=clone,
             status="deploying",
             metadata_digest=digest,
+            reveal=None if request.reveal is None else Reveal(tokens=request.reveal.tokens),
             created_at=submission.now,
             next_token_id=1,
         )
@@ -100,6 +102,7 @@ def _args(request: CollectionRequest) -> CloneArgs:
         mint_start=0 if window is None else window.start or 0,
         mint_end=0 if window is None else window.end or 0,
         soulbound=request.soulbound,
+        metadata_commitment=None if request.reveal is None else request.reveal.commitment,
     )
 
 

@@ -7,6 +7,7 @@ from mintline.clones import CloneArgs
 from mintline.collection_records import CollectionCall, CollectionDeployment
 from mintline.messages import Clone, CollectionChange
 from mintline.records import CloneState, PendingChange, RegisteredContract, scoped
+from mintline.reveals import Reveal
 from mintline.states import MintStatus
 from mintline.views.collections import collection_summary
 from mintline_api.features.collections.models import (
@@ -108,6 +109,18 @@ PAUSING = collection_view(
 )
 FREEZING = collection_view(
     _facts(_READY, CollectionChange(action="freeze")), reader=_CLIENT, public_url=PUBLIC_URL
+)
+_COMMITTED = CLONE.evolve(args=CLONE.args.model_copy(update={"metadata_commitment": DIGEST}))
+REVEALING = collection_view(
+    _facts(
+        _READY.evolve(
+            clone=_COMMITTED,
+            reveal=Reveal(tokens=5_000, salt=TX_HASH, operation_id=_CHANGE_ID, revealed_at=_AT),
+        ),
+        CollectionChange(action="refresh_metadata", first_token=1, last_token=5_000),
+    ),
+    reader=_CLIENT,
+    public_url=PUBLIC_URL,
 )
 FROZEN = collection_view(
     _facts(_READY.evolve(state=CloneState(frozen=True))), reader=_CLIENT, public_url=PUBLIC_URL

@@ -13,11 +13,13 @@ from pydantic import (
     Field,
     PlainSerializer,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from mintline.fields import Address, Bytes32
+from mintline.reveals import MOST_TOKENS
 from mintline.states import MintStatus
 from mintline.views.collections import CollectionLinks, CollectionSummary
 from mintline_api.features.metadata.models import ImageUrl, Link
@@ -105,6 +107,22 @@ class CollectionMetadata(Input):
     )
 
 
+class RevealRequest(Input):
+    """A commitment to metadata that is revealed later; part of the contract, so it never changes."""
+
+    commitment: Bytes32 = Field(description="`mintline collections commit` makes it.")
+    tokens: int = Field(
+        ge=1, le=MOST_TOKENS, description="How many texts it is to, for the token ids from 1 on."
+    )
+
+    @field_validator("commitment")
+    @classmethod
+    def _is_one(cls, commitment: bytes) -> bytes:
+        if not any(commitment):
+            raise ValueError("expected a commitment, not zero")
+        return commitment
+
+
 class CollectionRequest(Input):
     """A collection to be deployed."""
 
@@ -132,6 +150,9 @@ class CollectionRequest(Input):
         description="Whether any user of this API may mint in it too, at the platform's expense.",
     )
     metadata: CollectionMetadata = CollectionMetadata()
+    reveal: RevealRequest | None = Field(
+        default=None, description="To what the tokens' metadata will be once it is revealed; none if absent."
+    )
 
 
 class CollectionPatch(Input):
@@ -193,6 +214,15 @@ class CollectionOperationView(View):
     problem: ProblemView | None = Field(description="Why it ended badly.")
 
 
+class RevealView(View):
+    """Metadata that was committed to, and is revealed later."""
+
+    commitment: Bytes32 = Field(description="What the contract's `metadataCommitment` gives.")
+    tokens: int = Field(description="How many texts it is to, for the token ids from 1 on.")
+    salt: Bytes32 | None = Field(description="Null until it is revealed, like `revealed_at`.")
+    revealed_at: Time | None
+
+
 class CollectionView(View):
     """A collection: an ERC-721 contract."""
 
@@ -221,6 +251,7 @@ class CollectionView(View):
     frozen: bool = Field(description="Whether its metadata is permanent.")
     metadata_url: str = Field(description="What `contractURI` gives.")
     metadata_digest: Bytes32 | None = Field(description="SHA-256 of what `metadata_url` serves.")
+    reveal: RevealView | None = Field(description="Null without a commitment.")
     deployed_block: int | None
     deployment: CollectionOperationView | None = Field(description="Null for other readers than its client.")
     change: CollectionOperationView | None = Field(

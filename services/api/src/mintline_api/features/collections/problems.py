@@ -70,6 +70,13 @@ COLLECTION_FROZEN = ProblemType(
     "Collection's metadata is permanent",
     "The collection was frozen, so its metadata never changes again.",
 )
+REVEAL_PENDING = ProblemType(
+    "reveal-pending",
+    409,
+    "Metadata not revealed yet",
+    "The collection was created with a commitment to later metadata, so its tokens' metadata changes by "
+    "being revealed first, and is frozen after that: `POST /v1/collections/{contract}/reveal`.",
+)
 COLLECTION_CHANGE_PENDING = ProblemType(
     "collection-change-pending",
     409,

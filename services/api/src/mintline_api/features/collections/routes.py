@@ -35,6 +35,7 @@ from mintline_api.features.collections.problems import (
     EMPTY_MINT_WINDOW,
     NOT_A_CONTRACT,
     NOT_YOUR_COLLECTION,
+    REVEAL_PENDING,
     UNSUPPORTED_STANDARD,
 )
 from mintline_api.features.collections.reads import get_collection, list_collections
@@ -277,7 +278,10 @@ async def patch_collection(request: web.Request) -> web.Response:
             headers=(_AT_COLLECTION, IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED),
         ),
     ),
-    problems=tuple(kind for kind in _CHANGES if kind not in BODY or kind is INVALID_PARAMETER),
+    problems=(
+        *(kind for kind in _CHANGES if kind not in BODY or kind is INVALID_PARAMETER),
+        REVEAL_PENDING,
+    ),
 )
 async def freeze(request: web.Request) -> web.Response:
     """Accept that a collection's metadata is to be permanent."""

@@ -45,7 +45,7 @@ _BY_CREATOR = COLLECTIONS.index("by_creator")
 _REFUSED = "ConditionalCheckFailed"
 _NEW_OPERATION = (Clause("new_operation", "mint_id", "missing"),)
 _NEW_VERSION = (Clause("new_version", "token_ref", "missing"),)
-_CHANGED = ("state", "pending", "pausing", "metadata_digest", "metadata_versions")
+_CHANGED = ("state", "pending", "pausing", "metadata_digest", "metadata_versions", "reveal")
 """What a change writes of a collection's record."""
 _NEW_COLLECTION = (Clause("new_collection", "collection_id", "missing"),)
 

@@ -10,6 +10,7 @@ from mintline_api.features.collections.models import (
     CollectionView,
     MintWindowView,
     OperationKind,
+    RevealView,
     RoyaltiesView,
 )
 from mintline_api.features.collections.reads import CollectionFacts
@@ -42,6 +43,7 @@ def collection_view(facts: CollectionFacts, *, reader: str, public_url: str) -> 
         frozen=state.frozen,
         metadata_url=f"{public_url}/v1/metadata/{collection.contract}",
         metadata_digest=collection.metadata_digest,
+        reveal=_reveal(collection),
         deployed_block=collection.deployed_block if collection.status == "ready" else None,
         deployment=operation_view(clone.operation_id, "deploy", facts.deployment) if own and clone else None,
         change=_change_view(facts) if own else None,
@@ -78,6 +80,18 @@ def _royalties(collection: RegisteredContract) -> RoyaltiesView | None:
     if (changed := collection.standing).royalty_bps is not None:
         receiver, bps = changed.royalty_receiver, changed.royalty_bps
     return None if receiver is None or bps == 0 else RoyaltiesView(receiver=receiver, bps=bps)
+
+
+def _reveal(collection: RegisteredContract) -> RevealView | None:
+    reveal, clone = collection.reveal, collection.clone
+    if reveal is None or clone is None or clone.args.metadata_commitment is None:
+        return None
+    return RevealView(
+        commitment=clone.args.metadata_commitment,
+        tokens=reveal.tokens,
+        salt=reveal.salt,
+        revealed_at=None if reveal.revealed_at is None else rfc3339(reveal.revealed_at),
+    )
 
 
 def _window(clone: Clone | None) -> MintWindowView | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from mintline.metadata_versions import MetadataVersion
+from mintline.packs import PackIndex
 from mintline.records import Token
 
 
@@ -21,6 +22,14 @@ class MetadataStore(Protocol):
 
     async def read_version(self, contract: str, token_id: int, digest: bytes) -> bytes | None:
         """Return a version of a token's metadata by its SHA-256, if it is stored as one."""
+        ...
+
+    async def read_revealed(self, contract: str, token_id: int) -> bytes | None:
+        """Return the text that was revealed, or is to be, for a token."""
+        ...
+
+    async def revealed_packs(self, contract: str) -> list[PackIndex]:
+        """Return where the texts are that a collection reveals, by token id."""
         ...
 
 

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from mintline.aws.dynamo import Dynamo, Item
 from mintline.aws.objects import read_object
-from mintline.aws.packs import find_pack
+from mintline.aws.packs import every_pack, find_pack
 from mintline.aws.records import read, readable
 from mintline.metadata_versions import MOST_VERSIONS, MetadataVersion, version_object_key
+from mintline.packs import PackIndex
 from mintline.records import metadata_object_key, scoped, token_ref
 from mintline.resources import METADATA, METADATA_VERSIONS
+from mintline.reveals import reveal_partition
 from mintline.set_aside import SetAside
 
 if TYPE_CHECKING:
@@ -41,15 +43,27 @@ class S3Metadata:
 
     async def read_token(self, contract: str, token_id: int) -> bytes | None:
         """Return a token's metadata as minted: its part of the pack that has it, or else its own object."""
-        collection_id = scoped(self._chain_id, contract)
-        pack = await find_pack(self._dynamo, collection_id, token_id, self._set_aside)
-        span = None if pack is None else pack.span_of(token_id)
-        if pack is not None and span is not None:
-            body = await read_object(self._s3, self._bucket, pack.object_key, span=span)
-            if body is not None:
-                return body
+        body = await self._packed(scoped(self._chain_id, contract), token_id)
+        if body is not None:
+            return body
         key = metadata_object_key(self._chain_id, contract, token_id)
         return await read_object(self._s3, self._bucket, key)
+
+    async def read_revealed(self, contract: str, token_id: int) -> bytes | None:
+        """Return the text that was revealed, or is to be, for a token."""
+        return await self._packed(reveal_partition(scoped(self._chain_id, contract)), token_id)
+
+    async def revealed_packs(self, contract: str) -> list[PackIndex]:
+        """Return where the texts are that a collection reveals, by token id."""
+        partition = reveal_partition(scoped(self._chain_id, contract))
+        return [pack async for pack in every_pack(self._dynamo, partition, self._set_aside)]
+
+    async def _packed(self, partition: str, token_id: int) -> bytes | None:
+        pack = await find_pack(self._dynamo, partition, token_id, self._set_aside)
+        span = None if pack is None else pack.span_of(token_id)
+        if pack is None or span is None:
+            return None
+        return await read_object(self._s3, self._bucket, pack.object_key, span=span)
 
     async def read_version(self, contract: str, token_id: int, digest: bytes) -> bytes | None:
         """Return a version of a token's metadata."""

@@ -12,6 +12,7 @@ import structlog
 
 from mintline.metadata_versions import MINTED_VERSION
 from mintline.records import RegisteredContract, collection_object_key, collection_version_key
+from mintline.reveals import REVEALED_VERSION
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.metadata.ports import MetadataStore, TokenReader, VersionReader
@@ -93,6 +94,8 @@ class MetadataCache:
             latest = await self._versions.latest(contract, token_id)
         if latest is None:
             text = await self.verified(contract, token_id, digest)
+            if text is not None and (revealed := await self.revealed(collection, token_id)) is not None:
+                return CurrentMetadata(revealed, REVEALED_VERSION)
             return None if text is None else CurrentMetadata(text, MINTED_VERSION)
         return CurrentMetadata(await self.version(contract, token_id, latest.digest), latest.version)
 
@@ -103,6 +106,20 @@ class MetadataCache:
         if text is None:
             text = await self._flights.run(key, lambda: self._store.read_version(contract, token_id, digest))
             if text is None or hashlib.sha256(text).digest() != digest:
+                raise self._not_as_recorded(contract, token_id)
+            self._cache.put(key, text, ttl=_METADATA_SECONDS)
+        return text
+
+    async def revealed(self, collection: RegisteredContract, token_id: int) -> bytes | None:
+        """Return the text that a collection revealed for a token, None if there is none."""
+        reveal, contract = collection.reveal, collection.contract
+        if reveal is None or not reveal.is_done or not reveal.covers(token_id):
+            return None
+        key = f"{contract}/{token_id}/revealed"
+        text = self._cache.get(key)
+        if text is None:
+            text = await self._flights.run(key, lambda: self._store.read_revealed(contract, token_id))
+            if text is None:
                 raise self._not_as_recorded(contract, token_id)
             self._cache.put(key, text, ttl=_METADATA_SECONDS)
         return text

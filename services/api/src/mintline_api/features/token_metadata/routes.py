@@ -15,6 +15,7 @@ from mintline_api.features.collections.problems import (
     COLLECTION_NOT_READY,
     COLLECTION_READ_ONLY,
     NOT_YOUR_COLLECTION,
+    REVEAL_PENDING,
 )
 from mintline_api.features.collections.responses import wait
 from mintline_api.features.contracts.models import TokenPath
@@ -110,6 +111,7 @@ _VERSIONS = "/v1/tokens/{contract}/{token_id}/metadata/versions"
         COLLECTION_READ_ONLY,
         COLLECTION_NOT_READY,
         COLLECTION_FROZEN,
+        REVEAL_PENDING,
         COLLECTION_CHANGE_PENDING,
         TOO_MANY_VERSIONS,
         UPLOAD_NOT_USABLE,

@@ -22,8 +22,15 @@ from mintline.collection_records import CollectionCall
 from mintline.errors import Unavailable
 from mintline.messages import CollectionChange
 from mintline.metadata_versions import MINTED_VERSION, MOST_VERSIONS, MetadataVersion, version_object_key
-from mintline.records import Token, canonical_json, digest_of, token_ref
-from mintline_api.features.collections.changes import Changed, check_free, own_collection, put_change
+from mintline.records import RegisteredContract, Token, canonical_json, digest_of, token_ref
+from mintline.reveals import REVEALED_VERSION
+from mintline_api.features.collections.changes import (
+    Changed,
+    check_free,
+    check_revealed,
+    own_collection,
+    put_change,
+)
 from mintline_api.features.collections.context import CollectionsContext
 from mintline_api.features.collections.ports import ChangedMeanwhile
 from mintline_api.features.collections.problems import COLLECTION_FROZEN
@@ -69,8 +76,9 @@ async def accept_version(
         facts = await own_collection(request.contract, submission.sub, collections)
         if facts.collection.standing.frozen:
             raise RequestRefused(COLLECTION_FROZEN, f"The metadata of {request.contract} is permanent.")
+        check_revealed(facts.collection)
         token = await _token(request, context)
-        latest = await context.versions.latest(token.contract, token.token_id)
+        latest = await _latest(token, facts.collection, context)
         if digest_of(text) == (token.metadata_digest if latest is None else latest.digest):
             return Changed(None, replayed=False)
         check_free(facts, None)
@@ -85,7 +93,7 @@ async def accept_version(
                 operation_id=operation_id,
                 context=collections,
                 intake=intake,
-                publish=partial(_publish, token, text, context, collections, first=latest is None),
+                publish=partial(_publish, token, text, context, collections),
                 version=version,
             )
     raise Unavailable("the collection kept changing")
@@ -98,6 +106,34 @@ async def _token(request: TokenChangeRequest, context: TokenMetadataContext) -> 
     if token.owner is None:
         raise RequestRefused(TOKEN_BURNED, f"Token {token.token_id} of {token.contract} was burned.")
     return token
+
+
+async def _latest(
+    token: Token, collection: RegisteredContract, context: TokenMetadataContext
+) -> MetadataVersion | None:
+    """Return the latest version after the minted one, which may be the revealed one."""
+    latest = await context.versions.latest(token.contract, token.token_id)
+    return latest or await _revealed(token, collection, context)
+
+
+async def _revealed(
+    token: Token, collection: RegisteredContract, context: TokenMetadataContext
+) -> MetadataVersion | None:
+    """Return the version that the collection revealed for a token; it has no row of its own."""
+    text = await context.tokens.metadata.revealed(collection, token.token_id)
+    reveal, clone = collection.reveal, collection.clone
+    if text is None or reveal is None or clone is None:
+        return None
+    assert reveal.operation_id is not None
+    assert reveal.revealed_at is not None
+    return MetadataVersion(
+        token_ref=token_ref(token.chain_id, token.contract, token.token_id),
+        version=REVEALED_VERSION,
+        digest=digest_of(text.decode()),
+        principal=clone.principal,
+        operation_id=reveal.operation_id,
+        created_at=reveal.revealed_at,
+    )
 
 
 def _next_version(
@@ -127,19 +163,14 @@ async def _publish(
     text: str,
     context: TokenMetadataContext,
     collections: CollectionsContext,
-    *,
-    first: bool,
 ) -> Mapping[str, Any]:
-    """Store a version's text, and beside the first one the minted text, which must not be lost."""
-    texts = [text.encode()]
-    if first:
-        minted = await minted_metadata(token, context.tokens)
-        if minted is None:
-            raise RequestRefused(
-                UNKNOWN_METADATA, f"Metadata of token {token.token_id} of {token.contract} not found."
-            )
-        texts.append(minted)
-    for each in texts:
+    """Store a version's text, and beside it the minted one, in the place of which the latest may be put."""
+    minted = await minted_metadata(token, context.tokens)
+    if minted is None:
+        raise RequestRefused(
+            UNKNOWN_METADATA, f"Metadata of token {token.token_id} of {token.contract} not found."
+        )
+    for each in (text.encode(), minted):
         key = version_object_key(token.chain_id, token.contract, token.token_id, digest_of(each.decode()))
         await collections.metadata.publish(key, each)
     return {"metadata_versions": True}
@@ -147,13 +178,14 @@ async def _publish(
 
 async def list_versions(contract: str, token_id: int, *, context: TokenMetadataContext) -> TokenVersions:
     """Return a token with the versions of its metadata; raises RequestRefused for an unknown token."""
-    await context.tokens.collections.known(contract)
+    collection = await context.tokens.collections.known(contract)
     token, later = await asyncio.gather(
         context.tokens.index.token(contract, token_id), context.versions.versions(contract, token_id)
     )
     if token is None:
         raise unknown_token(contract, token_id)
-    return TokenVersions(token, later)
+    revealed = await _revealed(token, collection, context)
+    return TokenVersions(token, later if revealed is None else [*later, revealed])
 
 
 async def read_text(contract: str, token_id: int, version: int, *, context: TokenMetadataContext) -> bytes:
@@ -164,7 +196,10 @@ async def read_text(contract: str, token_id: int, version: int, *, context: Toke
         text = await minted_metadata(found.token, context.tokens)
     else:
         named = next((one for one in found.later if one.version == version), None)
-        if named is not None:
+        if named is not None and named.version == REVEALED_VERSION:
+            collection = await context.tokens.collections.known(contract)
+            text = await context.tokens.metadata.revealed(collection, token_id)
+        if named is not None and text is None:
             text = await context.tokens.metadata.version(contract, token_id, named.digest)
     if text is None:
         raise RequestRefused(

@@ -1,0 +1,21 @@
+"""What revealing reaches, in addition to collections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from mintline_api.features.bulk.ports import PackStore
+from mintline_api.features.metadata.ports import MetadataStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevealsContext:
+    """Where the texts are put, and read from."""
+
+    packs: PackStore
+    metadata: MetadataStore
+
+
+REVEALS = web.AppKey("reveals", RevealsContext)
