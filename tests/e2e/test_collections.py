@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -174,6 +177,51 @@ async def test_client__when_it_deploys_a_collection__then_it_alone_mints_in_it_p
     assert await on_chain(harness, contract, "totalMinted()") == 2
     await asyncio.sleep(2.5)  # for how long the API goes by a count
     assert refused(await mint(shop, contract, recipient={"address": OTHER})) == (409, "collection-full")
+
+
+async def test_client__when_it_reveals_what_it_committed_to__then_anyone_verifies_it_on_chain(
+    harness: Harness, shop: User, tmp_path: Path
+) -> None:
+    texts, sealed = tmp_path / "cards.ndjson", tmp_path / "cards.commitment.json"
+    cards = [metadata(f"Card {number}") for number in range(1, 53)]
+    texts.write_text("".join(f"{json.dumps(card)}\n" for card in cards))
+    code, out = await command("collections", "commit", str(texts), str(sealed), "--json")
+    assert code == 0, out
+    contract = await create(shop, reveal=json.loads(out))
+    answer = await mint(shop, contract, recipient={"address": OTHER})
+    assert answer.status == 202, answer
+    made = await shop.until(answer.body["mint_id"], "finalized")
+    served = f"/v1/metadata/{contract}/{made['token_id']}"
+    assert await shop.get(served) == metadata("A seat")
+
+    at = ("--url", harness.info["api_url"], "--json")
+    secret = {"MINTLINE_TOKEN": shop.token}
+    for _ in range(2):
+        code, out = await command("collections", "reveal", contract, str(texts), str(sealed), *at, **secret)
+    # The second time everything is there already.
+    assert (code, json.loads(out)["code"] if code else None) == (1, "already-revealed"), out
+    assert await shop.get(served) == cards[int(made["token_id"]) - 1]
+    rpc = ("--rpc", harness.info["rpc_url"])
+    code, out = await command("collections", "verify-reveal", contract, *rpc, *at, **secret)
+    assert code == 0, out
+    assert json.loads(out)["verified"] is True
+    proof = await shop.get(f"/v1/tokens/{contract}/{made['token_id']}/proof")
+    assert json.loads(proof["metadata"]) == metadata("A seat")
+    unpacked = await unpack_metadata(target_of_local_stack(harness.info), contract=contract)
+    assert (unpacked.replaced, unpacked.clean) == (1, True)
+
+
+async def command(*arguments: str, **more: str) -> tuple[int | None, str]:
+    """Run the command line, and return its exit code and what it prints."""
+    program = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("mintline")),
+        *arguments,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **more},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, error = await asyncio.wait_for(program.communicate(), 180)
+    return program.returncode, out.decode() or error.decode()
 
 
 async def test_client__when_its_collection_is_soulbound__then_a_holder_cannot_transfer_and_is_told_why(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
@@ -10,6 +11,7 @@ from mintline.fields import checked_address
 from mintline_cli.caller import Caller, calls_api
 from mintline_cli.output import Screen
 from mintline_client import AsyncMintline
+from mintline_cli.commitments import read_commitment
 from mintline_client.models import CollectionRequest, CollectionView
 
 app = typer.Typer(
@@ -52,6 +54,10 @@ def create(
     ] = False,
     description: Annotated[str | None, typer.Option(help="What marketplaces show.")] = None,
     image: Annotated[str | None, typer.Option(help="Likewise, the URL of an image.")] = None,
+    reveal: Annotated[
+        Path | None,
+        typer.Option(help="Metadata is revealed later: what `mintline collections commit` wrote."),
+    ] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same one makes it once.")] = None,
     wait: Wait = True,
 ) -> None:
@@ -69,6 +75,7 @@ def create(
         "mint_window": window if start or end else None,
         "soulbound": soulbound,
         "open_to_users": open_to_users,
+        "reveal": None if reveal is None else read_commitment(reveal).request(),
         "metadata": {member: text for member, text in metadata.items() if text is not None},
     }
     screen = caller.screen

@@ -21,6 +21,7 @@ from mintline_cli import (
     index,
     metadata,
     operator,
+    reveals,
     wallets,
 )
 from mintline_cli.demo import demo
@@ -56,6 +57,8 @@ for group, name in (
     app.add_typer(group, name=name)
 app.command(name="reconcile")(reconcile)
 app.add_typer(wallets.app, name="wallets")
+for name, of_collections in reveals.COMMANDS:
+    collections.app.command(name=name)(of_collections)
 for command in (
     login,
     logout,

@@ -27,8 +27,8 @@ def unpack(
 ) -> None:
     """Write an object with the latest metadata of each token, for a web host to serve; safe to repeat.
 
-    That is each token whose metadata is in a pack or was replaced; others have one. Exits 1 if an object is
-    missing or a record is damaged.
+    That is each token whose metadata is in a pack, or was replaced or revealed; others have one. Exits 1 if
+    an object is missing or a record is damaged.
     """
     screen = Screen(as_json=as_json)
     target = target_of(state, prefix, region, endpoint_url, None)

@@ -10,7 +10,13 @@ from typing import Any
 from mintline.errors import Unavailable
 from mintline.states import TERMINAL, MintStatus
 from mintline_client.api import Api
-from mintline_client.models import CollectionRequest, CollectionView, TokenSummary
+from mintline_client.models import (
+    CollectionRequest,
+    CollectionView,
+    DocumentsRequest,
+    DocumentsView,
+    TokenSummary,
+)
 from mintline_client.waiting import PATIENCE, failure
 
 PATH = "/v1/collections"
@@ -49,6 +55,25 @@ class Collections:
         """Have a collection's metadata made permanent."""
         frozen: CollectionView = await self._api.post(f"{PATH}/{contract}/freeze", {})
         return frozen
+
+    async def keep_documents(self, contract: str, request: DocumentsRequest) -> DocumentsView:
+        """Hand over texts that are to be revealed, each with its path."""
+        kept: DocumentsView = await self._api.post(f"{PATH}/{contract}/reveal/documents", request)
+        return kept
+
+    async def reveal(self, contract: str, salt: str, *, idempotency_key: str | None = None) -> CollectionView:
+        """Have the texts that were handed over served in the place of the placeholders."""
+        revealed: CollectionView = await self._api.post(
+            f"{PATH}/{contract}/reveal", {"salt": salt}, idempotency_key=idempotency_key
+        )
+        return revealed
+
+    async def revealed_documents(self, contract: str, first_token_id: int) -> DocumentsView:
+        """Return the texts of the chunk that begins with a token, of a collection that was revealed."""
+        shown: DocumentsView = await self._api.get(
+            f"{PATH}/{contract}/reveal/documents", {"first_token_id": first_token_id}
+        )
+        return shown
 
     async def import_contract(self, contract: str, *, from_block: int) -> CollectionView:
         """Have a contract indexed that others deployed, from a block on."""

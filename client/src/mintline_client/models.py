@@ -285,6 +285,8 @@ class CollectionRequest(TypedDict):
     open_to_users: NotRequired[bool]
     """Whether any user of this API may mint in it too, at the platform's expense."""
     metadata: NotRequired[CollectionMetadata]
+    reveal: NotRequired[RevealRequest | None]
+    """To what the tokens' metadata will be once it is revealed; none if absent."""
 
 
 class CollectionSummary(TypedDict):
@@ -341,6 +343,8 @@ class CollectionView(TypedDict):
     """What `contractURI` gives."""
     metadata_digest: str | None
     """SHA-256 of what `metadata_url` serves."""
+    reveal: RevealView | None
+    """Null without a commitment."""
     deployed_block: int | None
     deployment: CollectionOperationView | None
     """Null for other readers than its client."""
@@ -373,6 +377,36 @@ class CreatedClientView(TypedDict):
     """Since when its tokens are refused."""
     client_secret: str
     """Shown this once."""
+
+
+class Document(TypedDict):
+    """The metadata of one token, as it was committed to."""
+
+    text: str
+    """The exact text, a JSON object of at most 16384 bytes."""
+    path: list[str]
+    """The hashes that lead from the token's leaf to the root (RFC 9162, section 2.1.3)."""
+
+
+class DocumentsRequest(TypedDict):
+    """Texts of tokens with consecutive ids."""
+
+    salt: str
+    first_token_id: str
+    """Of the first text: 1, 51, 101 …"""
+    documents: list[Document]
+    """50 of them; fewer in the last request alone."""
+
+
+class DocumentsView(TypedDict):
+    """The texts of tokens with consecutive ids."""
+
+    contract: str
+    first_token_id: str
+    texts: list[str] | None
+    """Null where they were just handed over."""
+    tokens: int
+    """How many there are."""
 
 
 class DropList(TypedDict):
@@ -931,6 +965,33 @@ class RepetitionsView(TypedDict):
     count: int
     examples: list[RepetitionView]
     """The first 50."""
+
+
+class RevealPublication(TypedDict):
+    """What the commitment was made with."""
+
+    salt: str
+
+
+class RevealRequest(TypedDict):
+    """A commitment to metadata that is revealed later, for good."""
+
+    commitment: str
+    """`mintline collections commit` makes it."""
+    tokens: int
+    """How many texts it is to, for the token ids from 1 on."""
+
+
+class RevealView(TypedDict):
+    """Metadata that was committed to, and is revealed later."""
+
+    commitment: str
+    """What the contract's `metadataCommitment` gives."""
+    tokens: int
+    """How many texts it is to, for the token ids from 1 on."""
+    salt: str | None
+    """Null until it is revealed, like `revealed_at`."""
+    revealed_at: str | None
 
 
 class RoyaltiesRequest(TypedDict):

@@ -34,6 +34,8 @@ from mintline_client.models import (
     CollectionRequest,
     CollectionView,
     CreatedClientView,
+    DocumentsRequest,
+    DocumentsView,
     DropRequest,
     DropView,
     DryRunView,
@@ -221,6 +223,18 @@ class Collections:
     def freeze(self, contract: str) -> CollectionView:
         """Have a collection's metadata made permanent."""
         return self._portal.run(self._resource.freeze(contract))
+
+    def keep_documents(self, contract: str, request: DocumentsRequest) -> DocumentsView:
+        """Hand over texts that are to be revealed, each with its path."""
+        return self._portal.run(self._resource.keep_documents(contract, request))
+
+    def reveal(self, contract: str, salt: str, *, idempotency_key: str | None = None) -> CollectionView:
+        """Have the texts that were handed over served in the place of the placeholders."""
+        return self._portal.run(self._resource.reveal(contract, salt, idempotency_key=idempotency_key))
+
+    def revealed_documents(self, contract: str, first_token_id: int) -> DocumentsView:
+        """Return the texts of the chunk that begins with a token, of a collection that was revealed."""
+        return self._portal.run(self._resource.revealed_documents(contract, first_token_id))
 
     def import_contract(self, contract: str, *, from_block: int) -> CollectionView:
         """Have a contract indexed that others deployed, from a block on."""

@@ -26,6 +26,7 @@ UNPAUSE_SELECTOR = selector("unpause()")
 SET_ROYALTY_SELECTOR = selector("setDefaultRoyalty(address,uint96)")
 REFRESH_CONTRACT_URI_SELECTOR = selector("refreshContractURI()")
 REFRESH_METADATA_SELECTOR = selector("refreshMetadata(uint256,uint256)")
+COMMITMENT_SELECTOR = selector("metadataCommitment()")
 FREEZE_SELECTOR = selector("freezeMetadata()")
 
 _NO_ADDRESS = bytes(32)

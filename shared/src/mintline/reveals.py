@@ -31,6 +31,7 @@ MOST_TEXT_BYTES = 16 * 1024
 """Of one token's text: a chunk of them fits into a request, with their paths."""
 REVEALED_VERSION = 2
 """The number of the revealed text among a token's versions: the first is the placeholder."""
+REVEAL_SUFFIX = "#reveal"
 _DOMAIN = b"mintline-reveal-v1"
 
 
@@ -80,7 +81,12 @@ def commitment_by_path(leaf: bytes, token_id: int, count: int, path: Sequence[by
 
 def reveal_partition(collection_id: str) -> str:
     """Return the partition of the table `packs` that has a collection's revealed texts."""
-    return f"{collection_id}#reveal"
+    return f"{collection_id}{REVEAL_SUFFIX}"
+
+
+def is_reveal_partition(partition: str) -> bool:
+    """Tell whether a partition of the table `packs` has texts that are revealed, or are to be."""
+    return partition.endswith(REVEAL_SUFFIX)
 
 
 def _bound(count: int, root: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,9 @@ from mintline.aws.session import translated
 from mintline.errors import Unreadable
 from mintline.metadata_versions import MetadataVersion, version_object_key
 from mintline.packs import PackIndex
-from mintline.records import metadata_object_key
-from mintline.resources import METADATA, METADATA_VERSIONS, PACKS
+from mintline.records import metadata_object_key, token_ref
+from mintline.resources import COLLECTIONS, METADATA, METADATA_VERSIONS, PACKS
+from mintline.reveals import REVEAL_SUFFIX, is_reveal_partition
 from mintline_ops.deployments import Records, Target, open_aws, open_records
 
 
@@ -47,15 +49,26 @@ async def unpack_metadata(target: Target, *, contract: str | None = None) -> Unp
     digest. Compare the result with the chain by `mintline verify` or the tokens' digests: what a pack holds
     is not compared here.
     """
-    done = Unpacked()
+    done, revealed = Unpacked(), []
     async with AsyncExitStack() as stack:
         records = await stack.enter_async_context(open_records(target))
         s3 = await open_aws(stack, target, "s3")
         async for item in records.every(PACKS):
             pack = _read(item, done)
-            if pack is not None and contract in (None, pack.collection_id.partition("#")[2]):
+            if pack is None or contract not in (None, pack.collection_id.split("#")[1]):
+                continue
+            if is_reveal_partition(pack.collection_id):
+                revealed.append(pack)
+            else:
                 await _unpack(pack, records, s3, done)
-        for latest in (await _latest(records, done)).values():
+        collections = {
+            item["collection_id"]: item async for item in records.every(COLLECTIONS) if "reveal" in item
+        }
+        later = await _latest(records, done)
+        for pack in revealed:
+            if _is_revealed(collections.get(pack.collection_id.removesuffix(REVEAL_SUFFIX))):
+                await _put_revealed(pack, later, records, s3, done)
+        for latest in later.values():
             if contract in (None, latest.token_ref.split("#")[1]):
                 await _put_latest(latest, records, s3, done)
     return done
@@ -84,10 +97,36 @@ async def _put_latest(latest: MetadataVersion, records: Records, s3: Any, done: 
     if text is None or hashlib.sha256(text).digest() != latest.digest:
         done.missing += 1
         return
+    await _replace(named, text, bucket, s3, done)
+
+
+async def _put_revealed(
+    pack: PackIndex, later: Mapping[str, MetadataVersion], records: Records, s3: Any, done: Unpacked
+) -> None:
+    """Put revealed texts in the place of placeholders, but for tokens with a later version."""
+    bucket = METADATA.bucket_name(records.prefix)
+    done.packs += 1
+    chain_id, contract, _ = pack.collection_id.split("#")
+    texts = await _texts_of(pack, bucket, s3, done)
+    for token_id, text in enumerate(texts, pack.first_token_id):
+        if token_ref(int(chain_id), contract, token_id) not in later:
+            await _replace((int(chain_id), contract, token_id), text, bucket, s3, done)
+
+
+async def _replace(named: tuple[int, str, int], text: bytes, bucket: str, s3: Any, done: Unpacked) -> None:
+    """Put a text in the place of what a token's own object has, which is kept under its digest.
+
+    A token without an object is not minted, and gets none: its mint will store one.
+    """
     key = metadata_object_key(*named)
-    if await read_object(s3, bucket, key) == text:
+    there = await read_object(s3, bucket, key)
+    if there is None:
+        return
+    if there == text:
         done.present += 1
         return
+    kept = version_object_key(*named, hashlib.sha256(there).digest())
+    await put_once(s3, bucket, kept, there, content_type="application/json")
     with translated():
         await s3.put_object(Bucket=bucket, Key=key, Body=text, ContentType="application/json")
     done.replaced += 1
@@ -101,19 +140,29 @@ def _read(item: Item, done: Unpacked) -> PackIndex | None:
         return None
 
 
-async def _unpack(pack: PackIndex, records: Records, s3: Any, done: Unpacked) -> None:
-    bucket = METADATA.bucket_name(records.prefix)
-    done.packs += 1
+def _is_revealed(collection: Item | None) -> bool:
+    """Tell whether texts that were handed over are served: they are secret before."""
+    reveal = None if collection is None else collection["reveal"]
+    return isinstance(reveal, dict) and "salt" in reveal
+
+
+async def _texts_of(pack: PackIndex, bucket: str, s3: Any, done: Unpacked) -> list[bytes]:
+    """Return the texts of a pack, none if its object is missing or too short."""
     body = await read_object(s3, bucket, pack.object_key)
-    chain_id, _, contract = pack.collection_id.partition("#")
     spans = [pack.span_of(pack.first_token_id + place) for place in range(pack.size)]
     if body is None or None in spans or len(body) < max(span[1] for span in spans if span):
         done.missing += 1
-        return
-    for place, span in enumerate(spans):
-        assert span is not None
-        key = metadata_object_key(int(chain_id), contract, pack.first_token_id + place)
-        if await put_once(s3, bucket, key, body[slice(*span)], content_type="application/json"):
+        return []
+    return [body[slice(*span)] for span in spans if span is not None]
+
+
+async def _unpack(pack: PackIndex, records: Records, s3: Any, done: Unpacked) -> None:
+    bucket = METADATA.bucket_name(records.prefix)
+    done.packs += 1
+    chain_id, _, contract = pack.collection_id.partition("#")
+    for token_id, text in enumerate(await _texts_of(pack, bucket, s3, done), pack.first_token_id):
+        key = metadata_object_key(int(chain_id), contract, token_id)
+        if await put_once(s3, bucket, key, text, content_type="application/json"):
             done.written += 1
         else:
             done.present += 1

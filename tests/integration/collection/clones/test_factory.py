@@ -117,6 +117,24 @@ def test_create__when_the_encoding_is_not_canonical__then_refused(factory: Facto
     assert factory.w3.eth.wait_for_transaction_receipt(sent)["status"] == 0
 
 
+def test_create__when_a_commitment_follows_the_arguments__then_the_collection_shows_it(
+    factory: Factory,
+) -> None:
+    commitment = bytes(range(1, 33))
+    clone = factory.create(metadata_commitment=commitment, supply_cap=3)
+    plain = factory.create(operation="two")
+
+    assert clone.functions.metadataCommitment().call() == commitment
+    assert clone.functions.name().call() == "Clone Test"
+    assert clone.functions.collectionArgs().call()[5] == 3
+    clone.mint_batch(1)
+    assert plain.functions.metadataCommitment().call() == bytes(32)
+    for behind in (bytes(32), commitment[1:], commitment * 2, b"\1"):
+        encoded = encode_args(factory.args()) + behind
+        call = factory.functions.createCollection(factory.implementation.address, SALT, encoded)
+        assert factory.refuse(call, factory.cast.relayer, gas=CREATE_GAS) == Refusal("InvalidArgs", ())
+
+
 def test_create__when_the_implementation_was_removed__then_refused_and_collections_live(
     factory: Factory,
 ) -> None:

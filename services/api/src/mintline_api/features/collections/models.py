@@ -108,7 +108,7 @@ class CollectionMetadata(Input):
 
 
 class RevealRequest(Input):
-    """A commitment to metadata that is revealed later; part of the contract, so it never changes."""
+    """A commitment to metadata that is revealed later, for good."""
 
     commitment: Bytes32 = Field(description="`mintline collections commit` makes it.")
     tokens: int = Field(
