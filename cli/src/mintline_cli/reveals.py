@@ -70,12 +70,16 @@ def reveal(
     leaves = leaves_of(lines, made.salt)
     if len(lines) != made.tokens or commitment_of(leaves) != made.commitment:
         stop(f"{texts}: not the texts that {commitment} was made of")
-    paths = list(merkle_paths(leaves))
+    paths, salt = list(merkle_paths(leaves)), "0x" + made.salt.hex()
 
     async def work(api: Api) -> CollectionView:
         collections = Collections(api)
-        if (await collections.get(contract))["reveal"] is None:
+        current = await collections.get(contract)
+        shown = current["reveal"]
+        if shown is None:
             stop(f"{contract} was created without a commitment")
+        if shown["salt"] == salt:
+            return current
         for first in range(1, len(lines) + 1, CHUNK):
             ids = range(first, min(first + CHUNK, len(lines) + 1))
             documents = [
@@ -84,10 +88,10 @@ def reveal(
             ]
             await collections.keep_documents(
                 contract,
-                {"salt": "0x" + made.salt.hex(), "first_token_id": str(first), "documents": documents},
+                {"salt": salt, "first_token_id": str(first), "documents": documents},
             )
         screen.stage("handed over", f"{len(lines)} texts")
-        revealed = await collections.reveal(contract, "0x" + made.salt.hex())
+        revealed = await collections.reveal(contract, salt)
         if not wait:
             return revealed
         with screen.waiting("waiting for its announcement"):
