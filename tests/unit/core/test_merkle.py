@@ -10,7 +10,7 @@ import pytest
 
 from mintline.errors import Unreadable
 from mintline.lines import Line, LinesChunk, LinesRequest, pack_lines, unpack_lines
-from mintline.merkle import merkle_path, merkle_root, root_of_path
+from mintline.merkle import merkle_path, merkle_paths, merkle_root, root_of_path
 from mintline.packs import pack_of
 from mintline.records import metadata_object_key, token_key
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
@@ -140,3 +140,9 @@ def test_pack__when_it_has_texts__then_each_is_found_by_its_token() -> None:
     assert pack.index.span_of(9) is None
     assert pack.index.span_of(13) is None
     assert pack.index.object_key != metadata_object_key(CHAIN_ID, CONTRACT, 10)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 53])
+def test_paths__when_made_together__then_they_are_those_made_alone(count: int) -> None:
+    leaves = [bytes([place]) for place in range(count)]
+    assert list(merkle_paths(leaves)) == [merkle_path(leaves, place) for place in range(count)]
