@@ -34,13 +34,14 @@ def arguments(draw: st.DrawFn) -> CloneArgs:
         mint_start=start,
         mint_end=draw(st.just(0) | st.integers(start + 1, 2**64 - 1)),
         soulbound=draw(st.booleans()),
+        metadata_commitment=draw(st.none() | st.binary(min_size=32, max_size=32).filter(any)),
     )
 
 
 @given(arguments())
 def test_args__when_encoded__then_equal_the_reference(args: CloneArgs) -> None:
-    values = tuple(dict(args).values())
-    assert clones.encode_args(args) == abi_encode([STRUCT], [values])
+    *values, commitment = dict(args).values()
+    assert clones.encode_args(args) == abi_encode([STRUCT], [tuple(values)]) + (commitment or b"")
 
 
 @given(addresses, st.binary(min_size=32, max_size=32), arguments())
@@ -49,6 +50,12 @@ def test_create__when_encoded__then_equals_the_reference(
 ) -> None:
     reference = abi_encode(["address", "bytes32", "bytes"], [implementation, salt, clones.encode_args(args)])
     assert clones.create_calldata(implementation, salt, args)[4:] == reference
+
+
+def test_refresh_metadata__when_encoded__then_equals_the_reference() -> None:
+    reference = reference_keccak(text="refreshMetadata(uint256,uint256)")[:4]
+    reference += abi_encode(["uint256", "uint256"], [7, 2**256 - 1])
+    assert clones.refresh_metadata_calldata(7, 2**256 - 1) == reference
 
 
 @given(texts, texts)
