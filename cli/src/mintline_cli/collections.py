@@ -9,9 +9,9 @@ import typer
 
 from mintline.fields import checked_address
 from mintline_cli.caller import Caller, calls_api
+from mintline_cli.commitments import read_commitment
 from mintline_cli.output import Screen
 from mintline_client import AsyncMintline
-from mintline_cli.commitments import read_commitment
 from mintline_client.models import CollectionRequest, CollectionView
 
 app = typer.Typer(

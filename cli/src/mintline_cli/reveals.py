@@ -13,7 +13,8 @@ from mintline.chain.rpc import Rpc
 from mintline.clones import COMMITMENT_SELECTOR
 from mintline.merkle import merkle_paths
 from mintline.reveals import CHUNK, commitment_of
-from mintline_cli.collections import Contract, Desk, Url, Wait
+from mintline_cli.caller import Caller, calls_api
+from mintline_cli.collections import Contract, Wait
 from mintline_cli.commitments import (
     leaves_of,
     new_commitment,
@@ -22,12 +23,10 @@ from mintline_cli.commitments import (
     write_commitment,
 )
 from mintline_cli.execution import stop
-from mintline_cli.options import Json, State
+from mintline_cli.options import Json
 from mintline_cli.output import Screen
-from mintline_client.api import Api
-from mintline_client.collections import Collections
+from mintline_client import AsyncMintline
 from mintline_client.models import CollectionView, Document
-from mintline_ops.run_file import DEFAULT_STATE
 
 _NOBODY = "0x" + "00" * 20
 Texts = Annotated[
@@ -45,6 +44,8 @@ def commit(
 
     Keep both files, and keep them secret: without them nothing can be revealed. Then deploy the collection by
     `mintline collections create NAME SYMBOL --reveal OUT`.
+
+    Example: mintline collections commit cards.ndjson cards.commitment.json
     """
     screen = Screen(as_json=as_json)
     made = new_commitment(read_texts(texts))
@@ -54,26 +55,28 @@ def commit(
     screen.result(made.request())
 
 
+@calls_api("client")
 def reveal(
+    caller: Caller,
     contract: Contract,
     texts: Texts,
     commitment: Annotated[Path, typer.Argument(metavar="OUT", help="What `commit` wrote.")],
     *,
     wait: Wait = True,
-    url: Url = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
-    """Reveal metadata that was committed to: serve it, and have the contract announce it. Safe to repeat."""
-    screen = Screen(as_json=as_json)
+    """Reveal metadata that was committed to: serve it, and have the contract announce it. Safe to repeat.
+
+    Example: mintline collections reveal 0x5FbD… cards.ndjson cards.commitment.json
+    """
+    screen = caller.screen
     made, lines = read_commitment(commitment), read_texts(texts)
     leaves = leaves_of(lines, made.salt)
     if len(lines) != made.tokens or commitment_of(leaves) != made.commitment:
         stop(f"{texts}: not the texts that {commitment} was made of")
     paths, salt = list(merkle_paths(leaves)), "0x" + made.salt.hex()
 
-    async def work(api: Api) -> CollectionView:
-        collections = Collections(api)
+    async def work(client: AsyncMintline) -> CollectionView:
+        collections = client.collections
         current = await collections.get(contract)
         shown = current["reveal"]
         if shown is None:
@@ -97,27 +100,28 @@ def reveal(
         with screen.waiting("waiting for its announcement"):
             return await collections.wait(revealed)
 
-    revealed = Desk(url, state).call(work)
+    revealed = caller.run(work)
     screen.stage("revealed", contract)
     screen.result(revealed)
 
 
+@calls_api("client")
 def verify_reveal(
+    caller: Caller,
     contract: Contract,
     *,
     rpc: Annotated[str, typer.Option("--rpc", help="Any node of the chain: a JSON-RPC URL.")],
-    url: Url = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
     """Verify that what a collection revealed is what its contract was committed to when it was created.
 
     The texts and the salt come from the API, the commitment from the node. Exits 1 unless they agree.
-    """
-    screen = Screen(as_json=as_json)
 
-    async def work(api: Api) -> tuple[bytes, bytes, int]:
-        collections = Collections(api)
+    Example: mintline collections verify-reveal 0x5FbD… --rpc https://a-node.example.com
+    """
+    screen = caller.screen
+
+    async def work(client: AsyncMintline) -> tuple[bytes, bytes, int]:
+        collections = client.collections
         shown = (await collections.get(contract))["reveal"]
         if shown is None or shown["salt"] is None:
             stop(f"{contract} has revealed nothing")
@@ -130,7 +134,7 @@ def verify_reveal(
         salt = bytes.fromhex(shown["salt"][2:])
         return await _on_chain(rpc, contract), commitment_of(leaves_of(texts, salt)), len(texts)
 
-    committed, found, tokens = Desk(url, state).call(work)
+    committed, found, tokens = caller.run(work)
     screen.stage("on chain", "0x" + committed.hex())
     screen.stage("revealed", f"0x{found.hex()}, of {tokens} texts and the salt")
     verified = committed == found
