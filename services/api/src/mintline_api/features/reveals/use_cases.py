@@ -98,7 +98,7 @@ async def publish_reveal(
             if reveal.salt == salt:
                 return Changed(None, replayed=False)
             raise RequestRefused(ALREADY_REVEALED, f"The metadata of {contract} was revealed.")
-        check_free(facts)
+        check_free(facts, None)
         if not checked:
             await _check_all(contract, reveal, salt, commitment, context)
             checked = True
