@@ -184,7 +184,7 @@ def test_python__when_a_range_is_declared__is_the_same_everywhere(bootstrap: Mod
     (oldest, newest) = (bootstrap.OLDEST_PYTHON, bootstrap.FIRST_UNSUPPORTED_PYTHON)
     expected = ">={}.{},<{}.{}".format(*oldest, *newest)
 
-    assert len(projects) == 18
+    assert len(projects) == 17
     for project in projects:
         assert tomllib.loads(project.read_text())["project"]["requires-python"] == expected, project
     assert (
