@@ -24,7 +24,7 @@ WRITES = {
         *("wallets", "wrapped-keys", "links", "challenges", "rates"),
         *("revocations", "mints", "authorizations", "transactions", "collections", "clients"),
         *("external-ids", "requests", "packs", "uploads", "drops", "drop-parts"),
-        "metadata-versions",
+        *("metadata-versions", "webhooks", "webhook-progress"),
     },
     "builder": {"mints", "external-ids", "accounts", "transactions"},
     "signer": set(),
@@ -34,14 +34,14 @@ WRITES = {
         "collections",
     },
     "reconciler": set(),
-    "notifier": {"events", "event-cursors"},
+    "notifier": {"events", "event-cursors", "webhooks", "webhook-progress", "webhook-attempts"},
 }
 READS = {
     "api": {
         *("wallets", "links", "mints", "transactions", "accounts", "collections"),
         *("checkpoints", "tokens-2", "transfers", "revocations", "clients", "rates"),
         *("external-ids", "requests", "packs", "uploads", "drops", "drop-parts"),
-        *("metadata-versions", "events"),
+        *("metadata-versions", "events", "webhooks", "webhook-progress", "webhook-attempts"),
     },
     "builder": {"mints", "authorizations", "accounts", "transactions", "collections"},
     "signer": {"wrapped-keys", "revocations", "authorizations"},
@@ -56,7 +56,7 @@ READS = {
     "reconciler": {"checkpoints", "followed", "mints", "transactions", "tokens-2", "attempts"},
     "notifier": {
         *("events", "event-cursors", "mints", "transactions", "transfers", "drops", "wallets", "links"),
-        *("tokens-2", "collections"),
+        *("tokens-2", "collections", "webhooks", "webhook-progress"),
     },
 }
 CONSUMES = {

@@ -217,7 +217,7 @@ def test_alias_notice__when_an_alias_is_moved__then_it_is_that_of_a_key_of_the_d
     """By its name: the event names the key that it leads to now, which may be anybody's."""
     detail = notices(templates)["key-alias-changed"]["EventPattern"]["detail"]
 
-    aliases = ["alias/acme-mintline-wallets", "alias/acme-mintline-intake"]
+    aliases = ["alias/acme-mintline-wallets", "alias/acme-mintline-intake", "alias/acme-mintline-webhooks"]
     assert detail["requestParameters"] == {"aliasName": aliases}
     assert "resources" not in detail
 

@@ -38,6 +38,8 @@ A_BLOCK = ("blocks", "checkpoints")
 """Tables that are written once a block, whether anything was minted in it or not."""
 EVENTS = ("events", "event-cursors")
 """Tables of the notifier: a mint has four events at most, and those that are found together are one write."""
+WEBHOOKS = ("webhook-progress",)
+"""The leases of those who deliver webhooks are written twice a minute, whatever is minted."""
 A_COLLECTION = ("followed", "collections")
 """Tables that are written once for each contract that is registered; `collections` also for each lease of
 token ids, which is for many mints if there are several a minute."""
@@ -53,7 +55,7 @@ class Metered:
 
     def of_mints(self) -> Counter[str]:
         """Return the write units so far that are not the blocks' and collections' own."""
-        others = (*A_BLOCK, *A_COLLECTION, *EVENTS)
+        others = (*A_BLOCK, *A_COLLECTION, *EVENTS, *WEBHOOKS)
         return Counter({name: units for name, units in self.meter.units.items() if name not in others})
 
     async def of_a_block(self) -> dict[str, float]:

@@ -23,6 +23,7 @@ from mintline_cli import (
     operator,
     reveals,
     wallets,
+    webhooks,
 )
 from mintline_cli.demo import demo
 from mintline_cli.login import login, logout, profiles
@@ -59,6 +60,7 @@ app.command(name="reconcile")(reconcile)
 app.add_typer(wallets.app, name="wallets")
 for name, of_collections in reveals.COMMANDS:
     collections.app.command(name=name)(of_collections)
+app.add_typer(webhooks.app, name="webhooks")
 for command in (
     login,
     logout,

@@ -8,6 +8,14 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 
+class AttemptList(TypedDict):
+    """Attempts to deliver, newest first."""
+
+    items: list[DeliveryAttemptView]
+    next_cursor: str | None
+    """Continues the list; null at its end."""
+
+
 class AttemptView(TypedDict):
     """One signed transaction; any attempt can be the one that is mined."""
 
@@ -178,7 +186,7 @@ class ClientRequest(TypedDict):
     """What people call it."""
     scopes: NotRequired[list[str]]
     """What its tokens may do: some of mints:create, mints:read, tokens:read, users:read, users:write,
-    collections:write, admin.
+    collections:write, webhooks:write, admin.
     """
     budget: NotRequired[BudgetRequest]
 
@@ -377,6 +385,53 @@ class CreatedClientView(TypedDict):
     """Since when its tokens are refused."""
     client_secret: str
     """Shown this once."""
+
+
+class CreatedWebhookView(TypedDict):
+    """A webhook with its secret."""
+
+    webhook_id: str
+    url: str
+    """Where events are posted to."""
+    types: list[str] | None
+    """Types of the events that are delivered; null: all."""
+    description: str
+    status: Literal["enabled", "disabled"]
+    disabled_reason: str | None
+    """Why the deliveries were stopped; null if they were not, or if you disabled the webhook."""
+    public_key: str
+    """Verifies signatures of the kind `v1a` (Ed25519); it changes with the secret."""
+    failing: int
+    """Events that were sent, and not acknowledged yet."""
+    next_attempt_at: str | None
+    """When these are sent again; null if there are none."""
+    created_at: str
+    updated_at: str
+    secret: str
+    """Verifies signatures of the kind `v1` (HMAC-SHA256). Shown this once."""
+
+
+class DeliveryAttemptView(TypedDict):
+    """One attempt to deliver an event."""
+
+    event_id: str
+    """The event, and `webhook-id` of the request."""
+    type: str
+    at: str
+    attempt: int
+    """Which attempt it was, from 1; again from 1 after a replay."""
+    delivered: bool
+    """Whether the receiver acknowledged it, by a status from 200 to 299."""
+    status_code: int | None
+    """The status of the response; null if there was none."""
+    error: str | None
+    """Why there was no response."""
+    latency_ms: int
+    """Milliseconds until the response, or until it was given up."""
+    response: str
+    """What the response begins with, control characters escaped."""
+    next_attempt_at: str | None
+    """When it is sent again; null if it is not."""
 
 
 class Document(TypedDict):
@@ -967,6 +1022,15 @@ class RepetitionsView(TypedDict):
     """The first 50."""
 
 
+class ReplayRequest(TypedDict):
+    """Where deliveries are to begin again."""
+
+    after: NotRequired[str | None]
+    """A position of the event log: `next` of `GET /v1/events`. All events after it are sent. null: from
+    the oldest event that is kept.
+    """
+
+
 class RevealPublication(TypedDict):
     """What the commitment was made with."""
 
@@ -1046,6 +1110,13 @@ class SignInView(TypedDict):
     """The public client by which users sign in; it has no secret."""
     user_scopes: list[str]
     """What a user's token can be given for."""
+
+
+class TestView(TypedDict):
+    """A test event that will be sent."""
+
+    event_id: str
+    """The event's id, which `webhook-id` will be."""
 
 
 class TimeEstimate(TypedDict):
@@ -1376,3 +1447,127 @@ class WalletsEstimate(TypedDict):
     looked_up: int
     """Recipients that were looked up; all of them if the number is exact."""
     exact: bool
+
+
+class WebhookChange(TypedDict):
+    """What is to change of a webhook; what is left out stays."""
+
+    url: NotRequired[str | None]
+    """Where events are posted to: https, a host on the public Internet, port 443 or one from 1024 on."""
+    types: NotRequired[
+        list[
+            Literal[
+                "client.budget_reached",
+                "collection.deployed",
+                "collection.frozen",
+                "collection.paused",
+                "collection.revealed",
+                "drop.cancelled",
+                "drop.completed",
+                "drop.lines_refused",
+                "drop.paused",
+                "drop.progressed",
+                "drop.resumed",
+                "drop.started",
+                "mint.accepted",
+                "mint.cancelled",
+                "mint.finalized",
+                "mint.mined",
+                "mint.rejected",
+                "mint.reorged",
+                "mint.reverted",
+                "mint.submitted",
+                "relayer.low",
+                "token.burned",
+                "token.metadata_updated",
+                "token.transferred",
+                "treasury.low",
+                "wallet.created",
+                "wallet.linked",
+                "webhook.disabled",
+                "webhook.test",
+            ]
+        ]
+        | None
+    ]
+    """Types of the events that are delivered; null: all, those of later releases too."""
+    description: NotRequired[str | None]
+    """What you call it."""
+    status: NotRequired[Literal["enabled", "disabled"] | None]
+    """`enabled`: what was not acknowledged is sent again. `disabled`: nothing is sent."""
+
+
+class WebhookList(TypedDict):
+    """Your webhooks, newest first."""
+
+    items: list[WebhookView]
+
+
+class WebhookRequest(TypedDict):
+    """A webhook to be made."""
+
+    url: str
+    """Where events are posted to: https, a host on the public Internet, port 443 or one from 1024 on."""
+    types: NotRequired[
+        list[
+            Literal[
+                "client.budget_reached",
+                "collection.deployed",
+                "collection.frozen",
+                "collection.paused",
+                "collection.revealed",
+                "drop.cancelled",
+                "drop.completed",
+                "drop.lines_refused",
+                "drop.paused",
+                "drop.progressed",
+                "drop.resumed",
+                "drop.started",
+                "mint.accepted",
+                "mint.cancelled",
+                "mint.finalized",
+                "mint.mined",
+                "mint.rejected",
+                "mint.reorged",
+                "mint.reverted",
+                "mint.submitted",
+                "relayer.low",
+                "token.burned",
+                "token.metadata_updated",
+                "token.transferred",
+                "treasury.low",
+                "wallet.created",
+                "wallet.linked",
+                "webhook.disabled",
+                "webhook.test",
+            ]
+        ]
+        | None
+    ]
+    """Types of the events that are delivered; null: all, those of later releases too."""
+    description: NotRequired[str]
+    """What you call it."""
+    principal: NotRequired[Literal["operators"] | None]
+    """Whose events it delivers: yours if you leave it out; `operators` needs the scope `admin`."""
+
+
+class WebhookView(TypedDict):
+    """A webhook."""
+
+    webhook_id: str
+    url: str
+    """Where events are posted to."""
+    types: list[str] | None
+    """Types of the events that are delivered; null: all."""
+    description: str
+    status: Literal["enabled", "disabled"]
+    disabled_reason: str | None
+    """Why the deliveries were stopped; null if they were not, or if you disabled the webhook."""
+    public_key: str
+    """Verifies signatures of the kind `v1a` (Ed25519); it changes with the secret."""
+    failing: int
+    """Events that were sent, and not acknowledged yet."""
+    next_attempt_at: str | None
+    """When these are sent again; null if there are none."""
+    created_at: str
+    updated_at: str

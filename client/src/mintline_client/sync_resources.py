@@ -529,10 +529,10 @@ class Webhooks:
         """Have a test event delivered."""
         return self._portal.run(self._resource.test(webhook_id))
 
-    def deliveries(self, webhook_id: str) -> dict[str, Any]:
-        """Return a webhook's last deliveries."""
-        return self._portal.run(self._resource.deliveries(webhook_id))
+    def deliveries(self, webhook_id: str, *, limit: int = 20, cursor: str | None = None) -> dict[str, Any]:
+        """Return a page of a webhook's attempts to deliver, newest first (`items`, `next_cursor`)."""
+        return self._portal.run(self._resource.deliveries(webhook_id, limit=limit, cursor=cursor))
 
-    def replay(self, webhook_id: str, *, after: str) -> dict[str, Any]:
-        """Have the events after a cursor delivered again."""
+    def replay(self, webhook_id: str, *, after: str | None = None) -> dict[str, Any]:
+        """Have the events after a position delivered again; None: all that are kept."""
         return self._portal.run(self._resource.replay(webhook_id, after=after))

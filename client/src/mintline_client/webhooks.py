@@ -77,13 +77,16 @@ class Webhooks:
         tested: dict[str, Any] = await self._api.post(f"{PATH}/{webhook_id}/test")
         return tested
 
-    async def deliveries(self, webhook_id: str) -> dict[str, Any]:
-        """Return a webhook's last deliveries."""
-        delivered: dict[str, Any] = await self._api.get(f"{PATH}/{webhook_id}/deliveries")
+    async def deliveries(
+        self, webhook_id: str, *, limit: int = 20, cursor: str | None = None
+    ) -> dict[str, Any]:
+        """Return a page of a webhook's attempts to deliver, newest first (`items`, `next_cursor`)."""
+        query = {"limit": limit, "cursor": cursor}
+        delivered: dict[str, Any] = await self._api.get(f"{PATH}/{webhook_id}/deliveries", query)
         return delivered
 
-    async def replay(self, webhook_id: str, *, after: str) -> dict[str, Any]:
-        """Have the events after a cursor delivered again."""
+    async def replay(self, webhook_id: str, *, after: str | None = None) -> dict[str, Any]:
+        """Have the events after a position delivered again; None: all that are kept."""
         replayed: dict[str, Any] = await self._api.post(f"{PATH}/{webhook_id}/replay", {"after": after})
         return replayed
 

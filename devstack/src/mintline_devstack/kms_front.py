@@ -2,7 +2,8 @@
 
 Speaks KMS's JSON protocol: verifies the caller's signature and attestation, decides by the key policy, and
 passes what is allowed on to the emulator. A caller that attests gets its answer encrypted. A refusal answers
-as KMS does. All keys have one policy here, which `PutKeyPolicy` replaces.
+as KMS does. The webhooks' key, which is named by its alias, has a policy of its own; all other keys have one
+policy, which `PutKeyPolicy` replaces.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from mintline.settings import Settings
 from mintline_devstack.key_policy import Context, KeyPolicy
 from mintline_devstack.kms_errors import JSON_1_1, Refused, error
 from mintline_devstack.kms_recipient import Recipient, recipient_of
-from mintline_devstack.principals import account_allows
+from mintline_devstack.principals import WEBHOOK_ALIAS, account_allows, webhook_key_policy
 from mintline_devstack.sigv4 import SignatureRefused, SignedRequest, verify
 from mintline_devstack.state_folder import write_json
 from mintline_ops.run_file import corrupt, read_json
@@ -99,6 +100,7 @@ class KmsFront:
         self._secrets = {key_id: caller.secret for key_id, caller in callers.items()}
         self._policy_file = policy
         self._policy = load_policy(policy)
+        self._webhooks_policy = KeyPolicy.model_validate(webhook_key_policy())
         self._root = root
         self._http = http
         self._upstream = upstream.rstrip("/") + "/"
@@ -135,7 +137,10 @@ class KmsFront:
         context = {**context_of(asked), **(recipient.context if recipient else {})}
         if account_allows(caller.arn, action):
             return
-        if not self._policy.allows(principal=caller.arn, action=action, context=context):
+        # A ciphertext of another key does not decrypt so: no other key's encryption context names a webhook.
+        own = asked.get("KeyId") == WEBHOOK_ALIAS
+        policy = self._webhooks_policy if own else self._policy
+        if not policy.allows(principal=caller.arn, action=action, context=context):
             raise Refused(
                 400,
                 "AccessDeniedException",

@@ -7,7 +7,9 @@ from typing import Any
 
 from mintline import intake_key, wallet_key
 from mintline.attestation.registers import role_register
+from mintline.resources import WEBHOOK_KEY
 from mintline.wallet_key import Measured, Parties
+from mintline.webhooks import kms_policy as webhook_key
 from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_ops.aws_clients import AwsCredentials
 from mintline_ops.run_file import corrupt, read_json
@@ -18,6 +20,7 @@ ROLES = (
     *("indexer", "reconciler", "notifier"),
 )
 """`operator` sets the stack up: in production, the infrastructure's role."""
+WEBHOOK_ALIAS = WEBHOOK_KEY.alias("mintline")
 _ABOUT_NO_KEY = frozenset({"kms:CreateKey", "kms:ListAliases", "kms:ListKeys"})
 
 
@@ -69,6 +72,13 @@ def key_policy(
     )
     document["Statement"] += intake_key.statements(administrator=parties.administrator, api=parties.api)
     return document
+
+
+def webhook_key_policy() -> dict[str, Any]:
+    """Return the policy of the webhooks' key, likewise: no enclave has to do with it."""
+    return webhook_key.key_policy(
+        administrator=role_arn("operator"), api=role_arn("api"), notifier=role_arn("notifier")
+    )
 
 
 def account_allows(arn: str, action: str) -> bool:

@@ -260,6 +260,7 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
             "MINTLINE_CURSOR_SECRET": known.cursor_secret.get_secret_value(),
             "MINTLINE_EMAIL_SECRET": known.email_secret.get_secret_value(),
             "MINTLINE_WALLET_STORE": wallet_store(),
+            "MINTLINE_WEBHOOK_ALLOW_LOOPBACK": "true",
             **upload_endpoint(),
             # One user of a bench or a test may be as busy as many.
             "MINTLINE_USER_RATE": "60000",
@@ -296,7 +297,12 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
             # Of a block a second; passes overlap, and none leaves a block out.
             "MINTLINE_RECONCILE_BLOCKS": "120",
         },
-        "notifier": {"MINTLINE_PUBLIC_URL": ports.url("api"), "MINTLINE_INSTANCE": "local"},
+        "notifier": {
+            "MINTLINE_PUBLIC_URL": ports.url("api"),
+            "MINTLINE_INSTANCE": "local",
+            "MINTLINE_KMS_ENDPOINT_URL": ports.url("kms_front"),
+            "MINTLINE_WEBHOOK_ALLOW_LOOPBACK": "true",
+        },
     }
 
 

@@ -28,11 +28,13 @@ from mintline.resources import (
     REPLACED_INDEXES,
     TABLES,
     WALLET_KEY,
+    WEBHOOK_KEY,
     Bucket,
     Key,
     Queue,
     Table,
 )
+from mintline.webhooks import kms_policy as webhook_key
 from mintline_infra.deployment import Deployment
 from mintline_infra.nag import acknowledge
 from mintline_infra.wallet_key import key_policy
@@ -75,9 +77,10 @@ class DataStack(cdk.Stack):
         self.dead_letters: dict[Queue, sqs.Queue] = {}
         self.queues = {queue: self._queue(queue) for queue in QUEUES}
         self.tables = {table: self._table(table) for table in TABLES}
-        assert KMS_KEYS == (WALLET_KEY, INTAKE_KEY), "every key has a policy of its own"
+        assert KMS_KEYS == (WALLET_KEY, INTAKE_KEY, WEBHOOK_KEY), "every key has a policy of its own"
         self.wallet_keys = self._wallet_keys(deployment)
         self.intake_key = self._intake_key(deployment)
+        self.webhook_key = self._webhook_key(deployment)
         self.logs = self._log_bucket()
         self.buckets = {bucket: self._bucket(bucket) for bucket in BUCKETS}
         self.distributions = {
@@ -220,6 +223,32 @@ class DataStack(cdk.Stack):
             removal_policy=RETAIN,
         )
         cdk.CfnOutput(self, "intake-key-arn", value=key.key_arn)
+        return key
+
+    def _webhook_key(self, deployment: Deployment) -> kms.Key:
+        """Make the key that encrypts webhooks' secrets."""
+        document = webhook_key.key_policy(
+            administrator=f"arn:aws:iam::{deployment.account}:root",
+            api=deployment.role_arn("api"),
+            notifier=deployment.role_arn("notifier"),
+        )
+        key = kms.Key(
+            self,
+            "webhook-key",
+            description="Mintline: encrypts webhooks' secrets; the notifier alone decrypts them.",
+            enable_key_rotation=True,
+            pending_window=cdk.Duration.days(30),
+            policy=iam.PolicyDocument.from_json(document),
+            removal_policy=RETAIN,
+        )
+        kms.Alias(
+            self,
+            "webhook-key-alias",
+            alias_name=WEBHOOK_KEY.alias(self._prefix),
+            target_key=key,
+            removal_policy=RETAIN,
+        )
+        cdk.CfnOutput(self, "webhook-key-arn", value=key.key_arn)
         return key
 
     def _log_bucket(self) -> s3.Bucket:

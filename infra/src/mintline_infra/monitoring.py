@@ -199,17 +199,18 @@ class MonitoringStack(cdk.Stack):
         self._alarms.append(made)
 
     def _notices(self) -> None:
-        """Tell of what was done to the wallets' keys, the intake key, the queues and the trail.
+        """Tell of what was done to the keys in KMS, the queues and the trail.
 
         CloudTrail records it.
         """
         arns = [key.key_arn for key in self._environment.data.wallet_keys]
-        every_key = [*arns, self._environment.data.intake_key.key_arn]
+        data = self._environment.data
+        every_key = [*arns, data.intake_key.key_arn, data.webhook_key.key_arn]
         account, canary = self._environment.deployment.account, self._environment.deployment.role_name(CANARY)
         session = f"arn:aws:sts::{account}:assumed-role/{canary}/"
         self._notice(
             "kms-denied",
-            "KMS refused a request for the wallets' key or the intake key, not the canary's.",
+            "KMS refused a request for one of the deployment's keys, not the canary's.",
             {
                 "errorCode": [{"prefix": "AccessDenied"}],
                 "resources": {"ARN": every_key},
@@ -234,7 +235,7 @@ class MonitoringStack(cdk.Stack):
         )
         self._notice(
             "key-policy-changed",
-            "The policy of the wallets' key or of the intake key, or the key itself, was changed.",
+            "The policy of one of the deployment's KMS keys, or the key itself, was changed.",
             {
                 "eventName": [
                     "PutKeyPolicy",
@@ -249,7 +250,7 @@ class MonitoringStack(cdk.Stack):
         )
         self._notice(
             "key-alias-changed",
-            "The alias of the wallets' key or of the intake key was moved, deleted or made.",
+            "The alias of one of the deployment's KMS keys was moved, deleted or made.",
             {
                 "eventName": ["UpdateAlias", "DeleteAlias", "CreateAlias"],
                 "requestParameters": {"aliasName": [key.alias(self._prefix) for key in KMS_KEYS]},

@@ -313,6 +313,29 @@ EVENT_CURSORS = Table("event-cursors", partition=Key("cursor_id"))
 """One item per shard of a change stream, `{table}#{shard}`: how far its events are in the logs. One more,
 `leader`, is the lease of the process that reads them. Written by the notifier."""
 
+WEBHOOKS = Table(
+    "webhooks",
+    partition=Key("webhook_id"),
+    indexes=(
+        Index("by_principal", partition=Key("principal"), sort=Key("created_key"), keys_only=True),
+        Index("open", partition=Key("open_shard")),
+    ),
+)
+"""One item per webhook, `created_key` is `{created_at}#{webhook_id}`. `open_shard` is one of a few numbers
+that the webhook's id gives: present while the notifier has something to do for it. Written by the api, and by
+the notifier when it disables one."""
+
+WEBHOOK_PROGRESS = Table("webhook-progress", partition=Key("webhook_id"))
+"""One item per webhook: up to where in its principal's log its receiver has the events, and what is failing.
+Created by the api with the webhook, written by the notifier. One more for each shard of webhooks,
+`shard#{number}`, says which of the notifier's processes delivers for it."""
+
+WEBHOOK_ATTEMPTS = Table(
+    "webhook-attempts", partition=Key("webhook_id"), sort=Key("attempt_key"), ttl="expires"
+)
+"""One item per attempt to deliver an event, kept for a week; `attempt_key` is `{at}#{event_id}`. Written by
+the notifier."""
+
 METADATA = Bucket("metadata", serves="json")
 """`{chain_id}/{contract}/{token_id}.json`: the exact bytes whose SHA-256 is the voucher's metadataDigest.
 
@@ -332,6 +355,9 @@ WALLET_KEY = KmsKey("wallets")
 
 INTAKE_KEY = KmsKey("intake", signs=True)
 """Certifies the session keys of the api's processes; only the api may have it sign."""
+
+WEBHOOK_KEY = KmsKey("webhooks")
+"""Encrypts webhooks' secrets; the api may encrypt by it, and the notifier decrypt."""
 
 QUEUES = (BUILD, SIGN, BROADCAST)
 TABLES = (
@@ -362,6 +388,9 @@ TABLES = (
     DROP_PARTS,
     EVENTS,
     EVENT_CURSORS,
+    WEBHOOKS,
+    WEBHOOK_PROGRESS,
+    WEBHOOK_ATTEMPTS,
 )
 OptionalIndex: TypeAlias = Literal["by_holder", "by_contract", "by_sender", "by_recipient"]
 OPTIONAL_INDEXES: tuple[OptionalIndex, ...] = ("by_holder", "by_contract", "by_sender", "by_recipient")
@@ -374,4 +403,4 @@ a time, so an upgrade keeps these at first."""
 TOKENS_BY_COLLECTION = Table("tokens", partition=Key("collection_id"), sort=Key("token_key"))
 """The first generation of the tokens' table, which `mintline_ops.migrations` reads; nothing makes it."""
 BUCKETS = (METADATA, UPLOAD_BUCKET, DROP_LINES, MEDIA)
-KMS_KEYS = (WALLET_KEY, INTAKE_KEY)
+KMS_KEYS = (WALLET_KEY, INTAKE_KEY, WEBHOOK_KEY)

@@ -29,6 +29,7 @@ class Scope(StrEnum):
     USERS_READ = f"{RESOURCE_SERVER}/users:read"
     USERS_WRITE = f"{RESOURCE_SERVER}/users:write"
     COLLECTIONS_WRITE = f"{RESOURCE_SERVER}/collections:write"
+    WEBHOOKS_WRITE = f"{RESOURCE_SERVER}/webhooks:write"
     ADMIN = f"{RESOURCE_SERVER}/admin"
 
     @property
@@ -46,6 +47,7 @@ DESCRIPTIONS: dict[Scope, str] = {
     Scope.USERS_READ: "Find users by e-mail address, and read their wallets' addresses.",
     Scope.USERS_WRITE: "Create users and their wallets.",
     Scope.COLLECTIONS_WRITE: "Create collections, and change those that it created.",
+    Scope.WEBHOOKS_WRITE: "Read, create, change and replay webhooks.",
     Scope.ADMIN: "Manage machine clients and their budgets.",
 }
 USER_SCOPES = (
@@ -63,6 +65,7 @@ MACHINE_SCOPES = (
     Scope.USERS_READ,
     Scope.USERS_WRITE,
     Scope.COLLECTIONS_WRITE,
+    Scope.WEBHOOKS_WRITE,
     Scope.ADMIN,
 )
 """What a machine client's token may be given for."""

@@ -5,7 +5,13 @@ from pydantic import ValidationError
 
 from mintline.attestation.registers import role_register
 from mintline_devstack.key_policy import KeyPolicy
-from mintline_devstack.principals import ROLES, account_allows, key_policy, role_arn
+from mintline_devstack.principals import (
+    ROLES,
+    account_allows,
+    key_policy,
+    role_arn,
+    webhook_key_policy,
+)
 
 CHAIN = 31337
 ON_CHAIN = {"kms:EncryptionContext:chain": str(CHAIN), "kms:EncryptionContext:sub": "user"}
@@ -182,3 +188,19 @@ def test_encrypt__when_wallets_are_reassigned__is_the_enclaves_for_those_users_a
             assert not allowed(action, **{sub: user})
     assert not allowed("kms:Encrypt")
     assert not allowed("kms:Decrypt", **{sub: "new-1"})
+
+
+def test_webhook_key__when_a_request_names_a_webhook__then_the_api_encrypts_and_the_notifier_decrypts() -> (
+    None
+):
+    policy = KeyPolicy.model_validate(webhook_key_policy())
+    named = {"kms:EncryptionContext:webhook": "wh_1"}
+    wallet = {"kms:EncryptionContext:sub": "alice", "kms:EncryptionContext:chain": str(CHAIN)}
+    allowed = {
+        (role, action)
+        for role in ROLES
+        for action in ("kms:Encrypt", "kms:Decrypt", "kms:CreateGrant")
+        if policy.allows(principal=role_arn(role), action=action, context=named)
+    }
+    assert allowed == {("api", "kms:Encrypt"), ("notifier", "kms:Decrypt")}
+    assert not policy.allows(principal=role_arn("notifier"), action="kms:Decrypt", context=wallet)

@@ -85,6 +85,9 @@ from mintline_api.features.users import routes as users
 from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets import routes as wallets
 from mintline_api.features.wallets.use_cases import WalletDirectory
+from mintline_api.features.webhooks import routes as webhooks
+from mintline_api.features.webhooks.ports import LogEnds, SecretSealer, Webhooks
+from mintline_api.features.webhooks.use_cases import WebhookManagement
 from mintline_api.http.catalogue import ProblemCatalogue
 from mintline_api.http.context import GATE, HTTP, METRICS, OPENAPI, TRACER, Document, HttpContext
 from mintline_api.http.cors import CORS, Cors, cors_middleware
@@ -127,6 +130,7 @@ GROUPS = (
     metadata.operations,
     token_metadata.operations,
     reveals.operations,
+    webhooks.operations,
     clients.operations,
     system.operations,
 )
@@ -177,6 +181,9 @@ class Api:
     metadata_versions: VersionReader
     metadata_texts: MetadataStore
     metadata: MetadataCache
+    webhooks: Webhooks
+    webhook_secrets: SecretSealer
+    event_log: LogEnds
     authorizations: Authorizations
     cursors: Cursors
     readiness: Readiness
@@ -332,6 +339,14 @@ def _provide(app: web.Application, api: Api) -> None:
         budgets=api.client_budgets,
         directory=api.client_directory,
         revocations=api.revocations,
+    )
+    app[webhooks.WEBHOOKS] = WebhookManagement(
+        webhooks=api.webhooks,
+        sealer=api.webhook_secrets,
+        log=api.event_log,
+        allow_loopback=settings.webhook_allow_loopback,
+        entropy=api.entropy,
+        now=api.now,
     )
     app[wallets.WALLETS] = api.wallets
     app[users.USERS] = users.UsersContext(users=api.users, wallets=api.wallets)

@@ -69,6 +69,7 @@ from mintline_api.features.users.store import CognitoUsers
 from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets.store import DynamoWallets, KmsKeys
 from mintline_api.features.wallets.use_cases import WalletDirectory
+from mintline_api.features.webhooks.store import DynamoWebhooks, KmsSealer
 from mintline_api.http.connections import Bounded, most_connections
 from mintline_api.http.cursors import Cursors
 from mintline_api.http.operations import Operations
@@ -345,6 +346,9 @@ def _assemble(
             looked_up=metrics.caches.of("metadata"),
             altered=metrics.metadata_altered.inc,
         ),
+        webhooks=DynamoWebhooks(world.dynamo, set_aside=metrics.set_aside),
+        webhook_secrets=KmsSealer(world.kms, prefix=settings.resource_prefix),
+        event_log=DynamoEventLog(world.dynamo, now=unix_ms),
         authorizations=Authorizations(settings.sealer(), world.intake),
         cursors=Cursors(settings.cursor_secret.get_secret_value()),
         events=DynamoEventLog(world.dynamo, now=unix_ms),

@@ -115,6 +115,8 @@ class Settings(ChainSettings):
     media_url: str | None = Field(default=None, pattern=r"^https?://[^?#\s]+$")
     """What the public addresses of uploaded files begin with, permanently: `{media_url}/{sha256}`. None means
     `{public_url}/media`, which this API serves."""
+    webhook_allow_loopback: bool = False
+    """Whether webhooks may lead to this machine, by http too: for local stacks alone."""
     drop_users_per_second: float = Field(default=25.0, gt=0, le=1_000)
     """How many recipients of drops each copy of the api looks up or makes a second: half of what Cognito
     allows a user pool by default for the creation of users."""

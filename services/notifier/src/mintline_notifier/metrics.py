@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from mintline.aws.session import AwsCalls
 from mintline.set_aside import SetAside
+from mintline_notifier.webhooks.metrics import WebhookMetrics
 
 
 class Metrics:
@@ -14,6 +15,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.aws = AwsCalls(registry)
         self.set_aside = SetAside(registry)
+        self.webhooks = WebhookMetrics(registry)
         self.events = Counter(
             "mintline_events", "Events that were appended to a log.", ("type",), registry=registry
         )

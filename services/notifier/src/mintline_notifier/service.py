@@ -26,6 +26,7 @@ from mintline_notifier.late import LateEvents
 from mintline_notifier.metrics import Metrics
 from mintline_notifier.records import DynamoRecords
 from mintline_notifier.settings import NotifierSettings
+from mintline_notifier.webhooks.run import deliver_webhooks
 
 LONGEST_BACKOFF = 5.0
 IDLE_FACTOR = 4
@@ -36,17 +37,21 @@ log = structlog.get_logger(__name__)
 
 
 async def run(settings: NotifierSettings, stop: asyncio.Event) -> None:
-    """Read the change streams, or stand by, until `stop` is set."""
+    """Read the change streams, or stand by, and deliver webhooks, until `stop` is set."""
     async with AsyncExitStack() as stack:
         tracer = open_tracer(stack, "notifier", settings)
         registry = process_registry()
         metrics = Metrics(registry)
         metrics.aws.tracer = tracer
         prefix = settings.resource_prefix
+        owner = settings.instance or uuid.uuid4().hex
         tables = await open_client(stack, "dynamodb", settings, calls=metrics.aws)
         dynamo = Dynamo(tables, prefix)
         stack.push_async_callback(dynamo.aclose)
         streams = await open_client(stack, "dynamodbstreams", settings, calls=metrics.aws)
+        kms = await open_client(
+            stack, "kms", settings, calls=metrics.aws, endpoint_url=settings.kms_endpoint_url
+        )
         events = DynamoEventLog(dynamo, now=unix_ms)
         records = DynamoRecords(dynamo, set_aside=metrics.set_aside)
 
@@ -67,13 +72,26 @@ async def run(settings: NotifierSettings, stop: asyncio.Event) -> None:
             events=events,
             expander=expander,
             late=late,
-            owner=settings.instance or uuid.uuid4().hex,
+            owner=owner,
             metrics=metrics,
             now=unix_ms,
         )
         checks: dict[str, Check] = {"events": partial(dynamo.ping, EVENTS)}
         admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
         await stack.enter_async_context(admin)
+        await deliver_webhooks(
+            stack,
+            stop,
+            owner=owner,
+            dynamo=dynamo,
+            events=events,
+            kms=kms,
+            prefix=prefix,
+            allow_loopback=settings.webhook_allow_loopback,
+            metrics=metrics.webhooks,
+            set_aside=metrics.set_aside,
+            now=unix_ms,
+        )
         log.info("notifier_ready", admin_port=admin.port)
         following = asyncio.create_task(_follow(follower, settings, stop))
         stopping = asyncio.create_task(stop.wait())

@@ -15,6 +15,10 @@ class NotifierSettings(ServiceSettings):
     event_poll_interval: float = Field(default=0.25, gt=0)
     """Seconds between two looks at the change streams while they have something; up to four times as long
     while they have nothing."""
+    kms_endpoint_url: str | None = None
+    """None means the endpoint of the other AWS services."""
+    webhook_allow_loopback: bool = False
+    """Whether webhooks may lead to this machine, by http too: for local stacks alone."""
     instance: str | None = Field(default=None, min_length=1, max_length=128)
     """Names this copy across restarts, so that it need not wait for its own lease; None makes up a name."""
 

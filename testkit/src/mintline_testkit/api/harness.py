@@ -69,6 +69,7 @@ from mintline_testkit.chain import FakeChain
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.events import MemoryEventLog
 from mintline_testkit.user_pool import CLIENT_ID, ISSUER, START, UserPool
+from mintline_testkit.webhooks import MemorySecrets, MemoryWebhooks
 
 FACTORY = FactorySettings(
     address="0xDc64a140Aa3E981100a9becA4E685f962f0cF6C9",
@@ -132,6 +133,9 @@ class Harness:
     files: MemoryFiles = field(default_factory=MemoryFiles)
     index: MemoryIndex = field(default_factory=MemoryIndex)
     metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
+    webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
+    webhook_secrets: MemorySecrets = field(default_factory=MemorySecrets)
+    event_log: MemoryEventLog = field(default_factory=MemoryEventLog)
     line: MemoryOutbox = field(default_factory=MemoryOutbox)
     jwks: MemoryJwks = field(default_factory=MemoryJwks)
     user_pool: MemoryUserPool = field(default_factory=MemoryUserPool)
@@ -257,6 +261,9 @@ class Harness:
             metadata_texts=self.metadata,
             metadata=MetadataCache(self.metadata, versions=self.index.versions, clock=self.clock),
             token_ids=TokenIds(self.token_ids, used=(self.index, self.mints), clock=self.clock),
+            webhooks=self.webhooks,
+            webhook_secrets=self.webhook_secrets,
+            event_log=self.event_log,
             authorizations=Authorizations(settings.sealer(), self.intake),
             cursors=Cursors(settings.cursor_secret.get_secret_value()),
             events=self.events,

@@ -1,0 +1,1 @@
+"""Webhooks, for machine clients: where their events are sent."""

@@ -1,0 +1,1 @@
+"""Webhooks: the notifier sends each principal's events to the URLs that they registered."""

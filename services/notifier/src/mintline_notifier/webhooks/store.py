@@ -1,0 +1,88 @@
+"""Webhooks in DynamoDB, as the notifier needs them.
+
+::
+
+    webhooks           version_before ─▶ Conflict: its owner, or another process, changed it
+    webhook-progress   version_before ─▶ Conflict: another process delivers for it, or it was deleted
+                       free_or_mine   ─▶ another process has the shard's lease
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from mintline.aws.dynamo import Clause, ConditionFailed, Delete, Dynamo, Item, Put
+from mintline.aws.records import read, readable, to_item
+from mintline.aws.webhooks import attempt_item, lease_key, webhook_item
+from mintline.resources import WEBHOOK_ATTEMPTS, WEBHOOK_PROGRESS, WEBHOOKS
+from mintline.set_aside import SetAside
+from mintline.webhooks.records import Attempt, Webhook, WebhookProgress
+
+_OPEN = WEBHOOKS.index("open")
+_PAGE = 200
+
+
+class DynamoWebhooks:
+    """The tables of webhooks, of their progress and of their attempts."""
+
+    def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
+        self._dynamo = dynamo
+        self._set_aside = set_aside or SetAside()
+
+    async def lease(self, shard: str, owner: str, *, now: int, until: int) -> bool:
+        """Take a shard, or keep it."""
+        key = lease_key(shard)
+        item = await self._dynamo.get(WEBHOOK_PROGRESS, key)
+        leased: Item = {**key, "owner": owner, "until": until}
+        where: tuple[Clause, ...]
+        if item is None:
+            where = (Clause("free", "webhook_id", "missing"),)
+        elif item["owner"] == owner or (isinstance(item["until"], int) and item["until"] < now):
+            where = tuple(Clause(f"same_{name}", name, "eq", (item[name],)) for name in ("owner", "until"))
+        else:
+            return False
+        try:
+            await self._dynamo.write(Put(WEBHOOK_PROGRESS, leased, where=where))
+        except ConditionFailed:
+            return False
+        return True
+
+    async def release(self, shard: str, owner: str) -> None:
+        """Give a shard back."""
+        mine = Clause("mine", "owner", "eq", (owner,))
+        with suppress(ConditionFailed):
+            await self._dynamo.write(Delete(WEBHOOK_PROGRESS, lease_key(shard), where=(mine,)))
+
+    async def open(self, shard: str) -> list[Webhook]:
+        """Return the webhooks of a shard for which there is something to do."""
+        found: list[Webhook] = []
+        start: Item | None = None
+        while True:
+            page = await self._dynamo.query(WEBHOOKS, index=_OPEN, partition=shard, limit=_PAGE, start=start)
+            found += [webhook for _, webhook in readable(Webhook, WEBHOOKS, page.items, self._set_aside)]
+            if page.next is None:
+                return found
+            start = page.next
+
+    async def progress(self, webhook_id: str) -> WebhookProgress | None:
+        """Return how far a webhook has come."""
+        item = await self._dynamo.get(WEBHOOK_PROGRESS, {"webhook_id": webhook_id})
+        return None if item is None else read(WebhookProgress, WEBHOOK_PROGRESS, item, self._set_aside)
+
+    async def advance(self, progress: WebhookProgress) -> None:
+        """Store the next version of a webhook's progress."""
+        before = Clause("version_before", "version", "eq", (progress.version - 1,))
+        await self._dynamo.write(Put(WEBHOOK_PROGRESS, to_item(progress), where=(before,)))
+
+    async def replace(self, webhook: Webhook) -> None:
+        """Store the next version of a webhook's record."""
+        before = Clause("version_before", "version", "eq", (webhook.version - 1,))
+        await self._dynamo.write(Put(WEBHOOKS, webhook_item(webhook), where=(before,)))
+
+    async def note(self, attempts: Sequence[Attempt]) -> None:
+        """Keep attempts for a week."""
+        await asyncio.gather(
+            *(self._dynamo.write(Put(WEBHOOK_ATTEMPTS, attempt_item(attempt))) for attempt in attempts)
+        )

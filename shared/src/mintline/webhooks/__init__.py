@@ -1,0 +1,1 @@
+"""Webhooks: what the API, which manages them, and the notifier, which delivers, have in common."""
