@@ -36,6 +36,10 @@ class Cors:
         # An origin names no default port, which `:*` includes.
         self._any_port = frozenset(each.removesuffix(":*") for each in origins if each.endswith(":*"))
 
+    def __bool__(self) -> bool:
+        """Return whether there is any, so that responses depend on the origin."""
+        return bool(self._exact)
+
     def allowed(self, origin: str) -> bool:
         """Return whether pages of an origin may call the API."""
         if self._any or origin in self._exact or origin in self._any_port:
@@ -73,7 +77,7 @@ async def cors_middleware(request: web.Request, handler: Handler) -> web.StreamR
 
 def allow_origin(request: web.BaseRequest, cors: Cors, response: web.StreamResponse) -> None:
     """Let the page that sent a request read the response, if its origin is allowed."""
-    if response.headers.get(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN) == ANY_ORIGIN:
+    if not cors or response.headers.get(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN) == ANY_ORIGIN:
         # Public documents: every page may read them.
         return
     _vary_by_origin(response)
