@@ -158,7 +158,7 @@ def calls_api(role: Role) -> Callable[[Callable[..., None]], Callable[..., None]
         names = {parameter.name for parameter in shared}
 
         def run(**arguments: Any) -> None:
-            given = {name: arguments.pop(name) for name in names}
+            given = {name.removeprefix(_PREFIX): arguments.pop(name) for name in names}
             screen = Screen(as_json=given.pop("as_json"))
             command(Caller(screen=screen, role=role, **given), **arguments)
 
@@ -177,11 +177,13 @@ def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
+_PREFIX = "caller_"
+"""Begins the names of the shared parameters, so that a command may have a `url` of its own."""
 _SHARED = (
-    _option("url", Url, None),
-    _option("token", AccessToken, None),
-    _option("profile", ProfileName, None),
-    _option("state", State, DEFAULT_STATE),
-    _option("as_json", Json, False),  # noqa: FBT003 - an option's default
+    _option(f"{_PREFIX}url", Url, None),
+    _option(f"{_PREFIX}token", AccessToken, None),
+    _option(f"{_PREFIX}profile", ProfileName, None),
+    _option(f"{_PREFIX}state", State, DEFAULT_STATE),
+    _option(f"{_PREFIX}as_json", Json, False),  # noqa: FBT003 - an option's default
 )
-_OF_USERS = (_option("username", Username, None), _option("password", Password, None))
+_OF_USERS = (_option(f"{_PREFIX}username", Username, None), _option(f"{_PREFIX}password", Password, None))

@@ -69,7 +69,9 @@ def update(
     caller: Caller,
     webhook_id: Id,
     *,
-    url: Annotated[str | None, typer.Option(help="Where events are posted to from now on.")] = None,
+    url: Annotated[
+        str | None, typer.Option("--to", metavar="URL", help="Where events are posted to from now on.")
+    ] = None,
     types: Types = None,
     all_types: Annotated[bool, typer.Option("--all-types", help="Deliver events of all types.")] = False,
     description: Annotated[str | None, typer.Option(help="What you call it.")] = None,
