@@ -71,20 +71,19 @@ async def client(service: str, endpoint: str) -> AsyncIterator[Any]:
 
 
 async def deploy(template: dict[str, Any], endpoint: str) -> None:
-    """Deploy a template as the stack `data`.
+    """Deploy a template as the stack `data`, uploaded first as the CDK does.
 
-    The CDK uploads templates; a request takes 51,200 bytes, so what only the CDK reads is left out.
+    It is too large for a request, which takes 51,200 bytes.
     """
-    resources = {
-        name: {key: value for key, value in resource.items() if key != "Metadata"}
-        for name, resource in template["Resources"].items()
-    }
-    body = json.dumps(template | {"Resources": resources}, separators=(",", ":"))
+    bucket, key = "cdk-hnb659fds-assets-000000000000-us-east-1", "data.template.json"
+    async with client("s3", endpoint) as s3:
+        await s3.create_bucket(Bucket=bucket)
+        await s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(template).encode())
     async with client("ssm", endpoint) as ssm:
         # What `cdk bootstrap` leaves in an account, and every template asks for.
         await ssm.put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
     async with client("cloudformation", endpoint) as cloudformation:
-        await cloudformation.create_stack(StackName="data", TemplateBody=body)
+        await cloudformation.create_stack(StackName="data", TemplateURL=f"{endpoint}/{bucket}/{key}")
         await cloudformation.get_waiter("stack_create_complete").wait(
             StackName="data", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
         )

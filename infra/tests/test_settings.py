@@ -117,6 +117,8 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
     | {"reconcile_patience": "a property of the pipeline, whatever the chain"},
     "notifier": EVERYWHERE
     | {
+        "kms_endpoint_url": "for an emulator; AWS has its own endpoint",
+        "webhook_allow_loopback": "for local stacks alone",
         "event_poll_interval": "slows down by itself while nothing happens",
         "instance": "a name shared by both tasks would have each take the other for itself",
     },
