@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped]
 
+from mintline.chain.transport import load_web3
 from mintline_testkit.chromium import MISSING, find_chromium
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from docker.models.containers import Container  # type: ignore[import-untyped]
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.network import Network
+
+load_web3()
+# Tests that import eth-account load py_ecc, which lets Python recurse until the process dies. Whichever comes
+# first raises the limit, once: this one sets it back.
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCAL = "devstack/docker/Dockerfile"
