@@ -132,8 +132,9 @@ def token_of(http: aiohttp.ClientSession, name: str, profile: Profile) -> Token:
                 "refresh_token": current.refresh_token,
             }
             granted = await grant(http, current.token_endpoint, fields)
-            current = current.model_copy(
-                update={
+            current = Profile.model_validate(
+                current.model_dump()
+                | {
                     "access_token": granted.access_token,
                     "expires_at": time.time() + granted.expires_in,
                     "refresh_token": granted.refresh_token or current.refresh_token,
