@@ -39,7 +39,7 @@ A_BLOCK = ("blocks", "checkpoints")
 EVENTS = ("events", "event-cursors")
 """Tables of the notifier: a mint has four events at most, and those that are found together are one write."""
 REPEATED = 3
-"""Write units for events whose write is repeated, because its answer was late or another event came between."""
+"""Write units for events whose write is repeated: its answer was late, or another event came between."""
 WEBHOOKS = ("webhook-progress",)
 """The leases of those who deliver webhooks are written twice a minute, whatever is minted."""
 A_COLLECTION = ("followed", "collections")
