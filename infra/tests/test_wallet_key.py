@@ -11,7 +11,7 @@ from policies import allows
 from synthesis import Templates, described, listed, properties, resources, synthesized
 
 ROOT_PRINCIPAL = "arn:aws:iam::111122223333:root"
-SERVICES = ("api", "builder", "signer", "broadcaster", "indexer")
+SERVICES = ("api", "builder", "signer", "broadcaster", "indexer", "notifier")
 ATTESTED = "kms:RecipientAttestation:"
 LEAKS = (
     "kms:CreateGrant",
@@ -32,7 +32,7 @@ def statements(templates: Templates) -> list[dict[str, Any]]:
 def wallet_keys(data: dict[str, Any]) -> dict[str, Any]:
     """Return the keys that wrap other keys, by logical id."""
     keys = resources(data, "AWS::KMS::Key")
-    return {name: made for name, made in keys.items() if "KeySpec" not in made["Properties"]}
+    return {name: made for name, made in keys.items() if "in custody" in made["Properties"]["Description"]}
 
 
 def attestation(deployment: Deployment, **changes: str) -> dict[str, str]:
@@ -273,7 +273,7 @@ def test_notices__when_there_are_two_keys__then_they_are_of_both(tmp_path: Path)
         if "resources" in rule["EventPattern"]["detail"]
     }
 
-    assert about_keys == {"kms-denied": 3, "decrypt-unattested": 2, "key-policy-changed": 3}
+    assert about_keys == {"kms-denied": 4, "decrypt-unattested": 2, "key-policy-changed": 4}
 
 
 @pytest.mark.parametrize("numbers", [[], [1, 1], [0], [1, 2, 3]])
