@@ -6,17 +6,19 @@ import argparse
 
 import pytest
 
+from mintline.states import MintStatus
 from mintline_harness.chaos.command import share, summary
+from mintline_harness.chaos.event_logs import is_told
 from mintline_harness.chaos.run import Outcome
 
 
 def outcome(**fields: int) -> Outcome:
-    counts = dict.fromkeys(("lost", "doubled", "stuck", "mismatched", "unreconciled"), 0) | fields
+    counts = dict.fromkeys(("lost", "doubled", "stuck", "mismatched", "unreconciled", "untold"), 0) | fields
     struck = {"kills": 30, "stops": 6, "reorgs": 4, "requests cut": 7, "requests torn": 2}
     return Outcome(seed=1, accepted=100, finalized=99, failed=1, struck=struck, seconds=80.0, **counts)
 
 
-@pytest.mark.parametrize("what", ["lost", "doubled", "stuck", "mismatched", "unreconciled"])
+@pytest.mark.parametrize("what", ["lost", "doubled", "stuck", "mismatched", "unreconciled", "untold"])
 def test_outcome__when_one_promise_is_broken__then_is_not_clean(what: str) -> None:
     assert outcome().clean
     assert not outcome(**{what: 1}).clean
@@ -37,6 +39,7 @@ def test_summary__when_there_are_two_seeds__then_adds_them_up() -> None:
         "failed": 2,
         "mismatched": 0,
         "unreconciled": 0,
+        "untold": 0,
         "kills": 60,
         "stops": 12,
         "reorgs": 8,
@@ -50,3 +53,34 @@ def test_share__when_it_is_a_part_of_the_whole__then_that_and_otherwise_refused(
     for text in ("-0.1", "1.1", "nan", "half"):
         with pytest.raises(argparse.ArgumentTypeError, match="a number from 0 to 1"):
             share(text)
+
+
+def told(*types: str) -> list[dict[str, object]]:
+    return [{"type": f"mint.{name}", "sequence": number} for number, name in enumerate(types)]
+
+
+@pytest.mark.parametrize(
+    ("types", "status", "expected"),
+    [
+        ("accepted submitted mined finalized", "finalized", True),
+        ("accepted submitted mined reorged mined finalized", "finalized", True),
+        ("accepted rejected", "rejected", True),
+        ("accepted submitted mined", "finalized", False),
+        ("accepted submitted finalized", "finalized", False),
+        ("submitted mined finalized", "finalized", False),
+        ("accepted submitted mined mined finalized", "finalized", False),
+        ("accepted submitted mined finalized finalized", "finalized", False),
+        ("accepted submitted reverted", "finalized", False),
+        ("", "finalized", False),
+    ],
+)
+def test_events__when_a_step_is_missing_or_twice__then_the_mint_is_not_told(
+    types: str, status: str, *, expected: bool
+) -> None:
+    assert is_told(told(*types.split()), MintStatus(status)) is expected
+
+
+def test_events__when_they_are_out_of_order__then_the_mint_is_not_told() -> None:
+    events = told("accepted", "submitted", "mined", "finalized")
+    events[1]["sequence"] = 3
+    assert not is_told(events, MintStatus.FINALIZED)

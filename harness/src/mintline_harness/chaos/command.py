@@ -27,6 +27,7 @@ COLUMNS = (
     "stuck",
     "mismatched",
     "unreconciled",
+    "untold",
     "kills",
     "stops",
     "reorgs",
@@ -34,6 +35,8 @@ COLUMNS = (
     "faults",
     "seconds",
 )
+
+PROMISES = ("accepted", "lost", "doubled", "stuck", "failed", "mismatched", "unreconciled", "untold")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -96,10 +99,7 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
         struck.update(outcome.struck)
     return {
         "seeds": len(outcomes),
-        **{
-            name: sum(getattr(outcome, name) for outcome in outcomes)
-            for name in ("accepted", "lost", "doubled", "stuck", "failed", "mismatched", "unreconciled")
-        },
+        **{name: sum(getattr(outcome, name) for outcome in outcomes) for name in PROMISES},
         "kills": struck["kills"],
         "stops": struck["stops"],
         "reorgs": struck["reorgs"],

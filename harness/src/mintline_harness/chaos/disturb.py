@@ -20,7 +20,7 @@ from mintline.resources import QUEUES
 from mintline_harness.chaos.proxy import Weather
 from mintline_harness.chaos.reorg import reorganise
 
-SERVICES = ("api", "builder", "enclave", "signer-host", "broadcaster", "indexer")
+SERVICES = ("api", "builder", "enclave", "signer-host", "broadcaster", "indexer", "notifier")
 KILLS = 5
 """Of each service in a run."""
 STOPPED = max(queue.visibility_timeout for queue in QUEUES) + 3.0

@@ -24,6 +24,7 @@ from mintline_bench.verify import Verdict, verify
 from mintline_devstack.ports import Ports
 from mintline_devstack.running_stack import Stack, running_stack
 from mintline_harness.chaos.disturb import Disturbances
+from mintline_harness.chaos.event_logs import untold
 from mintline_harness.chaos.proxy import FaultProxy, Reached, Weather
 from mintline_harness.chaos.sponsored import SponsoredDriver
 from mintline_harness.entries import start_entry
@@ -34,15 +35,20 @@ FINALITY = 8
 """Blocks: a reorg of ours never goes past it."""
 USERS = 20
 SHORTEST = 60.0
-"""Seconds of disturbance at least: six services are to die five times each."""
+"""Seconds of disturbance at least: seven processes are to die five times each."""
 PACE = 16.0
 """Mints a second."""
 SLOW_ANSWERS = 30.0
+TELLING = 60.0
+"""Seconds from the end of the last mint to its last event, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a seed; `unreconciled` is what `mintline reconcile` found wrong."""
+    """What came of a seed.
+
+    `unreconciled` is what `mintline reconcile` found wrong, `untold` of how many mints the events are wrong.
+    """
 
     seed: int
     accepted: int
@@ -53,13 +59,16 @@ class Outcome:
     stuck: int
     mismatched: int
     unreconciled: int
+    untold: int
     struck: dict[str, int]
     seconds: float
 
     @property
     def clean(self) -> bool:
         """Tell whether every promise was kept."""
-        return not (self.lost or self.doubled or self.stuck or self.mismatched or self.unreconciled)
+        return not (
+            self.lost or self.doubled or self.stuck or self.mismatched or self.unreconciled or self.untold
+        )
 
 
 async def run_seed(seed: int, *, mints: int, patience: float, sponsored: float = 0.0) -> Outcome:
@@ -82,7 +91,7 @@ async def run_seed(seed: int, *, mints: int, patience: float, sponsored: float =
         line = await stack.enter_async_context(
             running_stack(kept.folder, ports="free", through=through, finality=FINALITY)
         )
-        posted, struck, verdict = await _drive(
+        posted, struck, verdict, not_told = await _drive(
             stack, line, weather, seed=seed, mints=mints, patience=patience, sponsored=sponsored
         )
         findings = await _reconcile(kept.folder)
@@ -97,6 +106,7 @@ async def run_seed(seed: int, *, mints: int, patience: float, sponsored: float =
             stuck=sum(mint.status not in TERMINAL for mint in posted),
             mismatched=verdict.mismatched,
             unreconciled=-1 if findings is None else findings["differences"],
+            untold=not_told,
             struck=struck,
             seconds=round(time.monotonic() - started, 1),
         )
@@ -115,7 +125,7 @@ async def _drive(
     mints: int,
     patience: float,
     sponsored: float,
-) -> tuple[Sequence[Posted], dict[str, int], Verdict]:
+) -> tuple[Sequence[Posted], dict[str, int], Verdict, int]:
     info, span = line.info, max(SHORTEST, mints / PACE)
     session = await stack.enter_async_context(
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(SLOW_ANSWERS))
@@ -162,7 +172,14 @@ async def _drive(
         await verify(node, contract=info["contract"], first_block=first, posted=some)
         for some in (posted, ended)
     ]
-    return posted, dict(disturbances.struck), replace(of_all, lost=of_ended.lost)
+    not_told = await untold(
+        session,
+        api_url=info["api_url"],
+        tokens=tokens,
+        posted=[one for number, one in enumerate(posted) if number not in by_relayer],
+        patience=TELLING,
+    )
+    return posted, dict(disturbances.struck), replace(of_all, lost=of_ended.lost), not_told
 
 
 async def _end(disturbing: asyncio.Task[None]) -> None:

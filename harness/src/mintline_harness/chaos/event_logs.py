@@ -1,0 +1,81 @@
+"""Whether the event logs of users tell what their mints went through."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from itertools import pairwise
+from typing import Any
+
+import aiohttp
+
+from mintline.states import TERMINAL, MintStatus
+from mintline_bench.load import Posted
+
+PAUSE = 2.0
+"""Seconds between two readings of the logs."""
+
+
+async def untold(
+    session: aiohttp.ClientSession,
+    *,
+    api_url: str,
+    tokens: Sequence[str],
+    posted: Sequence[Posted],
+    patience: float,
+) -> int:
+    """Count ended mints whose events are not what happened to them, and events that come twice in a log.
+
+    Events come after what they tell: the logs are read again for up to `patience` seconds.
+    """
+    ended = {mint.mint_id: mint.status for mint in posted if mint.status in TERMINAL}
+    deadline = time.monotonic() + patience
+    while True:
+        logs = await asyncio.gather(*(_log(session, api_url, token) for token in tokens))
+        wrong = _wrong(ended, logs)
+        if not wrong or time.monotonic() > deadline:
+            return wrong
+        await asyncio.sleep(PAUSE)
+
+
+def _wrong(ended: Mapping[str, MintStatus], logs: Sequence[Sequence[Mapping[str, Any]]]) -> int:
+    by_mint: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    repeated = 0
+    for log in logs:
+        repeated += len(log) - len({event["id"] for event in log})
+        for event in log:
+            if event["resource"]["type"] == "mint":
+                by_mint[event["resource"]["id"]].append(event)
+    return repeated + sum(not is_told(by_mint[name], status) for name, status in ended.items())
+
+
+def is_told(events: Sequence[Mapping[str, Any]], status: MintStatus) -> bool:
+    """Tell whether a mint's events go from its acceptance to its end, each step once and in order."""
+    types = [event["type"] for event in events]
+    in_blocks = types.count("mint.mined") - types.count("mint.reorged")
+    return (
+        types[:1] == ["mint.accepted"]
+        and types[-1:] == [f"mint.{status}"]
+        and all(types.count(once) == 1 for once in (types[0], types[-1]))
+        and all(one["sequence"] < other["sequence"] for one, other in pairwise(events))
+        and (status is not MintStatus.FINALIZED or in_blocks == 1)
+    )
+
+
+async def _log(session: aiohttp.ClientSession, api_url: str, token: str) -> list[Mapping[str, Any]]:
+    """Return a user's whole log, as far as it can be read just now."""
+    events: list[Mapping[str, Any]] = []
+    query = {"limit": "100"}
+    headers = {"Authorization": f"Bearer {token}"}
+    while True:
+        async with session.get(f"{api_url}/v1/events", params=query, headers=headers) as response:
+            if response.status != HTTPStatus.OK:
+                return events
+            page = await response.json()
+        events += page["events"]
+        if not page["more"]:
+            return events
+        query["after"] = page["next"]
