@@ -26,6 +26,7 @@ from mintline_cli import (
     webhooks,
 )
 from mintline_cli.demo import demo
+from mintline_cli.events import events
 from mintline_cli.login import login, logout, profiles
 from mintline_cli.mint import mint, mints, token, wallet, watch
 from mintline_cli.parser import CommandLine
@@ -68,6 +69,7 @@ for command in (
     mint,
     mints,
     watch,
+    events,
     transfer,
     burn,
     wallet,

@@ -60,7 +60,7 @@ class Events:
         self, *, after: str | None = None, types: Iterable[str] = (), limit: int | None = None
     ) -> EventPage:
         """Return the events after a cursor, oldest first; `types` are the wanted ones, all if empty."""
-        query = {"after": after, "type": list(types) or None, "limit": limit}
+        query = {"after": after, "type": ",".join(types) or None, "limit": limit}
         page: EventPage = await self._api.get(PATH, query)
         return page
 
@@ -104,7 +104,7 @@ class Events:
         if after is not None:
             headers["Last-Event-ID"] = after
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=SILENCE_SECONDS)
-        query = [("type", name) for name in types]
+        query = {"type": ",".join(types)} if types else {}
         try:
             async with self._api.http.get(
                 self._api.url + PATH, params=query, headers=headers, timeout=timeout

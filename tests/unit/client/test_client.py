@@ -248,6 +248,12 @@ async def test_events__when_read__page_by_page_up_to_now() -> None:
     assert http.sent[1][1] == "https://api/v1/events?after=c1"
 
 
+async def test_events__when_several_types_are_wanted__ask_for_them_in_one_parameter() -> None:
+    http = Http(Answer(200, {"events": [], "next": "c1", "more": False}))
+    await Events(api_of(http)).read(types=["mint.mined", "mint.finalized"])
+    assert http.sent[0][1] == "https://api/v1/events?type=mint.mined%2Cmint.finalized"
+
+
 def test_sse__when_data_has_several_lines__joins_them() -> None:
     parser = SseParser()
     lines = [b"id: 7\r\n", b"data: a\r\n", b"data:b\r\n", b":comment\r\n", b"\r\n"]
