@@ -232,3 +232,4 @@ async def test_own__when_a_user_asks__then_there_is_none(harness: Harness, clien
     answer = await client.request("GET", "/v1/client", headers=harness.headers())
 
     assert (answer.status, answer.json()["code"]) == (404, "client-not-found")
+    assert answer.json()["detail"] == "A user has no client: send a machine client's access token."

@@ -73,6 +73,7 @@ class MemoryClientRecords:
 
     async def get(self, client_id: str) -> Client | None:
         """Return a client's record."""
+        assert client_id, "DynamoDB refuses an empty key"
         return self.records.get(client_id)
 
     async def every(self) -> list[Client]:

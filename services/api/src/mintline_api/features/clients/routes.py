@@ -33,7 +33,7 @@ from mintline_api.features.clients.use_cases import (
 from mintline_api.http.context import HTTP
 from mintline_api.http.models import NoQuery
 from mintline_api.http.operations import Answer, Operations
-from mintline_api.http.problems import BODY, INVALID_PARAMETER
+from mintline_api.http.problems import BODY, INVALID_PARAMETER, RequestRefused
 from mintline_api.http.requests import read_body, read_path, read_query
 from mintline_api.http.responses import json_response
 from mintline_api.limits.writes import count_write
@@ -210,5 +210,7 @@ async def read_own_client(request: web.Request) -> web.Response:
     """Return the client that asks."""
     caller = await read_caller(request)
     read_query(request, NoQuery)
-    client, used = await get_client(caller.client_id or "", management=request.app[CLIENTS])
+    if caller.client_id is None:
+        raise RequestRefused(CLIENT_NOT_FOUND, "A user has no client: send a machine client's access token.")
+    client, used = await get_client(caller.client_id, management=request.app[CLIENTS])
     return json_response(client_use_view(client, used))
