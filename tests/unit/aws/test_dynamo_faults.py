@@ -60,6 +60,13 @@ async def test_get__when_keys_are_left_unprocessed__asks_again_for_those(
     assert naps == sorted(naps)
 
 
+async def test_get__when_a_key_is_empty__fails_its_caller_alone(dynamo: Dynamo, client: "Scripted") -> None:
+    with pytest.raises(ValueError, match="empty key"):
+        await dynamo.get(MINTS, {"mint_id": ""})
+
+    assert client.count("batch_get_item") == 0
+
+
 async def test_get__when_a_key_stays_unprocessed__throttles_its_callers_alone(
     client: "Scripted", dynamo: Dynamo
 ) -> None:

@@ -98,6 +98,8 @@ class Dynamo:
 
     async def get(self, table: Table, key: Item) -> Item | None:
         """Return an item as of now (a consistent read), or None."""
+        if "" in key.values():
+            raise ValueError(f"an empty key of {table.name}")  # DynamoDB would refuse the whole batch for it
         return await self._gets.submit(_Key(table, key))
 
     async def get_each(self, table: Table, keys: Sequence[Item]) -> list[Item | None]:
