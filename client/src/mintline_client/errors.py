@@ -70,12 +70,13 @@ class Problem:
     @property
     def reason(self) -> str:
         """What is wrong, in one line."""
+        said = self.detail or self.title
         places = (
             f"{fault.pointer or fault.parameter or fault.header}: {fault.detail}"
             for fault in self.errors
             if fault.pointer or fault.parameter or fault.header
         )
-        return "; ".join([self.detail or self.title, *places])
+        return "; ".join([said, *(place for place in places if place not in said)])
 
 
 def _text(members: Mapping[str, Any], name: str, default: str) -> str:

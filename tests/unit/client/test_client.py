@@ -144,6 +144,14 @@ async def test_request__when_it_is_refused__raises_the_problem(status: int, kind
     assert str(error) == "slug: What is wrong.; #/metadata/name: Too long."
 
 
+async def test_request__when_the_detail_names_the_fault__says_it_once() -> None:
+    faults = [{"pointer": "#/to", "detail": "expected an address"}, {"pointer": "#/id", "detail": "missing"}]
+    body = problem(400, "slug", errors=faults, detail="#/to: expected an address (and 1 more).")
+    with pytest.raises(Invalid) as refused:
+        await api_of(Http(Answer(400, body))).get("/v1/mints/m")
+    assert str(refused.value) == "slug: #/to: expected an address (and 1 more).; #/id: missing"
+
+
 async def test_list__when_it_has_pages__goes_through_all_of_them() -> None:
     http = Http(
         Answer(200, {"items": [{"mint_id": "a"}], "next_cursor": "c/1"}),
