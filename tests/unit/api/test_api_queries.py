@@ -110,7 +110,10 @@ async def test_holds__when_asked__then_it_says_so_of_the_collection_or_of_the_to
 async def test_question__when_it_is_not_valid__then_it_is_refused(
     harness: Harness, client: MemoryClient, question: str, query: str, status: int
 ) -> None:
-    await get(harness, client, f"/v1/owners/{OWNER}/{question}{query}", status)
+    answer = await get(harness, client, f"/v1/owners/{OWNER}/{question}{query}", status)
+
+    if not query:
+        assert answer["detail"] == "contract: this parameter is required."
 
 
 async def test_collection__when_listed__then_all_its_tokens_come_by_id_page_by_page(

@@ -167,6 +167,8 @@ def _fault(item: Any, *, in_body: bool) -> Fault:
     wording = _WORDINGS.get(item["type"])
     if item["type"] == "extra_forbidden" and not in_body:
         wording = "no such parameter"
+    if item["type"] == "missing" and not in_body:
+        wording = "this parameter is required"
     context = item.get("ctx", {})
     unit = "items" if context.get("field_type") == "List" else "bytes"
     detail = wording.format(unit=unit, **context) if wording else item["msg"]
