@@ -98,6 +98,7 @@ BAD_URLS = (
     "https://shop.example.com:80/",
     "https://shop.example.com:65536/",
     "https://shop.example.com:port/",
+    "https://shop.example.com:65536/",
     "https://localhost/",
     "https://app.localhost/",
     "https://intranet/",

@@ -90,7 +90,7 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises for what is no port
     except ValueError:
-        raise BadTarget("must be a URL") from None
+        raise BadTarget("must be a valid URL, with a port up to 65535 if any") from None
     if not parts.hostname:
         raise BadTarget("must name a host")
     return parts
