@@ -64,6 +64,8 @@ MODULES = {
     "notifier": "mintline_notifier",
     "api": "mintline_api",
 }
+MOST_OUTPUT = 4000
+"""Characters of the output of a container that does not start."""
 WITH_SETTINGS = ". /run/settings/environment && export MINTLINE_INSTANCE=$HOSTNAME && exec python -m $0"
 SIGNER_PAIR = ("enclave", "signer-host")
 CONFINED: dict[str, Any] = {
@@ -211,7 +213,11 @@ class Containers:
         if not once:
             container.waiting_for(HealthcheckWaitStrategy())
         self.ends.callback(container.stop)
-        self.parts[part] = container.start()
+        try:
+            self.parts[part] = container.start()
+        except (RuntimeError, TimeoutError) as error:
+            output = b"".join(container.get_logs()).decode(errors="replace")
+            raise RuntimeError(f"{part} did not become healthy: {output[-MOST_OUTPUT:]}") from error
         return container
 
     def start_service(
