@@ -32,7 +32,7 @@ __all__ = ["backend"]
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]
 
-NONCE = FAR + 2 * 10**5
+NONCE = FAR + 4 * 10**5
 
 
 @dataclass(slots=True)
@@ -215,7 +215,7 @@ async def test_queue_writer__when_it_forges_what_a_holder_signs__has_nothing_sen
         BUILD, BuildMint(mint_id=intent.request_id), group=intent.request_id, dedup=secrets.token_hex(8)
     )
 
-    line = await logged(victim, "signer-host", "intent_refused", nonce=before, sender=relayer.address)
-    assert line["code"] == "acceptance_signature"
+    refused = {"nonce": before, "sender": relayer.address, "code": "acceptance_signature"}
+    await logged(victim, "signer-host", "intent_refused", **refused)
     await handled(victim, SIGN, BROADCAST)
     assert await sent_as_of_now(victim, relayer.address) == before

@@ -58,6 +58,15 @@ async def test_mints__when_the_node_forgets_its_pool__are_sent_again_and_minted_
     assert [len(mint["attempts"]) for mint in ended] == [1] * 5
 
 
+async def known_to_node(harness: Harness, tx_hash: str) -> None:
+    """Wait until the node has a transaction, which is on record before it is sent."""
+    async with asyncio.timeout(60):
+        while True:
+            if await harness.rpc.call("eth_getTransactionByHash", [tx_hash]) is not None:
+                return
+            await asyncio.sleep(0.1)
+
+
 async def test_mint__when_a_reorg_drops_it__is_sent_again_under_the_same_nonce(
     harness: Harness, user: User
 ) -> None:
@@ -65,6 +74,7 @@ async def test_mint__when_a_reorg_drops_it__is_sent_again_under_the_same_nonce(
     async with no_blocks(harness):
         accepted = await user.mint("dropped by a reorg")
         before = await user.until(accepted["mint_id"], "submitted")
+        await known_to_node(harness, before["tx_hash"])
         await harness.rpc.call("anvil_mine", ["0x1"])
         mined = await user.until(accepted["mint_id"], "mined")
         await harness.rpc.call("anvil_reorg", [1, []])

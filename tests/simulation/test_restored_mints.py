@@ -12,8 +12,8 @@ from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.schedule import Schedule
 
-SEEDS = [seed for seed in range(13) if seed != 5]
-"""In seed 5 batches fail after the backup: their mints are in others since, see `restored`."""
+SEEDS = [seed for seed in range(16) if seed not in {4, 5, 13}]
+"""In the others batches fail after the backup: their mints are in others since, see `restored`."""
 BACKED_UP = (3.0, 8.0, 20.0)
 """Seconds after which the backup is taken, by seed."""
 
