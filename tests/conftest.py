@@ -335,7 +335,10 @@ def start_line(line: Containers) -> None:
         "set-up",
         mounts={"/data": "set-up", "/measurement": "measurement", **settings},
         command=["set-up", "--public-url", ports.url("api")],
-        variables={"MINTLINE_UPLOAD_ENDPOINT_URL": ports.url("ministack")},
+        variables={
+            "MINTLINE_UPLOAD_ENDPOINT_URL": ports.url("ministack"),
+            "MINTLINE_PUBLIC_SIGN_IN_URL": f"{ports.url('ministack')}/oauth2",
+        },
         once=True,
     ).get_wrapped_container()
     assert set_up.wait()["StatusCode"] == 0, set_up.logs().decode()

@@ -68,6 +68,7 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
         "other_issuers": "the user pool issues the tokens of a deployment",
         "kms_endpoint_url": "for an emulator; AWS has its own endpoint",
         "upload_endpoint_url": "for an emulator; callers reach S3 as the api does",
+        "public_sign_in_url": "for an emulator; callers reach the pool as the api does",
         "upload_bytes": "what a task reads from S3 within a request",
         "webhook_allow_loopback": "for local stacks alone",
         "email_verified": "only a verified address is a sign-in name in the pool of the identity stack",

@@ -224,10 +224,10 @@ def common_settings(environment: Environment, name: str) -> dict[str, str]:
     }
 
 
-def upload_endpoint() -> dict[str, str]:
-    """Return the setting that says where callers reach S3, if the api itself reaches it elsewhere."""
-    named = os.environ.get("MINTLINE_UPLOAD_ENDPOINT_URL")
-    return {"MINTLINE_UPLOAD_ENDPOINT_URL": named} if named else {}
+def callers_addresses() -> dict[str, str]:
+    """Return the settings that say where callers reach S3 and the sign-in, if the api does elsewhere."""
+    names = ("MINTLINE_UPLOAD_ENDPOINT_URL", "MINTLINE_PUBLIC_SIGN_IN_URL")
+    return {name: address for name in names if (address := os.environ.get(name))}
 
 
 def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
@@ -261,7 +261,7 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
             "MINTLINE_EMAIL_SECRET": known.email_secret.get_secret_value(),
             "MINTLINE_WALLET_STORE": wallet_store(),
             "MINTLINE_WEBHOOK_ALLOW_LOOPBACK": "true",
-            **upload_endpoint(),
+            **callers_addresses(),
             # One user of a bench or a test may be as busy as many.
             "MINTLINE_USER_RATE": "60000",
         },

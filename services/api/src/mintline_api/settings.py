@@ -112,6 +112,8 @@ class Settings(ChainSettings):
     """Bytes of the largest file that may be uploaded."""
     upload_endpoint_url: str | None = None
     """Where callers reach S3 to put files; None means the endpoint of the other AWS services."""
+    public_sign_in_url: str | None = Field(default=None, pattern=r"^https?://[^?#\s]+$")
+    """What the user pool's `/authorize` and `/token` begin with for callers; None: as for the api itself."""
     media_url: str | None = Field(default=None, pattern=r"^https?://[^?#\s]+$")
     """What the public addresses of uploaded files begin with, permanently: `{media_url}/{sha256}`. None means
     `{public_url}/media`, which this API serves."""
@@ -172,7 +174,7 @@ class Settings(ChainSettings):
 
     def sign_in_url(self) -> str:
         """Return what the user pool's `/authorize` and `/token` begin with, as its `/userInfo` does."""
-        return self.cognito_userinfo_url.rsplit("/", 1)[0]
+        return self.public_sign_in_url or self.cognito_userinfo_url.rsplit("/", 1)[0]
 
     def user_pool_id(self) -> str:
         """Return the user pool's id, with which its issuer ends."""
