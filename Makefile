@@ -34,11 +34,11 @@ demo: setup ## Mint one NFT through the whole line, check it on chain, print it 
 	@.venv/bin/mintline demo
 
 test-fast: setup ## Run the tests that need no emulator and are not slow, on all processors
-	@.venv/bin/pytest tests/unit tests/contract -m "not slow" -n logical --dist loadscope -q
+	@.venv/bin/pytest tests/unit tests/contract -m "not slow" -n logical --dist loadscope --max-worker-restart=0 -q
 
 test: setup ## Run all tests, on all processors; says which were skipped and why
 	@echo "test: all tests, on all processors; make test-fast runs those that need no emulator"
-	@.venv/bin/pytest tests -n logical --dist loadscope -rs
+	@.venv/bin/pytest tests -n logical --dist loadscope --max-worker-restart=0 -rs
 
 test-containers: setup ## Run the end-to-end tests against containers built from this checkout
 	@.venv/bin/pytest tests/e2e --line containers -rs
