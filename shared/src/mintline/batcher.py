@@ -7,7 +7,7 @@ until a batch is full, a flush ends, or the linger is over.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextvars import Context
 from functools import partial
@@ -62,6 +62,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._weigh = weight
         self._group = group
         self._groups_in_flight: set[Hashable] = set()
+        self._waiting: Counter[Hashable] = Counter()
         self._linger = linger
         self._concurrency = concurrency
         self._pending: deque[_Submission[ItemT, ResultT]] = deque()
@@ -79,7 +80,9 @@ class Batcher(Generic[ItemT, ResultT]):
             raise RuntimeError("the batcher is closed")
         future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         weight = self._weigh(item)
-        self._pending.append(_Submission(item, weight, self._group(item), future, CURRENT_SPAN.get()))
+        group = self._group(item)
+        self._pending.append(_Submission(item, weight, group, future, CURRENT_SPAN.get()))
+        self._waiting[group] += 1
         self._weight += weight
         if self._full():
             self._launch()
@@ -96,9 +99,7 @@ class Batcher(Generic[ItemT, ResultT]):
                 await asyncio.wait(self._flights)
 
     def _full(self) -> bool:
-        ready = len(self._pending)
-        if self._groups_in_flight and ready >= self._max_items:
-            ready = sum(one.group not in self._groups_in_flight for one in self._pending)
+        ready = len(self._pending) - sum(self._waiting[group] for group in self._groups_in_flight)
         return ready >= self._max_items or (self._max_weight is not None and self._weight >= self._max_weight)
 
     def _wait(self, *, idle: bool) -> None:
@@ -147,6 +148,9 @@ class Batcher(Generic[ItemT, ResultT]):
                 waiting.append(submission)
                 continue
             self._weight -= submission.weight
+            self._waiting[submission.group] -= 1
+            if not self._waiting[submission.group]:
+                del self._waiting[submission.group]
             if not submission.future.done():
                 batch.append(submission)
                 total += submission.weight

@@ -49,9 +49,8 @@ CONSOLE = web.AppKey("console", Console)
 
 def console(settings: Settings) -> Console:
     """Return the console of a deployment."""
-    root = files("mintline_api.features.console").joinpath("static")
     found = _files()
-    page = root.joinpath("index.html").read_text("utf-8")
+    page = _root().joinpath("index.html").read_text("utf-8")
     names = [name for name in found if name.endswith(".js") and "/" not in name]
     preloads = "\n".join(f'<link rel="modulepreload" href="{name}">' for name in names)
     config = json.dumps(_config(settings), ensure_ascii=True).replace("<", "\\u003c")
@@ -60,10 +59,13 @@ def console(settings: Settings) -> Console:
     return Console(page=_asset(page.encode(), "text/html; charset=utf-8", headers), files=found)
 
 
+def _root() -> Traversable:
+    return files("mintline_api.features.console").joinpath("static")
+
+
 @cache
 def _files() -> Mapping[str, Asset]:
-    root = files("mintline_api.features.console").joinpath("static")
-    return dict(sorted(_assets(root, "")))
+    return dict(sorted(_assets(_root(), "")))
 
 
 def content_security_policy(settings: Settings) -> str:
