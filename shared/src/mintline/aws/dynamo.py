@@ -70,6 +70,10 @@ class _Key:
     table: Table
     key: Item
 
+    def __post_init__(self) -> None:
+        if "" in self.key.values():
+            raise ValueError(f"an empty key of {self.table.name}")  # for it DynamoDB refuses the whole batch
+
     @property
     def id(self) -> tuple[Any, ...]:
         return changes.item_id(self.table, self.key)
@@ -98,8 +102,6 @@ class Dynamo:
 
     async def get(self, table: Table, key: Item) -> Item | None:
         """Return an item as of now (a consistent read), or None."""
-        if "" in key.values():
-            raise ValueError(f"an empty key of {table.name}")  # DynamoDB would refuse the whole batch for it
         return await self._gets.submit(_Key(table, key))
 
     async def get_each(self, table: Table, keys: Sequence[Item]) -> list[Item | None]:

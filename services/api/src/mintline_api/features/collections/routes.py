@@ -56,7 +56,6 @@ from mintline_api.features.operations.requests import (
     read_bodiless_submission,
     read_submission,
 )
-from mintline_api.features.operations.use_cases import Submission
 from mintline_api.features.operations.waiting import moved_from, rests
 from mintline_api.features.pages import next_cursor, read_page
 from mintline_api.http.context import HTTP
@@ -255,7 +254,7 @@ async def patch_collection(request: web.Request) -> web.Response:
     path = read_path(request, ContractPath)
     asked = CollectionChangeRequest(contract=path.contract, **dict(submission.request))
     changed = await accept_change(
-        _of(submission, asked), context=context, intake=context.intake(nudges_of(request))
+        submission.asking(asked), context=context, intake=context.intake(nudges_of(request))
     )
     return await change_response(request, path.contract, submission.sub, changed)
 
@@ -291,18 +290,3 @@ async def freeze(request: web.Request) -> web.Response:
     submission = await read_bodiless_submission(request, FreezeRequest(contract=path.contract))
     changed = await freeze_collection(submission, context=context, intake=context.intake(nudges_of(request)))
     return await change_response(request, path.contract, submission.sub, changed)
-
-
-def _of(
-    submission: Submission[CollectionPatch], asked: CollectionChangeRequest
-) -> Submission[CollectionChangeRequest]:
-    """Return the submission of a change with the collection that its path names."""
-    return Submission(
-        request=asked,
-        sub=submission.sub,
-        client_id=submission.client_id,
-        key=submission.key,
-        trace=submission.trace,
-        authorize=submission.authorize,
-        now=submission.now,
-    )

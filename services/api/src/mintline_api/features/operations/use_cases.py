@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Generic, TypeAlias, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeAlias, TypeVar, cast
 
 import structlog
 from pydantic import BaseModel
@@ -61,6 +61,7 @@ _REPLAYED = {
 Permit: TypeAlias = int | ClientPermit | None
 """A user's window of writes, or a client's share of its budget; None if nothing is counted."""
 RequestT = TypeVar("RequestT", bound=BaseModel)
+OtherT = TypeVar("OtherT", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,10 @@ class Submission(Generic[RequestT]):
     trace: str
     authorize: Callable[[Operation], bytes]
     now: int
+
+    def asking(self, request: OtherT) -> Submission[OtherT]:
+        """Return the same submission of a request that says more, such as what its path names."""
+        return replace(cast("Submission[OtherT]", self), request=request)
 
     def digest(self) -> str:
         """Return the digest by which a repeated request is known to be the same (SHA-256, hex)."""

@@ -29,7 +29,6 @@ from mintline_api.features.operations.headers import (
 )
 from mintline_api.features.operations.problems import KEY_REUSED
 from mintline_api.features.operations.requests import nudges_of, read_submission
-from mintline_api.features.operations.use_cases import Submission
 from mintline_api.features.reveals import examples
 from mintline_api.features.reveals.context import REVEALS
 from mintline_api.features.reveals.models import (
@@ -173,22 +172,9 @@ async def post_reveal(request: web.Request) -> web.Response:
     path = read_path(request, ContractPath)
     asked = RevealChange(contract=path.contract, salt=submission.request.salt)
     changed = await publish_reveal(
-        _of(submission, asked),
+        submission.asking(asked),
         context=request.app[REVEALS],
         collections=collections,
         intake=collections.intake(nudges_of(request)),
     )
     return await change_response(request, path.contract, submission.sub, changed)
-
-
-def _of(submission: Submission[RevealPublication], asked: RevealChange) -> Submission[RevealChange]:
-    """Return the submission of a reveal with the collection that its path names."""
-    return Submission(
-        request=asked,
-        sub=submission.sub,
-        client_id=submission.client_id,
-        key=submission.key,
-        trace=submission.trace,
-        authorize=submission.authorize,
-        now=submission.now,
-    )

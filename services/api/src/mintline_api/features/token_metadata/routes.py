@@ -32,7 +32,6 @@ from mintline_api.features.operations.headers import (
 )
 from mintline_api.features.operations.problems import KEY_REUSED
 from mintline_api.features.operations.requests import nudges_of, read_submission
-from mintline_api.features.operations.use_cases import Submission
 from mintline_api.features.operations.waiting import rests
 from mintline_api.features.token_metadata import examples
 from mintline_api.features.token_metadata.context import TOKEN_METADATA
@@ -129,7 +128,7 @@ async def patch_token(request: web.Request) -> web.Response:
         contract=path.contract, token_id=path.token_id, metadata=submission.request.metadata
     )
     changed = await accept_version(
-        _of(submission, asked),
+        submission.asking(asked),
         context=request.app[TOKEN_METADATA],
         collections=collections,
         intake=collections.intake(nudges_of(request)),
@@ -200,16 +199,3 @@ async def _views(request: web.Request, path: TokenPath) -> list[MetadataVersionV
     ids = [one.operation_id for one in versions.later]
     operations_by_id = await request.app[COLLECTIONS].collections.operations(ids) if ids else {}
     return version_views(versions, operations_by_id, public_url=request.app[HTTP].public_url)
-
-
-def _of(submission: Submission[TokenPatch], asked: TokenChangeRequest) -> Submission[TokenChangeRequest]:
-    """Return the submission of a change with the token that its path names."""
-    return Submission(
-        request=asked,
-        sub=submission.sub,
-        client_id=submission.client_id,
-        key=submission.key,
-        trace=submission.trace,
-        authorize=submission.authorize,
-        now=submission.now,
-    )
