@@ -149,7 +149,7 @@ async def _code(sign_in: SignIn, verifier: str, screen: Screen, *, browser: bool
     answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def signed_in(request: web.Request) -> web.Response:
-        # Whoever does not know the state was not sent here by our login page.
+        # A request without the state does not come from our login page.
         if not secrets.compare_digest(request.query.get("state", ""), state):
             return web.Response(status=400, text="This page was not asked for.")
         if not answer.done():

@@ -118,7 +118,7 @@ class ClientCredentials:
         """Return a valid token; raises Rejected for credentials that are refused, and Unavailable."""
         before = self._token
         async with self._lock:
-            # Whoever waited for another call's new token takes that.
+            # A call that waited for another one's new token takes that.
             if self._monotonic() >= self._until or (fresh and self._token == before):
                 if self._token_url is None:
                     self._token_url = (await discover(self._http, self._url)).token_endpoint

@@ -427,7 +427,7 @@ class DeliveryAttemptView(TypedDict):
     error: str | None
     """Why there was no response."""
     latency_ms: int
-    """Milliseconds until the response, or until it was given up."""
+    """Milliseconds until the response or the time-out."""
     response: str
     """What the response begins with, control characters escaped."""
     next_attempt_at: str | None
@@ -891,7 +891,7 @@ class MintWindowRequest(TypedDict):
     start: NotRequired[str | None]
     """From then on; at once if absent."""
     end: NotRequired[str | None]
-    """Until then; for ever if absent."""
+    """Until then; without end if absent."""
 
 
 class MintWindowView(TypedDict):

@@ -122,7 +122,7 @@ async def test_change__when_accepted__then_it_is_served_announced_and_listed_bes
 
     served = await client.request("GET", served_at)
     assert served.json() == SECOND
-    # Whoever reads it again after the announcement must not be given a copy of an hour ago.
+    # A marketplace that reads it again after the announcement must not be given a copy of an hour ago.
     assert served.headers["cache-control"] == "public, max-age=60"
     shown = (await get(harness, client, token)).json()
     assert (shown["metadata"], shown["metadata_version"], shown["metadata_verified"]) == (SECOND, 2, None)

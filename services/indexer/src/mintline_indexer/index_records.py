@@ -114,7 +114,7 @@ class Aside(Frozen):
 class Mixed:
     """A block of which any effects may be written, and any not: it is being written, or being undone.
 
-    Whoever finds it in the checkpoint takes back what there is of it, by its undo records.
+    The indexer that finds it in the checkpoint takes back what there is of it, by its undo records.
     """
 
     number: int

@@ -46,7 +46,7 @@ class DeliveryAttemptView(View):
     delivered: bool = Field(description="Whether the receiver acknowledged it, by a status from 200 to 299.")
     status_code: int | None = Field(description="The status of the response; null if there was none.")
     error: str | None = Field(description="Why there was no response.")
-    latency_ms: int = Field(description="Milliseconds until the response, or until it was given up.")
+    latency_ms: int = Field(description="Milliseconds until the response or the time-out.")
     response: str = Field(description="What the response begins with, control characters escaped.")
     next_attempt_at: Time | None = Field(description="When it is sent again; null if it is not.")
 

@@ -1,6 +1,6 @@
 """What transfers and burns have in common: a token moved from its wallet in this very transaction.
 
-Whoever sent it: the wallet itself, or a relayer by the wallet's signature.
+The wallet itself sent it, or a relayer by the wallet's signature.
 """
 
 from __future__ import annotations

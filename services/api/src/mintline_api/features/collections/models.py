@@ -91,7 +91,7 @@ class MintWindowRequest(Input):
     """When the contract mints; it never changes."""
 
     start: Moment | None = Field(default=None, description="From then on; at once if absent.")
-    end: Moment | None = Field(default=None, description="Until then; for ever if absent.")
+    end: Moment | None = Field(default=None, description="Until then; without end if absent.")
 
 
 class CollectionMetadata(Input):
