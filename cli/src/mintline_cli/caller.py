@@ -167,6 +167,7 @@ def calls_api(role: Role) -> Callable[[Callable[..., None]], Callable[..., None]
         run.__doc__ = command.__doc__
         run.__module__ = command.__module__
         parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *shared)]
+        # typer reads the options from it; the type of functions does not have it.
         run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": None}
         return run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from coincurve import PublicKey
 
@@ -59,7 +60,7 @@ class SignedCall:
 @lru_cache(maxsize=4096)
 def signer_of(call: SignedCall, chain_id: int, contract: str) -> str:
     """Return the address whose key made the signature in a call."""
-    signed = {
+    signed: dict[str, Any] = {
         "chain_id": chain_id,
         "contract": contract,
         "holder": call.holder,
@@ -67,7 +68,7 @@ def signer_of(call: SignedCall, chain_id: int, contract: str) -> str:
         "counter": call.counter,
         "deadline": call.deadline,
     }
-    digest = burn_hash(**signed) if call.to is None else transfer_hash(**signed, to=call.to)  # type: ignore[arg-type]
+    digest = burn_hash(**signed) if call.to is None else transfer_hash(**signed, to=call.to)
     signature = call.signature[:64] + bytes([call.signature[64] - 27])
     key = PublicKey.from_signature_and_message(signature, digest, hasher=None)
     return address_of_public_key(key.format(compressed=False))
