@@ -22,7 +22,7 @@ from mintline_indexer.store_port import Outcome, Progress, ReopenedMint, Reopene
 from mintline_indexer.transaction_results import one_each
 from mintline_testkit.chain import FakeChain
 from mintline_testkit.constants import CONTRACT
-from mintline_testkit.indexer.harness import Harness
+from mintline_testkit.indexer.harness import FINALITY, Harness
 from mintline_testkit.indexer.store import MemoryStore
 
 ALICE = "0x" + "2" * 40
@@ -158,6 +158,19 @@ async def test_backfill__when_it_reads_ranges__then_none_is_wider_than_it_may_be
     assert chain.ranges[0][0] == 1
     assert all(after[0] == before[1] + 1 for before, after in pairwise(chain.ranges))
     assert chain.ranges[-1][1] == chain.finalized - whole
+
+
+async def test_backfill__when_a_collection_is_followed__then_the_mints_of_its_ranges_are_finalized(
+    harness: Harness,
+) -> None:
+    harness.record("m1", MintStatus.SUBMITTED)
+    harness.chain.mine([harness.mint(1, mint_id="m1")])
+    for _ in range(FINALITY + 1):
+        harness.chain.mine()
+    indexer = harness.start()
+    while harness.store.progress is None or not harness.store.progress.collections:
+        await indexer.poll()
+    assert harness.stands("m1").status is MintStatus.FINALIZED
 
 
 class Forked(FakeChain):

@@ -95,6 +95,8 @@ class Backfill:
                 self._index_writer.indexed(before) if before > finalized.number else finalized
             )
             await self._follower.rewind(ancestor or finalized)
+        # A contract that is followed has nothing below the final block that is not finalized.
+        await self._index_writer.finalize(None)
         await self._index_writer.join(contracts)
         log.info("collections_followed", contracts=contracts, block=self._index_writer.head.number)
 
