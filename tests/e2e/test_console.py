@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import random
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from playwright.async_api import Page
 
 from mintline_testkit.browser import Console, open_console, picture
+from tests.e2e.test_webhooks import Receiver
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Harness
@@ -74,42 +78,63 @@ async def test_console__when_a_person_mints_a_picture__then_it_becomes_final_and
     assert (await receipt.value).suggested_filename.startswith("receipt-")
 
 
-async def test_console__when_a_person_links_a_wallet_and_signs_out__then_the_session_is_gone(
-    harness: Harness, console: Console
+WALLET_EXTENSION = """
+    const provider = {
+      async request({ method, params }) {
+        if (method === "eth_requestAccounts") return [window.account];
+        if (method === "personal_sign") return window.askNode(method, params);
+        if (method === "eth_chainId") return window.askNode(method, []);
+        if (method === "eth_sendTransaction") return window.askNode(method, params);
+        throw Object.assign(new Error(`${method} is not supported`), { code: 4200 });
+      },
+    };
+    const info = { uuid: crypto.randomUUID(), name: "Pocket", icon: "data:,", rdns: "test.pocket" };
+    const announce = () => window.dispatchEvent(
+      new CustomEvent("eip6963:announceProvider", { detail: Object.freeze({ info, provider }) }));
+    window.addEventListener("eip6963:requestProvider", announce);
+    announce();
+"""
+
+
+async def test_console__when_a_person_links_a_wallet__then_it_mints_by_itself_until_it_is_unlinked(
+    harness: Harness, console: Console, tmp_path: Path
 ) -> None:
     page = console.page
     # A wallet extension, as EIP-6963 has it announce itself; the chain's node signs for the account.
-    await page.add_init_script(
-        """
-        const provider = {
-          async request({ method, params }) {
-            if (method === "eth_requestAccounts") return [window.account];
-            return window.signText(params[0]);
-          },
-        };
-        const info = { uuid: crypto.randomUUID(), name: "Pocket", icon: "data:,", rdns: "test.pocket" };
-        const announce = () => window.dispatchEvent(
-          new CustomEvent("eip6963:announceProvider", { detail: Object.freeze({ info, provider }) }));
-        window.addEventListener("eip6963:requestProvider", announce);
-        announce();
-        """
-    )
     account = (await harness.rpc.call("eth_accounts", []))[7]
-
-    async def sign_text(text: str) -> str:
-        signature: str = await harness.rpc.call("personal_sign", [text, account])
-        return signature
-
-    await page.expose_function("signText", sign_text)
+    await page.add_init_script(f"window.account = {json.dumps(account)};{WALLET_EXTENSION}")
+    await page.expose_function("askNode", harness.rpc.call)
     await console.sign_in(harness.info["cognito"])
     await console.open("wallet")
-    await page.evaluate("account => { window.account = account }", account)
     await page.get_by_role("button", name="Link Pocket").click()
     await page.locator("section[aria-labelledby=links] code").first.wait_for()
     assert await console.findings() == []
+
+    file, name = tmp_path / "own.png", f"Own {uuid.uuid4().hex[:6]}"
+    file.write_bytes(picture(random.Random(8)))
+    await console.open("mint")
+    await page.get_by_label("Picture").set_input_files(file)
+    await page.get_by_label("Name").fill(name)
+    await page.locator("#own option").nth(1).wait_for(state="attached")
+    await page.get_by_label("Minted by").select_option(index=1)
+    assert await console.findings() == []
+    await page.get_by_role("button", name="Mint", exact=True).click()
+    send = page.get_by_role("button", name="Send by Pocket")
+    await send.wait_for()
+    assert await console.findings() == []
+    await send.click()
+    await page.locator("header.title .badge", has_text="finalized").wait_for()
+    assert await page.locator(".stage.done").count() == 5
+
+    await console.open("events")
+    await page.get_by_text("New events appear as they happen.").wait_for()
+    await page.get_by_label("Type").select_option("mint.finalized")
+    await page.locator(".list > li").first.wait_for()
+    assert await console.findings() == []
+
+    await console.open("wallet")
     await page.get_by_role("button", name="Unlink").click()
     await page.get_by_role("heading", name="No linked wallet").wait_for()
-
     await console.open("mints")
     await page.locator(".list li, .empty").first.wait_for()
     assert await console.findings() == []
@@ -118,6 +143,70 @@ async def test_console__when_a_person_links_a_wallet_and_signs_out__then_the_ses
     assert await page.evaluate("[sessionStorage.length, localStorage.length]") == [0, 0]
     await page.reload()
     await page.get_by_role("button", name="Sign in", exact=True).wait_for()
+
+
+@asynccontextmanager
+async def receiving(receiver: Receiver) -> AsyncIterator[str]:
+    """Serve a webhook's receiver on this machine, and give its URL."""
+    app = web.Application()
+    app.router.add_post("/hooks", receiver.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/hooks"
+    finally:
+        await runner.cleanup()
+
+
+SEND_TEST = """async webhook => {
+    const { access } = JSON.parse(sessionStorage.getItem("mintline.session"));
+    const url = new URL(`../v1/webhooks/${webhook}/test`, location.href.split("#")[0]);
+    return (await fetch(url, { method: "POST", headers: { Authorization: `Bearer ${access}` } })).status;
+}"""
+
+
+async def test_console__when_an_operator_has_a_webhook__then_it_is_tested_and_events_appear_by_themselves(
+    harness: Harness, console: Console
+) -> None:
+    page, name, receiver = console.page, f"Orders {uuid.uuid4().hex[:6]}", Receiver(refused=0)
+    async with receiving(receiver) as url:
+        await console.sign_in(harness.info["console"], button="Sign in as an operator")
+        await console.open("webhooks/new")
+        await page.get_by_label("URL").fill(url)
+        await page.get_by_label("Description").fill(name)
+        await page.get_by_label("collection.frozen").check()
+        assert await console.findings() == []
+        await page.get_by_role("button", name="Create the webhook").click()
+        await page.get_by_text("It is shown this once.").wait_for()
+        await page.get_by_role("link", name="See the webhook").click()
+        await page.locator("header.title .badge", has_text="enabled").wait_for()
+        webhook = page.url.rpartition("/")[2]
+        await page.get_by_role("button", name="Send a test").click()
+        await page.locator("section[aria-labelledby=deliveries] .badge", has_text="delivered").wait_for()
+        assert receiver.types() == ["webhook.test"]
+        await page.get_by_role("button", name="Rotate the secret").click()
+        await page.get_by_text("It is shown this once.").wait_for()
+        assert await console.findings() == []
+
+        await console.open("events")
+        await page.get_by_label("Type").select_option("webhook.test")
+        await page.get_by_text("New events appear as they happen.").wait_for()
+        mine = page.locator(".list > li", has=page.locator(f"a[href$='{webhook}']"))
+        await mine.first.wait_for()
+        assert await page.evaluate(SEND_TEST, webhook) == 202
+        await mine.nth(1).wait_for()
+        await mine.first.locator("summary").click()
+        assert await console.findings() == []
+
+        await console.open("webhooks")
+        await page.get_by_role("link", name=name).wait_for()
+        assert await console.findings() == []
+        await page.get_by_role("link", name=name).click()
+        await page.get_by_role("button", name="Delete", exact=True).click()
+        await page.get_by_role("button", name="Delete it for good").click()
+        await page.get_by_role("link", name="New webhook").wait_for()
+        await page.get_by_role("link", name=name).wait_for(state="detached")
 
 
 def lines(*, count: int, bad: frozenset[int]) -> bytes:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from mintline.events import EVENT_TYPES
 from mintline.media_types import MEDIA_TYPES
 from mintline.scopes import OPERATOR_SCOPES, SIGN_IN_SCOPES
 from mintline_api.http.context import Document
@@ -109,6 +110,7 @@ def _config(settings: Settings) -> dict[str, object]:
         "media_url": f"{settings.media_address()}/",
         "media_types": MEDIA_TYPES,
         "upload_bytes": settings.upload_bytes,
+        "event_types": sorted(EVENT_TYPES),
     }
 
 

@@ -59,6 +59,8 @@ class EventStreams:
         """Write events as they come, until the API stops, or the reader goes or takes too long."""
         quiet = 0.0
         try:
+            # Where it begins: a reader who is cut off before the first event comes back to this place.
+            await _write(response, f"id: {after}\n\n")
             while not self._closing.is_set():
                 try:
                     page = await self.log.read(principal, after=after, types=types, limit=PAGE)

@@ -3,7 +3,7 @@ import { html, render, useEffect, useState } from "./preact.js";
 import { config, current, finishSignIn, roles, signIn, signOut } from "./session.js";
 import { Alert, Loading, Title } from "./parts.js";
 
-// Each screen is a module of its own, loaded when it is opened first.
+// Each screen is a module of its own, loaded when it is opened first; one with a `scope` is for those who sign in with it.
 const SCREENS = [
   { name: "mint", title: "Mint", roles: ["user"], icon: "M12 5v14M5 12h14" },
   { name: "mints", title: "Mints", roles: ["user"], icon: "M5 7h14M5 12h14M5 17h9" },
@@ -11,6 +11,8 @@ const SCREENS = [
   { name: "wallet", title: "Wallet", roles: ["user"], icon: "M4 7h16v11H4zM15 12h5M4 7l11-3v3" },
   { name: "collections", title: "Collections", roles: ["operator"], icon: "M4 8l8-4 8 4-8 4zM4 12l8 4 8-4M4 16l8 4 8-4" },
   { name: "drops", title: "Drops", roles: ["operator"], icon: "M12 4v10M8 10l4 4 4-4M5 19h14" },
+  { name: "events", title: "Events", roles: ["user", "operator"], icon: "M4 12h4l3-7 3 14 3-7h3" },
+  { name: "webhooks", title: "Webhooks", roles: ["user", "operator"], scope: "webhooks:write", icon: "M4 12h11M11 7l5 5-5 5M20 5v14" },
   { name: "clients", title: "Clients", roles: ["operator"], icon: "M5 5h14v6H5zM5 14h14v5H5zM8 8h.01M8 16.5h.01" },
 ];
 const HIDDEN = ["token"];
@@ -18,7 +20,8 @@ const HIDDEN = ["token"];
 const open = () => location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
 
 function menuOf(role) {
-  return SCREENS.filter((screen) => screen.roles.includes(role));
+  const scopes = config[role].scopes;
+  return SCREENS.filter(({ roles, scope }) => roles.includes(role) && (!scope || scopes.includes(`mintline/${scope}`)));
 }
 
 function Icon({ path }) {

@@ -1,6 +1,9 @@
 // What several screens show. All text goes through Preact, which escapes it.
 import { html, useCallback, useEffect, useRef, useState } from "./preact.js";
+import { useStream } from "./live.js";
 import { config } from "./session.js";
+
+const SELDOM_MS = 15_000;
 
 export const short = (hex) => (hex && hex.length > 14 ? `${hex.slice(0, 8)}…${hex.slice(-6)}` : hex ?? "");
 const date = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
@@ -22,7 +25,8 @@ export function Title({ children, action }) {
 }
 
 const TONES = {
-  finalized: "good", pending: "go", burned: "wait", completed: "good", ready: "good", enabled: "good", ok: "good", delivered: "good",
+  finalized: "good", pending: "go", burned: "wait", completed: "good", ready: "good", enabled: "good", ok: "good", delivered: "good", live: "good",
+  deployed: "good", started: "go", resumed: "go", progressed: "go", created: "good", linked: "good", transferred: "go", reorged: "warn",
   mined: "go", submitted: "go", running: "go", built: "go", issued: "go", accepted: "wait", preparing: "go",
   deploying: "go", prepared: "wait", draft: "wait", paused: "warn", waiting: "warn", frozen: "wait",
   rejected: "bad", reverted: "bad", failed: "bad", cancelled: "bad", disabled: "bad",
@@ -99,37 +103,67 @@ export function Picture({ source, name }) {
 }
 
 // Reads something again and again while the page is visible: `every` ms, and up to eight times that while
-// nothing changes or the API does not respond.
-export function usePolled(read, keys, { every = 3000, until = () => false } = {}) {
+// nothing changes or the API does not respond. With `live`, a stream of events, it is read when one of them
+// `concerns` it; and as long as the stream is open and `told` says that events tell of the next change, seldom else.
+export function usePolled(read, keys, { every = 3000, until = () => false, live = null, concerns, told = () => true } = {}) {
   const [state, setState] = useState({ value: null, problem: null });
   const [round, setRound] = useState(0);
+  const wake = useRef(() => {});
+  const open = useStream(live, ({ event, position }) => {
+    if (position !== undefined || (event && concerns(event))) wake.current();
+  });
+  const isOpen = useRef(open);
+  isOpen.current = open;
   useEffect(() => {
     let stopped = false;
     let timer = null;
+    let reading = false;
+    let asked = false;
     let pause = every;
     let before = "";
     const aborter = new AbortController();
+    function later(value) {
+      const seldom = isOpen.current && value !== null && told(value);
+      timer = setTimeout(turn, asked ? 0 : seldom ? Math.max(pause, SELDOM_MS) : pause);
+    }
     async function turn() {
       if (document.hidden) {
         timer = setTimeout(turn, every);
         return;
       }
+      reading = true;
+      asked = false;
+      let value = null;
       try {
-        const value = await read(aborter.signal);
+        value = await read(aborter.signal);
         if (stopped) return;
         const text = JSON.stringify(value);
         pause = text === before ? Math.min(pause * 1.5, every * 8) : every;
         before = text;
         setState({ value, problem: null });
-        if (until(value)) return;
+        if (until(value)) {
+          stopped = true;
+          return;
+        }
       } catch (problem) {
         if (stopped || problem.name === "AbortError") return;
         setState((known) => ({ value: known.value, problem }));
-        if (problem.status === 404 || problem.status === 401 || problem.status === 403) return;
+        if (problem.status === 404 || problem.status === 401 || problem.status === 403) {
+          stopped = true;
+          return;
+        }
         pause = Math.min(pause * 2, every * 8);
+      } finally {
+        reading = false;
       }
-      timer = setTimeout(turn, pause);
+      later(value);
     }
+    wake.current = () => {
+      asked = true;
+      if (stopped || reading) return;
+      clearTimeout(timer);
+      turn();
+    };
     turn();
     return () => {
       stopped = true;

@@ -1,7 +1,7 @@
 // A picture becomes a token.
 import { html, useEffect, useRef, useState } from "../preact.js";
-import { call, newKey, upload } from "../api.js";
-import { Alert, Field, Progress, Title, useAction } from "../parts.js";
+import { call, get, newKey, upload } from "../api.js";
+import { Alert, Field, Progress, Title, short, useAction } from "../parts.js";
 import { config } from "../session.js";
 
 export const previews = new Map();
@@ -53,6 +53,15 @@ function Traits({ traits, onChange }) {
   </fieldset>`;
 }
 
+// The wallets of the user's own; none if they cannot be read, since minting works without them.
+function useLinks() {
+  const [links, setLinks] = useState([]);
+  useEffect(() => {
+    get("/v1/wallet/links").then(({ items }) => setLinks(items)).catch(() => {});
+  }, []);
+  return links;
+}
+
 export default function Mint() {
   const [file, setFile] = useState(null);
   const [wrong, setWrong] = useState(null);
@@ -60,6 +69,8 @@ export default function Mint() {
   const [description, setDescription] = useState("");
   const [traits, setTraits] = useState([]);
   const [to, setTo] = useState("");
+  const [own, setOwn] = useState("");
+  const links = useLinks();
   const [sent, setSent] = useState(0);
   // A repeated click asks for the same mint; another picture or text is another one.
   const attempt = useRef({ key: newKey(), upload: null, of: null });
@@ -77,7 +88,9 @@ export default function Mint() {
     if (description.trim()) metadata.description = description.trim();
     const given = traits.filter((trait) => trait.trait_type.trim() && trait.value.trim());
     if (given.length) metadata.attributes = given;
-    const body = to.trim() ? { metadata, to: to.trim() } : { metadata };
+    const body = { metadata };
+    if (own) Object.assign(body, { custody: "self", to: own });
+    else if (to.trim()) body.to = to.trim();
     const text = JSON.stringify(body);
     if (known.text !== undefined && known.text !== text) known.key = newKey();
     known.text = text;
@@ -106,9 +119,16 @@ export default function Mint() {
           <textarea id="description" maxlength="4000" value=${description} onInput=${(event) => setDescription(event.target.value)}></textarea>
         <//>
         <${Traits} traits=${traits} onChange=${setTraits} />
-        <${Field} id="to" label="Recipient" hint="An address, 0x…; your own wallet if you leave this empty.">
+        ${links.length
+          ? html`<${Field} id="own" label="Minted by" hint="A wallet of your own gets the token, and sends the transaction itself.">
+              <select id="own" value=${own} aria-describedby="own-hint" onChange=${(event) => setOwn(event.target.value)}>
+                <option value="">Your wallet in custody</option>
+                ${links.map(({ address }) => html`<option key=${address} value=${address}>Your own: ${short(address)}</option>`)}
+              </select><//>`
+          : null}
+        ${own ? null : html`<${Field} id="to" label="Recipient" hint="An address, 0x…; your own wallet if you leave this empty.">
           <input id="to" value=${to} pattern="0x[0-9a-fA-F]{40}" aria-describedby="to-hint" onInput=${(event) => setTo(event.target.value)} autocomplete="off" spellcheck="false" />
-        <//>
+        <//>`}
         <div class="actions"><button class="primary" disabled=${action.busy}>${action.busy ? "Minting…" : "Mint"}</button></div>
       </div>
     </form>`;

@@ -1,6 +1,9 @@
 // What I asked for, and one mint on its way to the chain.
 import { html, useEffect, useState } from "../preact.js";
 import { call, get, query } from "../api.js";
+import { sendTransaction, useBrowserWallets } from "../browser_wallets.js";
+import { streamOf } from "../live.js";
+import { config } from "../session.js";
 import { Alert, Badge, Copy, Empty, Fact, Facts, Loading, More, Picture, Title, number, short, useAction, usePages, usePolled, when } from "../parts.js";
 import { previews } from "./mint.js";
 
@@ -12,13 +15,25 @@ const STAGES = [
   ["mined", "Mined", "It is in a block."],
   ["finalized", "Final", "The block cannot be undone any more."],
 ];
+const OWN_STAGES = [
+  STAGES[0],
+  ["built", "Built", "Its voucher is prepared."],
+  ["issued", "Issued", "Its voucher is signed: your wallet may mint it."],
+  ["mined", "Mined", "It is in a block."],
+  STAGES[4],
+];
+const MINT_EVENTS = streamOf(config.event_types.filter((type) => type.startsWith("mint.")));
+// From here on each change is an event; that a mint is built, issued or waits is none.
+const TOLD = ["issued", "submitted", "mined"];
+const SENDERS = { custodial: "your wallet in custody", self: "a wallet of your own", sponsored: "the platform" };
 const STATUSES = ["accepted", "built", "issued", "submitted", "mined", "finalized", "rejected", "reverted"];
 
 export function Stages({ mint }) {
   const bad = mint.status === "rejected" || mint.status === "reverted";
-  const reached = STAGES.filter(([name]) => mint.timeline[`${name}_at`]).length;
+  const stages = mint.custody === "self" ? OWN_STAGES : STAGES;
+  const reached = stages.filter(([name]) => mint.timeline[`${name}_at`]).length;
   return html`<ol class="stages" aria-label="Stages">
-    ${STAGES.map(([name, title, text], place) => {
+    ${stages.map(([name, title, text], place) => {
       const at = mint.timeline[`${name}_at`];
       const state = at ? "done" : !bad && place === reached ? "now" : "";
       return html`<li key=${name} class=${`stage ${state}`} aria-current=${state === "now" ? "step" : null}>
@@ -28,11 +43,38 @@ export function Stages({ mint }) {
   </ol>`;
 }
 
+// The step that only the user's own wallet can do: it sends the transaction that redeems the voucher.
+function Redeem({ mint, again }) {
+  const wallets = useBrowserWallets();
+  const [sent, setSent] = useState(null);
+  const sending = useAction(async (provider) => {
+    setSent(await sendTransaction(provider, mint));
+    again();
+  });
+  return html`<section class="card" aria-labelledby="redeem"><h2 id="redeem">Your wallet mints it</h2>
+    <${Alert} problem=${sending.problem} />
+    ${sent
+      ? html`<p role="status">Sent: <${Copy} text=${sent} shown=${short(sent)} /></p>`
+      : html`<p>The token is reserved for <code>${short(mint.to)}</code> until ${when(mint.self_custody.voucher.expires_at)}. Send the
+          transaction by that wallet; it pays the gas.</p>
+        <div class="actions">${wallets.map(
+          ({ info, provider }) => html`<button type="button" class="primary" key=${info.uuid} disabled=${sending.busy} onClick=${() => sending.run(provider)}>Send by ${info.name}</button>`,
+        )}</div>
+        ${wallets.length ? null : html`<p class="hint">No wallet extension announces itself in this browser (EIP-6963). Any program can send it: see <a href="../docs">the API reference</a>.</p>`}`}
+  </section>`;
+}
+
 function Detail({ id }) {
   const { value: mint, problem, again } = usePolled(
     (signal) => get(`/v1/mints/${encodeURIComponent(id)}`, { signal }),
     [id],
-    { every: 1000, until: (known) => ENDS.includes(known.status) },
+    {
+      every: 1000,
+      live: MINT_EVENTS,
+      concerns: (event) => event.resource.id === id,
+      told: (known) => TOLD.includes(known.status),
+      until: (known) => ENDS.includes(known.status),
+    },
   );
   const [shown, setShown] = useState(previews.get(id) ?? null);
   const cancel = useAction(async () => {
@@ -71,7 +113,9 @@ function Detail({ id }) {
             <a class="button" href="#/mint">Mint another</a>
           </div>
         </section>
+        ${mint.status === "issued" && mint.self_custody?.transaction ? html`<${Redeem} mint=${mint} again=${again} />` : null}
         <section class="card" aria-labelledby="facts"><h2 id="facts">Facts</h2><${Facts}>
+          <${Fact} name="Sent by">${SENDERS[mint.custody]}<//>
           <${Fact} name="Recipient"><${Copy} text=${mint.to} shown=${short(mint.to)} /><//>
           <${Fact} name="Collection"><${Copy} text=${mint.contract} shown=${short(mint.contract)} /><//>
           <${Fact} name="Token">${mint.token_id ? `№ ${mint.token_id}` : ""}<//>

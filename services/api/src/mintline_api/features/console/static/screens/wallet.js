@@ -1,29 +1,8 @@
 // My wallet in custody, and the wallets of my own that are linked to it.
-import { html, useEffect, useState } from "../preact.js";
+import { html } from "../preact.js";
 import { call, get } from "../api.js";
+import { link, useBrowserWallets } from "../browser_wallets.js";
 import { Alert, Badge, Copy, Empty, Fact, Facts, Loading, Title, useAction, usePolled, when } from "../parts.js";
-
-// Wallets of this browser that announce themselves (EIP-6963).
-function useBrowserWallets() {
-  const [found, setFound] = useState([]);
-  useEffect(() => {
-    const heard = ({ detail }) =>
-      setFound((known) => (known.some((one) => one.info.uuid === detail.info.uuid) ? known : [...known, detail]));
-    window.addEventListener("eip6963:announceProvider", heard);
-    window.dispatchEvent(new Event("eip6963:requestProvider"));
-    return () => window.removeEventListener("eip6963:announceProvider", heard);
-  }, []);
-  return found;
-}
-
-const hexOf = (text) => `0x${Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
-
-async function link(provider) {
-  const [account] = await provider.request({ method: "eth_requestAccounts" });
-  const challenge = await call("POST", "/v1/wallet/links/challenges", { body: { address: account } });
-  const signature = await provider.request({ method: "personal_sign", params: [hexOf(challenge.message), account] });
-  await call("POST", "/v1/wallet/links", { body: { message: challenge.message, signature } });
-}
 
 function Links() {
   const { value, problem, again } = usePolled((signal) => get("/v1/wallet/links", { signal }), [], { until: () => true });
