@@ -523,6 +523,10 @@ class DryRunView(TypedDict):
     lines: int
     """Lines that would be minted."""
     refused: int
+    over_cap: int | None
+    """Accepted lines for which the collection's supply cap leaves no token now: `prepare` refuses them.
+    Null if no node says.
+    """
     wallets: WalletsEstimate
     gas: int
     costs: list[CostEstimate]
@@ -925,9 +929,11 @@ class PreparationView(TypedDict):
     users_made: int
     """Users who were made for e-mail addresses, each with a wallet."""
     unresolved: int
-    """Lines whose recipient is no user of the pool, or has no usable wallet: `…/refused` returns them
-    too.
+    """Lines that the preparation refused: their recipient is no user of the pool, or has no usable
+    wallet, or they are over the supply cap. `…/refused` returns them too.
     """
+    over_cap: int
+    """How many of those are beyond the collection's supply cap: `collection-full`."""
 
 
 class ProblemDocument(TypedDict):

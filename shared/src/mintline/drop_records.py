@@ -128,7 +128,10 @@ class Drop(Frozen):
     users_made: int = Field(default=0, ge=0)
     """Users who were made for its e-mail addresses."""
     unresolved: int = Field(default=0, ge=0)
-    """Lines whose recipient could not be found, or has no wallet that may receive."""
+    """Lines that the preparation refused: their recipient could not be found, has no wallet that may receive,
+    or the collection's supply cap leaves no token for them."""
+    over_cap: int = Field(default=0, ge=0)
+    """How many of those are refused for the supply cap."""
     chunks: int = Field(default=0, ge=0)
     """Prepared parts that have lines to be minted."""
     lines: int = Field(default=0, ge=0)

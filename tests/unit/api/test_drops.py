@@ -439,7 +439,13 @@ async def test_drop__when_it_is_run__then_each_line_is_one_mint_under_one_author
     late = await shop.upload(ndjson([line(1)]), 10**6)
     assert (late.status, late.json()["code"]) == (409, "lines-closed")
     prepared = await until(shop, runner, is_("prepared"))
-    assert prepared["preparation"] == {"parts": 3, "prepared": 3, "users_made": 1, "unresolved": 1}
+    assert prepared["preparation"] == {
+        "parts": 3,
+        "prepared": 3,
+        "users_made": 1,
+        "unresolved": 1,
+        "over_cap": 0,
+    }
     assert prepared["minting"]["lines"] == 501
     assert not [key for key in harness.drop_lines.items if key.endswith(".lines")], "no address is kept"
     (unresolved,) = (await shop.call("GET", "/refused")).body.splitlines()

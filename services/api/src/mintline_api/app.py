@@ -229,6 +229,7 @@ class Api:
                 users=self.users,
                 wallets=self.wallets,
                 token_ids=self.token_ids,
+                gate=self.mint_gate,
                 pace=Pace(settings.drop_users_per_second, clock=clock, sleep=self.sleep),
             ),
             feeding=Feeding(
@@ -411,6 +412,7 @@ def _drops(api: Api) -> DropsContext:
             objects=api.drop_lines,
             users=api.users,
             wallets=api.wallets,
+            gate=api.mint_gate,
             chain=api.chain,
             users_per_second=settings.drop_users_per_second,
         ),

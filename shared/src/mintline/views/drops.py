@@ -54,8 +54,11 @@ class PreparationView(View):
     prepared: int
     users_made: int = Field(description="Users who were made for e-mail addresses, each with a wallet.")
     unresolved: int = Field(
-        description="Lines whose recipient is no user of the pool, or has no usable wallet: `…/refused` "
-        "returns them too."
+        description="Lines that the preparation refused: their recipient is no user of the pool, or has no "
+        "usable wallet, or they are over the supply cap. `…/refused` returns them too."
+    )
+    over_cap: int = Field(
+        description="How many of those are beyond the collection's supply cap: `collection-full`."
     )
 
 
@@ -138,6 +141,7 @@ def drop_view(drop: Drop, *, now: int) -> DropView:
             prepared=drop.prepared_parts,
             users_made=drop.users_made,
             unresolved=drop.unresolved,
+            over_cap=drop.over_cap,
         ),
         minting=minting_view(drop, now=now),
         root=drop.root,

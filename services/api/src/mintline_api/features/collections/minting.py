@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from mintline.chain.calls import Call
-from mintline.errors import Rejected, Retryable
+from mintline.errors import Rejected, Retryable, Unavailable
 from mintline.eth import selector
 from mintline.messages import Clone
 from mintline.records import RegisteredContract
@@ -90,6 +90,19 @@ class MintGate:
         _check_window(clone, contract, now // 1000)
         await self._check_supply(clone, contract)
         return collection
+
+    async def left(self, contract: str) -> int | None:
+        """Return how many more tokens a collection's supply cap allows, by the chain as it is now.
+
+        None without a cap, and without a chain. Raises Unavailable if no node answers.
+        """
+        clone = (await self.registry.known(contract)).clone
+        if clone is None or not clone.args.supply_cap or self.chain is None:
+            return None
+        minted = await self._count(contract, self.chain)
+        if minted is None:
+            raise Unavailable("no node says how many tokens of the collection were minted")
+        return max(0, clone.args.supply_cap - minted)
 
     async def _as_it_stands(self, collection: RegisteredContract) -> RegisteredContract:
         """Return a collection by its operations while the index may not have noted what they did."""

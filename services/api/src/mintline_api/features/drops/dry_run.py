@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mintline.drop_records import Drop
-from mintline.errors import MintlineError
+from mintline.errors import MintlineError, Unavailable
 from mintline_api.chain import ChainReader
+from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.drops.lines import StoredLine, from_ndjson
 from mintline_api.features.drops.models import (
     CostEstimate,
@@ -41,25 +42,36 @@ class DryRuns:
     objects: LineObjects
     users: UserDirectory
     wallets: WalletDirectory
+    gate: MintGate
     chain: ChainReader | None
     users_per_second: float
 
     async def of(self, drop: Drop) -> DryRunView:
         """Return what a drop would do. Makes nothing."""
-        upload = drop.upload
+        over_cap = await self._over_cap(drop)
+        lines = drop.upload.accepted - (over_cap or 0)
         wallets, costs, minting = await asyncio.gather(
-            self._wallets(drop), self._costs(upload.accepted), self._minting(upload.accepted)
+            self._wallets(drop), self._costs(lines), self._minting(lines)
         )
         return DryRunView(
-            lines=upload.accepted,
-            refused=upload.refused,
+            lines=lines,
+            refused=drop.upload.refused,
+            over_cap=over_cap,
             wallets=wallets,
-            gas=upload.accepted * MINT_GAS,
+            gas=lines * MINT_GAS,
             costs=costs,
             seconds_at_least=TimeEstimate(
                 preparation=math.ceil(wallets.to_make / self.users_per_second), minting=minting
             ),
         )
+
+    async def _over_cap(self, drop: Drop) -> int | None:
+        """Return how many accepted lines the supply cap leaves no token for; None if no node says."""
+        try:
+            left = await self.gate.left(drop.contract)
+        except Unavailable:
+            return None
+        return 0 if left is None else max(0, drop.upload.accepted - left)
 
     async def _wallets(self, drop: Drop) -> WalletsEstimate:
         at_most = drop.upload.emails + drop.upload.users

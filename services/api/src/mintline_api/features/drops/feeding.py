@@ -2,9 +2,10 @@
 
 ::
 
-    budget ─▶ counted lines of the part ─▶ chunk, mints (accept_lines) ─▶ part and drop ─▶ message
-       1              2                             3                           4             5
+    room, budget ─▶ counted lines of the part ─▶ chunk, mints (accept_lines) ─▶ part and drop ─▶ message
+           1                 2                             3                           4             5
 
+A part is handed on only if the collection's supply cap has room for it next to what the drop has on its way.
 A process that dies between 1 and 2 leaves up to 250 lines that are counted and will be counted again. One
 that dies between 3 and 4 leaves mints on record, which the sweep sends on: who takes over creates those that
 are missing, and no other. If the message of 5 is lost, the sweep sends one.
@@ -25,6 +26,7 @@ from mintline.states import MintStatus
 from mintline_api.auth.clients import ClientDirectory
 from mintline_api.features.bulk.use_cases import LinesIntake, accept_lines, send_lines
 from mintline_api.features.collections.minting import MintGate
+from mintline_api.features.collections.problems import COLLECTION_FULL
 from mintline_api.features.drops.leases import Leased
 from mintline_api.features.drops.lines import from_ndjson
 from mintline_api.features.drops.ports import LineObjects
@@ -73,6 +75,26 @@ class Feeding:
             await self._pause(held, CLIENT_DISABLED)
             return False
         return True
+
+    async def room(self, held: Leased) -> int | None:
+        """Return for how many more lines the supply cap has room; None if there is no cap.
+
+        Lines that were handed on and are not mined count as minted. Other mints on their way do not: the
+        chain decides about those. Raises Unavailable if no node answers.
+        """
+        # Read before the chain: what is mined by then is in the chain's count.
+        on_their_way = held.drop.fed - held.drop.done
+        left = await self.gate.left(held.drop.contract)
+        return None if left is None else max(0, left - on_their_way)
+
+    async def pause_full(self, held: Leased, *, left: int, lines: int) -> None:
+        """Pause a drop whose next lines the collection's supply cap does not allow."""
+        tokens = "no token" if not left else f"{left} token{'s' if left > 1 else ''}"
+        reason = (
+            f"The supply cap of {held.drop.contract} leaves {tokens}, and the drop's next {lines} lines are "
+            "handed on together. Cancel the drop; lines that were not handed on can go into another one."
+        )
+        await self._pause(held, Problem(code=COLLECTION_FULL.slug, reason=reason))
 
     async def feed(self, held: Leased, part: DropPart, roots: Sequence[bytes]) -> DropPart | None:
         """Hand a part on and return it; None if its client's budget has no room: the drop is paused then.

@@ -54,6 +54,8 @@ class LineFault(Frozen):
 
     pointer: str
     detail: str
+    code: str | None = None
+    """The code with which a single mint is refused for the same cause, if there is one."""
 
 
 class RefusedLine(Frozen):

@@ -131,6 +131,10 @@ class DryRunView(View):
 
     lines: int = Field(description="Lines that would be minted.")
     refused: int
+    over_cap: int | None = Field(
+        description="Accepted lines for which the collection's supply cap leaves no token now: `prepare` "
+        "refuses them. Null if no node says."
+    )
     wallets: WalletsEstimate
     gas: int
     costs: list[CostEstimate] = Field(description="Empty if no node says what gas costs.")

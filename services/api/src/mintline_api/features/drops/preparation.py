@@ -2,12 +2,12 @@
 
 ::
 
-    for each part:  users and wallets ─▶ token ids ─▶ object of prepared lines ─▶ part and drop, in one write
-                            1                2                   3                           4
+    each part:  cap ─▶ users, wallets ─▶ token ids ─▶ object of prepared lines ─▶ part and drop, in one write
+                             1              2                   3                         4
 
 A process that dies before 4 leaves nothing that counts: who takes over finds the users and wallets of 1, and
 leases other token ids. The lines as they were uploaded are deleted after 4, with the e-mail addresses in
-them.
+them. Lines beyond the collection's supply cap are refused before anything is made for them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from mintline.drop_records import Drop, DropPart, DropStatus, ResolvedLine
 from mintline.lines import Line, LinesRequest
 from mintline.merkle import merkle_root
 from mintline.records import Problem, digest_of
+from mintline_api.features.collections.minting import MintGate
+from mintline_api.features.collections.problems import COLLECTION_FULL
 from mintline_api.features.drops.csv_lines import row_for
 from mintline_api.features.drops.leases import Leased
 from mintline_api.features.drops.lines import (
@@ -47,14 +49,22 @@ log = structlog.get_logger()
 AT_ONCE = 16
 """Recipients that are looked up, or made, at a time."""
 NOBODY = Problem(code="drop-empty", reason="No line of the drop has a recipient that can be found.")
+NO_ROOM = Problem(
+    code=COLLECTION_FULL.slug,
+    reason="The collection's supply cap leaves no token for any line. Make a drop of another collection.",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Who a line is for, if that could be found out; `made` if a user was made for it."""
+    """Who a line is for, if that could be found out; `made` if a user was made for it.
+
+    `over_cap` if it is refused for the supply cap.
+    """
 
     line: ResolvedLine | RefusedLine
     made: bool = False
+    over_cap: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +75,7 @@ class Preparation:
     users: UserDirectory
     wallets: WalletDirectory
     token_ids: TokenIds
+    gate: MintGate
     pace: Pace
     """Of the lines that take requests to the user pool."""
 
@@ -84,7 +95,8 @@ class Preparation:
             if drop.status is not DropStatus.PREPARING:
                 return None
             if not roots:
-                return moved(drop, now=now, status=DropStatus.CANCELLED, ended_at=now, paused=NOBODY)
+                why = NO_ROOM if drop.over_cap else NOBODY
+                return moved(drop, now=now, status=DropStatus.CANCELLED, ended_at=now, paused=why)
             return moved(drop, now=now, status=DropStatus.PREPARED, root=merkle_root(roots))
 
         drop = await held.update(done)
@@ -95,10 +107,11 @@ class Preparation:
         stored: list[StoredLine] = []
         if part.lines_key is not None:
             stored = list(from_ndjson(await self.objects.get(part.lines_key), StoredLine))
-        found = await self._resolve(drop, stored)
+        found = await self._resolve_within(drop, stored, await self._room(drop))
         lines = [each.line for each in found if isinstance(each.line, ResolvedLine)]
         refused = [each.line for each in found if isinstance(each.line, RefusedLine)]
         made = sum(each.made for each in found)
+        over_cap = sum(each.over_cap for each in found)
         prepared = await self._prepared(drop, part, lines, refused)
         now = held.now()
 
@@ -112,6 +125,7 @@ class Preparation:
                 chunks=present.chunks + (prepared.chunk is not None),
                 lines=present.lines + len(lines),
                 unresolved=present.unresolved + len(refused),
+                over_cap=present.over_cap + over_cap,
                 users_made=present.users_made + made,
             )
 
@@ -145,6 +159,24 @@ class Preparation:
                 "root": merkle_root(leaves),
             }
         return part.evolve(**changes)
+
+    async def _room(self, drop: Drop) -> int | None:
+        """Return for how many more lines the supply cap leaves a token; None if there is no cap."""
+        left = await self.gate.left(drop.contract)
+        return None if left is None else max(0, left - drop.lines)
+
+    async def _resolve_within(
+        self, drop: Drop, lines: Sequence[StoredLine], room: int | None
+    ) -> list[_Found]:
+        """Find the recipients of the first lines for which there is room; the others are refused."""
+        if room is None:
+            return await self._resolve(drop, lines)
+        found: list[_Found] = []
+        while room and len(found) < len(lines):
+            some = await self._resolve(drop, lines[len(found) : len(found) + room])
+            room -= sum(isinstance(each.line, ResolvedLine) for each in some)
+            found += some
+        return [*found, *(_Found(_over_cap(drop, line), over_cap=True) for line in lines[len(found) :])]
 
     async def _resolve(self, drop: Drop, lines: Sequence[StoredLine]) -> list[_Found]:
         places = asyncio.Semaphore(AT_ONCE)
@@ -204,6 +236,11 @@ def _resolved(line: StoredLine, sub: str, to: str) -> ResolvedLine:
         external_id=line.external_id,
         tags=line.tags,
     )
+
+
+def _over_cap(drop: Drop, line: StoredLine) -> RefusedLine:
+    detail = f"the supply cap of {drop.contract} leaves no token for this line"
+    return _handed_back(drop, line, LineFault(pointer="#", detail=detail, code=COLLECTION_FULL.slug))
 
 
 def _handed_back(drop: Drop, line: StoredLine, fault: LineFault) -> RefusedLine:

@@ -45,7 +45,7 @@ async def _refused_in(part: DropPart, objects: LineObjects) -> list[RefusedLine]
 def _ndjson(line: RefusedLine) -> bytes:
     report: dict[str, Any] = {
         "line": line.line,
-        "errors": [{"pointer": fault.pointer, "detail": fault.detail} for fault in line.errors],
+        "errors": [fault.model_dump(exclude_none=True) for fault in line.errors],
     }
     try:
         value = strict_json.parse(line.text.encode())

@@ -10,6 +10,7 @@ from mintline.scopes import Scope
 from mintline_api.auth.access_tokens import Caller
 from mintline_api.auth.callers import AUTHORIZATIONS, require_scope
 from mintline_api.auth.problems import TOKEN_TOO_LONG
+from mintline_api.features.collections.minting import CLOSED_TO_MINTS
 from mintline_api.features.drops import examples
 from mintline_api.features.drops.context import DROPS
 from mintline_api.features.drops.drop_requests import drop_response, read_client, read_drop
@@ -108,12 +109,14 @@ async def prepare_drop(request: web.Request) -> web.Response:
         DROP_NOT_PREPARED,
         DROP_STARTED,
         DROP_ENDED,
+        *CLOSED_TO_MINTS,
     ),
 )
 async def start_drop(request: web.Request) -> web.Response:
     """Start a drop."""
     caller, drop = await read_drop(request)
     check_startable(drop)
+    await _check_open(request, drop)
     authorized = await _authorized(request, caller, drop)
     return await _changed(request, start(authorized, now=request.app[HTTP].now()), status=202)
 
@@ -133,14 +136,23 @@ async def start_drop(request: web.Request) -> web.Response:
         TOKEN_TOO_LONG,
         DROP_NOT_PAUSED,
         DROP_ENDED,
+        *CLOSED_TO_MINTS,
     ),
 )
 async def resume_drop(request: web.Request) -> web.Response:
     """Resume a drop."""
     caller, drop = await read_drop(request)
     check_resumable(drop)
+    await _check_open(request, drop)
     authorized = await _authorized(request, caller, drop)
     return await _changed(request, resume(authorized, now=request.app[HTTP].now()), status=202)
+
+
+async def _check_open(request: web.Request, drop: Drop) -> None:
+    """Raise RequestRefused if the drop has lines to hand on, and its collection takes no mint of it now."""
+    if drop.fed_chunks < drop.chunks:
+        gate, now = request.app[DROPS].intake.gate, request.app[HTTP].now()
+        await gate.pass_(drop.contract, client_id=drop.client_id, now=now)
 
 
 async def _authorized(request: web.Request, caller: Caller, drop: Drop) -> Authorized:

@@ -123,6 +123,8 @@ class _Steps:
         """The number of the part that is handed on next, or of one before it."""
         self._envelope = b""
         self._polls = 0
+        self._begun = True
+        """Whether the next part may have been begun: by a process that died, or by a try that failed."""
 
     async def step(self) -> float | None:
         """Do what is next, and return for how many seconds to wait then; None if nothing is left to do."""
@@ -133,11 +135,11 @@ class _Steps:
         if drop.status not in (DropStatus.RUNNING, DropStatus.PAUSED, DropStatus.CANCELLED):
             return None
         following, more = await self._opened(), False
+        if self._begun:
+            await self._adopt(following)
         if drop.status is DropStatus.RUNNING:
             await self._renewed(following)
             more = await self._feed(following)
-        elif drop.status is DropStatus.CANCELLED:
-            await self._adopt(following)
         await following.poll(self._held, final=self._polls % FINALITY_POLLS == 0)
         self._polls += 1
         return await self._rest(more=more)
@@ -175,6 +177,7 @@ class _Steps:
         drop, until = held.drop, runner.now() + FEED_MS
         if drop.fed_chunks >= drop.chunks or not await runner.feeding.check(held):
             return False
+        room = await runner.feeding.room(held)
         async for part in held.store.parts(drop.drop_id, first=self._next):
             if part.chunk is None:
                 continue
@@ -182,15 +185,25 @@ class _Steps:
                 return False
             if runner.now() >= until:
                 return True
+            if room is not None and part.lines > room:
+                if held.drop.fed == held.drop.done:
+                    await runner.feeding.pause_full(held, left=room, lines=part.lines)
+                return False
+            self._begun = True
             fed = await runner.feeding.feed(held, part, self._roots)
+            self._begun = False
             if fed is None:
                 return False
             following.add(fed)
             self._next = part.number + 1
+            room = None if room is None else room - part.lines
         return False
 
     async def _adopt(self, following: Following) -> None:
-        """Finish a chunk of a cancelled drop that a process had begun to hand on before it died."""
+        """Finish a chunk whose mints are on record, though the drop's record does not say so.
+
+        They are minted whatever the drop's status is now, and count against the supply cap.
+        """
         held, runner = self._held, self._runner
         async for part in held.store.parts(held.drop.drop_id, first=self._next):
             if part.chunk is None:
@@ -200,7 +213,8 @@ class _Steps:
                 assert fed is not None
                 following.add(fed)
                 self._next = part.number + 1
-            return
+            break
+        self._begun = False
 
     async def _rest(self, *, more: bool) -> float | None:
         """End the drop if it is at its end; return when to go on."""
