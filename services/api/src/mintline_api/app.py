@@ -61,6 +61,7 @@ from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.mints.use_cases import MintIntake
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import Outbox
+from mintline_api.features.operations.waiting import WAITS, Waits
 from mintline_api.features.queries import routes as queries
 from mintline_api.features.queries.ports import QueryIndex
 from mintline_api.features.reveals import routes as reveals
@@ -313,16 +314,14 @@ def _provide(app: web.Application, api: Api) -> None:
     app[ACCESS_TOKENS] = api.access_tokens
     app[AUTHORIZATIONS] = api.authorizations
     app[RATES] = api.rates
-    app[MINTS] = MintsContext(
-        mints=api.mints, intake=api.mint_intake, chain=api.chain, outbox=api.outbox, sleep=api.sleep
-    )
+    app[WAITS] = Waits(now=api.now, sleep=api.sleep)
+    app[MINTS] = MintsContext(mints=api.mints, intake=api.mint_intake, chain=api.chain, outbox=api.outbox)
     app[BULK] = BulkContext(lines=api.lines, intake=api.bulk_intake)
     app[TRANSFERS] = TransfersContext(
         operations=api.mints,
         intake=api.mint_intake,
         checks=TokenChecks(tokens=api.index, operations=api.token_operations, chain=api.chain),
         outbox=api.outbox,
-        sleep=api.sleep,
     )
     app[COLLECTIONS] = CollectionsContext(
         chain_id=settings.chain_id,
@@ -332,7 +331,6 @@ def _provide(app: web.Application, api: Api) -> None:
         factory=settings.factory,
         chain=api.chain,
         intake=api.mint_intake,
-        sleep=api.sleep,
     )
     app[DROPS] = _drops(api)
     app[clients.CLIENTS] = ClientManagement(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -17,7 +17,7 @@ from mintline_api.features.operations.use_cases import Intake
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionsContext:
-    """The collections, and what it takes to make, change and import one; `sleep` takes seconds.
+    """The collections, and what it takes to make, change and import one.
 
     No `factory`: none is made here. No `chain`: none is imported.
     """
@@ -29,7 +29,6 @@ class CollectionsContext:
     factory: FactorySettings | None
     chain: ChainReader | None
     intake: Callable[[Nudges], Intake]
-    sleep: Callable[[float], Awaitable[None]]
 
 
 COLLECTIONS = web.AppKey("collections", CollectionsContext)

@@ -11,8 +11,8 @@ from mintline_api.features.collections.changes import Changed
 from mintline_api.features.collections.context import COLLECTIONS
 from mintline_api.features.collections.reads import get_collection
 from mintline_api.features.collections.views import collection_view
-from mintline_api.features.operations.waiting import rests, wait_for, wished
-from mintline_api.http.context import DEADLINE, GATE, HTTP
+from mintline_api.features.operations.waiting import rests, waited
+from mintline_api.http.context import HTTP
 from mintline_api.http.responses import json_response
 
 
@@ -24,30 +24,16 @@ async def change_response(request: web.Request, contract: str, reader: str, chan
     headers = {"Location": f"/v1/collections/{contract}"}
     if changed.replayed:
         headers["Idempotent-Replayed"] = "true"
-    waited = await wait(request, operation, rests)
-    return await collection_response(request, contract, reader, status=202, headers=headers | waited)
+    applied = await wait(request, operation, rests)
+    return await collection_response(request, contract, reader, status=202, headers=headers | applied)
 
 
 async def wait(
     request: web.Request, operation: Operation, until: Callable[[Operation], bool]
 ) -> dict[str, str]:
     """Wait for an operation, as the client prefers; return the header that says so."""
-    seconds = wished(request.headers.getall("Prefer", []))
-    if not seconds:
-        return {}
-    context = request.app[COLLECTIONS]
-    with request.app[GATE].lingering() as may_wait:
-        if not may_wait:
-            return {}
-        await wait_for(
-            operation,
-            until,
-            seconds=min(seconds, int(request[DEADLINE].left())),
-            read=context.collections.operation,
-            now=request.app[HTTP].now,
-            sleep=context.sleep,
-        )
-    return {"Preference-Applied": "wait"}
+    _, applied = await waited(request, operation, until, request.app[COLLECTIONS].collections.operation)
+    return applied
 
 
 async def collection_response(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -16,13 +16,12 @@ from mintline_api.features.operations.ports import Outbox
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MintsContext:
-    """The mints, and what it takes to accept one; `sleep` takes seconds."""
+    """The mints, and what it takes to accept one."""
 
     mints: MintStore
     intake: Callable[[Nudges], MintIntake]
     chain: ChainReader | None
     outbox: Outbox
-    sleep: Callable[[float], Awaitable[None]]
 
 
 MINTS = web.AppKey("mints", MintsContext)

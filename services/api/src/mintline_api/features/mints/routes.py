@@ -61,12 +61,12 @@ from mintline_api.features.operations.headers import (
 )
 from mintline_api.features.operations.problems import KEY_REUSED, NOT_CANCELLABLE
 from mintline_api.features.operations.requests import accepted_headers, nudges_of, read_submission
-from mintline_api.features.operations.waiting import has_heard_of, moved_from, rests, wait_for, wished
+from mintline_api.features.operations.waiting import has_heard_of, moved_from, rests, waited
 from mintline_api.features.pages import read_page
 from mintline_api.features.uploads.problems import UPLOAD_NOT_USABLE
 from mintline_api.features.users.problems import CLIENTS_ONLY, INVALID_EMAIL
 from mintline_api.features.wallets.problems import WALLET_DELETED, WALLET_REASSIGNED
-from mintline_api.http.context import DEADLINE, GATE, HTTP, METRICS
+from mintline_api.http.context import DEADLINE, HTTP, METRICS
 from mintline_api.http.models import NoQuery
 from mintline_api.http.operations import Answer, Operations
 from mintline_api.http.problems import BODY, INVALID_CURSOR, INVALID_PARAMETER
@@ -230,23 +230,10 @@ async def _mint_response(
 ) -> web.Response:
     """Show a mint, now or when `until` holds of it, as the client prefers."""
     context, http, deadline = request.app[MINTS], request.app[HTTP], request[DEADLINE]
-    applied = dict(headers or {})
-    if seconds := wished(request.headers.getall("Prefer", [])):
-        with request.app[GATE].lingering() as may_wait:
-            if may_wait:
-                applied["Preference-Applied"] = "wait"
-                seconds = min(seconds, int(deadline.left()))
-                mint = await wait_for(
-                    mint,
-                    until,
-                    seconds=seconds,
-                    read=context.mints.get,
-                    now=http.now,
-                    sleep=context.sleep,
-                )
+    mint, applied = await waited(request, mint, until, context.mints.get)
     transaction = await unsigned_transaction(mint, context.chain, within=deadline.left())
     view = mint_view(mint, reader=reader, public_url=http.public_url, transaction=transaction)
-    return json_response(view, status=status, headers=applied)
+    return json_response(view, status=status, headers={**(headers or {}), **applied})
 
 
 @operations.add(

@@ -1,4 +1,11 @@
-"""Answers that wait for the line, so that a client need not poll (RFC 7240, `Prefer: wait`)."""
+"""Answers that wait for the pipeline, so that a client need not poll (RFC 7240, `Prefer: wait`).
+
+All requests of a process that wait read at the same moments, so that a hundred of them share one BatchGetItem
+of operations and one of transactions (decision 0101)::
+
+    every 100 ms   ├─┼─┼─┼─┼─┼─┼─┼─┼─┼─┼─┼─┤   a request's first reads, some 100, 250, 475 and 800 ms on
+    every 500 ms   ├─────────┼─────────┼────   all reads after these
+"""
 
 from __future__ import annotations
 
@@ -7,22 +14,52 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
+from aiohttp import web
 
 from mintline.errors import Retryable
 from mintline.records import Operation
 from mintline.states import TERMINAL, MintStatus
 from mintline_api.features.operations.ports import OperationT
+from mintline_api.http.context import DEADLINE, GATE
 
 log = structlog.get_logger()
 
 LONGEST = 10
 """Seconds that an answer waits at most; a longer wish is answered after that."""
-FIRST_LOOK = 0.1
-SLOWEST_LOOK = 0.5
+FIRST_LOOK = 100
+"""Milliseconds before the first look, and between the moments at which requests may look early on."""
+SLOWEST_LOOK = 500
+"""Milliseconds between later looks."""
 RESTING = TERMINAL | {MintStatus.ISSUED, MintStatus.MINED}
 """Where an operation waits for its user, or has reached the chain."""
 
 _WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(;.*)?", re.IGNORECASE | re.ASCII)
+
+
+class Waits:
+    """The requests of this process that wait. `now` returns Unix milliseconds, `sleep` takes seconds."""
+
+    def __init__(self, *, now: Callable[[], int], sleep: Callable[[float], Awaitable[None]]) -> None:
+        self.now = now
+        self._sleep = sleep
+        self._moments: dict[int, asyncio.Task[None]] = {}
+
+    async def until(self, moment: int) -> None:
+        """Sleep until a moment, together with all others who sleep until the same one."""
+        task = self._moments.get(moment)
+        if task is None:
+            task = asyncio.create_task(self._pass(moment), name=f"waits until {moment}")
+            self._moments[moment] = task
+        await asyncio.shield(task)
+
+    async def _pass(self, moment: int) -> None:
+        try:
+            await self._sleep(max(0, moment - self.now()) / 1000)
+        finally:
+            del self._moments[moment]
+
+
+WAITS = web.AppKey("waits", Waits)
 
 
 def wished(headers: Iterable[str]) -> int:
@@ -37,26 +74,48 @@ def wished(headers: Iterable[str]) -> int:
     return 0
 
 
+async def waited(
+    request: web.Request,
+    operation: OperationT,
+    until: Callable[[OperationT], bool],
+    read: Callable[[str], Awaitable[OperationT | None]],
+) -> tuple[OperationT, dict[str, str]]:
+    """Return an operation, now or when `until` holds of it, as the client prefers.
+
+    With it comes the header that says whether the answer waited. `read` takes the operation's id.
+    """
+    seconds = wished(request.headers.getall("Prefer", []))
+    if not seconds:
+        return operation, {}
+    with request.app[GATE].lingering() as may_wait:
+        if not may_wait:
+            return operation, {}
+        seconds = min(seconds, int(request[DEADLINE].left()))
+        operation = await wait_for(operation, until, seconds=seconds, read=read, waits=request.app[WAITS])
+    return operation, {"Preference-Applied": "wait"}
+
+
 async def wait_for(
     operation: OperationT,
     until: Callable[[OperationT], bool],
     *,
     seconds: int,
     read: Callable[[str], Awaitable[OperationT | None]],
-    now: Callable[[], int],
-    sleep: Callable[[float], Awaitable[None]],
+    waits: Waits,
 ) -> OperationT:
-    """Return the operation once `until` holds of it, or as it is after so many seconds; `now` in Unix ms.
+    """Return the operation once `until` holds of it, or as it is after so many seconds.
 
     `read` takes its id. One that cannot be read again meanwhile is returned as it was read last.
     """
-    deadline = now() + seconds * 1000
-    pause = FIRST_LOOK
-    while not until(operation) and (left := deadline - now()) > 0:
-        await sleep(min(pause, left / 1000))
+    # The last look is with others, too.
+    deadline = _nearest(waits.now() + seconds * 1000, FIRST_LOOK)
+    pause = float(FIRST_LOOK)
+    while not until(operation) and (left := deadline - (now := waits.now())) > 0:
+        step = SLOWEST_LOOK if pause >= SLOWEST_LOOK else FIRST_LOOK
+        await waits.until(min(deadline, _nearest(now + round(pause), step)))
         pause = min(pause * 1.5, SLOWEST_LOOK)
         try:
-            async with asyncio.timeout(left / 1000):
+            async with asyncio.timeout(max(left, FIRST_LOOK) / 1000):
                 operation = await read(operation.operation_id) or operation
         except (Retryable, TimeoutError) as error:
             log.warning(
@@ -66,6 +125,11 @@ async def wait_for(
             )
             break
     return operation
+
+
+def _nearest(moment: int, step: int) -> int:
+    """Return the multiple of `step` that is nearest to a moment, in milliseconds."""
+    return (moment + step // 2) // step * step
 
 
 def rests(operation: Operation) -> bool:

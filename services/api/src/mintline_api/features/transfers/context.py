@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -15,13 +15,12 @@ from mintline_api.features.transfers.checks import TokenChecks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransfersContext:
-    """The operations, and what it takes to accept one; `sleep` takes seconds."""
+    """The operations, and what it takes to accept one."""
 
     operations: OperationStore
     intake: Callable[[Nudges], Intake]
     checks: TokenChecks
     outbox: Outbox
-    sleep: Callable[[float], Awaitable[None]]
 
 
 TRANSFERS = web.AppKey("transfers", TransfersContext)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
@@ -20,7 +20,7 @@ from mintline_api.features.operations.headers import (
 )
 from mintline_api.features.operations.problems import KEY_REUSED, NOT_CANCELLABLE
 from mintline_api.features.operations.requests import accepted_headers, nudges_of, read_submission
-from mintline_api.features.operations.waiting import moved_from, rests, wait_for, wished
+from mintline_api.features.operations.waiting import moved_from, rests, waited
 from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
 from mintline_api.features.transfers import examples
 from mintline_api.features.transfers.context import TRANSFERS
@@ -56,7 +56,7 @@ from mintline_api.features.transfers.use_cases import (
     get_transfer,
 )
 from mintline_api.features.wallets.problems import WALLET_DELETED, WALLET_REASSIGNED
-from mintline_api.http.context import DEADLINE, GATE, HTTP
+from mintline_api.http.context import HTTP
 from mintline_api.http.models import NoQuery
 from mintline_api.http.operations import Answer, Operations
 from mintline_api.http.problems import BODY, INVALID_PARAMETER
@@ -300,14 +300,15 @@ async def _transfer_response(
     status: int,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-    applied = dict(headers or {})
 
     async def read(transfer_id: str) -> AnyTransfer | None:
         found = await request.app[TRANSFERS].operations.operation(transfer_id)
         return found if isinstance(found, AnyTransfer) else None
 
-    transfer = await _waited(request, transfer, until, read, applied)
-    return json_response(transfer_operation_view(transfer), status=status, headers=applied)
+    transfer, applied = await waited(request, transfer, until, read)
+    return json_response(
+        transfer_operation_view(transfer), status=status, headers={**(headers or {}), **applied}
+    )
 
 
 async def _burn_response(
@@ -318,36 +319,11 @@ async def _burn_response(
     status: int,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-    applied = dict(headers or {})
 
     async def read(burn_id: str) -> AnyBurn | None:
         found = await request.app[TRANSFERS].operations.operation(burn_id)
         return found if isinstance(found, AnyBurn) else None
 
-    burn = await _waited(request, burn, until, read, applied)
+    burn, applied = await waited(request, burn, until, read)
+    applied.update(headers or {})
     return json_response(burn_operation_view(burn), status=status, headers=applied)
-
-
-async def _waited(
-    request: web.Request,
-    operation: TokenOperationT,
-    until: Callable[[TokenOperationT], bool],
-    read: Callable[[str], Awaitable[TokenOperationT | None]],
-    applied: dict[str, str],
-) -> TokenOperationT:
-    """Return an operation, now or when `until` holds of it, as the client prefers."""
-    seconds = wished(request.headers.getall("Prefer", []))
-    if not seconds:
-        return operation
-    with request.app[GATE].lingering() as may_wait:
-        if not may_wait:
-            return operation
-        applied["Preference-Applied"] = "wait"
-        return await wait_for(
-            operation,
-            until,
-            seconds=min(seconds, int(request[DEADLINE].left())),
-            read=read,
-            now=request.app[HTTP].now,
-            sleep=request.app[TRANSFERS].sleep,
-        )
