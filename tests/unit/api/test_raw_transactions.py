@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from eth_account import Account
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mintline.eth import SECP256K1_N, Transaction, to_checksum_address
@@ -40,6 +40,7 @@ def fields_of(raw: bytes) -> list[Any]:
     return fields
 
 
+@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {
@@ -72,6 +73,7 @@ def test_transaction__when_another_library_signed_it__is_read_as_it_was_meant(me
     )
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_bytes__when_they_are_anything__are_read_or_refused_and_never_break(raw: bytes) -> None:
     for candidate in (raw, b"\x02" + raw, signed()[: len(raw)] + raw):
