@@ -26,7 +26,7 @@ from mintline.relayed_records import (
     signature_turn_key,
 )
 from mintline.states import MintStatus, TransactionState
-from mintline_builder.kinds.relayed import SIGNATURE_TTL
+from mintline_builder.kinds.relayed import SETTLED_AFTER, SIGNATURE_TTL
 from mintline_builder.token_simulation import RECOVERY_GAS, TAKES_ANY_SIGNATURE
 from mintline_builder.waiting import CHAIN_TIME_SKEWED, COLLECTION_PAUSED, NO_RELAYER
 from mintline_testkit.builder.harness import Builder, Harness, address, key
@@ -385,3 +385,26 @@ async def test_renew__when_its_nonce_was_taken__then_it_gets_no_other(
 
     assert harness.messages() == []
     assert [line["event"] for line in logs] == ["renewal_dropped"]
+
+
+async def test_build__when_a_reorg_took_back_the_counter_of_one_that_failed__then_it_is_read_again(
+    harness: Harness, builder: Builder
+) -> None:
+    harness.chain.counters[address("alice")] = 1
+    accept(harness, operation_id="first")
+    accept(harness, operation_id="second", token_id=8)
+    await builder.build("first")
+    ended = int(harness.now * 1000)
+    harness.move("relayer", 0, state=TransactionState.MINED, outcome="failed", updated_at=ended)
+    harness.chain.counts[address("relayer")] = 1
+    harness.chain.counters[address("alice")] = 0
+
+    with pytest.raises(Deferred, match="does not have the wallet's latest block"):
+        await builder.build("second")
+    harness.now += SETTLED_AFTER + 1
+    await builder.build("second")
+
+    assert (operation(harness, "second").status, operation(harness, "second").counter) == (
+        MintStatus.BUILT,
+        0,
+    )

@@ -36,6 +36,8 @@ SIGNATURE_TTL = 3600
 So long a transaction may take, and so long may a stopped one keep its wallet's next one waiting."""
 TURN_WAIT = 1.0
 """Seconds after which an operation looks again whose wallet has another one under way."""
+SETTLED_AFTER = 60.0
+"""Seconds after its end at which one that did nothing no longer says what the counter is at least."""
 GAS = 120_000
 """What one is taken to need when a relayer is picked, until the first has shown it."""
 _WORD = 32
@@ -116,7 +118,10 @@ class RelayedKind(SingleKind[RelayedT]):
             case MintStatus.FINALIZED:
                 return None, turn.counter + 1
             case MintStatus.REJECTED | MintStatus.REVERTED:
-                return None, turn.counter
+                # A reorg may have taken back the one before it as well, and the counter with that: then this
+                # one failed, and its counter is not reached. A node that is merely behind catches up soon.
+                settled = self.context.clock() - before.updated_at / 1000 > SETTLED_AFTER
+                return None, 0 if settled else turn.counter
             case _:
                 raise Deferred(f"{turn.operation_id} of the wallet is under way", retry_after=TURN_WAIT)
 
