@@ -71,12 +71,11 @@ class Tables:
         self.ended: frozenset[str] = frozenset()
         self.hangs = False
 
-    async def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803 - boto's
-        self.requests.update(list(RequestItems))
+    async def batch_get_item(self, **request: Any) -> dict[str, Any]:
+        wanted = request["RequestItems"]
+        self.requests.update(list(wanted))
         await asyncio.sleep(3600 if self.hangs else 0.005)
-        found = {
-            name: [self._item(name, key) for key in asked["Keys"]] for name, asked in RequestItems.items()
-        }
+        found = {name: [self._item(name, key) for key in asked["Keys"]] for name, asked in wanted.items()}
         return {"Responses": found}
 
     def _item(self, table: str, key: dict[str, Any]) -> dict[str, Any]:

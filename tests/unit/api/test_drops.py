@@ -141,6 +141,22 @@ def runner_of(harness: Harness, owner: str = "one", *, life: Life | None = None)
     return runner
 
 
+async def live(shop: Shop, after: int, *, within: float = 5) -> bool:
+    """Have a process work on the drop until it ends, or dies at call `after`; tell whether it died.
+
+    It takes `within` seconds at most. What it handed on is minted then, and its lease is over.
+    """
+    runner = runner_of(shop.harness, owner=f"process {after}", life=Life(after=after))
+    died = False
+    try:
+        await asyncio.wait_for(runner.work(shop.drop_id), within)
+    except Killed:
+        died = True
+    finalize(shop.harness)
+    shop.harness.now += LEASE_MS / 1000 + 1
+    return died
+
+
 async def test_drop__when_it_is_made_twice_with_one_key__then_it_is_one(
     harness: Harness, client: MemoryClient
 ) -> None:
@@ -614,13 +630,7 @@ async def test_drop__wherever_its_process_dies__then_another_goes_on_and_each_li
     await shop.call("POST", "/prepare")
     deaths, drop = 0, harness.drops.items[shop.drop_id]
     for life in range(400):
-        runner = runner_of(harness, owner=f"process {life}", life=Life(after=life))
-        try:
-            await asyncio.wait_for(runner.work(shop.drop_id), 5)
-        except Killed:
-            deaths += 1
-        finalize(harness)
-        harness.now += LEASE_MS / 1000 + 1
+        deaths += await live(shop, life)
         drop = harness.drops.items[shop.drop_id]
         if drop.status is DropStatus.PREPARED:
             assert (await shop.call("POST", "/start")).status == 202

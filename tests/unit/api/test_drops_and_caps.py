@@ -14,17 +14,16 @@ from mintline.errors import Unavailable
 from mintline.eth import selector
 from mintline.records import Mint
 from mintline.states import MintStatus
-from mintline_api.features.drops.leases import LEASE_MS
+from mintline_api.features.drops.runner import DropRunner
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
 from tests.unit.api.test_drops import (
-    Killed,
-    Life,
     Shop,
-    finalize,
     is_,
     line,
+    live,
     ndjson,
+    prepared_drop,
     runner_of,
     until,
 )
@@ -76,6 +75,12 @@ async def capped(shop: Shop, monkeypatch: pytest.MonkeyPatch, cap: int) -> Cappe
     return collection
 
 
+async def look_often(runner: DropRunner) -> None:
+    for _ in range(20):
+        await runner.look()
+        await asyncio.sleep(0.001)
+
+
 async def refused_lines(shop: Shop) -> list[dict[str, Any]]:
     text = (await shop.call("GET", "/refused")).body
     return [json.loads(each)["refused"] for each in text.splitlines()]
@@ -120,17 +125,13 @@ async def test_drop__when_the_cap_is_reached_meanwhile__then_it_pauses_before_th
 ) -> None:
     harness, runner = shop.harness, runner_of(shop.harness)
     collection = await capped(shop, monkeypatch, 1_000)
-    await shop.upload(ndjson([line(number) for number in range(1_000)]))
-    await shop.call("POST", "/prepare")
-    await until(shop, runner, is_("prepared"))
+    await prepared_drop(shop, runner, 1_000)
     collection.others = 400
     await shop.call("POST", "/start")
 
     # What is on its way counts: no third part, though the chain has room for it while nothing is mined.
     handed = await until(shop, runner, lambda seen: seen["minting"]["handed_on"] == 500)
-    for _ in range(20):
-        await runner.look()
-        await asyncio.sleep(0.001)
+    await look_often(runner)
     assert (handed["status"], len(collection.of_drops())) == ("running", 500)
     paused = await until(shop, runner, is_("paused"), mine=True)
     assert paused["paused"]["code"] == "collection-full"
@@ -150,9 +151,7 @@ async def test_drop__when_no_token_is_left__then_preparation_and_start_say_so(
 ) -> None:
     harness, runner = shop.harness, runner_of(shop.harness)
     collection = await capped(shop, monkeypatch, 5)
-    await shop.upload(ndjson([line(number) for number in range(5)]))
-    await shop.call("POST", "/prepare")
-    await until(shop, runner, is_("prepared"))
+    await prepared_drop(shop, runner, 5)
     collection.others = 5
     harness.now += 10
     refused = await shop.call("POST", "/start")
@@ -179,18 +178,14 @@ async def test_drop__when_no_node_answers__then_it_waits_instead_of_passing_the_
     collection.silent = True
     assert (await shop.call("POST", "/dry-run")).json()["over_cap"] is None
     await shop.call("POST", "/prepare")
-    for _ in range(20):
-        await runner.look()
-        await asyncio.sleep(0.001)
+    await look_often(runner)
     assert (await shop.show())["preparation"]["prepared"] == 0
 
     collection.silent = False
     await until(shop, runner, is_("prepared"))
     collection.silent = True
     await shop.call("POST", "/start")
-    for _ in range(20):
-        await runner.look()
-        await asyncio.sleep(0.001)
+    await look_often(runner)
     assert not collection.of_drops()
     collection.silent = False
     completed = await until(shop, runner, is_("completed"), mine=True)
@@ -202,22 +197,13 @@ async def test_drop__wherever_its_process_dies_at_the_cap__then_its_last_tokens_
 ) -> None:
     harness = shop.harness
     collection = await capped(shop, monkeypatch, 252)
-    await shop.upload(ndjson([line(number) for number in range(252)]))
-    await shop.call("POST", "/prepare")
-    await until(shop, runner_of(harness), is_("prepared"))
+    await prepared_drop(shop, runner_of(harness), 252)
     # Its lease is given back before another process works on it.
     await until(shop, runner_of(harness), lambda _: harness.drops.items[shop.drop_id].lease is None)
     assert (await shop.call("POST", "/start")).status == 202
     drop, deaths = harness.drops.items[shop.drop_id], 0
     for life in range(0, 200, 2):
-        try:
-            runner = runner_of(harness, owner=f"process {life}", life=Life(after=life))
-            await asyncio.wait_for(runner.work(shop.drop_id), 60)
-        except Killed:
-            deaths += 1
-        # Mints that are on record are minted, whatever the drop's record says of them.
-        finalize(harness)
-        harness.now += LEASE_MS / 1000 + 1
+        deaths += await live(shop, life, within=60)
         drop = harness.drops.items[shop.drop_id]
         if drop.status is not DropStatus.RUNNING:
             break

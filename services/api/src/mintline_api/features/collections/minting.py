@@ -91,10 +91,11 @@ class MintGate:
         await self._check_supply(clone, contract)
         return collection
 
-    async def left(self, contract: str) -> int | None:
+    async def left(self, contract: str, *, reserved: int = 0) -> int | None:
         """Return how many more tokens a collection's supply cap allows, by the chain as it is now.
 
-        None without a cap, and without a chain. Raises Unavailable if no node answers.
+        `reserved` is how many more count as minted. None without a cap, and without a chain. Raises
+        Unavailable if no node answers.
         """
         clone = (await self.registry.known(contract)).clone
         if clone is None or not clone.args.supply_cap or self.chain is None:
@@ -102,7 +103,7 @@ class MintGate:
         minted = await self._count(contract, self.chain)
         if minted is None:
             raise Unavailable("no node says how many tokens of the collection were minted")
-        return max(0, clone.args.supply_cap - minted)
+        return max(0, clone.args.supply_cap - minted - reserved)
 
     async def _as_it_stands(self, collection: RegisteredContract) -> RegisteredContract:
         """Return a collection by its operations while the index may not have noted what they did."""

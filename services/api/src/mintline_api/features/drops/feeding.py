@@ -84,8 +84,7 @@ class Feeding:
         """
         # Read before the chain: what is mined by then is in the chain's count.
         on_their_way = held.drop.fed - held.drop.done
-        left = await self.gate.left(held.drop.contract)
-        return None if left is None else max(0, left - on_their_way)
+        return await self.gate.left(held.drop.contract, reserved=on_their_way)
 
     async def pause_full(self, held: Leased, *, left: int, lines: int) -> None:
         """Pause a drop whose next lines the collection's supply cap does not allow."""

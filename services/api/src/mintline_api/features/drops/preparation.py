@@ -107,7 +107,9 @@ class Preparation:
         stored: list[StoredLine] = []
         if part.lines_key is not None:
             stored = list(from_ndjson(await self.objects.get(part.lines_key), StoredLine))
-        found = await self._resolve_within(drop, stored, await self._room(drop))
+        found = await self._resolve_within(
+            drop, stored, await self.gate.left(drop.contract, reserved=drop.lines)
+        )
         lines = [each.line for each in found if isinstance(each.line, ResolvedLine)]
         refused = [each.line for each in found if isinstance(each.line, RefusedLine)]
         made = sum(each.made for each in found)
@@ -159,11 +161,6 @@ class Preparation:
                 "root": merkle_root(leaves),
             }
         return part.evolve(**changes)
-
-    async def _room(self, drop: Drop) -> int | None:
-        """Return for how many more lines the supply cap leaves a token; None if there is no cap."""
-        left = await self.gate.left(drop.contract)
-        return None if left is None else max(0, left - drop.lines)
 
     async def _resolve_within(
         self, drop: Drop, lines: Sequence[StoredLine], room: int | None

@@ -202,7 +202,7 @@ class _Steps:
     async def _adopt(self, following: Following) -> None:
         """Finish a chunk whose mints are on record, though the drop's record does not say so.
 
-        They are minted whatever the drop's status is now, and count against the supply cap.
+        They are minted in any status of the drop, and count against the supply cap.
         """
         held, runner = self._held, self._runner
         async for part in held.store.parts(held.drop.drop_id, first=self._next):

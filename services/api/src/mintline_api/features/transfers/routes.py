@@ -300,7 +300,6 @@ async def _transfer_response(
     status: int,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-
     async def read(transfer_id: str) -> AnyTransfer | None:
         found = await request.app[TRANSFERS].operations.operation(transfer_id)
         return found if isinstance(found, AnyTransfer) else None
@@ -319,11 +318,9 @@ async def _burn_response(
     status: int,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-
     async def read(burn_id: str) -> AnyBurn | None:
         found = await request.app[TRANSFERS].operations.operation(burn_id)
         return found if isinstance(found, AnyBurn) else None
 
     burn, applied = await waited(request, burn, until, read)
-    applied.update(headers or {})
-    return json_response(burn_operation_view(burn), status=status, headers=applied)
+    return json_response(burn_operation_view(burn), status=status, headers={**(headers or {}), **applied})

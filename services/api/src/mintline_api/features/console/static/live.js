@@ -2,6 +2,7 @@
 // EventSource sends no Authorization, so the stream is read here (HTML standard, 9.2).
 import { useEffect, useRef, useState } from "./preact.js";
 import { query, request } from "./api.js";
+import { config } from "./session.js";
 
 const RETRY_MS = 1000;
 const RETRY_MOST_MS = 30_000;
@@ -9,6 +10,7 @@ const SILENCE_MS = 45_000; // The API sends a comment every 15 seconds.
 const streams = new Map();
 
 export const streamOf = (types, principal) => query("/v1/events", { type: types.join(","), principal });
+export const streamAbout = (resource) => streamOf(config.event_types.filter((type) => type.startsWith(`${resource}.`)));
 
 // Calls `listener` with {position} when the stream is open, {event} for each event, {problem} when it broke.
 export function listen(path, listener) {

@@ -1,14 +1,13 @@
 // Drops: upload a list, see its bad lines before anything is spent, then follow and pause it.
 import { html, useEffect, useRef, useState } from "../preact.js";
 import { call, get, newKey, query, request } from "../api.js";
-import { streamOf } from "../live.js";
-import { config } from "../session.js";
+import { streamAbout } from "../live.js";
 import { Alert, Badge, Empty, Fact, Facts, Field, Loading, More, Progress, Title, download, ether, number, short, useAction, usePages, usePolled, when } from "../parts.js";
 
 const ENDS = ["completed", "cancelled"];
 const RESTS = ["draft", "prepared", "paused", ...ENDS];
 const SHOWN = 50;
-const DROP_EVENTS = streamOf(config.event_types.filter((type) => type.startsWith("drop.")));
+const DROP_EVENTS = streamAbout("drop");
 
 const typeOf = (file) => (/\.csv$/i.test(file.name) ? "text/csv" : "application/x-ndjson");
 

@@ -2,8 +2,7 @@
 import { html, useEffect, useState } from "../preact.js";
 import { call, get, query } from "../api.js";
 import { sendTransaction, useBrowserWallets } from "../browser_wallets.js";
-import { streamOf } from "../live.js";
-import { config } from "../session.js";
+import { streamAbout } from "../live.js";
 import { Alert, Badge, Copy, Empty, Fact, Facts, Loading, More, Picture, Title, number, short, useAction, usePages, usePolled, when } from "../parts.js";
 import { previews } from "./mint.js";
 
@@ -22,7 +21,7 @@ const OWN_STAGES = [
   ["mined", "Mined", "It is in a block."],
   STAGES[4],
 ];
-const MINT_EVENTS = streamOf(config.event_types.filter((type) => type.startsWith("mint.")));
+const MINT_EVENTS = streamAbout("mint");
 // From here on each change is an event; that a mint is built, issued or waits is none.
 const TOLD = ["issued", "submitted", "mined"];
 const SENDERS = { custodial: "your wallet in custody", self: "a wallet of your own", sponsored: "the platform" };
