@@ -80,8 +80,8 @@ class Events:
     ) -> AsyncIterator[tuple[str, Event]]:
         """Return each event with its cursor, and wait for those to come, without end.
 
-        A stream that breaks is continued after the last event. Store the cursor with what you did for the
-        event: `after=cursor` continues there. Raises Refused for what the API refuses.
+        A stream that breaks is continued after the last event, or where it began. Store the cursor with what
+        you did for the event: `after=cursor` continues there. Raises Refused for what the API refuses.
         """
         wanted = tuple(types)
         renewed = False
@@ -89,7 +89,8 @@ class Events:
             try:
                 async for cursor, event in self._connected(after, wanted):
                     after, renewed = cursor, False
-                    yield cursor, event
+                    if event is not None:
+                        yield cursor, event
             except Unauthenticated:
                 if renewed:
                     raise
@@ -99,7 +100,10 @@ class Events:
             except Unavailable as away:
                 await asyncio.sleep(away.retry_after or RECONNECT_SECONDS)
 
-    async def _connected(self, after: str | None, types: tuple[str, ...]) -> AsyncIterator[tuple[str, Event]]:
+    async def _connected(
+        self, after: str | None, types: tuple[str, ...]
+    ) -> AsyncIterator[tuple[str, Event | None]]:
+        """Yield each event with its cursor, and cursors without an event, such as that where it begins."""
         headers = {**await self._api.headers(), "Accept": "text/event-stream"}
         if after is not None:
             headers["Last-Event-ID"] = after
@@ -114,7 +118,7 @@ class Events:
                 parser = SseParser()
                 async for line in response.content:
                     for cursor, data in parser.feed(line):
-                        yield cursor, json.loads(data)
+                        yield cursor, None if data is None else json.loads(data)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unavailable(f"the event stream broke: {error or type(error).__name__}") from None
         await asyncio.sleep(RECONNECT_SECONDS)
@@ -133,18 +137,24 @@ class SseParser:
     def __init__(self) -> None:
         self._id = ""
         self._data: list[str] = []
+        self._moved = False
 
-    def feed(self, line: bytes) -> Iterator[tuple[str, str]]:
-        """Take one line; return the id and data of the event that it ends, if any."""
+    def feed(self, line: bytes) -> Iterator[tuple[str, str | None]]:
+        """Take one line; return the id and data of the event that it ends, if any.
+
+        A block without data is no event, but its id is where a reader continues: then the data are None.
+        """
         text = line.decode().rstrip("\r\n")
         if not text:
             if self._data:
                 yield self._id, "\n".join(self._data)
-            self._data = []
+            elif self._moved:
+                yield self._id, None
+            self._data, self._moved = [], False
             return
         name, _, value = text.partition(":")
         value = value.removeprefix(" ")
         if name == "id":
-            self._id = value
+            self._id, self._moved = value, True
         elif name == "data":
             self._data.append(value)

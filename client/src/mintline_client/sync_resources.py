@@ -479,8 +479,8 @@ class Events:
     def stream(self, *, after: str | None = None, types: Iterable[str] = ()) -> Iterator[tuple[str, Event]]:
         """Return each event with its cursor, and wait for those to come, without end.
 
-        A stream that breaks is continued after the last event. Store the cursor with what you did for the
-        event: `after=cursor` continues there. Raises Refused for what the API refuses.
+        A stream that breaks is continued after the last event, or where it began. Store the cursor with what
+        you did for the event: `after=cursor` continues there. Raises Refused for what the API refuses.
         """
         return self._portal.iterate(self._resource.stream(after=after, types=types))
 

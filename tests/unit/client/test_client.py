@@ -247,6 +247,27 @@ async def test_events__when_the_stream_breaks__go_on_after_the_last_one(
     assert [sent[2].get("Last-Event-ID") for sent in http.sent] == [None, "c2", "c2", "c3"]
 
 
+async def test_stream__when_it_breaks_before_the_first_event__then_it_continues_where_it_began(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mintline_client.events.RECONNECT_SECONDS", 0)
+    http = Http(
+        Answer(200, b"id: c0\n\n: still here\n\n"),
+        Answer(200, b"id: c0\n\n" + sse(1)),
+        Answer(403, problem(403, "insufficient-scope")),
+    )
+    seen: list[tuple[str, str]] = []
+
+    async def follow() -> None:
+        async for cursor, each in Events(api_of(http)).stream():
+            seen.append((cursor, each["id"]))
+
+    with pytest.raises(Rejected, match="insufficient-scope"):
+        await follow()
+    assert seen == [("c1", "evt_1")]
+    assert [sent[2].get("Last-Event-ID") for sent in http.sent] == [None, "c0", "c1"]
+
+
 async def test_events__when_read__page_by_page_up_to_now() -> None:
     http = Http(
         Answer(200, {"events": [event(1)], "next": "c1", "more": True}),
