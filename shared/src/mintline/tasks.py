@@ -22,8 +22,10 @@ async def first(*futures: asyncio.Future[Any]) -> None:
 
 
 async def all_ended(tasks: Iterable[asyncio.Future[Any]]) -> None:
-    """Wait until every task has ended, well or badly."""
+    """Wait until every task has ended, well or badly, and what is done at its end has run."""
     await asyncio.gather(*tasks, return_exceptions=True)
+    # Since Python 3.12 `gather` gives the loop no turn when all have ended already, and callbacks need one.
+    await asyncio.sleep(0)
 
 
 async def either(*events: asyncio.Event) -> None:
