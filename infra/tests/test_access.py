@@ -56,7 +56,7 @@ READS = {
     "reconciler": {"checkpoints", "followed", "mints", "transactions", "tokens-2", "attempts"},
     "notifier": {
         *("events", "event-cursors", "mints", "transactions", "transfers", "drops", "wallets", "links"),
-        *("tokens-2", "collections", "webhooks", "webhook-progress"),
+        *("tokens-2", "metadata-versions", "collections", "webhooks", "webhook-progress"),
     },
 }
 CONSUMES = {

@@ -759,7 +759,7 @@ class MetadataVersionList(TypedDict):
 
 
 class MetadataVersionView(TypedDict):
-    """A version of a token's metadata."""
+    """A version of a token's metadata, with the transaction that announces it."""
 
     contract: str
     chain_id: int
@@ -772,10 +772,10 @@ class MetadataVersionView(TypedDict):
     """Null for version 1, which the mint made."""
     client_id: str | None
     """The machine client that made it; null for version 1."""
-    announcement: CollectionOperationView | None
-    """The transaction by which the contract says that the metadata changed (ERC-4906)."""
     url: str
     """The exact text of the version."""
+    announcement: CollectionOperationView | None
+    """The transaction by which the contract says that the metadata changed (ERC-4906)."""
 
 
 class MintLinks(TypedDict):

@@ -224,13 +224,14 @@ PERMISSIONS: Mapping[str, Permissions] = {
             DROPS: SCAN + PING,
             WALLETS: SCAN + PING,
             LINKS: GET + SCAN + PING,
+            METADATA_VERSIONS: SCAN + PING,
             TOKENS: GET,
             COLLECTIONS: GET,
             WEBHOOKS: QUERY + CREATE_TOGETHER,
             WEBHOOK_PROGRESS: GET + INSERT + REPLACE,
             WEBHOOK_ATTEMPTS: PRUNE + REPLACE,
         },
-        streams=(MINTS, TRANSACTIONS, TRANSFERS, DROPS, WALLETS, LINKS),
+        streams=(MINTS, TRANSACTIONS, TRANSFERS, DROPS, WALLETS, LINKS, METADATA_VERSIONS),
     ),
 }
 

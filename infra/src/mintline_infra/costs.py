@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mintline.key_stores import StoreName
+from mintline.resources import TABLES
 from mintline_infra.services import BROADCASTER_RATE, BUILDER_RATE, RECONCILE_EVERY, RECONCILED_BLOCKS
 from mintline_infra.signer import RATE as SIGNER_RATE
 
@@ -90,8 +91,8 @@ RECONCILER_SHARE = 1.5 / 15
 """A pass every 15 minutes takes one and a half with the task's start, by estimate."""
 RECONCILER_READS = 0.5 * (RECONCILED_BLOCKS + 9) * SECONDS / RECONCILE_EVERY.to_seconds()
 """Read units a month of an idle reconciler: a query for each block, and for each shard of open mints."""
-STREAMS_READ = 6 * SECONDS
-"""Reads of change streams a month, by an idle notifier: each of six streams once a second."""
+STREAMS_READ = sum(table.streamed for table in TABLES) * SECONDS
+"""Reads of change streams a month, by an idle notifier: each stream once a second."""
 LEASE_UNITS = SECONDS / 4
 """Write units a month by which the notifier keeps its lease."""
 READ_UNITS = 9

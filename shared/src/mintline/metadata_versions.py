@@ -19,7 +19,7 @@ MOST_VERSIONS = 100
 class MetadataVersion(Frozen):
     """A version after the minted one; the latest is what `tokenURI` serves."""
 
-    token_ref: str
+    token_ref: str = Field(pattern=r"^[0-9]+#0x[0-9a-fA-F]{40}#[0-9]+$")
     """`{chain_id}#{contract}#{token_id}`."""
     version: int = Field(gt=MINTED_VERSION)
     digest: Bytes32

@@ -472,6 +472,12 @@ def token_ref(chain_id: int, contract: str, token_id: int) -> str:
     return f"{chain_id}#{contract}#{token_id}"
 
 
+def token_of(ref: str) -> tuple[int, str, int]:
+    """Return the chain id, the contract and the token id of a `token_ref`."""
+    chain_id, contract, token_id = ref.split("#")
+    return int(chain_id), contract, int(token_id)
+
+
 def position(block_number: int, log_index: int) -> str:
     """Return the sort key of an event within its chain."""
     return f"{block_number:012d}#{log_index:06d}"

@@ -198,7 +198,9 @@ PACKS = Table("packs", partition=Key("collection_id"), sort=Key("first_token"))
 """One item per pack (`mintline.packs`), `collection_id` is `{chain_id}#{address}`, `first_token` the id of
 its first token in 78 digits: which object has the metadata of these tokens, and where. Created by the api."""
 
-METADATA_VERSIONS = Table("metadata-versions", partition=Key("token_ref"), sort=Key("version", "N"))
+METADATA_VERSIONS = Table(
+    "metadata-versions", partition=Key("token_ref"), sort=Key("version", "N"), streamed=True
+)
 """One item per version of a token's metadata after the one it was minted with (`mintline.metadata_versions`).
 `token_ref` is `{chain_id}#{contract}#{token_id}`. Created by the api."""
 

@@ -12,22 +12,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from mintline.aws.records import to_item
 from mintline.errors import Unavailable
-from mintline.events import Event, EventLog, Marks, Placed
+from mintline.events import Event, Marks, Placed
 from mintline.messages import Fees, KeyRef
 from mintline.records import CANCELLED, Attempt, Mint, Problem
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, place_of
 from mintline_notifier.cursors import Cursor
-from mintline_notifier.expander import Expander
-from mintline_notifier.follower import Follower
-from mintline_notifier.late import LateEvents
-from mintline_notifier.metrics import Metrics
 from mintline_testkit.events import MemoryEventLog
+from mintline_testkit.notifier.followers import follower
 from mintline_testkit.notifier.tables import MemoryCursors, MemoryTables
 
 ADDRESS = "0x" + "2" * 40
@@ -219,27 +215,6 @@ class World:
         self.tables.split(self.rng.choice((MINTS, TRANSACTIONS)))
 
 
-def follower(world: World, log: EventLog, cursors: MemoryCursors, *, owner: str) -> Follower:
-    metrics = Metrics(CollectorRegistry())
-    tables = world.tables
-
-    def late(expander: Expander) -> LateEvents:
-        return LateEvents(records=tables, expander=expander, events=log, set_aside=metrics.set_aside)
-
-    return Follower(
-        streams=tables,
-        cursors=cursors,
-        events=log,
-        expander=lambda acceptances: Expander(
-            tables, acceptances=acceptances, public_url="http://localhost", set_aside=metrics.set_aside
-        ),
-        late=late,
-        owner=owner,
-        metrics=metrics,
-        now=lambda: tables.now,
-    )
-
-
 def told(log: MemoryEventLog, *, late: bool = False) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for client in CLIENTS:
@@ -264,7 +239,7 @@ async def test_logs__whatever_readers_suffer__equal_what_the_records_went_throug
     world, kept = World(seed), MemoryEventLog()
     faults = Faults(random.Random(seed + 1000))
     cursors, log = FaultyCursors(faults), FaultyLog(kept, faults)
-    readers = [follower(world, log, cursors, owner=f"reader-{number}") for number in range(2)]
+    readers = [follower(world.tables, log, cursors, owner=f"reader-{number}") for number in range(2)]
     # The first reader starts before anything happens.
     faults.on = False
     await readers[0].poll()
@@ -279,7 +254,7 @@ async def test_logs__whatever_readers_suffer__equal_what_the_records_went_throug
                 continue
             except Killed:
                 owner = f"reader-{number}-{world.rng.random()}"
-                readers[number] = follower(world, log, cursors, owner=owner)
+                readers[number] = follower(world.tables, log, cursors, owner=owner)
     faults.on = False
     for _ in range(60):
         world.tables.now += 1_000
@@ -290,7 +265,7 @@ async def test_logs__whatever_readers_suffer__equal_what_the_records_went_throug
 
 async def test_logs__when_changes_were_gone_before_they_were_read__get_the_events_late() -> None:
     world, log, cursors = World(7), MemoryEventLog(), MemoryCursors()
-    reader = follower(world, log, cursors, owner="first")
+    reader = follower(world.tables, log, cursors, owner="first")
     await reader.poll()
     for _ in range(150):
         world.anything()
@@ -302,7 +277,7 @@ async def test_logs__when_changes_were_gone_before_they_were_read__get_the_event
     for _ in range(150):
         world.anything()
     world.tables.lose_streams()
-    reader = follower(world, log, cursors, owner="second")
+    reader = follower(world.tables, log, cursors, owner="second")
     for _ in range(60):
         await reader.poll()
         world.anything()

@@ -15,7 +15,7 @@ from mintline.aws.session import translated
 from mintline.errors import Unreadable
 from mintline.metadata_versions import MetadataVersion, version_object_key
 from mintline.packs import PackIndex
-from mintline.records import metadata_object_key, token_ref
+from mintline.records import metadata_object_key, token_of, token_ref
 from mintline.resources import COLLECTIONS, METADATA, METADATA_VERSIONS, PACKS
 from mintline.reveals import REVEAL_SUFFIX, is_reveal_partition
 from mintline_ops.deployments import Records, Target, open_aws, open_records
@@ -91,8 +91,7 @@ async def _latest(records: Records, done: Unpacked) -> dict[str, MetadataVersion
 
 async def _put_latest(latest: MetadataVersion, records: Records, s3: Any, done: Unpacked) -> None:
     bucket = METADATA.bucket_name(records.prefix)
-    chain_id, contract, token_id = latest.token_ref.split("#")
-    named = int(chain_id), contract, int(token_id)
+    named = token_of(latest.token_ref)
     text = await read_object(s3, bucket, version_object_key(*named, latest.digest))
     if text is None or hashlib.sha256(text).digest() != latest.digest:
         done.missing += 1

@@ -8,9 +8,18 @@ from typing import NamedTuple, Protocol
 
 from mintline.aws.items import Item
 from mintline.errors import MintlineError
-from mintline.resources import DROPS, LINKS, MINTS, TRANSACTIONS, TRANSFERS, WALLETS, Table
+from mintline.resources import (
+    DROPS,
+    LINKS,
+    METADATA_VERSIONS,
+    MINTS,
+    TRANSACTIONS,
+    TRANSFERS,
+    WALLETS,
+    Table,
+)
 
-SOURCES = (MINTS, DROPS, WALLETS, LINKS, TRANSFERS, TRANSACTIONS)
+SOURCES = (MINTS, DROPS, WALLETS, LINKS, TRANSFERS, METADATA_VERSIONS, TRANSACTIONS)
 """Tables whose changes become events."""
 
 

@@ -1,4 +1,4 @@
-"""Events of collections: what a deployment or a change did, once it is on chain."""
+"""Events of collections: what a deployment or a change did once it is on chain, and reveals."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from mintline.collection_records import CollectionCall, CollectionOperation, settled
 from mintline.events import Event, Resource
-from mintline.records import scoped
+from mintline.records import RegisteredContract, scoped
 from mintline.views.collections import collection_summary
 from mintline_notifier.deriving.base import Fact, event_of
-from mintline_notifier.deriving.operations import collection_step
+from mintline_notifier.deriving.operations import REVEALED, collection_step
 from mintline_notifier.records import Records
 
 
@@ -21,15 +21,26 @@ class CollectionEvents:
 
     async def of(self, operation: CollectionOperation, facts: Iterable[Fact]) -> list[Event]:
         """Return the events of what happened to an operation on a collection."""
-        kind = collection_step(operation.change if isinstance(operation, CollectionCall) else None)
-        mined = [fact for fact in facts if fact.type == f"{operation.kind}.mined"]
-        if kind is None or not mined:
+        call = operation if isinstance(operation, CollectionCall) else None
+        step = collection_step(call.change if call else None)
+        if step is None:
+            return []
+        happened = [fact for fact in facts if fact.type == f"{operation.kind}.{step.moment}"]
+        if not happened:
             return []
         collection = await self._records.collection(scoped(operation.chain_id, operation.contract))
         if collection is None:
             return []
-        call = operation if isinstance(operation, CollectionCall) else None
+        if step.type == REVEALED and not _reveals(collection, operation):
+            return []
         # Whether or not the index has noted yet what the operation did.
         view = collection_summary(settled(collection, None if call else operation, call, finalized=-1))
         resource = Resource("collection", operation.contract)
-        return [event_of(fact._replace(type=kind), resource, operation.principal, view) for fact in mined]
+        return [
+            event_of(fact._replace(type=step.type), resource, operation.principal, view) for fact in happened
+        ]
+
+
+def _reveals(collection: RegisteredContract, operation: CollectionOperation) -> bool:
+    """Tell whether an announcement of metadata is that of the collection's reveal."""
+    return collection.reveal is not None and collection.reveal.operation_id == operation.operation_id

@@ -11,8 +11,17 @@ from mintline.aws.records import from_item, operation_from
 from mintline.collection_records import CollectionOperation
 from mintline.drop_records import Drop
 from mintline.events import Event, Resource
-from mintline.records import Link, Mint, Operation, Transfer, Wallet, scoped, token_ref
-from mintline.resources import DROPS, LINKS, MINTS, TRANSACTIONS, TRANSFERS, WALLETS, Table
+from mintline.records import Link, Mint, Operation, Wallet
+from mintline.resources import (
+    DROPS,
+    LINKS,
+    METADATA_VERSIONS,
+    MINTS,
+    TRANSACTIONS,
+    TRANSFERS,
+    WALLETS,
+    Table,
+)
 from mintline.set_aside import SetAside
 from mintline.transaction_records import Transaction, as_far_as, carried_by
 from mintline.views.drops import drop_view
@@ -21,9 +30,10 @@ from mintline.views.wallets import link_view, wallet_view
 from mintline_notifier.acceptances import Acceptances
 from mintline_notifier.changes import Change
 from mintline_notifier.collection_events import CollectionEvents
-from mintline_notifier.deriving import drops, operations, ownership
+from mintline_notifier.deriving import drops, operations
 from mintline_notifier.deriving.base import Fact, event_of
 from mintline_notifier.records import Records
+from mintline_notifier.token_events import TokenEvents
 
 CACHED = 20_000
 """Operations of which the latest record is remembered, so that a transaction's steps need not read them."""
@@ -49,6 +59,7 @@ class Expander:
         self._public_url = public_url
         self._set_aside = set_aside
         self._collections = CollectionEvents(records)
+        self.tokens = TokenEvents(records, public_url=public_url)
         self._operations: OrderedDict[str, Operation] = OrderedDict()
 
     async def expand(self, changes: Sequence[Change], *, patient: bool = True) -> list[list[Event] | None]:
@@ -74,7 +85,9 @@ class Expander:
         if change.table is TRANSACTIONS:
             return await self._of_transaction(old, new, patient=patient)
         if change.table is TRANSFERS:
-            return await self.of_transfer(old, new)
+            return await self.tokens.of_transfer(old, new)
+        if change.table is METADATA_VERSIONS:
+            return await self.tokens.of_version(old, new)
         return {DROPS: self.of_drop, WALLETS: self.of_wallet, LINKS: self.of_link}[change.table](old, new)
 
     async def _of_operation(self, old: Item | None, new: Item) -> list[Event]:
@@ -138,28 +151,6 @@ class Expander:
         """Return the events of what happened to a drop."""
         resource = Resource("drop", drop.drop_id)
         return [event_of(fact, resource, drop.client_id, drop_view(drop, now=fact.at)) for fact in facts]
-
-    async def of_transfer(self, old: Item | None, new: Item) -> list[Event]:
-        """Return what happened to a token, for everybody who has to do with it."""
-        if old is not None and old.get("block_hash") == new.get("block_hash"):
-            return []
-        transfer = from_item(Transfer, new)
-        if (fact := ownership.fact_of(transfer)) is None:
-            return []
-        ref = token_ref(transfer.chain_id, transfer.contract, transfer.token_id)
-        token = await self._records.token(ref)
-        told: dict[str, None] = {}
-        if token is not None and token.mint_id is not None:
-            mint = (await self._records.operations([token.mint_id])).get(token.mint_id)
-            if isinstance(mint, Mint):
-                told |= dict.fromkeys((mint.asked_by, mint.sub))
-        for address in (transfer.sender, transfer.recipient):
-            link = await self._records.link(scoped(transfer.chain_id, address)) if address else None
-            if link is not None:
-                told[link.sub] = None
-        resource = Resource("token", f"{transfer.contract}/{transfer.token_id}")
-        view = ownership.token_transfer_view(transfer)
-        return [event_of(fact, resource, reader, view) for reader in told]
 
     def of_wallet(self, old: Item | None, new: Item) -> list[Event]:
         """Return that a wallet in custody is there."""

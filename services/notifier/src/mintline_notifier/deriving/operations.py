@@ -13,6 +13,7 @@ A record may be seen after several steps: each of them becomes an event then, in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from mintline.messages import CollectionChange
 from mintline.records import CANCELLED, Mint, Operation
@@ -21,6 +22,7 @@ from mintline.transaction_records import Transaction, as_far_as, carried_by
 from mintline_notifier.deriving.base import Fact
 
 IN_BLOCK = (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED)
+REVEALED = "collection.revealed"
 UNSENT = (None, MintStatus.ACCEPTED, MintStatus.BUILT, MintStatus.ISSUED)
 
 
@@ -86,11 +88,26 @@ def carried(operation: Operation, transaction: Transaction | None, *, of: Transa
     return as_far_as(bare, transaction)
 
 
-def collection_step(change: CollectionChange | None) -> str | None:
-    """Return the event of a change of a collection that is on chain, or of its deployment; None: none."""
+class CollectionStep(NamedTuple):
+    """The event of a collection that an operation on it means."""
+
+    type: str
+    moment: str
+    """The operation's step at which it has happened."""
+
+
+def collection_step(change: CollectionChange | None) -> CollectionStep | None:
+    """Return the event that a change of a collection means, or its deployment (None); None: it has none.
+
+    Metadata is served anew from the announcement's record on. Whether it is a reveal, the collection says.
+    """
     if change is None:
-        return "collection.deployed"
-    return {"pause": "collection.paused", "freeze": "collection.frozen"}.get(change.action)
+        return CollectionStep("collection.deployed", "mined")
+    return {
+        "pause": CollectionStep("collection.paused", "mined"),
+        "freeze": CollectionStep("collection.frozen", "mined"),
+        "refresh_metadata": CollectionStep(REVEALED, "accepted"),
+    }.get(change.action)
 
 
 def readers(mint: Mint, kind: str) -> Sequence[str]:

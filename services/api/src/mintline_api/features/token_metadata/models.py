@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from mintline.fields import Address, Bytes32, TokenId
 from mintline.metadata_versions import MINTED_VERSION, MOST_VERSIONS
+from mintline.views.tokens import TokenVersionView
 from mintline_api.features.collections.models import CollectionOperationView
 from mintline_api.features.contracts.models import TokenPath
 from mintline_api.features.uploads.models import MetadataRequest
-from mintline_api.http.models import Input, Time, View
+from mintline_api.http.models import Input, View
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,2}")
 
@@ -48,20 +48,12 @@ class VersionPath(TokenPath):
     version: VersionNumber
 
 
-class MetadataVersionView(View):
-    """A version of a token's metadata."""
+class MetadataVersionView(TokenVersionView):
+    """A version of a token's metadata, with the transaction that announces it."""
 
-    contract: Address
-    chain_id: int
-    token_id: TokenId
-    version: int = Field(description="1 as minted.")
-    digest: Bytes32 = Field(description="SHA-256 of the text. That of version 1 is in the mint's event.")
-    created_at: Time | None = Field(description="Null for version 1, which the mint made.")
-    client_id: str | None = Field(description="The machine client that made it; null for version 1.")
     announcement: CollectionOperationView | None = Field(
         description="The transaction by which the contract says that the metadata changed (ERC-4906)."
     )
-    url: str = Field(description="The exact text of the version.")
 
 
 class MetadataVersionList(View):

@@ -1,0 +1,241 @@
+"""New versions of metadata and reveals become events, from the records that they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from mintline.aws.records import operation_item, to_item, token_place
+from mintline.clone_calls import address_of
+from mintline.clones import CloneArgs
+from mintline.collection_records import CollectionCall
+from mintline.events import OPERATORS
+from mintline.messages import Clone, CollectionChange
+from mintline.metadata_versions import MetadataVersion
+from mintline.records import Link, Mint, PendingChange, RegisteredContract, Token, scoped, token_ref
+from mintline.resources import COLLECTIONS, LINKS, METADATA_VERSIONS, MINTS, TOKENS
+from mintline.reveals import Reveal
+from mintline.states import MintStatus
+from mintline_testkit.events import MemoryEventLog
+from mintline_testkit.notifier.followers import PUBLIC_URL, follower
+from mintline_testkit.notifier.tables import MemoryCursors, MemoryTables
+
+CHAIN = 31337
+ADDRESS = "0x" + "2" * 40
+HOLDER = "0x" + "4" * 40
+CLIENT = "tickets"
+CLONE = Clone(
+    factory=ADDRESS,
+    implementation=ADDRESS,
+    principal=CLIENT,
+    operation_id="deploy_7H2KQ0S5V9XW3Z8R4T6Y1B2C3D",
+    args=CloneArgs(
+        name="Season tickets",
+        symbol="SEAT",
+        owner=HOLDER,
+        royalty_receiver=HOLDER,
+        royalty_bps=500,
+        supply_cap=100,
+        metadata_commitment=bytes([7]) * 32,
+    ),
+)
+CONTRACT = address_of(CLONE)
+REF = token_ref(CHAIN, CONTRACT, 1)
+CHANGE_ID = "administer_7H2KQ0S5V9XW3Z8R4T6Y1B2C3D"
+
+
+class Deployment:
+    """Tables with one token of a client's collection, followed from before anything happens."""
+
+    def __init__(self) -> None:
+        self.tables, self.log, self.cursors = MemoryTables(), MemoryEventLog(), MemoryCursors()
+        self.reader = follower(self.tables, self.log, self.cursors, owner="first")
+        self.mint = Mint(
+            mint_id="mint_1",
+            sub="alice",
+            client_id=CLIENT,
+            status=MintStatus.ACCEPTED,
+            chain_id=CHAIN,
+            contract=CONTRACT,
+            to=HOLDER,
+            custody="sponsored",
+            metadata_digest=bytes(32),
+            request_digest="",
+            token_id=1,
+            created_at=self.tables.now,
+            updated_at=self.tables.now,
+        )
+        self.token = Token(
+            chain_id=CHAIN,
+            contract=CONTRACT,
+            token_id=1,
+            owner=HOLDER,
+            metadata_digest=bytes(32),
+            mint_id="mint_1",
+            minted_block=42,
+            block_number=42,
+            tx_hash=bytes(32),
+        )
+
+    def version(self, number: int) -> MetadataVersion:
+        version = MetadataVersion(
+            token_ref=REF,
+            version=number,
+            digest=bytes([number]) * 32,
+            principal=CLIENT,
+            operation_id=CHANGE_ID,
+            created_at=self.tables.now,
+        )
+        self.tables.put(METADATA_VERSIONS, to_item(version))
+        return version
+
+    def announce(self, change: CollectionChange, *, reveal: Reveal | None) -> None:
+        call = CollectionCall(
+            mint_id=CHANGE_ID,
+            status=MintStatus.ACCEPTED,
+            chain_id=CHAIN,
+            contract=CONTRACT,
+            request_digest="",
+            created_at=self.tables.now,
+            updated_at=self.tables.now,
+            principal=CLIENT,
+            clone=CLONE,
+            change=change,
+        )
+        collection = RegisteredContract(
+            collection_id=scoped(CHAIN, CONTRACT),
+            chain_id=CHAIN,
+            contract=CONTRACT,
+            name="Season tickets",
+            symbol="SEAT",
+            deployed_block=42,
+            clone=CLONE,
+            pending=PendingChange(operation_id=CHANGE_ID, change=change),
+            reveal=reveal,
+        )
+        self.tables.put(COLLECTIONS, to_item(collection))
+        self.tables.put(MINTS, operation_item(call))
+
+    def link(self, sub: str) -> None:
+        link = Link(
+            link_id=scoped(CHAIN, HOLDER),
+            sub=sub,
+            chain_id=CHAIN,
+            address=HOLDER,
+            kind="account",
+            nonce="n",
+            linked_at=self.tables.now,
+        )
+        self.tables.put(LINKS, to_item(link))
+
+    def types(self, principal: str) -> list[str]:
+        return [event.type for event in self.log.all(principal) if event.type != "wallet.linked"]
+
+
+@pytest.fixture
+async def deployment() -> Deployment:
+    made = Deployment()
+    await made.reader.poll()
+    return made
+
+
+REFRESH = CollectionChange(action="refresh_metadata", first_token=1, last_token=1)
+
+
+async def test_version__when_it_is_on_record__then_client_minter_and_holder_have_one_event_each(
+    deployment: Deployment,
+) -> None:
+    deployment.tables.put(MINTS, to_item(deployment.mint))
+    token = to_item(deployment.token) | token_place(CHAIN, CONTRACT, 1)
+    deployment.tables.put(TOKENS, token)
+    deployment.link("bob")
+    await deployment.reader.poll()
+    deployment.version(2)
+    deployment.announce(REFRESH, reveal=None)
+    await deployment.reader.poll()
+    deployment.tables.now += 1_000
+    deployment.version(3)
+    await deployment.reader.poll()
+
+    updated = "token.metadata_updated"
+    # The client asked for the mint as well, and is told once.
+    assert deployment.types(CLIENT) == ["mint.accepted", updated, updated]
+    assert deployment.types("alice") == deployment.types("bob") == [updated, updated]
+    first, second = (event for event in deployment.log.all(CLIENT) if event.type == updated)
+    assert first.resource == second.resource == ("token", f"{CONTRACT}/1")
+    assert second.data == {
+        "contract": CONTRACT,
+        "chain_id": CHAIN,
+        "token_id": "1",
+        "version": 3,
+        "digest": "0x" + "03" * 32,
+        "created_at": "2023-11-14T22:13:21.000Z",
+        "client_id": CLIENT,
+        "url": f"{PUBLIC_URL}/v1/tokens/{CONTRACT}/1/metadata/versions/3",
+    }
+
+
+async def test_version__when_token_and_mint_are_unknown__then_the_client_is_told(
+    deployment: Deployment,
+) -> None:
+    deployment.version(2)
+    await deployment.reader.poll()
+    assert deployment.types(CLIENT) == ["token.metadata_updated"]
+
+
+async def test_reveal__when_it_is_on_record__then_the_client_has_one_event_and_none_for_tokens(
+    deployment: Deployment,
+) -> None:
+    at = deployment.tables.now
+    reveal = Reveal(tokens=5, salt=bytes(32), operation_id=CHANGE_ID, revealed_at=at)
+    change = CollectionChange(action="refresh_metadata", first_token=1, last_token=5)
+    deployment.announce(change, reveal=reveal)
+    await deployment.reader.poll()
+
+    [event] = deployment.log.all(CLIENT)
+    assert (event.type, event.created_at) == ("collection.revealed", at)
+    assert event.resource == ("collection", CONTRACT)
+    assert event.data["contract"] == CONTRACT
+    assert deployment.log.all(OPERATORS) == []
+
+
+async def test_announcement__when_it_is_no_reveal__then_the_collection_has_no_event(
+    deployment: Deployment,
+) -> None:
+    earlier = Reveal(tokens=5, salt=bytes(32), operation_id="administer_0", revealed_at=1)
+    for reveal in (None, Reveal(tokens=5), earlier):
+        deployment.announce(REFRESH, reveal=reveal)
+    await deployment.reader.poll()
+    assert deployment.types(CLIENT) == []
+
+
+async def test_metadata__when_changes_were_gone_before_they_were_read__then_told_late_and_once(
+    deployment: Deployment,
+) -> None:
+    deployment.version(2)
+    await deployment.reader.poll()
+    await deployment.reader.step_down()
+    deployment.tables.now += 25 * 3_600_000
+    late = deployment.version(3)
+    reveal = Reveal(tokens=5, salt=bytes(32), operation_id=CHANGE_ID, revealed_at=late.created_at)
+    change = CollectionChange(action="refresh_metadata", first_token=1, last_token=5)
+    deployment.announce(change, reveal=reveal)
+    deployment.tables.lose_streams()
+    reader = follower(deployment.tables, deployment.log, deployment.cursors, owner="second")
+    await reader.poll()
+    events = deployment.log.all(CLIENT)
+    told = sorted((event.type, event.data.get("version")) for event in events)
+    assert told == [
+        ("collection.revealed", None),
+        ("token.metadata_updated", 2),
+        ("token.metadata_updated", 3),
+    ]
+
+
+async def test_metadata__when_a_version_is_damaged__then_the_others_are_told(deployment: Deployment) -> None:
+    whole = deployment.version(2)
+    for ref in ("no token", f"{CHAIN}#{CONTRACT}#one"):
+        damaged = to_item(whole) | {"token_ref": ref}
+        deployment.tables.put(METADATA_VERSIONS, damaged)
+    deployment.tables.put(METADATA_VERSIONS, to_item(whole.evolve(version=3)))
+    await deployment.reader.poll()
+    assert [event.data["version"] for event in deployment.log.all(CLIENT)] == [2, 3]
