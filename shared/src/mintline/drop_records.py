@@ -177,6 +177,14 @@ class Drop(Frozen):
         """Lines that were mined, or have ended."""
         return sum(self.counts.get(status, 0) for status in DONE)
 
+    @property
+    def may_hand_on(self) -> int:
+        """How many lines it has handed on or may still hand on, unless it is started again."""
+        if self.status is not DropStatus.CANCELLED:
+            return self.lines
+        # A process that has it may be in the middle of a chunk.
+        return min(self.lines, self.fed + (PART_LINES if self.lease is not None else 0))
+
     def lines_per_second(self, now: int) -> float | None:
         """Return how many lines were mined a second since it was started or resumed; None before any was."""
         if self.running_since is None or now <= self.running_since or self.done <= self.done_before:
@@ -214,6 +222,19 @@ class DropPart(Frozen):
     """Its mints by their status, once all have ended."""
 
 
+class SupplyReservations(Frozen):
+    """What the drops of one collection with a supply cap are to mint; `version` counts its changes.
+
+    A drop's number holds what it has handed on too: how much of that is still to come is on its own record.
+    """
+
+    chain_id: int
+    contract: Address
+    version: int = Field(default=0, ge=0)
+    drops: Mapping[str, int] = Field(default_factory=dict)
+    """Tokens for each drop, by its id."""
+
+
 class ResolvedLine(Frozen):
     """One line as it is handed on: its number, who receives the token, and what the token is."""
 
@@ -230,6 +251,11 @@ class ResolvedLine(Frozen):
 def part_key(number: int) -> str:
     """Return the sort key of a part."""
     return f"part#{number:06d}"
+
+
+def reservations_id(chain_id: int, contract: str) -> str:
+    """Return the partition key of a collection's reservations among the parts of drops."""
+    return f"{chain_id}#{contract}"
 
 
 def marks_key(number: int) -> str:

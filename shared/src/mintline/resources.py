@@ -305,7 +305,9 @@ drop id gives: present while a runner has something to do. Written by the api.""
 
 DROP_PARTS = Table("drop-parts", partition=Key("drop_id"), sort=Key("part"))
 """One item per part of a drop, `part` is `part#{number:06}`: how many lines it has and where they lie. One
-more, `marks#{number:06}`, has the hashes by which repeated lines are known. Written by the api."""
+more, `marks#{number:06}`, has the hashes by which repeated lines are known. One item `reservations` of
+`{chain_id}#{address}` says how many tokens of a collection with a supply cap each of its drops may mint.
+Written by the api."""
 
 EVENTS = Table("events", partition=Key("principal"), sort=Key("batch", "N"), ttl="expires")
 """One item per batch of events in the log of a principal, numbered from 1 without a gap: so the item is the

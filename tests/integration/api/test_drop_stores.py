@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
@@ -9,12 +10,23 @@ import pytest
 from mintline.authorizations import chunk_key
 from mintline.aws.dynamo import Dynamo, Item, Put
 from mintline.aws.session import AwsCalls, open_client
-from mintline.drop_records import Drop, DropPart, DropStatus, Lease, Repetition, Repetitions, Upload
+from mintline.drop_records import (
+    Drop,
+    DropPart,
+    DropStatus,
+    Lease,
+    Repetition,
+    Repetitions,
+    SupplyReservations,
+    Upload,
+)
 from mintline.errors import Conflict, Unreadable
 from mintline.records import Problem
 from mintline.resources import AUTHORIZATIONS
 from mintline.settings import ServiceSettings
+from mintline_api.features.drops.ports import DropStore
 from mintline_api.features.drops.store import DynamoDrops, S3Lines
+from mintline_testkit.api.drops import MemoryDrops
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 pytestmark = pytest.mark.integration
@@ -74,6 +86,27 @@ async def test_drops__when_they_are_kept__then_each_version_is_written_once_and_
     assert await store.open() == [drop.drop_id]
     await store.replace(third.evolve(version=3, resumes_at=None))
     assert await store.open() == []
+
+
+@pytest.mark.parametrize("store_of", [DynamoDrops, lambda _: MemoryDrops()], ids=["dynamodb", "memory"])
+async def test_reservations__when_two_reserve_at_once__then_one_is_done_and_the_other_sees_it(
+    dynamo: Dynamo, store_of: Callable[[Dynamo], DropStore]
+) -> None:
+    store = store_of(dynamo)
+    none = await store.reservations(CHAIN_ID, CONTRACT)
+    assert none == SupplyReservations(chain_id=CHAIN_ID, contract=CONTRACT)
+
+    first = none.evolve(version=1, drops={"drop_1": 700})
+    await store.reserve(first)
+    with pytest.raises(Conflict):
+        await store.reserve(none.evolve(version=1, drops={"drop_2": 700}))
+    assert await store.reservations(CHAIN_ID, CONTRACT) == first
+    second = first.evolve(version=2, drops={"drop_1": 700, "drop_2": 300})
+    await store.reserve(second)
+    with pytest.raises(Conflict):
+        await store.reserve(second.evolve(drops={"drop_1": 1}))
+    assert await store.reservations(CHAIN_ID, CONTRACT) == second
+    assert [part async for part in store.parts("drop_1")] == []
 
 
 async def test_drops__when_they_are_listed__then_the_newest_comes_first(dynamo: Dynamo) -> None:

@@ -161,6 +161,7 @@ class Api:
                 registry=self._collections,
                 collections=ApiCollections(tables.index, MemoryMints()),
                 chain=None,
+                reserved=None,
                 clock=process.clock,
             ),
             uploads=Uploads(

@@ -43,6 +43,7 @@ from mintline_api.features.drops.feeding import Feeding
 from mintline_api.features.drops.pacing import Pace
 from mintline_api.features.drops.ports import DropStore, LineObjects
 from mintline_api.features.drops.preparation import Preparation
+from mintline_api.features.drops.reservations import Reservations
 from mintline_api.features.drops.runner import DropRunner
 from mintline_api.features.drops.use_cases import DropIntake
 from mintline_api.features.events import routes as events
@@ -178,6 +179,7 @@ class Api:
     managed_collections: ManagedCollections
     collection_metadata: CollectionMetadataStore
     mint_gate: MintGate
+    reservations: Reservations
     token_ids: TokenIds
     metadata_versions: VersionReader
     metadata_texts: MetadataStore
@@ -237,6 +239,7 @@ class Api:
                 objects=self.drop_lines,
                 intake=self.lines_intake(Nudges()),
                 gate=self.mint_gate,
+                reservations=self.reservations,
                 budgets=self.client_budgets,
                 clients=self.client_directory,
                 metrics=metrics,

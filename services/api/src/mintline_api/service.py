@@ -48,6 +48,7 @@ from mintline_api.features.bulk.store import DynamoLines, Packs
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.collections.store import DynamoCollections, S3CollectionMetadata
 from mintline_api.features.contracts.registry import CollectionRegistry
+from mintline_api.features.drops.reservations import Reservations
 from mintline_api.features.drops.runner import POLL_SECONDS
 from mintline_api.features.drops.store import DynamoDrops, S3Lines
 from mintline_api.features.links.store import DynamoLinks
@@ -244,6 +245,8 @@ def _assemble(
         set_aside=metrics.set_aside,
     )
     versions = DynamoVersions(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside)
+    drops = DynamoDrops(world.dynamo, set_aside=metrics.set_aside)
+    reservations = Reservations(chain_id=settings.chain_id, store=drops, clock=time.monotonic)
     return Api(
         settings=settings,
         access_tokens=AccessTokens(
@@ -294,7 +297,7 @@ def _assemble(
         token_operations=DynamoTokenOperations(
             world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside
         ),
-        drops=DynamoDrops(world.dynamo, set_aside=metrics.set_aside),
+        drops=drops,
         drop_lines=S3Lines(world.s3, prefix=settings.resource_prefix),
         outbox=SqsOutbox(with_tracing(world.queues, tracer)),
         rates=Rates(
@@ -335,8 +338,13 @@ def _assemble(
         managed_collections=collections,
         collection_metadata=S3CollectionMetadata(world.s3, prefix=settings.resource_prefix),
         mint_gate=MintGate(
-            registry=registry, collections=collections, chain=world.chain, clock=time.monotonic
+            registry=registry,
+            collections=collections,
+            chain=world.chain,
+            reserved=reservations,
+            clock=time.monotonic,
         ),
+        reservations=reservations,
         metadata_versions=versions,
         metadata_texts=texts,
         metadata=MetadataCache(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from mintline.drop_records import Drop, DropPart
+from mintline.drop_records import Drop, DropPart, SupplyReservations
 from mintline.errors import Conflict, Unreadable
 from mintline.records import created_key
 from mintline_api.features.pages import Page
@@ -19,6 +19,7 @@ class MemoryDrops:
         self.parts_of: dict[str, dict[int, DropPart]] = {}
         self.marks_of: dict[str, dict[int, bytes]] = {}
         self.renewed: dict[tuple[str, int], bytes] = {}
+        self.reserved: dict[str, SupplyReservations] = {}
         self.writes = 0
 
     async def create(self, drop: Drop) -> Drop | None:
@@ -74,6 +75,18 @@ class MemoryDrops:
         """Yield marks in order."""
         for _, marks in sorted(self.marks_of.get(drop_id, {}).items()):
             yield marks
+
+    async def reservations(self, chain_id: int, contract: str) -> SupplyReservations:
+        """Return a collection's reservations."""
+        return self.reserved.get(contract) or SupplyReservations(chain_id=chain_id, contract=contract)
+
+    async def reserve(self, reservations: SupplyReservations) -> None:
+        """Store the next version."""
+        before = await self.reservations(reservations.chain_id, reservations.contract)
+        if before.version != reservations.version - 1:
+            raise Conflict("another version")
+        self.writes += 1
+        self.reserved[reservations.contract] = reservations
 
 
 class MemoryLineObjects:

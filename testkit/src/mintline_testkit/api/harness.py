@@ -32,6 +32,7 @@ from mintline_api.auth.jwks import KeySet
 from mintline_api.auth.revocations import Revocations
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.contracts.registry import CollectionRegistry
+from mintline_api.features.drops.reservations import Reservations
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.system.readiness import Readiness
@@ -200,6 +201,7 @@ class Harness:
         )
         collections = MemoryCollections(self.index, self.mints)
         registry = CollectionRegistry(self.index, clock=self.clock)
+        reservations = Reservations(chain_id=CHAIN_ID, store=self.drops, clock=self.clock)
         api = self.api = Api(
             settings=settings,
             access_tokens=AccessTokens(
@@ -255,8 +257,13 @@ class Harness:
             managed_collections=collections,
             collection_metadata=self.metadata,
             mint_gate=MintGate(
-                registry=registry, collections=collections, chain=self.chain, clock=self.clock
+                registry=registry,
+                collections=collections,
+                chain=self.chain,
+                reserved=reservations,
+                clock=self.clock,
             ),
+            reservations=reservations,
             metadata_versions=self.index.versions,
             metadata_texts=self.metadata,
             metadata=MetadataCache(self.metadata, versions=self.index.versions, clock=self.clock),

@@ -193,7 +193,7 @@ async def _admit(draft: _Draft, intake: BulkIntake) -> Permit:
     """Return the permit for all lines of a request that may be made; raises RequestRefused."""
     submission = draft.submission
     collection = await intake.mints.gate.pass_(
-        draft.contract, client_id=submission.client_id, now=submission.now
+        draft.contract, client_id=submission.client_id, now=submission.now, count=draft.count
     )
     if submission.client_id is None and not collection.sponsored:
         raise RequestRefused(NOT_SPONSORED, f"The platform does not pay for mints of {draft.contract}.")

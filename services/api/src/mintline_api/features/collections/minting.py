@@ -19,7 +19,7 @@ from mintline.records import RegisteredContract
 from mintline.views.collections import is_paused
 from mintline_api.caches import BoundedCache
 from mintline_api.chain import ChainReader
-from mintline_api.features.collections.ports import ManagedCollections
+from mintline_api.features.collections.ports import ManagedCollections, ReservedTokens
 from mintline_api.features.collections.problems import (
     COLLECTION_CLOSED,
     COLLECTION_FULL,
@@ -57,21 +57,28 @@ _TOTAL_MINTED = selector("totalMinted()")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MintGate:
-    """Lets mints into collections; without a `chain` no supply cap is checked. `clock` is in seconds."""
+    """Lets mints into collections; without a `chain` no supply cap is checked. `clock` is in seconds.
+
+    `reserved` is None where there are no drops.
+    """
 
     registry: CollectionRegistry
     collections: ManagedCollections
     chain: ChainReader | None
+    reserved: ReservedTokens | None
     clock: Callable[[], float]
     counts: BoundedCache[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counts", BoundedCache(max_weight=_COUNTED, clock=self.clock))
 
-    async def pass_(self, contract: str, *, client_id: str | None, now: int) -> RegisteredContract:
+    async def pass_(
+        self, contract: str, *, client_id: str | None, now: int, count: int = 1, drop_id: str | None = None
+    ) -> RegisteredContract:
         """Return the collection if it takes mints of this client, or of users if that is None.
 
-        `now` is in Unix milliseconds. Raises RequestRefused, with what stands in the way.
+        `count` mints, of a drop if `drop_id` is given: its own reservation is no hindrance. `now` is in Unix
+        milliseconds. Raises RequestRefused, with what stands in the way.
         """
         collection = await self.registry.known(contract)
         if collection.read_only:
@@ -88,8 +95,15 @@ class MintGate:
         if is_paused(collection):
             raise _refused(COLLECTION_PAUSED, f"{contract} is paused.")
         _check_window(clone, contract, now // 1000)
-        await self._check_supply(clone, contract)
+        await self._check_supply(clone, contract, count, drop_id)
         return collection
+
+    async def cap(self, contract: str) -> int | None:
+        """Return a collection's supply cap; None without one, and without a chain."""
+        clone = (await self.registry.known(contract)).clone
+        if clone is None or self.chain is None:
+            return None
+        return clone.args.supply_cap or None
 
     async def left(self, contract: str, *, reserved: int = 0) -> int | None:
         """Return how many more tokens a collection's supply cap allows, by the chain as it is now.
@@ -97,13 +111,27 @@ class MintGate:
         `reserved` is how many more count as minted. None without a cap, and without a chain. Raises
         Unavailable if no node answers.
         """
-        clone = (await self.registry.known(contract)).clone
-        if clone is None or not clone.args.supply_cap or self.chain is None:
+        cap = await self.cap(contract)
+        if cap is None or self.chain is None:
             return None
         minted = await self._count(contract, self.chain)
         if minted is None:
             raise Unavailable("no node says how many tokens of the collection were minted")
-        return max(0, clone.args.supply_cap - minted - reserved)
+        return max(0, cap - minted - reserved)
+
+    async def left_beside_drops(self, contract: str, *, drop_id: str, reserved: int = 0) -> int | None:
+        """Return what `left` does, beside what drops other than `drop_id` have reserved."""
+        if await self.cap(contract) is None:
+            return None
+        # Before the chain: what is mined by then is in its count.
+        others = await self.others(contract, drop_id=drop_id)
+        return await self.left(contract, reserved=reserved + others)
+
+    async def others(self, contract: str, *, drop_id: str) -> int:
+        """Return how many tokens of a collection are reserved for drops other than `drop_id`."""
+        if self.reserved is None:
+            return 0
+        return await self.reserved.tokens(contract, besides=drop_id, fresh=True)
 
     async def _as_it_stands(self, collection: RegisteredContract) -> RegisteredContract:
         """Return a collection by its operations while the index may not have noted what they did."""
@@ -111,15 +139,18 @@ class MintGate:
             return collection
         return (await as_it_stands(collection, collections=self.collections)).collection
 
-    async def _check_supply(self, clone: Clone, contract: str) -> None:
+    async def _check_supply(self, clone: Clone, contract: str, count: int, drop_id: str | None) -> None:
         cap = clone.args.supply_cap
         if not cap or self.chain is None:
             return
+        reserved = 0
+        if self.reserved is not None:
+            reserved = await self.reserved.tokens(contract, besides=drop_id, fresh=False)
         minted = self.counts.get(contract)
         if minted is None:
             minted = await self._count(contract, self.chain)
-        if minted is not None and minted >= cap:
-            raise _refused(COLLECTION_FULL, f"All {cap} tokens of {contract} were minted.")
+        if minted is not None and minted + reserved + count > cap:
+            raise _refused(COLLECTION_FULL, _full(contract, cap, minted=minted, reserved=reserved))
 
     async def _count(self, contract: str, chain: ChainReader) -> int | None:
         """Return how many tokens were ever minted in a collection with a cap; None if no node says."""
@@ -135,6 +166,14 @@ class MintGate:
         minted = int.from_bytes(answer, "big")
         self.counts.put(contract, minted, ttl=_COUNT_SECONDS)
         return minted
+
+
+def _full(contract: str, cap: int, *, minted: int, reserved: int) -> str:
+    if minted >= cap:
+        return f"All {cap} tokens of {contract} were minted."
+    left = max(0, cap - minted - reserved)
+    beside = f" beside {reserved} that running drops have reserved" if reserved else ""
+    return f"{left} of the {cap} tokens of {contract} are left{beside}: ask for no more than that."
 
 
 def _check_ready(collection: RegisteredContract) -> None:

@@ -75,6 +75,17 @@ class ManagedCollections(CollectionIndex, Protocol):
         ...
 
 
+class ReservedTokens(Protocol):
+    """What is reserved of collections' supply caps, and not minted."""
+
+    async def tokens(self, contract: str, *, besides: str | None, fresh: bool) -> int:
+        """Return how many tokens of a collection are reserved for drops, but for the drop `besides`.
+
+        Not `fresh`: as it was up to two seconds ago.
+        """
+        ...
+
+
 class CollectionMetadataStore(Protocol):
     """The collections' own metadata (ERC-7572)."""
 

@@ -68,7 +68,7 @@ class DryRuns:
     async def _over_cap(self, drop: Drop) -> int | None:
         """Return how many accepted lines the supply cap leaves no token for; None if no node says."""
         try:
-            left = await self.gate.left(drop.contract)
+            left = await self.gate.left_beside_drops(drop.contract, drop_id=drop.drop_id)
         except Unavailable:
             return None
         return 0 if left is None else max(0, drop.upload.accepted - left)

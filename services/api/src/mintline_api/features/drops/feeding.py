@@ -5,7 +5,8 @@
     room, budget ─▶ counted lines of the part ─▶ chunk, mints (accept_lines) ─▶ part and drop ─▶ message
            1                 2                             3                           4             5
 
-A part is handed on only if the collection's supply cap has room for it next to what the drop has on its way.
+A part is handed on only if the drop has reserved it of the collection's supply cap, next to what is minted
+and what other drops reserved.
 A process that dies between 1 and 2 leaves up to 250 lines that are counted and will be counted again. One
 that dies between 3 and 4 leaves mints on record, which the sweep sends on: who takes over creates those that
 are missing, and no other. If the message of 5 is lost, the sweep sends one.
@@ -31,6 +32,7 @@ from mintline_api.features.drops.leases import Leased
 from mintline_api.features.drops.lines import from_ndjson
 from mintline_api.features.drops.ports import LineObjects
 from mintline_api.features.drops.preparation import line_of, request_of
+from mintline_api.features.drops.reservations import Reservations
 from mintline_api.features.drops.use_cases import moved, paused
 from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.client_budgets import ClientBudgets, budgeted
@@ -54,6 +56,7 @@ class Feeding:
     objects: LineObjects
     intake: LinesIntake
     gate: MintGate
+    reservations: Reservations
     budgets: ClientBudgets
     clients: ClientDirectory
     metrics: Metrics
@@ -66,7 +69,7 @@ class Feeding:
             await self._pause(held, AUTHORIZATION_EXPIRED)
             return False
         try:
-            await self.gate.pass_(drop.contract, client_id=drop.client_id, now=now)
+            await self.gate.pass_(drop.contract, client_id=drop.client_id, now=now, drop_id=drop.drop_id)
         except RequestRefused as refused:
             await self._pause(held, Problem(code=refused.kind.slug, reason=refused.detail))
             return False
@@ -77,22 +80,24 @@ class Feeding:
         return True
 
     async def room(self, held: Leased) -> int | None:
-        """Return for how many more lines the supply cap has room; None if there is no cap.
+        """Reserve what the supply cap allows of a drop; return for how many more lines. None: no cap.
 
-        Lines that were handed on and are not mined count as minted. Other mints on their way do not: the
-        chain decides about those. Raises Unavailable if no node answers.
+        Single mints on their way are in no reservation: the chain decides about those. Raises Unavailable if
+        no node answers.
         """
-        # Read before the chain: what is mined by then is in the chain's count.
-        on_their_way = held.drop.fed - held.drop.done
-        return await self.gate.left(held.drop.contract, reserved=on_their_way)
+        return await self.reservations.claim(held.drop, self.gate)
 
     async def pause_full(self, held: Leased, *, left: int, lines: int) -> None:
-        """Pause a drop whose next lines the collection's supply cap does not allow."""
+        """Pause a drop whose next lines the collection's supply cap does not allow; it reserves none then."""
+        others = await self.gate.others(held.drop.contract, drop_id=held.drop.drop_id)
         tokens = "no token" if not left else f"{left} token{'s' if left > 1 else ''}"
+        beside = f" beside {others} that other running drops have reserved" if others else ""
         reason = (
-            f"The supply cap of {held.drop.contract} leaves {tokens}, and the drop's next {lines} lines are "
-            "handed on together. Cancel the drop; lines that were not handed on can go into another one."
+            f"The supply cap of {held.drop.contract} leaves {tokens}{beside}, and the drop's next {lines} "
+            "lines are handed on together. Cancel the drop; lines that were not handed on can go into "
+            "another one."
         )
+        await self.reservations.give_back(held.drop)
         await self._pause(held, Problem(code=COLLECTION_FULL.slug, reason=reason))
 
     async def feed(self, held: Leased, part: DropPart, roots: Sequence[bytes]) -> DropPart | None:

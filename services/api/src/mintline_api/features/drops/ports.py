@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from mintline.drop_records import Drop, DropPart
+from mintline.drop_records import Drop, DropPart, SupplyReservations
 from mintline_api.features.pages import Page
 
 
@@ -49,6 +49,17 @@ class DropStore(Protocol):
 
     def marks(self, drop_id: str) -> AsyncIterator[bytes]:
         """Yield the marks of a drop's parts in order."""
+        ...
+
+    async def reservations(self, chain_id: int, contract: str) -> SupplyReservations:
+        """Return what the drops of a collection have reserved of its supply cap, as it is now."""
+        ...
+
+    async def reserve(self, reservations: SupplyReservations) -> None:
+        """Store the next version of a collection's reservations.
+
+        Raises Conflict, and stores nothing, unless the stored version is the one before.
+        """
         ...
 
 

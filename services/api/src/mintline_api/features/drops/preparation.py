@@ -107,9 +107,8 @@ class Preparation:
         stored: list[StoredLine] = []
         if part.lines_key is not None:
             stored = list(from_ndjson(await self.objects.get(part.lines_key), StoredLine))
-        found = await self._resolve_within(
-            drop, stored, await self.gate.left(drop.contract, reserved=drop.lines)
-        )
+        room = await self.gate.left_beside_drops(drop.contract, drop_id=drop.drop_id, reserved=drop.lines)
+        found = await self._resolve_within(drop, stored, room)
         lines = [each.line for each in found if isinstance(each.line, ResolvedLine)]
         refused = [each.line for each in found if isinstance(each.line, RefusedLine)]
         made = sum(each.made for each in found)

@@ -152,7 +152,7 @@ async def _check_open(request: web.Request, drop: Drop) -> None:
     """Raise RequestRefused if the drop has lines to hand on, and its collection takes no mint of it now."""
     if drop.fed_chunks < drop.chunks:
         gate, now = request.app[DROPS].intake.gate, request.app[HTTP].now()
-        await gate.pass_(drop.contract, client_id=drop.client_id, now=now)
+        await gate.pass_(drop.contract, client_id=drop.client_id, now=now, drop_id=drop.drop_id)
 
 
 async def _authorized(request: web.Request, caller: Caller, drop: Drop) -> Authorized:

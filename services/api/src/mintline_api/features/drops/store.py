@@ -3,7 +3,8 @@
 ::
 
     drops        new_drop (no such id) · version_before (version = mine - 1), with a part and its marks
-    drop-parts   only with the drop, under its version: by an upload or by the lease's holder
+    drop-parts   only with the drop, under its version: by an upload or by the lease's holder;
+                 a collection's reservations: version_before (version = mine - 1, or none yet)
 """
 
 from __future__ import annotations
@@ -25,7 +26,14 @@ from mintline.aws.lines import renew_chunk
 from mintline.aws.objects import read_object
 from mintline.aws.records import read, to_item
 from mintline.aws.session import translated
-from mintline.drop_records import Drop, DropPart, marks_key, part_key
+from mintline.drop_records import (
+    Drop,
+    DropPart,
+    SupplyReservations,
+    marks_key,
+    part_key,
+    reservations_id,
+)
 from mintline.errors import Conflict, Unavailable, Unreadable
 from mintline.records import OPEN_SHARDS, created_key, open_shard
 from mintline.resources import DROP_LINES, DROP_PARTS, DROPS
@@ -42,6 +50,7 @@ _MOST_OPEN = 25
 _PAGE = 25
 """Parts, or their marks of 7 kB each, that are read at once."""
 _LAST = 999_999
+_RESERVATIONS = "reservations"
 
 
 class DynamoDrops:
@@ -130,6 +139,31 @@ class DynamoDrops:
             marks = item["marks"]
             assert isinstance(marks, bytes)
             yield marks
+
+    async def reservations(self, chain_id: int, contract: str) -> SupplyReservations:
+        """Return what the drops of a collection have reserved of its supply cap, as it is now."""
+        key: Item = {"drop_id": reservations_id(chain_id, contract), "part": _RESERVATIONS}
+        item = await self._dynamo.get(DROP_PARTS, key)
+        if item is None:
+            return SupplyReservations(chain_id=chain_id, contract=contract)
+        return read(SupplyReservations, DROP_PARTS, item, self._set_aside)
+
+    async def reserve(self, reservations: SupplyReservations) -> None:
+        """Store the next version of a collection's reservations; raises Conflict."""
+        if reservations.version == 1:
+            before = Clause("version_before", "version", "missing")
+        else:
+            before = Clause("version_before", "version", "eq", (reservations.version - 1,))
+        name = reservations_id(reservations.chain_id, reservations.contract)
+        item: Item = {**to_item(reservations), "drop_id": name, "part": _RESERVATIONS}
+        try:
+            await self._dynamo.transact([Put(DROP_PARTS, item, where=(before,))])
+        except TransactionCancelled as lost:
+            found = lost.reasons[0].item
+            if found is None or read(SupplyReservations, DROP_PARTS, found, self._set_aside) != reservations:
+                raise Conflict(str(lost)) from None
+        except Contended:
+            raise Unavailable("other drops kept reserving in the same collection") from None
 
     async def _items(self, drop_id: str, first: str, last: str) -> AsyncIterator[Item]:
         start: Item | None = None

@@ -1,0 +1,128 @@
+"""Two drops at once, and a drop beside other mints, in one collection with a supply cap."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.harness import Harness
+from tests.unit.api.test_drops import Shop, finalize, is_, line, ndjson, prepared_drop, runner_of, until
+from tests.unit.api.test_drops_and_caps import CappedCollection, capped, look_often
+
+
+@pytest.fixture
+async def shop(harness: Harness, client: MemoryClient) -> Shop:
+    harness.clients.add("shop")
+    return Shop(harness, client)
+
+
+async def two_prepared(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, *, cap: int, first: int, second: int
+) -> tuple[CappedCollection, Shop]:
+    """Prepare two drops of one collection; return it and the shop of the second drop."""
+    runner = runner_of(shop.harness)
+    collection = await capped(shop, monkeypatch, cap)
+    other = Shop(shop.harness, shop.client)
+    made = await other.call("POST", "", {"name": "More seats", "contract": collection.contract})
+    other.drop_id = made.json()["drop_id"]
+    await prepared_drop(shop, runner, first)
+    await prepared_drop(other, runner, second)
+    return collection, other
+
+
+async def test_drops__when_two_of_a_collection_run_at_once__then_together_they_stay_within_its_cap(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = runner_of(shop.harness)
+    collection, other = await two_prepared(shop, monkeypatch, cap=900, first=700, second=700)
+    await asyncio.gather(shop.call("POST", "/start"), other.call("POST", "/start"))
+
+    # No line is mined yet: the chain's count alone would let both hand on everything.
+    await look_often(runner)
+    assert len(collection.of_drops()) <= 900
+    for _ in range(200):
+        await runner.look()
+        await asyncio.sleep(0.001)
+        finalize(shop.harness)
+    seen = [await shop.show(), await other.show()]
+
+    assert sorted(each["status"] for each in seen) == ["completed", "paused"]
+    completed = next(each for each in seen if each["status"] == "completed")
+    paused = next(each for each in seen if each["status"] == "paused")
+    assert completed["minting"]["by_status"] == {"finalized": 700}
+    assert paused["paused"]["code"] == "collection-full"
+    assert paused["minting"]["handed_on"] == 0
+    assert len(collection.final()) == 700
+
+
+async def test_drop__when_another_that_runs_is_cancelled__then_it_gets_the_tokens_that_one_had_reserved(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = replace(runner_of(shop.harness), in_flight=1)
+    collection, other = await two_prepared(shop, monkeypatch, cap=600, first=600, second=350)
+    await shop.call("POST", "/start")
+    await until(shop, runner, lambda seen: seen["minting"]["handed_on"] == 250)
+    await shop.call("POST", "/pause")
+    refused = await other.call("POST", "/start")
+    assert (refused.status, refused.json()["code"]) == (409, "collection-full")
+    assert "that running drops have reserved" in refused.json()["detail"]
+
+    await shop.call("POST", "/cancel")
+    await until(shop, runner, lambda seen: seen["ended_at"] is not None, mine=True)
+    shop.harness.now += 10
+    await other.call("POST", "/start")
+    await until(other, runner, is_("completed"), mine=True)
+    assert len(collection.final()) == 600
+
+
+async def test_mints__when_a_running_drop_has_reserved_the_rest__then_they_are_refused(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness, runner = shop.harness, runner_of(shop.harness)
+    collection = await capped(shop, monkeypatch, 500)
+    await prepared_drop(shop, runner, 498)
+    headers = harness.client_headers()
+    mint = {**line(1), "contract": collection.contract}
+    bulk = {"contract": collection.contract, "mints": [line(number) for number in range(3)]}
+    await shop.call("POST", "/start")
+    await until(shop, runner, lambda seen: seen["minting"]["handed_on"] == 498)
+    harness.now += 10
+
+    too_many = await shop.client.post_json("/v1/mints/bulk", bulk, headers=headers)
+    collection.others = 2
+    harness.now += 10
+    single = await shop.client.post_json("/v1/mints", mint, headers=headers)
+    assert (too_many.status, too_many.json()["code"]) == (409, "collection-full")
+    assert "2 of the 500 tokens" in too_many.json()["detail"]
+    assert (single.status, single.json()["code"]) == (409, "collection-full")
+
+    completed = await until(shop, runner, is_("completed"), mine=True)
+    assert completed["minting"]["by_status"] == {"finalized": 498}
+    collection.others = 1
+    harness.now += 10
+    last = await shop.client.post_json("/v1/mints", mint, headers=headers)
+    assert last.status == 202, "a drop that has ended reserves nothing"
+
+
+async def test_dry_run__when_another_drop_has_reserved_tokens__then_they_are_over_the_cap(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = runner_of(shop.harness)
+    collection = await capped(shop, monkeypatch, 400)
+    await prepared_drop(shop, runner, 300)
+    await shop.call("POST", "/start")
+    await until(shop, runner, lambda seen: seen["minting"]["handed_on"] > 0)
+    other = Shop(shop.harness, shop.client)
+    made = await other.call("POST", "", {"name": "Late seats", "contract": collection.contract})
+    other.drop_id = made.json()["drop_id"]
+    await other.upload(ndjson([line(number) for number in range(150)]))
+
+    tried = (await other.call("POST", "/dry-run")).json()
+    await other.call("POST", "/prepare")
+    prepared = await until(other, runner, is_("prepared"))
+
+    assert (tried["lines"], tried["over_cap"]) == (100, 50)
+    assert (prepared["minting"]["lines"], prepared["preparation"]["over_cap"]) == (100, 50)
