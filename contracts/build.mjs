@@ -14,7 +14,7 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-const CONTRACTS = ["MintlineCollection", "MintlineFactory", "MintlineClone"];
+const CONTRACTS = ["MintlineCollection", "MintlineFactory", "MintlineClone", "MintlineMultiToken"];
 const ARTIFACTS = "shared/src/mintline/chain/artifacts";
 
 const sourceOf = (contract) => `contracts/src/${contract}.sol`;
@@ -42,7 +42,8 @@ async function loadCompiler() {
 }
 
 function readSource(name) {
-  const path = name.startsWith("@") ? join(ROOT, "node_modules", name) : join(ROOT, name);
+  const isPackages = name.startsWith("@") || name.startsWith("solady/");
+  const path = isPackages ? join(ROOT, "node_modules", name) : join(ROOT, name);
   if (!existsSync(path)) throw new BuildError(`no such source: ${name}`);
   return readFileSync(path, "utf8");
 }
@@ -54,6 +55,10 @@ function hashOfSources(digests) {
   const lines = Object.keys(digests).sort().map((name) => `${digests[name]}  ${name}\n`);
   return sha256(lines.join(""));
 }
+
+/** Whether a warning is of Solady's older notation for memory-safe assembly, which this compiler still honours. */
+const isPackagesNotation = ({ severity, errorCode, sourceLocation }) =>
+  severity === "warning" && errorCode === "2424" && sourceLocation?.file.startsWith("solady/");
 
 /** The contracts of a file, and the standard JSON input that gives them to any solc of the same version. */
 function compile(solc, entry) {
@@ -78,7 +83,8 @@ function compile(solc, entry) {
   };
   const output = JSON.parse(solc.compile(JSON.stringify(input), { import: findImport }));
   // A warning fails the build as well: either it is right, or the source says why it is not.
-  if (output.errors?.length) throw new BuildError(output.errors.map((e) => e.formattedMessage).join("\n"));
+  const errors = (output.errors ?? []).filter((error) => !isPackagesNotation(error));
+  if (errors.length) throw new BuildError(errors.map((e) => e.formattedMessage).join("\n"));
   const digests = Object.fromEntries(Object.entries(contents).map(([name, content]) => [name, sha256(content)]));
   const artifacts = Object.entries(output.contracts[entry]).map(([name, contract]) => ({
     contractName: name,

@@ -123,6 +123,7 @@ def deploy_factory(
     done = execute(factory_setup.deploy_factory(administrator, url=url))
     how = "deployed" if done.deployed else "deployed before"
     screen.say(f"factory {done.factory}, implementation {done.implementation}: {how}")
+    screen.say(f"implementation of ERC-1155 collections: {done.multi_token}")
     screen.say(f"{len(done.granted)} relayers were granted their role there, the others had it")
     if policy is not None:
         with ending_on_errors():

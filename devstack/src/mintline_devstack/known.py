@@ -44,6 +44,8 @@ class KnownFactory(Frozen):
 
     address: Address
     implementation: Address
+    multi_token: Address | None = None
+    """The code of its ERC-1155 collections. None only while it is being made, as in an earlier state."""
 
 
 class Known(Frozen):

@@ -250,9 +250,13 @@ async def _factory_of(known: Known, clients: EmulatorClients, relayers: list[str
     admin, factory = clients.accounts.admin, known.factory
     if factory is None or not await clients.node.code(factory.implementation):
         made = await admin.deploy_factory(api_url=known.api_url)
-        factory = KnownFactory.model_validate(made, from_attributes=True)
-    await admin.complete_factory(DeployedFactory(factory.address, factory.implementation), relayers)
-    return factory
+    else:
+        multi_token = factory.multi_token
+        if multi_token is None or not await clients.node.code(multi_token):
+            multi_token = await admin.deploy_multi_token(factory.address)
+        made = DeployedFactory(factory.address, factory.implementation, multi_token)
+    await admin.complete_factory(made, relayers)
+    return KnownFactory.model_validate(made, from_attributes=True)
 
 
 async def _demo_client_of(known: Known, clients: EmulatorClients) -> DemoClient:

@@ -78,7 +78,10 @@ def signing_policy(known: Known) -> dict[str, object]:
         "version": 1,
         "chain_ids": [CHAIN_ID],
         "contracts": [known.contract],
-        "factories": [factory.model_dump(mode="json")],
+        "factories": [
+            {"address": factory.address, "implementation": code}
+            for code in (factory.implementation, factory.multi_token)
+        ],
         "authorization": {
             "issuer": issuer_url(known.pool.user_pool_id),
             "client_ids": [known.pool.client_id],

@@ -92,6 +92,8 @@ class Factory(BaseModel):
 
     address: Address
     implementation: Address
+    multi_token: Address | None = None
+    """The code of its ERC-1155 collections, once it is deployed."""
 
 
 class Minting(BaseModel):

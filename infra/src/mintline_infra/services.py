@@ -80,7 +80,7 @@ class ApiStack(cdk.Stack):
                     or f"https://{environment.data.distributions[MEDIA].distribution_domain_name}/media",
                     "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
                     "MINTLINE_DEFAULT_COLLECTION": environment.minting.default_collection,
-                    **({"MINTLINE_FACTORY": factory.model_dump_json()} if factory else {}),
+                    **({"MINTLINE_FACTORY": factory.model_dump_json(exclude_none=True)} if factory else {}),
                     "MINTLINE_USER_RATE": str(deployment.limits.user_rate),
                     "MINTLINE_USER_GAS_BUDGET": str(deployment.limits.user_gas_budget),
                     "MINTLINE_DROP_USERS_PER_SECOND": str(deployment.limits.drop_users_per_second),

@@ -44,6 +44,13 @@ class DeployedFactory:
 
     address: str
     implementation: str
+    multi_token: str
+    """The code of its ERC-1155 collections."""
+
+    @property
+    def implementations(self) -> tuple[str, str]:
+        """All code that it makes collections of."""
+        return self.implementation, self.multi_token
 
 
 def base_uri(api_url: str, contract: str) -> str:
@@ -141,7 +148,8 @@ class Deployer:
         made, steps = self._factory(nonce + 1, api_url) if with_factory else (None, [])
         block, *_ = await self.send(Step(to=None, data=code), *steps)
         if made is not None:
-            later += [_implementation_added(made), *_relayers_granted(made.address, relayers)]
+            later += [_implementation_added(made.address, code) for code in made.implementations]
+            later += _relayers_granted(made.address, relayers)
         # Only now: no node can estimate a call of what is not deployed yet.
         await self.send(*later)
         return Deployed(contract=contract, block=block, factory=made)
@@ -152,22 +160,30 @@ class Deployer:
         await self.send(*steps)
         return made
 
+    async def deploy_multi_token(self, address: str) -> str:
+        """Deploy the code of the ERC-1155 collections of a factory that has none; return its address."""
+        made = created_address(self.admin, await self._node.transaction_count(self.admin))
+        await self.send(Step(to=None, data=factory.multi_token_code(address)))
+        return made
+
     async def complete_factory(self, made: DeployedFactory, relayers: Sequence[str]) -> list[str]:
-        """Add the implementation, and let relayers use the factory; return those that could not before.
+        """Add the implementations, and let relayers use the factory; return those that could not before.
 
         What was done before is left alone, so this continues a set-up that was cut off.
         """
-        if not await self._asks(made.address, factory.is_implementation_calldata(made.implementation)):
-            await self.send(_implementation_added(made))
+        for code in made.implementations:
+            if not await self._asks(made.address, factory.is_implementation_calldata(code)):
+                await self.send(_implementation_added(made.address, code))
         return await self.grant_relayers(made.address, relayers)
 
     def _factory(self, nonce: int, api_url: str) -> tuple[DeployedFactory, list[Step]]:
-        address, implementation = (created_address(self.admin, nonce + offset) for offset in range(2))
+        address, *implementations = (created_address(self.admin, nonce + offset) for offset in range(3))
         codes = (
             factory.factory_code(self.admin, factory.factory_base_uri(api_url)),
             factory.implementation_code(address),
+            factory.multi_token_code(address),
         )
-        return DeployedFactory(address, implementation), [Step(to=None, data=code) for code in codes]
+        return DeployedFactory(address, *implementations), [Step(to=None, data=code) for code in codes]
 
     async def grant_relayers(self, contract: str, relayers: Sequence[str]) -> list[str]:
         """Give accounts the relayers' role at a collection or a factory; return those that had it not."""
@@ -237,8 +253,8 @@ def _relayers_granted(contract: str, relayers: Sequence[str]) -> list[Step]:
     return [_grant(contract, collection.RELAYER_ROLE, relayer) for relayer in relayers]
 
 
-def _implementation_added(made: DeployedFactory) -> Step:
-    return Step(to=made.address, data=factory.add_implementation_calldata(made.implementation))
+def _implementation_added(address: str, implementation: str) -> Step:
+    return Step(to=address, data=factory.add_implementation_calldata(implementation))
 
 
 def _role_call(function: str, role: bytes, account: str) -> bytes:

@@ -29,6 +29,8 @@ class Factory(BaseModel):
 
     address: Address
     implementation: Address
+    multi_token: Address | None = None
+    """The code of its ERC-1155 collections; None before a version that has it."""
 
 
 class Chain(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mintline.errors import Misconfigured
@@ -17,6 +17,8 @@ class FactorySetUp:
 
     factory: str
     implementation: str
+    multi_token: str
+    """The code of its ERC-1155 collections."""
     admin: str
     deployed: bool
     granted: list[str]
@@ -26,8 +28,9 @@ class FactorySetUp:
 async def deploy_factory(administrator: Administrator, *, url: str | None) -> FactorySetUp:
     """Deploy a factory unless the document has one, and let the document's relayers use it.
 
-    The addresses are entered into the document as soon as both contracts are deployed. A run that was cut off
-    after that is continued by another. Raises Misconfigured and Unavailable.
+    Of a factory of an earlier version, the code of ERC-1155 collections alone is deployed. The addresses are
+    entered into the document as soon as the contracts are deployed. A run that was cut off after that is
+    continued by another. Raises Misconfigured and Unavailable.
     """
     document = administrator.document
     described = deployment_file.read(document)
@@ -35,15 +38,18 @@ async def deploy_factory(administrator: Administrator, *, url: str | None) -> Fa
     async with administrator.deployer(described) as deployer:
         if known is None:
             made = await deployer.deploy_factory(api_url=api_url_of(document, described, url))
-            with deployment_file.changing(document) as changed:
-                changed["chain"]["factory"] = {"address": made.address, "implementation": made.implementation}
         else:
-            made = DeployedFactory(known.address, known.implementation)
+            multi_token = known.multi_token or await deployer.deploy_multi_token(known.address)
+            made = DeployedFactory(known.address, known.implementation, multi_token)
+        if known is None or known.multi_token is None:
+            with deployment_file.changing(document) as changed:
+                changed["chain"]["factory"] = asdict(made)
         pool = [key.address for key in described.chain.pool]
         granted = await deployer.complete_factory(made, pool)
         return FactorySetUp(
             factory=made.address,
             implementation=made.implementation,
+            multi_token=made.multi_token,
             admin=deployer.admin,
             deployed=known is None,
             granted=granted,
@@ -58,8 +64,8 @@ def name_factory(document: Path, policy: Path) -> None:
     factory = deployment_file.read(document).chain.factory
     if factory is None:
         raise Misconfigured(f"{document}: chain.factory is missing: deploy the factory first")
-    entry = factory.model_dump(mode="json")
+    codes = [code for code in (factory.implementation, factory.multi_token) if code is not None]
     with deployment_file.changing(policy) as changed:
         named: list[dict[str, str]] = changed.setdefault("factories", [])
-        if entry not in named:
-            named.append(entry)
+        entries = [{"address": factory.address, "implementation": code} for code in codes]
+        named.extend(entry for entry in entries if entry not in named)

@@ -15,6 +15,14 @@ BURN_BY_SIGNATURE = selector("burnBySignature(address,uint256,uint256,uint256,by
 NONCES_SELECTOR = selector("nonces(address)")
 SIGNATURE_BYTES = 65
 """r‖s‖v, v being 27 or 28."""
+_HEAD_WORDS = {
+    TRANSFER_BY_SIGNATURE: 7,
+    BURN_BY_SIGNATURE: 6,
+    # Of ERC-1155 collections (`mintline.item_calls`).
+    selector("transferBySignature(address,address,uint256,uint256,uint256,uint256,bytes)"): 8,
+    selector("burnBySignature(address,uint256,uint256,uint256,uint256,bytes)"): 7,
+}
+"""The words before the signature's length, by function."""
 
 _TRANSFER_TYPEHASH = keccak256(
     b"Transfer(address from,address to,uint256 tokenId,uint256 nonce,uint256 deadline)"
@@ -52,7 +60,7 @@ def transfer_by_signature_calldata(
 ) -> bytes:
     """Return the calldata of `transferBySignature`; `signature` is 65 bytes."""
     head = (address_word(holder), address_word(to), word(token_id), word(counter), word(deadline))
-    return TRANSFER_BY_SIGNATURE + b"".join(head) + _tail(len(head), signature)
+    return TRANSFER_BY_SIGNATURE + b"".join(head) + signature_tail(len(head), signature)
 
 
 def burn_by_signature_calldata(
@@ -60,7 +68,7 @@ def burn_by_signature_calldata(
 ) -> bytes:
     """Return the calldata of `burnBySignature`; `signature` is 65 bytes."""
     head = (address_word(holder), word(token_id), word(counter), word(deadline))
-    return BURN_BY_SIGNATURE + b"".join(head) + _tail(len(head), signature)
+    return BURN_BY_SIGNATURE + b"".join(head) + signature_tail(len(head), signature)
 
 
 def nonces_calldata(holder: str) -> bytes:
@@ -69,14 +77,14 @@ def nonces_calldata(holder: str) -> bytes:
 
 
 def carried_signature(data: bytes) -> bytes:
-    """Return the signature in the calldata of either call; empty if it is of another function."""
-    words = {TRANSFER_BY_SIGNATURE: 7, BURN_BY_SIGNATURE: 6}.get(data[:4])
+    """Return the signature in the calldata of any of these calls; empty if it is of another function."""
+    words = _HEAD_WORDS.get(data[:4])
     if words is None:
         return b""
     start = 4 + 32 * words
     return data[start : start + SIGNATURE_BYTES]
 
 
-def _tail(head_words: int, signature: bytes) -> bytes:
+def signature_tail(head_words: int, signature: bytes) -> bytes:
     """Return offset, length and bytes of the signature, the last argument, behind the others' words."""
     return word(32 * (head_words + 1)) + word(len(signature)) + signature + bytes(-len(signature) % 32)

@@ -163,6 +163,10 @@ class Mint(Operation):
     """What it is found by, likewise."""
     request: LineRef | None = None
     """The line of a request for many mints that it is, if it is one: its authorization is the request's."""
+    item_id: TokenId | None = None
+    """In an ERC-1155 collection the token's id, which its caller chose; there `token_id` is a serial."""
+    quantity: TokenId | None = None
+    """How many tokens of the item; None in an ERC-721 collection, as `item_id`."""
 
     @property
     def asked_by(self) -> str:
@@ -346,6 +350,7 @@ class RegisteredContract(Frozen):
     name: str
     symbol: str
     deployed_block: int
+    standard: Literal["erc721", "erc1155"] = "erc721"
     sponsored: bool = False
     """Whether users may have a relayer pay for their mints; a machine client's are always paid for by one."""
     clone: Clone | None = None

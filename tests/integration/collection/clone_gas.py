@@ -42,8 +42,8 @@ def gas_of_clones(w3: Web3, largest: int) -> Iterator[tuple[str, tuple[int, int]
     """Yield each figure's name, its gas, and how many tokens it is for (0: not told by token)."""
     factory = deploy_factory(w3)
     admin, address = factory.cast.admin, factory.contract.address
-    yield "deploy_factory", (_deployment(w3, "MintlineFactory", (admin, BASE_URI), largest), 0)
-    yield "deploy_implementation", (_deployment(w3, "MintlineClone", (address,), largest), 0)
+    yield "deploy_factory", (deployment_gas(w3, "MintlineFactory", (admin, BASE_URI), largest), 0)
+    yield "deploy_implementation", (deployment_gas(w3, "MintlineClone", (address,), largest), 0)
     yield "create", (factory.send_create(clone_salt("client", "first"), factory.args())["gasUsed"], 0)
     plain = factory.create("plain")
     for size in BATCHES:
@@ -54,7 +54,8 @@ def gas_of_clones(w3: Web3, largest: int) -> Iterator[tuple[str, tuple[int, int]
     yield from _moves(plain)
 
 
-def _deployment(w3: Web3, contract: Contract, arguments: tuple[Any, ...], largest: int) -> int:
+def deployment_gas(w3: Web3, contract: Contract, arguments: tuple[Any, ...], largest: int) -> int:
+    """Return the gas of a contract's deployment."""
     artifact = compiled(contract)
     made = w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
     sent = made.constructor(*arguments).transact({"from": w3.eth.accounts[0], "gas": largest})
@@ -67,7 +68,7 @@ def _batch(clone: Clone, size: int, largest: int) -> int:
     with clone.undone():
         clone.mint_batch(FIRST_ID)
         call = clone.functions.mintBatch(
-            [(FIRST_ID + 1 + offset, _fresh(offset), _digest(offset)) for offset in range(size)]
+            [(FIRST_ID + 1 + offset, fresh_address(offset), digest_of(offset)) for offset in range(size)]
         )
         return clone.send(call, clone.cast.relayer, gas=largest)["gasUsed"]
 
@@ -97,9 +98,11 @@ def _moves(clone: Clone) -> Iterator[tuple[str, tuple[int, int]]]:
     yield "clone_burn_signed", (clone.send(call, clone.cast.stranger)["gasUsed"], 0)
 
 
-def _fresh(number: int) -> ChecksumAddress:
+def fresh_address(number: int) -> ChecksumAddress:
+    """Return an address that holds nothing."""
     return Web3.to_checksum_address(Web3.keccak(text=f"gas receiver {number}")[:20].to_0x_hex())
 
 
-def _digest(number: int) -> bytes:
+def digest_of(number: int) -> bytes:
+    """Return the digest of a token's metadata."""
     return bytes(Web3.keccak(text=f"metadata of {number}"))

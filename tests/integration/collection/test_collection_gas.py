@@ -17,6 +17,7 @@ from web3.types import TxParams, Wei
 
 from tests.integration.collection.clone_gas import CLONE_LABELS, gas_of_clones
 from tests.integration.collection.conftest import Collection, deploy_collection
+from tests.integration.collection.item_gas import ITEM_LABELS, gas_of_items
 from tests.integration.conftest import forked_node
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ LABELS = {
     **{f"batch_{size}_fresh": f"`mintBatch` of {size}, each to a new holder" for size in BATCHES},
     **{f"batch_{size}_holder": f"`mintBatch` of {size}, all to one holder" for size in BATCHES},
     **CLONE_LABELS,
+    **ITEM_LABELS,
 }
 
 PAGE_TEMPLATE = """\
@@ -178,6 +180,7 @@ def measure(collection: Collection, fork: str, artifact: dict[str, Any]) -> Figu
         **redeemed,
         **measure_batches(collection, fork),
         **{name: figure(gas, mints) for name, (gas, mints) in gas_of_clones(collection.w3, LARGEST[fork])},
+        **{name: figure(gas, mints) for name, (gas, mints) in gas_of_items(collection.w3, LARGEST[fork])},
     }
     assert set(measured) == set(LABELS)
     return {name: measured[name] for name in LABELS}

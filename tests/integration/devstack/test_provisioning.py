@@ -68,9 +68,11 @@ async def check_relayers(clients: EmulatorClients, known: Known) -> None:
         assert await has_role(clients, known, RELAYER_ROLE, key.address)
         assert await has_role(clients, known, RELAYER_ROLE, key.address, known.factory.address)
         assert await clients.node.balance(key.address) >= 10**21
-    added = is_implementation_calldata(known.factory.implementation)
-    answer = await clients.node.call(Call(sender=known.admin, to=known.factory.address, data=added))
-    assert decode(["bool"], answer) == (True,)
+    assert known.factory.multi_token is not None
+    for code in (known.factory.implementation, known.factory.multi_token):
+        added = is_implementation_calldata(code)
+        answer = await clients.node.call(Call(sender=known.admin, to=known.factory.address, data=added))
+        assert decode(["bool"], answer) == (True,)
 
 
 async def contract_uri(clients: EmulatorClients, known: Known) -> str:

@@ -54,12 +54,14 @@ def test_factory__when_deployed_by_a_command__then_the_relayers_may_use_it_and_t
     moved = answered(operator("set-base-uri", *chain, "--url", "https://elsewhere.example"))
 
     factory, implementation = done["factory"], done["implementation"]
-    entry = {"address": factory, "implementation": implementation}
+    codes = (implementation, done["multi_token"])
+    entries = [{"address": factory, "implementation": code} for code in codes]
     assert (done["deployed"], done["granted"], done["admin"]) == (True, [first], keystore[1])
     assert again == {**done, "deployed": False, "granted": []}
-    assert json.loads(document.read_text())["chain"]["factory"] == entry
-    assert json.loads(policy.read_text())["factories"] == [other, entry]
-    assert asyncio.run(read(anvil, factory, is_implementation_calldata(implementation), "bool"))
+    assert json.loads(document.read_text())["chain"]["factory"] == entries[0] | {"multi_token": codes[1]}
+    assert json.loads(policy.read_text())["factories"] == [other, *entries]
+    for code in codes:
+        assert asyncio.run(read(anvil, factory, is_implementation_calldata(code), "bool"))
     assert pool["granted_at_factory"] == pool["made"]
     assert all(asyncio.run(has_role(anvil, factory, RELAYER_ROLE, one)) for one in pool["relayers"])
     assert moved["url"] == "https://elsewhere.example"
@@ -98,6 +100,25 @@ def test_factory__when_the_set_up_was_cut_off__then_a_later_run_completes_it(
     assert (done["deployed"], done["factory"]) == (False, factory["address"])
     added = is_implementation_calldata(factory["implementation"])
     assert asyncio.run(read(anvil, factory["address"], added, "bool"))
+
+
+def test_factory__when_it_is_of_a_version_without_erc1155__then_only_that_code_is_deployed(
+    anvil: str, document: Path, keystore: tuple[Path, str]
+) -> None:
+    chain = ("--deployment", document, "--rpc", anvil, "--keystore", keystore[0])
+    made = answered(operator("deploy-factory", *chain))
+    earlier = json.loads(document.read_text())
+    del earlier["chain"]["factory"]["multi_token"]
+    document.write_text(json.dumps(earlier))
+
+    done = answered(operator("deploy-factory", *chain))
+
+    assert (done["deployed"], done["factory"]) == (False, made["factory"])
+    assert done["implementation"] == made["implementation"]
+    assert done["multi_token"] != made["multi_token"]
+    assert json.loads(document.read_text())["chain"]["factory"]["multi_token"] == done["multi_token"]
+    added = is_implementation_calldata(done["multi_token"])
+    assert asyncio.run(read(anvil, done["factory"], added, "bool"))
 
 
 async def crash(*_: object) -> list[str]:

@@ -68,7 +68,7 @@ def written(tmp_path: Path) -> Path:
         admin=ADDRESS,
         contract=ADDRESS,
         deployed_block=3,
-        factory=KnownFactory(address=ADDRESS, implementation=ADDRESS),
+        factory=KnownFactory(address=ADDRESS, implementation=ADDRESS, multi_token=ADDRESS),
         api_url="http://127.0.0.1:8080",
         cursor_secret=SecretStr("c" * 40),
         jwks={"keys": [CognitoPool().jwk()]},

@@ -10,8 +10,13 @@ from typing import Any, Literal
 
 from eth_abi.abi import encode
 
-Contract = Literal["MintlineCollection", "MintlineFactory", "MintlineClone"]
-CONTRACTS: tuple[Contract, ...] = ("MintlineCollection", "MintlineFactory", "MintlineClone")
+Contract = Literal["MintlineCollection", "MintlineFactory", "MintlineClone", "MintlineMultiToken"]
+CONTRACTS: tuple[Contract, ...] = (
+    "MintlineCollection",
+    "MintlineFactory",
+    "MintlineClone",
+    "MintlineMultiToken",
+)
 
 
 @cache

@@ -18,6 +18,11 @@ def implementation_code(factory: str) -> bytes:
     return creation_code("MintlineClone", factory)
 
 
+def multi_token_code(factory: str) -> bytes:
+    """Return the data of the transaction that deploys the implementation of its ERC-1155 collections."""
+    return creation_code("MintlineMultiToken", factory)
+
+
 def factory_base_uri(api_url: str) -> str:
     """Return what stands before a collection's address in its URIs: where the api serves metadata."""
     return f"{api_url}/v1/metadata/"

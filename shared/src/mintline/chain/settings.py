@@ -67,6 +67,8 @@ class FactorySettings(_Part):
 
     address: Address
     implementation: Address
+    multi_token: Address | None = None
+    """The code of its ERC-1155 collections; None if it makes none."""
 
 
 class ChainSettings(ServiceSettings):

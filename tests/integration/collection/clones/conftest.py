@@ -15,6 +15,7 @@ from web3.contract import Contract
 from web3.types import TxReceipt
 
 from mintline.chain.collection import RELAYER_ROLE
+from mintline.chain.compiled import Contract as CompiledContract
 from mintline.chain.compiled import compiled
 from mintline.clones import CloneArgs, clone_address, clone_salt, create_calldata
 from tests.integration.collection.conftest import Cast, Collection, deploy
@@ -99,13 +100,13 @@ class Factory(Collection):
         return Clone(self.w3, contract, self.cast, abi)
 
 
-def deploy_factory(w3: Web3) -> Factory:
+def deploy_factory(w3: Web3, code: CompiledContract = "MintlineClone") -> Factory:
     """Deploy a factory with an implementation, and make the cast's relayer one."""
     cast = Cast(*w3.eth.accounts[1:9], *(Account.from_key(Web3.keccak(text=name)) for name in ("a", "b")))
     contract = deploy(w3, dict(compiled("MintlineFactory")), cast.admin, BASE_URI)
-    implementation = deploy(w3, dict(compiled("MintlineClone")), contract.address)
+    implementation = deploy(w3, dict(compiled(code)), contract.address)
     # With the implementation's errors, which come through the factory.
-    refusals = [entry for entry in compiled("MintlineClone")["abi"] if entry["type"] == "error"]
+    refusals = [entry for entry in compiled(code)["abi"] if entry["type"] == "error"]
     abi = [*compiled("MintlineFactory")["abi"], *refusals]
     factory = Factory(w3, contract, cast, abi, implementation)
     factory.send(contract.functions.addImplementation(implementation.address), cast.admin)

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC721Receiver} from "@openzeppelin/contracts/token/ERC721/IERC721Receiver.sol";
 
 import {MintlineCollection} from "../../../../contracts/src/MintlineCollection.sol";
+import {MintlineMultiToken} from "../../../../contracts/src/MintlineMultiToken.sol";
 
 /// @dev Accepts every token and remembers what it was told.
 contract AcceptingReceiver is IERC721Receiver {
@@ -66,5 +67,19 @@ contract BurningReceiver {
         MintlineCollection(msg.sender).burn(id);
         MintlineCollection(msg.sender).redeem(_voucher, _signature);
         return IERC721Receiver.onERC721Received.selector;
+    }
+}
+
+/// @dev Burns ERC-1155 tokens as soon as they are received.
+contract BurningItemReceiver {
+    function onERC1155Received(
+        address,
+        address,
+        uint256 id,
+        uint256 value,
+        bytes calldata
+    ) external returns (bytes4) {
+        MintlineMultiToken(msg.sender).burn(address(this), id, value);
+        return this.onERC1155Received.selector;
     }
 }
