@@ -156,8 +156,12 @@ CLONE = Clone(
 )
 BATCH_OF_LONE_MINTS = SIGN_LISTED_BATCH.model_copy(update={"clone": CLONE})
 LINE = LineRef(request_id=BULK_ID, chunk=3, line=17)
-SIGN_BATCH = BATCH_OF_LONE_MINTS.model_copy(
+BATCH_OF_LINES = BATCH_OF_LONE_MINTS.model_copy(
     update={"mints": tuple(mint.model_copy(update={"request": LINE}) for mint in BATCH_OF_LONE_MINTS.mints)}
+)
+ITEM = {"item_id": 2**254 + 7, "quantity": 2**64 - 1}
+SIGN_BATCH = BATCH_OF_LINES.model_copy(
+    update={"mints": tuple(mint.model_copy(update=ITEM) for mint in BATCH_OF_LINES.mints)}
 )
 SIGN_TRANSFER = SignTransfer(
     trace=TRACE,
@@ -186,7 +190,7 @@ SIGN_BURN = SignBurn(
     authorization=SIGN_MINT.authorization,
     clone=CLONE,
 )
-SIGN_RELAYED_TRANSFER = SignRelayedTransfer(
+RELAYED_TRANSFER_OF_A_TOKEN = SignRelayedTransfer(
     trace=TRACE,
     signer=SIGN_BATCH.signer,
     chain_id=31337,
@@ -203,7 +207,8 @@ SIGN_RELAYED_TRANSFER = SignRelayedTransfer(
     clone=CLONE,
     authorization=SIGN_MINT.authorization,
 )
-SIGN_RELAYED_BURN = SignRelayedBurn(
+SIGN_RELAYED_TRANSFER = RELAYED_TRANSFER_OF_A_TOKEN.model_copy(update={"quantity": 2**64 - 1})
+RELAYED_BURN_OF_A_TOKEN = SignRelayedBurn(
     trace=TRACE,
     signer=SIGN_BATCH.signer,
     chain_id=31337,
@@ -219,6 +224,7 @@ SIGN_RELAYED_BURN = SignRelayedBurn(
     clone=CLONE,
     authorization=SIGN_MINT.authorization,
 )
+SIGN_RELAYED_BURN = RELAYED_BURN_OF_A_TOKEN.model_copy(update={"quantity": 3})
 SIGN_DEPLOY = SignDeploy(
     trace=TRACE,
     signer=SIGN_BATCH.signer,
@@ -299,6 +305,16 @@ EARLIER: dict[str, AnyMessage] = {
     "sign_batch.v1.json": OWNERLESS_BATCH,
     "sign_batch.v1.owned.json": SIGN_LISTED_BATCH,
     "sign_batch.v1.cloned.json": BATCH_OF_LONE_MINTS,
+    "sign_batch.v1.lines.json": BATCH_OF_LINES,
+    "sign_relayed_transfer.v1.json": RELAYED_TRANSFER_OF_A_TOKEN,
+    "sign_relayed_burn.v1.json": RELAYED_BURN_OF_A_TOKEN,
+    "signing_refused.v1.lines.json": SigningRefused(
+        trace=TRACE,
+        intent=BATCH_OF_LINES,
+        code="token_expired",
+        reason="the authorizing token expired",
+        operation_id=MINT_ID,
+    ),
     "signing_refused.v1.cloned.json": SigningRefused(
         trace=TRACE,
         intent=BATCH_OF_LONE_MINTS,
@@ -326,10 +342,12 @@ SHAPES = {
     "broadcast": "timed",
     "fund_wallet": "balance",
     "issue_voucher": "owned",
-    "sign_batch": "lines",
+    "sign_batch": "items",
     "sign_burn": "cloned",
+    "sign_relayed_burn": "items",
+    "sign_relayed_transfer": "items",
     "sign_transfer": "cloned",
-    "signing_refused": "lines",
+    "signing_refused": "items",
     "voucher_issued": "owned",
 }
 """The names of the shapes that came after the first."""

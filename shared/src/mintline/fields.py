@@ -84,6 +84,15 @@ Uint256 = Annotated[
 Wei = Uint256
 TokenId = Uint256
 
+Quantity = Annotated[
+    int,
+    BeforeValidator(_decimal),
+    Field(ge=1, le=2**64 - 1, strict=True),
+    PlainSerializer(str, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,19}$", "examples": ["1"]}),
+]
+"""How many tokens of an ERC-1155 item are minted, sent or burned at once; a decimal string in JSON."""
+
 Address = Annotated[
     str,
     AfterValidator(checked_address),

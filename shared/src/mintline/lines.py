@@ -49,6 +49,9 @@ class Line(NamedTuple):
     metadata_digest: bytes
     external_id: str | None = None
     tags: tuple[str, ...] | None = None
+    item_id: int | None = None
+    """In an ERC-1155 collection the token's id, which its caller chose; None in one of ERC-721."""
+    quantity: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,8 @@ class LinesRequest:
                 to=line.to,
                 metadata_digest=line.metadata_digest,
                 token_id=first_token_id + number,
+                item_id=line.item_id,
+                quantity=line.quantity,
             )
             for number, line in enumerate(lines)
         ]
@@ -207,6 +212,8 @@ class LinesChunk(Frozen):
             created_at=self.created_at,
             updated_at=self.created_at,
             request=LineRef(request_id=self.request_id, chunk=self.chunk, line=number),
+            item_id=line.item_id,
+            quantity=line.quantity,
         )
 
 
@@ -220,7 +227,14 @@ def hashes(joined: bytes) -> list[bytes]:
 def pack_lines(lines: Sequence[Line]) -> bytes:
     """Return lines as a chunk's record holds them: JSON, compressed."""
     plain = [
-        [line.sub, line.to, line.metadata_digest.hex(), line.external_id, line.tags and list(line.tags)]
+        [
+            line.sub,
+            line.to,
+            line.metadata_digest.hex(),
+            line.external_id,
+            line.tags and list(line.tags),
+            *([] if line.item_id is None else [str(line.item_id), str(line.quantity)]),
+        ]
         for line in lines
     ]
     return zlib.compress(json.dumps(plain, separators=(",", ":")).encode(), level=3)
@@ -232,8 +246,15 @@ def unpack_lines(packed: bytes) -> list[Line]:
     try:
         plain = json.loads(decompressor.decompress(packed, MAX_LINES_BYTES))
         return [
-            Line(sub, to, bytes.fromhex(digest), external_id, None if tags is None else tuple(tags))
-            for sub, to, digest, external_id, tags in plain
+            Line(
+                sub,
+                to,
+                bytes.fromhex(digest),
+                external_id,
+                None if tags is None else tuple(tags),
+                *map(int, item),
+            )
+            for sub, to, digest, external_id, tags, *item in plain
         ]
     except (zlib.error, ValueError, TypeError):
         raise Unreadable("lines: not what was packed") from None

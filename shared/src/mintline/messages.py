@@ -37,7 +37,7 @@ from pydantic_core import ErrorDetails, from_json
 
 from mintline.clones import MAX_ROYALTY_BPS, CloneArgs
 from mintline.errors import Unsupported
-from mintline.fields import Address, BoundedText, Bytes32, HexBytes, KnownAddress, TokenId, Wei
+from mintline.fields import Address, BoundedText, Bytes32, HexBytes, KnownAddress, Quantity, TokenId, Wei
 
 VERSION = 1
 """The highest `version` of a message that this release knows."""
@@ -219,6 +219,16 @@ class BatchMint(Frozen):
     """`sub` of the user who asked for the mint."""
     request: LineRef | None = None
     """Set on a line of a request for many: the authorization is the request's, not the mint's own."""
+    item_id: TokenId | None = Field(default=None, exclude_if=_is_none)
+    """In an ERC-1155 collection the token's id; `token_id` is the mint's serial there."""
+    quantity: Quantity | None = Field(default=None, exclude_if=_is_none)
+    """How many tokens of the item, given with `item_id` alone; without both, the line is not authorized."""
+
+    @model_validator(mode="after")
+    def _has_an_item_with_its_quantity(self) -> Self:
+        if (self.item_id is None) is not (self.quantity is None):
+            raise ValueError("item_id and quantity go together")
+        return self
 
 
 def _as_tuple(value: Any) -> Any:
@@ -238,6 +248,12 @@ class SignBatch(Intent):
     mints: Annotated[tuple[BatchMint, ...], BeforeValidator(_as_tuple)] = Field(min_length=1, max_length=500)
     clone: Clone | None = None
     """What the contract was made of, where the signing policy has its factory and not itself."""
+
+    @model_validator(mode="after")
+    def _is_of_one_standard(self) -> Self:
+        if len({line.item_id is None for line in self.mints}) > 1:
+            raise ValueError("a batch is of one collection: all lines have an item, or none has")
+        return self
 
 
 class SignTransfer(Intent):
@@ -285,6 +301,8 @@ class SignRelayed(Intent):
     """Unix seconds; the contract refuses the signature after it."""
     clone: Clone
     """What the contract was made of: those of factories alone take their holders' signatures."""
+    quantity: Quantity | None = Field(default=None, exclude_if=_is_none)
+    """How many tokens of an ERC-1155 item, `token_id`; None for a token of ERC-721."""
     authorization: Sealed = Field(default=b"", repr=False)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, assert_never
 
 from pydantic import Field
 
-from mintline.fields import Address, BoundedText, Bytes32, HexBytes, KnownAddress, TokenId, Wei
+from mintline.fields import Address, BoundedText, Bytes32, HexBytes, KnownAddress, Quantity, TokenId, Wei
 from mintline.messages import Clone, CollectionChange, Fees, Frozen, KeyRef, LineRef, Sealed
 from mintline.reveals import Reveal
 from mintline.states import MintStatus
@@ -165,7 +165,7 @@ class Mint(Operation):
     """The line of a request for many mints that it is, if it is one: its authorization is the request's."""
     item_id: TokenId | None = None
     """In an ERC-1155 collection the token's id, which its caller chose; there `token_id` is a serial."""
-    quantity: TokenId | None = None
+    quantity: Quantity | None = None
     """How many tokens of the item; None in an ERC-721 collection, as `item_id`."""
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mintline.fields import Address
+from mintline.fields import Address, Quantity
 from mintline.messages import Frozen, KeyRef
 from mintline.records import TokenOperation
 
@@ -21,6 +21,8 @@ class RelayedTokenOperation(TokenOperation):
     """The wallet's `nonces` in the collection, which the signature names: it is good for one call."""
     deadline: int | None = None
     """Unix seconds; the contract refuses the signature after it."""
+    quantity: Quantity | None = None
+    """How many tokens of an ERC-1155 item, whose id is `token_id`; None for a token of ERC-721."""
 
     @property
     def holder(self) -> KeyRef:

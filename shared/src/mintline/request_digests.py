@@ -46,9 +46,18 @@ def voucher_digest(**mint: Unpack[AskedMint]) -> bytes:
     return _digest(b"mintline/authorization/voucher/2", *_mint_fields(mint))
 
 
-def sponsored_digest(**mint: Unpack[AskedMint]) -> bytes:
-    """Return what a user authorizes by asking for a sponsored mint, 32 bytes: whichever relayer sends it."""
-    return _digest(b"mintline/authorization/sponsored/1", *_mint_fields(mint))
+def sponsored_digest(
+    *, item_id: int | None = None, quantity: int | None = None, **mint: Unpack[AskedMint]
+) -> bytes:
+    """Return what a user authorizes by asking for a sponsored mint, 32 bytes: whichever relayer sends it.
+
+    In an ERC-1155 collection `token_id` is the mint's serial, and `item_id` and `quantity` are digested too:
+    without them it is another digest, so nothing that ignores them is authorized.
+    """
+    fields = _mint_fields(mint)
+    if item_id is None or quantity is None:
+        return _digest(b"mintline/authorization/sponsored/1", *fields)
+    return _digest(b"mintline/authorization/sponsored-items/1", *fields, _uint(item_id), _uint(quantity))
 
 
 def lines_digest(
@@ -80,17 +89,27 @@ def burn_digest(**token: Unpack[AskedToken]) -> bytes:
     return _digest(b"mintline/authorization/burn/1", *_token_fields(token))
 
 
-def relayed_transfer_digest(*, to: str, **token: Unpack[AskedToken]) -> bytes:
+def relayed_transfer_digest(*, to: str, quantity: int | None = None, **token: Unpack[AskedToken]) -> bytes:
     """Return what a user authorizes by asking for a token to be sent by a relayer, 32 bytes.
 
     `sender` is the wallet that signs. Other than `transfer_digest`'s, so that neither authorizes the other.
+    `quantity` is how many tokens of an ERC-1155 item; None for a token of ERC-721.
     """
-    return _digest(b"mintline/authorization/relayed-transfer/1", *_token_fields(token), _address(to))
+    fields = [*_token_fields(token), _address(to)]
+    if quantity is None:
+        return _digest(b"mintline/authorization/relayed-transfer/1", *fields)
+    return _digest(b"mintline/authorization/relayed-item-transfer/1", *fields, _uint(quantity))
 
 
-def relayed_burn_digest(**token: Unpack[AskedToken]) -> bytes:
-    """Return what a user authorizes by asking for a token to be burned by a relayer, 32 bytes."""
-    return _digest(b"mintline/authorization/relayed-burn/1", *_token_fields(token))
+def relayed_burn_digest(*, quantity: int | None = None, **token: Unpack[AskedToken]) -> bytes:
+    """Return what a user authorizes by asking for a token to be burned by a relayer, 32 bytes.
+
+    `quantity` as in `relayed_transfer_digest`.
+    """
+    fields = _token_fields(token)
+    if quantity is None:
+        return _digest(b"mintline/authorization/relayed-burn/1", *fields)
+    return _digest(b"mintline/authorization/relayed-item-burn/1", *fields, _uint(quantity))
 
 
 def deploy_digest(
@@ -148,6 +167,10 @@ def _token_fields(token: AskedToken) -> list[bytes]:
         token["token_id"].to_bytes(32, "big"),
         _address(token["sender"]),
     ]
+
+
+def _uint(value: int) -> bytes:
+    return value.to_bytes(32, "big")
 
 
 def _address(text: str) -> bytes:

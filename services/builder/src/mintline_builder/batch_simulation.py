@@ -3,6 +3,10 @@
 One call of `mintBatch` stands for all lines: they depend on nothing but their own token. If it reverts,
 halves are tried until the lines that are at fault stand alone, each with its own reason. What the collection
 refuses to any line is no line's fault: then all wait. A line that nobody asked for tells the two apart.
+
+An ERC-1155 collection calls recipients that have code, in the relayer's transaction. So what a revert says
+may be a recipient's word, which counts for its own line alone, and the gas of a line is bounded by what one
+without such a call takes and `recipient_gas`.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -18,6 +22,8 @@ from mintline.chain.calls import Call, CallReverted, Override
 from mintline.chain.gas import GasBound
 from mintline.errors import Deferred, MintlineError, Rejected, Unavailable
 from mintline.eth import mint_batch_calldata, to_checksum_address
+from mintline.item_calls import ItemMint, mint_items_calldata
+from mintline.kinds.batch import batch_calldata
 from mintline.records import Mint
 from mintline_builder.ports import ChainReader
 from mintline_builder.simulation import CLOSED, TokenTaken, refusal_of
@@ -66,14 +72,25 @@ class _BatchCall:
 
     contract: str
     relayer: str
+    line_gas: int | None = None
+    """What one line may use, where recipients' code runs: in an ERC-1155 collection. None for no bound."""
+
+    @property
+    def asks_recipients(self) -> bool:
+        """Whether a revert may be a recipient's word."""
+        return self.line_gas is not None
 
 
 class BatchSimulator:
-    """Simulates batches; `gas` bounds the gas limit of one, and so does the chain's blocks'."""
+    """Simulates batches; `gas` bounds the gas limit of one, and so does the chain's blocks'.
 
-    def __init__(self, chain: ChainReader, *, gas: GasBound) -> None:
+    `recipient_gas` is what a recipient's own code may use of it, where the collection calls it.
+    """
+
+    def __init__(self, chain: ChainReader, *, gas: GasBound, recipient_gas: int) -> None:
         self._chain = chain
         self._gas = gas
+        self._recipient_gas = recipient_gas
         self._known: set[str] = set()
         """Contracts that the node has: without code a call succeeds, and mints nothing."""
 
@@ -92,6 +109,9 @@ class BatchSimulator:
         if fixed:
             self._known.add(contract)
         call = _BatchCall(contract, relayer)
+        if mints[0].item_id is not None:
+            usual = await self._probe(replace(call, line_gas=0))
+            call = replace(call, line_gas=usual + self._recipient_gas)
         limit = min(most, await self.bound())
         found = await self._sort(call, mints, limit, probed=False)
         if found.refused:
@@ -109,9 +129,10 @@ class BatchSimulator:
 
     async def _sort(self, call: _BatchCall, mints: Sequence[Mint], most: int, *, probed: bool) -> Sorted:
         try:
-            needed = await self._needed(call, list(map(_line, mints)))
+            needed = await self._needed(call, batch_calldata(mints))
         except CallReverted as reverted:
-            _raise_if_whole(reverted)
+            if not call.asks_recipients:
+                _raise_if_whole(reverted)
             if not probed:
                 await self._probe(call)
             if len(mints) == 1:
@@ -120,6 +141,10 @@ class BatchSimulator:
         except Rejected:
             # No gas limit does, of those that the node or the block allows.
             needed = 2 * most
+        if call.line_gas is not None and needed > call.line_gas * len(mints):
+            if len(mints) == 1:
+                return Sorted(refused={mints[0].mint_id: _too_much_gas(mints[0], needed, call.line_gas)})
+            return await self._apart(call, mints, most, parts=2, probed=probed)
         limit = needed + needed * self._gas.margin // 100
         if limit <= most:
             return Sorted((Group(tuple(mints), limit),))
@@ -147,11 +172,10 @@ class BatchSimulator:
             found |= piece
         return found
 
-    async def _probe(self, call: _BatchCall) -> None:
-        """Raise Waiting if the collection refuses even a token that nobody has, for nobody in particular."""
-        nobody = to_checksum_address(secrets.token_bytes(20))
+    async def _probe(self, call: _BatchCall) -> int:
+        """Return the gas of a token that nobody asked for; raises Waiting if even that is refused."""
         try:
-            await self._needed(call, [(secrets.randbits(256), nobody, secrets.token_bytes(32))])
+            return await self._needed(call, _line_for_nobody(items=call.asks_recipients))
         except CallReverted as reverted:
             _raise_if_whole(reverted)
             _raise_if_closed(reverted)
@@ -160,15 +184,27 @@ class BatchSimulator:
         except Rejected as refusal:
             raise Waiting(GAS_ABOVE_BOUND) from refusal
 
-    async def _needed(self, call: _BatchCall, lines: Sequence[tuple[int, str, bytes]]) -> int:
-        batch = Call(sender=call.relayer, to=call.contract, data=mint_batch_calldata(lines))
+    async def _needed(self, call: _BatchCall, data: bytes) -> int:
+        batch = Call(sender=call.relayer, to=call.contract, data=data)
         rich = {call.relayer: Override(balance=2**127)}
         return await self._chain.estimate_gas(batch, rich, most=self._gas.largest_estimate)
 
 
-def _line(mint: Mint) -> tuple[int, str, bytes]:
-    assert mint.token_id is not None
-    return mint.token_id, mint.to, mint.metadata_digest
+def _line_for_nobody(*, items: bool) -> bytes:
+    """Return the calldata of a line that nobody asked for: all its storage is new, so none takes more gas."""
+    nobody, number = to_checksum_address(secrets.token_bytes(20)), secrets.randbits(256)
+    digest = secrets.token_bytes(32)
+    if items:
+        return mint_items_calldata([ItemMint(number, secrets.randbits(256), 1, nobody, digest)])
+    return mint_batch_calldata([(number, nobody, digest)])
+
+
+def _too_much_gas(mint: Mint, needed: int, most: int) -> Rejected:
+    return Rejected(
+        "recipient_gas_too_high",
+        f"The recipient {mint.to} is a contract that uses too much gas: the mint needs {needed}, and at most "
+        f"{most} is allowed. Send a recipient that uses less, or one without code.",
+    )
 
 
 def _raise_if_whole(reverted: CallReverted) -> None:

@@ -92,7 +92,9 @@ class Batches:
         self._fees = fees
         self._metrics = metrics
         self._now = now
-        self._simulator = BatchSimulator(ports.chain, gas=config.batch_gas)
+        self._simulator = BatchSimulator(
+            ports.chain, gas=config.batch_gas, recipient_gas=config.recipient_gas
+        )
         self._gas_bound = config.batch_gas.most
         self._line_gas: dict[str, int] = {}
         """By contract, the gas limit of one line in its latest batch."""

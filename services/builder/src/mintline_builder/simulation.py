@@ -46,6 +46,14 @@ _REASONS = {
         "recipient_refused",
         "The recipient is a contract that does not accept this token.",
     ),
+    "TransferToNonERC1155ReceiverImplementer": (
+        "recipient_refused",
+        "The recipient is a contract that does not accept tokens of ERC-1155.",
+    ),
+    "ItemCapReached": (
+        "item_full",
+        "There may never be so many tokens of this item. Send a smaller quantity, or another token_id.",
+    ),
 }
 CLOSED = {
     "SupplyCapReached": (

@@ -18,11 +18,8 @@ from mintline.chain.calls import Call, CallReverted, Override
 from mintline.chain.gas import GasBound
 from mintline.errors import Deferred, Rejected, Unavailable
 from mintline.eth import burn_calldata, to_checksum_address, transfer_calldata
-from mintline.holder_signatures import (
-    SIGNATURE_BYTES,
-    burn_by_signature_calldata,
-    transfer_by_signature_calldata,
-)
+from mintline.holder_calls import HolderCall
+from mintline.holder_signatures import SIGNATURE_BYTES
 from mintline_builder.ports import ChainReader
 from mintline_builder.waiting import COLLECTION_PAUSED, Waiting, gas_limit
 
@@ -62,6 +59,8 @@ class TokenCall:
     """Who is to get the token; None where nobody is."""
     signed: HolderSignature | None = None
     """The signature that it carries, and who sends it; None for a call by the wallet itself."""
+    quantity: int | None = None
+    """How many tokens of an ERC-1155 item; None for a token of ERC-721."""
 
     @property
     def sender(self) -> str:
@@ -73,8 +72,13 @@ class TokenCall:
         nobody = to_checksum_address(secrets.token_bytes(20))
         if self.signed is None:
             return transfer_call(self.contract, sender=self.holder, to=nobody, token_id=self.token_id)
-        return relayed_transfer_call(
-            self.contract, holder=self.holder, to=nobody, token_id=self.token_id, signed=self.signed
+        return relayed_call(
+            self.contract,
+            holder=self.holder,
+            to=nobody,
+            token_id=self.token_id,
+            signed=self.signed,
+            quantity=self.quantity,
         )
 
     def overrides(self) -> dict[str, Override]:
@@ -94,31 +98,19 @@ def burn_call(contract: str, *, sender: str, token_id: int) -> TokenCall:
     return TokenCall("burn", contract, sender, token_id, burn_calldata(token_id))
 
 
-def relayed_transfer_call(
-    contract: str, *, holder: str, to: str, token_id: int, signed: HolderSignature
+def relayed_call(
+    contract: str,
+    *,
+    holder: str,
+    token_id: int,
+    signed: HolderSignature,
+    to: str | None = None,
+    quantity: int | None = None,
 ) -> TokenCall:
-    """Return the transfer of a token by its holder's signature (`transferBySignature`)."""
-    data = transfer_by_signature_calldata(
-        holder=holder,
-        to=to,
-        token_id=token_id,
-        counter=signed.counter,
-        deadline=signed.deadline,
-        signature=_ANY_SIGNATURE,
-    )
-    return TokenCall("transfer", contract, holder, token_id, data, to, signed)
-
-
-def relayed_burn_call(contract: str, *, holder: str, token_id: int, signed: HolderSignature) -> TokenCall:
-    """Return the burn of a token by its holder's signature (`burnBySignature`)."""
-    data = burn_by_signature_calldata(
-        holder=holder,
-        token_id=token_id,
-        counter=signed.counter,
-        deadline=signed.deadline,
-        signature=_ANY_SIGNATURE,
-    )
-    return TokenCall("burn", contract, holder, token_id, data, signed=signed)
+    """Return the transfer of tokens by their holder's signature, a burn without `to`."""
+    call = HolderCall(holder, to, token_id, quantity, signed.counter, signed.deadline)
+    kind = "burn" if to is None else "transfer"
+    return TokenCall(kind, contract, holder, token_id, call.calldata(_ANY_SIGNATURE), to, signed, quantity)
 
 
 class TokenSimulator:
@@ -185,6 +177,12 @@ def _refusal(call: TokenCall, reverted: CallReverted) -> Rejected | Deferred:
         return Waiting(COLLECTION_PAUSED)
     if name in _STALE and call.signed is not None:
         return Deferred("the wallet's counter has moved on since it was read", retry_after=STALE_WAIT)
+    if name == "InsufficientBalance":
+        return Rejected(
+            "not_owner",
+            f"Field quantity: the wallet {call.holder} does not hold {call.quantity} of item {call.token_id} "
+            "of this collection. Send at most what it holds.",
+        )
     if name in _NOT_OWNER:
         return Rejected(
             "not_owner",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mintline.eth import mint_batch_calldata
+from mintline.item_calls import ItemMint, mint_items_calldata
 from mintline.kinds.base import CallFields, TransactionKind, asked_mint, carried, first_attempt
 from mintline.messages import BatchMint, SignBatch
 from mintline.records import Mint, Operation
@@ -18,10 +19,7 @@ class BatchKind(TransactionKind[SignBatch]):
 
     def meaning(self, request: SignBatch) -> list[Any]:
         """Return nonce, contract and lines."""
-        lines = [
-            [line.mint_id, str(line.token_id), line.to, line.metadata_digest.hex()] for line in request.mints
-        ]
-        return [request.nonce, request.contract, lines]
+        return [request.nonce, request.contract, [_meaning_of(line) for line in request.mints]]
 
     def dedup_id(self, request: SignBatch) -> str:
         """Return an id for each attempt and number of lines: a batch loses those that are refused."""
@@ -33,12 +31,14 @@ class BatchKind(TransactionKind[SignBatch]):
 
     def authorized_digest(self, operation: Operation) -> bytes:
         """Return the digest of one line's mint, whichever relayer sends it."""
-        return sponsored_digest(**asked_mint(operation))
+        assert isinstance(operation, Mint)
+        return sponsored_digest(
+            **asked_mint(operation), item_id=operation.item_id, quantity=operation.quantity
+        )
 
     def call(self, intent: SignBatch, issued: bytes) -> CallFields:  # noqa: ARG002 - it redeems no voucher
         """Return `mintBatch` of all lines."""
-        lines = [(line.token_id, line.to, line.metadata_digest) for line in intent.mints]
-        return CallFields(intent.contract, data=mint_batch_calldata(lines))
+        return CallFields(intent.contract, data=batch_calldata(intent.mints))
 
     def intent(
         self,
@@ -56,6 +56,25 @@ class BatchKind(TransactionKind[SignBatch]):
         )
 
 
+def batch_calldata(mints: Sequence[Mint] | Sequence[BatchMint]) -> bytes:
+    """Return the calldata of `mintBatch` for mints of one collection, whichever its standard."""
+    items, tokens = [], []
+    for mint in mints:
+        assert mint.token_id is not None
+        if mint.item_id is None or mint.quantity is None:
+            tokens.append((mint.token_id, mint.to, mint.metadata_digest))
+        else:
+            items.append(ItemMint(mint.token_id, mint.item_id, mint.quantity, mint.to, mint.metadata_digest))
+    if items and tokens:
+        raise ValueError("a batch is of one collection: all lines have an item, or none has")
+    return mint_items_calldata(items) if items else mint_batch_calldata(tokens)
+
+
+def _meaning_of(line: BatchMint) -> list[Any]:
+    item = [] if line.item_id is None else [str(line.item_id), str(line.quantity)]
+    return [line.mint_id, str(line.token_id), line.to, line.metadata_digest.hex(), *item]
+
+
 def lines_of(mints: Sequence[Mint]) -> tuple[BatchMint, ...]:
     """Return the lines of a batch."""
     return tuple(
@@ -66,6 +85,8 @@ def lines_of(mints: Sequence[Mint]) -> tuple[BatchMint, ...]:
             metadata_digest=mint.metadata_digest,
             subject=mint.asked_by,
             request=mint.request,
+            item_id=mint.item_id,
+            quantity=mint.quantity,
         )
         for mint in mints
         if mint.token_id is not None
@@ -82,6 +103,8 @@ def line_digest(batch: SignBatch, line: BatchMint) -> bytes:
         to=line.to,
         metadata_digest=line.metadata_digest,
         token_id=line.token_id,
+        item_id=line.item_id,
+        quantity=line.quantity,
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from mintline.holder_calls import HolderCall
 from mintline.kinds.base import TransactionKind, first_attempt
-from mintline.messages import SignRelayedBurn, SignRelayedTransfer
+from mintline.messages import SignRelayed, SignRelayedBurn, SignRelayedTransfer
 from mintline.relayed_records import RelayedTokenOperation
 from mintline.transaction_records import Transaction
 
@@ -27,6 +28,7 @@ class RelayedKind(TransactionKind[RelayedT]):
             str(request.token_id),
             str(request.counter),
             request.deadline,
+            *([] if request.quantity is None else [str(request.quantity)]),
         ]
 
     def dedup_id(self, request: RelayedT) -> str:
@@ -36,6 +38,18 @@ class RelayedKind(TransactionKind[RelayedT]):
     def operation_ids(self, request: RelayedT) -> tuple[str, ...]:
         """Return the request's id."""
         return (request.request_id,)
+
+
+def holder_call(intent: SignRelayed, *, to: str | None) -> HolderCall:
+    """Return what the holder of an intent signs: a transfer, or a burn without `to`."""
+    return HolderCall(
+        holder=intent.holder.address,
+        to=to,
+        token_id=intent.token_id,
+        quantity=intent.quantity,
+        counter=intent.counter,
+        deadline=intent.deadline,
+    )
 
 
 def relayed_fields(
@@ -54,5 +68,6 @@ def relayed_fields(
         "counter": operation.counter,
         "deadline": operation.deadline,
         "clone": transaction.clone,
+        "quantity": operation.quantity,
         "authorization": authorization,
     }

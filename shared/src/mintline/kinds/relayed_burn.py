@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mintline.holder_signatures import burn_by_signature_calldata
 from mintline.kinds.base import CallFields, asked_token, only
-from mintline.kinds.relayed import RelayedKind, relayed_fields
+from mintline.kinds.relayed import RelayedKind, holder_call, relayed_fields
 from mintline.messages import SignRelayedBurn
 from mintline.records import Operation
 from mintline.relayed_records import RelayedBurn
@@ -19,17 +18,12 @@ class RelayedBurnKind(RelayedKind[SignRelayedBurn]):
 
     def authorized_digest(self, operation: Operation) -> bytes:
         """Return the digest of the burn."""
-        return relayed_burn_digest(**asked_token(operation))
+        assert isinstance(operation, RelayedBurn)
+        return relayed_burn_digest(**asked_token(operation), quantity=operation.quantity)
 
     def call(self, intent: SignRelayedBurn, issued: bytes) -> CallFields:
         """Return `burnBySignature`."""
-        data = burn_by_signature_calldata(
-            holder=intent.holder.address,
-            token_id=intent.token_id,
-            counter=intent.counter,
-            deadline=intent.deadline,
-            signature=issued,
-        )
+        data = holder_call(intent, to=None).calldata(issued)
         return CallFields(intent.contract, data=data)
 
     def intent(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mintline.holder_signatures import transfer_by_signature_calldata
 from mintline.kinds.base import CallFields, asked_token, only
-from mintline.kinds.relayed import RelayedKind, relayed_fields
+from mintline.kinds.relayed import RelayedKind, holder_call, relayed_fields
 from mintline.messages import SignRelayedTransfer
 from mintline.records import Operation
 from mintline.relayed_records import RelayedTransfer
@@ -25,18 +24,11 @@ class RelayedTransferKind(RelayedKind[SignRelayedTransfer]):
     def authorized_digest(self, operation: Operation) -> bytes:
         """Return the digest of the transfer."""
         assert isinstance(operation, RelayedTransfer)
-        return relayed_transfer_digest(**asked_token(operation), to=operation.to)
+        return relayed_transfer_digest(**asked_token(operation), to=operation.to, quantity=operation.quantity)
 
     def call(self, intent: SignRelayedTransfer, issued: bytes) -> CallFields:
         """Return `transferBySignature`."""
-        data = transfer_by_signature_calldata(
-            holder=intent.holder.address,
-            to=intent.to,
-            token_id=intent.token_id,
-            counter=intent.counter,
-            deadline=intent.deadline,
-            signature=issued,
-        )
+        data = holder_call(intent, to=intent.to).calldata(issued)
         return CallFields(intent.contract, data=data)
 
     def intent(

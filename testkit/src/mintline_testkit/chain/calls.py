@@ -16,9 +16,12 @@ from mintline.eth import (
     word,
 )
 from mintline.holder_signatures import NONCES_SELECTOR
+from mintline.item_calls import MINT_ITEMS_SELECTOR
 from mintline_testkit.chain.accounts import Accounts
 
 _IS_VALID_SIGNATURE = selector("isValidSignature(bytes32,bytes)")
+_LINE_WORDS = {MINT_BATCH_SELECTOR: 3, MINT_ITEMS_SELECTOR: 5}
+"""Words of one line of a batch: the first is the token id, or the serial."""
 
 
 @dataclass(kw_only=True)
@@ -100,11 +103,12 @@ class Calls(Accounts):
 
 
 def _lines(call: Call) -> list[int]:
-    """Return the token ids of a batch; none if the call is another."""
-    if not call.data.startswith(MINT_BATCH_SELECTOR):
+    """Return the token ids, or serials, of a batch; none if the call is another."""
+    size = _LINE_WORDS.get(call.data[:4])
+    if size is None:
         return []
     words = [call.data[start : start + 32] for start in range(4, len(call.data), 32)]
-    return [int.from_bytes(word, "big") for word in words[2::3]]
+    return [int.from_bytes(word, "big") for word in words[2::size]]
 
 
 def _names(call: Call, address: str) -> bool:

@@ -28,9 +28,9 @@ class BatchKind(OperationKind[Mint]):
 
     def _metadata(self, mint: Mint, authorization: Authorization) -> str | None:
         """Return the metadata that is still to be published; raises Rejected for a mint that lacks it."""
-        if mint.request is None:
+        if mint.request is None and mint.item_id is None:
             return buildable(mint, authorization, self.context)[1]
-        # Of a line of a request for many it is in a pack, which was stored before the mint.
+        # Of a line of a request for many it is in a pack, and of an item on record: stored before the mint.
         require_chain(mint, self.context.config)
         if not authorization.envelope:
             raise unauthorized()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mintline.relayed_records import RelayedBurn
 from mintline_builder.kinds.relayed import RelayedKind
-from mintline_builder.token_simulation import HolderSignature, TokenCall, relayed_burn_call
+from mintline_builder.token_simulation import HolderSignature, TokenCall, relayed_call
 
 
 class RelayedBurnKind(RelayedKind[RelayedBurn]):
@@ -12,8 +12,12 @@ class RelayedBurnKind(RelayedKind[RelayedBurn]):
 
     def call(self, operation: RelayedBurn, signed: HolderSignature) -> TokenCall:
         """Return `burnBySignature`."""
-        return relayed_burn_call(
-            operation.contract, holder=operation.wallet.address, token_id=operation.token_id, signed=signed
+        return relayed_call(
+            operation.contract,
+            holder=operation.wallet.address,
+            token_id=operation.token_id,
+            signed=signed,
+            quantity=operation.quantity,
         )
 
 

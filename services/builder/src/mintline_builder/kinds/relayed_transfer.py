@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mintline.relayed_records import RelayedTransfer
 from mintline_builder.kinds.relayed import RelayedKind
-from mintline_builder.token_simulation import HolderSignature, TokenCall, relayed_transfer_call
+from mintline_builder.token_simulation import HolderSignature, TokenCall, relayed_call
 
 
 class RelayedTransferKind(RelayedKind[RelayedTransfer]):
@@ -12,12 +12,13 @@ class RelayedTransferKind(RelayedKind[RelayedTransfer]):
 
     def call(self, operation: RelayedTransfer, signed: HolderSignature) -> TokenCall:
         """Return `transferBySignature`."""
-        return relayed_transfer_call(
+        return relayed_call(
             operation.contract,
             holder=operation.wallet.address,
             to=operation.to,
             token_id=operation.token_id,
             signed=signed,
+            quantity=operation.quantity,
         )
 
 

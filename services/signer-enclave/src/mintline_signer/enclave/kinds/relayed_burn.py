@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.holder_signatures import burn_hash
+from mintline.kinds.relayed import holder_call
 from mintline.messages import SignRelayedBurn
 from mintline.request_digests import relayed_burn_digest
 from mintline_signer.enclave.kinds.relayed import RelayedKind, asked
@@ -15,18 +15,12 @@ class RelayedBurnKind(RelayedKind[SignRelayedBurn]):
 
     def digest(self, request: SignRelayedBurn) -> bytes:
         """Return the digest of the burn."""
-        return relayed_burn_digest(**asked(request))
+        return relayed_burn_digest(**asked(request), quantity=request.quantity)
 
     def typed_data(self, request: SignRelayedBurn) -> bytes:
         """Return the digest of `Burn`."""
-        return burn_hash(
-            chain_id=request.chain_id,
-            contract=request.contract,
-            holder=request.holder.address,
-            token_id=request.token_id,
-            counter=request.counter,
-            deadline=request.deadline,
-        )
+        call = holder_call(request, to=None)
+        return call.typed_data(chain_id=request.chain_id, contract=request.contract)
 
 
 KIND = RelayedBurnKind()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.holder_signatures import transfer_hash
+from mintline.kinds.relayed import holder_call
 from mintline.messages import SignRelayedTransfer
 from mintline.request_digests import relayed_transfer_digest
 from mintline_signer.enclave.kinds.relayed import RelayedKind, asked
@@ -15,19 +15,12 @@ class RelayedTransferKind(RelayedKind[SignRelayedTransfer]):
 
     def digest(self, request: SignRelayedTransfer) -> bytes:
         """Return the digest of the transfer."""
-        return relayed_transfer_digest(**asked(request), to=request.to)
+        return relayed_transfer_digest(**asked(request), to=request.to, quantity=request.quantity)
 
     def typed_data(self, request: SignRelayedTransfer) -> bytes:
         """Return the digest of `Transfer`."""
-        return transfer_hash(
-            chain_id=request.chain_id,
-            contract=request.contract,
-            holder=request.holder.address,
-            to=request.to,
-            token_id=request.token_id,
-            counter=request.counter,
-            deadline=request.deadline,
-        )
+        call = holder_call(request, to=request.to)
+        return call.typed_data(chain_id=request.chain_id, contract=request.contract)
 
 
 KIND = RelayedTransferKind()

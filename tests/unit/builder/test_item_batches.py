@@ -1,0 +1,141 @@
+"""Sponsored mints of ERC-1155 items: recipients run code in the batch, and speak for their lines alone."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mintline.chain.calls import CallReverted
+from mintline.chain.collection import Revert
+from mintline.item_calls import ItemMint, mint_items_calldata
+from mintline.records import Problem
+from mintline.states import MintStatus
+from mintline_builder.waiting import COLLECTION_PAUSED
+from mintline_testkit.builder.harness import Builder, Harness
+from mintline_testkit.constants import CONTRACT
+from tests.unit.builder.test_batches import batches, build, check_each_is_in_one, intents
+
+
+def accept_items(harness: Harness, count: int, *, quantity: int = 2) -> list[str]:
+    """Put sponsored mints of item 7 on record; serials count from one."""
+    names = [f"m{number}" for number in range(count)]
+    for serial, name in enumerate(names, 1):
+        harness.accept(
+            name,
+            sender=f"user{serial}",
+            custody="sponsored",
+            token_id=serial,
+            item_id=7,
+            quantity=quantity,
+            metadata=None,
+        )
+    return names
+
+
+def reverted(name: str) -> CallReverted:
+    return CallReverted(Revert(name, {}), name)
+
+
+def problem_of(harness: Harness, name: str) -> Problem | None:
+    return harness.mint(name).problem
+
+
+async def test_items__when_they_arrive_together__then_one_batch_has_serial_item_and_quantity(
+    harness: Harness, builder: Builder
+) -> None:
+    names = accept_items(harness, 3)
+
+    assert await build(builder, names) == [None] * 3
+
+    [intent] = intents(harness)
+    assert [(line.token_id, line.item_id, line.quantity) for line in intent.mints] == [
+        (1, 7, 2),
+        (2, 7, 2),
+        (3, 7, 2),
+    ]
+    lines = [ItemMint(line.token_id, 7, 2, line.to, line.metadata_digest) for line in intent.mints]
+    assert mint_items_calldata(lines) in [call.data for call, _ in harness.chain.estimates]
+    check_each_is_in_one(harness, names)
+
+
+async def test_items__when_built__then_no_metadata_is_published_under_their_serials(
+    harness: Harness, builder: Builder
+) -> None:
+    await build(builder, accept_items(harness, 2))
+
+    assert harness.metadata.objects == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ("TransferToNonERC1155ReceiverImplementer", "recipient_refused"),
+        ("ItemCapReached", "item_full"),
+        ("SupplyCapReached", "collection_full"),
+    ],
+)
+async def test_items__when_one_reverts__then_it_is_refused_with_its_reason_and_no_other(
+    harness: Harness, builder: Builder, error: str, code: str
+) -> None:
+    names = accept_items(harness, 4)
+    harness.chain.refusing[harness.mint("m2").to] = reverted(error)
+
+    await build(builder, names)
+
+    problem = problem_of(harness, "m2")
+    assert (harness.mint("m2").status, problem and problem.code) == (MintStatus.REJECTED, code)
+    assert [name for batch in batches(harness) for name in batch.operations] == ["m0", "m1", "m3"]
+
+
+@pytest.mark.parametrize("claimed", ["EnforcedPause", "AccessControlUnauthorizedAccount"])
+async def test_items__when_a_recipient_says_what_the_collection_says__then_the_others_are_minted(
+    harness: Harness, builder: Builder, claimed: str
+) -> None:
+    names = accept_items(harness, 4)
+    harness.chain.refusing[harness.mint("m2").to] = reverted(claimed)
+
+    await build(builder, names)
+
+    assert [name for batch in batches(harness) for name in batch.operations] == ["m0", "m1", "m3"]
+    assert harness.mint("m2").status in (MintStatus.ACCEPTED, MintStatus.REJECTED)
+
+
+async def test_items__when_the_collection_is_paused__then_all_wait(
+    harness: Harness, builder: Builder
+) -> None:
+    names = accept_items(harness, 2)
+    harness.chain.reverts[CONTRACT] = reverted("EnforcedPause")
+
+    await asyncio.gather(*(builder.build(name) for name in names), return_exceptions=True)
+
+    assert [harness.mint(name).waiting for name in names] == [COLLECTION_PAUSED] * 2
+    assert batches(harness) == []
+
+
+async def test_items__when_a_recipients_code_uses_too_much_gas__then_it_alone_is_refused(
+    harness: Harness, builder: Builder
+) -> None:
+    names = accept_items(harness, 4)
+    harness.chain.code_gas[harness.mint("m1").to] = 2_000_000
+
+    await build(builder, names)
+
+    problem = problem_of(harness, "m1")
+    assert (harness.mint("m1").status, problem and problem.code) == (
+        MintStatus.REJECTED,
+        "recipient_gas_too_high",
+    )
+    assert sorted(name for batch in batches(harness) for name in batch.operations) == ["m0", "m2", "m3"]
+
+
+async def test_items__when_a_serial_is_on_chain__then_that_mint_waits_for_the_index(
+    harness: Harness, builder: Builder
+) -> None:
+    names = accept_items(harness, 3)
+    harness.chain.minted.add(2)
+
+    await build(builder, names)
+
+    assert [name for batch in batches(harness) for name in batch.operations] == ["m0", "m2"]
+    assert harness.mint("m1").status is MintStatus.ACCEPTED
