@@ -30,7 +30,7 @@ MODELS: Mapping[str, type[ServiceSettings]] = {
     "signer": HostSettings,
 }
 LIMITS = {
-    "api": {"user_rate", "user_gas_budget", "drop_users_per_second", "drop_grace"},
+    "api": {"user_rate", "user_gas_budget", "sponsored_mint_gas", "drop_users_per_second", "drop_grace"},
     "builder": {
         "user_gas_budget",
         "max_transaction_cost",
@@ -174,6 +174,7 @@ def test_limits__when_a_deployment_sets_them__then_each_service_that_reads_one_i
     chosen = Limits(
         user_rate=7,
         user_gas_budget=11 * 10**17,
+        sponsored_mint_gas=230_000,
         drop_users_per_second=3,
         drop_grace=2_100,
         max_transaction_cost=13 * 10**16,

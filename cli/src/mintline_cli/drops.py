@@ -239,6 +239,9 @@ def _show(screen: Screen, drop: DropView) -> None:
     screen.stage("status", drop["status"])
     _say_lines(screen, drop["lines"])
     screen.stage("progress", _progress(drop))
+    if (cost := drop["cost"])["lines"]:
+        each = cost["gas"] // cost["lines"]
+        screen.stage("cost", f"{cost['wei']} wei for {cost['lines']} lines, {each} gas a line")
     if drop["paused"] is not None:
         screen.stage("reason", drop["paused"]["reason"])
     if drop["resumes_at"] is not None:

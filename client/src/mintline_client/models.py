@@ -464,6 +464,15 @@ class DocumentsView(TypedDict):
     """How many there are."""
 
 
+class DropCostView(TypedDict):
+    """What the drop's mints cost on chain so far: each its share of the transaction that made …"""
+
+    lines: int
+    """Mined lines that this covers; fewer than those that are mined while receipts are read."""
+    gas: int
+    wei: str
+
+
 class DropList(TypedDict):
     """Drops of the caller's, newest first."""
 
@@ -504,6 +513,7 @@ class DropView(TypedDict):
     lines: LinesView
     preparation: PreparationView
     minting: MintingView
+    cost: DropCostView
     root: str | None
     """The Merkle root over the lines that you authorize by `start`."""
     authorized_until: str | None
@@ -529,6 +539,11 @@ class DryRunView(TypedDict):
     """
     wallets: WalletsEstimate
     gas: int
+    gas_per_line: int
+    gas_from: Literal["collection", "chain", "setting"]
+    """`collection`: measured on your newest mints in it; `chain`: on those in another one; `setting`:
+    this deployment's own figure, since none of yours is mined.
+    """
     costs: list[CostEstimate]
     """Empty if no node says what gas costs."""
     seconds_at_least: TimeEstimate

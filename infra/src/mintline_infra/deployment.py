@@ -183,6 +183,9 @@ class Limits(BaseModel):
     user_gas_budget: Wei = 10**19
     """Gas that the platform pays for a wallet and UTC day, for the API and the builder alike; not above the
     policy document's `top_ups.recipient`."""
+    sponsored_mint_gas: int = Field(default=52_000, ge=21_000)
+    """Gas of one sponsored mint in a batch: what clients' `wei_per_day` counts, and dry runs of drops where
+    none is measured."""
     drop_users_per_second: int = Field(default=25, ge=1, le=1_000)
     """Recipients of drops that each copy of the API looks up or makes a second, within the pool's quota."""
     drop_grace: int = Field(default=0, ge=0, le=KEPT)

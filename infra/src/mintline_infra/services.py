@@ -83,6 +83,7 @@ class ApiStack(cdk.Stack):
                     **({"MINTLINE_FACTORY": factory.model_dump_json(exclude_none=True)} if factory else {}),
                     "MINTLINE_USER_RATE": str(deployment.limits.user_rate),
                     "MINTLINE_USER_GAS_BUDGET": str(deployment.limits.user_gas_budget),
+                    "MINTLINE_SPONSORED_MINT_GAS": str(deployment.limits.sponsored_mint_gas),
                     "MINTLINE_DROP_USERS_PER_SECOND": str(deployment.limits.drop_users_per_second),
                     "MINTLINE_DROP_GRACE": str(deployment.limits.drop_grace),
                     "MINTLINE_QUERY_INDEXES": json.dumps(deployment.query_indexes),

@@ -19,7 +19,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mintline.fields import Address, BoundedText, Bytes32, TokenId
+from mintline.fields import Address, BoundedText, Bytes32, TokenId, Wei
 from mintline.lines import MAX_CHUNK
 from mintline.messages import Frozen, Sealed
 from mintline.records import Problem
@@ -101,6 +101,19 @@ class Upload(Frozen):
     repeated_recipients: Repetitions = Repetitions()
 
 
+class DropCost(Frozen):
+    """What mints of a drop cost on chain: each its share of the transaction that made it."""
+
+    lines: int = Field(default=0, ge=0)
+    """Mints whose transactions' receipts were read; others are on their way, or no node had the receipt."""
+    gas: int = Field(default=0, ge=0)
+    wei: Wei = 0
+
+    def __add__(self, other: DropCost) -> DropCost:
+        """Return the cost of both."""
+        return DropCost(lines=self.lines + other.lines, gas=self.gas + other.gas, wei=self.wei + other.wei)
+
+
 class Lease(Frozen):
     """Which process works on a drop, and until when unless it says so again."""
 
@@ -150,6 +163,8 @@ class Drop(Frozen):
     """Chunks of them whose mints have all ended."""
     counts: Mapping[str, int] = Field(default_factory=dict)
     """The mints of the lines that were handed on, by their public status."""
+    cost: DropCost = DropCost()
+    """Of those of them that were mined."""
     running_since: int | None = None
     """When it was started, or resumed last."""
     done_before: int = Field(default=0, ge=0)
@@ -220,6 +235,8 @@ class DropPart(Frozen):
     fed_at: int | None = None
     counts: Mapping[str, int] | None = None
     """Its mints by their status, once all have ended."""
+    cost: DropCost = DropCost()
+    """What they cost, once all have ended."""
 
 
 class SupplyReservations(Frozen):

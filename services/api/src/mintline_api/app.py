@@ -40,6 +40,7 @@ from mintline_api.features.drops import run_routes
 from mintline_api.features.drops.context import DROPS, DropsContext
 from mintline_api.features.drops.dry_run import DryRuns
 from mintline_api.features.drops.feeding import Feeding
+from mintline_api.features.drops.gas import GasMeter
 from mintline_api.features.drops.pacing import Pace
 from mintline_api.features.drops.ports import DropStore, LineObjects
 from mintline_api.features.drops.preparation import Preparation
@@ -227,6 +228,7 @@ class Api:
             owner=owner,
             store=self.drops,
             lines=self.lines,
+            chain=self.chain,
             preparation=Preparation(
                 objects=self.drop_lines,
                 users=self.users,
@@ -415,6 +417,9 @@ def _drops(api: Api) -> DropsContext:
             wallets=api.wallets,
             gate=api.mint_gate,
             chain=api.chain,
+            gas=GasMeter(
+                mints=api.mints, lines=api.lines, chain=api.chain, unmeasured=settings.sponsored_mint_gas
+            ),
             users_per_second=settings.drop_users_per_second,
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mintline.chain.answers import FeeMarket
+from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.calls import Call
 
 _DELEGATION = bytes.fromhex("ef0100")
@@ -48,6 +48,10 @@ class ChainReader(Protocol):
 
     async def block(self, ref: int, *, full: bool) -> Timed | None:
         """Return a block by its number, with its transactions if `full`; None if there is none."""
+        ...
+
+    async def receipt(self, tx_hash: bytes) -> Receipt | None:
+        """Return a mined transaction's receipt; None if no node has one."""
         ...
 
     async def block_gas_limit(self) -> int:

@@ -194,6 +194,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
         chain=chain,
         now=unix_ms,
         clock=time.monotonic,
+        mint_gas=settings.sponsored_mint_gas,
         refused=metrics.client_budget_refused,
     )
     stack.push_async_callback(client_budgets.aclose)

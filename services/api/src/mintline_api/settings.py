@@ -119,6 +119,10 @@ class Settings(ChainSettings):
     `{public_url}/media`, which this API serves."""
     webhook_allow_loopback: bool = False
     """Whether webhooks may lead to this machine, by http too: for local stacks alone."""
+    sponsored_mint_gas: int = Field(default=52_000, ge=21_000)
+    """Gas of one sponsored mint in a batch, its share of the transaction's own included: what budgets of
+    clients count, and dry runs where none is measured. The default is right for Osaka, and too low for a
+    chain that prices state higher."""
     drop_users_per_second: float = Field(default=25.0, gt=0, le=1_000)
     """How many recipients of drops each copy of the api looks up or makes a second: half of what Cognito
     allows a user pool by default for the creation of users."""

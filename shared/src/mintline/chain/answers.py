@@ -65,6 +65,8 @@ class Receipt:
     block_number: int
     block_hash: bytes
     gas_used: int
+    gas_price: int | None = None
+    """Wei per gas that were paid, the tip included; None from a node that does not say (EIP-1559)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,12 @@ def receipt(value: Any) -> Receipt:
         block_number=quantity(fields.get("blockNumber"), "blockNumber"),
         block_hash=octets(fields.get("blockHash"), "blockHash", 32),
         gas_used=quantity(fields.get("gasUsed"), "gasUsed"),
+        gas_price=optional(_gas_price, fields.get("effectiveGasPrice")),
     )
+
+
+def _gas_price(value: Any) -> int:
+    return quantity(value, "effectiveGasPrice")
 
 
 def fee_market(value: Any) -> FeeMarket:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from mintline.drop_records import Drop, DropStatus, Repetitions
-from mintline.fields import Address, Bytes32
+from mintline.fields import Address, Bytes32, Wei
 from mintline.views.base import Time, View, rfc3339, rfc3339_or_none
 from mintline.views.operations import ProblemView
 
@@ -72,6 +72,16 @@ class MintingView(View):
     seconds_left: int | None = Field(description="At that rate, until the last line is mined.")
 
 
+class DropCostView(View):
+    """What the drop's mints cost on chain so far: each its share of the transaction that made it."""
+
+    lines: int = Field(
+        description="Mined lines that this covers; fewer than those that are mined while receipts are read."
+    )
+    gas: int
+    wei: Wei
+
+
 class DropView(View):
     """A drop."""
 
@@ -84,6 +94,7 @@ class DropView(View):
     lines: LinesView
     preparation: PreparationView
     minting: MintingView
+    cost: DropCostView
     root: Bytes32 | None = Field(description="The Merkle root over the lines that you authorize by `start`.")
     authorized_until: Time | None = Field(description="When the token of `start` or `resume` expires.")
     paused: ProblemView | None = Field(description="Why it is paused.")
@@ -144,6 +155,7 @@ def drop_view(drop: Drop, *, now: int) -> DropView:
             over_cap=drop.over_cap,
         ),
         minting=minting_view(drop, now=now),
+        cost=DropCostView(lines=drop.cost.lines, gas=drop.cost.gas, wei=drop.cost.wei),
         root=drop.root,
         authorized_until=rfc3339_or_none(drop.authorized_until),
         paused=None if drop.paused is None else ProblemView(code=drop.paused.code, reason=drop.paused.reason),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from mintline.aws.lines import EXTERNAL_ID_USED
 from mintline.lines import LinesChunk
 from mintline.records import Mint, external_ref
 from mintline.states import MintStatus
+from mintline.transaction_records import Place, Transaction
 from mintline_api.features.bulk.records import BulkRecord
 from mintline_testkit.api.operations import MemoryMints
 
@@ -21,6 +22,8 @@ class MemoryLines:
     table: MemoryMints
     chunks: dict[tuple[str, int], LinesChunk] = field(default_factory=dict)
     requests: dict[str, BulkRecord] = field(default_factory=dict)
+    carriers: dict[Place, Transaction] = field(default_factory=dict)
+    """The transactions that carry the mints."""
     failure: Exception | None = None
     """What creating mints fails with, once `room` of them are created."""
     room: int = 0
@@ -66,6 +69,10 @@ class MemoryLines:
         """Return the mints that exist."""
         found = {mint_id: await self.table.get(mint_id) for mint_id in mint_ids}
         return {mint_id: mint for mint_id, mint in found.items() if mint is not None}
+
+    async def transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
+        """Return the transactions that exist."""
+        return {place: found for place in places if (found := self.carriers.get(place)) is not None}
 
     async def statuses(self, mint_ids: Sequence[str]) -> dict[MintStatus, int]:
         """Return how many mints have which status."""

@@ -37,7 +37,7 @@ log = structlog.get_logger()
 HOUR = 3_600
 DAY = 86_400
 MINT_GAS = 52_000
-"""Gas of one sponsored mint in a batch, its share of the transaction's own included."""
+"""Gas that a sponsored mint counts for unless something else is set (`Settings.sponsored_mint_gas`)."""
 FRESH_SECONDS = 12.0
 """How long a price of gas serves: a block's time."""
 _MOST = 500
@@ -89,9 +89,11 @@ class ClientBudgets:
         chain: FeeSource | None,
         now: Callable[[], int],
         clock: Callable[[], float],
+        mint_gas: int = MINT_GAS,
         refused: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._counter = counter
+        self._mint_gas = mint_gas
         self._clients = clients
         self._chain = chain
         self._now = now
@@ -213,7 +215,7 @@ class ClientBudgets:
                         "the price of gas is not known, and the client's budget needs it"
                     ) from error
                 price = self._price
-        return MINT_GAS * price
+        return self._mint_gas * price
 
     async def _ask_price(self) -> int:
         assert self._chain is not None

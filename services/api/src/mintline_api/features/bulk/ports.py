@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from mintline.lines import LinesChunk
 from mintline.packs import Pack, PackIndex
 from mintline.records import Mint
 from mintline.states import MintStatus
+from mintline.transaction_records import Place, Transaction
 from mintline_api.features.bulk.records import BulkRecord
 
 
@@ -44,6 +45,10 @@ class LineStore(Protocol):
 
     async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
         """Return the mints that exist and are readable, as they stand, by id."""
+        ...
+
+    async def transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
+        """Return the transactions that exist and are readable, by their keys."""
         ...
 
     async def statuses(self, mint_ids: Sequence[str]) -> dict[MintStatus, int]:

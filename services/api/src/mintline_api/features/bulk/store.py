@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from mintline.records import ExternalId, Mint, Operation, external_ref
 from mintline.resources import EXTERNAL_IDS, METADATA, MINTS, PACKS, REQUESTS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
-from mintline.transaction_records import as_far_as, carried_by
+from mintline.transaction_records import Place, Transaction, as_far_as, carried_by
 from mintline_api.features.bulk.records import BulkRecord
 
 if TYPE_CHECKING:
@@ -75,6 +75,18 @@ class DynamoLines:
         """Return the mints that exist and are readable."""
         found = await read_operations(self._dynamo, mint_ids, self._set_aside)
         return {mint_id: mint for mint_id, mint in found.items() if isinstance(mint, Mint)}
+
+    async def transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
+        """Return the transactions that exist and are readable."""
+
+        async def one(place: Place) -> Transaction | None:
+            with suppress(Unreadable):
+                return await read_transaction(self._dynamo, place, self._set_aside)
+            return None
+
+        found = await asyncio.gather(*map(one, places))
+        pairs = zip(places, found, strict=True)
+        return {place: transaction for place, transaction in pairs if transaction is not None}
 
     async def statuses(self, mint_ids: Sequence[str]) -> dict[MintStatus, int]:
         """Return how many mints have which status: those of one batch are as far as its transaction."""

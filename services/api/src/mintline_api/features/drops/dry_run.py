@@ -11,6 +11,7 @@ from mintline.drop_records import Drop
 from mintline.errors import MintlineError, Unavailable
 from mintline_api.chain import ChainReader
 from mintline_api.features.collections.minting import MintGate
+from mintline_api.features.drops.gas import GasMeter
 from mintline_api.features.drops.lines import StoredLine, from_ndjson
 from mintline_api.features.drops.models import (
     CostEstimate,
@@ -21,7 +22,6 @@ from mintline_api.features.drops.models import (
 from mintline_api.features.drops.ports import DropStore, LineObjects
 from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets.use_cases import WalletDirectory
-from mintline_api.limits.client_budgets import MINT_GAS
 
 LOOKED_UP = 100
 """Recipients that are looked up in the user pool, at most: Cognito allows few requests a second."""
@@ -44,21 +44,24 @@ class DryRuns:
     wallets: WalletDirectory
     gate: MintGate
     chain: ChainReader | None
+    gas: GasMeter
     users_per_second: float
 
     async def of(self, drop: Drop) -> DryRunView:
         """Return what a drop would do. Makes nothing."""
         over_cap = await self._over_cap(drop)
         lines = drop.upload.accepted - (over_cap or 0)
-        wallets, costs, minting = await asyncio.gather(
-            self._wallets(drop), self._costs(lines), self._minting(lines)
-        )
+        wallets, line = await asyncio.gather(self._wallets(drop), self.gas.of(drop))
+        gas = lines * line.gas
+        costs, minting = await asyncio.gather(self._costs(gas), self._minting(gas))
         return DryRunView(
             lines=lines,
             refused=drop.upload.refused,
             over_cap=over_cap,
             wallets=wallets,
-            gas=lines * MINT_GAS,
+            gas=gas,
+            gas_per_line=line.gas,
+            gas_from=line.source,
             costs=costs,
             seconds_at_least=TimeEstimate(
                 preparation=math.ceil(wallets.to_make / self.users_per_second), minting=minting
@@ -114,7 +117,7 @@ class DryRuns:
                 return False
         return user is None or await self.wallets.existing(user.sub) is None
 
-    async def _costs(self, lines: int) -> list[CostEstimate]:
+    async def _costs(self, gas: int) -> list[CostEstimate]:
         if self.chain is None:
             return []
         try:
@@ -128,14 +131,12 @@ class DryRuns:
             ("high", base * 2 + tip),
         )
         return [
-            CostEstimate.model_validate(
-                {"level": level, "wei_per_gas": price, "wei": price * MINT_GAS * lines}
-            )
+            CostEstimate.model_validate({"level": level, "wei_per_gas": price, "wei": price * gas})
             for level, price in prices
         ]
 
-    async def _minting(self, lines: int) -> int | None:
-        """Return how many seconds of half-full blocks the lines fill; None if no node says."""
+    async def _minting(self, gas: int) -> int | None:
+        """Return how many seconds of half-full blocks the gas fills; None if no node says."""
         if self.chain is None:
             return None
         try:
@@ -147,4 +148,4 @@ class DryRuns:
         if not older:
             return None
         seconds = max(1, newest - older) / _BLOCKS
-        return math.ceil(lines * MINT_GAS / (limit / 2) * seconds) if limit else None
+        return math.ceil(gas / (limit / 2) * seconds) if limit else None

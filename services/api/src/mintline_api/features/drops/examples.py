@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.drop_records import Drop, DropStatus, Repetition, Repetitions, Upload
+from mintline.drop_records import Drop, DropCost, DropStatus, Repetition, Repetitions, Upload
 from mintline.records import Problem
 from mintline_api.features.drops.models import (
     CostEstimate,
@@ -63,6 +63,7 @@ _RUNNING = _PREPARED.evolve(
     fed_chunks=12,
     fed=3_000,
     counts={"accepted": 250, "submitted": 500, "mined": 2_250},
+    cost=DropCost(lines=2_250, gas=2_250 * 50_481, wei=2_250 * 50_481 * 1_200_000_000),
     started_at=CREATED_AT + 60_000,
     running_since=CREATED_AT + 60_000,
 )
@@ -90,6 +91,8 @@ DRY_RUN = DryRunView(
     over_cap=0,
     wallets=WalletsEstimate(to_make=864, at_most=950, looked_up=99, exact=False),
     gas=9_958 * 52_000,
+    gas_per_line=52_000,
+    gas_from="collection",
     costs=[
         CostEstimate(level="low", wei_per_gas=1_100_000_000, wei=9_958 * 52_000 * 1_100_000_000),
         CostEstimate(level="expected", wei_per_gas=1_600_000_000, wei=9_958 * 52_000 * 1_600_000_000),

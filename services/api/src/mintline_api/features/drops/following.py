@@ -10,14 +10,16 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mintline.drop_records import DONE, Drop, DropPart
+from mintline.drop_records import DONE, Drop, DropCost, DropPart
 from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_api.features.bulk.ports import LineStore
+from mintline_api.features.drops.costs import DropCosts
 from mintline_api.features.drops.leases import Leased
 from mintline_api.features.drops.mints import mint_ids
 from mintline_api.features.drops.use_cases import moved
 
+NOTHING = DropCost()
 _ENDED = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED, MintStatus.REVERTED})
 
 
@@ -27,6 +29,7 @@ class _Followed:
 
     part: DropPart
     counts: Counter[str]
+    cost: DropCost = NOTHING
     waiting_for: tuple[str, ...] = ()
     """Mints whose transactions are not final; empty while not all are mined."""
 
@@ -44,15 +47,18 @@ class Following:
     """The chunks of one drop whose mints have not all ended."""
 
     lines: LineStore
+    costs: DropCosts
     _chunks: dict[int, _Followed] = field(default_factory=dict)
     _settled: Counter[str] = field(default_factory=Counter)
     """Mints of the chunks whose mints have all ended."""
+    _settled_cost: DropCost = NOTHING
 
     def add(self, part: DropPart) -> None:
         """Follow a part that was handed on, or remember how it ended."""
         assert part.chunk is not None
         if part.counts is not None:
             self._settled.update(part.counts)
+            self._settled_cost += part.cost
         else:
             accepted = Counter({MintStatus.ACCEPTED.value: part.lines})
             self._chunks[part.chunk] = _Followed(part, accepted)
@@ -83,6 +89,7 @@ class Following:
         # What is unreadable is set aside for an operator, and counts as it did at first.
         if missing := followed.part.lines - len(mints):
             followed.counts[MintStatus.ACCEPTED.value] += missing
+        followed.cost = await self.costs.of(mints.values())
         followed.waiting_for = _one_of_each_transaction(mints.values()) if followed.mined else ()
 
     async def _all_final(self, followed: _Followed) -> bool:
@@ -96,19 +103,26 @@ class Following:
         for number, followed in list(self._chunks.items()):
             if followed.settled:
                 await self._settle(held, number, followed)
-        counts, now = self.counts(), held.now()
+        counts, cost, now = self.counts(), self.cost(), held.now()
 
         def change(drop: Drop) -> Drop | None:
-            return None if dict(drop.counts) == counts else moved(drop, now=now, counts=counts)
+            if dict(drop.counts) == counts and drop.cost == cost:
+                return None
+            return moved(drop, now=now, counts=counts, cost=cost)
 
         await held.update(change)
 
     async def _settle(self, held: Leased, number: int, followed: _Followed) -> None:
         now = held.now()
-        settled = followed.part.evolve(counts=dict(followed.counts))
+        settled = followed.part.evolve(counts=dict(followed.counts), cost=followed.cost)
         await held.update(lambda drop: moved(drop, now=now, settled_chunks=drop.settled_chunks + 1), settled)
         del self._chunks[number]
         self._settled.update(followed.counts)
+        self._settled_cost += followed.cost
+
+    def cost(self) -> DropCost:
+        """Return what the mints that are mined cost, as far as that is known."""
+        return sum((followed.cost for followed in self._chunks.values()), self._settled_cost)
 
     def counts(self) -> dict[str, int]:
         """Return how many mints have which status."""

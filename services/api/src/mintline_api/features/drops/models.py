@@ -34,6 +34,7 @@ __all__ = [
     "DropRequest",
     "DropView",
     "DryRunView",
+    "GasSource",
     "LinesView",
     "MintingView",
     "PreparationView",
@@ -117,6 +118,9 @@ class CostEstimate(View):
     wei: Wei
 
 
+GasSource = Literal["collection", "chain", "setting"]
+
+
 class TimeEstimate(View):
     """How long it takes at least."""
 
@@ -137,5 +141,10 @@ class DryRunView(View):
     )
     wallets: WalletsEstimate
     gas: int
+    gas_per_line: int
+    gas_from: GasSource = Field(
+        description="`collection`: measured on your newest mints in it; `chain`: on those in another one; "
+        "`setting`: this deployment's own figure, since none of yours is mined."
+    )
     costs: list[CostEstimate] = Field(description="Empty if no node says what gas costs.")
     seconds_at_least: TimeEstimate

@@ -17,7 +17,9 @@ from mintline.errors import MintlineError, Retryable, Unusable
 from mintline.records import Problem
 from mintline.tasks import cut_off
 from mintline.tracebacks import frames
+from mintline_api.chain import ChainReader
 from mintline_api.features.bulk.ports import LineStore
+from mintline_api.features.drops.costs import DropCosts
 from mintline_api.features.drops.feeding import Feeding
 from mintline_api.features.drops.following import Following, first_mint_id
 from mintline_api.features.drops.leases import Leased, LeaseLost, leased
@@ -51,6 +53,7 @@ class DropRunner:
     owner: str
     store: DropStore
     lines: LineStore
+    chain: ChainReader | None
     preparation: Preparation
     feeding: Feeding
     now: Callable[[], int]
@@ -147,7 +150,7 @@ class _Steps:
     async def _opened(self) -> Following:
         """Return what follows the drop's mints; read from its parts at first, of all processes."""
         if self._following is None:
-            following = Following(self._runner.lines)
+            following = Following(self._runner.lines, DropCosts(self._runner.lines, self._runner.chain))
             self._roots = []
             async for part in self._held.store.parts(self._held.drop.drop_id):
                 if part.root is None:
