@@ -95,6 +95,11 @@ async def test_client__when_a_company_uses_it__then_all_it_makes_is_there(
         user = await client.users.get(recipients[0])
         assert user["wallet"] is not None
         owned = [token async for token in client.tokens.owned_by(user["wallet"])]
+        holders = [holder["owner"] async for holder in client.collections.holders(drop["contract"])]
+        moved = [move async for move in client.tokens.moved_by(user["wallet"], direction="in")]
+        tried = await client.drops.create({"name": "More seats"})
+        await client.drops.upload(tried["drop_id"], lines)
+        estimate = await client.drops.dry_run(tried["drop_id"])
         with pytest.raises(NotFound) as refused:
             await client.mints.get("mint_00000000000000000000000000")
         assert (await client.clients.own())["client_id"] == demo["client_id"]
@@ -103,6 +108,10 @@ async def test_client__when_a_company_uses_it__then_all_it_makes_is_there(
     assert (taken["accepted"], ended["minting"]["by_status"]) == (2, {"finalized": 2})
     assert {mint["status"] for mint in minted} == {"finalized"}
     assert owned[0]["token_id"] in {mint["token_id"] for mint in minted}
+    assert user["wallet"] in holders
+    assert [move["token_id"] for move in moved] == [owned[0]["token_id"]]
+    assert (ended["cost"]["lines"], int(ended["cost"]["wei"]) > ended["cost"]["gas"]) == (2, True)
+    assert (estimate["gas_from"], estimate["gas_per_line"] > 21_000) == ("collection", True)
     assert refused.value.problem.title
     async with AsyncMintline(harness.info["api_url"], token="none") as stranger:
         with pytest.raises(Unauthenticated):
@@ -146,6 +155,13 @@ async def test_command_line__when_it_has_signed_in__works_at_a_deployment_by_its
     drops = await mintline("drops", "list", *shop, **own)
     assert drop["drop_id"] in {each["drop_id"] for each in drops["drops"]}
     assert "collections" in await mintline("collections", "list", *shop, **own)
+    at = drop["contract"]
+    assert wallet["address"] in {
+        each["owner"] for each in (await mintline("collections", "holders", at, *shop, **own))["holders"]
+    }
+    assert (await mintline("collections", "balance", at, wallet["address"], *shop, **own))["balance"] == 1
+    moves = (await mintline("collections", "transfers", at, "--limit", "5", *shop, **own))["transfers"]
+    assert moves[0]["tx_hash"] == ended["tx_hash"]
     stored = tmp_path / "profiles.json"
     assert stored.stat().st_mode & 0o777 == 0o600
     assert {each["profile"] for each in (await mintline("profiles", **own))["profiles"]} == {"ann", "shop"}

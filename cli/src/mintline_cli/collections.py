@@ -19,14 +19,15 @@ app = typer.Typer(
 )
 
 
-def _address(value: str) -> str:
+def checksummed(value: str) -> str:
+    """Return an address with its checksum; for Typer, which says what is wrong with another text."""
     try:
         return checked_address(value)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
 
-Contract = Annotated[str, typer.Argument(metavar="CONTRACT", help="Its address.", callback=_address)]
+Contract = Annotated[str, typer.Argument(metavar="CONTRACT", help="Its address.", callback=checksummed)]
 Wait = Annotated[bool, typer.Option(help="Wait until it is mined.")]
 
 
@@ -240,7 +241,7 @@ def _royalties(text: str) -> dict[str, Any]:
     receiver, _, bps = text.partition(":")
     if not (bps.isascii() and bps.isdigit() and int(bps) <= 10_000):
         raise typer.BadParameter("expected RECEIVER:BPS, with 0 to 10000 for BPS")
-    return {"receiver": _address(receiver), "bps": int(bps)}
+    return {"receiver": checksummed(receiver), "bps": int(bps)}
 
 
 def _show(collection: CollectionView, screen: Screen) -> None:

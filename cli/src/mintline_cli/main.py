@@ -14,6 +14,7 @@ from mintline_cli import (
     attest,
     audit,
     clients,
+    collection_queries,
     collections,
     dead_letters,
     drops,
@@ -59,7 +60,7 @@ for group, name in (
     app.add_typer(group, name=name)
 app.command(name="reconcile")(reconcile)
 app.add_typer(wallets.app, name="wallets")
-for name, of_collections in reveals.COMMANDS:
+for name, of_collections in (*reveals.COMMANDS, *collection_queries.COMMANDS):
     collections.app.command(name=name)(of_collections)
 app.add_typer(webhooks.app, name="webhooks")
 for command in (

@@ -15,6 +15,8 @@ from mintline_client.models import (
     CollectionView,
     DocumentsRequest,
     DocumentsView,
+    HolderView,
+    ListedTransfer,
     TokenSummary,
 )
 from mintline_client.waiting import PATIENCE, failure
@@ -85,6 +87,26 @@ class Collections:
     def tokens(self, contract: str) -> AsyncIterator[TokenSummary]:
         """Return the tokens of any collection that the deployment knows."""
         return self._api.pages(f"{PATH}/{contract}/tokens")
+
+    def holders(self, contract: str) -> AsyncIterator[HolderView]:
+        """Return everybody who owns tokens of a collection, with their number, in a fixed order."""
+        return self._api.pages(f"{PATH}/{contract}/holders")
+
+    def transfers(
+        self,
+        contract: str,
+        *,
+        from_block: int | None = None,
+        to_block: int | None = None,
+        from_time: str | None = None,
+        to_time: str | None = None,
+    ) -> AsyncIterator[ListedTransfer]:
+        """Return the transfers, mints and burns of a collection's tokens, newest first.
+
+        Blocks and times (RFC 3339, of the blocks) are both included.
+        """
+        within = {"from_block": from_block, "to_block": to_block, "from_time": from_time, "to_time": to_time}
+        return self._api.pages(f"{PATH}/{contract}/transfers", within)
 
     async def wait(self, collection: Mapping[str, Any], *, patience: float = PATIENCE) -> CollectionView:
         """Follow what is under way until it is mined, and return the collection.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mintline_client import (
     accounts,
@@ -39,10 +39,12 @@ from mintline_client.models import (
     DropRequest,
     DropView,
     DryRunView,
+    HolderView,
     HoldsView,
     LineRequest,
     LinesView,
     LinkList,
+    ListedTransfer,
     MetadataRequest,
     MetadataVersionView,
     MintReceipt,
@@ -244,6 +246,29 @@ class Collections:
         """Return the tokens of any collection that the deployment knows."""
         return self._portal.iterate(self._resource.tokens(contract))
 
+    def holders(self, contract: str) -> Iterator[HolderView]:
+        """Return everybody who owns tokens of a collection, with their number, in a fixed order."""
+        return self._portal.iterate(self._resource.holders(contract))
+
+    def transfers(
+        self,
+        contract: str,
+        *,
+        from_block: int | None = None,
+        to_block: int | None = None,
+        from_time: str | None = None,
+        to_time: str | None = None,
+    ) -> Iterator[ListedTransfer]:
+        """Return the transfers, mints and burns of a collection's tokens, newest first.
+
+        Blocks and times (RFC 3339, of the blocks) are both included.
+        """
+        return self._portal.iterate(
+            self._resource.transfers(
+                contract, from_block=from_block, to_block=to_block, from_time=from_time, to_time=to_time
+            )
+        )
+
     def wait(self, collection: Mapping[str, Any], *, patience: float = PATIENCE) -> CollectionView:
         """Follow what is under way until it is mined, and return the collection.
 
@@ -304,6 +329,33 @@ class Tokens:
     def owned_by(self, address: str, *, contract: str | None = None) -> Iterator[TokenSummary]:
         """Return the tokens of an address, those of a collection if one is given."""
         return self._portal.iterate(self._resource.owned_by(address, contract=contract))
+
+    def moved_by(
+        self,
+        address: str,
+        *,
+        contract: str | None = None,
+        direction: Literal["in", "out"] | None = None,
+        from_block: int | None = None,
+        to_block: int | None = None,
+        from_time: str | None = None,
+        to_time: str | None = None,
+    ) -> Iterator[ListedTransfer]:
+        """Return the transfers, mints and burns by which an address got or gave a token, newest first.
+
+        Blocks and times (RFC 3339, of the blocks) are both included.
+        """
+        return self._portal.iterate(
+            self._resource.moved_by(
+                address,
+                contract=contract,
+                direction=direction,
+                from_block=from_block,
+                to_block=to_block,
+                from_time=from_time,
+                to_time=to_time,
+            )
+        )
 
     def balance(self, address: str, contract: str) -> BalanceView:
         """Return how many tokens of a collection an address owns."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Literal
 
 from mintline_client.api import Api
 from mintline_client.models import (
     BalanceView,
     HoldsView,
+    ListedTransfer,
     MetadataRequest,
     MetadataVersionView,
     MintReceipt,
@@ -72,6 +74,31 @@ class Tokens:
     def owned_by(self, address: str, *, contract: str | None = None) -> AsyncIterator[TokenSummary]:
         """Return the tokens of an address, those of a collection if one is given."""
         return self._api.pages(f"/v1/owners/{address}/tokens", {"contract": contract})
+
+    def moved_by(
+        self,
+        address: str,
+        *,
+        contract: str | None = None,
+        direction: Literal["in", "out"] | None = None,
+        from_block: int | None = None,
+        to_block: int | None = None,
+        from_time: str | None = None,
+        to_time: str | None = None,
+    ) -> AsyncIterator[ListedTransfer]:
+        """Return the transfers, mints and burns by which an address got or gave a token, newest first.
+
+        Blocks and times (RFC 3339, of the blocks) are both included.
+        """
+        query = {
+            "contract": contract,
+            "direction": direction,
+            "from_block": from_block,
+            "to_block": to_block,
+            "from_time": from_time,
+            "to_time": to_time,
+        }
+        return self._api.pages(f"/v1/owners/{address}/transfers", query)
 
     async def balance(self, address: str, contract: str) -> BalanceView:
         """Return how many tokens of a collection an address owns."""

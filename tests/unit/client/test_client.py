@@ -33,6 +33,7 @@ from mintline_client.api import Api
 from mintline_client.events import Events, SseParser
 from mintline_client.minting import Mints
 from mintline_client.portal import Portal
+from mintline_client.tokens import Tokens
 
 
 class Answer:
@@ -382,3 +383,10 @@ def test_generated_parts__when_made_again__are_the_same() -> None:
 
 def test_types__when_the_client_is_installed__are_seen_by_type_checkers() -> None:
     assert (Path(generate.PACKAGE) / "py.typed").exists()
+
+
+async def test_moved_by__when_a_direction_is_given__gets_the_transfers_of_an_address() -> None:
+    http = Http(Answer(200, {"items": [{"token_id": "1"}], "next_cursor": None}))
+    found = [each async for each in Tokens(api_of(http)).moved_by("0xA", direction="in", from_block=0)]
+    assert [each["token_id"] for each in found] == ["1"]
+    assert http.sent[0][1] == "https://api/v1/owners/0xA/transfers?limit=100&direction=in&from_block=0"

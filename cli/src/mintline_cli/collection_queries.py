@@ -1,0 +1,119 @@
+"""`mintline collections holders|transfers|balance`: what the index knows of a collection's tokens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from mintline_cli.caller import Caller, calls_api
+from mintline_cli.collections import Contract, checksummed
+from mintline_cli.output import Screen
+from mintline_client import AsyncMintline
+from mintline_client.models import BalanceView, HolderView, HoldsView, ListedTransfer
+
+Row = TypeVar("Row")
+Limit = Annotated[int, typer.Option(min=1, help="How many lines at most.")]
+Block = Annotated[int | None, typer.Option(min=0, help="A block, included.")]
+Time = Annotated[str | None, typer.Option(metavar="TIME", help="Included: 2026-11-30T12:00:00Z.")]
+
+
+@calls_api("client")
+def holders(caller: Caller, contract: Contract, *, limit: Limit = 100) -> None:
+    """List who owns tokens of a collection, and how many.
+
+    Example: mintline collections holders 0x5FbD…
+    """
+
+    async def work(client: AsyncMintline) -> tuple[list[HolderView], bool]:
+        return await _first(client.collections.holders(contract), limit)
+
+    listed, more = caller.run(work)
+    rows = [(each["owner"], f"{each['balance']}{' or more' if each['more'] else ''}") for each in listed]
+    caller.screen.table(("Owner", "Tokens"), rows, empty="nobody owns a token of it")
+    _say_more(caller.screen, more=more, limit=limit)
+    caller.screen.result({"holders": listed, "more": more})
+
+
+@calls_api("client")
+def transfers(
+    caller: Caller,
+    contract: Contract,
+    *,
+    from_block: Block = None,
+    to_block: Block = None,
+    from_time: Time = None,
+    to_time: Time = None,
+    limit: Limit = 100,
+) -> None:
+    """List transfers, mints and burns of a collection's tokens, newest first.
+
+    Example: mintline collections transfers 0x5FbD… --from-time 2026-11-30T00:00:00Z
+    """
+
+    async def work(client: AsyncMintline) -> tuple[list[ListedTransfer], bool]:
+        found = client.collections.transfers(
+            contract, from_block=from_block, to_block=to_block, from_time=from_time, to_time=to_time
+        )
+        return await _first(found, limit)
+
+    listed, more = caller.run(work)
+    rows = [
+        (
+            each["token_id"],
+            each["from"] or "minted",
+            each["to"] or "burned",
+            each["block_number"],
+            each["timestamp"],
+        )
+        for each in listed
+    ]
+    caller.screen.table(("Token", "From", "To", "Block", "Time"), rows, empty="nothing was transferred")
+    _say_more(caller.screen, more=more, limit=limit)
+    caller.screen.result({"transfers": listed, "more": more})
+
+
+@calls_api("client")
+def balance(
+    caller: Caller,
+    contract: Contract,
+    owner: Annotated[str, typer.Argument(metavar="OWNER", help="An address.", callback=checksummed)],
+    *,
+    token_id: Annotated[str | None, typer.Option(help="Whether it owns this token.")] = None,
+) -> None:
+    """Say how many tokens of a collection an address owns, or whether it owns one.
+
+    Example: mintline collections balance 0x5FbD… 0x7099… --token-id 1
+    """
+
+    async def work(client: AsyncMintline) -> BalanceView | HoldsView:
+        if token_id is None:
+            return await client.tokens.balance(owner, contract)
+        return await client.tokens.holds(owner, contract, token_id)
+
+    found: Any = caller.run(work)
+    if token_id is None:
+        caller.screen.stage("tokens", f"{found['balance']}{' or more' if found['more'] else ''}")
+    else:
+        caller.screen.stage("holds", "yes" if found["holds"] else "no")
+    caller.screen.result(found)
+
+
+async def _first(items: AsyncIterator[Row], limit: int) -> tuple[list[Row], bool]:
+    """Return the first items of a list, and whether it has more."""
+    listed: list[Row] = []
+    async for each in items:
+        if len(listed) == limit:
+            return listed, True
+        listed.append(each)
+    return listed, False
+
+
+def _say_more(screen: Screen, *, more: bool, limit: int) -> None:
+    if more:
+        screen.say(f"these are the first {limit}: --limit N shows more")
+
+
+COMMANDS = (("holders", holders), ("transfers", transfers), ("balance", balance))
+"""Commands of `mintline collections`."""

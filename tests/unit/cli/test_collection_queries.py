@@ -1,0 +1,111 @@
+"""`mintline collections holders|transfers|balance`: pages, limits, and what is shown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from mintline_cli.caller import Caller
+from mintline_cli.main import app
+from mintline_client.collections import Collections
+from mintline_client.tokens import Tokens
+from mintline_testkit.constants import CONTRACT
+from tests.unit.client.test_client import Answer, Http, api_of
+
+ALICE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+TRANSFER = {
+    "token_id": "7",
+    "from": None,
+    "to": ALICE,
+    "block_number": 5,
+    "timestamp": "2026-11-30T12:00:00Z",
+}
+
+
+@dataclass
+class Client:
+    """The resources of a client whose answers are given in advance."""
+
+    collections: Collections
+    tokens: Tokens
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Result, list[str]]]:
+    """Return what runs a command against given answers; returns its result and the URLs that it got."""
+
+    def call(words: str, *answers: dict[str, Any]) -> tuple[Result, list[str]]:
+        http = Http(*(Answer(200, answer) for answer in answers))
+        client = Client(Collections(api_of(http)), Tokens(api_of(http)))
+
+        def run(_: Caller, work: Callable[[Client], Awaitable[Any]]) -> Any:
+            async def worked() -> Any:
+                return await work(client)
+
+            return asyncio.run(worked())
+
+        monkeypatch.setattr(Caller, "run", run)
+        result = CliRunner().invoke(app, ["collections", *words.split()])
+        return result, [url for _, url, _, _ in http.sent]
+
+    return call
+
+
+def page(items: list[Any], cursor: str | None = None) -> dict[str, Any]:
+    return {"items": items, "next_cursor": cursor}
+
+
+def test_holders__when_there_are_several_pages__then_all_are_listed_with_their_numbers(called: Any) -> None:
+    one = {"owner": ALICE, "balance": 3, "more": False}
+    two = {"owner": CONTRACT, "balance": 10_000, "more": True}
+    result, urls = called(f"holders {CONTRACT}", page([one], "next"), page([two]))
+
+    assert result.exit_code == 0
+    assert (ALICE in result.output, "10000 or more" in result.output) == (True, True)
+    assert urlsplit(urls[0]).path == f"/v1/collections/{CONTRACT}/holders"
+    assert parse_qs(urlsplit(urls[1]).query)["cursor"] == ["next"]
+
+
+def test_holders__when_there_are_more_than_the_limit__then_it_says_so_and_reads_no_further(
+    called: Any,
+) -> None:
+    many = [{"owner": f"0x{number:040x}", "balance": 1, "more": False} for number in range(3)]
+    result, urls = called(f"holders {CONTRACT} --limit 2 --json", page(many, "next"))
+    listed = json.loads(result.stdout)
+    assert ([each["owner"] for each in listed["holders"]], listed["more"]) == (
+        [each["owner"] for each in many[:2]],
+        True,
+    )
+    assert len(urls) == 1
+
+    result, _ = called(f"holders {CONTRACT} --limit 2", page(many))
+    assert "--limit N shows more" in result.output
+
+
+def test_transfers__when_a_range_is_given__then_it_is_asked_for(called: Any) -> None:
+    words = f"transfers {CONTRACT} --from-block 3 --to-time 2026-11-30T13:00:00+01:00"
+    result, urls = called(words, page([TRANSFER, {**TRANSFER, "from": ALICE, "to": None}]))
+
+    assert ("minted" in result.output, "burned" in result.output) == (True, True)
+    asked = parse_qs(urlsplit(urls[0]).query)
+    assert (asked["from_block"], asked["to_time"]) == (["3"], ["2026-11-30T13:00:00+01:00"])
+    assert "to_block" not in asked
+    assert "nothing was transferred" in called(f"transfers {CONTRACT}", page([]))[0].output
+
+
+def test_balance__when_a_token_is_named__then_it_is_whether_the_address_owns_it(called: Any) -> None:
+    result, urls = called(f"balance {CONTRACT} {ALICE.lower()}", {"balance": 3, "more": False})
+    assert "3" in result.output
+    assert urlsplit(urls[0]).path == f"/v1/owners/{ALICE}/balance"
+
+    result, urls = called(f"balance {CONTRACT} {ALICE} --token-id 7", {"holds": False})
+    assert "no" in result.output
+    assert parse_qs(urlsplit(urls[0]).query) == {"contract": [CONTRACT], "token_id": ["7"]}
+    assert called(f"balance {CONTRACT} nobody")[0].exit_code == 2
