@@ -6,22 +6,26 @@ flows that it does not list. Nor does it know the second secret of an app client
 2026: AddUserPoolClientSecret, ListUserPoolClientSecrets, DeleteUserPoolClientSecret. Presigned URLs of S3 are
 the one thing whose signature it always checks, by keys that its own IAM made: `MINTLINE_PRINCIPALS` tells it
 the local stack's. Without that file (in containers) it takes their signatures unchecked. And what PartiQL
-writes is in no table's stream by itself: here it is, as on AWS. Runs in the emulator's own environment, whose
-version is pinned by hash.
+writes is in no table's stream by itself: here it is, as on AWS. It is served by uvicorn with httptools in
+place of hypercorn, whose parser is Python. Runs in the emulator's own environment, pinned by hash.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import secrets
+import signal
+import sys
 import time
 from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ministack.app import main
+import uvicorn
+from ministack.app import app
 from ministack.services import cognito, dynamodb, s3
 
 # The emulator has no public hooks: what it answers is changed by replacing these functions of its own.
@@ -32,6 +36,8 @@ authenticate_client = cognito._authenticate_client  # noqa: SLF001
 verify_presigned = s3._verify_presigned_sigv4  # noqa: SLF001
 resolve_credential = s3.resolve_credential
 MOST_SECRETS = 2
+GRACE = 3
+"""Seconds that requests have to end in: those that wait for messages would take twenty."""
 PRINCIPALS = os.environ.get("MINTLINE_PRINCIPALS")
 """The file with the secrets of the local stack's access keys, by their ids."""
 OWN_KEYS = "LOCAL"
@@ -179,5 +185,26 @@ cognito._dispatch_idp = dispatch_with_secrets  # noqa: SLF001
 cognito._authenticate_client = authenticate_by_any_secret  # noqa: SLF001
 cognito._run_idp_handler = checked_idp_handler  # noqa: SLF001
 
+
+def serve() -> None:
+    """Serve the emulator until SIGTERM or SIGINT; it saves its state at the end."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # The server raises its signal again once it has ended; that is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    uvicorn.run(
+        app,
+        host=os.environ.get("BIND_HOST", "0.0.0.0"),  # noqa: S104 - the containers' own network
+        port=int(os.environ.get("GATEWAY_PORT", "4566")),
+        http="httptools",
+        loop="uvloop",
+        access_log=False,
+        log_level=os.environ.get("LOG_LEVEL", "INFO").lower(),
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=GRACE,
+    )
+
+
 if __name__ == "__main__":
-    main()
+    serve()
