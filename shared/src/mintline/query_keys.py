@@ -1,7 +1,7 @@
 """Keys of the indexes that answer queries about collections' holders and about transfers.
 
-They are attributes of a token's and a transfer's item, written with it, so none can drift from it. An index
-over them costs write units only in a deployment that has it (`mintline.resources.Index.optional`).
+They are attributes of a token's, a transfer's and a balance's item, written with it, so none can drift from
+it. An index over them costs write units only where a deployment has it (`mintline.resources.Index.optional`).
 
 ========================  ==================================  ==============================================
 Index                     Partition                           Sorted by
@@ -10,6 +10,8 @@ Index                     Partition                           Sorted by
 `transfers/by_contract`   collection and shard of the token   time, block, log
 `transfers/by_sender`     the address that had the token      time, block, log
 `transfers/by_recipient`  the address that got it             time, block, log
+`balances/by_item`        item and shard of the holder        holder
+`balances/by_holder`      collection and shard of the holder  holder, then token id
 ========================  ==================================  ==============================================
 """
 
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 import zlib
 
-from mintline.records import Token, Transfer, position, scoped, token_key, token_ref
+from mintline.records import Balance, Token, Transfer, position, scoped, token_key, token_ref
 
 HOLDER_SHARDS = 4
 """Partitions of a collection's holders: 4,000 write units a second."""
@@ -69,6 +71,44 @@ def token_query_keys(token: Token) -> dict[str, str]:
 
 
 TOKEN_QUERY_KEYS = ("holder_shard", "holder_key")
+"""Their names."""
+
+
+def item_shards(chain_id: int, contract: str, token_id: int) -> tuple[str, ...]:
+    """Return all partitions of an item's holders, in the order of these."""
+    ref = token_ref(chain_id, contract, token_id)
+    return tuple(f"{ref}#{shard}" for shard in range(HOLDER_SHARDS))
+
+
+def items_partition(chain_id: int, contract: str) -> str:
+    """Return the partition of `balances/by_owner` that lists a collection's items, by their supply."""
+    return scoped(chain_id, f"{contract}#items")
+
+
+def owned_key(contract: str, token_id: int) -> str:
+    """Return the sort key of a token among its owner's."""
+    return f"{contract}#{token_key(token_id)}"
+
+
+def balance_query_keys(balance: Balance) -> dict[str, str]:
+    """Return the attributes by which the indexes find a balance: none once it is zero, but for a supply."""
+    chain_id, contract, holder = balance.chain_id, balance.contract, balance.holder
+    place = {"owned_key": owned_key(contract, balance.token_id)}
+    if holder is None:
+        return {"owner_id": items_partition(chain_id, contract), **place}
+    if not balance.quantity:
+        return {}
+    shard = holder_shard(holder)
+    return {
+        "owner_id": scoped(chain_id, holder),
+        **place,
+        "item_shard": item_shards(chain_id, contract, balance.token_id)[shard],
+        "holder_shard": holder_shards(chain_id, contract)[shard],
+        "holder_key": holder_key(holder, balance.token_id),
+    }
+
+
+BALANCE_QUERY_KEYS = ("owner_id", "owned_key", "item_shard", *TOKEN_QUERY_KEYS)
 """Their names."""
 
 

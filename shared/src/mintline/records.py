@@ -13,7 +13,17 @@ from typing import Any, Literal, assert_never
 
 from pydantic import Field
 
-from mintline.fields import Address, BoundedText, Bytes32, HexBytes, KnownAddress, Quantity, TokenId, Wei
+from mintline.fields import (
+    Address,
+    BoundedText,
+    Bytes32,
+    HexBytes,
+    KnownAddress,
+    Quantity,
+    TokenId,
+    Uint256,
+    Wei,
+)
 from mintline.messages import Clone, CollectionChange, Fees, Frozen, KeyRef, LineRef, Sealed
 from mintline.reveals import Reveal
 from mintline.states import MintStatus
@@ -420,7 +430,11 @@ class Client(Frozen):
 
 
 class Token(Frozen):
-    """A token as the index knows it; `owner` is None once it is burned."""
+    """A token as the index knows it; `owner` is None once it is burned.
+
+    An item of ERC-1155 has no one owner, and no one mint: its holders are in `Balance`. Its row is written
+    when the item is first seen, and with the digest of its first mint.
+    """
 
     chain_id: int
     contract: Address
@@ -431,12 +445,38 @@ class Token(Frozen):
     """The mint of ours that made it, if one did."""
     minted_block: int
     block_number: int
-    """The block of its latest transfer."""
+    """The block of its latest transfer; of an item, of its first."""
+    tx_hash: Bytes32
+    standard: Literal["erc1155"] | None = None
+    """Set on an item of ERC-1155; None for ERC-721."""
+
+    @property
+    def is_burned(self) -> bool:
+        """Whether nobody has it any more; of an item its supply tells."""
+        return self.standard is None and self.owner is None
+
+
+class Balance(Frozen):
+    """How much of an item of ERC-1155 an address holds; `holder` None: of how much is in circulation.
+
+    Blocks up to `block_number` are in it, and no event of theirs changes it again.
+    """
+
+    chain_id: int
+    contract: Address
+    token_id: TokenId
+    holder: Address | None
+    quantity: Uint256
+    block_number: int
+    """The block of its latest change."""
     tx_hash: Bytes32
 
 
 class Transfer(Frozen):
-    """One ERC-721 Transfer event; `sender` is None for a mint, `recipient` None for a burn."""
+    """One transfer of a token on chain; `sender` is None for a mint, `recipient` None for a burn.
+
+    An ERC-721 Transfer event, or what an event of ERC-1155 says of one item.
+    """
 
     chain_id: int
     contract: Address
@@ -449,6 +489,8 @@ class Transfer(Frozen):
     tx_hash: Bytes32
     timestamp: int
     """The block's, in Unix seconds."""
+    quantity: Uint256 | None = None
+    """How much of an item; None for ERC-721."""
 
 
 class Checkpoint(Frozen):
@@ -481,6 +523,11 @@ def token_of(ref: str) -> tuple[int, str, int]:
     """Return the chain id, the contract and the token id of a `token_ref`."""
     chain_id, contract, token_id = ref.split("#")
     return int(chain_id), contract, int(token_id)
+
+
+def balance_ref(chain_id: int, contract: str, token_id: int, holder: str | None) -> str:
+    """Return the key of a balance; `holder` None for an item's supply."""
+    return f"{token_ref(chain_id, contract, token_id)}#{holder or 'supply'}"
 
 
 def position(block_number: int, log_index: int) -> str:

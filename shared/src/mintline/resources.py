@@ -258,6 +258,27 @@ one partition; `owner_id` is `{chain_id}#{address}`, absent once burned; `owned_
 token id in 78 digits, `{contract}#{token_key}`. `holder_shard` and `holder_key` are those of
 `mintline.query_keys`. Written by the indexer."""
 
+BALANCES = Table(
+    "balances",
+    partition=Key("balance_ref"),
+    indexes=(
+        Index("by_owner", partition=Key("owner_id"), sort=Key("owned_key")),
+        Index("by_item", partition=Key("item_shard"), sort=Key("holder"), optional=True),
+        Index(
+            "by_holder",
+            partition=Key("holder_shard"),
+            sort=Key("holder_key"),
+            keys_only=True,
+            optional=True,
+        ),
+    ),
+)
+"""One item per holder of an item of ERC-1155, and one for the item's supply: `balance_ref` is
+`{chain_id}#{contract}#{token_id}#{holder}`, of the supply with `supply` for the holder. `owner_id` and
+`owned_key` are as those of tokens, absent at a balance of zero; a supply always has them, with the partition
+that lists its collection's items. The other keys are those of `mintline.query_keys`. Written by the
+indexer."""
+
 TRANSFERS = Table(
     "transfers",
     partition=Key("token_ref"),
@@ -269,8 +290,9 @@ TRANSFERS = Table(
     ),
     streamed=True,
 )
-"""One item per Transfer event. `token_ref` is `{chain_id}#{contract}#{token_id}`; `position` is
-`{block:012}#{log_index:06}`. The indexes' keys are those of `mintline.query_keys`. Written by the indexer."""
+"""One item per Transfer event, and per item that an event of ERC-1155 moves. `token_ref` is
+`{chain_id}#{contract}#{token_id}`; `position` is `{block:012}#{log_index:06}`. The indexes' keys are those of
+`mintline.query_keys`. Written by the indexer."""
 
 BLOCKS = Table("blocks", partition=Key("chain"), sort=Key("position"))
 """One item per indexed block (or part of one) with its undo records. Written by the indexer.
@@ -383,6 +405,7 @@ TABLES = (
     TRANSACTIONS,
     ATTEMPTS,
     TOKENS,
+    BALANCES,
     TRANSFERS,
     BLOCKS,
     CHECKPOINTS,
@@ -396,8 +419,14 @@ TABLES = (
     WEBHOOK_PROGRESS,
     WEBHOOK_ATTEMPTS,
 )
-OptionalIndex: TypeAlias = Literal["by_holder", "by_contract", "by_sender", "by_recipient"]
-OPTIONAL_INDEXES: tuple[OptionalIndex, ...] = ("by_holder", "by_contract", "by_sender", "by_recipient")
+OptionalIndex: TypeAlias = Literal["by_holder", "by_contract", "by_sender", "by_recipient", "by_item"]
+OPTIONAL_INDEXES: tuple[OptionalIndex, ...] = (
+    "by_holder",
+    "by_contract",
+    "by_sender",
+    "by_recipient",
+    "by_item",
+)
 """Names of the indexes that a deployment may do without."""
 REPLACED_INDEXES: dict[Table, tuple[Index, ...]] = {
     MINTS: (Index("by_block", partition=Key("block_number", "N"), keys_only=True),)

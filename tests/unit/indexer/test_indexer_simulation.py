@@ -15,13 +15,13 @@ from prometheus_client import CollectorRegistry
 from mintline.clock import Monotonic, UnixMs
 from mintline.errors import Unavailable
 from mintline.messages import Fees, KeyRef
-from mintline.records import Attempt, Mint, Token, Transfer, position, token_ref
+from mintline.records import Attempt, Balance, Mint, Token, Transfer, position, token_ref
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, as_far_as, place_of
-from mintline_indexer.chain_port import TransferEvent
+from mintline_indexer.chain_port import ItemMintedEvent, ItemTransferEvent, TransferEvent
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.store_port import Attempted, TokenKey
+from mintline_indexer.store_port import Attempted, BalanceKey, TokenKey
 from mintline_testkit.chain import FakeChain, Mined, Move, Sent
 from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
@@ -31,6 +31,8 @@ CONTRACTS = tuple("0x" + f"{n}" * 40 for n in (1, 2))
 OWNERS = tuple("0x" + f"{n}" * 40 for n in (3, 4, 5))
 ELSEWHERE = "0x" + "6" * 40
 SENDER = KeyRef(address=OWNERS[0], subject="user", chain_id=CHAIN_ID, secret_id="secret")
+ITEMS = (10**6, 10**6 + 1)
+"""Token ids of items of ERC-1155, apart from those of tokens."""
 SEEDS = int(os.environ.get("INDEXER_SEEDS", "40"))
 
 
@@ -166,6 +168,28 @@ class Harness:
         move = Move(key.contract, key.token_id, owner, recipient)
         return self.transaction(key.contract, (move,), ours=False, direct=self.rng.random() < 0.5)
 
+    def moving_items(self, contract: str) -> Sent:
+        """Return the transfers of one transaction, each of no more than its sender has by then."""
+        held = {
+            key: balance.quantity
+            for key, balance in replay_balances(self.chain.mined, [contract]).items()
+            if key.holder is not None
+        }
+        moves = []
+        for _ in range(self.rng.randint(1, 5)):
+            token_id, recipient = self.rng.choice(ITEMS), self.rng.choice([None, *OWNERS])
+            had = [key for key, quantity in held.items() if quantity and key.token_id == token_id]
+            sender = self.rng.choice([None, *(key.holder for key in had)])
+            if sender is None:
+                recipient = recipient or OWNERS[0]
+            most = 2**200 if sender is None else held[BalanceKey(contract, token_id, sender)]
+            quantity = self.rng.choice([1, most])
+            moves.append(Move(contract, token_id, sender, recipient, quantity=quantity))
+            for holder, change in ((sender, -quantity), (recipient, quantity)):
+                key = BalanceKey(contract, token_id, holder)
+                held[key] = held.get(key, 0) + change
+        return self.transaction(contract, tuple(moves), ours=False, direct=self.rng.random() < 0.5)
+
     def deployed(self) -> list[str]:
         return [c for c, number in self.collections.deployed.items() if number < len(self.chain.mined)]
 
@@ -187,6 +211,9 @@ class Harness:
         self.chain.mine([*sent, *again])
         if (move := self.moving()) is not None:
             self.chain.mine([move])
+        for contract in self.deployed():
+            if self.rng.random() < 0.5:
+                self.chain.mine([self.moving_items(contract)])
 
     def reorganize(self) -> None:
         deepest = len(self.chain.mined) - 1 - self.chain.finalized
@@ -270,7 +297,11 @@ def replay(
             key = TokenKey(event.contract, event.token_id)
             if event.contract not in contracts:
                 continue
-            if not isinstance(event, TransferEvent):
+            if isinstance(event, ItemMintedEvent):
+                continue
+            if isinstance(event, ItemTransferEvent):
+                tokens.setdefault(key, item_of(event))
+            elif not isinstance(event, TransferEvent):
                 tokens[key] = tokens[key].model_copy(update={"metadata_digest": event.metadata_digest})
                 continue
             at = (token_ref(CHAIN_ID, *key), position(event.block_number, event.log_index))
@@ -285,7 +316,10 @@ def replay(
                 log_index=event.log_index,
                 tx_hash=event.tx_hash,
                 timestamp=mined.block.timestamp,
+                quantity=event.quantity if isinstance(event, ItemTransferEvent) else None,
             )
+            if isinstance(event, ItemTransferEvent):
+                continue
             latest = {"owner": event.recipient, "block_number": event.block_number, "tx_hash": event.tx_hash}
             if event.sender is not None:
                 tokens[key] = tokens[key].model_copy(update=latest)
@@ -302,6 +336,46 @@ def replay(
     return tokens, transfers
 
 
+def item_of(event: ItemTransferEvent) -> Token:
+    return Token(
+        chain_id=CHAIN_ID,
+        contract=event.contract,
+        token_id=event.token_id,
+        owner=None,
+        metadata_digest=None,
+        mint_id=None,
+        minted_block=event.block_number,
+        block_number=event.block_number,
+        tx_hash=event.tx_hash,
+        standard="erc1155",
+    )
+
+
+def replay_balances(blocks: Sequence[Mined], contracts: Sequence[str]) -> dict[BalanceKey, Balance]:
+    """Return who holds how much of each item, and its supply, by all transfers of the blocks."""
+    balances: dict[BalanceKey, Balance] = {}
+    for event in (event for mined in blocks for event in mined.events):
+        if not isinstance(event, ItemTransferEvent) or event.contract not in contracts:
+            continue
+        if event.sender == event.recipient:
+            continue
+        parties = {event.sender: -event.quantity, event.recipient: event.quantity}
+        # The zero address holds what is not in circulation: the supply is what it lacks.
+        for party, change in parties.items():
+            key = BalanceKey(event.contract, event.token_id, party)
+            before = balances[key].quantity if key in balances else 0
+            balances[key] = Balance(
+                chain_id=CHAIN_ID,
+                contract=event.contract,
+                token_id=event.token_id,
+                holder=party,
+                quantity=before + (change if party is not None else -change),
+                block_number=event.block_number,
+                tx_hash=event.tx_hash,
+            )
+    return balances
+
+
 def check_what_is_indexed(world: Harness) -> None:
     """Hold the tables against the branch that the checkpoint names, wherever the tip is by now."""
     progress = world.store.progress
@@ -316,6 +390,8 @@ def check_what_is_indexed(world: Harness) -> None:
     assert {k: v for k, v in world.store.token_table.items() if k.contract in followed} == tokens
     stored = {k: v for k, v in world.store.transfer_table.items() if v.contract in followed}
     assert stored == transfers
+    balances = {k: v for k, v in world.store.balance_table.items() if k.contract in followed}
+    assert balances == replay_balances(branch, followed)
 
 
 def check_mints(world: Harness) -> None:

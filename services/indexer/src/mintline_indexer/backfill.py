@@ -150,6 +150,7 @@ class Backfill:
             contracts=[contract],
             chain_id=self._chain_id,
             timestamps=timestamps,
+            epoch=self._index_writer.progress.epoch,
         )
         await self._index_writer.apply_range(contract, effects, facts, end=last + 1)
         log.info("range_backfilled", contract=contract, first=first, last=last, effects=len(effects))

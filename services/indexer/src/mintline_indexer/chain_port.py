@@ -70,7 +70,41 @@ class MintedEvent:
     metadata_digest: bytes
 
 
-Event: TypeAlias = TransferEvent | MintedEvent
+@dataclass(frozen=True, slots=True)
+class ItemTransferEvent:
+    """What an event of ERC-1155 moves of one item; `sender` is None for a mint, `recipient` None for a burn.
+
+    Several have the same `log_index` if one event moves several items; none of the same item.
+    """
+
+    block_number: int
+    block_hash: bytes
+    tx_hash: bytes
+    log_index: int
+    contract: str
+    token_id: int
+    sender: str | None
+    recipient: str | None
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemMintedEvent:
+    """The collection's `ItemMinted` event, before the transfer: by its serial it is one mint's own."""
+
+    block_number: int
+    block_hash: bytes
+    tx_hash: bytes
+    log_index: int
+    contract: str
+    serial: int
+    token_id: int
+    recipient: str
+    quantity: int
+    metadata_digest: bytes
+
+
+Event: TypeAlias = TransferEvent | MintedEvent | ItemTransferEvent | ItemMintedEvent
 
 
 @dataclass(frozen=True, slots=True)

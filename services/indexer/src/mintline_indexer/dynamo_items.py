@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from mintline.aws.dynamo import Item
-from mintline.aws.records import to_item, token_place
+from mintline.aws.records import balance_place, to_item, token_place
 from mintline.fields import Bytes32
 from mintline.messages import Frozen
-from mintline.query_keys import token_query_keys, transfer_query_keys
-from mintline.records import LAYOUT, Checkpoint, Token, Transfer, scoped, token_key
+from mintline.query_keys import balance_query_keys, owned_key, token_query_keys, transfer_query_keys
+from mintline.records import LAYOUT, Balance, Checkpoint, Token, Transfer, scoped
 from mintline.transaction_records import Place
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.store_port import Attempted, Mixed, Progress
@@ -99,8 +99,14 @@ def token_item(token: Token) -> Item:
     item = to_item(token) | token_place(token.chain_id, token.contract, token.token_id)
     if token.owner is not None:
         item["owner_id"] = scoped(token.chain_id, token.owner)
-        item["owned_key"] = f"{token.contract}#{token_key(token.token_id)}"
+        item["owned_key"] = owned_key(token.contract, token.token_id)
     return item | token_query_keys(token)
+
+
+def balance_item(balance: Balance) -> Item:
+    """Return the item of BALANCES that holds a balance."""
+    place = balance_place(balance.chain_id, balance.contract, balance.token_id, balance.holder)
+    return to_item(balance) | place | balance_query_keys(balance)
 
 
 def transfer_item(transfer: Transfer) -> Item:

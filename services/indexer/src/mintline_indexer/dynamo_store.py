@@ -26,6 +26,7 @@ from mintline.aws.dynamo import (
     Update,
 )
 from mintline.aws.records import (
+    balance_place,
     from_item,
     read,
     read_operation_item,
@@ -38,9 +39,10 @@ from mintline.aws.records import (
 from mintline.aws.standing import moved, transaction_key
 from mintline.errors import Unreadable, Unwritable
 from mintline.messages import Frozen
-from mintline.records import LAYOUT, Operation, Token, Transfer, row_shards, token_ref
+from mintline.records import LAYOUT, Balance, Operation, Token, Transfer, row_shards, token_ref
 from mintline.resources import (
     ATTEMPTS,
+    BALANCES,
     BLOCKS,
     CHECKPOINTS,
     FOLLOWED,
@@ -53,7 +55,7 @@ from mintline.resources import (
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
-from mintline_indexer.dynamo_changes import IS_MINED, closed
+from mintline_indexer.dynamo_changes import FENCE, IS_MINED, closed
 from mintline_indexer.dynamo_items import (
     CheckpointItem,
     FollowedItem,
@@ -69,6 +71,7 @@ from mintline_indexer.store_port import (
     NONE_KNOWN,
     Aside,
     Attempted,
+    BalanceKey,
     CheckpointConflict,
     Damaged,
     Progress,
@@ -180,6 +183,19 @@ class DynamoStore:
         for key, item in zip(keys, items, strict=True):
             with suppress(Unreadable):
                 found[key] = None if item is None else read(Token, TOKENS, item, self._set_aside)
+        return found
+
+    async def balances(self, keys: Sequence[BalanceKey], *, since: int) -> dict[BalanceKey, Balance | None]:
+        """Return balances as they are stored, None for those of an earlier index."""
+        places = [balance_place(self._chain_id, *key) for key in keys]
+        items = await self._dynamo.get_each(BALANCES, places)
+        found: dict[BalanceKey, Balance | None] = {}
+        for key, item in zip(keys, items, strict=True):
+            if item is None or _fence_of(item) < since:
+                found[key] = None
+                continue
+            with suppress(Unreadable):
+                found[key] = read(Balance, BALANCES, item, self._set_aside)
         return found
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
@@ -356,3 +372,8 @@ def _state(item: Item) -> TransactionState:
         return TransactionState(str(item.get("state")))
     except ValueError:
         raise ValueError("Transaction: state: enum") from None
+
+
+def _fence_of(item: Item) -> int:
+    fence = item.get(FENCE)
+    return fence if isinstance(fence, int) else 0

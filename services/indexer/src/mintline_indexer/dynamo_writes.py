@@ -6,6 +6,7 @@ What an item may be at the moment of its write, and what then happens:
 
     token        not there | gone | of an older fencing token                ─▶ written
                  there, though assumed new                                   ─▶ refused
+    balance      not there | gone | of an older fencing token                ─▶ written
     transfer     not there | gone | of an older fencing token                ─▶ written
     transaction  in a legal state, taken back by an older token, or never    ─▶ written
     operation    likewise                                                    ─▶ written
@@ -32,10 +33,11 @@ from mintline.aws.dynamo import (
     TransactionCancelled,
     Update,
 )
+from mintline.aws.records import balance_place
 from mintline.errors import Unwritable
-from mintline.query_keys import TOKEN_QUERY_KEYS
+from mintline.query_keys import BALANCE_QUERY_KEYS, TOKEN_QUERY_KEYS
 from mintline.records import token_ref
-from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS
+from mintline.resources import BALANCES, MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
 from mintline_indexer.dynamo_changes import (
     FENCE,
     is_written,
@@ -46,9 +48,11 @@ from mintline_indexer.dynamo_changes import (
     reopened_transaction_change,
     result_change,
 )
-from mintline_indexer.dynamo_items import token_item, transfer_item, transfer_place
+from mintline_indexer.dynamo_items import balance_item, token_item, transfer_item, transfer_place
 from mintline_indexer.store_port import (
+    BalanceWrite,
     CheckpointConflict,
+    PriorBalance,
     PriorToken,
     Refused,
     TakeBack,
@@ -102,7 +106,7 @@ def _judge(row: _Row, item: Item | None, fence: int, refused: Refused, again: li
     """Decide about a row whose condition failed, by the item as it was."""
     if _is_beyond(item, fence) or (item is not None and is_written(row.usual, item)):
         return
-    if row.usual.table in (TOKENS, TRANSFERS):
+    if row.usual.table in (TOKENS, BALANCES, TRANSFERS):
         there = item is not None and GONE not in item
         if there and row.assumed_new:
             refused.assumed.add(row.name)
@@ -133,6 +137,8 @@ def _is_legal(change: Written, item: Item) -> bool:
 def _rows(write: Write, fence: int, at: int) -> Iterator[_Row]:
     for change in write.tokens:
         yield _token_row(change, fence)
+    for balance in write.balances:
+        yield _balance_row(balance, fence)
     for transfer in write.transfers:
         item: Item = transfer_item(transfer) | {FENCE: fence}
         absent = Clause("not_written_before", "token_ref", "missing")
@@ -150,15 +156,29 @@ def _token_row(change: TokenWrite, fence: int) -> _Row:
     if change.assumed_new:
         absent = Clause("not_minted_before", "token_ref", "missing")
         return _Row(change.key, Put(TOKENS, item, where=(absent,)), older, assumed_new=True)
-    key: Item = {"token_ref": item["token_ref"]}
-    written = {name: value for name, value in item.items() if name != "token_ref"}
-    gone = tuple(name for name in OPTIONAL if name not in item)
+    return _Row(change.key, _replacement(TOKENS, item, OPTIONAL, fence), older)
+
+
+def _balance_row(change: BalanceWrite, fence: int) -> _Row:
+    item: Item = balance_item(change.after) | {FENCE: fence}
+    older = Put(BALANCES, item, where=(older_than(fence),))
+    if change.is_new:
+        absent = Clause("not_held_before", "balance_ref", "missing")
+        return _Row(change.key, Put(BALANCES, item, where=(absent,)), older)
+    return _Row(change.key, _replacement(BALANCES, item, ("holder", *BALANCE_QUERY_KEYS), fence), older)
+
+
+def _replacement(table: Table, item: Item, optional: Sequence[str], fence: int) -> Update:
+    """Return the update that makes an item that is there another; `optional` are what may be missing."""
+    key: Item = {table.partition.name: item[table.partition.name]}
+    written = {name: value for name, value in item.items() if name != table.partition.name}
+    gone = tuple(name for name in optional if name not in item)
     before = Clause("older_fence", FENCE, "lt", (fence,))
     present = Clause("not_gone", GONE, "missing")
-    return _Row(change.key, Update(TOKENS, key, set=written, remove=gone, where=(before, present)), older)
+    return Update(table, key, set=written, remove=gone, where=(before, present))
 
 
-OPTIONAL = ("owner", "owner_id", "owned_key", *TOKEN_QUERY_KEYS, "metadata_digest", "mint_id")
+OPTIONAL = ("owner", "owner_id", "owned_key", *TOKEN_QUERY_KEYS, "metadata_digest", "mint_id", "standard")
 """The attributes of a token's item that may be missing."""
 
 
@@ -215,6 +235,8 @@ def _restoring(chain_id: int, undo: TakeBack, fence: int, at: int) -> Iterator[_
     older = older_than(fence)
     for prior in undo.tokens:
         yield _restored(chain_id, prior, undo.number, fence)
+    for balance in undo.balances:
+        yield _restored_balance(chain_id, balance, fence)
     for key in undo.transfers:
         marker: Item = transfer_place(key) | {GONE: True, FENCE: fence}
         change = Put(TRANSFERS, marker, where=(older,))
@@ -239,3 +261,13 @@ def _restored(chain_id: int, prior: PriorToken, number: int, fence: int) -> _Row
     made_here = Clause("made_by_the_block", "minted_block", "not_before", (number,))
     change = Put(TOKENS, marker, where=(older, made_here))
     return _Row(key, change, change)
+
+
+def _restored_balance(chain_id: int, prior: PriorBalance, fence: int) -> _Row:
+    item: Item
+    if prior.balance is not None:
+        item = balance_item(prior.balance)
+    else:
+        item = {**balance_place(chain_id, *prior.key), GONE: True}
+    change = Put(BALANCES, {**item, FENCE: fence}, where=(older_than(fence),))
+    return _Row(prior.key, change, change)

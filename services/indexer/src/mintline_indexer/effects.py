@@ -12,15 +12,24 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mintline.errors import Unavailable
-from mintline.records import Token, Transfer, position
-from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
+from mintline.records import Balance, Token, Transfer, position
+from mintline.resources import BALANCES, MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
 from mintline.states import MintStatus
 from mintline.transaction_records import Place
-from mintline_indexer.chain_port import Event, MintedEvent, TransferEvent
+from mintline_indexer.chain_port import (
+    Event,
+    ItemMintedEvent,
+    ItemTransferEvent,
+    MintedEvent,
+    TransferEvent,
+)
+from mintline_indexer.item_balances import BalanceCount, balances_of
 from mintline_indexer.own_tokens import RefusedOutcome
 from mintline_indexer.store_port import (
     Aside,
+    BalanceKey,
     Outcome,
+    PriorBalance,
     PriorToken,
     TokenKey,
     TokenWrite,
@@ -43,7 +52,7 @@ class TransactionEnded:
     emitted: bool
 
 
-Effect: TypeAlias = TransferEvent | MintedEvent | TransactionEnded
+Effect: TypeAlias = Event | TransactionEnded
 
 
 def effects_of_block(
@@ -77,7 +86,7 @@ def effects_of_block(
 class Facts:
     """What is known of the records that some effects touch.
 
-    `tokens` is what is stored before the effects. The tokens in `assumed_new` were not
+    `tokens` and `balances` are what is stored before the effects. The tokens in `assumed_new` were not
     read: a mint's token does not exist before it, which the write itself checks.
     """
 
@@ -85,6 +94,7 @@ class Facts:
     timestamps: Mapping[bytes, int]
     """Of each block by its hash, in Unix seconds."""
     tokens: dict[TokenKey, Token | None] = field(default_factory=dict)
+    balances: dict[BalanceKey, Balance | None] = field(default_factory=dict)
     assumed_new: set[TokenKey] = field(default_factory=set)
     owned: dict[TokenKey, str] = field(default_factory=dict)
     """The mint of each token that is a mint's own."""
@@ -99,6 +109,7 @@ class Facts:
 
     unusable_tokens: dict[TokenKey, str] = field(default_factory=dict)
     """Tokens that cannot be read or written as they are, with the reason; so of the others."""
+    unusable_balances: dict[BalanceKey, str] = field(default_factory=dict)
     unusable_transfers: dict[TransferKey, str] = field(default_factory=dict)
     unusable_mints: dict[str, str] = field(default_factory=dict)
     unusable_transactions: dict[Place, str] = field(default_factory=dict)
@@ -123,11 +134,12 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class BlockChanges:
-    """What effects change, and the tokens as they were before."""
+    """What effects change, and the tokens and balances as they were before."""
 
     before: tuple[PriorToken, ...]
     write: Write
     aside: tuple[Aside, ...] = ()
+    balances: tuple[PriorBalance, ...] = ()
 
 
 def first_touches(effects: Sequence[Effect]) -> tuple[list[TokenKey], set[TokenKey]]:
@@ -154,13 +166,15 @@ def fold(effects: Sequence[Effect], facts: Facts) -> BlockChanges:
 
     In place of an item that is unusable stands what tells of it.
     """
-    folding = _Folding(facts)
+    folding = _Folding(facts, BalanceCount(facts.chain_id, facts.balances))
     for effect in effects:
         result, outcomes = _ends(effect, facts)
         for key, mint_id in _keys(effect, outcomes).items():
             folding.add_token(effect, key, mint_id)
-        if isinstance(effect, TransferEvent):
+        if isinstance(effect, TransferEvent | ItemTransferEvent):
             folding.add_transfer(effect)
+        if isinstance(effect, ItemTransferEvent):
+            folding.add_balances(effect)
         if result is not None:
             folding.add_result(effect, result)
         for outcome in outcomes:
@@ -173,6 +187,7 @@ class _Folding:
     """The items of a part so far."""
 
     facts: Facts
+    balances: BalanceCount
     tokens: dict[TokenKey, Token] = field(default_factory=dict)
     transfers: list[Transfer] = field(default_factory=list)
     results: list[TransactionResult] = field(default_factory=list)
@@ -191,7 +206,14 @@ class _Folding:
         if token is not None:
             self.tokens[key] = token
 
-    def add_transfer(self, effect: TransferEvent) -> None:
+    def add_balances(self, effect: ItemTransferEvent) -> None:
+        for key, change in balances_of(effect).items():
+            if (reason := self.facts.unusable_balances.get(key)) is not None:
+                self._set_aside(effect, BALANCES, key.name, reason)
+            else:
+                self.balances.add(effect, key, change)
+
+    def add_transfer(self, effect: TransferEvent | ItemTransferEvent) -> None:
         transfer = _transfer(effect, self.facts)
         key = transfer_key(transfer)
         if (reason := self.facts.unusable_transfers.get(key)) is not None:
@@ -223,11 +245,13 @@ class _Folding:
                 tokens=tuple(
                     TokenWrite(key, token, key in facts.assumed_new) for key, token in self.tokens.items()
                 ),
+                balances=self.balances.writes(),
                 transfers=tuple(self.transfers),
                 results=tuple(self.results),
                 outcomes=tuple(self.outcomes),
             ),
             aside=tuple(self.aside.values()),
+            balances=self.balances.before(),
         )
 
     def _set_aside(self, effect: Effect, table: Table, key: str, reason: str) -> None:
@@ -264,7 +288,10 @@ def _ends(effect: Effect, facts: Facts) -> tuple[TransactionResult | None, Seque
     return None, ()
 
 
-def _after(effect: TransferEvent | MintedEvent, token: Token | None, facts: Facts) -> Token | None:
+def _after(effect: Event, token: Token | None, facts: Facts) -> Token | None:
+    """Return a token after an event; None if it is as before."""
+    if isinstance(effect, ItemMintedEvent | ItemTransferEvent):
+        return _item_after(effect, token, facts)
     if isinstance(effect, MintedEvent):
         # `Minted` follows `Transfer`, so there is a token; one without is no mint of this contract.
         return token and token.evolve(metadata_digest=effect.metadata_digest)
@@ -288,11 +315,33 @@ def _after(effect: TransferEvent | MintedEvent, token: Token | None, facts: Fact
     )
 
 
+def _item_after(
+    effect: ItemMintedEvent | ItemTransferEvent, token: Token | None, facts: Facts
+) -> Token | None:
+    digest = effect.metadata_digest if isinstance(effect, ItemMintedEvent) else None
+    if token is not None:
+        if digest is None or token.metadata_digest is not None:
+            return None
+        return token.evolve(metadata_digest=digest)
+    return Token(
+        chain_id=facts.chain_id,
+        contract=effect.contract,
+        token_id=effect.token_id,
+        owner=None,
+        metadata_digest=digest,
+        mint_id=None,
+        minted_block=effect.block_number,
+        block_number=effect.block_number,
+        tx_hash=effect.tx_hash,
+        standard="erc1155",
+    )
+
+
 def _mint_of(effect: TransferEvent, facts: Facts) -> str | None:
     return facts.owned.get(TokenKey(effect.contract, effect.token_id))
 
 
-def _transfer(effect: TransferEvent, facts: Facts) -> Transfer:
+def _transfer(effect: TransferEvent | ItemTransferEvent, facts: Facts) -> Transfer:
     return Transfer(
         chain_id=facts.chain_id,
         contract=effect.contract,
@@ -304,4 +353,5 @@ def _transfer(effect: TransferEvent, facts: Facts) -> Transfer:
         log_index=effect.log_index,
         tx_hash=effect.tx_hash,
         timestamp=facts.timestamps[effect.block_hash],
+        quantity=effect.quantity if isinstance(effect, ItemTransferEvent) else None,
     )

@@ -145,6 +145,7 @@ class Follower:
             contracts=self._index_writer.progress.collections,
             chain_id=self._chain_id,
             timestamps={block.hash: block.timestamp},
+            epoch=self._index_writer.progress.epoch,
         )
         await self._apply_traced(found, facts)
         log.info(

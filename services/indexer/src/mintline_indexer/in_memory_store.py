@@ -6,15 +6,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mintline.collection_records import CollectionOperation
-from mintline.records import Mint, Operation, Token, TokenOperation, Transfer
+from mintline.records import Balance, Mint, Operation, Token, TokenOperation, Transfer
 from mintline.states import MintStatus, TransactionState, may, transaction_may
 from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
 from mintline_indexer.store_port import (
     NO_CONTRACTS,
     NONE_KNOWN,
     Aside,
+    BalanceKey,
     CheckpointConflict,
     Outcome,
+    PriorBalance,
     PriorToken,
     Progress,
     Refused,
@@ -42,6 +44,7 @@ class InMemoryStore:
     progress: Progress | None = None
     block_rows: dict[str, UndoRecord] = field(default_factory=dict)
     token_table: dict[TokenKey, Token] = field(default_factory=dict)
+    balance_table: dict[BalanceKey, Balance] = field(default_factory=dict)
     transfer_table: dict[tuple[str, str], Transfer] = field(default_factory=dict)
     mint_table: dict[str, Mint] = field(default_factory=dict)
     token_operation_table: dict[str, TokenOperation] = field(default_factory=dict)
@@ -100,17 +103,7 @@ class InMemoryStore:
     async def write(self, write: Write, *, fence: int, at: int) -> Refused:
         """Carry out changes, each by itself."""
         refused = Refused()
-        for change in write.tokens:
-            if self._is_due(change.key, fence):
-                if change.assumed_new and change.key in self.token_table:
-                    refused.assumed.add(change.key)
-                    continue
-                self.token_table[change.key] = change.after
-                self.fences[change.key] = fence
-        for transfer in write.transfers:
-            if self._is_due(key := transfer_key(transfer), fence):
-                self.transfer_table[key] = transfer
-                self.fences[key] = fence
+        self._write_index(write, fence, refused)
         for outcome in write.outcomes:
             if not self._write_outcome(outcome, fence, at):
                 refused.assumed.add(outcome.mint_id)
@@ -119,11 +112,30 @@ class InMemoryStore:
                 refused.assumed.add(result.place)
         return refused
 
+    def _write_index(self, write: Write, fence: int, refused: Refused) -> None:
+        for change in write.tokens:
+            if self._is_due(change.key, fence):
+                if change.assumed_new and change.key in self.token_table:
+                    refused.assumed.add(change.key)
+                    continue
+                self.token_table[change.key] = change.after
+                self.fences[change.key] = fence
+        for balance in write.balances:
+            if self._is_due(balance.key, fence):
+                self.balance_table[balance.key] = balance.after
+                self.fences[balance.key] = fence
+        for transfer in write.transfers:
+            if self._is_due(key := transfer_key(transfer), fence):
+                self.transfer_table[key] = transfer
+                self.fences[key] = fence
+
     async def take_back(self, undo: TakeBack, *, fence: int, at: int) -> Refused:
         """Restore what items were."""
         refused = Refused()
         for prior in undo.tokens:
             self._restore(prior, undo.number, fence)
+        for balance in undo.balances:
+            self._restore_balance(balance, fence)
         for key in undo.transfers:
             if self._is_due(key, fence):
                 self.transfer_table.pop(key, None)
@@ -153,6 +165,15 @@ class InMemoryStore:
             self.token_table.pop(key, None)
         self.fences[key] = fence
 
+    def _restore_balance(self, prior: PriorBalance, fence: int) -> None:
+        if not self._is_due(prior.key, fence):
+            return
+        if prior.balance is None:
+            self.balance_table.pop(prior.key, None)
+        else:
+            self.balance_table[prior.key] = prior.balance
+        self.fences[prior.key] = fence
+
     def _is_due(self, name: Name, fence: int) -> bool:
         """Tell whether an item is still to be written; raises CheckpointConflict if it is beyond that."""
         last = self.fences.get(name, 0)
@@ -176,6 +197,12 @@ class InMemoryStore:
     async def tokens(self, keys: Sequence[TokenKey]) -> dict[TokenKey, Token | None]:
         """Return tokens as they are stored."""
         return {key: self.token_table.get(key) for key in keys}
+
+    async def balances(self, keys: Sequence[BalanceKey], *, since: int) -> dict[BalanceKey, Balance | None]:
+        """Return balances as they are stored, None for those of an earlier index."""
+        return {
+            key: self.balance_table.get(key) if self.fences.get(key, 0) >= since else None for key in keys
+        }
 
     async def transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
         """Return the transactions that are on record."""

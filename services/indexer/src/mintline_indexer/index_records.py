@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from mintline.fields import BoundedText, Bytes32
 from mintline.messages import Frozen
-from mintline.records import Token
+from mintline.records import Balance, Token
 from mintline.transaction_records import Place
 from mintline_indexer.chain_port import Ref
 
@@ -18,6 +18,33 @@ class TokenKey(NamedTuple):
 
     contract: str
     token_id: int
+
+
+class BalanceKey(NamedTuple):
+    """Names a balance within the chain; `holder` None for an item's supply."""
+
+    contract: str
+    token_id: int
+    holder: str | None
+
+    @property
+    def name(self) -> str:
+        """Its name in logs and in what is set aside."""
+        return f"{self.contract}/{self.token_id}/{self.holder or 'supply'}"
+
+
+class PriorBalance(Frozen):
+    """A balance as it was before a block changed it; `balance` is None if there was none."""
+
+    contract: str
+    token_id: int
+    holder: str | None
+    balance: Balance | None
+
+    @property
+    def key(self) -> BalanceKey:
+        """Whose it is, and of what."""
+        return BalanceKey(self.contract, self.token_id, self.holder)
 
 
 class PriorToken(Frozen):
@@ -61,6 +88,7 @@ class UndoRecord(Frozen):
     backfilled: bool = False
     """Whether it came from a range of final blocks: never undone, kept until its mints are finalized."""
     tokens: tuple[PriorToken, ...] = ()
+    balances: tuple[PriorBalance, ...] = ()
     transfers: tuple[tuple[str, str], ...] = ()
     """Keys in TRANSFERS: token reference and position."""
     transactions: tuple[EndedTransaction, ...] = ()
@@ -91,7 +119,7 @@ class UndoRecord(Frozen):
 
     def bare(self) -> UndoRecord:
         """Return the record without what only an undo needs: the form kept in memory."""
-        return self.evolve(tokens=(), transfers=())
+        return self.evolve(tokens=(), balances=(), transfers=())
 
 
 class Aside(Frozen):

@@ -13,6 +13,7 @@ from mintline.chain import answers
 from mintline.chain.answers import Log, Receipt
 from mintline.chain.calls import Call, CallReverted
 from mintline.chain.collection import MINTED_TOPIC, TRANSFER_TOPIC, decode_minted, decode_transfer
+from mintline.chain.multi_token_transfers import TRANSFER_TOPICS, decode_item_transfers
 from mintline.chain.node import Node
 from mintline.chain.quorum import Disagreement
 from mintline.chain.responses import METHOD_NOT_FOUND
@@ -24,6 +25,7 @@ from mintline_indexer.chain_port import (
     Block,
     BlockTransaction,
     Event,
+    ItemTransferEvent,
     MintedEvent,
     RangeTooWide,
     Ref,
@@ -32,7 +34,7 @@ from mintline_indexer.chain_port import (
     TransferEvent,
 )
 
-TOPICS = (TRANSFER_TOPIC, MINTED_TOPIC)
+TOPICS = (TRANSFER_TOPIC, MINTED_TOPIC, *TRANSFER_TOPICS)
 
 log = structlog.get_logger(__name__)
 
@@ -186,4 +188,8 @@ def _events(logs: Iterable[Log]) -> list[Event]:
             events.append(TransferEvent(*place, moved.token_id, moved.sender, moved.recipient))
         elif (minted := decode_minted(log)) is not None:
             events.append(MintedEvent(*place, minted.token_id, minted.metadata_digest))
+        elif (items := decode_item_transfers(log)) is not None:
+            for token_id, quantity in items.quantities.items():
+                parties = (items.sender, items.recipient)
+                events.append(ItemTransferEvent(*place, token_id, *parties, quantity))
     return events

@@ -11,23 +11,24 @@ from dataclasses import dataclass
 
 from mintline.records import Mint
 from mintline.states import MintStatus
-from mintline_indexer.chain_port import Event, MintedEvent, TransferEvent
+from mintline_indexer.chain_port import Event, ItemMintedEvent, MintedEvent, TransferEvent
 from mintline_indexer.store_port import TokenKey
 
 
 @dataclass(frozen=True, slots=True)
 class MintedToken:
-    """A token as the chain made it."""
+    """A token as the chain made it; of an item, what one mint made of it."""
 
-    made: TransferEvent
+    made: TransferEvent | ItemMintedEvent
     digest: bytes | None = None
     """The metadata digest that it was made with."""
 
     def belongs_to(self, mint: Mint) -> bool:
         """Tell whether this is the token that the mint's record names."""
         made = self.made
+        number = made.serial if isinstance(made, ItemMintedEvent) else made.token_id
         own = (mint.contract, mint.token_id, mint.to, mint.metadata_digest)
-        return own == (made.contract, made.token_id, made.recipient, self.digest)
+        return own == (made.contract, number, made.recipient, self.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,16 @@ class RefusedOutcome:
 
 
 def minted_tokens(effects: Sequence[object]) -> dict[TokenKey, MintedToken]:
-    """Return the tokens that were made in a block's effects; `Minted` follows `Transfer`."""
+    """Return the tokens that were made in a block's effects; `Minted` follows `Transfer`.
+
+    What is minted of an item goes by the mint's serial: no collection of items has tokens beside them.
+    """
     minted: dict[TokenKey, MintedToken] = {}
     for effect in effects:
         if isinstance(effect, TransferEvent) and effect.sender is None:
             minted[key_of(effect)] = MintedToken(effect)
+        elif isinstance(effect, ItemMintedEvent):
+            minted[TokenKey(effect.contract, effect.serial)] = MintedToken(effect, effect.metadata_digest)
         elif isinstance(effect, MintedEvent):
             found = minted.get(key_of(effect))
             if found is not None and found.made.tx_hash == effect.tx_hash:

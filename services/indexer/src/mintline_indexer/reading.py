@@ -12,7 +12,14 @@ from mintline.eth import keccak256
 from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_indexer.bloom import is_blank, may_hold
-from mintline_indexer.chain_port import Block, ChainReader, Event, TransferEvent
+from mintline_indexer.chain_port import (
+    Block,
+    ChainReader,
+    Event,
+    ItemMintedEvent,
+    ItemTransferEvent,
+    TransferEvent,
+)
 from mintline_indexer.effects import (
     UNREADABLE,
     Effect,
@@ -21,6 +28,7 @@ from mintline_indexer.effects import (
     effects_of_block,
     first_touches,
 )
+from mintline_indexer.item_balances import touched_balances
 from mintline_indexer.kinds import TokenChanges
 from mintline_indexer.own_tokens import MintedToken, RefusedOutcome, key_of
 from mintline_indexer.store_port import Outcome, Store, TokenKey
@@ -29,6 +37,8 @@ from mintline_indexer.transaction_results import Records, decide
 TOPICS = (
     keccak256(b"Transfer(address,address,uint256)"),
     keccak256(b"Minted(uint256,address,bytes32)"),
+    keccak256(b"TransferSingle(address,address,address,uint256,uint256)"),
+    keccak256(b"TransferBatch(address,address,address,uint256[],uint256[])"),
 )
 
 log = structlog.get_logger()
@@ -57,12 +67,17 @@ async def read_block(chain: ChainReader, ref: int | bytes, contracts: Sequence[s
 
 def minting(events: Sequence[Event]) -> set[bytes]:
     """Return the transactions that minted a token."""
-    return {event.tx_hash for event in events if isinstance(event, TransferEvent) and event.sender is None}
+    return {
+        event.tx_hash
+        for event in events
+        if isinstance(event, ItemMintedEvent) or (isinstance(event, TransferEvent) and event.sender is None)
+    }
 
 
 def moving(events: Sequence[Event]) -> set[bytes]:
     """Return the transactions that minted, transferred or burned a token."""
-    return {event.tx_hash for event in events if isinstance(event, TransferEvent)}
+    moves = TransferEvent | ItemTransferEvent | ItemMintedEvent
+    return {event.tx_hash for event in events if isinstance(event, moves)}
 
 
 async def _events(chain: ChainReader, block: Block, contracts: tuple[str, ...]) -> Sequence[Event]:
@@ -94,19 +109,24 @@ async def gather_facts(
     contracts: Collection[str],
     chain_id: int,
     timestamps: Mapping[bytes, int],
+    epoch: int,
 ) -> Facts:
-    """Read what the effects depend on: the tokens they change, and the operations that they decide.
+    """Read what the effects depend on: what they change, and the operations that they decide.
 
-    `contracts` are those whose events were read.
+    `contracts` are those whose events were read, `epoch` is the index's.
     """
     keys, made = first_touches(effects)
     ends = [effect for effect in effects if isinstance(effect, TransactionEnded)]
     ended = [effect.tx_hash for effect in ends]
-    tokens, attempted = await asyncio.gather(store.tokens(keys), store.attempts(ended))
-    facts = Facts(chain_id=chain_id, timestamps=timestamps, tokens=tokens, assumed_new=made)
-    for key in keys:
-        if key not in tokens:
-            facts.unusable_tokens[key] = UNREADABLE
+    held = touched_balances(effects)
+    tokens, balances, attempted = await asyncio.gather(
+        store.tokens(keys), store.balances(held, since=epoch), store.attempts(ended)
+    )
+    facts = Facts(
+        chain_id=chain_id, timestamps=timestamps, tokens=tokens, balances=balances, assumed_new=made
+    )
+    facts.unusable_tokens |= {key: UNREADABLE for key in keys if key not in tokens}
+    facts.unusable_balances |= {key: UNREADABLE for key in held if key not in balances}
     records = await Records.read(attempted, store=store)
     changes = TokenChanges.of(effects)
     done = {tx_hash: records.done(tx_hash, changes) for tx_hash in attempted}
@@ -143,5 +163,5 @@ async def _by_vouchers(
     return redeemed
 
 
-def _redeemed(effect: TransferEvent, mint_id: str) -> Outcome:
+def _redeemed(effect: TransferEvent | ItemMintedEvent, mint_id: str) -> Outcome:
     return Outcome(mint_id, MintStatus.MINED, effect.tx_hash, effect.block_number, effect.block_hash)

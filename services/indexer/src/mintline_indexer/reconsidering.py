@@ -9,7 +9,7 @@ from mintline.transaction_records import Place, Transaction
 from mintline_indexer.effects import UNREADABLE, Facts
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.refused_outcomes import report_outcome, report_result
-from mintline_indexer.store_port import Outcome, Refused, Store, TokenKey
+from mintline_indexer.store_port import BalanceKey, Outcome, Refused, Store, TokenKey
 
 
 async def learn(refused: Refused, facts: Facts, *, store: Store, metrics: Metrics) -> None:
@@ -33,6 +33,8 @@ def _note_unusable(refused: Refused, facts: Facts) -> None:
     for name, reason in refused.unusable.items():
         if isinstance(name, TokenKey):
             facts.unusable_tokens[name] = reason
+        elif isinstance(name, BalanceKey):
+            facts.unusable_balances[name] = reason
         elif isinstance(name, Place):
             facts.unusable_transactions[name] = reason
         elif isinstance(name, str):

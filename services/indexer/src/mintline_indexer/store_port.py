@@ -7,13 +7,15 @@ from types import MappingProxyType
 from typing import Protocol
 
 from mintline.errors import Conflict, Unreadable
-from mintline.records import Operation, Token, Transfer
+from mintline.records import Balance, Operation, Token, Transfer
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction
 from mintline_indexer.index_records import (
     Aside,
+    BalanceKey,
     EndedTransaction,
     Mixed,
+    PriorBalance,
     PriorToken,
     Progress,
     TokenKey,
@@ -21,6 +23,7 @@ from mintline_indexer.index_records import (
 )
 from mintline_indexer.writes import (
     Attempted,
+    BalanceWrite,
     Outcome,
     Refused,
     ReopenedMint,
@@ -35,12 +38,15 @@ __all__ = [
     "NONE_KNOWN",
     "Aside",
     "Attempted",
+    "BalanceKey",
+    "BalanceWrite",
     "CheckpointConflict",
     "CollectionRegistry",
     "Damaged",
     "EndedTransaction",
     "Mixed",
     "Outcome",
+    "PriorBalance",
     "PriorToken",
     "Progress",
     "Refused",
@@ -126,6 +132,14 @@ class Store(Protocol):
 
     async def tokens(self, keys: Sequence[TokenKey]) -> dict[TokenKey, Token | None]:
         """Return tokens as they are stored; one that is unreadable is missing."""
+        ...
+
+    async def balances(self, keys: Sequence[BalanceKey], *, since: int) -> dict[BalanceKey, Balance | None]:
+        """Return balances as they are stored; one that is unreadable is missing.
+
+        None stands for one whose fencing token is below `since`, the index's epoch, as well: an earlier index
+        counted it, and this one counts all of its contract's events again.
+        """
         ...
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:

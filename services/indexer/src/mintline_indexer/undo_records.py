@@ -26,7 +26,7 @@ from mintline_indexer.store_port import (
 from mintline_indexer.writes import transfer_key
 
 PART = 100
-"""Tokens in one undo record: by that it stays far below DynamoDB's 400 kB."""
+"""Tokens, and balances, in one undo record: by that it stays far below DynamoDB's 400 kB."""
 BLOCK_DIGITS = 12
 """Of the block's number, with which each position begins."""
 
@@ -36,7 +36,7 @@ def block_records(
 ) -> list[UndoRecord]:
     """Return the undo records of a followed block, which follow the one at position `previous`.
 
-    There is one at least, and one for each `PART` tokens that the block changes.
+    There is one at least, and one for each `PART` tokens, or balances, that the block changes.
     """
     outcomes = decided(changes.write.outcomes)
     transfers = [transfer_key(transfer) for transfer in changes.write.transfers]
@@ -44,7 +44,7 @@ def block_records(
     mints = [outcome.mint_id for outcome in outcomes]
     elsewhere = [(one.mint_id, one.block_hash) for one in outcomes if one.block_hash != block.hash]
     aside = [one.position for one in changes.aside]
-    lists = (changes.before, transfers, *ended.values(), mints, elsewhere, aside)
+    lists = (changes.before, changes.balances, transfers, *ended.values(), mints, elsewhere, aside)
     parts = max(1, *(math.ceil(len(one) / PART) for one in lists))
     records: list[UndoRecord] = []
     for part in range(parts):
@@ -59,6 +59,7 @@ def block_records(
             complete=part == parts - 1,
             previous=records[-1].position if records else previous,
             tokens=tuple(changes.before[here]),
+            balances=tuple(changes.balances[here]),
             transfers=tuple(transfers[here]),
             transactions=ended["transactions"][here],
             to_be_split=ended["to_be_split"][here],
@@ -160,6 +161,7 @@ def restoring(
     return TakeBack(
         number=records[0].number if records else 0,
         tokens=tuple(tokens.values()),
+        balances=tuple(one for record in records for one in record.balances),
         transfers=tuple(key for record in records for key in record.transfers),
         transactions=tuple(
             ReopenedTransaction(ended.place, record.hash) for record in records for ended in record.ended

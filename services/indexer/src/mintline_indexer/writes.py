@@ -6,15 +6,15 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-from mintline.records import Operation, Problem, Token, Transfer, position, token_ref
+from mintline.records import Balance, Operation, Problem, Token, Transfer, position, token_ref
 from mintline.states import MintStatus, TransactionState, sources, transaction_sources
 from mintline.transaction_records import Place
-from mintline_indexer.index_records import PriorToken, TokenKey
+from mintline_indexer.index_records import BalanceKey, PriorBalance, PriorToken, TokenKey
 
 TransferKey: TypeAlias = tuple[str, str]
 """A transfer's key in TRANSFERS: token reference and position."""
-Name: TypeAlias = "TokenKey | TransferKey | Place | str"
-"""What a change is about: a token, a transfer, a transaction, or an operation by its id."""
+Name: TypeAlias = "TokenKey | BalanceKey | TransferKey | Place | str"
+"""What a change is about: a token, a balance, a transfer, a transaction, or an operation by its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,15 @@ class TokenWrite:
     key: TokenKey
     after: Token
     assumed_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceWrite:
+    """A balance's new state; `is_new` says that none was found, which is the usual case, and no condition."""
+
+    key: BalanceKey
+    after: Balance
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +149,19 @@ class Write:
     """Some of a block's changes, each of an item of its own."""
 
     tokens: tuple[TokenWrite, ...] = ()
+    balances: tuple[BalanceWrite, ...] = ()
     transfers: tuple[Transfer, ...] = ()
     results: tuple[TransactionResult, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.tokens) + len(self.transfers) + len(self.results) + len(self.outcomes)
+        index = len(self.tokens) + len(self.balances) + len(self.transfers)
+        return index + len(self.results) + len(self.outcomes)
 
     def names(self) -> Iterator[Name]:
         """Yield what the changes are about."""
         yield from (change.key for change in self.tokens)
+        yield from (change.key for change in self.balances)
         yield from map(transfer_key, self.transfers)
         yield from (result.place for result in self.results)
         yield from (outcome.mint_id for outcome in self.outcomes)
@@ -161,7 +173,7 @@ class Write:
         own record before its transaction's failure shows: no mint is seen on a way that it does not take.
         """
         stages = (
-            Write(tokens=self.tokens, transfers=self.transfers),
+            Write(tokens=self.tokens, balances=self.balances, transfers=self.transfers),
             Write(outcomes=self.outcomes),
             Write(results=self.results),
         )
@@ -169,7 +181,7 @@ class Write:
 
     def split(self, size: int) -> Iterator[Write]:
         """Yield the same in pieces of at most so many changes."""
-        for name in ("tokens", "transfers", "outcomes", "results"):
+        for name in ("tokens", "balances", "transfers", "outcomes", "results"):
             items = getattr(self, name)
             for start in range(0, len(items), size):
                 yield Write(**{name: items[start : start + size]})
@@ -178,6 +190,7 @@ class Write:
         """Return the changes that are about these."""
         return Write(
             tokens=tuple(change for change in self.tokens if change.key in names),
+            balances=tuple(change for change in self.balances if change.key in names),
             transfers=tuple(one for one in self.transfers if transfer_key(one) in names),
             results=tuple(result for result in self.results if result.place in names),
             outcomes=tuple(outcome for outcome in self.outcomes if outcome.mint_id in names),
@@ -191,6 +204,7 @@ class TakeBack:
     number: int
     """The block's. A token of an earlier block is not one that this one made."""
     tokens: tuple[PriorToken, ...] = ()
+    balances: tuple[PriorBalance, ...] = ()
     transfers: tuple[TransferKey, ...] = ()
     transactions: tuple[ReopenedTransaction, ...] = ()
     mints: tuple[ReopenedMint, ...] = ()
@@ -201,11 +215,17 @@ class TakeBack:
         """Yield the same in the order in which it is to be written: that of `Write`, backwards."""
         yield TakeBack(self.number, transactions=self.transactions)
         yield TakeBack(self.number, mints=self.mints)
-        yield TakeBack(self.number, tokens=self.tokens, transfers=self.transfers, aside=self.aside)
+        yield TakeBack(
+            self.number,
+            tokens=self.tokens,
+            balances=self.balances,
+            transfers=self.transfers,
+            aside=self.aside,
+        )
 
     def split(self, size: int) -> Iterator[TakeBack]:
         """Yield the same in pieces of at most so many items."""
-        for names in ("tokens", "transfers", "transactions", "mints", "aside"):
+        for names in ("tokens", "balances", "transfers", "transactions", "mints", "aside"):
             items = getattr(self, names)
             for start in range(0, len(items), size):
                 yield TakeBack(self.number, **{names: items[start : start + size]})

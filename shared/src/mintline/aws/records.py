@@ -18,6 +18,7 @@ from mintline.records import (
     ExternalId,
     Mint,
     Operation,
+    balance_ref,
     block_shard,
     created_key,
     external_ref,
@@ -163,6 +164,11 @@ def transition(
 def token_place(chain_id: int, contract: str, token_id: int) -> Item:
     """Return a token's key in TOKENS."""
     return {"token_ref": token_ref(chain_id, contract, token_id)}
+
+
+def balance_place(chain_id: int, contract: str, token_id: int, holder: str | None) -> Item:
+    """Return a balance's key in BALANCES; `holder` None for an item's supply."""
+    return {"balance_ref": balance_ref(chain_id, contract, token_id, holder)}
 
 
 def row_place(chain_id: int, position: str) -> Item:

@@ -13,6 +13,8 @@ from mintline_indexer.chain_port import (
     Block,
     BlockTransaction,
     Event,
+    ItemMintedEvent,
+    ItemTransferEvent,
     MintedEvent,
     RangeTooWide,
     Ref,
@@ -25,13 +27,18 @@ from mintline_indexer.reading import TOPICS
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One transfer within a made-up transaction; `digest` makes it a mint with its `Minted` event."""
+    """One transfer within a made-up transaction; `digest` makes it a mint with its `Minted` event.
+
+    With a `quantity` it is one of an item of ERC-1155, with a `serial` a mint with its `ItemMinted` event.
+    """
 
     contract: str
     token_id: int
     sender: str | None
     recipient: str | None
     digest: bytes | None = None
+    quantity: int | None = None
+    serial: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,17 +173,35 @@ def _events(number: int, block_hash: bytes, sent: Sequence[Sent]) -> tuple[Event
     for tx in sent:
         for move in tx.moves:
             place = (number, block_hash, tx.hash)
-            parties = (move.sender, move.recipient)
-            events.append(TransferEvent(*place, len(events), move.contract, move.token_id, *parties))
+            token, parties = (move.contract, move.token_id), (move.sender, move.recipient)
+            if move.quantity is not None:
+                events += _item_events(move, move.quantity, place, len(events))
+                continue
+            events.append(TransferEvent(*place, len(events), *token, *parties))
             if move.digest is not None:
-                events.append(MintedEvent(*place, len(events), move.contract, move.token_id, move.digest))
+                events.append(MintedEvent(*place, len(events), *token, move.digest))
     return tuple(events)
+
+
+def _item_events(move: Move, quantity: int, place: tuple[int, bytes, bytes], first: int) -> list[Event]:
+    events: list[Event] = []
+    contract, token_id, recipient = move.contract, move.token_id, move.recipient
+    if move.serial is not None and recipient is not None:
+        named, digest = (contract, move.serial, token_id), move.digest or bytes(32)
+        events.append(ItemMintedEvent(*place, first, *named, recipient, quantity, digest))
+    parties = (move.sender, recipient)
+    events.append(ItemTransferEvent(*place, first + len(events), contract, token_id, *parties, quantity))
+    return events
+
+
+_TOPIC = {TransferEvent: 0, MintedEvent: 1, ItemTransferEvent: 2, ItemMintedEvent: 2}
+"""Which topic stands in the bloom for a kind of event: one is enough."""
 
 
 def _bloom(events: Sequence[Event]) -> bytes:
     bits = 0
     for event in events:
         bits |= bloom_bits(bytes.fromhex(event.contract[2:]))
-        bits |= bloom_bits(TOPICS[0] if isinstance(event, TransferEvent) else TOPICS[1])
+        bits |= bloom_bits(TOPICS[_TOPIC[type(event)]])
     # A header without any bit would be taken for a chain that keeps no bloom.
     return (bits or bloom_bits(keccak256(ZERO_ADDRESS.encode()))).to_bytes(BLOOM_BYTES, "big")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from mintline.records import Operation, Problem
 from mintline.states import MintStatus
-from mintline_indexer.chain_port import TransactionOutcome, TransferEvent
+from mintline_indexer.chain_port import ItemTransferEvent, TransactionOutcome, TransferEvent
 from mintline_indexer.own_tokens import MintedToken, minted_tokens
 from mintline_indexer.store_port import TokenKey
 
@@ -21,15 +21,20 @@ class TokenChanges:
     minted: Mapping[TokenKey, MintedToken]
     moves: Mapping[bytes, Sequence[TransferEvent]]
     """The transfers of tokens that were there before, by their transaction."""
+    item_moves: Mapping[bytes, Sequence[ItemTransferEvent]] = field(default_factory=dict)
+    """The transfers and burns of items likewise."""
 
     @classmethod
     def of(cls, effects: Sequence[object]) -> TokenChanges:
         """Return the token changes of blocks, by their effects in order."""
         moves: dict[bytes, list[TransferEvent]] = {}
+        item_moves: dict[bytes, list[ItemTransferEvent]] = {}
         for effect in effects:
             if isinstance(effect, TransferEvent) and effect.sender is not None:
                 moves.setdefault(effect.tx_hash, []).append(effect)
-        return cls(minted_tokens(effects), moves)
+            elif isinstance(effect, ItemTransferEvent) and effect.sender is not None:
+                item_moves.setdefault(effect.tx_hash, []).append(effect)
+        return cls(minted_tokens(effects), moves, item_moves)
 
 
 class IndexedKind(ABC):

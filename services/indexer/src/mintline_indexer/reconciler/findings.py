@@ -17,7 +17,13 @@ from mintline.records import Mint, Operation, Token, TokenOperation, Transfer
 from mintline.relayed_records import RelayedTokenOperation
 from mintline.states import MintStatus
 from mintline.text import bounded
-from mintline_indexer.chain_port import Event, MintedEvent, TransferEvent
+from mintline_indexer.chain_port import (
+    Event,
+    ItemMintedEvent,
+    ItemTransferEvent,
+    MintedEvent,
+    TransferEvent,
+)
 from mintline_indexer.kinds import TokenChanges
 from mintline_indexer.kinds.token_operation import move_of
 from mintline_indexer.store_port import TokenKey
@@ -199,6 +205,8 @@ def _within(block: int, books: Books) -> bool:
 def _minted(events: Iterable[Event]) -> dict[TokenKey, Minted]:
     minted: dict[TokenKey, Minted] = {}
     for event in events:
+        if isinstance(event, ItemTransferEvent | ItemMintedEvent):
+            continue
         key = TokenKey(event.contract, event.token_id)
         if isinstance(event, MintedEvent):
             if key in minted:
