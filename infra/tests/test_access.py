@@ -31,7 +31,7 @@ WRITES = {
     "broadcaster": {"mints", "transactions", "attempts"},
     "indexer": {
         *("tokens-2", "transfers", "blocks", "checkpoints", "followed", "mints", "transactions"),
-        "collections",
+        *("collections", "balances"),
     },
     "reconciler": set(),
     "notifier": {"events", "event-cursors", "webhooks", "webhook-progress", "webhook-attempts"},
@@ -42,6 +42,7 @@ READS = {
         *("checkpoints", "tokens-2", "transfers", "revocations", "clients", "rates"),
         *("external-ids", "requests", "packs", "uploads", "drops", "drop-parts"),
         *("metadata-versions", "events", "webhooks", "webhook-progress", "webhook-attempts"),
+        "balances",
     },
     "builder": {"mints", "authorizations", "accounts", "transactions", "collections"},
     "signer": {"wrapped-keys", "revocations", "authorizations"},
@@ -51,7 +52,7 @@ READS = {
     },
     "indexer": {
         *("tokens-2", "transfers", "blocks", "checkpoints", "followed", "mints"),
-        *("transactions", "attempts", "collections"),
+        *("transactions", "attempts", "collections", "balances"),
     },
     "reconciler": {"checkpoints", "followed", "mints", "transactions", "tokens-2", "attempts"},
     "notifier": {

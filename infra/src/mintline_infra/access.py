@@ -18,6 +18,7 @@ from mintline.resources import (
     ACCOUNTS,
     ATTEMPTS,
     AUTHORIZATIONS,
+    BALANCES,
     BLOCKS,
     CHALLENGES,
     CHECKPOINTS,
@@ -137,6 +138,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
             COLLECTIONS: GET + COUNT + QUERY + CREATE_TOGETHER,
             CHECKPOINTS: GET,
             TOKENS: GET + QUERY,
+            BALANCES: GET + QUERY,
             TRANSFERS: QUERY,
             UPLOADS: GET + INSERT + UPDATE,
             EVENTS: QUERY,
@@ -190,6 +192,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
         principal=TASK,
         tables={
             TOKENS: GET + INSERT + UPDATE,
+            BALANCES: GET + INSERT + UPDATE,
             TRANSFERS: QUERY + INSERT,
             BLOCKS: GET + QUERY + REPLACE + PRUNE,
             CHECKPOINTS: GET + INSERT + PING,

@@ -113,11 +113,18 @@ BALANCE_QUERY_KEYS = ("owner_id", "owned_key", "item_shard", *TOKEN_QUERY_KEYS)
 
 
 def transfer_query_keys(transfer: Transfer) -> dict[str, str]:
-    """Return the attributes by which the indexes find a transfer: a mint has no sender."""
+    """Return the attributes by which the indexes find a transfer: a mint has no sender.
+
+    No two transfers of a partition have the same moment.
+    """
     ref = token_ref(transfer.chain_id, transfer.contract, transfer.token_id)
     shard = zlib.crc32(ref.encode()) % TRANSFER_SHARDS
+    at = moment(transfer.timestamp, transfer.block_number, transfer.log_index)
+    if transfer.quantity is not None:
+        # One event may move several items: each has a moment of its own.
+        at = f"{at}#{token_key(transfer.token_id)}"
     keys = {
-        "moment": moment(transfer.timestamp, transfer.block_number, transfer.log_index),
+        "moment": at,
         "contract_shard": transfer_shards(transfer.chain_id, transfer.contract)[shard],
     }
     if transfer.sender is not None:
