@@ -41,9 +41,10 @@ def test_routes__when_machine_clients_come_and_go__then_the_api_alone_checks_tok
 def test_preflight__when_a_browser_sends_one_without_a_token__then_it_reaches_the_api_and_its_origins(
     tmp_path: Path,
 ) -> None:
-    template = synthesized(described(cors_origins=["https://shop.example"]), tmp_path)["api"]
+    templates = synthesized(described(cors_origins=["https://shop.example"]), tmp_path)
+    template = templates["api"]
     routes = {route["RouteKey"]: route for route in properties(template, "AWS::ApiGatewayV2::Route")}
-    (api,) = properties(template, "AWS::ApiGatewayV2::Api")
+    (api,) = properties(templates["platform"], "AWS::ApiGatewayV2::Api")
     environment = {
         variable["Name"]: variable["Value"]
         for task in properties(template, "AWS::ECS::TaskDefinition")

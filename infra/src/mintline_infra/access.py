@@ -265,10 +265,10 @@ COLLECTION_VERSIONS = "contract-*.json"
 NODES = "A request to a node of Amazon Managed Blockchain names no resource; AWS offers none."
 MACHINERY_WILDCARDS = {
     "*": "ecr:GetAuthorizationToken and the agent's channels name no resource; AWS offers none.",
-    "arn:aws:logs:{0.region}:{0.account}:log-group:/{0.prefix}/signer:log-stream:*": (
+    "{0.arns}:logs:{0.region}:{0.account}:log-group:/{0.prefix}/signer:log-stream:*": (
         "One stream a container, in the service's own group."
     ),
-    "arn:aws:s3:::{0.prefix}-artifacts/*": "Enclave images come one by one, in a bucket of their own.",
+    "{0.arns}:s3:::{0.prefix}-artifacts/*": "Enclave images come one by one, in a bucket of their own.",
 }
 
 
@@ -276,7 +276,13 @@ class AccessStack(cdk.Stack):
     """The services' roles."""
 
     def __init__(self, scope: Construct, name: str, deployment: Deployment, env: cdk.Environment) -> None:
-        super().__init__(scope, name, env=env, description="Mintline: one role per service.")
+        super().__init__(
+            scope,
+            name,
+            env=env,
+            description="Mintline: one role per service.",
+            termination_protection=deployment.holds_something,
+        )
         self.roles = {
             service: self._role(service, permissions, deployment)
             for service, permissions in PERMISSIONS.items()
@@ -285,6 +291,8 @@ class AccessStack(cdk.Stack):
             self.roles["signer"].add_to_policy(statement)
         self.roles[REDRIVE] = self._redrive(deployment)
         for output, role in self.roles.items():
+            # A key's policy that named a role never holds for another one of the same name.
+            role.apply_removal_policy(cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
             cdk.CfnOutput(self, f"{output}-role", value=role.role_arn)
         cdk.CfnOutput(
             self,
@@ -342,10 +350,10 @@ def _on_behalf_of(permissions: Permissions, deployment: Deployment) -> dict[str,
 def machinery(deployment: Deployment) -> list[iam.PolicyStatement]:
     """Return what a signer's instance needs to be one, in addition to what the service asks of AWS."""
     region_account = f"{deployment.region}:{deployment.account}"
-    group = f"arn:aws:logs:{region_account}:log-group:{deployment.log_group_name('signer')}"
-    repository = f"arn:aws:ecr:{region_account}:repository/{deployment.repository_name('signer')}"
+    group = f"{deployment.arns}:logs:{region_account}:log-group:{deployment.log_group_name('signer')}"
+    repository = f"{deployment.arns}:ecr:{region_account}:repository/{deployment.repository_name('signer')}"
     pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-    artifacts = f"arn:aws:s3:::{deployment.artifact_bucket_name()}/*"
+    artifacts = f"{deployment.arns}:s3:::{deployment.artifact_bucket_name()}/*"
     writing = ["logs:CreateLogStream", "logs:PutLogEvents"]
     return [
         iam.PolicyStatement(sid="Session", actions=[*SESSION], resources=["*"]),
@@ -369,7 +377,7 @@ def queue_access(role: str, deployment: Deployment) -> list[iam.PolicyStatement]
             [queue.dead_letter_name(prefix) for queue in QUEUES if operator],
         ),
     }
-    arn = f"arn:aws:sqs:{deployment.region}:{deployment.account}:"
+    arn = f"{deployment.arns}:sqs:{deployment.region}:{deployment.account}:"
     return [
         iam.PolicyStatement(sid=sid, actions=sorted(actions), resources=[arn + name for name in names])
         for sid, (actions, names) in grants.items()
@@ -380,7 +388,7 @@ def queue_access(role: str, deployment: Deployment) -> list[iam.PolicyStatement]
 def uploading(deployment: Deployment) -> list[iam.PolicyStatement]:
     """Return what lets a role take uploads: what a presigned URL may do, its signer must be allowed to."""
     uploads, media = (
-        f"arn:aws:s3:::{bucket.bucket_name(deployment.prefix)}" for bucket in (UPLOAD_BUCKET, MEDIA)
+        f"{deployment.arns}:s3:::{bucket.bucket_name(deployment.prefix)}" for bucket in (UPLOAD_BUCKET, MEDIA)
     )
     taken = ["s3:GetObject", "s3:PutObject"]
     return [
@@ -456,15 +464,15 @@ def statements(permissions: Permissions, deployment: Deployment) -> list[iam.Pol
         )
 
     for table, actions in permissions.tables.items():
-        arn = f"arn:aws:dynamodb:{region_account}:table/{table.table_name(deployment.prefix)}"
+        arn = f"{deployment.arns}:dynamodb:{region_account}:table/{table.table_name(deployment.prefix)}"
         indexes = (f"{arn}/index/{index.name}" for index in table.indexes if "Query" in actions)
         allow(f"Table{table.name.title().replace('-', '')}", "dynamodb", actions, arn, *indexes)
     if permissions.streams:
         names = (table.table_name(deployment.prefix) for table in permissions.streams)
-        streams = [f"arn:aws:dynamodb:{region_account}:table/{name}/stream/*" for name in names]
+        streams = [f"{deployment.arns}:dynamodb:{region_account}:table/{name}/stream/*" for name in names]
         allow("Streams", "dynamodb", STREAM, *streams)
     found += objects(permissions, deployment)
-    secrets = f"arn:aws:secretsmanager:{region_account}:secret:{deployment.prefix}"
+    secrets = f"{deployment.arns}:secretsmanager:{region_account}:secret:{deployment.prefix}"
     if permissions.wallet_secrets:
         allow("WalletSecrets", "secretsmanager", permissions.wallet_secrets, f"{secrets}/wallets/*")
     if permissions.sealing_secrets:
@@ -476,7 +484,7 @@ def keeping_lines(permissions: Permissions, deployment: Deployment) -> list[iam.
     """Return what lets a role keep the lines of drops, if it does."""
     if not permissions.keeps_lines:
         return []
-    lines = f"arn:aws:s3:::{DROP_LINES.bucket_name(deployment.prefix)}"
+    lines = f"{deployment.arns}:s3:::{DROP_LINES.bucket_name(deployment.prefix)}"
     actions = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
     return [
         iam.PolicyStatement(sid="DropLines", actions=actions, resources=[f"{lines}/*"]),
@@ -486,7 +494,7 @@ def keeping_lines(permissions: Permissions, deployment: Deployment) -> list[iam.
 
 def objects(permissions: Permissions, deployment: Deployment) -> list[iam.PolicyStatement]:
     """Return what a role may do with objects in S3."""
-    bucket = f"arn:aws:s3:::{METADATA.bucket_name(deployment.prefix)}"
+    bucket = f"{deployment.arns}:s3:::{METADATA.bucket_name(deployment.prefix)}"
     chain_id = deployment.chain.chain_id
     found: list[iam.PolicyStatement] = []
     if permissions.reads_objects:

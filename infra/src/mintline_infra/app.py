@@ -22,6 +22,14 @@ from mintline_infra.services import (
 )
 from mintline_infra.signer import SignerStack
 
+READERS = {
+    "signer": ("broadcaster",),
+    "builder": ("signer",),
+    "indexer": ("broadcaster", "notifier"),
+    "api": ("builder", "broadcaster", "indexer", "notifier", RECONCILER),
+}
+"""Which stacks have to be deployed before one that writes what they read."""
+
 
 def build(app: cdk.App, deployment: Deployment) -> None:
     """Declare the stacks. Looks nothing up: the same deployment gives the same templates anywhere.
@@ -48,21 +56,33 @@ def build(app: cdk.App, deployment: Deployment) -> None:
         return
     environment = Environment(deployment, env, data, platform, minting)
     api = ApiStack(app, named("api"), environment, identity=identity)
-    readers = [
-        builder(app, named("builder"), environment),
-        broadcaster(app, named("broadcaster"), environment),
-    ]
-    for reader in readers:
-        api.add_stack_dependency(reader, "a new version of it has to read what the new api stores")
-    running: list[cdk.Stack] = [
-        api,
-        *readers,
-        IndexerStack(app, named("indexer"), environment),
-        NotifierStack(app, named("notifier"), environment, public_url=api.public_url),
-        ReconcilerStack(app, named(RECONCILER), environment),
-        SignerStack(app, named("signer"), environment),
-    ]
-    for stack in running:
+    for stack in _services(app, environment, api):
         stack.add_stack_dependency(access, "its tasks take on their role")
     canary = CanaryStack(app, named("canary"), deployment, env, data=data)
     MonitoringStack(app, named("watch"), environment, api=api, canary=canary)
+
+
+def _services(app: cdk.App, environment: Environment, api: ApiStack) -> list[cdk.Stack]:
+    """Declare the services, those that read messages and records before those that write them.
+
+    So a new message meets a reader that knows it, and a reader that fails to come up rolls back before
+    anything wrote for it. The broadcaster also writes to queues of the signer and the builder: a copy that
+    does not know a message leaves it to one that does (`message_unsupported`).
+    """
+
+    def named(stack: str) -> str:
+        return f"{environment.deployment.prefix}-{stack}"
+
+    running: dict[str, cdk.Stack] = {
+        "broadcaster": broadcaster(app, named("broadcaster"), environment),
+        "signer": SignerStack(app, named("signer"), environment),
+        "builder": builder(app, named("builder"), environment),
+        "indexer": IndexerStack(app, named("indexer"), environment),
+        "notifier": NotifierStack(app, named("notifier"), environment),
+        RECONCILER: ReconcilerStack(app, named(RECONCILER), environment),
+        "api": api,
+    }
+    for writer, readers in READERS.items():
+        for reader in readers:
+            running[writer].add_stack_dependency(running[reader], f"a new {reader} reads what it writes")
+    return [*running.values()]

@@ -39,7 +39,11 @@ from mintline_infra.deployment import Deployment
 from mintline_infra.nag import acknowledge
 from mintline_infra.wallet_key import key_policy
 
-RETAIN = cdk.RemovalPolicy.RETAIN
+RETAIN = cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+"""Kept, but by the creation that fails: what has a fixed name would stand in the way of the next one.
+
+Source: CloudFormation template reference, DeletionPolicy, `RetainExceptOnCreate`.
+"""
 RPC_URLS = "rpc-urls"
 REPLACED = "replaced-indexes"
 """Context of an upgrade's first deployment, with the value `keep`."""
@@ -69,10 +73,17 @@ class DataStack(cdk.Stack):
     """Queues, tables, buckets, keys and secrets."""
 
     def __init__(self, scope: Construct, name: str, deployment: Deployment, env: cdk.Environment) -> None:
-        super().__init__(scope, name, env=env, description="Mintline: queues, tables, metadata, keys.")
+        super().__init__(
+            scope,
+            name,
+            env=env,
+            description="Mintline: queues, tables, metadata, keys.",
+            termination_protection=deployment.holds_something,
+        )
         self._prefix = deployment.prefix
         self._role_arn = deployment.role_arn
         self._query_indexes = deployment.query_indexes
+        self._holds_something = deployment.holds_something
         self._keeps_replaced_indexes = self.node.try_get_context(REPLACED) == "keep"
         self.dead_letters: dict[Queue, sqs.Queue] = {}
         self.queues = {queue: self._queue(queue) for queue in QUEUES}
@@ -84,7 +95,9 @@ class DataStack(cdk.Stack):
         self.logs = self._log_bucket()
         self.buckets = {bucket: self._bucket(bucket) for bucket in BUCKETS}
         self.distributions = {
-            bucket: self._published(bucket, made) for bucket, made in self.buckets.items() if bucket.serves
+            bucket: self._published(bucket, made)
+            for bucket, made in self.buckets.items()
+            if bucket.serves and deployment.has_cloudfront
         }
         self.rpc_urls = self._secret(
             RPC_URLS, "JSON list of the chain's JSON-RPC endpoints, in order of preference."
@@ -151,7 +164,7 @@ class DataStack(cdk.Stack):
             encryption=dynamodb.TableEncryption.AWS_MANAGED,
             time_to_live_attribute=table.ttl,
             stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES if table.streamed else None,
-            deletion_protection=True,
+            deletion_protection=self._holds_something,
             removal_policy=RETAIN,
         )
         replaced = REPLACED_INDEXES.get(table, ()) if self._keeps_replaced_indexes else ()
@@ -190,7 +203,8 @@ class DataStack(cdk.Stack):
             enable_key_rotation=True,
             pending_window=cdk.Duration.days(30),
             policy=key_policy(deployment, number),
-            removal_policy=RETAIN,
+            # A later one may have wrapped keys before the update that makes it fails.
+            removal_policy=RETAIN if number == 1 else cdk.RemovalPolicy.RETAIN,
         )
         cdk.CfnOutput(self, f"{name}-arn", value=key.key_arn)
         return key
@@ -202,9 +216,7 @@ class DataStack(cdk.Stack):
 
     def _intake_key(self, deployment: Deployment) -> kms.Key:
         """Make the key that certifies the api's session keys; its public half goes into the document."""
-        document = intake_key.key_policy(
-            administrator=f"arn:aws:iam::{deployment.account}:root", api=deployment.role_arn("api")
-        )
+        document = intake_key.key_policy(administrator=deployment.root_arn, api=deployment.role_arn("api"))
         key = kms.Key(
             self,
             "intake-key",
@@ -228,7 +240,7 @@ class DataStack(cdk.Stack):
     def _webhook_key(self, deployment: Deployment) -> kms.Key:
         """Make the key that encrypts webhooks' secrets."""
         document = webhook_key.key_policy(
-            administrator=f"arn:aws:iam::{deployment.account}:root",
+            administrator=deployment.root_arn,
             api=deployment.role_arn("api"),
             notifier=deployment.role_arn("notifier"),
         )
@@ -262,7 +274,8 @@ class DataStack(cdk.Stack):
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_PREFERRED,
             lifecycle_rules=[s3.LifecycleRule(expiration=cdk.Duration.days(90))],
             server_access_logs_prefix="own/",
-            removal_policy=RETAIN,
+            # It has no name that stands in the way, and may hold logs: then a deletion would fail.
+            removal_policy=cdk.RemovalPolicy.RETAIN,
         )
 
     def _bucket(self, bucket: Bucket) -> s3.Bucket:

@@ -18,12 +18,14 @@ from pydantic import (
 
 from mintline.attestation.registers import role_register
 from mintline.authorizations import KEPT
+from mintline.aws.partitions import domain, partition
 from mintline.errors import Misconfigured
 from mintline.fields import Address, Wei
 from mintline.key_stores import StoreName
 from mintline.key_subjects import MAX_RELAYERS
 from mintline.messages import KeyRef
 from mintline.resources import OPTIONAL_INDEXES, OptionalIndex
+from mintline_infra.names import Prefix
 
 RECONCILER = "reconciler"
 """The task that checks records, chain and index: the indexer's image, with a role of its own."""
@@ -227,7 +229,7 @@ class Deployment(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prefix: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{2,39}$")
+    prefix: Prefix
     """Begins every name. Bucket names are global, so it must be one that nobody else uses."""
     account: str = Field(pattern=r"^[0-9]{12}$")
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
@@ -279,6 +281,19 @@ class Deployment(BaseModel):
             raise ValueError("operators_console takes public_url")
         return self
 
+    @field_validator("region")
+    @classmethod
+    def _has_user_pools(cls, region: str) -> str:
+        if partition(region) == "aws-cn":
+            raise ValueError("China's regions have no Cognito user pools: name one of aws or aws-us-gov")
+        return region
+
+    @model_validator(mode="after")
+    def _media_have_an_address(self) -> Self:
+        if self.media_url is None and not self.has_cloudfront:
+            raise ValueError(f"{self.region} has no CloudFront: name what serves media, as media_url")
+        return self
+
     @field_validator("wallet_keys")
     @classmethod
     def _differ(cls, numbers: tuple[int, ...]) -> tuple[int, ...]:
@@ -292,7 +307,40 @@ class Deployment(BaseModel):
 
     def role_arn(self, service: str) -> str:
         """Return the ARN of a service's IAM role."""
-        return f"arn:aws:iam::{self.account}:role/{self.role_name(service)}"
+        return f"{self.arns}:iam::{self.account}:role/{self.role_name(service)}"
+
+    @property
+    def partition(self) -> str:
+        """The partition in which the deployment's ARNs are."""
+        return partition(self.region)
+
+    @property
+    def has_cloudfront(self) -> bool:
+        """Whether CloudFront serves metadata and media: it is in the partition `aws` alone."""
+        return self.partition == "aws"
+
+    @property
+    def arns(self) -> str:
+        """What the deployment's ARNs begin with, such as `arn:aws`."""
+        return f"arn:{self.partition}"
+
+    @property
+    def root_arn(self) -> str:
+        """The ARN of the account itself."""
+        return f"{self.arns}:iam::{self.account}:root"
+
+    @property
+    def domain(self) -> str:
+        """The domain of the services of AWS that it uses."""
+        return domain(self.region)
+
+    @property
+    def holds_something(self) -> bool:
+        """Whether it has a contract: from then on nothing of it is deleted by a command or a failure.
+
+        Before, protection would only keep a first deployment that failed from being removed and repeated.
+        """
+        return self.chain.minting is not None
 
     def log_group_name(self, service: str) -> str:
         """Return the name of a service's log group."""

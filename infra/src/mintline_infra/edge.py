@@ -31,6 +31,8 @@ PUBLIC_ROUTES = (
     "/openapi.json",
     "/v1/metadata/{proxy+}",
 )
+PUBLIC = "Metadata and the API's reference are public by purpose."
+CHECKED = "The api checks every token itself: machine clients' app clients come and go."
 RATE, BURST = 1000, 2000
 """Requests a second and at once, over all callers; within the account's default of 10,000 and 5,000."""
 REQUESTS_PER_ADDRESS = 3000
@@ -61,7 +63,6 @@ def balancer(scope: Construct, vpc: ec2.Vpc, access_logs: cdk.aws_s3.IBucket) ->
         security_group=group,
         vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
         drop_invalid_header_fields=True,
-        deletion_protection=True,
         idle_timeout=cdk.Duration.seconds(60),
     )
     made.log_access_logs(access_logs, "balancer")
@@ -70,7 +71,7 @@ def balancer(scope: Construct, vpc: ec2.Vpc, access_logs: cdk.aws_s3.IBucket) ->
 
 
 def http_api(scope: Construct, name: str) -> gateway.HttpApi:
-    """Make the API itself, whose address the services are told."""
+    """Make the API itself, whose address is known before the contract that names it and the services."""
     return gateway.HttpApi(
         scope,
         "api",
@@ -80,7 +81,14 @@ def http_api(scope: Construct, name: str) -> gateway.HttpApi:
     )
 
 
-def open_routes(scope: Construct, api: gateway.HttpApi, behind: Balancer, vpc: ec2.Vpc) -> gateway.HttpStage:
+def imported_api(scope: Construct, api: gateway.HttpApi) -> gateway.IHttpApi:
+    """Return another stack's API, for the routes of this one."""
+    return gateway.HttpApi.from_http_api_attributes(
+        scope, "api", http_api_id=api.api_id, api_endpoint=api.api_endpoint
+    )
+
+
+def open_routes(scope: Construct, api: gateway.IHttpApi, behind: Balancer, vpc: ec2.Vpc) -> gateway.HttpStage:
     """Route what is public by GET and HEAD alone, and all the rest by any method."""
     link_group = ec2.SecurityGroup(
         scope,
@@ -106,22 +114,21 @@ def open_routes(scope: Construct, api: gateway.HttpApi, behind: Balancer, vpc: e
             CLIENT_HEADER, gateway.MappingValue.context_variable("identity.sourceIp")
         ),
     )
-    for route in api.add_routes(
-        path="/v1/{proxy+}", methods=[gateway.HttpMethod.ANY], integration=integration
-    ):
-        acknowledge(
-            route, APIG4="The api checks every token itself: machine clients' app clients come and go."
+    reads = (gateway.HttpMethod.GET, gateway.HttpMethod.HEAD)
+    routes = [(path, method) for path in PUBLIC_ROUTES for method in reads]
+    for path, method in [("/v1/{proxy+}", gateway.HttpMethod.ANY), *routes]:
+        route = gateway.HttpRoute(
+            scope,
+            f"{method.value}{path}",
+            http_api=api,
+            route_key=gateway.HttpRouteKey.with_(path, method),
+            integration=integration,
         )
-    for path in PUBLIC_ROUTES:
-        routes = api.add_routes(
-            path=path, methods=[gateway.HttpMethod.GET, gateway.HttpMethod.HEAD], integration=integration
-        )
-        for route in routes:
-            acknowledge(route, APIG4="Metadata and the API's reference are public by purpose.")
+        acknowledge(route, APIG4=PUBLIC if path in PUBLIC_ROUTES else CHECKED)
     return _stage(scope, api)
 
 
-def _stage(scope: Construct, api: gateway.HttpApi) -> gateway.HttpStage:
+def _stage(scope: Construct, api: gateway.IHttpApi) -> gateway.HttpStage:
     group = logs.LogGroup(
         scope, "access", retention=logs.RetentionDays.ONE_MONTH, removal_policy=cdk.RemovalPolicy.DESTROY
     )

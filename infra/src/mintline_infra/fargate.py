@@ -39,7 +39,8 @@ class Task:
     """What to run instead of the image's own."""
     secrets: Mapping[str, ecs.Secret] = field(default_factory=dict)
     port: int | None = None
-    desired: int = 2
+    desired: int | None = 2
+    """None: as many as scaling decides, which a deployment must not set back."""
     spot: int = 0
     """Weight of Spot capacity against one of on-demand, beyond the first task."""
 

@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from mintline.scopes import DESCRIPTIONS, MACHINE_SCOPES, OPERATORS, RESOURCE_SERVER, USER_SCOPES
+from mintline_infra.data import RETAIN
 from mintline_infra.deployment import Deployment
 from mintline_infra.nag import acknowledge
 
@@ -27,7 +28,13 @@ class IdentityStack(cdk.Stack):
     """The user pool whose access tokens the api takes."""
 
     def __init__(self, scope: Construct, name: str, deployment: Deployment, env: cdk.Environment) -> None:
-        super().__init__(scope, name, env=env, description="Mintline: users.")
+        super().__init__(
+            scope,
+            name,
+            env=env,
+            description="Mintline: users.",
+            termination_protection=deployment.holds_something,
+        )
         self.pool = cognito.UserPool(
             self,
             "users",
@@ -44,8 +51,8 @@ class IdentityStack(cdk.Stack):
                 require_uppercase=True,
                 require_symbols=True,
             ),
-            deletion_protection=True,
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            deletion_protection=deployment.holds_something,
+            removal_policy=RETAIN,
         )
         acknowledge(
             self.pool,
@@ -127,7 +134,7 @@ class IdentityStack(cdk.Stack):
             precedence=0,
             description="Those who run the platform, and may act as a machine client in its console.",
         )
-        self.issuer = f"https://cognito-idp.{deployment.region}.amazonaws.com/{self.pool.user_pool_id}"
+        self.issuer = f"https://cognito-idp.{deployment.region}.{deployment.domain}/{self.pool.user_pool_id}"
         cdk.CfnOutput(self, "user-pool", value=self.pool.user_pool_id)
         cdk.CfnOutput(self, "client", value=self.client.user_pool_client_id)
         cdk.CfnOutput(self, "sign-in-url", value=self.sign_in_url)

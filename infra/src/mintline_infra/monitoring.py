@@ -207,7 +207,7 @@ class MonitoringStack(cdk.Stack):
         data = self._environment.data
         every_key = [*arns, data.intake_key.key_arn, data.webhook_key.key_arn]
         account, canary = self._environment.deployment.account, self._environment.deployment.role_name(CANARY)
-        session = f"arn:aws:sts::{account}:assumed-role/{canary}/"
+        session = f"{self._environment.deployment.arns}:sts::{account}:assumed-role/{canary}/"
         self._notice(
             "kms-denied",
             "KMS refused a request for one of the deployment's keys, not the canary's.",

@@ -13,7 +13,8 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from mintline_infra.data import DataStack
+from mintline_infra import edge
+from mintline_infra.data import RETAIN, DataStack
 from mintline_infra.deployment import RECONCILER, Deployment
 from mintline_infra.nag import acknowledge
 
@@ -45,7 +46,13 @@ class PlatformStack(cdk.Stack):
         *,
         data: DataStack,
     ) -> None:
-        super().__init__(scope, name, env=env, description="Mintline: network, cluster, registries.")
+        super().__init__(
+            scope,
+            name,
+            env=env,
+            description="Mintline: network, cluster, registries.",
+            termination_protection=deployment.holds_something,
+        )
         self.vpc = self._network(deployment)
         self.cluster = ecs.Cluster(
             self,
@@ -76,9 +83,11 @@ class PlatformStack(cdk.Stack):
             versioned=True,
             server_access_logs_bucket=data.logs,
             server_access_logs_prefix="artifacts/",
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=RETAIN,
         )
         self.alarms = self._topic(deployment)
+        self.http_api = edge.http_api(self, deployment.prefix)
+        cdk.CfnOutput(self, "api-url", value=self.http_api.api_endpoint)
 
     def _topic(self, deployment: Deployment) -> sns.Topic:
         topic = sns.Topic(self, "alarms", topic_name=f"{deployment.prefix}-alarms", enforce_ssl=True)
@@ -150,6 +159,6 @@ class PlatformStack(cdk.Stack):
             repository_name=deployment.repository_name(service),
             image_scan_on_push=True,
             image_tag_mutability=ecr.TagMutability.IMMUTABLE,
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=RETAIN,
             lifecycle_rules=[ecr.LifecycleRule(max_image_count=20)],
         )

@@ -43,6 +43,11 @@ class Environment:
     platform: PlatformStack
     minting: Minting
 
+    @property
+    def public_url(self) -> str:
+        """Where clients reach the API."""
+        return self.deployment.public_url or self.platform.http_api.api_endpoint
+
 
 def _rpc_urls(environment: Environment) -> dict[str, ecs.Secret]:
     return {"MINTLINE_RPC_URLS": ecs.Secret.from_secrets_manager(environment.data.rpc_urls)}
@@ -56,12 +61,12 @@ class ApiStack(cdk.Stack):
     ) -> None:
         super().__init__(scope, name, env=environment.env, description="Mintline: the api and its edge.")
         deployment, vpc = environment.deployment, environment.platform.vpc
-        self.http_api = edge.http_api(self, deployment.prefix)
+        self.http_api = edge.imported_api(self, environment.platform.http_api)
         behind = edge.balancer(self, vpc, environment.data.logs)
         self.balancer = behind.balancer
         edge.open_routes(self, self.http_api, behind, vpc)
         edge.firewall(self, behind, f"{deployment.prefix}-api")
-        public_url = self.public_url = deployment.public_url or self.http_api.api_endpoint
+        public_url = environment.public_url
         factory = deployment.chain.factory
         self.service = fargate.service(
             self,
@@ -72,6 +77,7 @@ class ApiStack(cdk.Stack):
                 cpu=512,
                 memory=1024,
                 port=API_PORT,
+                desired=None,
                 settings={
                     "MINTLINE_API_HOST": "0.0.0.0",  # noqa: S104 - only the balancer is let in
                     "MINTLINE_API_PORT": str(API_PORT),
@@ -126,7 +132,6 @@ class ApiStack(cdk.Stack):
             scale_in_cooldown=cdk.Duration.seconds(120),
             scale_out_cooldown=cdk.Duration.seconds(30),
         )
-        cdk.CfnOutput(self, "url", value=public_url)
 
 
 class WorkerStack(cdk.Stack):
@@ -165,7 +170,6 @@ class IndexerStack(cdk.Stack):
             memory=512,
             settings={"MINTLINE_CHAIN_ID": str(deployment.chain.chain_id)},
             secrets=_rpc_urls(environment),
-            desired=2,
         )
         self.service = fargate.service(self, deployment, environment.platform, task)
 
@@ -173,14 +177,13 @@ class IndexerStack(cdk.Stack):
 class NotifierStack(cdk.Stack):
     """The notifier: two copies, of which a lease lets one read; the other takes over in 15 seconds."""
 
-    def __init__(self, scope: Construct, name: str, environment: Environment, *, public_url: str) -> None:
+    def __init__(self, scope: Construct, name: str, environment: Environment) -> None:
         super().__init__(scope, name, env=environment.env, description="Mintline: the notifier.")
         task = fargate.Task(
             service="notifier",
             cpu=256,
             memory=512,
-            settings={"MINTLINE_PUBLIC_URL": public_url},
-            desired=2,
+            settings={"MINTLINE_PUBLIC_URL": environment.public_url},
         )
         self.service = fargate.service(self, environment.deployment, environment.platform, task)
 
@@ -277,6 +280,7 @@ def builder(scope: Construct, name: str, environment: Environment) -> WorkerStac
             "MINTLINE_MAX_CHAIN_SKEW": str(deployment.limits.max_chain_skew),
         },
         secrets=_rpc_urls(environment),
+        desired=None,
         spot=4,
     )
     return WorkerStack(scope, name, environment, task=task, queue=BUILD, rate=BUILDER_RATE)
@@ -295,6 +299,7 @@ def broadcaster(scope: Construct, name: str, environment: Environment) -> Worker
             "MINTLINE_FEE_CAP": str(deployment.limits.fee_cap),
         },
         secrets=_rpc_urls(environment),
+        desired=None,
         spot=4,
     )
     return WorkerStack(scope, name, environment, task=task, queue=BROADCAST, rate=BROADCASTER_RATE)

@@ -39,7 +39,7 @@ def host_settings(deployment: Deployment, minting: Minting) -> dict[str, str]:
         "MINTLINE_SEALING_SECRETS": json.dumps(minting.sealing.secrets),
         "MINTLINE_ENCLAVE_ADDRESS": f"vsock://{ENCLAVE_CID}:{ENCLAVE_PORT}",
         "MINTLINE_KMS_PROXY_ADDRESS": f"vsock://any:{KMS_PROXY_PORT}",
-        "MINTLINE_KMS_PROXY_TARGET": f"kms.{deployment.region}.amazonaws.com:443",
+        "MINTLINE_KMS_PROXY_TARGET": f"kms.{deployment.region}.{deployment.domain}:443",
     }
 
 

@@ -109,7 +109,7 @@ def boot(deployment: Deployment, *, settings: Mapping[str, str], enclave_cid: in
         "IMAGE": deployment.enclave_image,
         "REGION": deployment.region,
         "LOGS": deployment.log_group_name("signer"),
-        "REGISTRY": f"{deployment.account}.dkr.ecr.{deployment.region}.amazonaws.com",
+        "REGISTRY": f"{deployment.account}.dkr.ecr.{deployment.region}.{deployment.domain}",
         "REPOSITORY": deployment.repository_name("signer"),
         "TAG": deployment.image_tag,
     }

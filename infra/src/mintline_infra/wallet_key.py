@@ -18,7 +18,7 @@ def key_policy(deployment: Deployment, number: int) -> iam.PolicyDocument:
     enclave = deployment.enclave
     document = wallet_key.key_policy(
         Parties(
-            administrator=f"arn:aws:iam::{deployment.account}:root",
+            administrator=deployment.root_arn,
             api=deployment.role_arn("api"),
             enclave=deployment.role_arn("signer"),
         ),

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from mintline.aws.partitions import domain
 from mintline.events import EVENT_TYPES
 from mintline.media_types import MEDIA_TYPES
 from mintline.scopes import OPERATOR_SCOPES, SIGN_IN_SCOPES
@@ -95,7 +96,9 @@ def content_security_policy(settings: Settings) -> str:
 def upload_origin(settings: Settings) -> str:
     """Return where a browser puts files: what presigned URLs of S3 begin with."""
     endpoint = settings.upload_endpoint_url or settings.aws_endpoint_url
-    return _origin(endpoint) if endpoint else f"https://*.s3.{settings.aws_region}.amazonaws.com"
+    return (
+        _origin(endpoint) if endpoint else f"https://*.s3.{settings.aws_region}.{domain(settings.aws_region)}"
+    )
 
 
 def _config(settings: Settings) -> dict[str, object]:
