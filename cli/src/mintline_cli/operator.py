@@ -17,6 +17,7 @@ from mintline_cli.unpack import unpack
 from mintline_ops import deployment_setup, factory_setup
 from mintline_ops.collection import MAX_GAS, CollectionTerms
 from mintline_ops.deployment_setup import About, Administrator
+from mintline_ops.preflight import run_preflight
 
 app = typer.Typer(help="Set up a deployment: its keys, its contract, its collection.", no_args_is_help=True)
 app.command()(verify)
@@ -49,6 +50,19 @@ Password = Annotated[
         envvar="MINTLINE_KEYSTORE_PASSWORD", prompt=True, hide_input=True, help="The file's password."
     ),
 ]
+
+
+@app.command()
+def preflight(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json: Json = False) -> None:
+    """Check what the account needs before its first deployment, changing nothing; exit 1 if it lacks any."""
+    screen = Screen(as_json=as_json)
+    findings = execute(run_preflight(document, endpoint_url))
+    for found in findings:
+        screen.stage(found.check, found.text, style="green" if found.ok else "red")
+    missing = [found.check for found in findings if not found.ok]
+    screen.result({"ready": not missing, "checks": [asdict(found) for found in findings]})
+    if missing:
+        stop(f"{document}: not ready to be deployed: {', '.join(missing)}", answered=True)
 
 
 @app.command()

@@ -1,0 +1,186 @@
+"""What `mintline operator preflight` finds in an account, which is a table of answers here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from mintline.errors import Misconfigured
+from mintline_cli.operator import app
+from mintline_ops import preflight
+from mintline_ops.preflight import checks
+from mintline_ops.preflight.account import Refusal
+from mintline_ops.preflight.checks import Planned, check, read_plan
+
+PLANNED = Planned(prefix="acme", account="111122223333", region="us-east-1")
+
+
+class StubAccount:
+    """An account in which everything is ready, but for what a test changes."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.asked: list[str] = []
+        self._answers: dict[str, Any] = {
+            "get_caller_identity": {"Account": "111122223333"},
+            "get_role": {"Role": {}},
+            "describe_stacks": lambda StackName: {} if StackName == "CDKToolkit" else "ValidationError",  # noqa: N803
+            "get_service_quota": {"Quota": {"Value": 50.0}},
+            "describe_availability_zones": {
+                "AvailabilityZones": [
+                    {"ZoneName": f"us-east-1{letter}", "ZoneId": f"use1-az{number}", "State": "available"}
+                    for letter, number in (("a", 1), ("b", 2), ("c", 3))
+                ]
+            },
+            "describe_instance_type_offerings": {
+                "InstanceTypeOfferings": [{"Location": f"us-east-1{letter}"} for letter in "abc"]
+            },
+            "head_bucket": "404",
+            "describe_table": "ResourceNotFoundException",
+            "describe_trails": {
+                "trailList": [{"TrailARN": "arn:aws:cloudtrail:trail", "IsMultiRegionTrail": True}]
+            },
+            "get_trail_status": {"IsLogging": True},
+            "describe_user_pool_domain": {"DomainDescription": {}},
+        } | changes
+
+    async def ask(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        self.asked.append(f"{service}.{operation}")
+        answer = self._answers[operation]
+        found: Any = answer(**parameters) if callable(answer) else answer
+        if isinstance(found, str):
+            raise Refusal(found)
+        assert isinstance(found, dict)
+        return found
+
+
+async def missing(planned: Planned = PLANNED, **changes: Any) -> dict[str, str]:
+    """Return what the checks that fail say, by their names."""
+    return {found.check: found.text for found in await check(StubAccount(**changes), planned) if not found.ok}
+
+
+async def test_preflight__when_everything_is_ready__then_nothing_is_missing() -> None:
+    assert await missing() == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "text"),
+    [
+        ({"get_caller_identity": {"Account": "999988887777"}}, "credentials", "999988887777"),
+        ({"get_role": "NoSuchEntity"}, "ecs-role", "create-service-linked-role"),
+        ({"describe_stacks": "ValidationError"}, "bootstrap", "aws-cdk@2 bootstrap"),
+        ({"get_service_quota": {"Quota": {"Value": 2.0}}}, "quotas", "--quota-code L-3032A538"),
+        (
+            {
+                "get_service_quota": "NoSuchResourceException",
+                "get_aws_default_service_quota": {"Quota": {"Value": 5.0}},
+            },
+            "quotas",
+            "EC2, vCPUs of standard on-demand instances: 5, at least 8",
+        ),
+        ({"describe_instance_type_offerings": {"InstanceTypeOfferings": []}}, "zones", "these fit: none"),
+        ({"head_bucket": "403"}, "names", "acme-artifacts is another account's"),
+        ({"head_bucket": {}}, "names", "acme-metadata is there without its stack"),
+        ({"describe_table": {}}, "names", "the table acme-mints is there without its stack"),
+        ({"describe_trails": {"trailList": []}}, "trail", "no trail"),
+        ({"get_trail_status": {"IsLogging": False}}, "trail", "no trail"),
+        (
+            {
+                "describe_trails": {
+                    "trailList": [{"TrailARN": "t", "IsMultiRegionTrail": False, "HomeRegion": "eu-west-1"}]
+                }
+            },
+            "trail",
+            "us-east-1",
+        ),
+        (
+            {"describe_user_pool_domain": {"DomainDescription": {"UserPoolId": "us-east-1_OTHER"}}},
+            "sign-in-domain",
+            "us-east-1_OTHER",
+        ),
+    ],
+)
+async def test_preflight__when_something_is_missing__then_its_check_alone_names_it(
+    changes: dict[str, Any], name: str, text: str
+) -> None:
+    found = await missing(**changes)
+
+    assert set(found) == {name}
+    assert text in found[name]
+
+
+@pytest.mark.parametrize(
+    ("zones", "text"),
+    [(("a", "z"), "no zone us-east-1z"), (("a", "c"), "us-east-1c (use1-az3) has no VPC links")],
+)
+async def test_zones__when_one_does_not_fit__then_those_that_do_are_named(
+    zones: tuple[str, ...], text: str
+) -> None:
+    found = await missing(PLANNED.model_copy(update={"zones": zones}))
+
+    assert text in found["zones"]
+    assert found["zones"].endswith("these fit: us-east-1a, us-east-1b")
+
+
+async def test_names__when_the_deployment_has_its_stacks__then_what_it_holds_is_not_missing() -> None:
+    assert await missing(describe_stacks={}, head_bucket={}, describe_table={}) == {}
+
+
+@pytest.mark.parametrize("operation", ["get_caller_identity", "get_role", "head_bucket", "describe_trails"])
+async def test_preflight__when_aws_refuses_one_check__then_it_says_so_and_the_others_are_made(
+    operation: str,
+) -> None:
+    account = StubAccount(**{operation: "AccessDeniedException"})
+
+    findings = await check(account, PLANNED)
+
+    assert [found.check for found in findings] == list(checks.CHECKS)
+    (refused,) = (found for found in findings if not found.ok)
+    assert refused.text == "could not be checked: AccessDeniedException"
+
+
+@pytest.mark.parametrize(
+    ("ready", "code", "checked"), [(True, 0, "as it has to be"), (False, 1, "create-service-linked-role")]
+)
+def test_command__when_something_is_missing__then_it_says_what_and_exits_1(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ready: bool,  # noqa: FBT001 - the table's first column
+    code: int,
+    checked: str,
+) -> None:
+    document = tmp_path / "deployment.json"
+    document.write_text(PLANNED.model_dump_json())
+    account = StubAccount() if ready else StubAccount(get_role="NoSuchEntity")
+
+    @asynccontextmanager
+    async def opened(_region: str, _endpoint_url: str | None) -> AsyncIterator[StubAccount]:
+        yield account
+
+    monkeypatch.setattr(preflight, "open_account", opened)
+    done = CliRunner().invoke(app, ["preflight", "--deployment", str(document), "--json"])
+
+    assert done.exit_code == code
+    found = json.loads(done.stdout)
+    assert found["ready"] is ready
+    (role,) = (each for each in found["checks"] if each["check"] == "ecs-role")
+    assert checked in role["text"]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"), [("{", "expected JSON"), ('{"prefix": "acme"}', "account"), ("[]", "document")]
+)
+def test_plan__when_the_document_is_none__then_one_line_says_what_is_wrong(
+    tmp_path: Path, text: str, fault: str
+) -> None:
+    document = tmp_path / "deployment.json"
+    document.write_text(text)
+
+    with pytest.raises(Misconfigured, match=fault) as raised:
+        read_plan(document)
+    assert "\n" not in str(raised.value)
