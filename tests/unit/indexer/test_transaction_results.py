@@ -470,6 +470,37 @@ async def test_row__when_it_was_written_before_transactions_had_records__then_it
     assert stored(harness) == [MintStatus.FINALIZED]
 
 
+@pytest.mark.parametrize("made", [[1, 2], [1], [9]])
+@pytest.mark.parametrize("rejected", [False, True])
+async def test_backfill__when_it_meets_what_was_told_of__then_it_is_not_told_again(
+    harness: Harness, made: list[int], *, rejected: bool
+) -> None:
+    """As of an index that is rebuilt over records that have the transaction's end."""
+    ids = carried(harness, 2)
+    if rejected:
+        harness.store.mint_table["m1"] = harness.store.mint_table["m1"].evolve(status=MintStatus.REJECTED)
+    harness.chain.mine([making(harness, ids, made)])
+    with capture_logs() as first:
+        indexer = harness.start()
+        await catch_up(indexer)
+        await finish(harness, indexer)
+    strange = {mint_id for mint_id, token_id in zip(ids, (1, 2), strict=True) if token_id not in made}
+    assert set(refused(first)) == strange | ({"m1"} if rejected else set())
+    tables = (dict(harness.store.mint_table), dict(harness.store.transaction_table))
+    harness.store.progress = None
+    harness.store.token_table.clear()
+    harness.store.transfer_table.clear()
+    harness.store.block_rows.clear()
+
+    with capture_logs() as logs:
+        indexer = harness.start()
+        await catch_up(indexer)
+        await finish(harness, indexer)
+
+    assert refused(logs) == []
+    assert (harness.store.mint_table, harness.store.transaction_table) == tables
+
+
 async def test_index__when_it_is_built_anew_over_what_was_settled__then_nothing_is_told_or_changed(
     harness: Harness,
 ) -> None:

@@ -39,7 +39,11 @@ class DynamoCollectionRegistry:
         return followed(await self.all())
 
     async def all(self) -> list[RegisteredContract]:
-        """Return all that are readable, by a scan: of a table with an item for each contract."""
+        """Return all that are readable, by a scan of a table with an item for each contract.
+
+        No index says which were changed: its writes would cost more than scans that become rarer as the table
+        grows (`mintline_indexer.indexer`).
+        """
         collections: list[RegisteredContract] = []
         with translated():
             async for page in self._client.get_paginator("scan").paginate(TableName=self._table):

@@ -28,7 +28,7 @@ from mintline.queue_port import SendingPort
 from mintline.resources import BROADCAST
 from mintline.tracing import OFF, Tracer
 from mintline_indexer.chain_port import Block, ChainReader, Ref, Tips
-from mintline_indexer.effects import Facts
+from mintline_indexer.effects import Facts, TransactionEnded
 from mintline_indexer.index_writer import IndexWriter, Undone
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.reading import Found, gather_facts, read_block
@@ -70,6 +70,8 @@ class Follower:
         self._metrics = metrics
         self._outbox = outbox
         self._tracer = tracer
+        self.administered = True
+        """Whether a block may have moved a collection's record since the records were read last."""
 
     async def follow(self, tips: Tips) -> bool:
         """Move towards the newest block; tell whether there is more to do at once."""
@@ -126,6 +128,7 @@ class Follower:
         """Undo every block above `ancestor`; return what they had ended."""
         depth = self._index_writer.head.number - ancestor.number
         reopened = await self._index_writer.undo_to(ancestor)
+        self.administered = True
         log.warning("blocks_undone", depth=depth, ancestor=ancestor.number, mints=len(reopened.operations))
         return reopened
 
@@ -148,6 +151,7 @@ class Follower:
             epoch=self._index_writer.progress.epoch,
         )
         await self._apply_traced(found, facts)
+        self.administered = self.administered or _administers(found, facts)
         log.info(
             "block_indexed",
             block=block.number,
@@ -226,3 +230,11 @@ class Follower:
             if above is None:
                 raise Unavailable(f"the node has no parent of block {block.number}")
             block = above
+
+
+def _administers(found: Found, facts: Facts) -> bool:
+    """Tell whether a block has a transaction of ours that left no events of tokens, as of a deployment."""
+    return any(
+        isinstance(effect, TransactionEnded) and not effect.emitted and effect.tx_hash in facts.results
+        for effect in found.effects
+    )

@@ -34,7 +34,9 @@ from mintline_indexer.store_port import (
 STANDBY_INTERVAL = 1.0
 """Seconds between two looks of a standby at the checkpoint."""
 COLLECTIONS_AGE = 5.0
-"""Seconds for which the list of collections is believed."""
+"""Seconds for which the list of collections is believed, at least."""
+COLLECTIONS_PER_SECOND = 100
+"""Collections that are read a second on average, at most, while none is deployed or changed."""
 SILENCE = 30.0
 """Seconds without a finished round after which an instance is not ready."""
 POSITION_INTERVAL = 60.0
@@ -175,7 +177,8 @@ class Indexer:
         tips = await self._chain.tips()
         await self._follower.resume()
         await self._follower.finalize(tips.finalized)
-        if self._clock() - self._known_at >= COLLECTIONS_AGE:
+        if self._clock() - self._known_at >= self._collections_age():
+            self._follower.administered = False
             self._known = await self._collections.known(finalized=self._index_writer.finalized.number)
             self._known_at = self._clock()
         more = await self._backfill.step(self._known)
@@ -194,6 +197,17 @@ class Indexer:
                 finalized_age=self._age(finalized=True),
             )
         return more
+
+    def _collections_age(self) -> float:
+        """Return after how many seconds the registered contracts are read again.
+
+        All of them are read: so the more there are, the less often, unless a transaction that deploys or
+        changes one was just indexed.
+        """
+        assert self._follower is not None
+        if self._follower.administered:
+            return COLLECTIONS_AGE
+        return max(COLLECTIONS_AGE, len(self._known) / COLLECTIONS_PER_SECOND)
 
     def _age(self, *, finalized: bool) -> float:
         """Return how long ago a block was made, in seconds; 0 while nothing is written here."""

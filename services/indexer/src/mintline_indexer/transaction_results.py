@@ -53,6 +53,19 @@ class Signed:
     operations: tuple[str, ...]
     """Empty if it carries none, or no record has it."""
 
+    def is_on_record(self, effect: TransactionEnded) -> bool:
+        """Tell whether the record has this end of it: what did not fit was told of when that was written.
+
+        A backfill meets it again: of an index that is rebuilt, or a range that is written again.
+        """
+        kept = self.transaction
+        return kept is not None and (kept.tx_hash, kept.block_hash) == (effect.tx_hash, effect.block_hash)
+
+    def has_told_of(self, effect: TransactionEnded, operation_id: str) -> bool:
+        """Tell whether it is on record that the transaction ended without doing an operation."""
+        kept = self.transaction
+        return kept is not None and self.is_on_record(effect) and operation_id in (kept.not_made or ())
+
 
 @dataclass(frozen=True, slots=True)
 class Records:
@@ -165,14 +178,15 @@ def _succeeded(
         carried = records.carried(one)
         here = signed.transaction is not None and carried is signed.transaction
         if one not in done:
-            facts.refused.append(_refused(one, effect, records))
+            if not signed.has_told_of(effect, one):
+                facts.refused.append(_refused(one, effect, records))
             if here:
                 not_made.append(one)
         elif not here:
             outcomes.append(_outcome(one, MintStatus.MINED, effect, signed, carried=carried is not None))
         elif _is_open(records.operations[one]):
             standing.append(one)
-        elif records.operations[one].status is MintStatus.REJECTED:
+        elif records.operations[one].status is MintStatus.REJECTED and not signed.is_on_record(effect):
             facts.refused.append(_refused(one, effect, records))
     if signed.transaction is not None:
         result = _settlement(signed.transaction, "succeeded", effect, signed)
@@ -200,7 +214,7 @@ def _failed(
             continue
         if _is_open(records.operations[one]):
             outcomes.append(_outcome(one, status, effect, signed, carried=True, problem=problem))
-        elif records.operations[one].status is MintStatus.REJECTED:
+        elif records.operations[one].status is MintStatus.REJECTED and not signed.is_on_record(effect):
             facts.refused.append(_refused(one, effect, records))
     return outcomes
 
