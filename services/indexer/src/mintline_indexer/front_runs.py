@@ -33,7 +33,8 @@ async def explain_reverts(
 ) -> list[Outcome]:
     """Return outcomes, those that failed because their token was there as mined by that token's event.
 
-    `mints` are the records of all that failed, `made` the tokens that strangers made in the effects at hand.
+    Mints of items stay as they are: nobody but a relayer can send them. `mints` are the records of all that
+    failed, `made` the tokens that strangers made in the effects at hand.
     The tokens of such outcomes are added to the facts, since they are marked as their mints'. If the token
     there is not the mint's own, the mint failed because someone else has its token id, and its problem says
     so.
@@ -44,7 +45,7 @@ async def explain_reverts(
     keys = {
         mint_id: TokenKey(mint.contract, mint.token_id)
         for mint_id in failed
-        if (mint := mints.get(mint_id)) is not None and mint.token_id is not None
+        if (mint := mints.get(mint_id)) is not None and mint.token_id is not None and mint.item_id is None
     }
     stored = await store.tokens([key for key in keys.values() if key not in made])
     found: list[Outcome] = []

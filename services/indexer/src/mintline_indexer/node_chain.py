@@ -13,6 +13,7 @@ from mintline.chain import answers
 from mintline.chain.answers import Log, Receipt
 from mintline.chain.calls import Call, CallReverted
 from mintline.chain.collection import MINTED_TOPIC, TRANSFER_TOPIC, decode_minted, decode_transfer
+from mintline.chain.multi_token import ITEM_MINTED_TOPIC, decode_item_minted
 from mintline.chain.multi_token_transfers import TRANSFER_TOPICS, decode_item_transfers
 from mintline.chain.node import Node
 from mintline.chain.quorum import Disagreement
@@ -25,6 +26,7 @@ from mintline_indexer.chain_port import (
     Block,
     BlockTransaction,
     Event,
+    ItemMintedEvent,
     ItemTransferEvent,
     MintedEvent,
     RangeTooWide,
@@ -34,7 +36,7 @@ from mintline_indexer.chain_port import (
     TransferEvent,
 )
 
-TOPICS = (TRANSFER_TOPIC, MINTED_TOPIC, *TRANSFER_TOPICS)
+TOPICS = (TRANSFER_TOPIC, MINTED_TOPIC, *TRANSFER_TOPICS, ITEM_MINTED_TOPIC)
 
 log = structlog.get_logger(__name__)
 
@@ -188,8 +190,17 @@ def _events(logs: Iterable[Log]) -> list[Event]:
             events.append(TransferEvent(*place, moved.token_id, moved.sender, moved.recipient))
         elif (minted := decode_minted(log)) is not None:
             events.append(MintedEvent(*place, minted.token_id, minted.metadata_digest))
-        elif (items := decode_item_transfers(log)) is not None:
-            for token_id, quantity in items.quantities.items():
-                parties = (items.sender, items.recipient)
-                events.append(ItemTransferEvent(*place, token_id, *parties, quantity))
+        else:
+            events += _item_events(log)
     return events
+
+
+def _item_events(log: Log) -> Iterable[Event]:
+    """Yield what a log says of items of ERC-1155: nothing if it is another event."""
+    place = (log.block_number, log.block_hash, log.tx_hash, log.log_index, log.address)
+    if (one := decode_item_minted(log)) is not None:
+        named = (one.serial, one.item_id, one.to)
+        yield ItemMintedEvent(*place, *named, one.quantity, one.metadata_digest)
+    elif (moved := decode_item_transfers(log)) is not None:
+        for token_id, quantity in moved.quantities.items():
+            yield ItemTransferEvent(*place, token_id, moved.sender, moved.recipient, quantity)

@@ -26,9 +26,12 @@ class MintedToken:
     def belongs_to(self, mint: Mint) -> bool:
         """Tell whether this is the token that the mint's record names."""
         made = self.made
-        number = made.serial if isinstance(made, ItemMintedEvent) else made.token_id
         own = (mint.contract, mint.token_id, mint.to, mint.metadata_digest)
-        return own == (made.contract, number, made.recipient, self.digest)
+        if isinstance(made, ItemMintedEvent):
+            item = (made.token_id, made.quantity)
+            minted = (made.contract, made.serial, made.recipient, self.digest)
+            return own == minted and item == (mint.item_id, mint.quantity)
+        return mint.item_id is None and own == (made.contract, made.token_id, made.recipient, self.digest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ TOPICS = (
     keccak256(b"Minted(uint256,address,bytes32)"),
     keccak256(b"TransferSingle(address,address,address,uint256,uint256)"),
     keccak256(b"TransferBatch(address,address,address,uint256[],uint256[])"),
+    keccak256(b"ItemMinted(uint256,uint256,address,uint256,bytes32)"),
 )
 
 log = structlog.get_logger()

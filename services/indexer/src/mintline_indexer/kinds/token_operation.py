@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mintline.records import Problem, TokenOperation
-from mintline_indexer.chain_port import TransactionOutcome, TransferEvent
+from mintline.relayed_records import RelayedTokenOperation
+from mintline_indexer.chain_port import ItemTransferEvent, TransactionOutcome, TransferEvent
 from mintline_indexer.kinds.base import IndexedKind, TokenChanges
 
 NOT_OWNER = Problem(code="not_owner", reason="The wallet did not hold the token any more, or it was burned.")
@@ -32,11 +33,13 @@ REFUSALS: Mapping[str, Problem] = MappingProxyType(
         "ERC721InsufficientApproval": NOT_OWNER,
         "ERC721IncorrectOwner": NOT_OWNER,
         "ERC721InvalidReceiver": RECIPIENT_REFUSED,
+        "InsufficientBalance": NOT_OWNER,
+        "TransferToNonERC1155ReceiverImplementer": RECIPIENT_REFUSED,
         "InvalidAccountNonce": SIGNATURE_USED,
         "SignatureExpired": SIGNATURE_EXPIRED,
     }
 )
-"""By the contract's error (ERC-6093, and clones' own); any other is `reverted`, with its own reason."""
+"""By the contract's error (ERC-6093, Solady's, clones' own); any other is `reverted`, with its own reason."""
 
 
 class TokenOperationKind(IndexedKind):
@@ -47,9 +50,17 @@ class TokenOperationKind(IndexedKind):
         return ended.problem and REFUSALS.get(ended.revert, ended.problem)
 
 
-def move_of(operation: TokenOperation, tx_hash: bytes, changes: TokenChanges) -> TransferEvent | None:
+def move_of(
+    operation: TokenOperation, tx_hash: bytes, changes: TokenChanges
+) -> TransferEvent | ItemTransferEvent | None:
     """Return the event by which a transaction moved an operation's token as was asked for, if it did."""
     asked = (operation.contract, operation.token_id, operation.holder.address, operation.recipient)
+    if isinstance(operation, RelayedTokenOperation) and operation.quantity is not None:
+        for item in changes.item_moves.get(tx_hash, ()):
+            moved = (item.contract, item.token_id, item.sender, item.recipient)
+            if (*moved, item.quantity) == (*asked, operation.quantity):
+                return item
+        return None
     moves = changes.moves.get(tx_hash, ())
     return next(
         (move for move in moves if (move.contract, move.token_id, move.sender, move.recipient) == asked), None

@@ -264,16 +264,17 @@ def _of_token_operations(books: Books) -> Iterator[Finding]:
             yield _on_its_way(operation, books, about)
 
 
-def done_by(operation: TokenOperation, changes: TokenChanges) -> TransferEvent | None:
+def done_by(operation: TokenOperation, changes: TokenChanges) -> TransferEvent | ItemTransferEvent | None:
     """Return the event by which a transaction of its own did what an operation asked for, if one did."""
     own = (operation.tx_hash, *(attempt.tx_hash for attempt in operation.attempts))
     moves = (move_of(operation, tx_hash, changes) for tx_hash in own if tx_hash is not None)
     return next((move for move in moves if move is not None), None)
 
 
-def _move_key(move: TransferEvent | Transfer) -> tuple[object, ...]:
+def _move_key(move: TransferEvent | ItemTransferEvent | Transfer) -> tuple[object, ...]:
     place = (move.tx_hash, move.block_hash, move.log_index)
-    return (*place, move.contract, move.token_id, move.sender, move.recipient)
+    quantity = None if isinstance(move, TransferEvent) else move.quantity
+    return (*place, move.contract, move.token_id, move.sender, move.recipient, quantity)
 
 
 def _on_its_way(operation: Operation, books: Books, about: Mapping[str, Any]) -> Finding:
