@@ -9,15 +9,16 @@ import pytest
 
 from mintline.aws.dynamo import Item
 from mintline.aws.records import to_item
-from mintline.resources import BLOCKS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
+from mintline.resources import BALANCES, BLOCKS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
 from mintline.states import MintStatus, TransactionState
-from mintline_indexer.dynamo_items import token_item, transfer_item
-from mintline_indexer.store_port import TokenKey
+from mintline_indexer.dynamo_items import balance_item, token_item, transfer_item
+from mintline_indexer.store_port import BalanceKey, TokenKey
 from mintline_ops.index.items import Difference
 from mintline_ops.index.rebuild import Rebuild
 from mintline_testkit.chain import Move, Sent
 from mintline_testkit.indexer.harness import Harness
 
+ITEM = 1_000
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
 
 
@@ -33,6 +34,8 @@ class Kept:
     def items(self, table: Table) -> list[Item]:
         if table is TOKENS:
             return [token_item(token) for token in self._store.token_table.values()]
+        if table is BALANCES:
+            return [balance_item(balance) for balance in self._store.balance_table.values()]
         if table is TRANSFERS:
             return [transfer_item(transfer) for transfer in self._store.transfer_table.values()]
         if table is TRANSACTIONS:
@@ -50,12 +53,17 @@ class Kept:
 
 @pytest.fixture
 async def lived(harness: Harness) -> Harness:
-    """An index of three tokens, one of a mint of ours, of which the last blocks are not final."""
+    """An index of three tokens, one of a mint of ours, and an item; the last blocks are not final."""
     harness.record("mint_a", MintStatus.SUBMITTED)
     harness.chain.mine([harness.mint(1, mint_id="mint_a"), harness.mint(2)])
     for _ in range(6):
         harness.chain.mine()
+    items = (item_move(harness, None, ALICE), item_move(harness, ALICE, BOB))
+    harness.chain.mine([Sent(b"i" * 32, contract_of(harness), items)])
+    for _ in range(6):
+        harness.chain.mine()
     harness.chain.mine([harness.mint(3), Sent(b"t" * 32, contract_of(harness), (move(harness, 2),))])
+    harness.chain.mine([Sent(b"j" * 32, contract_of(harness), (item_move(harness, None, BOB),))])
     indexer = harness.start()
     while await indexer.poll():
         pass
@@ -69,6 +77,10 @@ def contract_of(harness: Harness) -> str:
 
 def move(harness: Harness, token_id: int) -> Move:
     return Move(contract_of(harness), token_id, ALICE, BOB)
+
+
+def item_move(harness: Harness, sender: str | None, recipient: str) -> Move:
+    return Move(contract_of(harness), ITEM, sender, recipient, quantity=3)
 
 
 def rebuilding(harness: Harness) -> Rebuild:
@@ -183,7 +195,32 @@ def spoil_undo(harness: Harness) -> None:
     harness.store.block_rows[position] = undo_record.evolve(tokens=tokens)
 
 
+def lose_balance(harness: Harness) -> None:
+    del harness.store.balance_table[BalanceKey(contract_of(harness), ITEM, ALICE)]
+
+
+def raise_balance(harness: Harness) -> None:
+    key = BalanceKey(contract_of(harness), ITEM, BOB)
+    harness.store.balance_table[key] = harness.store.balance_table[key].evolve(quantity=7)
+
+
+def spoil_undone_balance(harness: Harness) -> None:
+    (position,) = (
+        p
+        for p, undo_record in harness.store.block_rows.items()
+        if any(old.balance for old in undo_record.balances)
+    )
+    undo_record = harness.store.block_rows[position]
+    balances = tuple(
+        old.evolve(balance=old.balance and old.balance.evolve(quantity=1)) for old in undo_record.balances
+    )
+    harness.store.block_rows[position] = undo_record.evolve(balances=balances)
+
+
 CHANGES = [
+    (lose_balance, BALANCES, []),
+    (raise_balance, BALANCES, ["quantity"]),
+    (spoil_undone_balance, BLOCKS, ["balances"]),
     (misplace, MINTS, ["block_hash"]),
     (lose_token, TOKENS, []),
     (lose_transfer, TRANSFERS, []),

@@ -73,6 +73,6 @@ def outcome_item(operation: Operation) -> Item | None:
 
 
 def undo_item(undo_record: UndoRecord) -> Item:
-    """Return the part of an undo record that a wrong token changes: the tokens as they were, by key."""
-    tokens: Item = undo_record.model_dump(mode="json", include={"tokens"})
-    return tokens
+    """Return the part of an undo record that a wrong item changes: tokens and balances as they were."""
+    before: Item = undo_record.model_dump(mode="json", include={"tokens", "balances"})
+    return before

@@ -19,14 +19,14 @@ from mintline.aws.standing import standing
 from mintline.clock import UnixMs, monotonic
 from mintline.errors import Misconfigured, Unavailable, Unreadable
 from mintline.records import Operation, scoped
-from mintline.resources import BLOCKS, COLLECTIONS, MINTS, TOKENS, TRANSFERS
+from mintline.resources import BALANCES, BLOCKS, COLLECTIONS, MINTS, TOKENS, TRANSFERS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import ChainReader
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.store_port import CollectionRegistry, Progress, TokenKey, UndoRecord
+from mintline_indexer.store_port import BalanceKey, CollectionRegistry, Progress, TokenKey, UndoRecord
 from mintline_indexer.undo_records import linked
 from mintline_ops.deployments import Records
 from mintline_ops.index.items import Difference, ItemKey, keyed, outcome_item, undo_item, without_fence
@@ -96,7 +96,7 @@ class Rebuild:
         return (await self.at_one_block(suspects))[1]
 
     async def _kept(self) -> AsyncIterator[tuple[ItemKey, Item]]:
-        for table in (TOKENS, TRANSFERS):
+        for table in (TOKENS, BALANCES, TRANSFERS):
             async for item in self._records.every(table):
                 key, _ = keyed(table, item)
                 # By the key, which is always there: a damaged item differs, and is repaired as well.
@@ -171,7 +171,7 @@ class Rebuild:
         return ((key, items.get(key)) for key in keys)
 
     async def _undo_records(self, progress: Progress) -> list[Difference]:
-        """Pair what both indexes would restore of the tokens in each block that is not final.
+        """Pair what both indexes would restore of tokens and balances in each block that is not final.
 
         A block may have been cut into other parts: then its records have no counterpart, and are passed over.
         """
@@ -183,13 +183,13 @@ class Rebuild:
             await self.store.live.undo_records(), progress.tail, above=max(final, progress.finalized.number)
         ):
             other = own.get((undo_record.hash, undo_record.first))
-            if other is not None and _tokens_of(undo_record) == _tokens_of(other):
+            if other is not None and _named_in(undo_record) == _named_in(other):
                 key = keyed(BLOCKS, row_place(self._chain_id, undo_record.position))[0]
                 pairs.append(Difference(key, undo_item(undo_record), undo_item(other)))
         return pairs
 
     async def _read(self, keys: Sequence[ItemKey]) -> dict[ItemKey, Item]:
-        tables = {table.name: table for table in (TOKENS, TRANSFERS, MINTS)}
+        tables = {table.name: table for table in (TOKENS, BALANCES, TRANSFERS, MINTS)}
 
         async def read(key: ItemKey) -> Item | None:
             table = tables[key[0]]
@@ -216,5 +216,7 @@ class Rebuild:
         return self.store.progress
 
 
-def _tokens_of(undo_record: UndoRecord) -> set[TokenKey]:
-    return {TokenKey(prior.contract, prior.token_id) for prior in undo_record.tokens}
+def _named_in(undo_record: UndoRecord) -> set[TokenKey | BalanceKey]:
+    """Return the tokens and balances that a record restores."""
+    tokens = {TokenKey(prior.contract, prior.token_id) for prior in undo_record.tokens}
+    return {*tokens, *(prior.key for prior in undo_record.balances)}

@@ -24,7 +24,7 @@ from mintline.aws.dynamo import (
     Update,
 )
 from mintline.errors import Unavailable
-from mintline.resources import BLOCKS, CHECKPOINTS, MINTS, TOKENS, TRANSFERS
+from mintline.resources import BALANCES, BLOCKS, CHECKPOINTS, MINTS, TOKENS, TRANSFERS
 from mintline_indexer.dynamo_changes import FENCE
 from mintline_indexer.store_port import Progress
 from mintline_ops.index.items import Difference, ItemKey
@@ -37,7 +37,7 @@ PASSES = 3
 TRIES = 50
 """Transactions in a row that may lose against the indexer."""
 
-_TABLES = {table.name: table for table in (TOKENS, TRANSFERS, BLOCKS)}
+_TABLES = {table.name: table for table in (TOKENS, BALANCES, TRANSFERS, BLOCKS)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from mintline.aws.dynamo import Item
 from mintline.records import canonical_json
-from mintline.resources import MINTS, TOKENS, TRANSFERS
+from mintline.resources import BALANCES, MINTS, TOKENS, TRANSFERS
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, as_far_as_any, carried_by
-from mintline_indexer.dynamo_items import token_item, transfer_item
+from mintline_indexer.dynamo_items import balance_item, token_item, transfer_item
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.in_memory_store import InMemoryStore
 from mintline_indexer.store_port import Attempted, TokenKey
@@ -68,6 +68,8 @@ class ReplayStore(InMemoryStore):
         """Yield the index as the tables would hold it."""
         for token in self.token_table.values():
             yield keyed(TOKENS, token_item(token))
+        for balance in self.balance_table.values():
+            yield keyed(BALANCES, balance_item(balance))
         for transfer in self.transfer_table.values():
             yield keyed(TRANSFERS, transfer_item(transfer))
         for operation in self.kept():
