@@ -18,7 +18,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up demo test test-fast test-containers lint style types bench bench-enclave simulate chaos soak infra \
-	clients wheels image eif screenshots clean
+	clients wheels packages image eif screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -96,9 +96,12 @@ PUSHED = --sbom=true --provenance=mode=max --metadata-file dist/$(IMAGE).json \
 clients: setup ## Write the parts of the clients that are made of the OpenAPI document
 	@.venv/bin/python client/tools/generate.py
 
-wheels: setup ## Build the wheels of all packages into dist/
+wheels: setup ## Build the wheels of all Python packages into dist/
 	@.venv/bin/uv build --quiet --all-packages --wheel --out-dir dist
 	@.venv/bin/uv build --quiet --wheel --out-dir dist infra
+
+packages: wheels ## Build everything that is published as a package: the wheels, and the TypeScript client
+	@node clients/typescript/pack.mjs dist
 
 image: ## Build an image: make image IMAGE=api PLATFORM=linux/arm64; REGISTRY=… pushes it by digest
 	@test -n "$(IMAGE_$(IMAGE))" || { echo "image: error: pass IMAGE=api or another service's image" >&2; exit 2; }

@@ -12,12 +12,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from sync_classes import sync_classes
 from typed_dicts import typed_dicts
+from typescript_types import schema_types
 
 from mintline_api.app import GROUPS, PROBLEMS
 from mintline_api.http.openapi import openapi
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "client" / "src" / "mintline_client"
+TYPESCRIPT = ROOT / "clients" / "typescript" / "src"
 URL = "https://mintline.example"
 
 
@@ -36,6 +38,7 @@ def generated() -> dict[Path, str]:
     return {
         PACKAGE / "models.py": _formatted(typed_dicts(document())),
         PACKAGE / "sync_resources.py": _formatted(sync_classes(PACKAGE)),
+        TYPESCRIPT / "schema.ts": schema_types(document()),
     }
 
 

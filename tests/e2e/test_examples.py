@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration.conftest import ROOT, node_binary
+from tests.integration.typescript_client import TSX, install_client
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Harness, User
@@ -22,23 +25,32 @@ LONGEST = 60
 """Lines of an example, with its comment."""
 
 
-def command(name: str) -> list[str]:
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the examples, where the TypeScript client is installed."""
+    copied = tmp_path_factory.mktemp("examples")
+    shutil.copytree(ROOT / "examples", copied, dirs_exist_ok=True)
+    (copied / "package.json").write_text('{"type": "module"}')
+    install_client(copied)
+    return copied
+
+
+def command(path: Path) -> list[str]:
     """Return how the README has an example run."""
     runners = {
         ".py": lambda: [sys.executable],
-        ".ts": lambda: [node_binary(), str(ROOT / "node_modules/tsx/dist/cli.mjs")],
+        ".ts": lambda: [node_binary(), str(TSX)],
         ".sh": lambda: ["sh"],
     }
-    path = ROOT / "examples" / name
     return [*runners[path.suffix](), str(path)]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 async def test_example__when_it_is_run__mints_and_prints_the_token(
-    name: str, harness: Harness, user: User
+    name: str, folder: Path, harness: Harness, user: User
 ) -> None:
     example = await asyncio.create_subprocess_exec(
-        *command(name),
+        *command(folder / name),
         env={**os.environ, "MINTLINE_API_URL": harness.info["api_url"], "MINTLINE_TOKEN": user.token},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -51,9 +63,11 @@ async def test_example__when_it_is_run__mints_and_prints_the_token(
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-async def test_example__when_the_token_is_refused__says_so_and_fails(name: str, harness: Harness) -> None:
+async def test_example__when_the_token_is_refused__says_so_and_fails(
+    name: str, folder: Path, harness: Harness
+) -> None:
     example = await asyncio.create_subprocess_exec(
-        *command(name),
+        *command(folder / name),
         env={**os.environ, "MINTLINE_API_URL": harness.info["api_url"], "MINTLINE_TOKEN": "none"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

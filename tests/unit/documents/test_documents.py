@@ -15,6 +15,7 @@ DOCUMENTS = sorted(
         *ROOT.glob("*/README.md"),
         *ROOT.glob("services/*/README.md"),
         *ROOT.glob("tools/*/README.md"),
+        *ROOT.glob("clients/*/README.md"),
     ]
 )
 

@@ -1,0 +1,106 @@
+/** Wallets, recipients and machine clients. */
+
+import { type Api, path, type WriteOptions } from "./api.ts";
+import type {
+  ChallengeRequest,
+  ChallengeView,
+  ClientChange,
+  ClientList,
+  ClientRequest,
+  ClientUseView,
+  ClientView,
+  CreatedClientView,
+  LinkList,
+  LinkRequest,
+  LinkView,
+  SecretView,
+  UserView,
+  WalletView,
+} from "./schema.ts";
+
+/** The user's wallets. Calls throw Refused for what the API refuses, and Unavailable. */
+export class Wallets {
+  constructor(private readonly api: Api) {}
+
+  /** Returns the wallet in custody, made now if there was none. */
+  get(): Promise<WalletView> {
+    return this.api.get("/v1/wallet");
+  }
+
+  /** Returns the wallets of the user's own that are linked. */
+  links(): Promise<LinkList> {
+    return this.api.get("/v1/wallet/links");
+  }
+
+  /** Returns the text that a wallet of the user's own has to sign to be linked. */
+  challenge(request: ChallengeRequest): Promise<ChallengeView> {
+    return this.api.post("/v1/wallet/links/challenges", request);
+  }
+
+  /** Links a wallet of the user's own by the signed text. */
+  link(request: LinkRequest): Promise<LinkView> {
+    return this.api.post("/v1/wallet/links", request);
+  }
+
+  /** Forgets a linked wallet. */
+  unlink(address: string): Promise<void> {
+    return this.api.delete(path`/v1/wallet/links/${address}`);
+  }
+}
+
+/** Users by e-mail address, as a machine client sees them; calls throw likewise. */
+export class Users {
+  constructor(private readonly api: Api) {}
+
+  get(email: string): Promise<UserView> {
+    return this.api.get("/v1/users", { email });
+  }
+
+  /** Returns the user of an e-mail address with a wallet, both made if they do not exist. */
+  create(email: string): Promise<UserView> {
+    return this.api.post("/v1/users", { email });
+  }
+}
+
+/** The deployment's machine clients: `own` for one itself, the rest for administrators. */
+export class Clients {
+  constructor(private readonly api: Api) {}
+
+  /** Returns the calling client: what it may do and has used. */
+  own(): Promise<ClientUseView> {
+    return this.api.get("/v1/client");
+  }
+
+  /** Creates a client; its secret is in this response only. */
+  create(request: ClientRequest, options: WriteOptions = {}): Promise<CreatedClientView> {
+    return this.api.post("/v1/clients", request, options);
+  }
+
+  list(): Promise<ClientList> {
+    return this.api.get("/v1/clients");
+  }
+
+  /** Returns a client with what it has used. */
+  get(clientId: string): Promise<ClientUseView> {
+    return this.api.get(path`/v1/clients/${clientId}`);
+  }
+
+  /** Changes a client's name, budget or status. */
+  change(clientId: string, change: ClientChange): Promise<ClientView> {
+    return this.api.patch(path`/v1/clients/${clientId}`, change);
+  }
+
+  delete(clientId: string): Promise<void> {
+    return this.api.delete(path`/v1/clients/${clientId}`);
+  }
+
+  /** Gives a client another secret, which is in this response only; the previous one stays valid. */
+  rotateSecret(clientId: string): Promise<SecretView> {
+    return this.api.post(path`/v1/clients/${clientId}/secrets`);
+  }
+
+  /** Ends the validity of a client's previous secret. */
+  dropPreviousSecret(clientId: string): Promise<void> {
+    return this.api.delete(path`/v1/clients/${clientId}/secrets/previous`);
+  }
+}
