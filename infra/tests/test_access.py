@@ -24,9 +24,9 @@ WRITES = {
         *("wallets", "wrapped-keys", "links", "challenges", "rates"),
         *("revocations", "mints", "authorizations", "transactions", "collections", "clients"),
         *("external-ids", "requests", "packs", "uploads", "drops", "drop-parts"),
-        *("metadata-versions", "webhooks", "webhook-progress"),
+        *("metadata-versions", "notices", "webhooks", "webhook-progress"),
     },
-    "builder": {"mints", "external-ids", "accounts", "transactions"},
+    "builder": {"mints", "external-ids", "accounts", "transactions", "notices"},
     "signer": set(),
     "broadcaster": {"mints", "transactions", "attempts"},
     "indexer": {
@@ -57,7 +57,7 @@ READS = {
     "reconciler": {"checkpoints", "followed", "mints", "transactions", "tokens-2", "attempts"},
     "notifier": {
         *("events", "event-cursors", "mints", "transactions", "transfers", "drops", "wallets", "links"),
-        *("tokens-2", "metadata-versions", "collections", "webhooks", "webhook-progress"),
+        *("tokens-2", "metadata-versions", "collections", "notices", "webhooks", "webhook-progress"),
     },
 }
 CONSUMES = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mintline.notices import LOW_PAYMENTS
 from mintline_infra.canary import NAME as CANARY
 from mintline_infra.deployment import RECONCILER
 
@@ -136,8 +137,8 @@ VALUE_ALARMS = (
         "builder",
         "treasury_balance",
         "top_ups_left",
-        100,
-        "The treasury can pay for fewer than 100 more top-ups.",
+        LOW_PAYMENTS,
+        f"The treasury can pay for fewer than {LOW_PAYMENTS} more top-ups.",
         below=True,
     ),
     ValueAlarm(
@@ -145,8 +146,8 @@ VALUE_ALARMS = (
         "builder",
         "relayer_balance",
         "batches_left",
-        100,
-        "A relayer can pay for fewer than 100 more batches of sponsored mints.",
+        LOW_PAYMENTS,
+        f"A relayer can pay for fewer than {LOW_PAYMENTS} more batches of sponsored mints.",
         below=True,
     ),
     ValueAlarm(

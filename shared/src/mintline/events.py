@@ -22,7 +22,17 @@ OPERATORS = "operators"
 """The principal of what operators must know."""
 
 ResourceType: TypeAlias = Literal[
-    "mint", "transfer", "burn", "drop", "collection", "token", "wallet", "relayer", "client", "webhook"
+    "mint",
+    "transfer",
+    "burn",
+    "drop",
+    "collection",
+    "token",
+    "wallet",
+    "relayer",
+    "treasury",
+    "client",
+    "webhook",
 ]
 
 EVENT_TYPES: frozenset[str] = frozenset(

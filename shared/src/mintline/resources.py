@@ -339,6 +339,10 @@ EVENT_CURSORS = Table("event-cursors", partition=Key("cursor_id"))
 """One item per shard of a change stream, `{table}#{shard}`: how far its events are in the logs. One more,
 `leader`, is the lease of the process that reads them. Written by the notifier."""
 
+NOTICES = Table("notices", partition=Key("notice_id"), ttl="expires", streamed=True)
+"""One item per notice (`mintline.notices`), whose key is what it says with its period. Created by the builder
+and by the api."""
+
 WEBHOOKS = Table(
     "webhooks",
     partition=Key("webhook_id"),
@@ -415,6 +419,7 @@ TABLES = (
     DROP_PARTS,
     EVENTS,
     EVENT_CURSORS,
+    NOTICES,
     WEBHOOKS,
     WEBHOOK_PROGRESS,
     WEBHOOK_ATTEMPTS,

@@ -7,12 +7,14 @@ import asyncio
 import pytest
 
 from mintline.aws.dynamo import Dynamo
+from mintline.notices import Notices
 from mintline.records import Client, ClientBudget
 from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.client_budgets import ClientBudgets, ClientPermit
 from mintline_api.limits.store import DynamoClientUse
 from mintline_testkit.api.users import MemoryClientRecords
 from mintline_testkit.constants import CONTRACT
+from mintline_testkit.notices import MemoryNotices
 
 pytestmark = pytest.mark.integration
 
@@ -64,6 +66,7 @@ async def test_budget__when_two_copies_take_101_at_once__then_exactly_100(dynamo
             chain=None,
             now=lambda: NOW,
             clock=lambda: NOW / 1000,
+            notices=Notices(MemoryNotices()),
         )
         for _ in range(2)
     ]

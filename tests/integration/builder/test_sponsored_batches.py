@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from mintline.authorizations import Authorization
 from mintline.aws.authorizations import keep_authorization
 from mintline.aws.dynamo import Put
+from mintline.aws.notices import DynamoNotices
 from mintline.aws.records import to_item
 from mintline.chain import collection
 from mintline.chain.gas import GasBound
@@ -91,6 +92,7 @@ def builder(harness: Harness, relayer: KeyRef, outbox: MemoryOutbox, *, max_batc
             metadata=MemoryMetadata(),
             chain=chain,
             outbox=outbox,
+            notices=DynamoNotices(harness.dynamo),
         ),
         BuilderConfig(
             chain_id=CHAIN_ID,

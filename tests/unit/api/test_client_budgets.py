@@ -8,12 +8,14 @@ import pytest
 
 from mintline.chain.answers import FeeMarket
 from mintline.errors import Unavailable
+from mintline.notices import Notices
 from mintline.records import Client, ClientBudget
 from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.client_budgets import MINT_GAS, ClientBudgets, ClientPermit
 from mintline_testkit.api.clients import MemoryClientUse
 from mintline_testkit.api.users import MemoryClientRecords
 from mintline_testkit.constants import CONTRACT
+from mintline_testkit.notices import MemoryNotices
 
 OTHER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
 SHOP = "3n4b5shop"
@@ -54,6 +56,7 @@ class Setup:
         self.market = Market()
         self.time = Time()
         self.refused: list[str] = []
+        self.notices = MemoryNotices()
 
     def copy(self, *, chain: bool = True) -> ClientBudgets:
         return ClientBudgets(
@@ -62,6 +65,7 @@ class Setup:
             chain=self.market if chain else None,
             now=self.time.now,
             clock=self.time.clock,
+            notices=Notices(self.notices),
             refused=self.refused.append,
         )
 

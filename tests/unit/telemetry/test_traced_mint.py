@@ -49,6 +49,7 @@ from mintline_testkit.builder import tables as builder_tables
 from mintline_testkit.chain import Decoded, FakeChain, Move, Sent
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
+from mintline_testkit.notices import MemoryNotices
 from mintline_testkit.queues import MemoryQueues
 from mintline_testkit.user_pool import UserPool
 
@@ -189,6 +190,7 @@ class Pipeline:
                 metadata=builder_tables.MemoryMetadata(),
                 chain=chain,
                 outbox=self.outbox("builder"),
+                notices=MemoryNotices(),
             ),
             BuilderConfig(
                 chain_id=CHAIN_ID,

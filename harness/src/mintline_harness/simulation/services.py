@@ -93,6 +93,7 @@ from mintline_testkit.api.collections import MemoryCollections as ApiCollections
 from mintline_testkit.api.operations import MemoryMints
 from mintline_testkit.api.uploads import MemoryFiles, MemoryUploads
 from mintline_testkit.builder.tables import MemoryCollections
+from mintline_testkit.notices import MemoryNotices
 
 BUILDER_CONCURRENCY = 128
 """The service's own default: as many mints can wait for one batch."""
@@ -262,6 +263,7 @@ async def serve_builder(process: Process, environment: Environment) -> None:
             metadata=process.port(tables.metadata),
             chain=environment.parts.builder_chain(node_over(environment.endpoints.rpc(process), process)),
             outbox=process.port(environment.queues),
+            notices=MemoryNotices(),
         ),
         building(environment.voucher_ttl),
         metrics=metrics,

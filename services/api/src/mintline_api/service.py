@@ -23,12 +23,14 @@ from mintline.aws.clients import AppClients, ClientRegistry, DynamoClients
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.event_log import DynamoEventLog
 from mintline.aws.key_stores import open_key_stores
+from mintline.aws.notices import DynamoNotices
 from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.clock import unix_ms
 from mintline.errors import Misconfigured
 from mintline.key_stores import KeyStores
+from mintline.notices import Notices
 from mintline.proofs.block_reader import BlockReader
 from mintline.resources import BUILD, MINTS
 from mintline.rpc_factory import open_rpc
@@ -195,6 +197,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
         now=unix_ms,
         clock=time.monotonic,
         mint_gas=settings.sponsored_mint_gas,
+        notices=Notices(DynamoNotices(dynamo)),
         refused=metrics.client_budget_refused,
     )
     stack.push_async_callback(client_budgets.aclose)

@@ -10,6 +10,7 @@ from random import Random
 from mintline.clock import Monotonic, UnixSeconds
 from mintline.errors import Rejected
 from mintline.messages import AnyMessage, BuildLines, BuildMint, Fees, FinishBatch, FundWallet, RenewNonce
+from mintline.notices import Notices, NoticeStore
 from mintline.tracing import OFF, Tracer
 from mintline_builder import handlers
 from mintline_builder.batches import Batches, BatchPorts
@@ -39,6 +40,7 @@ class Adapters:
     metadata: MetadataPublisher
     chain: ChainReader
     outbox: Outbox
+    notices: NoticeStore
 
 
 class Builder:
@@ -68,6 +70,7 @@ class Builder:
             jumps=metrics.jumps.inc,
             tracer=tracer,
         )
+        notices = Notices(adapters.notices)
         self.funds = Funds(
             treasury=config.treasury,
             policy=config.top_ups,
@@ -77,11 +80,17 @@ class Builder:
             chain=adapters.chain,
             fees=self._fees,
             outbox=adapters.outbox,
+            notices=notices,
             metrics=metrics,
             clock=now,
         )
         self.relayers = Relayers(
-            config.relayers, refill=config.refill, funds=self.funds, metrics=metrics, clock=now
+            config.relayers,
+            refill=config.refill,
+            funds=self.funds,
+            notices=notices,
+            metrics=metrics,
+            clock=now,
         )
         self.batches = Batches(
             BatchPorts(

@@ -17,6 +17,7 @@ from mintline.chain.gas import GasBound
 from mintline.clock import UnixSeconds, to_ms
 from mintline.errors import Conflict, Deferred, Rejected
 from mintline.messages import Fees, KeyRef
+from mintline.notices import Notices
 from mintline.transaction_records import TopUpPayload, Transaction
 from mintline_builder.claims import TopUpClaim
 from mintline_builder.funding_policy import FundingCheck, Refill, TopUpPolicy
@@ -48,11 +49,19 @@ class Funds:
         chain: ChainReader,
         fees: Callable[[], Awaitable[Fees]],
         outbox: Outbox,
+        notices: Notices,
         metrics: Metrics,
         clock: Callable[[], UnixSeconds],
     ) -> None:
         self._treasury = Treasury(
-            treasury, gas=gas, reserver=reserver, chain=chain, outbox=outbox, metrics=metrics, clock=clock
+            treasury,
+            gas=gas,
+            reserver=reserver,
+            chain=chain,
+            outbox=outbox,
+            notices=notices,
+            metrics=metrics,
+            clock=clock,
         )
         self._policy = policy
         self._accounts = accounts
@@ -126,7 +135,7 @@ class Funds:
         day is used up.
         """
         if wallet == self._treasury.address:
-            self._treasury.warn_low(funding.balance, funding.required)
+            await self._treasury.warn_low(funding.balance, funding.required)
             return
         if wallet in self._under_way:
             return

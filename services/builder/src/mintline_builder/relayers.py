@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from mintline.clock import UnixSeconds
+from mintline.clock import UnixSeconds, to_ms
 from mintline.errors import Deferred, MintlineError
 from mintline.messages import KeyRef
+from mintline.notices import LOW_PAYMENTS, Notices, RelayerLow
 from mintline_builder.funding_policy import FundingCheck, Refill
 from mintline_builder.funds import Funds
 from mintline_builder.metrics import Metrics
@@ -55,12 +56,14 @@ class Relayers:
         *,
         refill: Refill,
         funds: Funds,
+        notices: Notices,
         metrics: Metrics,
         clock: Callable[[], UnixSeconds],
     ) -> None:
         self.keys = tuple(keys)
         self._refill = refill
         self._funds = funds
+        self._notices = notices
         self._metrics = metrics
         self._clock = clock
         self._uses = 0
@@ -93,8 +96,10 @@ class Relayers:
         payers = [Payer(key, funding) for key, funding in zip(keys, checks, strict=True)]
         payers.sort(key=lambda payer: (payer.funding.in_flight, self._used.get(payer.key.address, 0)))
         coming = [await self._keep_funded(payer.key.address, payer.funding) for payer in payers]
-        for payer in payers:
+        for payer, refilled in zip(payers, coming, strict=True):
             self._record(payer, cost)
+            if not refilled:
+                await self._tell_low(payer, cost)
         able = next((payer for payer in payers if payer.affords(cost)), None)
         if able is not None:
             self._uses += 1
@@ -145,6 +150,19 @@ class Relayers:
         if now - self._logged.get(address, -LOGGED_EVERY) >= LOGGED_EVERY:
             self._logged[address] = now
             log.info("relayer_balance", address=address, balance=str(balance), batches_left=balance // cost)
+
+    async def _tell_low(self, payer: Payer, cost: int) -> None:
+        """Tell operators of a relayer that can pay for few batches of `cost` wei."""
+        left = payer.funding.balance // cost
+        if left < LOW_PAYMENTS:
+            notice = RelayerLow(
+                chain_id=payer.key.chain_id,
+                address=payer.key.address,
+                balance=payer.funding.balance,
+                batches_left=left,
+                at=to_ms(self._clock()),
+            )
+            await self._notices.tell(notice)
 
     def _warn_low(self, address: str, funding: FundingCheck) -> None:
         self._metrics.relayer_low.inc()

@@ -12,6 +12,7 @@ import structlog
 
 from mintline.admin import Admin, Check, process_registry
 from mintline.aws.dynamo import Dynamo
+from mintline.aws.notices import DynamoNotices
 from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
 from mintline.chain.node import Node
@@ -92,6 +93,7 @@ def _assemble(settings: Settings, world: _World, metrics: Metrics, tracer: Trace
         metadata=world.metadata,
         chain=world.node,
         outbox=with_tracing(world.queues, tracer),
+        notices=DynamoNotices(world.dynamo),
     )
     return Builder(
         adapters,

@@ -15,10 +15,11 @@ import structlog
 
 from mintline.chain.calls import Call, Override
 from mintline.chain.gas import GasBound
-from mintline.clock import UnixSeconds
+from mintline.clock import UnixSeconds, to_ms
 from mintline.errors import Conflict, Rejected, Unavailable
 from mintline.kinds import dedup_id, first_intent, group_of
 from mintline.messages import KeyRef
+from mintline.notices import LOW_PAYMENTS, Notices, TreasuryLow
 from mintline.records import scoped
 from mintline.resources import SIGN
 from mintline.states import TransactionState
@@ -48,6 +49,7 @@ class Treasury:
         reserver: Reserver,
         chain: ChainReader,
         outbox: Outbox,
+        notices: Notices,
         metrics: Metrics,
         clock: Callable[[], UnixSeconds],
     ) -> None:
@@ -56,6 +58,7 @@ class Treasury:
         self._reserver = reserver
         self._chain = chain
         self._outbox = outbox
+        self._notices = notices
         self._metrics = metrics
         self._clock = clock
         self._sent: dict[Place, float] = {}
@@ -123,10 +126,11 @@ class Treasury:
         if top_up.state is TransactionState.RESERVED and self._clock() >= due:
             await self._send(top_up)
 
-    def warn_low(self, balance: int, required: int) -> None:
-        """Count and log that the treasury holds less than it must; both in wei."""
+    async def warn_low(self, balance: int, required: int) -> None:
+        """Count and log that the treasury holds less than it must, and tell operators; both in wei."""
         self._metrics.treasury_low.inc()
         log.warning("treasury_low", address=self.address, balance=str(balance), required=str(required))
+        await self._tell_low(balance, 0)
 
     async def _check_balance(self, cost: int, under_way: int) -> int:
         """Return how many of the treasury's transactions are mined; raises Deferred if it cannot pay."""
@@ -134,11 +138,24 @@ class Treasury:
         self._metrics.treasury_balance.set(balance)
         promised = in_flight + under_way
         required = promised * cost
-        self._log_balance(balance, max(0, balance // cost - promised))
+        left = max(0, balance // cost - promised)
+        self._log_balance(balance, left)
         if balance < required:
-            self.warn_low(balance, required)
+            await self.warn_low(balance, required)
             raise Waiting(TREASURY_EMPTY)
+        if left < LOW_PAYMENTS:
+            await self._tell_low(balance, left)
         return mined
+
+    async def _tell_low(self, balance: int, top_ups_left: int) -> None:
+        notice = TreasuryLow(
+            chain_id=self.key.chain_id,
+            address=self.address,
+            balance=balance,
+            top_ups_left=top_ups_left,
+            at=to_ms(self._clock()),
+        )
+        await self._notices.tell(notice)
 
     def _log_balance(self, balance: int, top_ups_left: int) -> None:
         """Log what the treasury holds (wei), and for how many more top-ups that is: at most once a minute."""

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from mintline.aws.items import Item
+from mintline.aws.notices import notice_of
 from mintline.aws.records import from_item, operation_from
 from mintline.collection_records import CollectionOperation
 from mintline.drop_records import Drop
@@ -17,6 +18,7 @@ from mintline.resources import (
     LINKS,
     METADATA_VERSIONS,
     MINTS,
+    NOTICES,
     TRANSACTIONS,
     TRANSFERS,
     WALLETS,
@@ -30,7 +32,7 @@ from mintline.views.wallets import link_view, wallet_view
 from mintline_notifier.acceptances import Acceptances
 from mintline_notifier.changes import Change
 from mintline_notifier.collection_events import CollectionEvents
-from mintline_notifier.deriving import drops, operations
+from mintline_notifier.deriving import drops, notices, operations
 from mintline_notifier.deriving.base import Fact, event_of
 from mintline_notifier.records import Records
 from mintline_notifier.token_events import TokenEvents
@@ -88,7 +90,13 @@ class Expander:
             return await self.tokens.of_transfer(old, new)
         if change.table is METADATA_VERSIONS:
             return await self.tokens.of_version(old, new)
-        return {DROPS: self.of_drop, WALLETS: self.of_wallet, LINKS: self.of_link}[change.table](old, new)
+        of_record = {
+            DROPS: self.of_drop,
+            WALLETS: self.of_wallet,
+            LINKS: self.of_link,
+            NOTICES: self.of_notice,
+        }
+        return of_record[change.table](old, new)
 
     async def _of_operation(self, old: Item | None, new: Item) -> list[Event]:
         operation = operation_from(new)
@@ -167,6 +175,10 @@ class Expander:
             return []
         fact = Fact("wallet.linked", link.linked_at, (link.link_id, link.sub, link.linked_at))
         return [event_of(fact, Resource("wallet", link.address), link.sub, link_view(link))]
+
+    def of_notice(self, old: Item | None, new: Item) -> list[Event]:
+        """Return what a notice says."""
+        return notices.events_of(notice_of(new)) if old is None else []
 
     async def _all(self, ids: Sequence[str]) -> dict[str, Operation]:
         missing = [name for name in ids if name not in self._operations]

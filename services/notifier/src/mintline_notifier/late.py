@@ -13,7 +13,7 @@ from mintline.aws.records import from_item, operation_from
 from mintline.drop_records import Drop
 from mintline.events import Event, EventLog
 from mintline.records import Operation
-from mintline.resources import DROPS, LINKS, METADATA_VERSIONS, MINTS, TRANSFERS, WALLETS, Table
+from mintline.resources import DROPS, LINKS, METADATA_VERSIONS, MINTS, NOTICES, TRANSFERS, WALLETS, Table
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline.transaction_records import as_far_as, carried_by
@@ -39,7 +39,7 @@ class LateEvents:
     async def append(self, since: int) -> int:
         """Append what happened since then (Unix milliseconds) and no log has; return how much it was."""
         start, appended = since - MARGIN_MS, 0
-        for table in (MINTS, DROPS, WALLETS, LINKS, TRANSFERS, METADATA_VERSIONS):
+        for table in (MINTS, DROPS, WALLETS, LINKS, TRANSFERS, METADATA_VERSIONS, NOTICES):
             async for items in _pages(self._records.every(table)):
                 found = await asyncio.gather(*(self._events(table, item, start) for item in items))
                 by_principal: dict[str, list[Event]] = {}
@@ -62,6 +62,8 @@ class LateEvents:
                 events = self._expander.of_wallet(None, item)
             elif table is LINKS:
                 events = self._expander.of_link(None, item)
+            elif table is NOTICES:
+                events = self._expander.of_notice(None, item)
             elif table is METADATA_VERSIONS and _made_since(item, start):
                 events = await self._expander.tokens.of_version(None, item)
             elif table is TRANSFERS and _recent(item, start):

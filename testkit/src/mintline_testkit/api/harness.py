@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from mintline.acceptance import Certificate
 from mintline.chain.settings import FactorySettings
+from mintline.notices import Notices
 from mintline.resources import OPTIONAL_INDEXES, OptionalIndex
 from mintline.tracing import OFF, Tracer
 from mintline_api.app import GROUPS, Api, build_app
@@ -69,6 +70,7 @@ from mintline_testkit.api.wallets import MemoryKeys, MemoryLinks, MemoryWallets
 from mintline_testkit.chain import FakeChain
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.events import MemoryEventLog
+from mintline_testkit.notices import MemoryNotices
 from mintline_testkit.user_pool import CLIENT_ID, ISSUER, START, UserPool
 from mintline_testkit.webhooks import MemorySecrets, MemoryWebhooks
 
@@ -114,6 +116,7 @@ class Harness:
     """The indexes of holders and transfers that the deployment has."""
     clients: MemoryClientRecords = field(default_factory=MemoryClientRecords)
     client_use: MemoryClientUse = field(default_factory=MemoryClientUse)
+    notices: MemoryNotices = field(default_factory=MemoryNotices)
     registry_of_clients: MemoryRegistry = field(init=False)
     other_issuers: Sequence[Issuer] = ()
     rates: MemoryRates = field(default_factory=MemoryRates)
@@ -198,6 +201,7 @@ class Harness:
             chain=self.chain,
             now=self.milliseconds,
             clock=self.clock,
+            notices=Notices(self.notices),
         )
         collections = MemoryCollections(self.index, self.mints)
         registry = CollectionRegistry(self.index, clock=self.clock)

@@ -35,6 +35,7 @@ from mintline_testkit.builder.tables import (
 )
 from mintline_testkit.chain import FakeChain
 from mintline_testkit.constants import CHAIN_ID, CONTRACT, ETHER, GWEI
+from mintline_testkit.notices import MemoryNotices
 
 METADATA = '{"name":"A picture"}'
 
@@ -81,6 +82,7 @@ class Harness:
     chain: FakeChain = field(default_factory=lambda: FakeChain(minimum_tip=GWEI))
     outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
     metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
+    notices: MemoryNotices = field(default_factory=MemoryNotices)
     now: float = 1_700_000_000.0
     day_budget: int = 100 * ETHER
     relayers: tuple[KeyRef, ...] = field(default_factory=lambda: (key("relayer"),))
@@ -190,6 +192,7 @@ class Builder:
                 metadata=harness.metadata,
                 chain=harness.chain,
                 outbox=harness.outbox,
+                notices=harness.notices,
             ),
             BuilderConfig(
                 chain_id=CHAIN_ID,

@@ -20,11 +20,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
+from typing import Literal, TypeAlias
 
 import structlog
 
 from mintline.batcher import Batcher
 from mintline.errors import MintlineError, Unavailable
+from mintline.notices import BudgetReached, Notices
 from mintline.records import Client, ClientBudget, RegisteredContract
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.http.models import rfc3339
@@ -33,6 +35,7 @@ from mintline_api.limits.ports import BudgetCounter, ClientRecords, FeeSource
 from mintline_api.limits.problems import CLIENT_BUDGET_REACHED, COLLECTION_NOT_ALLOWED
 
 log = structlog.get_logger()
+_Counted: TypeAlias = Literal["mints_per_hour", "wei_per_day"]
 
 HOUR = 3_600
 DAY = 86_400
@@ -89,6 +92,7 @@ class ClientBudgets:
         chain: FeeSource | None,
         now: Callable[[], int],
         clock: Callable[[], float],
+        notices: Notices,
         mint_gas: int = MINT_GAS,
         refused: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -97,6 +101,7 @@ class ClientBudgets:
         self._clients = clients
         self._chain = chain
         self._now = now
+        self._notices = notices
         self._refused = refused
         self._prices: BoundedCache[str, int] = BoundedCache(max_weight=1, clock=clock)
         self._price = 0
@@ -169,7 +174,7 @@ class ClientBudgets:
         hour_id = _hour_id(permit.client_id, permit.hour)
         ask = _Ask(hour_id, permit.mints, budget.mints_per_hour, end + _KEPT)
         if not await self._ask(ask):
-            raise self._reached("mints_per_hour", f"{budget.mints_per_hour} mints an hour", end)
+            raise await self._reached(permit, "mints_per_hour", budget.mints_per_hour, "mints an hour", end)
 
     async def _take_wei(self, permit: ClientPermit, budget: ClientBudget) -> None:
         if not permit.wei:
@@ -177,7 +182,7 @@ class ClientBudgets:
         end = (permit.day + 1) * DAY
         ask = _Ask(_day_id(permit.client_id, permit.day), permit.wei, budget.wei_per_day, end + _KEPT)
         if not await self._ask(ask):
-            raise self._reached("wei_per_day", f"{budget.wei_per_day} wei a day", end)
+            raise await self._reached(permit, "wei_per_day", budget.wei_per_day, "wei a day", end)
 
     async def _ask(self, ask: _Ask) -> bool:
         """Take for one; what was taken for a caller who has gone meanwhile is given back."""
@@ -192,12 +197,19 @@ class ClientBudgets:
         if not asked.cancelled() and asked.exception() is None and asked.result():
             self._return(ask.use_id, ask.amount)
 
-    def _reached(self, what: str, described: str, end: int) -> RequestRefused:
+    async def _reached(
+        self, permit: ClientPermit, what: _Counted, limit: int | None, unit: str, end: int
+    ) -> RequestRefused:
         self._refused(what)
-        seconds = max(1, math.ceil(end - self._now() / 1000))
+        now = self._now()
+        assert limit is not None
+        await self._notices.tell(
+            BudgetReached(client_id=permit.client_id, budget=what, limit=limit, resets_at=end * 1000, at=now)
+        )
+        seconds = max(1, math.ceil(end - now / 1000))
         return RequestRefused(
             CLIENT_BUDGET_REACHED,
-            f"The client's budget of {described} is used up; it resets at {rfc3339(end * 1000)}.",
+            f"The client's budget of {limit} {unit} is used up; it resets at {rfc3339(end * 1000)}.",
             headers={"Retry-After": str(seconds)},
         )
 

@@ -1,0 +1,119 @@
+"""Notices: what ran low or was reached, once in a period, for the notifier to make events of.
+
+Nothing else in the records says it: balances are the chain's, and a request that a budget refuses leaves no
+record. Each copy of a service that notices writes the same item, whose key is the fact with its period, and
+one of them creates it. A notice that cannot be written is written at the next occasion; nothing waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import Annotated, Literal, Protocol, TypeAlias
+
+import structlog
+from pydantic import Field, TypeAdapter
+
+from mintline.errors import MintlineError
+from mintline.fields import Address, Wei
+from mintline.messages import Frozen
+
+LOW_PAYMENTS = 100
+"""What pays for fewer transactions of the latest one's cost runs low."""
+WRITE_SECONDS = 5.0
+"""How long one is written at most: whoever notices something has other things to do."""
+_DAY_MS = 86_400_000
+_REMEMBERED = 10_000
+
+log = structlog.get_logger(__name__)
+
+
+class FundsNotice(Frozen):
+    """An address of the platform's runs low; told once a UTC day while it does."""
+
+    chain_id: int
+    address: Address
+    balance: Wei
+    at: int
+    """Unix milliseconds."""
+    type: str
+
+    @property
+    def notice_id(self) -> str:
+        """Key of its item: the fact with its period."""
+        return f"{self.type}#{self.chain_id}#{self.address}#{self.at // _DAY_MS}"
+
+
+class RelayerLow(FundsNotice):
+    """A relayer can pay for few batches, and no ether is on its way to it."""
+
+    type: Literal["relayer.low"] = "relayer.low"
+    batches_left: int = Field(ge=0)
+    """For how many batches of the latest one's cost its balance is enough."""
+
+
+class TreasuryLow(FundsNotice):
+    """The treasury can pay for few top-ups."""
+
+    type: Literal["treasury.low"] = "treasury.low"
+    top_ups_left: int = Field(ge=0)
+    """For how many top-ups of the latest one's cost its balance is enough, besides those under way."""
+
+
+class BudgetReached(Frozen):
+    """A budget of a machine client's refused a request; told once an hour or UTC day, which is its window."""
+
+    type: Literal["client.budget_reached"] = "client.budget_reached"
+    client_id: str
+    budget: Literal["mints_per_hour", "wei_per_day"]
+    limit: Wei
+    """Mints or wei, by the budget."""
+    resets_at: int
+    """Unix milliseconds."""
+    at: int
+    """Unix milliseconds."""
+
+    @property
+    def notice_id(self) -> str:
+        """Key of its item: the fact with its period."""
+        return f"{self.type}#{self.client_id}#{self.budget}#{self.resets_at}"
+
+
+Notice: TypeAlias = RelayerLow | TreasuryLow | BudgetReached
+NOTICE: TypeAdapter[Notice] = TypeAdapter(Annotated[Notice, Field(discriminator="type")])
+
+
+class NoticeStore(Protocol):
+    """The notices on record."""
+
+    async def add(self, notice: Notice) -> bool:
+        """Put a notice on record; False if it is there already."""
+
+
+class Notices:
+    """One process's notices: each is written once, and again only if that failed."""
+
+    def __init__(self, store: NoticeStore) -> None:
+        self._store = store
+        self._told: OrderedDict[str, None] = OrderedDict()
+
+    async def tell(self, notice: Notice) -> None:
+        """Put a notice on record, unless this process did; what fails or hangs is tried the next time."""
+        key = notice.notice_id
+        if key in self._told:
+            return
+        self._told[key] = None
+        if len(self._told) > _REMEMBERED:
+            self._told.popitem(last=False)
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                added = await self._store.add(notice)
+        except (MintlineError, TimeoutError) as error:
+            self._told.pop(key, None)
+            log.warning("notice_not_written", notice=notice.type, error=type(error).__name__)
+        except BaseException:
+            self._told.pop(key, None)
+            raise
+        else:
+            if added:
+                log.info("notice_written", notice=notice.type)

@@ -1,0 +1,115 @@
+"""A notice is written once in its period, and again only if that failed."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mintline import notices
+from mintline.aws.items import Item
+from mintline.aws.notices import notice_item, notice_of
+from mintline.errors import Unavailable, Unreadable
+from mintline.events import RETENTION_SECONDS
+from mintline.notices import BudgetReached, Notice, Notices, RelayerLow, TreasuryLow
+from mintline_testkit.notices import MemoryNotices
+
+DAY = 86_400_000
+NOON = 20_000 * DAY + DAY // 2
+ADDRESS = "0x" + "3" * 40
+
+
+def relayer(at: int = NOON, address: str = ADDRESS, left: int = 7) -> RelayerLow:
+    return RelayerLow(chain_id=1, address=address, balance=10**17, batches_left=left, at=at)
+
+
+def budget(client_id: str = "shop", resets_at: int = NOON + DAY // 2) -> BudgetReached:
+    return BudgetReached(client_id=client_id, budget="wei_per_day", limit=2**70, resets_at=resets_at, at=NOON)
+
+
+async def test_notice__when_told_again_in_its_period__then_written_once() -> None:
+    store = MemoryNotices()
+    one, other = Notices(store), Notices(store)
+    for told in (relayer(), relayer(NOON + 1, left=3), budget(), budget()):
+        await asyncio.gather(one.tell(told), one.tell(told), other.tell(told))
+    assert list(store.by_id.values()) == [relayer(), budget()]
+    # Once by each process.
+    assert store.asked == 4
+
+
+@pytest.mark.parametrize(
+    "another",
+    [
+        relayer(NOON + DAY),
+        relayer(address="0x" + "5" * 40),
+        TreasuryLow(chain_id=1, address=ADDRESS, balance=1, top_ups_left=7, at=NOON),
+        relayer().evolve(chain_id=2),
+        budget(),
+    ],
+)
+async def test_notice__when_it_is_another_fact_or_period__then_written(another: Notice) -> None:
+    store = MemoryNotices()
+    told = Notices(store)
+    await told.tell(relayer())
+    await told.tell(another)
+    assert list(store.by_id.values()) == [relayer(), another]
+
+
+async def test_budget__when_another_window_or_client_reaches_it__then_written() -> None:
+    store = MemoryNotices()
+    told = Notices(store)
+    for notice in (budget(), budget(resets_at=NOON + DAY), budget("other")):
+        await told.tell(notice)
+    assert len(store.by_id) == 3
+
+
+async def test_notice__when_its_write_fails__then_nothing_is_raised_and_the_next_time_writes_it() -> None:
+    store = MemoryNotices()
+    told = Notices(store)
+    store.failure = Unavailable("no answer")
+    await told.tell(relayer())
+    assert store.by_id == {}
+    store.failure = None
+    await told.tell(relayer())
+    assert list(store.by_id.values()) == [relayer()]
+
+
+async def test_notice__when_its_write_hangs_or_is_cut_off__then_the_next_time_writes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Hanging(MemoryNotices):
+        hangs = True
+
+        async def add(self, notice: Notice) -> bool:
+            if self.hangs:
+                await asyncio.Event().wait()
+            return await super().add(notice)
+
+    store = Hanging()
+    told = Notices(store)
+    telling = asyncio.create_task(told.tell(relayer()))
+    await asyncio.sleep(0)
+    telling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await telling
+    monkeypatch.setattr(notices, "WRITE_SECONDS", 0)
+    await told.tell(relayer())
+    monkeypatch.undo()
+    store.hangs = False
+    await told.tell(relayer())
+    assert list(store.by_id.values()) == [relayer()]
+
+
+@pytest.mark.parametrize(
+    "notice", [relayer(), TreasuryLow(chain_id=1, address=ADDRESS, balance=1, top_ups_left=0, at=1), budget()]
+)
+def test_item__when_read_again__then_the_notice_with_its_end(notice: Notice) -> None:
+    item = notice_item(notice)
+    assert item["expires"] == notice.at // 1000 + RETENTION_SECONDS
+    assert notice_of(item | {"later_releases_add": 1}) == notice
+
+
+@pytest.mark.parametrize("damage", [{"type": "relayer.rich"}, {"address": "nobody"}, {"batches_left": -1}])
+def test_item__when_it_is_damaged__then_unreadable(damage: Item) -> None:
+    with pytest.raises(Unreadable):
+        notice_of(notice_item(relayer()) | damage)
