@@ -323,7 +323,6 @@ async def test_console__when_an_operator_looks_at_the_pipeline__then_it_shows_wh
     await page.get_by_text("Missing: the chain.").wait_for()
     assert await console.findings() == []
 
-    await page.unroute("**/v1/pipeline")
     await page.route("**/v1/pipeline", lambda route: route.abort())
     await page.get_by_text("What you see is as of").wait_for()
     await page.get_by_text("The collection is paused.").wait_for()

@@ -57,7 +57,7 @@ async def test_reference__when_a_browser_shows_it__then_it_fits_logs_nothing_and
     }
     assert seen["width"] == width
     assert seen["menuShown"] is (width > 1000)
-    assert {"Payload", "curl", "Python", "JavaScript", "202", "422"} <= set(seen["samples"])
+    assert {"Payload", "curl", "Python", "TypeScript", "202", "422"} <= set(seen["samples"])
     assert "operation/create_mint" in seen["ids"]
     assert {"Idempotency-Key", "mint_id", "metadata"} <= set(seen["names"])
     assert seen["brokenNames"] == []
