@@ -18,7 +18,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up demo test test-fast test-containers lint style types bench bench-enclave simulate chaos soak infra \
-	clients wheels packages image eif screenshots clean
+	clients openapi wheels packages image eif screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -95,6 +95,12 @@ PUSHED = --sbom=true --provenance=mode=max --metadata-file dist/$(IMAGE).json \
 
 clients: setup ## Write the parts of the clients that are made of the OpenAPI document
 	@.venv/bin/python client/tools/generate.py
+
+openapi: setup ## Hold the OpenAPI document to a strict linter and to others' generators of clients
+	@UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= .venv/bin/uv venv --quiet --allow-existing --python .venv/bin/python .venv/openapi
+	@UV_SYSTEM_CERTS=true VIRTUAL_ENV= .venv/bin/uv pip sync --quiet --require-hashes \
+		--python .venv/openapi/bin/python tools/openapi/requirements.txt
+	@MINTLINE_OPENAPI_TOOLS=required .venv/bin/pytest tests/integration/openapi -q
 
 wheels: setup ## Build the wheels of all Python packages into dist/
 	@.venv/bin/uv build --quiet --all-packages --wheel --out-dir dist
