@@ -21,7 +21,7 @@ from mintline.transaction_records import Transaction, carried_by
 from mintline_builder.claims import Advance, OperationClaim
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
-from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables, key_ref
+from mintline_harness.simulation.tables import Tables, key_ref
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.store_port import (
     EndedTransaction,
@@ -33,6 +33,7 @@ from mintline_indexer.store_port import (
     Write,
 )
 from mintline_testkit.builder.tables import MemoryAccounts, MemoryOperations
+from mintline_testkit.records import make_mint
 
 T = TypeVar("T")
 FEES = Fees(max_fee_per_gas=2 * 10**9, max_priority_fee_per_gas=10**9)
@@ -94,19 +95,12 @@ class MintRules(RuleBasedStateMachine):
 
     @rule(target=mints)
     def accept(self) -> str:
-        mint = Mint(
-            mint_id=f"mint_{len(self.tables.mints)}",
-            sub="user",
-            status=MintStatus.ACCEPTED,
-            chain_id=CHAIN_ID,
-            contract=CONTRACT,
+        mint = make_mint(
+            f"mint_{len(self.tables.mints)}",
             to=SENDER.address,
             sender=SENDER,
-            metadata_digest=bytes(32),
-            request_digest="",
             token_id=len(self.tables.mints) + 1,
-            created_at=self.time,
-            updated_at=self.time,
+            at=self.time,
         )
         self.do(self.tables.api_mints.create(mint, Authorization(metadata="{}")))
         return mint.mint_id

@@ -31,9 +31,10 @@ from mintline_harness.simulation.parts import TRANSFER_GAS
 from mintline_harness.simulation.rpc import SimulatedNode
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, key_of, key_ref, stray
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
+from mintline_testkit.constants import ETHER, GWEI
 from mintline_testkit.queues import MemoryQueues
+from mintline_testkit.records import make_mint
 
-GWEI, ETHER = 10**9, 10**18
 WALLET = key_of("user-0").address
 NOW = 1_000_000
 STOPPED, WANTED, DEAD, NOOP = range(4)
@@ -69,18 +70,13 @@ SIGNER = key_ref("user-0").evolve(address=WALLET)
 
 
 def mint(nonce: int, status: MintStatus = MintStatus.BUILT, **changes: Any) -> Mint:
-    return Mint(
-        mint_id=f"mint_{nonce}",
+    return make_mint(
+        f"mint_{nonce}",
         sub="user-0",
         status=status,
-        chain_id=CHAIN_ID,
-        contract=CONTRACT,
         to=WALLET,
         sender=SIGNER,
-        metadata_digest=bytes(32),
-        request_digest="",
-        created_at=0,
-        updated_at=0,
+        at=0,
         nonce=nonce,
         token_id=nonce,
         deadline=NOW,

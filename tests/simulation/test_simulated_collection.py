@@ -23,8 +23,8 @@ from mintline_harness.simulation.gaps import WHOLE
 from mintline_harness.simulation.rpc import SimulatedNode
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, key_of, own_address, signed_by
 from mintline_signer.enclave.curve import SigningKey
+from mintline_testkit.constants import ETHER, GWEI
 
-GWEI, ETHER = 10**9, 10**18
 HOLDER, RELAYER, OTHER = (own_address(name) for name in ("holder", "relayer", "other"))
 REFUSING = "0x" + "6" * 40
 BATCH = mint_batch_calldata([(1, HOLDER, b"\x01" * 32), (2, REFUSING, b"\x02" * 32)])

@@ -27,7 +27,6 @@ from mintline.relayed_records import RelayedTransfer, signature_turn_key
 from mintline.resources import ACCOUNTS, MINTS, REVOCATIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction
 from mintline_api.auth.store import DynamoRevocations
 from mintline_api.features.mints.ports import MintStore
 from mintline_api.features.mints.store import DynamoMints
@@ -43,6 +42,7 @@ from mintline_testkit.api.operations import MemoryMints
 from mintline_testkit.api.users import MemoryRates, MemoryRevocations
 from mintline_testkit.api.wallets import MemoryWallets
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.records import make_mint, make_transaction
 
 pytestmark = pytest.mark.integration
 
@@ -54,19 +54,15 @@ AUTHORIZATION = Authorization(envelope=b"\x02sealed\xff", metadata="{}")
 
 
 def mint(number: int, *, sub: str = "alice", digest: bytes = bytes(range(32))) -> Mint:
-    return Mint(
-        mint_id=f"mint_{number:026d}",
+    return make_mint(
+        f"mint_{number:026d}",
         sub=sub,
-        status=MintStatus.ACCEPTED,
-        chain_id=CHAIN_ID,
-        contract=CONTRACT,
         to=ADDRESS,
         sender=KeyRef(address=ADDRESS, subject=sub, chain_id=CHAIN_ID, secret_id="s"),
         metadata_digest=digest,
         request_digest="00",
         token_id=number,
-        created_at=1_795_398_654_000 + number,
-        updated_at=1_795_398_654_000 + number,
+        at=1_795_398_654_000 + number,
     )
 
 
@@ -303,17 +299,13 @@ async def test_transfers__when_under_way__are_those_of_the_wallet_whose_nonce_is
     for number, state in states.items():
         operation = token_transfer(number, status=MintStatus.BUILT, nonce=number)
         await store.create(operation, AUTHORIZATION)
-        carrier = Transaction(
-            sender_id=scoped(CHAIN_ID, ADDRESS),
-            nonce=number,
-            signer=operation.sender,
+        carrier = make_transaction(
+            operation.sender,
+            number,
             kind="transfer",
             operations=(operation.operation_id,),
             gas=90_000,
             fees=Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1),
-            meaning=bytes(32),
-            reserved_at=1,
-            updated_at=1,
             state=state,
             outcome="succeeded" if number > 2 else None,
         )
@@ -345,17 +337,13 @@ async def test_under_way__when_a_relayer_sends_what_the_wallet_signed__is_found_
         **like | {"status": MintStatus.BUILT, "sender": relayer, "nonce": 5, "counter": 0, "deadline": 9}
     )
     await store.create(operation, AUTHORIZATION)
-    carrier = Transaction(
-        sender_id=scoped(CHAIN_ID, OTHER),
-        nonce=5,
-        signer=relayer,
+    carrier = make_transaction(
+        relayer,
+        5,
         kind="relayed_transfer",
         operations=(operation.operation_id,),
         gas=90_000,
         fees=Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1),
-        meaning=bytes(32),
-        reserved_at=1,
-        updated_at=1,
         state=state,
         outcome="succeeded" if state in (TransactionState.MINED, TransactionState.FINAL) else None,
     )

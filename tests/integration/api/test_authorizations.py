@@ -23,7 +23,8 @@ from mintline_builder.ports import Operations
 from mintline_testkit.api.operations import MemoryMints
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
 from mintline_testkit.builder import tables as builder_tables
-from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.constants import CHAIN_ID
+from mintline_testkit.records import make_mint
 
 pytestmark = pytest.mark.integration
 
@@ -34,17 +35,12 @@ AUTHORIZATION = Authorization(envelope=b"\x02sealed\xff", metadata='{"name":"№
 
 def mint(**fields: Any) -> Mint:
     fields = {"token_id": 1, "sender": KEY, **fields}
-    return Mint(
-        mint_id="mint_1",
+    return make_mint(
         sub="alice",
-        status=MintStatus.ACCEPTED,
-        chain_id=CHAIN_ID,
-        contract=CONTRACT,
         to=ADDRESS,
         metadata_digest=bytes(range(32)),
         request_digest="00",
-        created_at=1_795_398_654_321,
-        updated_at=1_795_398_654_321,
+        at=1_795_398_654_321,
         **fields,
     )
 

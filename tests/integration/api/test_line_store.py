@@ -21,12 +21,13 @@ from mintline.resources import EXTERNAL_IDS, MINTS
 from mintline.set_aside import SetAside
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction, place_of
+from mintline.transaction_records import Transaction
 from mintline_api.features.bulk.records import record_of
 from mintline_api.features.bulk.store import DynamoLines, Packs
 from mintline_api.features.metadata.store import S3Metadata
 from mintline_builder.dynamo import DynamoOperations
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.records import make_transaction
 
 pytestmark = pytest.mark.integration
 
@@ -119,18 +120,13 @@ async def test_builder__when_mints_of_a_chunk_are_missing__then_it_makes_them(dy
 
 
 def batch(mints: tuple[Mint, ...], **fields: object) -> Transaction:
-    place = place_of(RELAYER, 4)
-    return Transaction(
-        sender_id=place.sender_id,
-        nonce=4,
-        signer=RELAYER,
+    return make_transaction(
+        RELAYER,
+        4,
         kind="batch",
         operations=tuple(mint.mint_id for mint in mints),
         gas=1,
         fees=Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1),
-        meaning=bytes(32),
-        reserved_at=1,
-        updated_at=1,
     ).evolve(**fields)
 
 

@@ -12,9 +12,8 @@ from mintline.authorizations import Authorization
 from mintline.aws.dynamo import Item, Put
 from mintline.aws.records import to_item, token_place
 from mintline.errors import Unreadable, Unusable
-from mintline.records import Mint, Token
+from mintline.records import Token
 from mintline.resources import COLLECTIONS, RATES, TOKENS
-from mintline.states import MintStatus
 from mintline_api.features.mints.store import DynamoMints, DynamoTokenIds
 from mintline_api.features.mints.token_ids import MARGIN, TokenIds
 from mintline_api.features.tokens.store import DynamoIndex
@@ -22,6 +21,7 @@ from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.store import DynamoRates
 from mintline_testkit.api.index import MemoryIndex
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.records import make_mint
 
 if TYPE_CHECKING:
     from mintline.aws.dynamo import Dynamo, Value
@@ -133,19 +133,8 @@ async def test_take__when_a_backup_of_the_counter_was_restored__then_no_id_in_us
         await dynamo.write(Put(TOKENS, place(CONTRACT, token_id)))
     mints = DynamoMints(dynamo)
     for number in (6, 7, 8):
-        record = Mint(
-            mint_id=f"mint_{number}",
-            sub="alice",
-            status=MintStatus.ACCEPTED,
-            chain_id=CHAIN_ID,
-            contract=CONTRACT,
-            to=ELSEWHERE,
-            custody="self",
-            metadata_digest=bytes(32),
-            request_digest="",
-            token_id=number,
-            created_at=number,
-            updated_at=number,
+        record = make_mint(
+            f"mint_{number}", sub="alice", to=ELSEWHERE, custody="self", token_id=number, at=number
         )
         await mints.create(record, Authorization(envelope=b"e", metadata="{}"))
     token_ids = TokenIds(

@@ -27,7 +27,7 @@ from mintline.clock import monotonic, unix_seconds
 from mintline.eth import address_word, mint_batch_calldata, selector, to_checksum_address
 from mintline.kinds import transaction_of
 from mintline.messages import BuildMint, KeyRef, SignBatch
-from mintline.records import TOKEN_ON_CHAIN, Mint, digest_of, scoped
+from mintline.records import TOKEN_ON_CHAIN, digest_of, scoped
 from mintline.resources import MINTS
 from mintline.states import MintStatus
 from mintline.transaction_records import Place, carried_by
@@ -41,6 +41,7 @@ from mintline_builder.metrics import Metrics
 from mintline_testkit.builder.tables import MemoryMetadata, MemoryOutbox
 from mintline_testkit.chain import FakeChain
 from mintline_testkit.constants import CHAIN_ID, ETHER
+from mintline_testkit.records import make_mint
 from tests.integration.builder.conftest import key_of
 
 if TYPE_CHECKING:
@@ -57,19 +58,16 @@ WRITES = frozenset(
 async def accept(harness: Harness, token_id: int, *, to: str | None = None) -> str:
     """Put a sponsored mint on record, as the api does."""
     now = int(time.time() * 1000)
-    mint = Mint(
-        mint_id=f"mint_{uuid4().hex}",
+    mint = make_mint(
+        f"mint_{uuid4().hex}",
         sub="alice",
-        status=MintStatus.ACCEPTED,
-        chain_id=CHAIN_ID,
         contract=harness.contract,
         to=to or to_checksum_address(random.randbytes(20)),
         custody="sponsored",
         metadata_digest=digest_of(METADATA),
         request_digest="00" * 32,
         token_id=token_id,
-        created_at=now,
-        updated_at=now,
+        at=now,
     )
     await keep_authorization(harness.dynamo, mint, Authorization(envelope=b"sealed", metadata=METADATA))
     await harness.dynamo.write(Put(MINTS, to_item(mint)))

@@ -11,7 +11,7 @@ from mintline.aws.dynamo import Delete, Item, Put
 from mintline.aws.records import to_item, token_place
 from mintline.errors import Unavailable
 from mintline.eth import word
-from mintline.records import Mint, token_ref
+from mintline.records import token_ref
 from mintline.resources import MINTS, TOKENS, TRANSFERS
 from mintline.states import MintStatus
 from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
@@ -22,6 +22,7 @@ from mintline_ops.index.items import Difference
 from mintline_ops.index.rebuild import Rebuild
 from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.indexer.polling import catch_up
+from mintline_testkit.records import make_mint
 
 if TYPE_CHECKING:
     from tests.integration.indexer.conftest import Harness
@@ -88,18 +89,14 @@ async def test_rebuild__when_strangers_redeemed_vouchers__then_their_mints_are_f
     await harness.register()
     indexer = harness.indexer()
     await catch_up(indexer)
-    waiting = Mint(
-        mint_id="mint_7",
-        sub="user",
+    waiting = make_mint(
+        "mint_7",
         status=MintStatus.ISSUED,
-        chain_id=CHAIN_ID,
         contract=harness.contract,
         to=harness.accounts[1],
         custody="self",
         metadata_digest=word(7),
-        request_digest="",
-        created_at=0,
-        updated_at=0,
+        at=0,
         token_id=7,
     )
     found_by: Item = {"token_ref": token_ref(CHAIN_ID, harness.contract, 7)}

@@ -9,11 +9,12 @@ import pytest
 from mintline.aws.dynamo import Item, Put, Update
 from mintline.aws.records import to_item
 from mintline.eth import word
-from mintline.records import Mint, created_key, open_shard, token_ref
+from mintline.records import created_key, open_shard, token_ref
 from mintline.resources import ATTEMPTS, MINTS
 from mintline.states import MintStatus
 from mintline_indexer.store_port import TokenKey
 from mintline_testkit.indexer.polling import catch_up
+from mintline_testkit.records import make_mint
 
 if TYPE_CHECKING:
     from tests.integration.indexer.conftest import Harness
@@ -23,18 +24,14 @@ pytestmark = pytest.mark.integration
 
 async def issued(harness: Harness, mint_id: str, token_id: int, **fields: Any) -> None:
     """Put a self-custody mint on record whose voucher waits."""
-    mint = Mint(
-        mint_id=mint_id,
-        sub="user",
+    mint = make_mint(
+        mint_id,
         status=MintStatus.ISSUED,
-        chain_id=31337,
         contract=harness.contract,
         to=harness.accounts[1],
         custody="self",
         metadata_digest=word(token_id),
-        request_digest="",
-        created_at=0,
-        updated_at=0,
+        at=0,
         token_id=token_id,
         **fields,
     )

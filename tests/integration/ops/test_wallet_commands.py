@@ -19,13 +19,14 @@ from mintline.aws.session import AwsCalls, open_client
 from mintline.errors import Conflict, Rejected
 from mintline.eth import keccak256, to_checksum_address
 from mintline.key_stores import KeyStores, StoredKey
-from mintline.records import Mint, Token, Wallet, created_key, scoped, token_key
+from mintline.records import Token, Wallet, created_key, scoped, token_key
 from mintline.resources import MINTS, TOKENS, TRANSACTIONS, WALLETS
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
 from mintline_ops.wallets.dynamo import DynamoBelongings, DynamoWalletRecords
 from mintline_ops.wallets.ports import WalletRecords
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.records import make_mint
 from mintline_testkit.wallets import MemoryWalletRecords
 
 pytestmark = pytest.mark.integration
@@ -48,18 +49,14 @@ def wallet_of(sub: str, secret_id: str) -> Wallet:
 
 
 def mint_of(wallet: Wallet, number: int, status: MintStatus) -> dict[str, Any]:
-    mint = Mint(
-        mint_id=f"mint_{number:026d}",
+    mint = make_mint(
+        f"mint_{number:026d}",
         sub=wallet.sub,
         status=status,
-        chain_id=CHAIN_ID,
-        contract=CONTRACT,
         to=wallet.address,
         sender=wallet.key(),
-        metadata_digest=bytes(32),
         request_digest="00",
-        created_at=number,
-        updated_at=number,
+        at=number,
     )
     return {**to_item(mint), "created_key": created_key(number, mint.mint_id)}
 

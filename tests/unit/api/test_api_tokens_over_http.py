@@ -9,11 +9,12 @@ from structlog.testing import capture_logs
 
 from mintline.eth import to_checksum_address
 from mintline.messages import KeyRef
-from mintline.records import Mint, Token, Transfer, canonical_json, digest_of
+from mintline.records import Token, Transfer, canonical_json, digest_of
 from mintline.states import MintStatus
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import PUBLIC_URL, Harness
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.records import make_mint
 
 OWNER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 STRANGER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
@@ -43,18 +44,13 @@ def give(
 
 def minted(harness: Harness, sub: str, token_id: int) -> str:
     mint_id = "mint_" + "0" * 25 + str(token_id)
-    harness.mints.items[mint_id] = Mint(
-        mint_id=mint_id,
+    harness.mints.items[mint_id] = make_mint(
+        mint_id,
         sub=sub,
         status=MintStatus.MINED,
-        chain_id=CHAIN_ID,
-        contract=CONTRACT,
         to=OWNER,
         sender=KeyRef(address=OWNER, subject=sub, chain_id=CHAIN_ID, secret_id="s"),
         metadata_digest=digest_of(TEXT),
-        request_digest="",
-        created_at=1,
-        updated_at=1,
         token_id=token_id,
     )
     return mint_id

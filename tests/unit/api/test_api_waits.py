@@ -16,10 +16,11 @@ from mintline.messages import Fees, KeyRef
 from mintline.records import Mint
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import MintStatus
-from mintline.transaction_records import Transaction, place_of
+from mintline.transaction_records import place_of
 from mintline_api.features.mints.store import DynamoMints
 from mintline_api.features.operations.waiting import Waits, rests, wait_for
 from mintline_harness.simulation.loop import VirtualLoop
+from mintline_testkit.records import make_mint, make_transaction
 
 CALLERS = 100
 WAITED = 10
@@ -30,8 +31,8 @@ PREFIX = "p"
 
 
 def mint(number: int) -> Mint:
-    return Mint(
-        mint_id=f"mint_{number}",
+    return make_mint(
+        f"mint_{number}",
         sub="shop",
         client_id="shop",
         status=MintStatus.BUILT,
@@ -39,27 +40,20 @@ def mint(number: int) -> Mint:
         contract=ADDRESS,
         to=ADDRESS,
         custody="sponsored",
-        metadata_digest=bytes(32),
-        request_digest="",
         token_id=number,
         sender=RELAYER,
         nonce=PLACE.nonce,
-        created_at=1,
-        updated_at=1,
     )
 
 
 MINT_RECORDS = [mint(number) for number in range(CALLERS)]
-TRANSACTION = Transaction(
-    **PLACE._asdict(),
-    signer=RELAYER,
+TRANSACTION = make_transaction(
+    RELAYER,
+    PLACE.nonce,
     kind="batch",
     operations=tuple(one.mint_id for one in MINT_RECORDS),
     gas=1,
     fees=Fees(max_fee_per_gas=10, max_priority_fee_per_gas=1),
-    meaning=bytes(32),
-    reserved_at=1,
-    updated_at=1,
 )
 
 

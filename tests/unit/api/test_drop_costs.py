@@ -9,12 +9,13 @@ from mintline.errors import Unavailable
 from mintline.messages import Fees, KeyRef
 from mintline.records import Mint
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction, place_of
+from mintline.transaction_records import Transaction
 from mintline_api.features.drops.runner import DropRunner
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
 from mintline_testkit.chain import FakeChain
 from mintline_testkit.constants import CHAIN_ID, GWEI
+from mintline_testkit.records import make_transaction
 from tests.unit.api.test_drops import Shop, is_, line, ndjson, prepared_drop, runner_of, until
 
 RELAYER = KeyRef(address="0x" + "11" * 20, subject="platform:relayer", chain_id=CHAIN_ID, secret_id="relayer")
@@ -38,21 +39,17 @@ def mine(
 ) -> Transaction:
     """Put mints into a transaction that is mined at 2 Gwei per gas."""
     tx_hash, block_hash = bytes([nonce]) * 32, b"\x0b" * 32
-    transaction = Transaction(
-        sender_id=place_of(RELAYER, nonce).sender_id,
-        nonce=nonce,
-        signer=RELAYER,
+    transaction = make_transaction(
+        RELAYER,
+        nonce,
         kind="batch",
         operations=tuple(mint.mint_id for mint in mints),
         gas=gas_used,
         fees=Fees(max_fee_per_gas=1, max_priority_fee_per_gas=1),
-        meaning=bytes(32),
         state=TransactionState.MINED,
         outcome="succeeded",
         tx_hash=tx_hash,
         block_hash=block_hash,
-        reserved_at=1,
-        updated_at=1,
     )
     harness.lines.carriers[transaction.place] = transaction
     for mint in mints:

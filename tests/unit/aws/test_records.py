@@ -13,20 +13,16 @@ from mintline.records import Attempt, Mint, Problem
 from mintline.resources import MINTS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
+from mintline_testkit.records import make_mint
 
 if TYPE_CHECKING:
     from mintline.aws.dynamo import Item
 
 WALLET = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-MINT = Mint(
-    mint_id="mint_1",
-    sub="user",
+MINT = make_mint(
     status=MintStatus.SUBMITTED,
-    chain_id=31337,
-    contract="0x5FbDB2315678afecb367f032d93F642f64180aa3",
     to=WALLET,
     sender=KeyRef(address=WALLET, subject="user", chain_id=31337, secret_id="s"),
-    metadata_digest=bytes(32),
     request_digest="00",
     created_at=1,
     updated_at=2,

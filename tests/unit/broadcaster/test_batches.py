@@ -20,7 +20,7 @@ from mintline.messages import (
     SigningRefused,
     SignNoop,
 )
-from mintline.records import Attempt, Mint, Problem
+from mintline.records import Attempt, Problem
 from mintline.refusals import problem_of
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
@@ -30,6 +30,7 @@ from mintline_broadcaster.on_record import OutcomeRefused
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent, sign
 from mintline_testkit.constants import GWEI
+from mintline_testkit.records import make_mint
 
 REFUSED = problem_of("token_expired")
 
@@ -77,19 +78,15 @@ class Batches:
         return intent
 
     def accepted(self, line: BatchMint) -> None:
-        self.harness.store.mints[line.mint_id] = Mint(
-            mint_id=line.mint_id,
+        self.harness.store.mints[line.mint_id] = make_mint(
+            line.mint_id,
             sub=line.subject,
-            status=MintStatus.ACCEPTED,
             custody="sponsored",
-            chain_id=31337,
             contract=self._contract,
             to=line.to,
             metadata_digest=line.metadata_digest,
             token_id=line.token_id,
-            request_digest="",
-            created_at=self.harness.now,
-            updated_at=self.harness.now,
+            at=self.harness.now,
         )
 
     def claim(self, mint_id: str, nonce: int) -> None:

@@ -23,6 +23,7 @@ from mintline_builder.claims import Advance, Claim, OperationClaim, TopUpClaim
 from mintline_builder.ports import Account, NotCommitted
 from mintline_builder.reserver import Reserver
 from mintline_testkit.builder.tables import MemoryAccounts, MemoryTables
+from mintline_testkit.records import make_mint
 
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
 
@@ -37,19 +38,15 @@ FIRST_NONCES = {address("sender-0"): 7}
 
 
 def accepted(mint_id: str, sender: str) -> Mint:
-    return Mint(
-        mint_id=mint_id,
+    return make_mint(
+        mint_id,
         sub="sub",
-        status=MintStatus.ACCEPTED,
         chain_id=1,
         contract=sender,
         to=sender,
         sender=KeyRef(address=sender, subject="sub", chain_id=1, secret_id="secret"),
-        metadata_digest=bytes(32),
         token_id=1,
         request_digest="00",
-        created_at=1,
-        updated_at=1,
     )
 
 

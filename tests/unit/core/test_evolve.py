@@ -8,24 +8,15 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from mintline.records import Attempt, Mint
+from mintline.records import Attempt
 from mintline.states import MintStatus
+from mintline_testkit.records import make_mint
 
 ROOT = Path(__file__).resolve().parents[3]
 WALLET = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 ATTEMPT = Attempt(tx_hash=bytes(32), max_fee_per_gas=2**100, max_priority_fee_per_gas=0, at=1)
-MINT = Mint(
-    mint_id="mint_1",
-    sub="alice",
-    status=MintStatus.SUBMITTED,
-    chain_id=1,
-    contract=WALLET,
-    to=WALLET,
-    metadata_digest=bytes(32),
-    request_digest="",
-    created_at=1,
-    updated_at=1,
-    attempts=(ATTEMPT,),
+MINT = make_mint(
+    sub="alice", status=MintStatus.SUBMITTED, chain_id=1, contract=WALLET, to=WALLET, attempts=(ATTEMPT,)
 )
 VIEWS = {"self_custody.py", "examples.py"}
 """They make HTTP answers, which are no records and are never stored."""

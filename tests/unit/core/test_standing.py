@@ -15,6 +15,7 @@ from mintline.resources import MINTS, Table
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction
+from mintline_testkit.records import make_transaction
 
 ALICE = "0x" + "2" * 40
 KEY = KeyRef(address=ALICE, subject="user", chain_id=1, secret_id="secret")
@@ -52,15 +53,11 @@ def built(**changes: Any) -> Mint:
 
 
 def failed() -> Transaction:
-    return Transaction(
-        sender_id=f"1#{ALICE}",
-        nonce=0,
-        signer=KEY,
-        kind="mint",
+    return make_transaction(
+        KEY,
         operations=("m1",),
         gas=1,
         fees=Fees(max_fee_per_gas=1, max_priority_fee_per_gas=1),
-        meaning=bytes(32),
         state=TransactionState.MINED,
         outcome="failed",
         tx_hash=OURS,

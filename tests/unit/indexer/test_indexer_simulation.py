@@ -17,7 +17,7 @@ from mintline.errors import Unavailable
 from mintline.messages import Fees, KeyRef
 from mintline.records import Attempt, Balance, Mint, Token, Transfer, position, token_ref
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction, as_far_as, place_of
+from mintline.transaction_records import as_far_as, place_of
 from mintline_indexer.chain_port import ItemMintedEvent, ItemTransferEvent, TransferEvent
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
@@ -25,6 +25,7 @@ from mintline_indexer.store_port import Attempted, BalanceKey, TokenKey
 from mintline_testkit.chain import FakeChain, Mined, Move, Sent
 from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
+from mintline_testkit.records import make_mint, make_transaction
 
 FINALITY = 4
 CONTRACTS = tuple("0x" + f"{n}" * 40 for n in (1, 2))
@@ -127,19 +128,14 @@ class Harness:
         made: Sequence[Move | None] = moves or [None]
         mints = [built_mint(f"mint_{place.nonce}_{n}", contract, place.nonce, m) for n, m in enumerate(made)]
         self.store.mint_table |= {mint.mint_id: mint for mint in mints}
-        self.store.transaction_table[place] = Transaction(
-            sender_id=place.sender_id,
-            nonce=place.nonce,
-            signer=SENDER,
-            kind="mint",
+        self.store.transaction_table[place] = make_transaction(
+            SENDER,
+            place.nonce,
             operations=tuple(mint.mint_id for mint in mints),
-            gas=100_000,
             fees=Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1),
-            meaning=bytes(32),
             state=TransactionState.SUBMITTED,
             attempts=(Attempt(tx_hash=tx_hash, max_fee_per_gas=2, max_priority_fee_per_gas=1, at=0),),
-            reserved_at=0,
-            updated_at=0,
+            at=0,
         )
         self.attempts[tx_hash] = Attempted(place)
 
@@ -267,20 +263,16 @@ class Harness:
 
 def built_mint(mint_id: str, contract: str, nonce: int, made: Move | None = None) -> Mint:
     """Return the mint whose token this is, or one whose transaction fails."""
-    return Mint(
-        mint_id=mint_id,
-        sub="user",
+    return make_mint(
+        mint_id,
         status=MintStatus.BUILT,
-        chain_id=CHAIN_ID,
         contract=contract,
         to=OWNERS[0] if made is None or made.recipient is None else made.recipient,
         token_id=None if made is None else made.token_id,
         sender=SENDER,
         nonce=nonce,
         metadata_digest=bytes(32) if made is None or made.digest is None else made.digest,
-        request_digest="",
-        created_at=0,
-        updated_at=0,
+        at=0,
     )
 
 

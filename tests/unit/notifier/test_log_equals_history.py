@@ -25,6 +25,7 @@ from mintline_notifier.cursors import Cursor
 from mintline_testkit.events import MemoryEventLog
 from mintline_testkit.notifier.followers import follower
 from mintline_testkit.notifier.tables import MemoryCursors, MemoryTables
+from mintline_testkit.records import make_mint, make_transaction
 
 ADDRESS = "0x" + "2" * 40
 RELAYER = KeyRef(address="0x" + "3" * 40, subject="relayer", chain_id=1, secret_id="relayer")
@@ -100,20 +101,16 @@ class World:
     def accept(self) -> None:
         name = f"mint_{len(self.mints)}"
         client = self.rng.choice(CLIENTS)
-        mint = Mint(
-            mint_id=name,
+        mint = make_mint(
+            name,
             sub=client,
             client_id=client,
-            status=MintStatus.ACCEPTED,
             chain_id=1,
             contract=ADDRESS,
             to=ADDRESS,
             custody="sponsored",
-            metadata_digest=bytes(32),
-            request_digest="",
             token_id=len(self.mints),
-            created_at=self.tables.now,
-            updated_at=self.tables.now,
+            at=self.tables.now,
         )
         self._put(mint)
         self.due[name].append("mint.accepted")
@@ -124,17 +121,15 @@ class World:
         if not batch:
             return
         place = place_of(RELAYER, len(self.transactions))
-        transaction = Transaction(
-            **place._asdict(),
-            signer=RELAYER,
+        transaction = make_transaction(
+            RELAYER,
+            place.nonce,
             kind="batch",
             operations=tuple(mint.mint_id for mint in batch),
             claiming=True,
             gas=1,
             fees=FEES,
-            meaning=bytes(32),
-            reserved_at=self.tables.now,
-            updated_at=self.tables.now,
+            at=self.tables.now,
         )
         self._keep(transaction)
         claimed = [mint for mint in batch if self.rng.random() < 0.9]

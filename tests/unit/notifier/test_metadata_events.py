@@ -11,13 +11,14 @@ from mintline.collection_records import CollectionCall
 from mintline.events import OPERATORS
 from mintline.messages import Clone, CollectionChange
 from mintline.metadata_versions import MetadataVersion
-from mintline.records import Link, Mint, PendingChange, RegisteredContract, Token, scoped, token_ref
+from mintline.records import Link, PendingChange, RegisteredContract, Token, scoped, token_ref
 from mintline.resources import COLLECTIONS, LINKS, METADATA_VERSIONS, MINTS, TOKENS
 from mintline.reveals import Reveal
 from mintline.states import MintStatus
 from mintline_testkit.events import MemoryEventLog
 from mintline_testkit.notifier.followers import PUBLIC_URL, follower
 from mintline_testkit.notifier.tables import MemoryCursors, MemoryTables
+from mintline_testkit.records import make_mint
 
 CHAIN = 31337
 ADDRESS = "0x" + "2" * 40
@@ -49,20 +50,14 @@ class Deployment:
     def __init__(self) -> None:
         self.tables, self.log, self.cursors = MemoryTables(), MemoryEventLog(), MemoryCursors()
         self.reader = follower(self.tables, self.log, self.cursors, owner="first")
-        self.mint = Mint(
-            mint_id="mint_1",
+        self.mint = make_mint(
             sub="alice",
             client_id=CLIENT,
-            status=MintStatus.ACCEPTED,
             chain_id=CHAIN,
-            contract=CONTRACT,
             to=HOLDER,
             custody="sponsored",
-            metadata_digest=bytes(32),
-            request_digest="",
             token_id=1,
-            created_at=self.tables.now,
-            updated_at=self.tables.now,
+            at=self.tables.now,
         )
         self.token = Token(
             chain_id=CHAIN,
