@@ -170,6 +170,7 @@ CASES: list[tuple[Kind, dict[str, Any]]] = [
     (Kind.WRONG_OWNER, {"events": (*MINTED, moved(7, ALICE, BOB))}),
     (Kind.WRONG_OWNER, {"tokens": [token(owner=None)]}),
     (Kind.WRONG_RECIPIENT, {"mints": [mint(to=BOB)]}),
+    (Kind.WRONG_ITEM, {"mints": [mint(item_id=7, quantity=3)]}),
     (Kind.WRONG_METADATA, {"events": (moved(), stamped(bytes(32)))}),
     (Kind.WRONG_METADATA, {"events": (moved(),)}),
     (Kind.WRONG_TRANSACTION, {"mints": [mint(block_hash=b"\3" * 32)]}),

@@ -54,6 +54,7 @@ class Kind(StrEnum):
     WRONG_OWNER = "wrong_owner"
     WRONG_RECIPIENT = "wrong_recipient"
     WRONG_METADATA = "wrong_metadata"
+    WRONG_ITEM = "wrong_item"
     WRONG_TRANSACTION = "wrong_transaction"
     WRONG_MINT = "wrong_mint"
     TRANSFER_MISSING = "transfer_missing"
@@ -82,6 +83,7 @@ MEANING: Mapping[Kind, str] = {
     Kind.WRONG_OWNER: "the index has another owner than the chain",
     Kind.WRONG_RECIPIENT: "minted to another address than was asked for",
     Kind.WRONG_METADATA: "minted with another metadata digest than was asked for",
+    Kind.WRONG_ITEM: "another item, or another quantity of it, was minted than was asked for",
     Kind.WRONG_TRANSACTION: "the mint names another transaction or block than the chain",
     Kind.WRONG_MINT: "the index says that another mint made it",
     Kind.TRANSFER_MISSING: "recorded as transferred or burned, but chain or index do not have that",
@@ -144,9 +146,9 @@ class Books:
 
 @dataclass(slots=True)
 class Minted:
-    """A token as the chain tells it."""
+    """A token as the chain tells it; of an item, what one mint made of it, by the mint's serial."""
 
-    made: TransferEvent
+    made: TransferEvent | ItemMintedEvent
     moves: list[TransferEvent] = field(default_factory=list)
     digest: bytes | None = None
 
@@ -205,7 +207,10 @@ def _within(block: int, books: Books) -> bool:
 def _minted(events: Iterable[Event]) -> dict[TokenKey, Minted]:
     minted: dict[TokenKey, Minted] = {}
     for event in events:
-        if isinstance(event, ItemTransferEvent | ItemMintedEvent):
+        if isinstance(event, ItemTransferEvent):
+            continue
+        if isinstance(event, ItemMintedEvent):
+            minted[TokenKey(event.contract, event.serial)] = Minted(event, digest=event.metadata_digest)
             continue
         key = TokenKey(event.contract, event.token_id)
         if isinstance(event, MintedEvent):
@@ -345,7 +350,16 @@ def _maker(mints: Sequence[Mint], found: Minted) -> Mint | None:
 
 
 def _owns(mint: Mint, found: Minted) -> bool:
-    return (found.made.recipient, found.digest) == (mint.to, mint.metadata_digest)
+    return (found.made.recipient, found.digest) == (mint.to, mint.metadata_digest) and _is_of_item(
+        mint, found
+    )
+
+
+def _is_of_item(mint: Mint, found: Minted) -> bool:
+    """Tell whether a mint's item and quantity are those that were minted; it has none in ERC-721."""
+    made = found.made
+    of = (made.token_id, made.quantity) if isinstance(made, ItemMintedEvent) else (None, None)
+    return of == (mint.item_id, mint.quantity)
 
 
 def _others(mints: Sequence[Mint], maker: Mint, about: Mapping[str, Any]) -> Iterator[Finding]:
@@ -393,6 +407,8 @@ def _of_outcome(mint: Mint, found: Minted, about: Mapping[str, Any]) -> Iterator
         yield Finding(Kind.WRONG_TRANSACTION, detail, **about)
     if made.recipient != mint.to:
         yield Finding(Kind.WRONG_RECIPIENT, f"{made.recipient}, not {mint.to}", **about)
+    if not _is_of_item(mint, found):
+        yield Finding(Kind.WRONG_ITEM, f"not {mint.quantity} of item {mint.item_id}", **about)
     if found.digest != mint.metadata_digest:
         digest = "none" if found.digest is None else f"0x{found.digest.hex()}"
         yield Finding(Kind.WRONG_METADATA, f"{digest}, not 0x{mint.metadata_digest.hex()}", **about)
@@ -405,12 +421,15 @@ def _of_index(
     by_token: Mapping[TokenKey, Sequence[Mint]],
 ) -> Iterator[Finding]:
     for key, found in minted.items():
-        block = found.made.block_number
-        if _within(block, books) and key not in tokens:
+        made = found.made
+        block = made.block_number
+        indexed = TokenKey(made.contract, made.token_id)
+        if _within(block, books) and indexed not in tokens:
             detail = f"in transaction 0x{found.made.tx_hash.hex()}"
             yield Finding(Kind.NOT_INDEXED, detail, **key._asdict(), block=block)
     for key, token in tokens.items():
-        if not _within(token.minted_block, books):
+        if token.standard == "erc1155" or not _within(token.minted_block, books):
+            # An item has no owner and no mint of its own.
             continue
         about: dict[str, Any] = {**key._asdict(), "block": token.minted_block, "mint_id": token.mint_id}
         on_chain = minted.get(key)
