@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
@@ -29,6 +29,7 @@ def checksummed(value: str) -> str:
 
 Contract = Annotated[str, typer.Argument(metavar="CONTRACT", help="Its address.", callback=checksummed)]
 Wait = Annotated[bool, typer.Option(help="Wait until it is mined.")]
+Standard = Literal["erc721", "erc1155"]
 
 
 @app.command()
@@ -38,6 +39,7 @@ def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="At most 64 bytes.")],
     symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="At most 16 bytes.")],
     *,
+    standard: Annotated[Standard, typer.Option(help="One token each, or items of any quantity.")] = "erc721",
     supply_cap: Annotated[
         int | None, typer.Option(min=1, help="How many tokens are ever minted; no cap by default.")
     ] = None,
@@ -69,6 +71,7 @@ def create(
     window = {"start": start, "end": end}
     metadata = {"description": description, "image": image}
     body = {
+        "standard": standard,
         "name": name,
         "symbol": symbol,
         "supply_cap": supply_cap,

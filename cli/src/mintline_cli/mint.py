@@ -77,6 +77,10 @@ def mint(
     contract: Annotated[
         str | None, typer.Option(help="The collection; the deployment's default by default.")
     ] = None,
+    token_id: Annotated[str | None, typer.Option(help="In an ERC-1155 collection: the item.")] = None,
+    quantity: Annotated[
+        str | None, typer.Option(help="In an ERC-1155 collection: how many tokens of it; 1 by default.")
+    ] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same one mints only once.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait until the mint is finalized.")] = True,
 ) -> None:
@@ -87,8 +91,8 @@ def mint(
     body = mint_request(name, image, description, attribute or [], to)
     if email is not None:
         body["recipient"] = {"email": email}
-    if contract is not None:
-        body["contract"] = contract
+    named = {"contract": contract, "token_id": token_id, "quantity": quantity}
+    body |= {member: value for member, value in named.items() if value is not None}
     screen = caller.screen
 
     async def work(client: AsyncMintline) -> MintView:

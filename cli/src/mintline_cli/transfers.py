@@ -12,6 +12,9 @@ from mintline_client.models import BurnOperationView, BurnRequest, TransferOpera
 
 TokenId = Annotated[str, typer.Argument(help="The token's id.")]
 Contract = Annotated[str | None, typer.Option(help="Its collection; the default one if absent.")]
+Quantity = Annotated[
+    str | None, typer.Option(help="In an ERC-1155 collection: how many tokens of the item; 1 by default.")
+]
 Key = Annotated[str | None, typer.Option(help="Idempotency key: the same one moves the token only once.")]
 Wait = Annotated[bool, typer.Option(help="Wait until it is finalized.")]
 PAYERS = {
@@ -27,6 +30,7 @@ def transfer(
     to: Annotated[str, typer.Argument(help="Who receives it.")],
     *,
     contract: Contract = None,
+    quantity: Quantity = None,
     key: Key = None,
     wait: Wait = True,
 ) -> None:
@@ -38,6 +42,8 @@ def transfer(
     request: TransferRequest = {"token_id": token_id, "to": to}
     if contract is not None:
         request["contract"] = contract
+    if quantity is not None:
+        request["quantity"] = quantity
 
     async def work(client: AsyncMintline) -> TransferOperationView:
         made = await client.transfers.create(request, idempotency_key=key)
@@ -59,6 +65,7 @@ def burn(
     token_id: TokenId,
     *,
     contract: Contract = None,
+    quantity: Quantity = None,
     key: Key = None,
     wait: Wait = True,
 ) -> None:
@@ -70,6 +77,8 @@ def burn(
     request: BurnRequest = {"token_id": token_id}
     if contract is not None:
         request["contract"] = contract
+    if quantity is not None:
+        request["quantity"] = quantity
 
     async def work(client: AsyncMintline) -> BurnOperationView:
         made = await client.burns.create(request, idempotency_key=key)

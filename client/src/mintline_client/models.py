@@ -125,6 +125,8 @@ class BurnOperationView(TypedDict):
     chain_id: int
     contract: str
     token_id: str
+    quantity: str | None
+    """How many tokens of the item, in an ERC-1155 collection; null in one of ERC-721."""
     wallet: str
     """Your wallet in custody, which holds the token."""
     paid_by: Literal["wallet", "relayer"]
@@ -154,7 +156,9 @@ class BurnRequest(TypedDict):
     contract: NotRequired[str | None]
     """The collection; this deployment's default if absent."""
     token_id: str
-    """Decimal. A token that your wallet in custody holds."""
+    """Decimal. A token that your wallet in custody holds; in an ERC-1155 collection, the item."""
+    quantity: NotRequired[str | None]
+    """In an ERC-1155 collection, how many tokens of the item; 1 if absent."""
 
 
 class ChallengeRequest(TypedDict):
@@ -289,6 +293,10 @@ class CollectionPatch(TypedDict):
 class CollectionRequest(TypedDict):
     """A collection to be deployed."""
 
+    standard: NotRequired[Literal["erc721", "erc1155"] | None]
+    """`erc721`, also if absent: each token is one of its kind, numbered by the platform. `erc1155`:
+    items of your numbering, of which any quantity is minted. It never changes.
+    """
     name: str
     """At most 64 bytes in UTF-8. It never changes, as symbol, cap, window and `soulbound`."""
     symbol: str
@@ -300,7 +308,7 @@ class CollectionRequest(TypedDict):
     royalties: NotRequired[RoyaltiesRequest | None]
     """None if absent."""
     supply_cap: NotRequired[int | None]
-    """How many tokens are ever minted; no cap if absent."""
+    """How many tokens are ever minted, of all items together; no cap if absent."""
     mint_window: NotRequired[MintWindowRequest | None]
     """No window if absent."""
     soulbound: NotRequired[bool]
@@ -336,11 +344,11 @@ class CollectionTokenList(TypedDict):
 
 
 class CollectionView(TypedDict):
-    """A collection: an ERC-721 contract."""
+    """A collection: an ERC-721 or ERC-1155 contract."""
 
     contract: str
     chain_id: int
-    standard: Literal["erc721"]
+    standard: Literal["erc721", "erc1155"]
     name: str
     symbol: str
     status: Literal["deploying", "ready", "failed"]
@@ -688,6 +696,10 @@ class LineRequest(TypedDict):
 
     recipient: RecipientRequest
     """Who receives the token."""
+    token_id: NotRequired[str | None]
+    """In an ERC-1155 collection, the item to mint, as in `POST /v1/mints`."""
+    quantity: NotRequired[str | None]
+    """In an ERC-1155 collection, how many tokens of the item; 1 if absent."""
     metadata: MetadataRequest
     external_id: NotRequired[str | None]
     """What you call this mint: 1 to 128 printable ASCII characters, no other mint of yours."""
@@ -866,6 +878,12 @@ class MintRequest(TypedDict):
     """What you call this mint: 1 to 128 printable ASCII characters, no other mint of yours."""
     tags: NotRequired[list[str] | None]
     """Up to 10 words by which you find the mint again, each once."""
+    token_id: NotRequired[str | None]
+    """In an ERC-1155 collection, the item to mint: a number of your choice, decimal. Its first mint
+    fixes its metadata. In an ERC-721 collection the platform numbers the tokens.
+    """
+    quantity: NotRequired[str | None]
+    """In an ERC-1155 collection, how many tokens of the item; 1 if absent."""
     metadata: MetadataRequest
 
 
@@ -885,6 +903,13 @@ class MintView(TypedDict):
     chain_id: int
     contract: str
     token_id: str | None
+    """In an ERC-1155 collection, the item's."""
+    quantity: str | None
+    """How many tokens of the item, in an ERC-1155 collection; null in one of ERC-721."""
+    serial: str | None
+    """In an ERC-1155 collection, the mint's own number, which its contract takes once and its event
+    `ItemMinted` names; null in one of ERC-721.
+    """
     to: str
     """Who receives the token."""
     recipient: RecipientView
@@ -1389,6 +1414,8 @@ class TransferOperationView(TypedDict):
     chain_id: int
     contract: str
     token_id: str
+    quantity: str | None
+    """How many tokens of the item, in an ERC-1155 collection; null in one of ERC-721."""
     wallet: str
     """Your wallet in custody, which holds the token."""
     paid_by: Literal["wallet", "relayer"]
@@ -1420,9 +1447,11 @@ class TransferRequest(TypedDict):
     contract: NotRequired[str | None]
     """The collection; this deployment's default if absent."""
     token_id: str
-    """Decimal. A token that your wallet in custody holds."""
+    """Decimal. A token that your wallet in custody holds; in an ERC-1155 collection, the item."""
+    quantity: NotRequired[str | None]
+    """In an ERC-1155 collection, how many tokens of the item; 1 if absent."""
     to: str
-    """Who receives the token; a contract must accept ERC-721 tokens."""
+    """Who receives the token; a contract must accept tokens of the collection's standard."""
 
 
 TransferView = TypedDict(

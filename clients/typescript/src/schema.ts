@@ -148,6 +148,8 @@ export interface components {
             contract: string;
             /** @example 1 */
             token_id: string;
+            /** @description How many tokens of the item, in an ERC-1155 collection; null in one of ERC-721. */
+            quantity: string | null;
             /**
              * @description Your wallet in custody, which holds the token.
              * @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8
@@ -182,10 +184,12 @@ export interface components {
             /** @description The collection; this deployment's default if absent. */
             contract?: string | null;
             /**
-             * @description Decimal. A token that your wallet in custody holds.
+             * @description Decimal. A token that your wallet in custody holds; in an ERC-1155 collection, the item.
              * @example 1
              */
             token_id: string;
+            /** @description In an ERC-1155 collection, how many tokens of the item; 1 if absent. */
+            quantity?: string | null;
         };
         /**
          * ChallengeRequest
@@ -366,6 +370,8 @@ export interface components {
          * @description A collection to be deployed.
          */
         CollectionRequest: {
+            /** @description `erc721`, also if absent: each token is one of its kind, numbered by the platform. `erc1155`: items of your numbering, of which any quantity is minted. It never changes. */
+            standard?: ("erc721" | "erc1155") | null;
             /** @description At most 64 bytes in UTF-8. It never changes, as symbol, cap, window and `soulbound`. */
             name: string;
             /** @description At most 16 bytes in UTF-8. */
@@ -374,7 +380,7 @@ export interface components {
             owner?: string | null;
             /** @description None if absent. */
             royalties?: components["schemas"]["RoyaltiesRequest"] | null;
-            /** @description How many tokens are ever minted; no cap if absent. */
+            /** @description How many tokens are ever minted, of all items together; no cap if absent. */
             supply_cap?: number | null;
             /** @description No window if absent. */
             mint_window?: components["schemas"]["MintWindowRequest"] | null;
@@ -431,14 +437,14 @@ export interface components {
         };
         /**
          * CollectionView
-         * @description A collection: an ERC-721 contract.
+         * @description A collection: an ERC-721 or ERC-1155 contract.
          */
         CollectionView: {
             /** @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 */
             contract: string;
             chain_id: number;
-            /** @constant */
-            standard: "erc721";
+            /** @enum {string} */
+            standard: "erc721" | "erc1155";
             name: string;
             symbol: string;
             /**
@@ -848,6 +854,10 @@ export interface components {
         LineRequest: {
             /** @description Who receives the token. */
             recipient: components["schemas"]["RecipientRequest"];
+            /** @description In an ERC-1155 collection, the item to mint, as in `POST /v1/mints`. */
+            token_id?: string | null;
+            /** @description In an ERC-1155 collection, how many tokens of the item; 1 if absent. */
+            quantity?: string | null;
             metadata: components["schemas"]["MetadataRequest"];
             /** @description What you call this mint: 1 to 128 printable ASCII characters, no other mint of yours. */
             external_id?: string | null;
@@ -1066,6 +1076,10 @@ export interface components {
             external_id?: string | null;
             /** @description Up to 10 words by which you find the mint again, each once. */
             tags?: string[] | null;
+            /** @description In an ERC-1155 collection, the item to mint: a number of your choice, decimal. Its first mint fixes its metadata. In an ERC-721 collection the platform numbers the tokens. */
+            token_id?: string | null;
+            /** @description In an ERC-1155 collection, how many tokens of the item; 1 if absent. */
+            quantity?: string | null;
             metadata: components["schemas"]["MetadataRequest"];
         };
         /**
@@ -1086,7 +1100,12 @@ export interface components {
             chain_id: number;
             /** @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 */
             contract: string;
+            /** @description In an ERC-1155 collection, the item's. */
             token_id: string | null;
+            /** @description How many tokens of the item, in an ERC-1155 collection; null in one of ERC-721. */
+            quantity: string | null;
+            /** @description In an ERC-1155 collection, the mint's own number, which its contract takes once and its event `ItemMinted` names; null in one of ERC-721. */
+            serial: string | null;
             /**
              * @description Who receives the token.
              * @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8
@@ -1687,6 +1706,8 @@ export interface components {
             contract: string;
             /** @example 1 */
             token_id: string;
+            /** @description How many tokens of the item, in an ERC-1155 collection; null in one of ERC-721. */
+            quantity: string | null;
             /**
              * @description Your wallet in custody, which holds the token.
              * @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8
@@ -1726,12 +1747,14 @@ export interface components {
             /** @description The collection; this deployment's default if absent. */
             contract?: string | null;
             /**
-             * @description Decimal. A token that your wallet in custody holds.
+             * @description Decimal. A token that your wallet in custody holds; in an ERC-1155 collection, the item.
              * @example 1
              */
             token_id: string;
+            /** @description In an ERC-1155 collection, how many tokens of the item; 1 if absent. */
+            quantity?: string | null;
             /**
-             * @description Who receives the token; a contract must accept ERC-721 tokens.
+             * @description Who receives the token; a contract must accept tokens of the collection's standard.
              * @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8
              */
             to: string;

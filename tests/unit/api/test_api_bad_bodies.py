@@ -98,7 +98,7 @@ async def test_post__when_the_body_is_no_object__says_so(
         ({"metadata": []}, "#/metadata", "expected an object"),
         ({"metadata": {"image": IMAGE}}, "#/metadata/name", "this member is required"),
         ({"metadata": {"name": "x"}}, "#/metadata/image", "this member is required"),
-        ({"metadata": GOOD, "quantity": 2}, "#/quantity", "no such member"),
+        ({"metadata": GOOD, "amount": 2}, "#/amount", "no such member"),
         ({"metadata": {**GOOD, "colour/~": 1}}, "#/metadata/colour~1~0", "no such member"),
         ({"metadata": {**GOOD, "name": 5}}, "#/metadata/name", "expected a string"),
         ({"metadata": {**GOOD, "name": ""}}, "#/metadata/name", "expected at least 1 characters"),

@@ -174,7 +174,7 @@ async def test_create__when_its_operation_is_mined_or_fails__then_its_status_say
         ({"soulbound": 1}, "#/soulbound"),
         ({"metadata": {"name": "Another"}}, "#/metadata/name"),
         ({"metadata": {"image": "javascript:alert(1)"}}, "#/metadata/image"),
-        ({"standard": "erc1155"}, "#/standard"),
+        ({"standard": "erc20"}, "#/standard"),
     ],
 )
 async def test_create__when_the_body_is_not_valid__then_nothing_is_kept(

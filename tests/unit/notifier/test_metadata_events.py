@@ -177,6 +177,17 @@ async def test_version__when_token_and_mint_are_unknown__then_the_client_is_told
     assert deployment.types(CLIENT) == ["token.metadata_updated"]
 
 
+async def test_version__when_it_is_an_items_first__then_it_is_no_update_and_nobody_is_told(
+    deployment: Deployment,
+) -> None:
+    deployment.version(1)
+    await deployment.reader.poll()
+    assert deployment.types(CLIENT) == []
+    deployment.version(2)
+    await deployment.reader.poll()
+    assert deployment.types(CLIENT) == ["token.metadata_updated"]
+
+
 async def test_reveal__when_it_is_on_record__then_the_client_has_one_event_and_none_for_tokens(
     deployment: Deployment,
 ) -> None:

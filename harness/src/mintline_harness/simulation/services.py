@@ -31,6 +31,7 @@ from mintline_api.features.bulk.use_cases import (
 )
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.contracts.registry import CollectionRegistry
+from mintline_api.features.items.use_cases import Items
 from mintline_api.features.mints.models import MintRequest
 from mintline_api.features.mints.recipients import Recipients
 from mintline_api.features.mints.self_custody import SubmitTransaction, submit_signed_transaction
@@ -90,6 +91,7 @@ from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics as IndexerMetrics
 from mintline_signer.host.service import handle as sign_message
 from mintline_testkit.api.collections import MemoryCollections as ApiCollections
+from mintline_testkit.api.index import MemoryMetadata, MemoryVersions
 from mintline_testkit.api.operations import MemoryMints
 from mintline_testkit.api.uploads import MemoryFiles, MemoryUploads
 from mintline_testkit.builder.tables import MemoryCollections
@@ -173,6 +175,7 @@ class Api:
                 entropy=environment.rng.randbytes,
                 now=process.milliseconds,
             ),
+            items=Items(chain_id=CHAIN_ID, versions=MemoryVersions(), texts=MemoryMetadata()),
             operations=self._mints,
             outbox=self._outbox,
             entropy=environment.rng.randbytes,

@@ -62,15 +62,20 @@ async def unpack_metadata(target: Target, *, contract: str | None = None) -> Unp
             else:
                 await _unpack(pack, records, s3, done)
         collections = {
-            item["collection_id"]: item async for item in records.every(COLLECTIONS) if "reveal" in item
+            item["collection_id"]: item
+            async for item in records.every(COLLECTIONS)
+            if "reveal" in item or item.get("standard") == "erc1155"
         }
         later = await _latest(records, done)
         for pack in revealed:
             if _is_revealed(collections.get(pack.collection_id.removesuffix(REVEAL_SUFFIX))):
                 await _put_revealed(pack, later, records, s3, done)
         for latest in later.values():
-            if contract in (None, latest.token_ref.split("#")[1]):
-                await _put_latest(latest, records, s3, done)
+            chain_id, of, _ = latest.token_ref.split("#")
+            if contract in (None, of):
+                # An item of ERC-1155 is minted with its first version, which is no object of its own.
+                of_item = collections.get(f"{chain_id}#{of}", {}).get("standard") == "erc1155"
+                await _put_latest(latest, records, s3, done, create=of_item)
     return done
 
 
@@ -89,14 +94,16 @@ async def _latest(records: Records, done: Unpacked) -> dict[str, MetadataVersion
     return found
 
 
-async def _put_latest(latest: MetadataVersion, records: Records, s3: Any, done: Unpacked) -> None:
+async def _put_latest(
+    latest: MetadataVersion, records: Records, s3: Any, done: Unpacked, *, create: bool
+) -> None:
     bucket = METADATA.bucket_name(records.prefix)
     named = token_of(latest.token_ref)
     text = await read_object(s3, bucket, version_object_key(*named, latest.digest))
     if text is None or hashlib.sha256(text).digest() != latest.digest:
         done.missing += 1
         return
-    await _replace(named, text, bucket, s3, done)
+    await _replace(named, text, bucket, s3, done, create=create)
 
 
 async def _put_revealed(
@@ -112,14 +119,19 @@ async def _put_revealed(
             await _replace((int(chain_id), contract, token_id), text, bucket, s3, done)
 
 
-async def _replace(named: tuple[int, str, int], text: bytes, bucket: str, s3: Any, done: Unpacked) -> None:
+async def _replace(
+    named: tuple[int, str, int], text: bytes, bucket: str, s3: Any, done: Unpacked, *, create: bool = False
+) -> None:
     """Put a text in the place of what a token's own object has, which is kept under its digest.
 
-    A token without an object is not minted, and gets none: its mint will store one.
+    A token without an object is not minted, and gets none unless it is to be `create`d: its mint will store
+    one.
     """
     key = metadata_object_key(*named)
     there = await read_object(s3, bucket, key)
     if there is None:
+        if create and await put_once(s3, bucket, key, text, content_type="application/json"):
+            done.written += 1
         return
     if there == text:
         done.present += 1

@@ -49,11 +49,13 @@ from mintline_api.features.drops.runner import DropRunner
 from mintline_api.features.drops.use_cases import DropIntake
 from mintline_api.features.events import routes as events
 from mintline_api.features.events.streams import EventStreams
+from mintline_api.features.items.ports import ItemVersions
+from mintline_api.features.items.use_cases import Items
 from mintline_api.features.links import routes as links
 from mintline_api.features.links.ports import LinkStore
 from mintline_api.features.links.use_cases import Linking, SignIn
 from mintline_api.features.metadata import routes as metadata
-from mintline_api.features.metadata.ports import MetadataStore, VersionReader
+from mintline_api.features.metadata.ports import MetadataStore
 from mintline_api.features.metadata.use_cases import MetadataCache, MetadataReads
 from mintline_api.features.mints import routes as mints
 from mintline_api.features.mints.context import MINTS, MintsContext
@@ -185,7 +187,7 @@ class Api:
     mint_gate: MintGate
     reservations: Reservations
     token_ids: TokenIds
-    metadata_versions: VersionReader
+    metadata_versions: ItemVersions
     metadata_texts: MetadataStore
     metadata: MetadataCache
     webhooks: Webhooks
@@ -212,6 +214,11 @@ class Api:
             recipients=Recipients(users=self.users, wallets=self.wallets),
             gate=self.mint_gate,
             uploads=self.uploads,
+            items=Items(
+                chain_id=self.settings.chain_id,
+                versions=self.metadata_versions,
+                texts=self.collection_metadata,
+            ),
             operations=self.mints,
             outbox=self.outbox,
             entropy=self.entropy,

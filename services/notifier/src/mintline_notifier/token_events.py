@@ -5,7 +5,7 @@ from __future__ import annotations
 from mintline.aws.items import Item
 from mintline.aws.records import from_item
 from mintline.events import Event, Resource
-from mintline.metadata_versions import MetadataVersion
+from mintline.metadata_versions import MINTED_VERSION, MetadataVersion
 from mintline.records import Mint, Token, Transfer, scoped, token_of, token_ref
 from mintline.views.tokens import token_version_view
 from mintline_notifier.deriving import ownership
@@ -39,6 +39,9 @@ class TokenEvents:
         if old is not None:
             return []
         version = from_item(MetadataVersion, new)
+        if version.version == MINTED_VERSION:
+            # Of an ERC-1155 item, which is minted with it: nothing was updated.
+            return []
         chain_id, contract, token_id = token_of(version.token_ref)
         token = await self._records.token(version.token_ref)
         told = {version.principal: None} | await self._minters(token)

@@ -65,7 +65,14 @@ class MintView(View):
     )
     chain_id: int
     contract: Address
-    token_id: TokenId | None
+    token_id: TokenId | None = Field(description="In an ERC-1155 collection, the item's.")
+    quantity: TokenId | None = Field(
+        description="How many tokens of the item, in an ERC-1155 collection; null in one of ERC-721."
+    )
+    serial: TokenId | None = Field(
+        description="In an ERC-1155 collection, the mint's own number, which its contract takes once and its "
+        "event `ItemMinted` names; null in one of ERC-721."
+    )
     to: Address = Field(description="Who receives the token.")
     recipient: RecipientView
     custody: Literal["custodial", "self", "sponsored"] = Field(
@@ -109,14 +116,17 @@ def mint_view(
 
     `transaction` is what its user's own wallet may sign now.
     """
-    known = mint.token_id is not None
+    is_item = mint.item_id is not None
+    token_id = mint.item_id if is_item else mint.token_id
     asked = mint.asked_by == reader
     return MintView(
         mint_id=mint.mint_id,
         status=mint.status,
         chain_id=mint.chain_id,
         contract=mint.contract,
-        token_id=mint.token_id,
+        token_id=token_id,
+        quantity=mint.quantity,
+        serial=mint.token_id if is_item else None,
         to=mint.to,
         recipient=RecipientView(
             address=mint.to,
@@ -128,9 +138,7 @@ def mint_view(
         external_id=mint.external_id if asked else None,
         tags=list(mint.tags or ()) if asked else [],
         metadata_digest=mint.metadata_digest,
-        metadata_url=metadata_url(public_url, mint.contract, mint.token_id)
-        if mint.token_id is not None
-        else None,
+        metadata_url=None if token_id is None else metadata_url(public_url, mint.contract, token_id),
         nonce=mint.nonce,
         tx_hash=latest_tx_hash(mint),
         block_number=mint.block_number,
@@ -150,6 +158,6 @@ def mint_view(
         self_custody=self_custody_view(mint, transaction),
         links=MintLinks(
             self=f"/v1/mints/{mint.mint_id}",
-            token=f"/v1/tokens/{mint.contract}/{mint.token_id}" if known else None,
+            token=None if token_id is None else f"/v1/tokens/{mint.contract}/{token_id}",
         ),
     )

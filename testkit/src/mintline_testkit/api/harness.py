@@ -81,6 +81,7 @@ from mintline_testkit.webhooks import MemorySecrets, MemoryWebhooks
 FACTORY = FactorySettings(
     address="0xDc64a140Aa3E981100a9becA4E685f962f0cF6C9",
     implementation="0x5FC8d32690cc91D4c39d9d3abcBD16989F875707",
+    multi_token="0x0165878A594ca255338adfa4d48449f69242Eb8F",
 )
 PUBLIC_URL = "https://api.example.com"
 SIGN_IN_URL = "https://test.auth.us-east-1.amazoncognito.com/oauth2"

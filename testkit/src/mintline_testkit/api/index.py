@@ -39,6 +39,10 @@ class MemoryVersions:
         kept.append(version)
         return True
 
+    async def begin(self, version: MetadataVersion) -> bool:
+        """Add an item's first version, likewise."""
+        return self.add(version)
+
     async def latest(self, contract: str, token_id: int) -> MetadataVersion | None:
         """Return the latest version."""
         return next(iter(await self.versions(contract, token_id)), None)
@@ -73,7 +77,11 @@ class MemoryIndex:
 
     async def highest_token_id(self, contract: str, ids: range) -> int | None:
         """Return the highest of `ids` that was minted."""
-        minted = (token_id for of, token_id in self.tokens if of == contract and token_id in ids)
+        minted = (
+            token_id
+            for (of, token_id), token in self.tokens.items()
+            if of == contract and token_id in ids and token.standard != "erc1155"
+        )
         return max(minted, default=None)
 
     async def tokens_of(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from mintline.fields import Address
+from mintline.fields import Address, Quantity, TokenId
 from mintline.lines import MAX_CHUNK
 from mintline.states import MintStatus
 from mintline_api.features.bulk.records import BulkRecord
@@ -31,6 +31,12 @@ class LineRequest(Input):
     """One of the mints."""
 
     recipient: RecipientRequest = Field(description="Who receives the token.")
+    token_id: TokenId | None = Field(
+        default=None, description="In an ERC-1155 collection, the item to mint, as in `POST /v1/mints`."
+    )
+    quantity: Quantity | None = Field(
+        default=None, description="In an ERC-1155 collection, how many tokens of the item; 1 if absent."
+    )
     metadata: MetadataRequest
     external_id: ExternalId | None = Field(
         default=None,

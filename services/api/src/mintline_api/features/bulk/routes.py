@@ -15,6 +15,7 @@ from mintline_api.features.bulk.problems import LINES_REFUSED, UNKNOWN_REQUEST
 from mintline_api.features.bulk.use_cases import BulkSubmission, accept_bulk, get_bulk
 from mintline_api.features.collections.minting import CLOSED_TO_MINTS
 from mintline_api.features.contracts.problems import UNKNOWN_CONTRACT
+from mintline_api.features.items.problems import ITEM_METADATA_DIFFERS
 from mintline_api.features.mints.problems import NOT_SPONSORED
 from mintline_api.features.operations.headers import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, location
 from mintline_api.features.operations.problems import KEY_REUSED
@@ -79,6 +80,7 @@ operations = Operations(
         CLIENT_BUDGET_REACHED,
         COLLECTION_NOT_ALLOWED,
         *CLOSED_TO_MINTS,
+        ITEM_METADATA_DIFFERS,
     ),
 )
 async def create_bulk(request: web.Request) -> web.Response:

@@ -28,13 +28,16 @@ from mintline.operation_ids import ID_BYTES, keyed_operation_id, line_mint_id, o
 from mintline.packs import pack_of
 from mintline.records import canonical_json, digest_of
 from mintline.states import MintStatus
-from mintline_api.features.bulk.models import BulkRequest
+from mintline_api.features.bulk.items import begin_items, check_items, line_items
+from mintline_api.features.bulk.models import BulkRequest, LineRequest
 from mintline_api.features.bulk.ports import LineStore, PackStore
 from mintline_api.features.bulk.problems import UNKNOWN_REQUEST
 from mintline_api.features.bulk.recipients import AT_ONCE, LineRecipients, NamedRecipient, refuse_lines
 from mintline_api.features.bulk.records import BulkRecord, record_of
+from mintline_api.features.items.use_cases import Item
 from mintline_api.features.metadata.models import Metadata
 from mintline_api.features.mints.problems import NOT_SPONSORED
+from mintline_api.features.mints.recipients import Recipient
 from mintline_api.features.mints.use_cases import MintIntake
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import Outbox
@@ -58,13 +61,22 @@ class LinesIntake:
     nudges: Nudges
 
 
-async def accept_lines(chunk: LinesChunk, metadata: Sequence[str], *, intake: LinesIntake) -> LinesChunk:
+async def accept_lines(
+    chunk: LinesChunk, metadata: Sequence[str] | None, *, intake: LinesIntake
+) -> LinesChunk:
     """Put a chunk of a request and its mints on record, and return the chunk that is on record.
 
     That is an earlier try's if there is one, whose token ids and recipients hold. `metadata` is the canonical
-    JSON of each line, in order. May be repeated after any failure, by any process: each line becomes one
-    mint. Raises RequestRefused if the id is on record for another request. `send_lines` is still to follow.
+    JSON of each line, in order; None for lines of items, whose metadata is stored already. May be repeated
+    after any failure, by any process: each line becomes one mint. Raises RequestRefused if the id is on
+    record for another request. `send_lines` is still to follow.
     """
+    if metadata is None:
+        kept = await intake.lines.keep(chunk)
+        if kept.request_digest != chunk.request_digest:
+            raise key_reused(kept.request_id)
+        await intake.lines.create_mints(kept.mints())
+        return kept
     pack = pack_of(chunk.chain_id, chunk.contract, chunk.first_token_id, metadata)
     _, kept = await asyncio.gather(intake.packs.put(pack), intake.lines.keep(chunk))
     if kept.request_digest != chunk.request_digest:
@@ -154,7 +166,9 @@ async def accept_bulk(submission: BulkSubmission, *, intake: BulkIntake) -> Bulk
         if record is not None:
             return await _replay(record, draft, intake)
     sub, count = submission.sub, draft.count
+    items = await line_items(submission.request.mints, draft.contract, intake.mints.collections)
     try:
+        await check_items(items, draft.contract, draft.metadata, items_of=intake.mints.items)
         permit = await _admit(draft, intake)
     except RequestRefused:
         if not await _is_begun(draft, intake.lines.lines):
@@ -164,16 +178,23 @@ async def accept_bulk(submission: BulkSubmission, *, intake: BulkIntake) -> Bulk
     try:
         recipients = await intake.recipients.resolve(draft.named, sub=sub)
         first = await intake.mints.token_ids.take_run(draft.contract, count)
-        lines = [
-            Line(to.sub, to.to, digest, asked.external_id, tuple(asked.tags) if asked.tags else None)
-            for to, digest, asked in zip(recipients, draft.digests, submission.request.mints, strict=True)
-        ]
+        lines = _lines(draft, recipients, items)
+        await begin_items(
+            items,
+            draft.contract,
+            draft.metadata,
+            items_of=intake.mints.items,
+            client_id=sub,
+            request_id=draft.request_id,
+            now=submission.now,
+        )
         chunk = _sealed(draft, lines, first, intake)
     except BaseException:
         intake.mints.give_back(permit, sub, count)
         raise
     try:
-        kept = await accept_lines(chunk, draft.metadata, intake=intake.lines)
+        metadata = draft.metadata if items[0] is None else None
+        kept = await accept_lines(chunk, metadata, intake=intake.lines)
     except RequestRefused:
         intake.mints.give_back(permit, sub, count)
         raise
@@ -189,11 +210,29 @@ async def accept_bulk(submission: BulkSubmission, *, intake: BulkIntake) -> Bulk
     return BulkState(record, {MintStatus.ACCEPTED: count}, replayed=replayed)
 
 
+def _lines(draft: _Draft, recipients: Sequence[Recipient], items: Sequence[Item | None]) -> list[Line]:
+    return [
+        Line(
+            to.sub,
+            to.to,
+            digest,
+            asked.external_id,
+            tuple(asked.tags) if asked.tags else None,
+            None if item is None else item.item_id,
+            None if item is None else item.quantity,
+        )
+        for to, digest, asked, item in zip(
+            recipients, draft.digests, draft.submission.request.mints, items, strict=True
+        )
+    ]
+
+
 async def _admit(draft: _Draft, intake: BulkIntake) -> Permit:
     """Return the permit for all lines of a request that may be made; raises RequestRefused."""
     submission = draft.submission
+    tokens = sum(line.quantity or 1 for line in submission.request.mints)
     collection = await intake.mints.gate.pass_(
-        draft.contract, client_id=submission.client_id, now=submission.now, count=draft.count
+        draft.contract, client_id=submission.client_id, now=submission.now, count=tokens
     )
     if submission.client_id is None and not collection.sponsored:
         raise RequestRefused(NOT_SPONSORED, f"The platform does not pay for mints of {draft.contract}.")
@@ -239,7 +278,8 @@ async def _draft(submission: BulkSubmission, intake: BulkIntake) -> _Draft:
     digests = [digest_of(text) for text in metadata]
     contract = request.contract or intake.mints.default_collection
     asked = [
-        [one.name, digest.hex(), line.external_id, line.tags]
+        # Without item as earlier releases digested it: a retry may meet another release.
+        [one.name, digest.hex(), line.external_id, line.tags, *_item_of(line)]
         for one, digest, line in zip(named, digests, request.mints, strict=True)
     ]
     return _Draft(
@@ -251,6 +291,12 @@ async def _draft(submission: BulkSubmission, intake: BulkIntake) -> _Draft:
         digests=digests,
         request_digest=hashlib.sha256(canonical_json([contract, asked]).encode()).hexdigest(),
     )
+
+
+def _item_of(line: LineRequest) -> list[str | None]:
+    if line.token_id is None and line.quantity is None:
+        return []
+    return [None if number is None else str(number) for number in (line.token_id, line.quantity)]
 
 
 async def _contents(request: BulkRequest, sub: str, uploads: Uploads) -> list[Metadata]:

@@ -23,6 +23,7 @@ from mintline_api.features.collections.accepting import accepted_fields, publish
 from mintline_api.features.collections.context import CollectionsContext
 from mintline_api.features.collections.models import CollectionRequest
 from mintline_api.features.collections.problems import COLLECTIONS_NOT_CONFIGURED, EMPTY_MINT_WINDOW
+from mintline_api.features.items.problems import WRONG_STANDARD
 from mintline_api.features.operations.use_cases import Accepted, Intake, Submission
 from mintline_api.http.problems import Fault, RequestRefused
 
@@ -43,9 +44,15 @@ async def accept_deployment(
     if factory is None:
         raise RequestRefused(COLLECTIONS_NOT_CONFIGURED, "This deployment has no factory of collections.")
     _check_window(request, now=submission.now // 1000)
+    _check_standard(request)
+    implementation = factory.multi_token if request.standard == "erc1155" else factory.implementation
+    if implementation is None:
+        raise RequestRefused(
+            COLLECTIONS_NOT_CONFIGURED, "This deployment's factory makes no ERC-1155 collections."
+        )
     clone = Clone(
         factory=factory.address,
-        implementation=factory.implementation,
+        implementation=implementation,
         principal=submission.sub,
         operation_id=operation_id,
         args=_args(request),
@@ -71,6 +78,9 @@ async def accept_deployment(
             symbol=request.symbol,
             # Before its own, whatever a reorg may do.
             deployed_block=0 if checkpoint is None else checkpoint.finalized_number,
+            standard=request.standard or "erc721",
+            # An item's metadata has a row from its first mint on.
+            metadata_versions=request.standard == "erc1155",
             sponsored=request.open_to_users,
             clone=clone,
             status="deploying",
@@ -104,6 +114,20 @@ def _args(request: CollectionRequest) -> CloneArgs:
         soulbound=request.soulbound,
         metadata_commitment=None if request.reveal is None else request.reveal.commitment,
     )
+
+
+def _check_standard(request: CollectionRequest) -> None:
+    """Raise RequestRefused for what ERC-1155 collections do not have."""
+    if request.standard != "erc1155":
+        return
+    if request.open_to_users:
+        # Whoever mints an item first fixes its metadata.
+        detail, pointer = "expected false: only its client mints in an ERC-1155 collection", "#/open_to_users"
+    elif request.reveal is not None:
+        detail, pointer = "expected none: the items of an ERC-1155 collection are not revealed", "#/reveal"
+    else:
+        return
+    raise RequestRefused(WRONG_STANDARD, f"{pointer}: {detail}.", faults=[Fault(detail, pointer=pointer)])
 
 
 def _check_window(request: CollectionRequest, *, now: int) -> None:

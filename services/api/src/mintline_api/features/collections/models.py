@@ -126,6 +126,11 @@ class RevealRequest(Input):
 class CollectionRequest(Input):
     """A collection to be deployed."""
 
+    standard: Literal["erc721", "erc1155"] | None = Field(
+        default=None,
+        description="`erc721`, also if absent: each token is one of its kind, numbered by the platform. "
+        "`erc1155`: items of your numbering, of which any quantity is minted. It never changes.",
+    )
     name: Annotated[TextLine, AfterValidator(lambda text: _fits(64, text))] = Field(
         description="At most 64 bytes in UTF-8. It never changes, as symbol, cap, window and `soulbound`."
     )
@@ -139,7 +144,10 @@ class CollectionRequest(Input):
     )
     royalties: RoyaltiesRequest | None = Field(default=None, description="None if absent.")
     supply_cap: int | None = Field(
-        default=None, ge=1, le=MOST_SUPPLY, description="How many tokens are ever minted; no cap if absent."
+        default=None,
+        ge=1,
+        le=MOST_SUPPLY,
+        description="How many tokens are ever minted, of all items together; no cap if absent.",
     )
     mint_window: MintWindowRequest | None = Field(default=None, description="No window if absent.")
     soulbound: bool = Field(
@@ -224,11 +232,11 @@ class RevealView(View):
 
 
 class CollectionView(View):
-    """A collection: an ERC-721 contract."""
+    """A collection: an ERC-721 or ERC-1155 contract."""
 
     contract: Address
     chain_id: int
-    standard: Literal["erc721"]
+    standard: Literal["erc721", "erc1155"]
     name: str
     symbol: str
     status: Literal["deploying", "ready", "failed"] = Field(

@@ -43,6 +43,7 @@ from mintline_api.features.collections.responses import change_response, collect
 from mintline_api.features.contracts.models import ContractPath
 from mintline_api.features.contracts.problems import UNKNOWN_CONTRACT
 from mintline_api.features.examples import CONTRACT
+from mintline_api.features.items.problems import WRONG_STANDARD
 from mintline_api.features.operations.headers import (
     IDEMPOTENCY_KEY,
     IDEMPOTENT_REPLAYED,
@@ -69,7 +70,7 @@ from mintline_api.limits.writes import count_write
 
 operations = Operations(
     "Collections",
-    "ERC-721 contracts of machine clients: deployed, administered and paid for by the platform.",
+    "ERC-721 and ERC-1155 contracts of machine clients: deployed, administered and paid for by the platform.",
     reads=Scope.TOKENS_READ,
     changes=Scope.COLLECTIONS_WRITE,
 )
@@ -98,12 +99,12 @@ _ONE_AT_A_TIME = (
     "/v1/collections",
     summary="Create a collection",
     clients=True,
-    description="Deploys an ERC-721 contract of your own, at the platform's expense, and answers at once "
-    "with its address. Its status becomes `ready` a few seconds later: from then on `POST /v1/mints` takes "
-    "it as `contract`. All its mints are sponsored.\n\n"
-    "Name, symbol, `supply_cap`, `mint_window` and `soulbound` are part of the contract and never change; "
-    "royalties, metadata and whether it is paused do (`PATCH`). The deployment counts as a mint in the "
-    "client's budget.\n\n"
+    description="Deploys an ERC-721 or ERC-1155 contract of your own, at the platform's expense, and "
+    "answers at once with its address. Its status becomes `ready` a few seconds later: from then on `POST "
+    "/v1/mints` takes it as `contract`. All its mints are sponsored.\n\n"
+    "`standard`, name, symbol, `supply_cap`, `mint_window` and `soulbound` are part of the contract and "
+    "never change; royalties, metadata and whether it is paused do (`PATCH`). The deployment counts as a "
+    "mint in the client's budget.\n\n"
     "With an `Idempotency-Key`, the same key and body give the same collection back.",
     headers=(IDEMPOTENCY_KEY, PREFER),
     body_model=CollectionRequest,
@@ -121,6 +122,7 @@ _ONE_AT_A_TIME = (
         *BODY,
         COLLECTIONS_NOT_CONFIGURED,
         EMPTY_MINT_WINDOW,
+        WRONG_STANDARD,
         KEY_REUSED,
         TOKEN_TOO_LONG,
         CLIENT_BUDGET_REACHED,

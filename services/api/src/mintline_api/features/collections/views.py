@@ -27,7 +27,7 @@ def collection_view(facts: CollectionFacts, *, reader: str, public_url: str) -> 
     return CollectionView(
         contract=collection.contract,
         chain_id=collection.chain_id,
-        standard="erc721",
+        standard=collection.standard,
         name=collection.name,
         symbol=collection.symbol,
         status=collection.status,

@@ -39,6 +39,7 @@ from mintline_api.features.drops.use_cases import (
     create_drop,
     list_drops,
 )
+from mintline_api.features.items.problems import WRONG_STANDARD
 from mintline_api.features.operations.headers import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, location
 from mintline_api.features.operations.problems import KEY_REUSED
 from mintline_api.features.pages import read_page
@@ -105,7 +106,15 @@ log = structlog.get_logger()
             headers=(location(f"/v1/drops/{examples.DROP_ID}"), IDEMPOTENT_REPLAYED),
         ),
     ),
-    problems=(*BODY, CLIENTS_ONLY, UNKNOWN_CONTRACT, *CLOSED_TO_MINTS, COLLECTION_NOT_ALLOWED, KEY_REUSED),
+    problems=(
+        *BODY,
+        CLIENTS_ONLY,
+        UNKNOWN_CONTRACT,
+        *CLOSED_TO_MINTS,
+        COLLECTION_NOT_ALLOWED,
+        WRONG_STANDARD,
+        KEY_REUSED,
+    ),
 )
 async def post_drop(request: web.Request) -> web.Response:
     """Make a drop."""

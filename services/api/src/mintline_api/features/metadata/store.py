@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mintline.aws.dynamo import Dynamo, Item
+from mintline.aws.dynamo import Clause, Contended, Dynamo, Item, Put, TransactionCancelled
 from mintline.aws.objects import read_object
 from mintline.aws.packs import every_pack, find_pack
-from mintline.aws.records import read, readable
+from mintline.aws.records import read, readable, to_item
+from mintline.errors import Unavailable
 from mintline.metadata_versions import MOST_VERSIONS, MetadataVersion, version_object_key
 from mintline.packs import PackIndex
 from mintline.records import metadata_object_key, scoped, token_ref
@@ -17,6 +18,8 @@ from mintline.set_aside import SetAside
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
+
+_NEW = (Clause("new", "token_ref", "missing"),)
 
 
 class S3Metadata:
@@ -83,6 +86,16 @@ class DynamoVersions:
         """Return the latest version; raises Unreadable, since an older one is not it."""
         items = await self._items(contract, token_id, limit=1)
         return read(MetadataVersion, METADATA_VERSIONS, items[0], self._set_aside) if items else None
+
+    async def begin(self, version: MetadataVersion) -> bool:
+        """Write an item's first version unless it has one; tell whether that was done."""
+        try:
+            await self._dynamo.transact([Put(METADATA_VERSIONS, to_item(version), where=_NEW)])
+        except Contended:
+            raise Unavailable("other writers kept writing the item's first version") from None
+        except TransactionCancelled:
+            return False
+        return True
 
     async def versions(self, contract: str, token_id: int) -> list[MetadataVersion]:
         """Return all versions that are readable, newest first."""

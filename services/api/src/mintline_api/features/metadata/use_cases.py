@@ -90,7 +90,12 @@ class MetadataCache:
         `digest` returns that of its mint. Raises RequestRefused if what is stored is not that version.
         """
         contract, latest = collection.contract, None
-        if collection.metadata_versions and await digest() is not None:
+        if collection.standard == "erc1155":
+            # All of an item's versions have a row, the first one too.
+            latest = await self._versions.latest(contract, token_id)
+            if latest is None:
+                return None
+        elif collection.metadata_versions and await digest() is not None:
             latest = await self._versions.latest(contract, token_id)
         if latest is None:
             text = await self.verified(contract, token_id, digest)

@@ -41,6 +41,8 @@ ACCEPTED = MintView(
     chain_id=31337,
     contract=CONTRACT,
     token_id=None,
+    quantity=None,
+    serial=None,
     to=WALLET,
     recipient=RecipientView(address=WALLET, user=None),
     custody="custodial",

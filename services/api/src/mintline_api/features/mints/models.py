@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from mintline.fields import Address, HexBytes
+from mintline.fields import Address, HexBytes, Quantity, TokenId
 from mintline.states import MintStatus
 from mintline.views.mints import MintLinks, MintView, RecipientView, Timeline, mint_view
 from mintline_api.features.uploads.models import MetadataRequest
@@ -88,6 +88,14 @@ class MintRequest(Input):
     )
     tags: Annotated[list[Tag], Field(max_length=10), AfterValidator(each_once)] | None = Field(
         default=None, description="Up to 10 words by which you find the mint again, each once."
+    )
+    token_id: TokenId | None = Field(
+        default=None,
+        description="In an ERC-1155 collection, the item to mint: a number of your choice, decimal. Its "
+        "first mint fixes its metadata. In an ERC-721 collection the platform numbers the tokens.",
+    )
+    quantity: Quantity | None = Field(
+        default=None, description="In an ERC-1155 collection, how many tokens of the item; 1 if absent."
     )
     metadata: MetadataRequest
 

@@ -15,6 +15,7 @@ from mintline_api.features.collections.minting import CLOSED_TO_MINTS
 from mintline_api.features.collections.problems import SPONSORED_ONLY
 from mintline_api.features.contracts.problems import UNKNOWN_CONTRACT
 from mintline_api.features.examples import MINT_ID
+from mintline_api.features.items.problems import ITEM_METADATA_DIFFERS, WRONG_STANDARD
 from mintline_api.features.links.problems import WALLET_NOT_LINKED
 from mintline_api.features.mints import examples
 from mintline_api.features.mints.context import MINTS
@@ -94,6 +95,8 @@ operations = Operations(
     "The metadata is stored as canonical JSON (sorted keys, no spaces, UTF-8); its SHA-256 is in the mint's "
     "event on chain, so anyone can check that what `metadata_url` serves is what was minted. A file of yours "
     "is named by `upload:ID` in `image` or `animation_url` once its upload is complete.\n\n"
+    "In an ERC-1155 collection a mint is of `quantity` tokens of the item `token_id`. The item's first mint "
+    "fixes its metadata, and later ones send the same.\n\n"
     "With an `Idempotency-Key`, the same key and body give the same mint back, as it is now; the same key "
     "with another body is refused (422). Without one, every request is another mint.\n\n"
     "With `custody: self` the token goes to a wallet that you have linked, which sends the transaction and "
@@ -132,6 +135,8 @@ operations = Operations(
         NOT_SPONSORED,
         CUSTODY_NOT_AVAILABLE,
         EXTERNAL_ID_USED,
+        WRONG_STANDARD,
+        ITEM_METADATA_DIFFERS,
         KEY_REUSED,
         WALLET_NOT_LINKED,
         WALLET_DELETED,

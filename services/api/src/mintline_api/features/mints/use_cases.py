@@ -15,6 +15,7 @@ from mintline.records import CANCELLED, Mint, RegisteredContract, Wallet, canoni
 from mintline.states import MintStatus
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.collections.problems import SPONSORED_ONLY
+from mintline_api.features.items.use_cases import Items, asked_item, item_fields
 from mintline_api.features.links.ports import LinkStore
 from mintline_api.features.links.use_cases import linked_wallet
 from mintline_api.features.mints.models import MintRequest
@@ -54,6 +55,7 @@ class MintIntake(Intake):
     recipients: Recipients
     gate: MintGate
     uploads: Uploads
+    items: Items
 
 
 async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake) -> Accepted[Mint]:
@@ -62,7 +64,8 @@ async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake
     What would refuse a new mint refuses no second request: its collection and wallets may be others by then.
     Once the mint is on record it is accepted, whatever becomes of its message: the sweep sends it then.
     The token id is the mint's for life, and part of what `authorize` has the enclaves sign for. It is given
-    back if the request made no mint, and not if that is unknown.
+    back if the request made no mint, and not if that is unknown. In an ERC-1155 collection it is the mint's
+    serial, and the request names the item.
     A relayer pays for a sponsored one, and a client's always is.
     Raises RequestRefused for an unknown contract or one that sponsors none, for a recipient that is none, for
     an upload that cannot be used, for a wallet that is being deleted or is not linked, when the key named
@@ -73,9 +76,14 @@ async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake
     contract = request.contract or intake.default_collection
     mint_id = intake.operation_id("mint", submission)
     try:
-        collection = await intake.gate.pass_(contract, client_id=submission.client_id, now=submission.now)
+        collection = await intake.gate.pass_(
+            contract, client_id=submission.client_id, now=submission.now, count=request.quantity or 1
+        )
         sponsored = _is_sponsored(submission, collection)
+        item = asked_item(collection, request.token_id, request.quantity)
         content = await resolved(request.metadata, asked_by=sub, uploads=intake.uploads)
+        metadata = canonical_json(content.model_dump(mode="json", exclude_none=True))
+        await intake.items.check(contract, item, metadata)
         if not sponsored:
             wallet, to = await _wallets_of(request, sub=sub, intake=intake)
             permit = await intake.permit(sub, paying=wallet)
@@ -98,10 +106,12 @@ async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake
         if (replayed := await intake.made_before(Mint, mint_id, submission)) is None:
             raise
         return replayed
-    metadata = canonical_json(content.model_dump(mode="json", exclude_none=True))
     token_id = await intake.token_ids.take(contract)
     custody: Literal["custodial", "self", "sponsored"] = "custodial" if wallet else "self"
     try:
+        await intake.items.begin(
+            contract, item, metadata, client_id=sub, operation_id=mint_id, now=submission.now
+        )
         mint = Mint(
             mint_id=mint_id,
             sub=recipient.sub,
@@ -118,10 +128,13 @@ async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake
             request_digest=submission.digest(),
             trace=submission.trace,
             token_id=token_id,
+            **item_fields(item),
             created_at=submission.now,
             updated_at=submission.now,
         )
-        authorization = Authorization(envelope=submission.authorize(mint), metadata=metadata)
+        # An item's metadata is stored by now.
+        to_store = None if item else metadata
+        authorization = Authorization(envelope=submission.authorize(mint), metadata=to_store)
     except BaseException:
         intake.token_ids.give_back(contract, token_id)
         intake.give_back(permit, sub)

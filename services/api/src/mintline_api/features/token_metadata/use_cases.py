@@ -77,7 +77,7 @@ async def accept_version(
         if facts.collection.standing.frozen:
             raise RequestRefused(COLLECTION_FROZEN, f"The metadata of {request.contract} is permanent.")
         check_revealed(facts.collection)
-        token = await _token(request, context)
+        token = await _token(request, facts.collection, context)
         latest = await _latest(token, facts.collection, context)
         if digest_of(text) == (token.metadata_digest if latest is None else latest.digest):
             return Changed(None, replayed=False)
@@ -93,17 +93,19 @@ async def accept_version(
                 operation_id=operation_id,
                 context=collections,
                 intake=intake,
-                publish=partial(_publish, token, text, context, collections),
+                publish=partial(_publish, token, text, facts.collection, context, collections),
                 version=version,
             )
     raise Unavailable("the collection kept changing")
 
 
-async def _token(request: TokenChangeRequest, context: TokenMetadataContext) -> Token:
+async def _token(
+    request: TokenChangeRequest, collection: RegisteredContract, context: TokenMetadataContext
+) -> Token:
     token = await context.tokens.index.token(request.contract, request.token_id)
     if token is None:
         raise unknown_token(request.contract, request.token_id)
-    if token.owner is None:
+    if token.owner is None and collection.standard == "erc721":
         raise RequestRefused(TOKEN_BURNED, f"Token {token.token_id} of {token.contract} was burned.")
     return token
 
@@ -161,19 +163,30 @@ def _next_version(
 async def _publish(
     token: Token,
     text: str,
+    collection: RegisteredContract,
     context: TokenMetadataContext,
     collections: CollectionsContext,
 ) -> Mapping[str, Any]:
-    """Store a version's text, and beside it the minted one, in the place of which the latest may be put."""
+    """Store a version's text, and beside it the minted one, in the place of which the latest may be put.
+
+    An item's first one is stored so already.
+    """
+    if collection.standard == "erc1155":
+        await _store(token, text.encode(), collections)
+        return {}
     minted = await minted_metadata(token, context.tokens)
     if minted is None:
         raise RequestRefused(
             UNKNOWN_METADATA, f"Metadata of token {token.token_id} of {token.contract} not found."
         )
     for each in (text.encode(), minted):
-        key = version_object_key(token.chain_id, token.contract, token.token_id, digest_of(each.decode()))
-        await collections.metadata.publish(key, each)
+        await _store(token, each, collections)
     return {"metadata_versions": True}
+
+
+async def _store(token: Token, text: bytes, collections: CollectionsContext) -> None:
+    key = version_object_key(token.chain_id, token.contract, token.token_id, digest_of(text.decode()))
+    await collections.metadata.publish(key, text)
 
 
 async def list_versions(contract: str, token_id: int, *, context: TokenMetadataContext) -> TokenVersions:
@@ -184,6 +197,10 @@ async def list_versions(contract: str, token_id: int, *, context: TokenMetadataC
     )
     if token is None:
         raise unknown_token(contract, token_id)
+    if later and later[-1].version == MINTED_VERSION:
+        # Of an ERC-1155 item: its first version has a row.
+        *later, first = later
+        token = token.evolve(metadata_digest=first.digest)
     revealed = await _revealed(token, collection, context)
     return TokenVersions(token, later if revealed is None else [*later, revealed])
 
@@ -193,7 +210,7 @@ async def read_text(contract: str, token_id: int, version: int, *, context: Toke
     found = await list_versions(contract, token_id, context=context)
     text: bytes | None = None
     if version == MINTED_VERSION:
-        text = await minted_metadata(found.token, context.tokens)
+        text = await _first_text(found.token, context)
     else:
         named = next((one for one in found.later if one.version == version), None)
         if named is not None and named.version == REVEALED_VERSION:
@@ -206,3 +223,12 @@ async def read_text(contract: str, token_id: int, version: int, *, context: Toke
             UNKNOWN_VERSION, f"Token {token_id} of {contract} has no version {version} of its metadata."
         )
     return text
+
+
+async def _first_text(token: Token, context: TokenMetadataContext) -> bytes | None:
+    collection = await context.tokens.collections.known(token.contract)
+    if collection.standard == "erc721":
+        return await minted_metadata(token, context.tokens)
+    if token.metadata_digest is None:
+        return None
+    return await context.tokens.metadata.version(token.contract, token.token_id, token.metadata_digest)

@@ -76,7 +76,9 @@ class MintReceipts:
 
 async def get_receipt(contract: str, token_id: int, *, reads: TokenReads, receipts: MintReceipts) -> bytes:
     """Return the receipt of a token's mint; raises RequestRefused if there is none, or none yet."""
-    await reads.collections.known(contract)
+    collection = await reads.collections.known(contract)
+    if collection.standard == "erc1155":
+        raise RequestRefused(NO_RECEIPT, f"{contract} is an ERC-1155 collection: its mints have no receipts.")
     token, checkpoint = await asyncio.gather(reads.index.token(contract, token_id), reads.index.checkpoint())
     if token is None:
         raise unknown_token(contract, token_id)

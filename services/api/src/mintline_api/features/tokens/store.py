@@ -77,7 +77,9 @@ class DynamoIndex:
         return highest
 
     async def _minted(self, contract: str, token_id: int) -> bool:
-        return await self._dynamo.get(TOKENS, token_place(self._chain_id, contract, token_id)) is not None
+        item = await self._dynamo.get(TOKENS, token_place(self._chain_id, contract, token_id))
+        # The id of an ERC-1155 item is its caller's choice, and no mint's number.
+        return item is not None and item.get("standard") != "erc1155"
 
     async def tokens_of(
         self, owner: str, *, contract: str | None, limit: int, after: str | None

@@ -13,7 +13,7 @@ import structlog
 
 from mintline.chain.calls import Call, CallReverted
 from mintline.errors import Rejected, Retryable
-from mintline.eth import transfer_calldata
+from mintline.eth import address_word, selector, transfer_calldata, word
 from mintline.records import RegisteredContract
 from mintline_api.chain import ChainReader
 from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
@@ -33,6 +33,7 @@ log = structlog.get_logger()
 CHAIN_SECONDS = 2.0
 """How long a request waits for a node that is asked about its recipient."""
 _REFUSES = "ERC721InvalidReceiver"
+_WORD = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,28 @@ class TokenChecks:
                     f"The {operation.noun} {operation.operation_id} of token {token_id} is under way.",
                     "token_id",
                 )
+
+    async def holds_items(self, wallet: str, contract: str, item_id: int, quantity: int) -> None:
+        """Raise RequestRefused if a node says that a wallet holds fewer tokens of an item.
+
+        Others may be under way: each has a signature of its own, and takes its turn.
+        """
+        if self.chain is None:
+            return
+        data = selector("balanceOf(address,uint256)") + address_word(wallet) + word(item_id)
+        try:
+            async with asyncio.timeout(CHAIN_SECONDS):
+                answer = await self.chain.call(Call(sender=wallet, to=contract, data=data))
+        except (Retryable, Rejected, TimeoutError) as error:
+            log.warning("balance_unchecked", error=type(error).__name__)
+            return
+        held = int.from_bytes(answer, "big")
+        if len(answer) == _WORD and held < quantity:
+            detail = (
+                f"Your wallet {wallet} holds {held} of item {item_id} of {contract}. Send an item and a "
+                "quantity that it holds."
+            )
+            raise _refused(NOT_TOKEN_OWNER, detail, "quantity")
 
     async def takes(self, recipient: str, *, wallet: str, contract: str, token_id: int) -> None:
         """Raise RequestRefused if a node says that the recipient is a contract that takes no such token."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from mintline.fields import Address, Bytes32, TokenId
+from mintline.fields import Address, Bytes32, Quantity, TokenId
 from mintline.records import TokenBurn, TokenOperation, TokenTransfer
 from mintline.relayed_records import RelayedBurn, RelayedTokenOperation, RelayedTransfer
 from mintline.states import MintStatus
@@ -48,13 +48,20 @@ class BurnRequest(Input):
     contract: Address | None = Field(
         default=None, description="The collection; this deployment's default if absent."
     )
-    token_id: TokenId = Field(description="Decimal. A token that your wallet in custody holds.")
+    token_id: TokenId = Field(
+        description="Decimal. A token that your wallet in custody holds; in an ERC-1155 collection, the item."
+    )
+    quantity: Quantity | None = Field(
+        default=None, description="In an ERC-1155 collection, how many tokens of the item; 1 if absent."
+    )
 
 
 class TransferRequest(BurnRequest):
     """Which token of the wallet in custody to send, and where to."""
 
-    to: Address = Field(description="Who receives the token; a contract must accept ERC-721 tokens.")
+    to: Address = Field(
+        description="Who receives the token; a contract must accept tokens of the collection's standard."
+    )
 
 
 class TransferPath(Input):
@@ -107,6 +114,9 @@ class TokenOperationView(View):
     chain_id: int
     contract: Address
     token_id: TokenId
+    quantity: TokenId | None = Field(
+        description="How many tokens of the item, in an ERC-1155 collection; null in one of ERC-721."
+    )
     wallet: Address = Field(description="Your wallet in custody, which holds the token.")
     paid_by: Literal["wallet", "relayer"] = Field(
         description="Who sends the transaction and pays its gas. `relayer`: a key of the platform's, by your "
@@ -159,6 +169,7 @@ def _common(operation: TokenOperation, path: str) -> TokenOperationView:
         chain_id=operation.chain_id,
         contract=operation.contract,
         token_id=operation.token_id,
+        quantity=operation.quantity if isinstance(operation, RelayedTokenOperation) else None,
         wallet=operation.holder.address,
         paid_by="relayer" if isinstance(operation, RelayedTokenOperation) else "wallet",
         nonce=operation.nonce,

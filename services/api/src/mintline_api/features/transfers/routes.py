@@ -11,6 +11,7 @@ from mintline.states import MintStatus
 from mintline_api.auth.callers import read_caller
 from mintline_api.auth.problems import TOKEN_TOO_LONG
 from mintline_api.features.contracts.problems import UNKNOWN_CONTRACT
+from mintline_api.features.items.problems import WRONG_STANDARD
 from mintline_api.features.operations.headers import (
     IDEMPOTENCY_KEY,
     IDEMPOTENT_REPLAYED,
@@ -80,6 +81,7 @@ _REFUSALS = (
     NOT_TOKEN_OWNER,
     TOKEN_BURNED,
     TOKEN_OPERATION_PENDING,
+    WRONG_STANDARD,
     KEY_REUSED,
     WALLET_DELETED,
     WALLET_REASSIGNED,
@@ -109,7 +111,8 @@ _STOPPING = "It was sent; stopping it is tried."
     "/v1/transfers",
     summary="Transfer a token",
     description="Sends a token that your wallet in custody holds to another address (ERC-721's "
-    "`safeTransferFrom`). Follow it at `Location` until its status is `finalized`, `rejected` or "
+    "`safeTransferFrom`), or `quantity` tokens of an item of an ERC-1155 collection. Follow it at "
+    "`Location` until its status is `finalized`, `rejected` or "
     f"`reverted`.\n\n{_WHO_SENDS}",
     headers=(IDEMPOTENCY_KEY, PREFER),
     body_model=TransferRequest,

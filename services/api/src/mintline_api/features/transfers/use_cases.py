@@ -20,6 +20,7 @@ from mintline.records import (
 )
 from mintline.relayed_records import RelayedBurn, RelayedTransfer
 from mintline.states import MintStatus
+from mintline_api.features.items.use_cases import asked_quantity
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import OperationStore, Outbox
 from mintline_api.features.operations.problems import NOT_CANCELLABLE
@@ -88,9 +89,10 @@ async def _accept(
         collection = await intake.collections.known(contract)
         if isinstance(request, TransferRequest):
             check_transferable(collection)
+        quantity = asked_quantity(collection, request.quantity)
         wallet = await intake.wallets.usable(sub)
         if checks is not None:
-            await _check(request, wallet, contract, checks)
+            await _check(request, wallet, contract, quantity, checks)
         relayed = takes_signatures(collection)
         permit = await intake.permit(sub, paying=None if relayed else wallet)
     except RequestRefused:
@@ -98,7 +100,7 @@ async def _accept(
             if (replayed := await intake.made_before(record, operation_id, submission)) is not None:
                 return replayed
         raise
-    sent_by = {"wallet": wallet.key()} if relayed else {"sender": wallet.key()}
+    sent_by = {"wallet": wallet.key(), "quantity": quantity} if relayed else {"sender": wallet.key()}
     operation = (records.relayed if relayed else records.own).model_validate(
         {
             **fields,
@@ -127,10 +129,16 @@ def takes_signatures(collection: RegisteredContract) -> bool:
     return collection.clone is not None
 
 
-async def _check(request: BurnRequest, wallet: Wallet, contract: str, checks: TokenChecks) -> None:
+async def _check(
+    request: BurnRequest, wallet: Wallet, contract: str, quantity: int | None, checks: TokenChecks
+) -> None:
     address, token_id = wallet.address, request.token_id
     if isinstance(request, TransferRequest):
         check_recipient(request.to, wallet=address, contract=contract)
+    if quantity is not None:
+        await checks.holds_items(address, contract, token_id, quantity)
+        # The builder asks the recipient's code: it simulates the very call.
+        return
     await checks.holds(address, contract, token_id)
     if isinstance(request, TransferRequest):
         await checks.takes(request.to, wallet=address, contract=contract, token_id=token_id)

@@ -1,0 +1,1 @@
+"""Items of ERC-1155 collections: what requests say of them, and their metadata."""

@@ -1,0 +1,95 @@
+"""ERC-1155 collections on the whole line: items minted, sent and burned, in wallets without ether."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mintline.chain.calls import Call
+from mintline.eth import address_word, selector, word
+from mintline_ops import reconcile
+from mintline_ops.deployments import target_of_local_stack
+from tests.e2e.conftest import metadata
+from tests.e2e.test_collections import create, mint, refused, shop
+from tests.e2e.test_transfers import follow
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Harness, User
+
+__all__ = ["shop"]
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+ITEM = "7"
+POTION = metadata("A potion")
+WITHIN = 180.0
+
+
+async def balance(harness: Harness, contract: str, wallet: str, item: str = ITEM) -> int:
+    data = selector("balanceOf(address,uint256)") + address_word(wallet) + word(int(item))
+    return int.from_bytes(await harness.node.call(Call(sender=wallet, to=contract, data=data)), "big")
+
+
+async def mint_item(client: User, contract: str, wallet: str, **fields: Any) -> Any:
+    named = {"token_id": ITEM, "metadata": POTION, "recipient": {"address": wallet}, **fields}
+    return await mint(client, contract, **named)
+
+
+async def move(user: User, path: str, **body: Any) -> Any:
+    answer = await user.call("POST", path, body, idempotency_key=secrets.token_hex(8))
+    assert answer.status == 202, answer
+    assert answer.body["paid_by"] == "relayer"
+    return answer.body
+
+
+async def test_items__when_minted_to_two_users__then_sent_and_burned_by_quantity_without_ether(
+    harness: Harness, shop: User
+) -> None:
+    contract = await create(shop, standard="erc1155", supply_cap=1000)
+    alice, bob = await harness.sign_in(), await harness.sign_in()
+    wallets = [(await one.get("/v1/wallet"))["address"] for one in (alice, bob)]
+
+    posted = await asyncio.gather(
+        *(mint_item(shop, contract, wallet, quantity="3") for wallet in wallets),
+        mint_item(shop, contract, wallets[0], token_id="8", metadata=metadata("A sword")),
+    )
+    mints = [await shop.until(answer.body["mint_id"], "finalized") for answer in posted]
+    assert [(one["token_id"], one["quantity"]) for one in mints] == [("7", "3"), ("7", "3"), ("8", "1")]
+    assert len({one["serial"] for one in mints}) == 3
+    assert await shop.get(f"/v1/metadata/{contract}/7") == POTION
+    lines = [
+        {"token_id": ITEM, "quantity": "2", "metadata": POTION, "recipient": {"address": wallet}}
+        for wallet in wallets
+    ]
+    bulk = await shop.call("POST", "/v1/mints/bulk", {"contract": contract, "mints": lines})
+    assert bulk.status == 202, bulk
+    for mint_id in bulk.body["mint_ids"]:
+        await shop.until(mint_id, "mined", "finalized")
+    assert [await balance(harness, contract, wallet) for wallet in wallets] == [5, 5]
+
+    for who, path, body, code in (
+        (shop, "/v1/mints", {"metadata": POTION, "recipient": {"address": wallets[0]}}, "wrong-standard"),
+        (alice, "/v1/burns", {"token_id": ITEM, "quantity": "6"}, "not-token-owner"),
+        (alice, "/v1/mints", {"token_id": ITEM, "metadata": POTION}, "collection-not-open"),
+    ):
+        assert refused(await who.call("POST", path, {"contract": contract, **body}))[1] == code
+    differing = await mint_item(shop, contract, wallets[0], metadata=metadata("Another potion"))
+    assert refused(differing) == (409, "item-metadata-differs")
+
+    # The builder dies while both are on their way: each has its turn, and happens once.
+    sent = await move(alice, "/v1/transfers", contract=contract, token_id=ITEM, quantity="1", to=wallets[1])
+    burned = await move(bob, "/v1/burns", contract=contract, token_id=ITEM, quantity="1")
+    await harness.kill("builder")
+    assert (await follow(alice, sent, "finalized", within=WITHIN))["quantity"] == "1"
+    await follow(bob, burned, "finalized", within=WITHIN)
+
+    assert [await balance(harness, contract, wallet) for wallet in wallets] == [4, 5]
+    for wallet in wallets:
+        assert await harness.node.balance(wallet) == 0
+        assert await harness.node.transaction_count(wallet) == 0
+    mine = {sent["transfer_id"], burned["burn_id"], *(made["mint_id"] for made in mints)}
+    _, found = await reconcile.settled(target_of_local_stack(harness.info), patience=60)
+    assert [one for one in found.differences if one.mint_id in mine] == []
