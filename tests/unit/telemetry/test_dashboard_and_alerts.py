@@ -25,6 +25,7 @@ from mintline_indexer.metrics import Metrics as IndexerMetrics
 from mintline_indexer.reconciler.findings import Kind
 from mintline_indexer.reconciler.metrics import Metrics as ReconcilerMetrics
 from mintline_notifier.metrics import Metrics as NotifierMetrics
+from mintline_notifier.webhooks.metrics import OUTCOMES
 from mintline_signer.host.metrics import Metrics as HostMetrics
 from mintline_signer.protocol import Statistics
 
@@ -54,6 +55,7 @@ VALUES = {
     ("mintline_enclave", "count"): set(Statistics.model_fields) - {"type"},
     ("mintline_rpc_calls_total", "outcome"): {"answered", "refused", "failed"},
     ("mintline_cache_lookups_total", "result"): {"hit", "miss"},
+    ("mintline_webhook_attempts_total", "outcome"): set(OUTCOMES),
     ("mintline_reconcile_findings", "kind"): {kind.value for kind in Kind},
 }
 

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from mintline_notifier.webhooks.ports import Reply
 
-_OUTCOMES = ("acknowledged", "refused", "unreachable")
+OUTCOMES = ("acknowledged", "refused", "unreachable")
 
 
 class WebhookMetrics:
@@ -20,7 +20,7 @@ class WebhookMetrics:
             ("outcome",),
             registry=registry,
         )
-        for outcome in _OUTCOMES:
+        for outcome in OUTCOMES:
             self._attempts.labels(outcome)
         self._seconds = Histogram(
             f"{prefix}_attempt_seconds",
