@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from mintline_infra.costs import MINTS_A_WALLET, PRICES, monthly, table
-from synthesis import ROOT
+from mintline_infra.costs import ALARMS, MINTS_A_WALLET, PRICES, monthly, table
+from synthesis import ROOT, Templates, properties
 
 PAGE = (ROOT / "docs/aws-costs.md").read_text()
 
@@ -28,3 +28,7 @@ def test_costs__when_mints_double__then_only_what_mints_cause_grows() -> None:
     assert {name for name in one if one[name] != secrets[name]} == {keys}
     network = "Network: 2 NAT gateways, 9 endpoints in 2 zones"
     assert idle[network] == two[network]
+
+
+def test_costs__when_alarms_are_counted__then_as_many_as_there_are(templates: Templates) -> None:
+    assert len(properties(templates["watch"], "AWS::CloudWatch::Alarm")) == ALARMS

@@ -45,6 +45,7 @@ LOG_ALARMS = (
         "indexer-behind", "indexer", "block_indexed", 1, "No block was indexed for five minutes.", below=True
     ),
     LogAlarm("indexer-fails", "indexer", "round_failed", 10, "The indexer's rounds fail."),
+    LogAlarm("webhook-disabled", "notifier", "webhook_disabled", 1, "A webhook was disabled."),
     LogAlarm("events-fail", "notifier", "round_failed", 10, "The notifier's rounds fail."),
     LogAlarm("event-gap", "notifier", "event_gap", 1, "Changes had left a stream before they became events."),
     LogAlarm("finality-broken", "indexer", "reorg_past_finality", 1, "A reorg past a final block."),
@@ -165,6 +166,14 @@ VALUE_ALARMS = (
         "finalized_age",
         1800,
         "No block becomes final, seconds.",
+    ),
+    ValueAlarm(
+        "events-late",
+        "notifier",
+        "event_lag",
+        "lag_seconds",
+        60,
+        "Changes of records are not events yet, seconds; or no notifier reads them.",
     ),
     ValueAlarm(
         "reconcile-findings",

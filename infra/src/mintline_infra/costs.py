@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mintline.key_stores import StoreName
-from mintline.resources import TABLES
+from mintline.records import OPEN_SHARDS
+from mintline.resources import KMS_KEYS, TABLES
 from mintline_infra.services import BROADCASTER_RATE, BUILDER_RATE, RECONCILE_EVERY, RECONCILED_BLOCKS
 from mintline_infra.signer import RATE as SIGNER_RATE
 
@@ -95,6 +96,13 @@ STREAMS_READ = sum(table.streamed for table in TABLES) * SECONDS
 """Reads of change streams a month, by an idle notifier: each stream once a second."""
 LEASE_UNITS = SECONDS / 4
 """Write units a month by which the notifier keeps its lease."""
+ALARMS = 40
+EVENT_UNITS = 4
+"""Write units of a lone mint's events, by estimate: an item each. Of many at once, 100 share one."""
+SHARD_UNITS = OPEN_SHARDS * SECONDS / 15
+"""Write units a month by which notifiers keep the shards of webhooks: each every 15 seconds."""
+SHARD_READS = OPEN_SHARDS * (1 + 0.5) * SECONDS
+"""Read units a month, by estimate: each second one copy reads a shard's lease, the other its webhooks."""
 READ_UNITS = 9
 """A mint, by estimate."""
 HTTP_REQUESTS = 3
@@ -119,16 +127,18 @@ def monthly(mints: int, *, store: StoreName = "dynamodb") -> dict[str, float]:
         "Tables": mints
         * (WRITE_UNITS * _price("DynamoDB, a write unit") + READ_UNITS * _price("DynamoDB, a read unit"))
         + SECONDS / BLOCK_SECONDS * BLOCK_UNITS * _price("DynamoDB, a write unit")
-        + RECONCILER_READS * _price("DynamoDB, a read unit")
-        + LEASE_UNITS * _price("DynamoDB, a write unit")
+        + RECONCILER_READS * _price("DynamoDB, a read unit"),
+        "Events and webhooks": mints * EVENT_UNITS * _price("DynamoDB, a write unit")
+        + (LEASE_UNITS + SHARD_UNITS) * _price("DynamoDB, a write unit")
+        + SHARD_READS * _price("DynamoDB, a read unit")
         + STREAMS_READ * _price("DynamoDB Streams, a read"),
         "Metadata": mints * S3_PUTS * _price("S3, a PUT"),
-        "KMS": _price("KMS, a key")
+        "KMS": len(KMS_KEYS) * _price("KMS, a key")
         + mints * (KEY_PAIRS * _price("KMS, an ECC key pair") + KEYS_READ * _price("KMS, a Decrypt")),
         "Keys of wallets made this month": _keys(mints, store),
         "Users": max(0.0, wallets - 10_000) * _price("Cognito Essentials, a user above 10,000"),
         "Logs, alarms, metrics": mints * LOG_KILOBYTES / 1e6 * _price("CloudWatch Logs, a GB")
-        + 31 * _price("CloudWatch, an alarm")
+        + ALARMS * _price("CloudWatch, an alarm")
         + 50 * _price("CloudWatch, a metric")
         + _price("CloudWatch, a dashboard"),
     }

@@ -41,6 +41,8 @@ RETENTION_MS = 20 * 3_600_000
 """Changes stay in a stream for 24 hours: a cursor that is older than this does not say what was missed."""
 KNOWN_MS = 60_000
 """How long after a comparison of records with logs events are looked up by their ids."""
+LOGGED_EVERY_MS = 60_000
+"""How often the lag is logged: an alarm reads it, and that there is one."""
 PAGES = 20
 WRITERS = 64
 
@@ -74,6 +76,7 @@ class _State:
     refreshed_at: int = -REFRESH_MS
     known_since: int | None = None
     known_until: int = 0
+    lag_logged_at: int = -RETENTION_MS
 
 
 class Follower:
@@ -274,7 +277,12 @@ class Follower:
 
     def _show_lag(self, state: _State) -> None:
         waiting = [each.pending[0].at for each in state.positions.values() if each.pending]
-        self._metrics.lag.set(max(0, self._now() - min(waiting)) / 1000 if waiting else 0)
+        now = self._now()
+        lag = max(0, now - min(waiting)) / 1000 if waiting else 0.0
+        self._metrics.lag.set(lag)
+        if now - state.lag_logged_at >= LOGGED_EVERY_MS:
+            state.lag_logged_at = now
+            log.info("event_lag", lag_seconds=lag)
 
     def _count(self, appended: Sequence[Placed]) -> None:
         for _, event in appended:
