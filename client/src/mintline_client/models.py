@@ -42,26 +42,14 @@ class BalanceView(TypedDict):
     chain_id: int
     address: str
     contract: str
+    token_id: str | None
     balance: int
-    """The number of tokens; if `more`, at least this many."""
+    """The number of tokens, in an ERC-1155 collection of different ones; if `more`, at least this many."""
     more: bool
     """Counting ends at 10,000 tokens: true if there may be more."""
+    quantity: str | None
+    """How many the address has of `token_id`; of an ERC-721 token 0 or 1. Null without it."""
     index: IndexView
-
-
-class BlocksView(TypedDict):
-    """How far chain and index have come, by block numbers; null: not known."""
-
-    head: int | None
-    """The chain's latest block."""
-    indexed: int | None
-    """The newest block in the index."""
-    finalized: int | None
-    """The newest block that is final, as the index has it."""
-    behind: int | None
-    """Blocks that the index is behind the chain."""
-    indexed_at: str | None
-    """When the index last changed."""
 
 
 class BudgetRequest(TypedDict):
@@ -645,7 +633,7 @@ class HolderView(TypedDict):
 
     owner: str
     balance: int
-    """The number of tokens; if `more`, at least this many."""
+    """The number of tokens, in an ERC-1155 collection of different ones; if `more`, at least this many."""
     more: bool
     """Counting ends at 10,000 tokens: true if there may be more."""
 
@@ -689,6 +677,26 @@ class IndexView(TypedDict):
     """Whether the head block is older than a minute, or there is none: newer blocks may be missing from
     the answer.
     """
+
+
+class ItemHolderList(TypedDict):
+    """A token's holders, by their addresses."""
+
+    chain_id: int
+    contract: str
+    token_id: str
+    items: list[ItemHolderView]
+    next_cursor: str | None
+    """Continues the list; null at its end."""
+    index: IndexView
+
+
+class ItemHolderView(TypedDict):
+    """A holder of a token."""
+
+    owner: str
+    quantity: str
+    """How many it has; 1 of an ERC-721 token."""
 
 
 class LineRequest(TypedDict):
@@ -754,6 +762,7 @@ ListedTransfer = TypedDict(
     {
         "from": "str | None",
         "to": "str | None",
+        "quantity": "str | None",
         "block_number": "int",
         "block_hash": "str",
         "log_index": "int",
@@ -975,44 +984,6 @@ class MintingView(TypedDict):
     """At that rate, until the last line is mined."""
 
 
-class OpenTransactionView(TypedDict):
-    """A transaction whose nonce is not used for good."""
-
-    sender: str
-    nonce: int
-    kind: str
-    """What it does: `batch`, `mint`, `top_up` and so on."""
-    operations: int
-    """How many operations it carries."""
-    state: str
-    """`reserved`, `submitted` or `mined`."""
-    filling: bool
-    """Whether its nonce is filled by a transaction that does nothing."""
-    attempts: int
-    """How many were signed; each pays more than the one before."""
-    tx_hash: str | None
-    """The mined attempt's, else the latest's."""
-    reserved_at: str
-    submitted_at: str | None
-
-
-class PipelineView(TypedDict):
-    """The pipeline. A part that did not respond within seconds is null, and named in `missing`."""
-
-    read_at: str
-    missing: list[Literal["queues", "chain", "index", "operations", "transactions", "senders"]]
-    queues: list[QueueView] | None
-    blocks: BlocksView
-    operations: list[WaitingOperationView] | None
-    """Operations that no transaction carries yet, the 20 oldest. Mints whose voucher waits for their
-    user's own wallet are left out.
-    """
-    transactions: list[OpenTransactionView] | None
-    """Transactions whose nonce is not used for good, the 20 oldest."""
-    senders: list[SenderView] | None
-    """The treasury and the relayers; null as well if the API knows no node."""
-
-
 class PreparationView(TypedDict):
     """How far the drop's preparation has come."""
 
@@ -1064,18 +1035,6 @@ class PutView(TypedDict):
     """To be sent exactly so."""
     expires_at: str
     """Until when it works, or less."""
-
-
-class QueueView(TypedDict):
-    """A queue; the numbers are approximate, as SQS has them."""
-
-    name: str
-    waiting: int
-    """Messages that wait for a consumer."""
-    in_flight: int
-    """Messages that a consumer has, or that are hidden until the next try."""
-    dead_letters: int
-    """Messages given up; `mintline dlq list` says why."""
 
 
 class Readiness(TypedDict):
@@ -1203,20 +1162,6 @@ class SelfCustodyView(TypedDict):
     """What to sign and send, or to post; null in lists, and once there is nothing to sign."""
 
 
-class SenderView(TypedDict):
-    """A key that pays for gas."""
-
-    address: str
-    role: Literal["treasury", "relayer"]
-    balance: str
-    transactions: int
-    """How many it sent in the last 24 hours."""
-    per_day: str
-    """What these would cost at the present price of gas, if each used its gas limit."""
-    days_left: float | None
-    """How long the balance lasts at that rate; null: it sent nothing."""
-
-
 class SignInView(TypedDict):
     """Where access tokens are had: the protected resource metadata of RFC 9728, and what …"""
 
@@ -1316,17 +1261,23 @@ class TokenSummary(TypedDict):
     chain_id: int
     contract: str
     token_id: str
+    standard: Literal["erc721", "erc1155"]
     owner: str | None
-    """Null once the token is burned."""
+    """Null once the token is burned, and for an ERC-1155 token, which has holders."""
     burned: bool
+    """False for an ERC-1155 token: `supply` tells how many there are."""
+    supply: str | None
+    """How many of an ERC-1155 token exist; null for ERC-721."""
+    quantity: str | None
+    """In an owner's list: how many of an ERC-1155 token the owner has. Null otherwise."""
     metadata_digest: str | None
     """From the mint's event on chain."""
     metadata_url: str
     minted_block: int
     block_number: int
-    """The block of the token's latest transfer."""
+    """The block of the token's latest transfer; of an ERC-1155 token, of its first."""
     tx_hash: str
-    """The transaction of the token's latest transfer."""
+    """The transaction of that transfer."""
     finality: Literal["pending", "finalized"]
     """`finalized` once no reorg can undo it; `pending` until then."""
 
@@ -1337,17 +1288,23 @@ class TokenView(TypedDict):
     chain_id: int
     contract: str
     token_id: str
+    standard: Literal["erc721", "erc1155"]
     owner: str | None
-    """Null once the token is burned."""
+    """Null once the token is burned, and for an ERC-1155 token, which has holders."""
     burned: bool
+    """False for an ERC-1155 token: `supply` tells how many there are."""
+    supply: str | None
+    """How many of an ERC-1155 token exist; null for ERC-721."""
+    quantity: str | None
+    """In an owner's list: how many of an ERC-1155 token the owner has. Null otherwise."""
     metadata_digest: str | None
     """From the mint's event on chain."""
     metadata_url: str
     minted_block: int
     block_number: int
-    """The block of the token's latest transfer."""
+    """The block of the token's latest transfer; of an ERC-1155 token, of its first."""
     tx_hash: str
-    """The transaction of the token's latest transfer."""
+    """The transaction of that transfer."""
     finality: Literal["pending", "finalized"]
     """`finalized` once no reorg can undo it; `pending` until then."""
     metadata: dict[str, Any] | None
@@ -1367,17 +1324,23 @@ class TokenWithMetadata(TypedDict):
     chain_id: int
     contract: str
     token_id: str
+    standard: Literal["erc721", "erc1155"]
     owner: str | None
-    """Null once the token is burned."""
+    """Null once the token is burned, and for an ERC-1155 token, which has holders."""
     burned: bool
+    """False for an ERC-1155 token: `supply` tells how many there are."""
+    supply: str | None
+    """How many of an ERC-1155 token exist; null for ERC-721."""
+    quantity: str | None
+    """In an owner's list: how many of an ERC-1155 token the owner has. Null otherwise."""
     metadata_digest: str | None
     """From the mint's event on chain."""
     metadata_url: str
     minted_block: int
     block_number: int
-    """The block of the token's latest transfer."""
+    """The block of the token's latest transfer; of an ERC-1155 token, of its first."""
     tx_hash: str
-    """The transaction of the token's latest transfer."""
+    """The transaction of that transfer."""
     finality: Literal["pending", "finalized"]
     """`finalized` once no reorg can undo it; `pending` until then."""
     metadata: dict[str, Any] | None
@@ -1459,6 +1422,7 @@ TransferView = TypedDict(
     {
         "from": "str | None",
         "to": "str | None",
+        "quantity": "str | None",
         "block_number": "int",
         "block_hash": "str",
         "log_index": "int",
@@ -1467,7 +1431,7 @@ TransferView = TypedDict(
         "finality": "Literal['pending', 'finalized']",
     },
 )
-"""One transfer on chain, in the words of ERC-721's event."""
+"""One transfer on chain, in the words of ERC-721's event, or of ERC-1155's for one token id."""
 
 
 UnsignedTransaction = dict[str, Any]
@@ -1555,19 +1519,6 @@ class VoucherView(TypedDict):
     """The same as a date."""
     signature: str
     """The issuer's, 65 bytes: the second argument of `redeem`."""
-
-
-class WaitingOperationView(TypedDict):
-    """An operation that no transaction carries yet."""
-
-    operation_id: str
-    kind: str
-    """What it is: `mint`, `transfer`, `deploy` and so on."""
-    status: str
-    contract: str
-    created_at: str
-    waiting: ProblemView | None
-    """What it waits for, if somebody has to act."""
 
 
 class WalletView(TypedDict):

@@ -41,6 +41,7 @@ from mintline_client.models import (
     DryRunView,
     HolderView,
     HoldsView,
+    ItemHolderView,
     LineRequest,
     LinesView,
     LinkList,
@@ -50,7 +51,6 @@ from mintline_client.models import (
     MintReceipt,
     MintRequest,
     MintView,
-    PipelineView,
     SecretView,
     TokenSummary,
     TokenView,
@@ -358,9 +358,13 @@ class Tokens:
             )
         )
 
-    def balance(self, address: str, contract: str) -> BalanceView:
-        """Return how many tokens of a collection an address owns."""
-        return self._portal.run(self._resource.balance(address, contract))
+    def balance(self, address: str, contract: str, token_id: int | str | None = None) -> BalanceView:
+        """Return how many tokens of a collection an address owns, of a certain one if `token_id` is given."""
+        return self._portal.run(self._resource.balance(address, contract, token_id))
+
+    def holders(self, contract: str, token_id: int | str) -> Iterator[ItemHolderView]:
+        """Return who has some of an ERC-1155 token, and how many; of an ERC-721 token its owner."""
+        return self._portal.iterate(self._resource.holders(contract, token_id))
 
     def holds(self, address: str, contract: str, token_id: int | str | None = None) -> HoldsView:
         """Return whether an address owns a token of a collection, a certain one if `token_id` is given."""
@@ -491,18 +495,6 @@ class Clients:
     def drop_previous_secret(self, client_id: str) -> None:
         """End the validity of a client's previous secret."""
         self._portal.run(self._resource.drop_previous_secret(client_id))
-
-
-class Pipeline:
-    """The pipeline as a whole, for administrators."""
-
-    def __init__(self, resource: accounts.Pipeline, portal: Portal) -> None:
-        self._resource = resource
-        self._portal = portal
-
-    def get(self) -> PipelineView:
-        """Return queues, blocks, what is under way longest, and how long the money for gas lasts."""
-        return self._portal.run(self._resource.get())
 
 
 class Uploads:

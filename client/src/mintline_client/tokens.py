@@ -9,6 +9,7 @@ from mintline_client.api import Api
 from mintline_client.models import (
     BalanceView,
     HoldsView,
+    ItemHolderView,
     ListedTransfer,
     MetadataRequest,
     MetadataVersionView,
@@ -100,10 +101,15 @@ class Tokens:
         }
         return self._api.pages(f"/v1/owners/{address}/transfers", query)
 
-    async def balance(self, address: str, contract: str) -> BalanceView:
-        """Return how many tokens of a collection an address owns."""
-        balance: BalanceView = await self._api.get(f"/v1/owners/{address}/balance", {"contract": contract})
+    async def balance(self, address: str, contract: str, token_id: int | str | None = None) -> BalanceView:
+        """Return how many tokens of a collection an address owns, of a certain one if `token_id` is given."""
+        query = {"contract": contract, "token_id": token_id}
+        balance: BalanceView = await self._api.get(f"/v1/owners/{address}/balance", query)
         return balance
+
+    def holders(self, contract: str, token_id: int | str) -> AsyncIterator[ItemHolderView]:
+        """Return who has some of an ERC-1155 token, and how many; of an ERC-721 token its owner."""
+        return self._api.pages(f"/v1/tokens/{contract}/{token_id}/holders", {})
 
     async def holds(self, address: str, contract: str, token_id: int | str | None = None) -> HoldsView:
         """Return whether an address owns a token of a collection, a certain one if `token_id` is given."""

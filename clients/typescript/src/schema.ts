@@ -50,27 +50,14 @@ export interface components {
             address: string;
             /** @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 */
             contract: string;
-            /** @description The number of tokens; if `more`, at least this many. */
+            token_id: string | null;
+            /** @description The number of tokens, in an ERC-1155 collection of different ones; if `more`, at least this many. */
             balance: number;
             /** @description Counting ends at 10,000 tokens: true if there may be more. */
             more: boolean;
+            /** @description How many the address has of `token_id`; of an ERC-721 token 0 or 1. Null without it. */
+            quantity: string | null;
             index: components["schemas"]["IndexView"];
-        };
-        /**
-         * BlocksView
-         * @description How far chain and index have come, by block numbers; null: not known.
-         */
-        BlocksView: {
-            /** @description The chain's latest block. */
-            head: number | null;
-            /** @description The newest block in the index. */
-            indexed: number | null;
-            /** @description The newest block that is final, as the index has it. */
-            finalized: number | null;
-            /** @description Blocks that the index is behind the chain. */
-            behind: number | null;
-            /** @description When the index last changed. */
-            indexed_at: string | null;
         };
         /**
          * BudgetRequest
@@ -796,7 +783,7 @@ export interface components {
         HolderView: {
             /** @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 */
             owner: string;
-            /** @description The number of tokens; if `more`, at least this many. */
+            /** @description The number of tokens, in an ERC-1155 collection of different ones; if `more`, at least this many. */
             balance: number;
             /** @description Counting ends at 10,000 tokens: true if there may be more. */
             more: boolean;
@@ -846,6 +833,34 @@ export interface components {
             lag_seconds: number | null;
             /** @description Whether the head block is older than a minute, or there is none: newer blocks may be missing from the answer. */
             behind: boolean;
+        };
+        /**
+         * ItemHolderList
+         * @description A token's holders, by their addresses.
+         */
+        ItemHolderList: {
+            chain_id: number;
+            /** @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 */
+            contract: string;
+            /** @example 1 */
+            token_id: string;
+            items: components["schemas"]["ItemHolderView"][];
+            /** @description Continues the list; null at its end. */
+            next_cursor: string | null;
+            index: components["schemas"]["IndexView"];
+        };
+        /**
+         * ItemHolderView
+         * @description A holder of a token.
+         */
+        ItemHolderView: {
+            /** @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 */
+            owner: string;
+            /**
+             * @description How many it has; 1 of an ERC-721 token.
+             * @example 1
+             */
+            quantity: string;
         };
         /**
          * LineRequest
@@ -927,6 +942,8 @@ export interface components {
             from: string | null;
             /** @description Null for a burn. */
             to: string | null;
+            /** @description How many of an ERC-1155 token; null for ERC-721. */
+            quantity: string | null;
             block_number: number;
             block_hash: string;
             log_index: number;
@@ -1183,53 +1200,6 @@ export interface components {
             seconds_left: number | null;
         };
         /**
-         * OpenTransactionView
-         * @description A transaction whose nonce is not used for good.
-         */
-        OpenTransactionView: {
-            /** @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 */
-            sender: string;
-            nonce: number;
-            /** @description What it does: `batch`, `mint`, `top_up` and so on. */
-            kind: string;
-            /** @description How many operations it carries. */
-            operations: number;
-            /** @description `reserved`, `submitted` or `mined`. */
-            state: string;
-            /** @description Whether its nonce is filled by a transaction that does nothing. */
-            filling: boolean;
-            /** @description How many were signed; each pays more than the one before. */
-            attempts: number;
-            /** @description The mined attempt's, else the latest's. */
-            tx_hash: string | null;
-            /**
-             * Format: date-time
-             * @example 2026-11-23T01:50:54.123Z
-             */
-            reserved_at: string;
-            submitted_at: string | null;
-        };
-        /**
-         * PipelineView
-         * @description The pipeline. A part that did not respond within seconds is null, and named in `missing`.
-         */
-        PipelineView: {
-            /**
-             * Format: date-time
-             * @example 2026-11-23T01:50:54.123Z
-             */
-            read_at: string;
-            missing: ("queues" | "chain" | "index" | "operations" | "transactions" | "senders")[];
-            queues: components["schemas"]["QueueView"][] | null;
-            blocks: components["schemas"]["BlocksView"];
-            /** @description Operations that no transaction carries yet, the 20 oldest. Mints whose voucher waits for their user's own wallet are left out. */
-            operations: components["schemas"]["WaitingOperationView"][] | null;
-            /** @description Transactions whose nonce is not used for good, the 20 oldest. */
-            transactions: components["schemas"]["OpenTransactionView"][] | null;
-            /** @description The treasury and the relayers; null as well if the API knows no node. */
-            senders: components["schemas"]["SenderView"][] | null;
-        };
-        /**
          * PreparationView
          * @description How far the drop's preparation has come.
          */
@@ -1293,19 +1263,6 @@ export interface components {
              * @example 2026-11-23T01:50:54.123Z
              */
             expires_at: string;
-        };
-        /**
-         * QueueView
-         * @description A queue; the numbers are approximate, as SQS has them.
-         */
-        QueueView: {
-            name: string;
-            /** @description Messages that wait for a consumer. */
-            waiting: number;
-            /** @description Messages that a consumer has, or that are hidden until the next try. */
-            in_flight: number;
-            /** @description Messages given up; `mintline dlq list` says why. */
-            dead_letters: number;
         };
         /**
          * Readiness
@@ -1450,27 +1407,6 @@ export interface components {
             transaction: components["schemas"]["UnsignedTransaction"] | null;
         };
         /**
-         * SenderView
-         * @description A key that pays for gas.
-         */
-        SenderView: {
-            /** @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 */
-            address: string;
-            /** @enum {string} */
-            role: "treasury" | "relayer";
-            /** @example 1 */
-            balance: string;
-            /** @description How many it sent in the last 24 hours. */
-            transactions: number;
-            /**
-             * @description What these would cost at the present price of gas, if each used its gas limit.
-             * @example 1
-             */
-            per_day: string;
-            /** @description How long the balance lasts at that rate; null: it sent nothing. */
-            days_left: number | null;
-        };
-        /**
          * SignInView
          * @description Where access tokens are had: the protected resource metadata of RFC 9728, and what Mintline adds.
          */
@@ -1590,16 +1526,23 @@ export interface components {
             contract: string;
             /** @example 1 */
             token_id: string;
-            /** @description Null once the token is burned. */
+            /** @enum {string} */
+            standard: "erc721" | "erc1155";
+            /** @description Null once the token is burned, and for an ERC-1155 token, which has holders. */
             owner: string | null;
+            /** @description False for an ERC-1155 token: `supply` tells how many there are. */
             burned: boolean;
+            /** @description How many of an ERC-1155 token exist; null for ERC-721. */
+            supply: string | null;
+            /** @description In an owner's list: how many of an ERC-1155 token the owner has. Null otherwise. */
+            quantity: string | null;
             /** @description From the mint's event on chain. */
             metadata_digest: string | null;
             metadata_url: string;
             minted_block: number;
-            /** @description The block of the token's latest transfer. */
+            /** @description The block of the token's latest transfer; of an ERC-1155 token, of its first. */
             block_number: number;
-            /** @description The transaction of the token's latest transfer. */
+            /** @description The transaction of that transfer. */
             tx_hash: string;
             /**
              * @description `finalized` once no reorg can undo it; `pending` until then.
@@ -1617,16 +1560,23 @@ export interface components {
             contract: string;
             /** @example 1 */
             token_id: string;
-            /** @description Null once the token is burned. */
+            /** @enum {string} */
+            standard: "erc721" | "erc1155";
+            /** @description Null once the token is burned, and for an ERC-1155 token, which has holders. */
             owner: string | null;
+            /** @description False for an ERC-1155 token: `supply` tells how many there are. */
             burned: boolean;
+            /** @description How many of an ERC-1155 token exist; null for ERC-721. */
+            supply: string | null;
+            /** @description In an owner's list: how many of an ERC-1155 token the owner has. Null otherwise. */
+            quantity: string | null;
             /** @description From the mint's event on chain. */
             metadata_digest: string | null;
             metadata_url: string;
             minted_block: number;
-            /** @description The block of the token's latest transfer. */
+            /** @description The block of the token's latest transfer; of an ERC-1155 token, of its first. */
             block_number: number;
-            /** @description The transaction of the token's latest transfer. */
+            /** @description The transaction of that transfer. */
             tx_hash: string;
             /**
              * @description `finalized` once no reorg can undo it; `pending` until then.
@@ -1653,16 +1603,23 @@ export interface components {
             contract: string;
             /** @example 1 */
             token_id: string;
-            /** @description Null once the token is burned. */
+            /** @enum {string} */
+            standard: "erc721" | "erc1155";
+            /** @description Null once the token is burned, and for an ERC-1155 token, which has holders. */
             owner: string | null;
+            /** @description False for an ERC-1155 token: `supply` tells how many there are. */
             burned: boolean;
+            /** @description How many of an ERC-1155 token exist; null for ERC-721. */
+            supply: string | null;
+            /** @description In an owner's list: how many of an ERC-1155 token the owner has. Null otherwise. */
+            quantity: string | null;
             /** @description From the mint's event on chain. */
             metadata_digest: string | null;
             metadata_url: string;
             minted_block: number;
-            /** @description The block of the token's latest transfer. */
+            /** @description The block of the token's latest transfer; of an ERC-1155 token, of its first. */
             block_number: number;
-            /** @description The transaction of the token's latest transfer. */
+            /** @description The transaction of that transfer. */
             tx_hash: string;
             /**
              * @description `finalized` once no reorg can undo it; `pending` until then.
@@ -1761,13 +1718,15 @@ export interface components {
         };
         /**
          * TransferView
-         * @description One transfer on chain, in the words of ERC-721's event.
+         * @description One transfer on chain, in the words of ERC-721's event, or of ERC-1155's for one token id.
          */
         TransferView: {
             /** @description Null for a mint. */
             from: string | null;
             /** @description Null for a burn. */
             to: string | null;
+            /** @description How many of an ERC-1155 token; null for ERC-721. */
+            quantity: string | null;
             block_number: number;
             block_hash: string;
             log_index: number;
@@ -1900,25 +1859,6 @@ export interface components {
             signature: string;
         };
         /**
-         * WaitingOperationView
-         * @description An operation that no transaction carries yet.
-         */
-        WaitingOperationView: {
-            operation_id: string;
-            /** @description What it is: `mint`, `transfer`, `deploy` and so on. */
-            kind: string;
-            status: string;
-            /** @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 */
-            contract: string;
-            /**
-             * Format: date-time
-             * @example 2026-11-23T01:50:54.123Z
-             */
-            created_at: string;
-            /** @description What it waits for, if somebody has to act. */
-            waiting: components["schemas"]["ProblemView"] | null;
-        };
-        /**
          * WalletView
          * @description The caller's wallet in custody.
          */
@@ -2027,7 +1967,6 @@ export type AttemptList = components['schemas']['AttemptList'];
 export type AttemptView = components['schemas']['AttemptView'];
 export type Attribute = components['schemas']['Attribute'];
 export type BalanceView = components['schemas']['BalanceView'];
-export type BlocksView = components['schemas']['BlocksView'];
 export type BudgetRequest = components['schemas']['BudgetRequest'];
 export type BudgetView = components['schemas']['BudgetView'];
 export type BulkLinks = components['schemas']['BulkLinks'];
@@ -2076,6 +2015,8 @@ export type HoldsView = components['schemas']['HoldsView'];
 export type ImportRequest = components['schemas']['ImportRequest'];
 export type Included = components['schemas']['Included'];
 export type IndexView = components['schemas']['IndexView'];
+export type ItemHolderList = components['schemas']['ItemHolderList'];
+export type ItemHolderView = components['schemas']['ItemHolderView'];
 export type LineRequest = components['schemas']['LineRequest'];
 export type LinesView = components['schemas']['LinesView'];
 export type LinkList = components['schemas']['LinkList'];
@@ -2095,13 +2036,10 @@ export type MintView = components['schemas']['MintView'];
 export type MintWindowRequest = components['schemas']['MintWindowRequest'];
 export type MintWindowView = components['schemas']['MintWindowView'];
 export type MintingView = components['schemas']['MintingView'];
-export type OpenTransactionView = components['schemas']['OpenTransactionView'];
-export type PipelineView = components['schemas']['PipelineView'];
 export type PreparationView = components['schemas']['PreparationView'];
 export type ProblemDocument = components['schemas']['ProblemDocument'];
 export type ProblemView = components['schemas']['ProblemView'];
 export type PutView = components['schemas']['PutView'];
-export type QueueView = components['schemas']['QueueView'];
 export type Readiness = components['schemas']['Readiness'];
 export type RecipientRequest = components['schemas']['RecipientRequest'];
 export type RecipientView = components['schemas']['RecipientView'];
@@ -2116,7 +2054,6 @@ export type RoyaltiesRequest = components['schemas']['RoyaltiesRequest'];
 export type RoyaltiesView = components['schemas']['RoyaltiesView'];
 export type SecretView = components['schemas']['SecretView'];
 export type SelfCustodyView = components['schemas']['SelfCustodyView'];
-export type SenderView = components['schemas']['SenderView'];
 export type SignInView = components['schemas']['SignInView'];
 export type TestView = components['schemas']['TestView'];
 export type TimeEstimate = components['schemas']['TimeEstimate'];
@@ -2141,7 +2078,6 @@ export type UseView = components['schemas']['UseView'];
 export type UserRequest = components['schemas']['UserRequest'];
 export type UserView = components['schemas']['UserView'];
 export type VoucherView = components['schemas']['VoucherView'];
-export type WaitingOperationView = components['schemas']['WaitingOperationView'];
 export type WalletView = components['schemas']['WalletView'];
 export type WalletsEstimate = components['schemas']['WalletsEstimate'];
 export type WebhookChange = components['schemas']['WebhookChange'];

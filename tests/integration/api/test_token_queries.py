@@ -132,7 +132,7 @@ async def test_tokens_in__when_walked__come_all_by_id_over_any_gap(index: Index,
     while True:
         page = await index.tokens_in(CONTRACT, limit=limit, after=after)
         assert len(page.tokens) <= limit
-        seen += [one.token_id for one in page.tokens]
+        seen += [one.token.token_id for one in page.tokens]
         if page.after is None:
             break
         after = page.after

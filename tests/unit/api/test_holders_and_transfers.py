@@ -155,6 +155,7 @@ async def test_transfers_of_a_collection__when_walked__come_newest_first_whichev
     assert items[0] == {
         "from": BOB,
         "to": None,
+        "quantity": None,
         "block_number": 21,
         "block_hash": "0x" + "00" * 32,
         "log_index": 0,

@@ -54,10 +54,17 @@ class TokenEvents:
 
     async def _minters(self, token: Token | None) -> dict[str, None]:
         """Return who asked for a token's mint, and the user whom it was minted for."""
+        if token is not None and token.standard is not None:
+            return await self._creator(token)
         if token is None or token.mint_id is None:
             return {}
         mint = (await self._records.operations([token.mint_id])).get(token.mint_id)
         return dict.fromkeys((mint.asked_by, mint.sub)) if isinstance(mint, Mint) else {}
+
+    async def _creator(self, item: Token) -> dict[str, None]:
+        """Return the client that deployed an item's collection: an item has many mints."""
+        collection = await self._records.collection(scoped(item.chain_id, item.contract))
+        return {} if collection is None or collection.clone is None else {collection.clone.principal: None}
 
     async def _holders(self, chain_id: int, *addresses: str | None) -> dict[str, None]:
         """Return the users who linked these addresses."""

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from mintline.fields import Address, Bytes32, TokenId
+from mintline.fields import Address, Bytes32, TokenId, Uint256
 from mintline.metadata_versions import MetadataVersion
 from mintline.records import token_of
 from mintline.views.base import Time, View, rfc3339
 
 
 class TokenTransferView(View):
-    """One transfer of a token on chain, in the words of ERC-721's event."""
+    """One transfer of a token on chain, in the words of ERC-721's event, or of ERC-1155's for one id."""
 
     chain_id: int
     contract: Address
     token_id: TokenId
     from_: Address | None = Field(serialization_alias="from", description="Null for a mint.")
     to: Address | None = Field(description="Null for a burn.")
+    quantity: Uint256 | None = Field(
+        default=None, description="How many of an ERC-1155 token; null for ERC-721."
+    )
     block_number: int
     block_hash: Bytes32
     log_index: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mintline.errors import Unavailable
 from mintline.metadata_versions import MetadataVersion, version_object_key
 from mintline.packs import Pack, PackIndex
-from mintline.query_keys import AFTER_KEY, holder_key, holder_shard, transfer_query_keys
+from mintline.query_keys import AFTER_KEY, holder_key, holder_shard, owned_key, transfer_query_keys
 from mintline.records import (
     Checkpoint,
     RegisteredContract,
@@ -14,13 +14,12 @@ from mintline.records import (
     metadata_object_key,
     position,
     scoped,
-    token_key,
     token_ref,
 )
 from mintline.reveals import reveal_partition
 from mintline_api.features.pages import Page
-from mintline_api.features.queries.ports import OwnersPart, Partition, TransfersPart
-from mintline_api.features.tokens.ports import EVERY_BLOCK, BlockRange, CollectionPage
+from mintline_api.features.queries.ports import HoldersPart, OwnersPart, Partition, TransfersPart
+from mintline_api.features.tokens.ports import EVERY_BLOCK, BlockRange, CollectionPage, CountedToken
 from mintline_testkit.api.pages import page_of
 from mintline_testkit.constants import CHAIN_ID
 
@@ -60,6 +59,8 @@ class MemoryIndex:
         self.collections: dict[str, RegisteredContract] = {}
         self.head: Checkpoint | None = None
         self.tokens: dict[tuple[str, int], Token] = {}
+        self.balances: dict[tuple[str, int, str | None], int] = {}
+        """How much of an item each holder has, and its supply under None."""
         self.events: list[Transfer] = []
         self.versions = MemoryVersions()
 
@@ -86,26 +87,48 @@ class MemoryIndex:
 
     async def tokens_of(
         self, owner: str, *, contract: str | None, limit: int, after: str | None
-    ) -> Page[Token]:
-        """Return an owner's tokens."""
-        mine = [
-            (f"{t.contract}#{token_key(t.token_id)}", t)
-            for t in self.tokens.values()
-            if t.owner == owner and contract in (None, t.contract)
+    ) -> Page[CountedToken]:
+        """Return an owner's tokens and items."""
+        mine = [CountedToken(t) for t in self.tokens.values() if t.owner == owner]
+        held = [key for key, quantity in self.balances.items() if key[2] == owner and quantity]
+        mine += [self._item(*key) for key in held]
+        keyed = [
+            (owned_key(one.token.contract, one.token.token_id), one)
+            for one in mine
+            if contract in (None, one.token.contract)
         ]
-        return page_of(mine, limit=limit, after=after, newest_first=False)
+        return page_of(sorted(keyed, key=lambda one: one[0]), limit=limit, after=after, newest_first=False)
 
-    async def balance(self, owner: str, contract: str, *, most: int) -> tuple[int, bool]:
-        """Count an owner's tokens of a collection."""
+    def _item(self, contract: str, token_id: int, holder: str | None) -> CountedToken:
+        quantity = None if holder is None else self.balances[contract, token_id, holder]
+        supply = self.balances.get((contract, token_id, None), 0)
+        return CountedToken(self.tokens[contract, token_id], supply, quantity)
+
+    async def balance(self, owner: str, contract: str, *, most: int, items: bool = False) -> tuple[int, bool]:
+        """Count an owner's tokens, or items, of a collection."""
         count = sum(t.owner == owner and t.contract == contract for t in self.tokens.values())
+        if items:
+            count = sum(n > 0 and (c, who) == (contract, owner) for (c, _, who), n in self.balances.items())
         return min(count, most), count >= most
+
+    async def held(self, contract: str, token_id: int, holder: str | None) -> int:
+        """Return how much of an item an address has, or its supply."""
+        return self.balances.get((contract, token_id, holder), 0)
+
+    async def items_in(self, contract: str, *, limit: int, after: int | None) -> CollectionPage:
+        """Return a collection's items by id."""
+        ids = sorted(token_id for c, token_id, who in self.balances if c == contract and who is None)
+        rest = [one for one in ids if after is None or one > after]
+        page = tuple(self._item(contract, one, None) for one in rest[:limit])
+        return CollectionPage(page, rest[limit - 1] if len(rest) > limit else None)
 
     async def tokens_in(self, contract: str, *, limit: int, after: int | None) -> CollectionPage:
         """Return a collection's tokens by id."""
         of_it = sorted((t for t in self.tokens.values() if t.contract == contract), key=lambda t: t.token_id)
         rest = [t for t in of_it if after is None or t.token_id > after]
-        page = tuple(rest[:limit])
-        return CollectionPage(page, page[-1].token_id if len(rest) > limit else None)
+        page = rest[:limit]
+        more = page[-1].token_id if len(rest) > limit else None
+        return CollectionPage(tuple(map(CountedToken, page)), more)
 
     async def transfers(
         self,
@@ -125,17 +148,34 @@ class MemoryIndex:
         ]
         return page_of(events, limit=limit, after=after, newest_first=True)
 
-    async def owners_in(self, contract: str, shard: int, *, after: str, limit: int) -> OwnersPart:
-        """Return the owners of a collection's tokens in one shard."""
+    async def owners_in(
+        self, contract: str, shard: int, *, items: bool, after: str, limit: int
+    ) -> OwnersPart:
+        """Return the owners of a collection's tokens, or items, in one shard."""
+        held = [(t.contract, t.token_id, t.owner) for t in self.tokens.values()]
+        if items:
+            held = [key for key, quantity in self.balances.items() if quantity]
         keys = sorted(
-            holder_key(t.owner, t.token_id)
-            for t in self.tokens.values()
-            if t.contract == contract and t.owner is not None and holder_shard(t.owner) == shard
+            holder_key(owner, token_id)
+            for of, token_id, owner in held
+            if of == contract and owner is not None and holder_shard(owner) == shard
         )
         rest = [key for key in keys if key >= after]
         page = rest[:limit]
         owners = tuple(key.partition("#")[0] for key in page)
         return OwnersPart(owners, page[-1] + AFTER_KEY if len(rest) > limit else None)
+
+    async def holders_in(
+        self, contract: str, token_id: int, shard: int, *, after: str | None, limit: int
+    ) -> HoldersPart:
+        """Return the holders of an item in one shard."""
+        rest = sorted(
+            (owner, quantity)
+            for (of, item, owner), quantity in self.balances.items()
+            if (of, item) == (contract, token_id) and owner is not None and quantity
+            if holder_shard(owner) == shard and (after is None or owner > after)
+        )
+        return HoldersPart(tuple(rest[:limit]), more=len(rest) > limit)
 
     async def transfers_in(self, partition: Partition, *, first: str, last: str, limit: int) -> TransfersPart:
         """Return a partition's transfers, newest first."""

@@ -25,6 +25,7 @@ def token_transfer_view(transfer: Transfer) -> TokenTransferView:
         token_id=transfer.token_id,
         from_=transfer.sender,
         to=transfer.recipient,
+        quantity=transfer.quantity,
         block_number=transfer.block_number,
         block_hash=transfer.block_hash,
         log_index=transfer.log_index,

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from mintline_api.features.examples import BLOCK_HASH, CONTRACT, CURSOR, TX_HASH, WALLET
-from mintline_api.features.queries.models import HolderList, HolderView, ListedTransfer, ListedTransferList
+from mintline_api.features.queries.models import (
+    HolderList,
+    HolderView,
+    ItemHolderList,
+    ItemHolderView,
+    ListedTransfer,
+    ListedTransferList,
+)
 from mintline_api.features.tokens.examples import INDEX
 
 HOLDERS = HolderList(
@@ -13,11 +20,20 @@ HOLDERS = HolderList(
     next_cursor=CURSOR,
     index=INDEX,
 )
+ITEM_HOLDERS = ItemHolderList(
+    chain_id=31337,
+    contract=CONTRACT,
+    token_id=7,
+    items=[ItemHolderView(owner=WALLET, quantity=3)],
+    next_cursor=CURSOR,
+    index=INDEX,
+)
 TRANSFERS = ListedTransferList(
     items=[
         ListedTransfer(
             from_=None,
             to=WALLET,
+            quantity=None,
             block_number=42,
             block_hash=BLOCK_HASH,
             log_index=0,

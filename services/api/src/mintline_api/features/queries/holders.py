@@ -38,6 +38,7 @@ class _Walk:
 
     index: QueryIndex
     contract: str
+    items: bool
     read: int = 0
     """Tokens so far."""
 
@@ -46,7 +47,9 @@ class _Walk:
         owner, counted = "", 0
         after: str | None = start
         while after is not None:
-            part = await self.index.owners_in(self.contract, shard, after=after, limit=PER_READ)
+            part = await self.index.owners_in(
+                self.contract, shard, items=self.items, after=after, limit=PER_READ
+            )
             self.read += len(part.owners)
             after = part.after
             for one in part.owners:
@@ -62,9 +65,44 @@ class _Walk:
             yield Holder(owner, counted)
 
 
-async def read_holders(index: QueryIndex, contract: str, *, limit: int, after: str | None) -> HolderPage:
+@dataclass(frozen=True, slots=True)
+class ItemHolder:
+    """Who has how much of a token."""
+
+    owner: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemHolderPage:
+    """Some of an item's holders; `after` is the one that the list goes on after, None at its end."""
+
+    holders: tuple[ItemHolder, ...]
+    after: str | None
+
+
+async def read_item_holders(
+    index: QueryIndex, contract: str, token_id: int, *, limit: int, after: str | None
+) -> ItemHolderPage:
+    """Return an item's holders by address, after one of them."""
+    found: list[ItemHolder] = []
+    first = 0 if after is None else holder_shard(after)
+    for shard in range(first, HOLDER_SHARDS):
+        left = limit - len(found)
+        part = await index.holders_in(contract, token_id, shard, after=after, limit=left)
+        found += [ItemHolder(owner, quantity) for owner, quantity in part.holders]
+        after = None
+        if len(found) == limit or part.more:
+            rest = part.more or shard < HOLDER_SHARDS - 1
+            return ItemHolderPage(tuple(found), found[-1].owner if rest and found else None)
+    return ItemHolderPage(tuple(found), None)
+
+
+async def read_holders(
+    index: QueryIndex, contract: str, *, limit: int, after: str | None, items: bool = False
+) -> HolderPage:
     """Return a collection's holders after one of them; a page may be short, as what it reads is bounded."""
-    walk = _Walk(index, contract)
+    walk = _Walk(index, contract, items)
     found: list[Holder] = []
     start = FIRST_OWNER if after is None else after + AFTER_OWNER
     for shard in range(0 if after is None else holder_shard(after), HOLDER_SHARDS):

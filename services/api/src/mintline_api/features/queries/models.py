@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from mintline.fields import Address, TokenId
+from mintline.fields import Address, TokenId, Uint256
 from mintline_api.features.tokens.models import BlockNumber, IndexView, TransferView
 from mintline_api.http.models import PageQuery, View
 
@@ -58,7 +58,10 @@ class HolderView(View):
     """An owner of a collection's tokens."""
 
     owner: Address
-    balance: int = Field(description="The number of tokens; if `more`, at least this many.")
+    balance: int = Field(
+        description="The number of tokens, in an ERC-1155 collection of different ones; if `more`, at least "
+        "this many."
+    )
     more: bool = Field(description="Counting ends at 10,000 tokens: true if there may be more.")
 
 
@@ -71,6 +74,24 @@ class HolderList(View):
     next_cursor: str | None = Field(
         description="Continues the list; null at its end. A short page may have one, too."
     )
+    index: IndexView
+
+
+class ItemHolderView(View):
+    """A holder of a token."""
+
+    owner: Address
+    quantity: Uint256 = Field(description="How many it has; 1 of an ERC-721 token.")
+
+
+class ItemHolderList(View):
+    """A token's holders, by their addresses."""
+
+    chain_id: int
+    contract: Address
+    token_id: TokenId
+    items: list[ItemHolderView]
+    next_cursor: str | None = Field(description="Continues the list; null at its end.")
     index: IndexView
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from mintline.query_keys import moment
-from mintline.records import Checkpoint, Transfer
+from mintline.records import Checkpoint, Token, Transfer
 from mintline_api.features.tokens.ports import EVERY_BLOCK, LAST_BLOCK, BlockRange
 
 LAST_LOG = 999_999
@@ -48,6 +48,14 @@ class OwnersPart:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldersPart:
+    """Some holders of an item with how much each has, by address; `more` if the partition goes on."""
+
+    holders: tuple[tuple[str, int], ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Within:
     """A range of blocks, and of their times in Unix seconds; both ends are included."""
 
@@ -57,18 +65,30 @@ class Within:
 
 
 class Checkpoints(Protocol):
-    """How fresh the index is."""
+    """How fresh the index is, and its tokens."""
 
     async def checkpoint(self) -> Checkpoint | None:
         """Return how far the index has come; None before its first block."""
+        ...
+
+    async def token(self, contract: str, token_id: int) -> Token | None:
+        """Return a token that was ever minted."""
         ...
 
 
 class QueryIndex(Checkpoints, Protocol):
     """The index's lists of holders and transfers."""
 
-    async def owners_in(self, contract: str, shard: int, *, after: str, limit: int) -> OwnersPart:
-        """Return the owners of a collection's tokens in one shard, from the key `after` on."""
+    async def owners_in(
+        self, contract: str, shard: int, *, items: bool, after: str, limit: int
+    ) -> OwnersPart:
+        """Return the owners of a collection's tokens, or `items`, in one shard, from the key `after` on."""
+        ...
+
+    async def holders_in(
+        self, contract: str, token_id: int, shard: int, *, after: str | None, limit: int
+    ) -> HoldersPart:
+        """Return the holders of an item in one shard, after one of them."""
         ...
 
     async def transfers_in(self, partition: Partition, *, first: str, last: str, limit: int) -> TransfersPart:

@@ -13,15 +13,22 @@ from mintline.records import scoped
 from mintline.scopes import Scope
 from mintline_api.auth.callers import read_caller
 from mintline_api.chain import ChainReader
-from mintline_api.features.contracts.models import ContractPath
+from mintline_api.features.contracts.models import ContractPath, TokenPath
 from mintline_api.features.contracts.problems import UNKNOWN_CONTRACT
 from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.pages import read_page
 from mintline_api.features.queries import examples
-from mintline_api.features.queries.holders import read_holders
+from mintline_api.features.queries.holders import (
+    ItemHolder,
+    ItemHolderPage,
+    read_holders,
+    read_item_holders,
+)
 from mintline_api.features.queries.models import (
     HolderList,
     HolderView,
+    ItemHolderList,
+    ItemHolderView,
     ListedTransfer,
     ListedTransferList,
     RangeQuery,
@@ -31,6 +38,8 @@ from mintline_api.features.queries.ports import LAST_TIME, Partition, QueryIndex
 from mintline_api.features.queries.problems import QUERY_NOT_KEPT
 from mintline_api.features.queries.transfers import block_range, read_transfers, upper_moment
 from mintline_api.features.tokens.models import OwnerPath, index_view, transfer_view
+from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
+from mintline_api.features.tokens.use_cases import unknown_token
 from mintline_api.http.context import HTTP
 from mintline_api.http.models import PageQuery
 from mintline_api.http.operations import Answer, Operations
@@ -85,15 +94,59 @@ async def read_collection_holders(request: web.Request) -> web.Response:
     path, query = read_path(request, ContractPath), read_query(request, PageQuery)
     bound = ("holders", path.contract)
     page = read_page(request, bound, query)
-    await reads.collections.known(path.contract)
+    items = (await reads.collections.known(path.contract)).standard == "erc1155"
     reads.require("by_holder")
     checkpoint = await reads.index.checkpoint()
-    found = await read_holders(reads.index, path.contract, limit=page.limit, after=page.after)
+    found = await read_holders(reads.index, path.contract, items=items, limit=page.limit, after=page.after)
     return json_response(
         HolderList(
             chain_id=reads.chain_id,
             contract=path.contract,
             items=[HolderView(owner=one.owner, balance=one.balance, more=one.more) for one in found.holders],
+            next_cursor=None if found.after is None else http.cursors.issue(bound, found.after),
+            index=index_view(checkpoint, now=http.now()),
+        )
+    )
+
+
+@operations.add(
+    "GET",
+    "/v1/tokens/{contract}/{token_id}/holders",
+    clients=True,
+    summary="A token's holders",
+    description="Every address that has some of an ERC-1155 token, and how many, by address; the owner of an "
+    "ERC-721 token. A holder that gets or gives some while the list is walked may be missing.",
+    path_model=TokenPath,
+    query_model=PageQuery,
+    answers=(Answer(200, "A page of holders.", ItemHolderList, examples.ITEM_HOLDERS),),
+    problems=(INVALID_PARAMETER, INVALID_CURSOR, UNKNOWN_CONTRACT, UNKNOWN_TOKEN, QUERY_NOT_KEPT),
+)
+async def read_token_holders(request: web.Request) -> web.Response:
+    """Return a page of a token's holders."""
+    http, reads = request.app[HTTP], request.app[QUERIES]
+    await read_caller(request)
+    path, query = read_path(request, TokenPath), read_query(request, PageQuery)
+    bound = ("token-holders", path.contract, str(path.token_id))
+    page = read_page(request, bound, query)
+    await reads.collections.known(path.contract)
+    checkpoint = await reads.index.checkpoint()
+    token = await reads.index.token(path.contract, path.token_id)
+    if token is None:
+        raise unknown_token(path.contract, path.token_id)
+    if token.standard is None:
+        owner = () if token.owner is None else (ItemHolder(token.owner, 1),)
+        found = ItemHolderPage(owner if page.after is None else (), None)
+    else:
+        reads.require("by_item")
+        found = await read_item_holders(
+            reads.index, path.contract, path.token_id, limit=page.limit, after=page.after
+        )
+    return json_response(
+        ItemHolderList(
+            chain_id=reads.chain_id,
+            contract=path.contract,
+            token_id=path.token_id,
+            items=[ItemHolderView(owner=one.owner, quantity=one.quantity) for one in found.holders],
             next_cursor=None if found.after is None else http.cursors.issue(bound, found.after),
             index=index_view(checkpoint, now=http.now()),
         )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from mintline.aws.dynamo import Dynamo
-from mintline.aws.records import readable
-from mintline.query_keys import AFTER_KEY, AFTER_OWNERS, holder_shards
-from mintline.records import Checkpoint, Transfer
-from mintline.resources import TOKENS, TRANSFERS
+from mintline.aws.dynamo import Dynamo, Item
+from mintline.aws.records import balance_place, readable
+from mintline.query_keys import AFTER_KEY, AFTER_OWNERS, holder_shards, item_shards
+from mintline.records import Balance, Checkpoint, Token, Transfer
+from mintline.resources import BALANCES, TOKENS, TRANSFERS
 from mintline.set_aside import SetAside
 from mintline_api.features.pages import text_of
-from mintline_api.features.queries.ports import Checkpoints, OwnersPart, Partition, TransfersPart
+from mintline_api.features.queries.ports import (
+    Checkpoints,
+    HoldersPart,
+    OwnersPart,
+    Partition,
+    TransfersPart,
+)
 
-_BY_HOLDER = TOKENS.index("by_holder")
+_BY_ITEM = BALANCES.index("by_item")
 
 
 class DynamoQueries:
@@ -34,11 +40,18 @@ class DynamoQueries:
         """Return how far the index has come; None before its first block."""
         return await self._index.checkpoint()
 
-    async def owners_in(self, contract: str, shard: int, *, after: str, limit: int) -> OwnersPart:
-        """Return the owners of a collection's tokens in one shard, from the key `after` on."""
+    async def token(self, contract: str, token_id: int) -> Token | None:
+        """Return a token that was ever minted."""
+        return await self._index.token(contract, token_id)
+
+    async def owners_in(
+        self, contract: str, shard: int, *, items: bool, after: str, limit: int
+    ) -> OwnersPart:
+        """Return the owners of a collection's tokens, or `items`, in one shard, from the key `after` on."""
+        table = BALANCES if items else TOKENS
         page = await self._dynamo.query(
-            TOKENS,
-            index=_BY_HOLDER,
+            table,
+            index=table.index("by_holder"),
             partition=holder_shards(self._chain_id, contract)[shard],
             sort_between=(after, AFTER_OWNERS),
             limit=limit,
@@ -46,6 +59,22 @@ class DynamoQueries:
         keys = [text_of(item, "holder_key") for item in page.items]
         owners = tuple(key.partition("#")[0] for key in keys)
         return OwnersPart(owners, keys[-1] + AFTER_KEY if page.next is not None and keys else None)
+
+    async def holders_in(
+        self, contract: str, token_id: int, shard: int, *, after: str | None, limit: int
+    ) -> HoldersPart:
+        """Return the holders of an item in one shard, after one of them."""
+        partition = item_shards(self._chain_id, contract, token_id)[shard]
+        start: Item | None = None
+        if after is not None:
+            place = balance_place(self._chain_id, contract, token_id, after)
+            start = {"item_shard": partition, "holder": after, **place}
+        page = await self._dynamo.query(
+            BALANCES, index=_BY_ITEM, partition=partition, limit=limit, start=start
+        )
+        balances = (one for _, one in readable(Balance, BALANCES, page.items, self._set_aside))
+        holders = tuple((one.holder, one.quantity) for one in balances if one.holder is not None)
+        return HoldersPart(holders, more=page.next is not None)
 
     async def transfers_in(self, partition: Partition, *, first: str, last: str, limit: int) -> TransfersPart:
         """Return a partition's transfers from the moment `last` back to `first`, both included."""

@@ -58,8 +58,11 @@ SUMMARY = TokenSummary(
     chain_id=31337,
     contract=CONTRACT,
     token_id=1,
+    standard="erc721",
     owner=WALLET,
     burned=False,
+    supply=None,
+    quantity=None,
     metadata_digest=DIGEST,
     metadata_url=METADATA_URL,
     minted_block=42,
@@ -77,13 +80,23 @@ TOKEN = TokenView(
 )
 TOKENS = TokenList(items=[SUMMARY], next_cursor=None, index=INDEX)
 COLLECTION_TOKENS = CollectionTokenList(items=[SUMMARY], next_cursor=CURSOR, index=INDEX)
-BALANCE = BalanceView(chain_id=31337, address=WALLET, contract=CONTRACT, balance=12, more=False, index=INDEX)
+BALANCE = BalanceView(
+    chain_id=31337,
+    address=WALLET,
+    contract=CONTRACT,
+    token_id=None,
+    balance=12,
+    more=False,
+    quantity=None,
+    index=INDEX,
+)
 HOLDS = HoldsView(chain_id=31337, address=WALLET, contract=CONTRACT, token_id=None, holds=True, index=INDEX)
 TRANSFERS = TransferList(
     items=[
         TransferView(
             from_=None,
             to=WALLET,
+            quantity=None,
             block_number=42,
             block_hash=BLOCK_HASH,
             log_index=0,

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from mintline.fields import Address, Bytes32, TokenId
-from mintline.records import Checkpoint, Token, Transfer
+from mintline.fields import Address, Bytes32, TokenId, Uint256
+from mintline.records import Checkpoint, Transfer
 from mintline.states import MintStatus
 from mintline_api.features.metadata.models import metadata_url
 from mintline_api.features.operations.models import MintId
-from mintline_api.features.tokens.ports import LAST_BLOCK
+from mintline_api.features.tokens.ports import LAST_BLOCK, CountedToken
 from mintline_api.http.models import Input, PageQuery, Time, View, rfc3339
 
 _BLOCK = re.compile(r"[0-9]{1,12}")
@@ -43,13 +43,19 @@ class OwnerPath(Input):
     address: Address
 
 
-class BalanceQuery(Input):
-    """Of which collection."""
-
+class _OfCollection(Input):
     contract: Address = Field(description="The collection.")
 
 
-class HoldsQuery(BalanceQuery):
+class BalanceQuery(_OfCollection):
+    """Of which collection, or of which token of it."""
+
+    token_id: TokenId | None = Field(
+        default=None, description="A certain token, decimal; all of the collection's if absent."
+    )
+
+
+class HoldsQuery(_OfCollection):
     """Which collection, or which token of it."""
 
     token_id: TokenId | None = Field(
@@ -136,13 +142,22 @@ class TokenSummary(View):
     chain_id: int
     contract: Address
     token_id: TokenId
-    owner: Address | None = Field(description="Null once the token is burned.")
-    burned: bool
+    standard: Literal["erc721", "erc1155"]
+    owner: Address | None = Field(
+        description="Null once the token is burned, and for an ERC-1155 token, which has holders."
+    )
+    burned: bool = Field(description="False for an ERC-1155 token: `supply` tells how many there are.")
+    supply: Uint256 | None = Field(description="How many of an ERC-1155 token exist; null for ERC-721.")
+    quantity: Uint256 | None = Field(
+        description="In an owner's list: how many of an ERC-1155 token the owner has. Null otherwise."
+    )
     metadata_digest: Bytes32 | None = Field(description="From the mint's event on chain.")
     metadata_url: str
     minted_block: int
-    block_number: int = Field(description="The block of the token's latest transfer.")
-    tx_hash: Bytes32 = Field(description="The transaction of the token's latest transfer.")
+    block_number: int = Field(
+        description="The block of the token's latest transfer; of an ERC-1155 token, of its first."
+    )
+    tx_hash: Bytes32 = Field(description="The transaction of that transfer.")
     finality: Finality
 
 
@@ -161,14 +176,18 @@ class TokenView(TokenSummary):
     index: IndexView
 
 
-def token_summary(token: Token, checkpoint: Checkpoint | None, *, public_url: str) -> dict[str, Any]:
+def token_summary(counted: CountedToken, checkpoint: Checkpoint | None, *, public_url: str) -> dict[str, Any]:
     """Return the members of a token's summary."""
+    token = counted.token
     return {
         "chain_id": token.chain_id,
         "contract": token.contract,
         "token_id": token.token_id,
+        "standard": token.standard or "erc721",
         "owner": token.owner,
-        "burned": token.owner is None,
+        "burned": token.is_burned,
+        "supply": counted.supply,
+        "quantity": counted.quantity,
         "metadata_digest": token.metadata_digest,
         "metadata_url": metadata_url(public_url, token.contract, token.token_id),
         "minted_block": token.minted_block,
@@ -197,8 +216,15 @@ class BalanceView(View):
     chain_id: int
     address: Address
     contract: Address
-    balance: int = Field(description="The number of tokens; if `more`, at least this many.")
+    token_id: TokenId | None
+    balance: int = Field(
+        description="The number of tokens, in an ERC-1155 collection of different ones; if `more`, at least "
+        "this many."
+    )
     more: bool = Field(description="Counting ends at 10,000 tokens: true if there may be more.")
+    quantity: Uint256 | None = Field(
+        description="How many the address has of `token_id`; of an ERC-721 token 0 or 1. Null without it."
+    )
     index: IndexView
 
 
@@ -236,10 +262,11 @@ class TokenList(View):
 
 
 class TransferView(View):
-    """One transfer on chain, in the words of ERC-721's event."""
+    """One transfer on chain, in the words of ERC-721's event, or of ERC-1155's for one token id."""
 
     from_: Address | None = Field(serialization_alias="from", description="Null for a mint.")
     to: Address | None = Field(description="Null for a burn.")
+    quantity: Uint256 | None = Field(description="How many of an ERC-1155 token; null for ERC-721.")
     block_number: int
     block_hash: Bytes32
     log_index: int
@@ -253,6 +280,7 @@ def transfer_view(transfer: Transfer, checkpoint: Checkpoint | None) -> Transfer
     return TransferView(
         from_=transfer.sender,
         to=transfer.recipient,
+        quantity=transfer.quantity,
         block_number=transfer.block_number,
         block_hash=transfer.block_hash,
         log_index=transfer.log_index,

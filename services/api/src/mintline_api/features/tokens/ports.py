@@ -24,10 +24,21 @@ EVERY_BLOCK = BlockRange()
 
 
 @dataclass(frozen=True, slots=True)
+class CountedToken:
+    """A token, and of an item of ERC-1155 how much there is."""
+
+    token: Token
+    supply: int | None = None
+    """How much of the item is in circulation; None for ERC-721."""
+    quantity: int | None = None
+    """How much of it the owner has whose tokens these are; None for ERC-721, and in other lists."""
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionPage:
     """Some of a collection's tokens; `after` is the id that the list goes on after, None at its end."""
 
-    tokens: tuple[Token, ...]
+    tokens: tuple[CountedToken, ...]
     after: int | None
 
 
@@ -44,16 +55,27 @@ class Index(Protocol):
 
     async def tokens_of(
         self, owner: str, *, contract: str | None, limit: int, after: str | None
-    ) -> Page[Token]:
-        """Return an owner's tokens by contract and id."""
+    ) -> Page[CountedToken]:
+        """Return an owner's tokens and items by contract and id."""
         ...
 
-    async def balance(self, owner: str, contract: str, *, most: int) -> tuple[int, bool]:
-        """Return how many tokens of a collection an address owns, at most `most`, and whether it has more."""
+    async def balance(self, owner: str, contract: str, *, most: int, items: bool = False) -> tuple[int, bool]:
+        """Return how many tokens of a collection an address owns, at most `most`, and whether it has more.
+
+        Of a collection of `items` it is how many different ones.
+        """
+        ...
+
+    async def held(self, contract: str, token_id: int, holder: str | None) -> int:
+        """Return how much of an item an address has; without one, how much is in circulation."""
         ...
 
     async def tokens_in(self, contract: str, *, limit: int, after: int | None) -> CollectionPage:
         """Return a collection's tokens by id, burned ones too: those whose ids were given out for mints."""
+        ...
+
+    async def items_in(self, contract: str, *, limit: int, after: int | None) -> CollectionPage:
+        """Return the items of an ERC-1155 collection by id, those of which nothing is left too."""
         ...
 
     async def transfers(

@@ -82,6 +82,8 @@ async def get_receipt(contract: str, token_id: int, *, reads: TokenReads, receip
     token, checkpoint = await asyncio.gather(reads.index.token(contract, token_id), reads.index.checkpoint())
     if token is None:
         raise unknown_token(contract, token_id)
+    if token.standard is not None:
+        raise RequestRefused(NO_RECEIPT, f"Token {token_id} of {contract} is an item of ERC-1155.")
     if finality(token.minted_block, checkpoint) == "pending":
         raise RequestRefused(
             RECEIPT_NOT_FINAL,

@@ -36,7 +36,7 @@ from mintline_api.features.tokens.models import (
     token_summary,
     transfer_view,
 )
-from mintline_api.features.tokens.ports import EVERY_BLOCK, LAST_BLOCK, BlockRange
+from mintline_api.features.tokens.ports import EVERY_BLOCK, LAST_BLOCK, BlockRange, CountedToken
 from mintline_api.features.tokens.problems import (
     NO_RECEIPT,
     RECEIPT_NOT_FINAL,
@@ -176,8 +176,8 @@ async def read_proof(request: web.Request) -> web.Response:
     "/v1/owners/{address}/tokens",
     clients=True,
     summary="An owner's tokens",
-    description="The tokens that an address owns, by contract and token id. Metadata is at each one's "
-    "`metadata_url`, and comes along with `include=metadata`.",
+    description="The tokens that an address owns, by contract and token id; of an ERC-1155 token how many it "
+    "has (`quantity`). Metadata is at each one's `metadata_url`, and comes along with `include=metadata`.",
     path_model=OwnerPath,
     query_model=OwnerQuery,
     answers=(Answer(200, "A page of tokens.", TokenList, examples.TOKENS),),
@@ -214,7 +214,8 @@ async def read_owned(request: web.Request) -> web.Response:
     "/v1/owners/{address}/balance",
     clients=True,
     summary="An owner's balance",
-    description="How many tokens of a collection an address owns, counted up to 10,000.",
+    description="How many tokens of a collection an address owns, counted up to 10,000; with `token_id`, how "
+    "many of this one.",
     path_model=OwnerPath,
     query_model=BalanceQuery,
     answers=(Answer(200, "The balance.", BalanceView, examples.BALANCE),),
@@ -225,14 +226,16 @@ async def read_balance(request: web.Request) -> web.Response:
     await read_caller(request)
     path, query = read_path(request, OwnerPath), read_query(request, BalanceQuery)
     reads = request.app[TOKENS]
-    balance, checkpoint = await get_balance(path.address, query.contract, reads=reads)
+    balance, checkpoint = await get_balance(path.address, query.contract, query.token_id, reads=reads)
     return json_response(
         BalanceView(
             chain_id=reads.chain_id,
             address=path.address,
             contract=query.contract,
+            token_id=query.token_id,
             balance=balance.tokens,
             more=balance.more,
+            quantity=balance.quantity,
             index=index_view(checkpoint, now=request.app[HTTP].now()),
         )
     )
@@ -273,8 +276,8 @@ async def read_holds(request: web.Request) -> web.Response:
     clients=True,
     summary="A collection's tokens",
     description="A collection's tokens by token id, burned ones too (`burned`): all whose ids this API gave "
-    "out. Tokens that a foreign minter made under ids of its own choice are at `/v1/tokens/{contract}/{id}` "
-    "and among their owners' alone.\n\n"
+    "out, and all that were ever minted of an ERC-1155 collection. ERC-721 tokens that a foreign minter made "
+    "under ids of its own choice are at `/v1/tokens/{contract}/{id}` and among their owners' alone.\n\n"
     "A bounded number of ids is read per request: a page may be short, even empty, and still have a "
     "`next_cursor`.",
     path_model=ContractPath,
@@ -314,7 +317,7 @@ def _items(
 ) -> list[TokenSummary | TokenWithMetadata]:
     items: list[TokenSummary | TokenWithMetadata] = []
     for one in tokens:
-        summary = token_summary(one.token, checkpoint, public_url=public_url)
+        summary = token_summary(one.counted, checkpoint, public_url=public_url)
         if include is None:
             items.append(TokenSummary(**summary))
         else:
@@ -332,7 +335,7 @@ def _items(
 def _token_view(facts: TokenFacts, *, sub: str, public_url: str, now: int) -> TokenView:
     mint = facts.mint
     return TokenView(
-        **token_summary(facts.token, facts.checkpoint, public_url=public_url),
+        **token_summary(CountedToken(facts.token, facts.supply), facts.checkpoint, public_url=public_url),
         metadata=facts.metadata,
         metadata_verified=facts.verified,
         metadata_version=facts.version,

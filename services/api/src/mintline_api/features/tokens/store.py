@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from mintline.aws.dynamo import Dynamo, Item
 from mintline.aws.dynamo import Page as ItemPage
-from mintline.aws.records import read, readable, token_place
+from mintline.aws.records import balance_place, read, readable, token_place
+from mintline.errors import Unreadable
+from mintline.query_keys import items_partition, owned_key
 from mintline.records import (
+    Balance,
     Checkpoint,
     Collection,
     RegisteredContract,
@@ -17,12 +21,13 @@ from mintline.records import (
     scoped,
     token_ref,
 )
-from mintline.resources import CHECKPOINTS, COLLECTIONS, TOKENS, TRANSFERS
+from mintline.resources import BALANCES, CHECKPOINTS, COLLECTIONS, TOKENS, TRANSFERS
 from mintline.set_aside import SetAside
 from mintline_api.features.pages import Page, text_of
-from mintline_api.features.tokens.ports import EVERY_BLOCK, BlockRange, CollectionPage
+from mintline_api.features.tokens.ports import EVERY_BLOCK, BlockRange, CollectionPage, CountedToken
 
 _BY_OWNER = TOKENS.index("by_owner")
+_BALANCES_BY_OWNER = BALANCES.index("by_owner")
 _IDS_AT_ONCE = 100
 _IDS_PER_PAGE = 500
 """Token ids that are looked for in one request for a collection's tokens."""
@@ -83,8 +88,23 @@ class DynamoIndex:
 
     async def tokens_of(
         self, owner: str, *, contract: str | None, limit: int, after: str | None
-    ) -> Page[Token]:
-        """Return an owner's tokens by contract and id; the index lags behind the table by moments."""
+    ) -> Page[CountedToken]:
+        """Return an owner's tokens and items by contract and id; the indexes lag behind by moments."""
+        tokens, items = await asyncio.gather(
+            self._tokens_of(owner, contract=contract, limit=limit, after=after),
+            self._balances_in(
+                scoped(self._chain_id, owner), owner, contract=contract, limit=limit, after=after
+            ),
+        )
+        merged = sorted([*tokens.items, *items.items], key=lambda one: one[0])
+        # What comes after a page that goes on is not known yet.
+        ends = [page.items[-1][0] for page in (tokens, items) if page.more and page.items]
+        kept = [one for one in merged if not ends or one[0] <= min(ends)][:limit]
+        return Page(tuple(kept), more=tokens.more or items.more or len(kept) < len(merged))
+
+    async def _tokens_of(
+        self, owner: str, *, contract: str | None, limit: int, after: str | None
+    ) -> Page[CountedToken]:
         owner_id = scoped(self._chain_id, owner)
         start: Item | None = None
         if after is not None:
@@ -101,21 +121,69 @@ class DynamoIndex:
         )
         return Page(
             tuple(
-                (text_of(item, "owned_key"), token)
+                (text_of(item, "owned_key"), CountedToken(token))
                 for item, token in readable(Token, TOKENS, page.items, self._set_aside)
             ),
             more=page.next is not None,
         )
 
-    async def balance(self, owner: str, contract: str, *, most: int) -> tuple[int, bool]:
+    async def _balances_in(
+        self, partition: str, holder: str | None, *, contract: str | None, limit: int, after: str | None
+    ) -> Page[CountedToken]:
+        """Return the items of a partition of balances: a holder's, or without one those of a collection."""
+        start: Item | None = None
+        if after is not None:
+            of_contract, _, key = after.partition("#")
+            place = balance_place(self._chain_id, of_contract, int(key), holder)
+            start = {"owner_id": partition, "owned_key": after, **place}
+        page = await self._dynamo.query(
+            BALANCES,
+            index=_BALANCES_BY_OWNER,
+            partition=partition,
+            sort_begins=None if contract is None else f"{contract}#",
+            limit=limit,
+            start=start,
+        )
+        balances = [one for _, one in readable(Balance, BALANCES, page.items, self._set_aside)]
+        found = await asyncio.gather(*map(self._counted, balances))
+        items = [(owned_key(one.token.contract, one.token.token_id), one) for one in found if one is not None]
+        return Page(tuple(items), more=page.next is not None)
+
+    async def _counted(self, balance: Balance) -> CountedToken | None:
+        """Return the item of a balance; None if its row cannot be read."""
+        contract, token_id = balance.contract, balance.token_id
+        with suppress(Unreadable):
+            if balance.holder is None:
+                token = await self.token(contract, token_id)
+                return None if token is None else CountedToken(token, balance.quantity)
+            token, supply = await asyncio.gather(
+                self.token(contract, token_id), self.held(contract, token_id, None)
+            )
+            return None if token is None else CountedToken(token, supply, balance.quantity)
+        return None
+
+    async def balance(self, owner: str, contract: str, *, most: int, items: bool = False) -> tuple[int, bool]:
         """Return how many tokens of a collection an address owns, at most `most`, and whether it has more."""
         return await self._dynamo.count(
-            TOKENS,
-            index=_BY_OWNER,
+            BALANCES if items else TOKENS,
+            index=_BALANCES_BY_OWNER if items else _BY_OWNER,
             partition=scoped(self._chain_id, owner),
             sort_begins=f"{contract}#",
             most=most,
         )
+
+    async def held(self, contract: str, token_id: int, holder: str | None) -> int:
+        """Return how much of an item an address has; without one, how much is in circulation."""
+        item = await self._dynamo.get(BALANCES, balance_place(self._chain_id, contract, token_id, holder))
+        return 0 if item is None else read(Balance, BALANCES, item, self._set_aside).quantity
+
+    async def items_in(self, contract: str, *, limit: int, after: int | None) -> CollectionPage:
+        """Return the items of an ERC-1155 collection by id."""
+        key = None if after is None else owned_key(contract, after)
+        partition = items_partition(self._chain_id, contract)
+        page = await self._balances_in(partition, None, contract=None, limit=limit, after=key)
+        tokens = tuple(one for _, one in page.items)
+        return CollectionPage(tokens, tokens[-1].token.token_id if page.more and tokens else None)
 
     async def tokens_in(self, contract: str, *, limit: int, after: int | None) -> CollectionPage:
         """Return a collection's tokens by id, found by reading the ids that were given out.
@@ -137,8 +205,8 @@ class DynamoIndex:
             present = (item for item in items if item is not None)
             tokens += [token for _, token in readable(Token, TOKENS, present, self._set_aside)]
             if len(tokens) > limit:
-                return CollectionPage(tuple(tokens[:limit]), tokens[limit - 1].token_id)
-        return CollectionPage(tuple(tokens), until - 1 if until < given_out else None)
+                return CollectionPage(tuple(map(CountedToken, tokens[:limit])), tokens[limit - 1].token_id)
+        return CollectionPage(tuple(map(CountedToken, tokens)), until - 1 if until < given_out else None)
 
     async def transfers(
         self,

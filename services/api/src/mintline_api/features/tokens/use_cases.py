@@ -11,11 +11,17 @@ from typing import Any
 
 from mintline.errors import Unreadable
 from mintline.metadata_versions import MINTED_VERSION
-from mintline.records import Checkpoint, Mint, Token, Transfer
+from mintline.records import Checkpoint, Mint, RegisteredContract, Token, Transfer
 from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.pages import Page, PageRequest
-from mintline_api.features.tokens.ports import BlockRange, CollectionPage, Index, MintReader
+from mintline_api.features.tokens.ports import (
+    BlockRange,
+    CollectionPage,
+    CountedToken,
+    Index,
+    MintReader,
+)
 from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
 from mintline_api.http.problems import RequestRefused
 
@@ -30,6 +36,7 @@ class TokenFacts:
     """A token with all that belongs to it."""
 
     token: Token
+    supply: int | None
     checkpoint: Checkpoint | None
     metadata: dict[str, Any] | None
     verified: bool | None
@@ -55,9 +62,10 @@ async def get_token(contract: str, token_id: int, *, reads: TokenReads) -> Token
     if token is None:
         raise unknown_token(contract, token_id)
 
-    found = await _with_metadata(token, reads)
+    found = await _with_metadata(CountedToken(token), reads)
     return TokenFacts(
         token=token,
+        supply=await reads.index.held(contract, token_id, None) if token.standard is not None else None,
         checkpoint=checkpoint,
         metadata=found.metadata,
         verified=found.verified,
@@ -70,14 +78,15 @@ async def get_token(contract: str, token_id: int, *, reads: TokenReads) -> Token
 class ListedToken:
     """A token of a list; the rest is None unless it was asked for, too."""
 
-    token: Token
+    counted: CountedToken
     metadata: dict[str, Any] | None = None
     verified: bool | None = None
     version: int | None = None
 
 
-async def _with_metadata(token: Token, reads: TokenReads) -> ListedToken:
+async def _with_metadata(counted: CountedToken, reads: TokenReads) -> ListedToken:
     """Return a token with its latest metadata, and whether that has the digest on chain."""
+    token = counted.token
 
     async def digest() -> bytes | None:
         return token.metadata_digest
@@ -86,12 +95,12 @@ async def _with_metadata(token: Token, reads: TokenReads) -> ListedToken:
         collection = await reads.collections.known(token.contract)
         current = await reads.metadata.current(collection, token.token_id, digest)
     except RequestRefused:
-        return ListedToken(token, verified=False)
+        return ListedToken(counted, verified=False)
     if current is None:
-        return ListedToken(token)
+        return ListedToken(counted)
     minted = current.version == MINTED_VERSION
     return ListedToken(
-        token, json.loads(current.text), verified=True if minted else None, version=current.version
+        counted, json.loads(current.text), verified=True if minted else None, version=current.version
     )
 
 
@@ -104,13 +113,13 @@ async def minted_metadata(token: Token, reads: TokenReads) -> bytes | None:
     return await reads.metadata.verified(token.contract, token.token_id, digest)
 
 
-async def listed(tokens: Iterable[Token], *, metadata: bool, reads: TokenReads) -> list[ListedToken]:
+async def listed(tokens: Iterable[CountedToken], *, metadata: bool, reads: TokenReads) -> list[ListedToken]:
     """Return a list's tokens, each with its `metadata` if that is asked for."""
     if not metadata:
         return [ListedToken(token) for token in tokens]
     reading = asyncio.Semaphore(_OBJECTS_AT_ONCE)
 
-    async def one(token: Token) -> ListedToken:
+    async def one(token: CountedToken) -> ListedToken:
         async with reading:
             return await _with_metadata(token, reads)
 
@@ -142,8 +151,8 @@ async def get_transfers(
 
 async def get_owned(
     owner: str, *, contract: str | None, page: PageRequest, reads: TokenReads
-) -> tuple[Page[Token], Checkpoint | None]:
-    """Return an owner's tokens by contract and id."""
+) -> tuple[Page[CountedToken], Checkpoint | None]:
+    """Return an owner's tokens and items by contract and id."""
     if contract is not None:
         await reads.collections.known(contract)
     return await asyncio.gather(
@@ -157,28 +166,45 @@ class Balance:
     """How many tokens of a collection an address owns, at least if there may be `more`."""
 
     tokens: int
-    more: bool
+    more: bool = False
+    quantity: int | None = None
+    """How much of the one token that was asked about."""
 
 
-async def get_balance(owner: str, contract: str, *, reads: TokenReads) -> tuple[Balance, Checkpoint | None]:
-    """Return how many tokens of a collection an address owns, counted up to a bound."""
-    await reads.collections.known(contract)
+async def get_balance(
+    owner: str, contract: str, token_id: int | None, *, reads: TokenReads
+) -> tuple[Balance, Checkpoint | None]:
+    """Return how many tokens of a collection an address owns, counted up to a bound, or how much of one."""
+    collection = await reads.collections.known(contract)
+    if token_id is not None:
+        checkpoint = await reads.index.checkpoint()
+        quantity = await _quantity(owner, collection, token_id, reads)
+        return Balance(tokens=min(quantity, 1), quantity=quantity), checkpoint
+    items = collection.standard == "erc1155"
     (tokens, more), checkpoint = await asyncio.gather(
-        reads.index.balance(owner, contract, most=MOST_COUNTED), reads.index.checkpoint()
+        reads.index.balance(owner, contract, items=items, most=MOST_COUNTED), reads.index.checkpoint()
     )
     return Balance(tokens, more), checkpoint
+
+
+async def _quantity(owner: str, collection: RegisteredContract, token_id: int, reads: TokenReads) -> int:
+    """Return how much of a token an address has: of ERC-721 one or none."""
+    if collection.standard == "erc1155":
+        return await reads.index.held(collection.contract, token_id, owner)
+    token = await reads.index.token(collection.contract, token_id)
+    return int(token is not None and token.owner == owner)
 
 
 async def holds(
     owner: str, contract: str, token_id: int | None, *, reads: TokenReads
 ) -> tuple[bool, Checkpoint | None]:
     """Tell whether an address owns a token of a collection, or a certain one."""
-    await reads.collections.known(contract)
+    collection = await reads.collections.known(contract)
     checkpoint = await reads.index.checkpoint()
     if token_id is not None:
-        token = await reads.index.token(contract, token_id)
-        return token is not None and token.owner == owner, checkpoint
-    tokens, _ = await reads.index.balance(owner, contract, most=1)
+        return await _quantity(owner, collection, token_id, reads) > 0, checkpoint
+    items = collection.standard == "erc1155"
+    tokens, _ = await reads.index.balance(owner, contract, items=items, most=1)
     return tokens > 0, checkpoint
 
 
@@ -186,10 +212,9 @@ async def get_collection_tokens(
     contract: str, *, limit: int, after: int | None, reads: TokenReads
 ) -> tuple[CollectionPage, Checkpoint | None]:
     """Return a collection's tokens by id, burned ones too."""
-    await reads.collections.known(contract)
-    return await asyncio.gather(
-        reads.index.tokens_in(contract, limit=limit, after=after), reads.index.checkpoint()
-    )
+    collection = await reads.collections.known(contract)
+    listing = reads.index.items_in if collection.standard == "erc1155" else reads.index.tokens_in
+    return await asyncio.gather(listing(contract, limit=limit, after=after), reads.index.checkpoint())
 
 
 def unknown_token(contract: str, token_id: int) -> RequestRefused:
