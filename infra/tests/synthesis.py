@@ -48,6 +48,7 @@ def described(prefix: str = "acme-mintline", **changes: Any) -> Deployment:
             "enclave": {"pcr0": ["ab" * 48], "pcr8": "cd" * 48},
             "image_tag": "0.1.0",
             "enclave_image": "signer-0.1.0.eif",
+            "signer_ami": "ami-0123456789abcdef0",
             "alarm_email": "oncall@example.com",
         }
         | changes

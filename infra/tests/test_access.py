@@ -130,7 +130,7 @@ WRITING = {
     "PartiQLDelete",
 }
 STREAMING = {"dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords"}
-MACHINERY = ("ssm:", "ssmmessages:", "ec2messages:", "ecr:", "logs:", "s3:")
+MACHINERY = ("ssm:", "ssmmessages:", "ec2messages:", "autoscaling:", "ecr:", "logs:", "s3:")
 SERVICES = sorted(WRITES)
 
 
@@ -349,12 +349,15 @@ def test_signers_role__when_its_instance_is_one__then_it_has_a_session_an_image_
 
     assert {resource for action, resource in found if not action.startswith(("ssm", "ec2"))} == {
         "*",  # ecr:GetAuthorizationToken
+        f"arn:aws:autoscaling:us-east-1:111122223333:autoScalingGroup:*:autoScalingGroupName/{PREFIX}-signer",
         f"arn:aws:ecr:us-east-1:111122223333:repository/{PREFIX}/signer",
         f"arn:aws:s3:::{PREFIX}-artifacts/*",
         f"arn:aws:logs:us-east-1:111122223333:log-group:/{PREFIX}/signer",
         f"arn:aws:logs:us-east-1:111122223333:log-group:/{PREFIX}/signer:log-stream:*",
     }
     assert {action for action, _ in found if action.startswith("s3")} == {"s3:GetObject"}
+    health = {action for action, _ in found if action.startswith("autoscaling")}
+    assert health == {"autoscaling:SetInstanceHealth"}
     others = {
         service: {action for action, _ in granted(templates, service) if action.startswith(MACHINERY)}
         for service in SERVICES

@@ -26,7 +26,7 @@ def test_costs__when_mints_double__then_only_what_mints_cause_grows() -> None:
     secrets = monthly(1_000_000, store="secretsmanager")
     assert secrets[keys] > 1_000_000 / MINTS_A_WALLET * 0.40
     assert {name for name in one if one[name] != secrets[name]} == {keys}
-    network = "Network: 2 NAT gateways, 9 endpoints in 2 zones"
+    network = "Network: 2 NAT gateways, 11 endpoints in 2 zones"
     assert idle[network] == two[network]
 
 

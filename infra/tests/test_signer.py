@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mintline_infra.deployment import Deployment
-from mintline_infra.signer import ENCLAVE_CID, host_settings
+from mintline_infra.signer import ENCLAVE_CID, GROUP_ID, host_settings
 from mintline_infra.signer_boot import PATH_OF_ROLL, boot
 from synthesis import Templates, minting, properties, resources
 
@@ -15,7 +15,10 @@ GOOD, OTHER = "ab" * 48, "cd" * 48
 
 
 def script(deployment: Deployment) -> str:
-    return boot(deployment, settings=host_settings(deployment, minting(deployment)), enclave_cid=ENCLAVE_CID)
+    settings = host_settings(deployment, minting(deployment))
+    return boot(
+        deployment, settings=settings, enclave_cid=ENCLAVE_CID, stack="acme-mintline-signer", group=GROUP_ID
+    )
 
 
 def test_instances__when_launched__then_with_enclaves_imdsv2_and_no_way_in(templates: Templates) -> None:

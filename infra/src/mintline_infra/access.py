@@ -267,7 +267,11 @@ ANY_ADDRESS = "0x" + "?" * 40
 COLLECTION_VERSIONS = "contract-*.json"
 """Keys of `mintline.records.collection_version_key`, without what they begin with."""
 NODES = "A request to a node of Amazon Managed Blockchain names no resource; AWS offers none."
+GROUP = (
+    "{0.arns}:autoscaling:{0.region}:{0.account}:autoScalingGroup:*:autoScalingGroupName/{0.prefix}-signer"
+)
 MACHINERY_WILDCARDS = {
+    GROUP: "A group's ARN has an id of AWS's own before its name.",
     "*": "ecr:GetAuthorizationToken and the agent's channels name no resource; AWS offers none.",
     "{0.arns}:logs:{0.region}:{0.account}:log-group:/{0.prefix}/signer:log-stream:*": (
         "One stream a container, in the service's own group."
@@ -358,12 +362,14 @@ def machinery(deployment: Deployment) -> list[iam.PolicyStatement]:
     repository = f"{deployment.arns}:ecr:{region_account}:repository/{deployment.repository_name('signer')}"
     pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     artifacts = f"{deployment.arns}:s3:::{deployment.artifact_bucket_name()}/*"
+    fleet = GROUP.format(deployment)
     writing = ["logs:CreateLogStream", "logs:PutLogEvents"]
     return [
         iam.PolicyStatement(sid="Session", actions=[*SESSION], resources=["*"]),
         iam.PolicyStatement(sid="Registry", actions=["ecr:GetAuthorizationToken"], resources=["*"]),
         iam.PolicyStatement(sid="Image", actions=pull, resources=[repository]),
         iam.PolicyStatement(sid="EnclaveImage", actions=["s3:GetObject"], resources=[artifacts]),
+        iam.PolicyStatement(sid="Health", actions=["autoscaling:SetInstanceHealth"], resources=[fleet]),
         iam.PolicyStatement(sid="Logs", actions=writing, resources=[group, f"{group}:log-stream:*"]),
     ]
 

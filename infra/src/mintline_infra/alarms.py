@@ -100,7 +100,13 @@ LOG_ALARMS = (
         periods=9,
     ),
     LogAlarm("signing-refused", "signer", "intent_refused", 1, "The enclave's policy refused an intent."),
-    LogAlarm("enclave-unreachable", "signer", "enclave_unreachable", 5, "The host cannot reach its enclave."),
+    LogAlarm(
+        "enclave-unreachable",
+        "signer",
+        "enclave_unreachable",
+        3,
+        "A host has not reached its enclave for a minute: it logs that every half.",
+    ),
     LogAlarm(
         "canary-decrypted", CANARY, "unattested_decrypt_answered", 1, "KMS gave a key without attestation."
     ),

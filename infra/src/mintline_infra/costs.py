@@ -15,6 +15,7 @@ from pathlib import Path
 from mintline.key_stores import StoreName
 from mintline.records import OPEN_SHARDS
 from mintline.resources import KMS_KEYS, TABLES
+from mintline_infra.platform import INTERFACES
 from mintline_infra.services import BROADCASTER_RATE, BUILDER_RATE, RECONCILE_EVERY, RECONCILED_BLOCKS
 from mintline_infra.signer import RATE as SIGNER_RATE
 
@@ -116,9 +117,10 @@ def monthly(mints: int, *, store: StoreName = "dynamodb") -> dict[str, float]:
     """Return what `mints` in one month cost, by the rows of the table, in dollars."""
     wallets = mints / MINTS_A_WALLET
     peak = PEAK * mints / SECONDS
+    endpoints = 2 * len(INTERFACES) * _price("Interface endpoint, a zone and hour")
     return {
-        "Network: 2 NAT gateways, 9 endpoints in 2 zones": HOURS
-        * (2 * _price("NAT gateway, an hour") + 18 * _price("Interface endpoint, a zone and hour")),
+        f"Network: 2 NAT gateways, {len(INTERFACES)} endpoints in 2 zones": HOURS
+        * (2 * _price("NAT gateway, an hour") + endpoints),
         "Signer instances": HOURS * max(2, math.ceil(peak / SIGNER_RATE)) * _price("EC2 c7g.xlarge, an hour"),
         "Fargate tasks, Spot counted in full": _tasks(peak),
         "Edge: API Gateway, ALB, WAF": _edge(mints),

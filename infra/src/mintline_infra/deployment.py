@@ -33,6 +33,10 @@ RECONCILER = "reconciler"
 GWEI = 10**9
 PositiveWei = Annotated[Wei, Field(gt=0)]
 
+NEWEST_AMI = (
+    "aws ssm get-parameter --name /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64 "
+    "--query Parameter.Value --output text"
+)
 _MEASUREMENT = re.compile(r"[0-9a-f]{96}")
 _CALLBACK = re.compile(r"(https://[^\s#/?*]+|http://localhost(:[0-9]{1,5})?)(/[^\s#*]*)?")
 
@@ -242,6 +246,9 @@ class Deployment(BaseModel):
     """The tag of the services' images in the deployment's registries."""
     enclave_image: str = Field(pattern=r"^[A-Za-z0-9._/-]{1,512}$")
     """The key of the enclave's image file (EIF) in the deployment's artifact bucket."""
+    signer_ami: str | None = Field(default=None, pattern=r"^ami-[0-9a-f]{8,17}$")
+    """The machine image of the signer's instances: Amazon Linux 2023 for arm64. Needed once there is a
+    contract. Another one replaces the instances, so it is not looked up."""
     wallet_store: StoreName = "dynamodb"
     """Where the wrapped keys of new wallets are kept."""
     query_indexes: tuple[OptionalIndex, ...] = OPTIONAL_INDEXES
@@ -279,6 +286,12 @@ class Deployment(BaseModel):
     def _operators_return_to_an_address(self) -> Self:
         if self.operators_console and self.public_url is None:
             raise ValueError("operators_console takes public_url")
+        return self
+
+    @model_validator(mode="after")
+    def _signer_has_an_image(self) -> Self:
+        if self.holds_something and self.signer_ami is None:
+            raise ValueError(f"signer_ami is missing: {NEWEST_AMI} --region {self.region} prints the newest")
         return self
 
     @field_validator("region")

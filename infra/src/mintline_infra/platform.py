@@ -30,6 +30,8 @@ INTERFACES = {
     "ssm": ec2.InterfaceVpcEndpointAwsService.SSM,
     "ssmmessages": ec2.InterfaceVpcEndpointAwsService.SSM_MESSAGES,
     "ec2messages": ec2.InterfaceVpcEndpointAwsService.EC2_MESSAGES,
+    "cloudformation": ec2.InterfaceVpcEndpointAwsService.CLOUDFORMATION,
+    "autoscaling": ec2.InterfaceVpcEndpointAwsService.AUTOSCALING,
 }
 """All that the signer's instances reach: their subnets have no way out."""
 

@@ -25,6 +25,10 @@ KMS_PROXY_PORT = 8000
 RATE = 100
 """Intents a second and instance: a sixth of what 1.6 ms of CPU each (host and enclave, measured) allow."""
 MOST = 4
+GROUP_ID = "SignerInstances"
+"""The group's logical id, by which its instances signal that they serve."""
+START_UP = cdk.Duration.minutes(15)
+"""How long an instance may take from its launch until it serves: ten minutes of waiting, and its set-up."""
 
 
 def host_settings(deployment: Deployment, minting: Minting) -> dict[str, str]:
@@ -69,13 +73,14 @@ class SignerStack(cdk.Stack):
         group: ec2.SecurityGroup,
         settings: Mapping[str, str],
     ) -> autoscaling.AutoScalingGroup:
+        kinds = autoscaling.CfnAutoScalingGroup
         template = ec2.LaunchTemplate(
             self,
             "template",
             launch_template_name=f"{deployment.prefix}-signer",
             # Graviton: its smallest size with cores to spare for an enclave.
             instance_type=ec2.InstanceType.of(ec2.InstanceClass.C7G, ec2.InstanceSize.XLARGE),
-            machine_image=ec2.MachineImage.latest_amazon_linux2023(cpu_type=ec2.AmazonLinuxCpuType.ARM_64),
+            machine_image=ec2.MachineImage.generic_linux({deployment.region: _ami(deployment)}),
             nitro_enclave_enabled=True,
             require_imdsv2=True,
             http_put_response_hop_limit=1,
@@ -90,9 +95,17 @@ class SignerStack(cdk.Stack):
                     ),
                 )
             ],
-            user_data=ec2.UserData.custom(boot(deployment, settings=settings, enclave_cid=ENCLAVE_CID)),
+            user_data=ec2.UserData.custom(
+                boot(
+                    deployment,
+                    settings=settings,
+                    enclave_cid=ENCLAVE_CID,
+                    stack=self.stack_name,
+                    group=GROUP_ID,
+                )
+            ),
         )
-        return autoscaling.AutoScalingGroup(
+        made = autoscaling.AutoScalingGroup(
             self,
             "instances",
             auto_scaling_group_name=f"{deployment.prefix}-signer",
@@ -102,8 +115,12 @@ class SignerStack(cdk.Stack):
             min_capacity=2,
             max_capacity=MOST,
             group_metrics=[autoscaling.GroupMetrics.all()],
+            signals=autoscaling.Signals.wait_for_min_capacity(timeout=START_UP),
             update_policy=autoscaling.UpdatePolicy.rolling_update(
-                min_instances_in_service=1, pause_time=cdk.Duration.minutes(5)
+                min_instances_in_service=1,
+                max_batch_size=1,
+                wait_on_resource_signals=True,
+                pause_time=START_UP,
             ),
             notifications=[
                 autoscaling.NotificationConfiguration(
@@ -111,6 +128,15 @@ class SignerStack(cdk.Stack):
                 )
             ],
         )
+        instances = made.node.default_child
+        assert isinstance(instances, autoscaling.CfnAutoScalingGroup)
+        instances.override_logical_id(GROUP_ID)
+        instances.health_check_grace_period = START_UP.to_seconds()
+        # A sick instance is replaced once another one serves: with two of them, never both at once.
+        instances.instance_maintenance_policy = kinds.InstanceMaintenancePolicyProperty(
+            min_healthy_percentage=100, max_healthy_percentage=150
+        )
+        return made
 
     def _scale(self, deployment: Deployment) -> None:
         """Keep ten seconds of work waiting for each instance at most."""
@@ -165,6 +191,11 @@ class SignerStack(cdk.Stack):
                 ),
             ),
         )
+
+
+def _ami(deployment: Deployment) -> str:
+    assert deployment.signer_ami is not None, "a deployment that mints names it"
+    return deployment.signer_ami
 
 
 def _roll_document(scope: Construct, deployment: Deployment) -> ssm.CfnDocument:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mintline_infra.deployment import Deployment
+from mintline_infra.fargate import ADMIN_PORT
 
 AUDIT_DIR = "/var/lib/mintline/audit"
 """The enclave's audit trail, on the instance's encrypted disk; the image's user owns it."""
@@ -13,11 +14,20 @@ ENCLAVE_CPUS = 2
 ENCLAVE_MEMORY = 3072
 """MiB, taken from the instance for as long as it runs."""
 
+PATH_OF_RUN = "/usr/local/sbin/mintline-run-enclave"
+PATH_OF_READY = "/usr/local/sbin/mintline-signer-ready"
+PATH_OF_CHECK = "/usr/local/sbin/mintline-check-signer"
+SICK_AFTER = 600
+"""Seconds without a ready signer after which the group replaces the instance."""
+
 _TEMPLATE = """\
 #!/bin/bash
 set -euo pipefail
 umask 077
-dnf install -y aws-nitro-enclaves-cli docker jq
+# CloudFormation waits for it. A later start of an instance is signalled too, and then means nothing to it.
+trap '/opt/aws/bin/cfn-signal --exit-code $? --region @REGION@ \\
+  --stack @STACK@ --resource @GROUP@ || true' EXIT
+dnf install -y aws-nitro-enclaves-cli aws-cfn-bootstrap docker jq
 install -d /etc/mintline /opt/mintline
 install -d -o 10001 -g 10001 -m 0700 @AUDIT@
 
@@ -47,19 +57,75 @@ mv "$fetched" /opt/mintline/signer.eif
 systemctl restart mintline-enclave
 echo "runs $1, PCR0 $measured"
 END
-chmod 0700 @ROLL@
+
+cat > @RUN@ <<'END'
+#!/bin/bash
+# Runs the enclave, tells systemd that it runs, and ends when it does not any more.
+set -euo pipefail
+nitro-cli run-enclave --enclave-name signer --enclave-cid @CID@ \\
+  --cpu-count @CPUS@ --memory @MEMORY@ --eif-path /opt/mintline/signer.eif
+systemd-notify --ready
+unknown=0
+while sleep 5; do
+  if ! described=$(timeout 20 nitro-cli describe-enclaves); then
+    unknown=$((unknown + 1))
+    if [ "$unknown" -ge 3 ]; then
+      echo "nitro-cli does not say whether the enclave runs" >&2
+      exit 1
+    fi
+    continue
+  fi
+  unknown=0
+  state=$(jq -r '.[] | select(.EnclaveName == "signer") | .State' <<< "$described")
+  if [ "$state" != RUNNING ]; then
+    echo "the enclave is ${state:-gone}" >&2
+    exit 1
+  fi
+done
+END
+
+cat > @READY@ <<'END'
+#!/bin/bash
+# Succeeds if the host runs and its enclave answers it; whether SQS does, another instance would not change.
+set -o pipefail
+curl --silent --max-time 10 http://127.0.0.1:@ADMIN@/readyz | jq -e '.checks.enclave == "ok"' > /dev/null
+END
+
+cat > @CHECK@ <<'END'
+#!/bin/bash
+# Tells the group that this instance is sick once it has not been ready for @SICK@ seconds.
+set -euo pipefail
+since=/run/mintline-signer-unready
+if @READY@; then
+  rm -f "$since"
+  exit 0
+fi
+[ -e "$since" ] || date +%s > "$since"
+if [ $(($(date +%s) - $(cat "$since"))) -ge @SICK@ ]; then
+  token=$(curl --silent --fail --max-time 5 -X PUT http://169.254.169.254/latest/api/token \\
+    -H 'X-aws-ec2-metadata-token-ttl-seconds: 60')
+  id=$(curl --silent --fail --max-time 5 http://169.254.169.254/latest/meta-data/instance-id \\
+    -H "X-aws-ec2-metadata-token: $token")
+  aws autoscaling set-instance-health --region @REGION@ --instance-id "$id" --health-status Unhealthy
+fi
+END
+chmod 0700 @ROLL@ @RUN@ @READY@ @CHECK@
 
 cat > /etc/systemd/system/mintline-enclave.service <<'END'
 [Unit]
 Description=Mintline: the signer's enclave
 Requires=nitro-enclaves-allocator.service
 After=nitro-enclaves-allocator.service
+StartLimitIntervalSec=0
 [Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/usr/bin/nitro-cli run-enclave --enclave-name signer --enclave-cid @CID@ \\
-  --cpu-count @CPUS@ --memory @MEMORY@ --eif-path /opt/mintline/signer.eif
-ExecStop=/usr/bin/nitro-cli terminate-enclave --enclave-name signer
+Type=notify
+NotifyAccess=all
+ExecStartPre=-/usr/bin/nitro-cli terminate-enclave --enclave-name signer
+ExecStart=@RUN@
+ExecStopPost=-/usr/bin/nitro-cli terminate-enclave --enclave-name signer
+TimeoutStartSec=180
+Restart=always
+RestartSec=5
 [Install]
 WantedBy=multi-user.target
 END
@@ -71,6 +137,7 @@ Description=Mintline: the signer's host
 Requires=docker.service
 Wants=mintline-enclave.service
 After=docker.service mintline-enclave.service
+StartLimitIntervalSec=0
 [Service]
 Restart=always
 RestartSec=2
@@ -87,17 +154,46 @@ ExecStop=/usr/bin/docker stop --time 30 signer-host
 WantedBy=multi-user.target
 END
 
+cat > /etc/systemd/system/mintline-check-signer.service <<'END'
+[Unit]
+Description=Mintline: whether this instance signs
+[Service]
+Type=oneshot
+ExecStart=@CHECK@
+END
+
+cat > /etc/systemd/system/mintline-check-signer.timer <<'END'
+[Unit]
+Description=Mintline: whether this instance signs, every minute
+[Timer]
+OnActiveSec=60
+OnUnitActiveSec=60
+[Install]
+WantedBy=timers.target
+END
+
 systemctl daemon-reload
 systemctl enable --now nitro-enclaves-allocator docker
 systemctl disable --now sshd || true
 systemctl enable mintline-enclave mintline-signer-host
+systemctl enable --now mintline-check-signer.timer
 @ROLL@ '@IMAGE@'
 systemctl start mintline-signer-host
+for _ in $(seq 120); do
+  if @READY@; then
+    exit 0
+  fi
+  sleep 5
+done
+echo "the signer was not ready within ten minutes" >&2
+exit 1
 """
 
 
-def boot(deployment: Deployment, *, settings: Mapping[str, str], enclave_cid: int) -> str:
-    """Return the script that an instance runs once, at its first start."""
+def boot(
+    deployment: Deployment, *, settings: Mapping[str, str], enclave_cid: int, stack: str, group: str
+) -> str:
+    """Return the script that an instance runs at its first start; it ends with a signal to its stack."""
     values = {
         "AUDIT": AUDIT_DIR,
         "MEMORY": str(ENCLAVE_MEMORY),
@@ -105,6 +201,13 @@ def boot(deployment: Deployment, *, settings: Mapping[str, str], enclave_cid: in
         "CID": str(enclave_cid),
         "SETTINGS": "\n".join(f"{name}={value}" for name, value in settings.items()),
         "ROLL": PATH_OF_ROLL,
+        "RUN": PATH_OF_RUN,
+        "READY": PATH_OF_READY,
+        "CHECK": PATH_OF_CHECK,
+        "SICK": str(SICK_AFTER),
+        "ADMIN": str(ADMIN_PORT),
+        "STACK": stack,
+        "GROUP": group,
         "BUCKET": deployment.artifact_bucket_name(),
         "IMAGE": deployment.enclave_image,
         "REGION": deployment.region,

@@ -14,12 +14,14 @@ from typing import Self
 import structlog
 
 from mintline.audit.records import Batch
+from mintline.clock import monotonic
 from mintline.errors import MintlineError, Unavailable
 from mintline_signer import addresses
 from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.errors import BrokenFrame, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.host.audit_files import AuditStore
 from mintline_signer.host.credentials import CredentialSource
+from mintline_signer.host.outage import Outage
 from mintline_signer.protocol import (
     MAX_REVOCATIONS,
     Accepted,
@@ -210,14 +212,16 @@ class EnclaveClient:
 
     async def _keep_connected(self) -> None:
         failures = 0
+        outage = Outage(clock=monotonic)
         while True:
             try:
                 await self._one_connection()
                 failures = 0
+                outage.ended()
             except (OSError, MintlineError) as error:
                 failures += 1
-                if failures == 1:
-                    log.warning("enclave_unreachable", error=type(error).__name__)
+                if (seconds := outage.goes_on()) is not None:
+                    log.warning("enclave_unreachable", error=type(error).__name__, seconds=round(seconds))
             delay = min(BACKOFF_CAP, 0.05 * 2.0 ** min(failures, 10))
             await asyncio.sleep(delay * self._rng.uniform(0.5, 1))
 

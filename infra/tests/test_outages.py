@@ -1,0 +1,92 @@
+"""Logs of outages, replayed through the metric filters, statistics and thresholds of the stack."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from mintline_signer.host.outage import Outage
+
+from synthesis import Templates, properties
+
+PREFIX = "acme-mintline-"
+
+
+def alarm(templates: Templates, name: str) -> dict[str, Any]:
+    (found,) = (
+        each
+        for each in properties(templates["watch"], "AWS::CloudWatch::Alarm")
+        if each["AlarmName"] == PREFIX + name
+    )
+    return found
+
+
+def counted(templates: Templates, metric: str, lines: Iterable[tuple[float, dict[str, Any]]]) -> Counter[int]:
+    """Return how many lines, each with its second, a metric's filter counts in each five minutes."""
+    (pattern,) = {
+        each["FilterPattern"]
+        for each in properties(templates["watch"], "AWS::Logs::MetricFilter")
+        if each["MetricTransformations"][0]["MetricName"] == metric
+    }
+    counts: Counter[int] = Counter()
+    for second, line in lines:
+        if pattern == f"{{ $.event = {json.dumps(line['event'])} }}":
+            counts[int(second) // 300] += 1
+    return counts
+
+
+def outage(begins: int, seconds: int) -> list[tuple[float, dict[str, Any]]]:
+    """Return what a host logs while its enclave is away: it tries again every two seconds."""
+    now = float(begins)
+    reports = Outage(clock=lambda: now)
+    lines: list[tuple[float, dict[str, Any]]] = [(begins, {"event": "enclave_connection_lost"})]
+    while now < begins + seconds:
+        if (lasted := reports.goes_on()) is not None:
+            lines.append((now, {"event": "enclave_unreachable", "seconds": round(lasted)}))
+        now += 2
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("lines", "fires"),
+    [
+        ([], False),
+        (outage(10, 100), True),
+        (outage(250, 400), True),
+        (outage(10, 20), False),
+        # Both instances are rolled, each away for half a minute.
+        ([*outage(10, 28), *outage(80, 28)], False),
+    ],
+    ids=["none", "100 seconds", "across two periods", "20 seconds", "a roll"],
+)
+def test_enclave_unreachable__when_a_host_logs_an_outage__then_it_fires_after_a_minute_and_not_for_a_roll(
+    templates: Templates,
+    lines: list[tuple[float, dict[str, Any]]],
+    fires: bool,  # noqa: FBT001 - the table's last column
+) -> None:
+    found = alarm(templates, "enclave-unreachable")
+
+    counts = counted(templates, found["MetricName"], lines)
+
+    assert found["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert (found["Statistic"], found["Period"], found["EvaluationPeriods"]) == ("Sum", 300, 1)
+    assert any(count >= found["Threshold"] for count in counts.values()) is fires
+
+
+def test_signer_not_running__when_no_instance_is_in_service_or_nothing_is_measured__then_it_fires(
+    templates: Templates,
+) -> None:
+    """The group measures itself only once it is told to."""
+    found = alarm(templates, "signer-not-running")
+    (group,) = properties(templates["signer"], "AWS::AutoScaling::AutoScalingGroup")
+
+    assert found["Dimensions"] == [{"Name": "AutoScalingGroupName", "Value": group["AutoScalingGroupName"]}]
+    assert (found["Namespace"], found["MetricName"]) == ("AWS/AutoScaling", "GroupInServiceInstances")
+    assert group["MetricsCollection"] == [{"Granularity": "1Minute"}]
+    assert (found["Statistic"], found["Threshold"]) == ("Minimum", 1)
+    assert found["ComparisonOperator"] == "LessThanThreshold"
+    assert found["TreatMissingData"] == "breaching"
+    assert found["Period"] * found["EvaluationPeriods"] == 180
