@@ -15,7 +15,7 @@ from pathlib import Path
 from mintline.key_stores import StoreName
 from mintline.records import OPEN_SHARDS
 from mintline.resources import KMS_KEYS, TABLES
-from mintline_infra.platform import INTERFACES
+from mintline_infra.endpoints import INTERFACES
 from mintline_infra.services import BROADCASTER_RATE, BUILDER_RATE, RECONCILE_EVERY, RECONCILED_BLOCKS
 from mintline_infra.signer import RATE as SIGNER_RATE
 
@@ -89,6 +89,8 @@ WRITE_UNITS = (
 """A mint, with its share of its user's first."""
 BLOCK_UNITS = sum(MEASURED["block"].values())
 BLOCK_SECONDS = 12
+KEYS = len(KMS_KEYS) + 1
+"""Keys of KMS: those of the data stack, and the alarm topic's."""
 RECONCILER_SHARE = 1.5 / 15
 """A pass every 15 minutes takes one and a half with the task's start, by estimate."""
 RECONCILER_READS = 0.5 * (RECONCILED_BLOCKS + 9) * SECONDS / RECONCILE_EVERY.to_seconds()
@@ -135,7 +137,7 @@ def monthly(mints: int, *, store: StoreName = "dynamodb") -> dict[str, float]:
         + SHARD_READS * _price("DynamoDB, a read unit")
         + STREAMS_READ * _price("DynamoDB Streams, a read"),
         "Metadata": mints * S3_PUTS * _price("S3, a PUT"),
-        "KMS": len(KMS_KEYS) * _price("KMS, a key")
+        "KMS": KEYS * _price("KMS, a key")
         + mints * (KEY_PAIRS * _price("KMS, an ECC key pair") + KEYS_READ * _price("KMS, a Decrypt")),
         "Keys of wallets made this month": _keys(mints, store),
         "Users": max(0.0, wallets - 10_000) * _price("Cognito Essentials, a user above 10,000"),

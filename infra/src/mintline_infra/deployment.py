@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -76,6 +76,11 @@ def _origin(text: str) -> str:
 
 Origin = Annotated[str, AfterValidator(_origin)]
 """An origin as browsers name it (RFC 6454)."""
+
+ImageName = Literal["api", "builder", "signer", "broadcaster", "indexer", "notifier"]
+"""A service with an image; the reconciler runs the indexer's."""
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+"""An image's digest, as `docker push` and ECR print it."""
 
 Callback = Annotated[str, AfterValidator(_callback)]
 """A redirect URI of a client; Cognito compares it character by character."""
@@ -244,6 +249,8 @@ class Deployment(BaseModel):
     limits: Limits = Limits()
     image_tag: str = Field(min_length=1, max_length=128)
     """The tag of the services' images in the deployment's registries."""
+    image_digests: dict[ImageName, Digest] = {}
+    """Digests of images, by service: what is deployed then is these bytes, whatever has the tag."""
     enclave_image: str = Field(pattern=r"^[A-Za-z0-9._/-]{1,512}$")
     """The key of the enclave's image file (EIF) in the deployment's artifact bucket."""
     signer_ami: str | None = Field(default=None, pattern=r"^ami-[0-9a-f]{8,17}$")
@@ -362,6 +369,11 @@ class Deployment(BaseModel):
     def repository_name(self, service: str) -> str:
         """Return the name of the registry that holds a service's images."""
         return f"{self.prefix}/{service}"
+
+    def image_version(self, service: str) -> str:
+        """Return the digest of a service's image if the document has it, else its tag."""
+        digests: dict[str, str] = dict(self.image_digests.items())
+        return digests.get(service, self.image_tag)
 
     def artifact_bucket_name(self) -> str:
         """Return the name of the bucket that holds the enclave's images."""

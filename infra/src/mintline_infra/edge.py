@@ -143,7 +143,14 @@ def _stage(scope: Construct, api: gateway.IHttpApi) -> gateway.HttpStage:
     )
     made = stage.node.default_child
     assert isinstance(made, gateway.CfnStage)
-    fields = ("requestId", "routeKey", "status", "responseLatency", "integrationErrorMessage")
+    fields = (
+        "requestId",
+        "identity.sourceIp",
+        "routeKey",
+        "status",
+        "responseLatency",
+        "integrationErrorMessage",
+    )
     made.access_log_settings = gateway.CfnStage.AccessLogSettingsProperty(
         destination_arn=group.log_group_arn,
         format=json.dumps({name: f"$context.{name}" for name in fields}),

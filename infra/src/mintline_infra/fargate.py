@@ -103,7 +103,8 @@ def definition(
     made.add_container(
         task.service,
         image=ecs.ContainerImage.from_ecr_repository(
-            platform.repositories[task.image or task.service], deployment.image_tag
+            platform.repositories[task.image or task.service],
+            deployment.image_version(task.image or task.service),
         ),
         entry_point=list(task.entry_point) or None,
         environment={**common_settings(deployment), **task.settings},

@@ -7,33 +7,20 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from mintline_infra import edge
+from mintline_infra import edge, endpoints
 from mintline_infra.data import RETAIN, DataStack
 from mintline_infra.deployment import RECONCILER, Deployment
 from mintline_infra.nag import acknowledge
 
 SERVICES = ("api", "builder", "signer", "broadcaster", "indexer", "notifier")
 """Each with an image; the reconciler runs the indexer's."""
-INTERFACES = {
-    "kms": ec2.InterfaceVpcEndpointAwsService.KMS,
-    "sqs": ec2.InterfaceVpcEndpointAwsService.SQS,
-    "secretsmanager": ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
-    "ecr": ec2.InterfaceVpcEndpointAwsService.ECR,
-    "ecr-docker": ec2.InterfaceVpcEndpointAwsService.ECR_DOCKER,
-    "logs": ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
-    "ssm": ec2.InterfaceVpcEndpointAwsService.SSM,
-    "ssmmessages": ec2.InterfaceVpcEndpointAwsService.SSM_MESSAGES,
-    "ec2messages": ec2.InterfaceVpcEndpointAwsService.EC2_MESSAGES,
-    "cloudformation": ec2.InterfaceVpcEndpointAwsService.CLOUDFORMATION,
-    "autoscaling": ec2.InterfaceVpcEndpointAwsService.AUTOSCALING,
-}
-"""All that the signer's instances reach: their subnets have no way out."""
 
 
 class PlatformStack(cdk.Stack):
@@ -92,7 +79,13 @@ class PlatformStack(cdk.Stack):
         cdk.CfnOutput(self, "api-url", value=self.http_api.api_endpoint)
 
     def _topic(self, deployment: Deployment) -> sns.Topic:
-        topic = sns.Topic(self, "alarms", topic_name=f"{deployment.prefix}-alarms", enforce_ssl=True)
+        topic = sns.Topic(
+            self,
+            "alarms",
+            topic_name=f"{deployment.prefix}-alarms",
+            enforce_ssl=True,
+            master_key=self._alarm_key(deployment),
+        )
         # A policy of one's own takes the place of the default one, by which alarms may publish.
         topic.add_to_resource_policy(
             iam.PolicyStatement(
@@ -106,6 +99,38 @@ class PlatformStack(cdk.Stack):
         if deployment.alarm_email is not None:
             topic.add_subscription(subscriptions.EmailSubscription(deployment.alarm_email))
         return topic
+
+    def _alarm_key(self, deployment: Deployment) -> kms.Key:
+        """Make the key that encrypts what alarms say; AWS's own key for SNS admits no alarm and no notice."""
+        key = kms.Key(
+            self,
+            "alarm-key",
+            description="Mintline: encrypts the alarm topic.",
+            enable_key_rotation=True,
+            removal_policy=RETAIN,
+        )
+        publishing = ["kms:Decrypt", "kms:GenerateDataKey*"]
+        for service in ("cloudwatch", "events"):
+            key.add_to_resource_policy(
+                iam.PolicyStatement(
+                    actions=publishing,
+                    principals=[iam.ServicePrincipal(f"{service}.amazonaws.com")],
+                    resources=["*"],
+                    conditions={"StringEquals": {"aws:SourceAccount": deployment.account}},
+                )
+            )
+        # Of the signer's instances; not named as a principal, which would have to exist.
+        role = "role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+        arn = f"{deployment.arns}:iam::{deployment.account}:{role}"
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=publishing,
+                principals=[iam.AccountPrincipal(deployment.account)],
+                resources=["*"],
+                conditions={"ArnEquals": {"aws:PrincipalArn": arn}},
+            )
+        )
+        return key
 
     def _network(self, deployment: Deployment) -> ec2.Vpc:
         """Make three tiers: NAT in public, services in private, the signer where no route leads out."""
@@ -129,12 +154,13 @@ class PlatformStack(cdk.Stack):
                     name="signer", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=24
                 ),
             ],
-            gateway_endpoints={
-                "s3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3),
-                "dynamodb": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.DYNAMODB),
-            },
             flow_logs={"rejected": ec2.FlowLogOptions(traffic_type=ec2.FlowLogTrafficType.REJECT)},
         )
+        kinds = ec2.GatewayVpcEndpointAwsService
+        gateways = {
+            name: vpc.add_gateway_endpoint(name, service=service)
+            for name, service in (("s3", kinds.S3), ("dynamodb", kinds.DYNAMODB))
+        }
         group = ec2.SecurityGroup(
             self,
             "endpoints",
@@ -144,14 +170,18 @@ class PlatformStack(cdk.Stack):
         )
         group.add_ingress_rule(ec2.Peer.ipv4(vpc.vpc_cidr_block), ec2.Port.tcp(443), "TLS from the network")
         acknowledge(group, EC23="Its one rule names the network's own range, which the rule cannot read.")
-        for name, service in INTERFACES.items():
-            vpc.add_interface_endpoint(
+        for service, gateway in gateways.items():
+            for statement in endpoints.gateway_statements(service, deployment):
+                gateway.add_to_policy(statement)
+        for name, endpoint in endpoints.INTERFACES.items():
+            made = vpc.add_interface_endpoint(
                 f"endpoint-{name}",
-                service=service,
+                service=endpoint.service,
                 subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
                 security_groups=[group],
                 open=False,
             )
+            made.add_to_policy(endpoints.statement(endpoint, deployment))
         return vpc
 
     def _repository(self, deployment: Deployment, service: str) -> ecr.Repository:
@@ -162,5 +192,8 @@ class PlatformStack(cdk.Stack):
             image_scan_on_push=True,
             image_tag_mutability=ecr.TagMutability.IMMUTABLE,
             removal_policy=RETAIN,
-            lifecycle_rules=[ecr.LifecycleRule(max_image_count=20)],
+            # Whatever has a tag was released, and may be gone back to.
+            lifecycle_rules=[
+                ecr.LifecycleRule(tag_status=ecr.TagStatus.UNTAGGED, max_image_age=cdk.Duration.days(30))
+            ],
         )

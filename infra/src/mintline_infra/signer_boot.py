@@ -148,7 +148,7 @@ ExecStart=/usr/bin/docker run --rm --name signer-host --network host --read-only
   --security-opt no-new-privileges --security-opt seccomp=unconfined --env-file /etc/mintline/host.env \\
   --volume @AUDIT@:@AUDIT@ \\
   --log-driver awslogs --log-opt awslogs-region=@REGION@ --log-opt awslogs-group=@LOGS@ \\
-  @REGISTRY@/@REPOSITORY@:@TAG@
+  @REGISTRY@/@REPOSITORY@@VERSION@
 ExecStop=/usr/bin/docker stop --time 30 signer-host
 [Install]
 WantedBy=multi-user.target
@@ -194,6 +194,7 @@ def boot(
     deployment: Deployment, *, settings: Mapping[str, str], enclave_cid: int, stack: str, group: str
 ) -> str:
     """Return the script that an instance runs at its first start; it ends with a signal to its stack."""
+    version = deployment.image_version("signer")
     values = {
         "AUDIT": AUDIT_DIR,
         "MEMORY": str(ENCLAVE_MEMORY),
@@ -214,7 +215,7 @@ def boot(
         "LOGS": deployment.log_group_name("signer"),
         "REGISTRY": f"{deployment.account}.dkr.ecr.{deployment.region}.{deployment.domain}",
         "REPOSITORY": deployment.repository_name("signer"),
-        "TAG": deployment.image_tag,
+        "VERSION": f"{'@' if version.startswith('sha256:') else ':'}{version}",
     }
     script = _TEMPLATE
     for name, value in values.items():
