@@ -6,6 +6,9 @@ FIRST ?= 1
 SEEDS ?= 20
 MINTS ?= 1000
 SPONSORED ?= 0
+LINES ?= 10000
+BAD ?= 42
+EVERY ?= 20
 
 # What changes how every Python program runs is the user's own, and not for these.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONINSPECT PYTHONNOUSERSITE \
@@ -17,8 +20,8 @@ PYTHON := $(shell unset PYTHONPATH PYTHONHOME; for p in python3 python3.13 pytho
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-fast test-containers lint style types bench bench-enclave simulate chaos soak infra \
-	clients openapi wheels packages image eif screenshots clean
+.PHONY: help setup up demo test test-fast test-containers lint style types bench bench-enclave simulate chaos chaos-drop \
+	soak infra clients openapi wheels packages image eif screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -67,6 +70,9 @@ simulate: setup ## Run the line through seeded schedules of faults: make simulat
 chaos: setup ## Break the real processes under load: make chaos SEEDS=20 MINTS=1000
 	@.venv/bin/python -m mintline_harness.chaos --first $(FIRST) --seeds $(SEEDS) --mints $(MINTS) \
 		--sponsored $(SPONSORED)
+
+chaos-drop: setup ## Kill every service every 20 s under a drop whose upload is cut twice: make chaos-drop LINES=10000 BAD=42
+	@.venv/bin/python -m mintline_harness.chaos.drop --first $(FIRST) --lines $(LINES) --bad $(BAD) --every $(EVERY)
 
 soak: setup ## Load the line with 20 mints a second for 20 minutes, and tell whether any service grows
 	@.venv/bin/python -m mintline_harness.soak

@@ -154,10 +154,12 @@ async def test_drop__when_it_is_cut_and_processes_are_killed__then_each_good_lin
     await drop.call("POST", "/start")
     await drop.until(lambda seen: seen["minting"]["handed_on"] > 0)
     await asyncio.gather(*(harness.kill(part) for part in ("api", "builder", "signer-host")))
-    await harness.kill("broadcaster")
+    for part in ("broadcaster", "enclave", "indexer", "notifier"):
+        await harness.kill(part)
     completed = await drop.until(lambda seen: seen["status"] == "completed")
 
     assert completed["minting"]["by_status"] == {"finalized": LINES - len(BAD)}
+    assert completed["cost"]["lines"] == LINES - len(BAD)
     tokens = await demo_client_token(harness.session, harness.info)
     client = User(harness.session, harness.info["api_url"], tokens.access_token)
     mints = await all_mints(client, run)

@@ -94,7 +94,7 @@ async def run_seed(seed: int, *, mints: int, patience: float, sponsored: float =
         posted, struck, verdict, not_told = await _drive(
             stack, line, weather, seed=seed, mints=mints, patience=patience, sponsored=sponsored
         )
-        findings = await _reconcile(kept.folder)
+        findings = await reconcile(kept.folder)
         counts = {"rejected", "reverted"}
         outcome = Outcome(
             seed=seed,
@@ -188,7 +188,7 @@ async def _end(disturbing: asyncio.Task[None]) -> None:
     await asyncio.wait([disturbing])
 
 
-async def _reconcile(folder: Path) -> dict[str, Any] | None:
+async def reconcile(folder: Path) -> dict[str, Any] | None:
     """Return what the operators' own command finds; None if it could not say."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "mintline_cli", "reconcile", "--state", str(folder), "--json"),
