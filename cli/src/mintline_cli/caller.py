@@ -11,7 +11,6 @@ Without any of them it is the local stack, and where none runs the profile `defa
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -28,6 +27,7 @@ from mintline_cli.local_users import Password, Username, signed_in
 from mintline_cli.options import Json, State
 from mintline_cli.output import Screen
 from mintline_cli.profiles import DEFAULT, Profile, read_profiles, store_profile
+from mintline_cli.shared_options import gives, shared_option
 from mintline_client import AsyncMintline
 from mintline_client.access import ClientCredentials, grant
 from mintline_client.api import Token
@@ -152,40 +152,22 @@ def calls_api(role: Role) -> Callable[[Callable[..., None]], Callable[..., None]
     `role` says who calls the local stack's: its demo user, or its demo client.
     """
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        signature = inspect.signature(command, eval_str=True)
-        own = list(signature.parameters.values())[1:]
-        shared = [*_SHARED, *(_OF_USERS if role == "user" else ())]
-        names = {parameter.name for parameter in shared}
+    def make(*, as_json: bool, **given: Any) -> Caller:
+        return Caller(screen=Screen(as_json=as_json), role=role, **given)
 
-        def run(**arguments: Any) -> None:
-            given = {name.removeprefix(_PREFIX): arguments.pop(name) for name in names}
-            screen = Screen(as_json=given.pop("as_json"))
-            command(Caller(screen=screen, role=role, **given), **arguments)
-
-        run.__name__ = command.__name__
-        run.__doc__ = command.__doc__
-        run.__module__ = command.__module__
-        parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *shared)]
-        # typer reads the options from it; the type of functions does not have it.
-        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": None}
-        return run
-
-    return decorate
-
-
-def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    return gives(make, [*_SHARED, *(_OF_USERS if role == "user" else ())], beginning=_PREFIX)
 
 
 _PREFIX = "caller_"
 """Begins the names of the shared parameters, so that a command may have a `url` of its own."""
 _SHARED = (
-    _option(f"{_PREFIX}url", Url, None),
-    _option(f"{_PREFIX}token", AccessToken, None),
-    _option(f"{_PREFIX}profile", ProfileName, None),
-    _option(f"{_PREFIX}state", State, DEFAULT_STATE),
-    _option(f"{_PREFIX}as_json", Json, False),  # noqa: FBT003 - an option's default
+    shared_option(f"{_PREFIX}url", Url, None),
+    shared_option(f"{_PREFIX}token", AccessToken, None),
+    shared_option(f"{_PREFIX}profile", ProfileName, None),
+    shared_option(f"{_PREFIX}state", State, DEFAULT_STATE),
+    shared_option(f"{_PREFIX}as_json", Json, False),  # noqa: FBT003 - an option's default
 )
-_OF_USERS = (_option(f"{_PREFIX}username", Username, None), _option(f"{_PREFIX}password", Password, None))
+_OF_USERS = (
+    shared_option(f"{_PREFIX}username", Username, None),
+    shared_option(f"{_PREFIX}password", Password, None),
+)

@@ -23,6 +23,7 @@ from mintline.scopes import MACHINE_SCOPES, RESOURCE_SERVER, Scope
 from mintline_cli.execution import execute, stop
 from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, State, local_stack_info, target_of
 from mintline_cli.output import Screen, harmless
+from mintline_cli.shared_options import gives, shared_option
 from mintline_ops.clients import open_registry
 from mintline_ops.deployments import Target
 from mintline_ops.run_file import DEFAULT_STATE
@@ -68,6 +69,7 @@ class Place:
     region: str
     endpoint_url: str | None
     state: Path
+    screen: Screen
 
     def execute(self, work: Callable[[ClientRegistry], Awaitable[T]]) -> T:
         """Work on the clients; ends the command where AWS refuses."""
@@ -89,8 +91,28 @@ class Place:
             raise Misconfigured(f"AWS refused: {error}") from None
 
 
+def _place(*, as_json: bool, **given: Any) -> Place:
+    return Place(screen=Screen(as_json=as_json), **given)
+
+
+on_clients = gives(
+    _place,
+    (
+        shared_option("prefix", Prefix, None),
+        shared_option("user_pool", UserPool, None),
+        shared_option("region", Region, REGION),
+        shared_option("endpoint_url", EndpointUrl, None),
+        shared_option("state", State, DEFAULT_STATE),
+        shared_option("as_json", Json, False),  # noqa: FBT003 - an option's default
+    ),
+)
+"""Gives a command, whose first parameter is the Place, the options that say whose clients it is about."""
+
+
 @app.command()
+@on_clients
 def create(
+    place: Place,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What people call it, such as shop-backend.")],
     *,
     scope: Annotated[
@@ -100,12 +122,6 @@ def create(
     mints_per_hour: MintsPerHour = None,
     wei_per_day: WeiPerDay = None,
     collection: Collections = None,
-    prefix: Prefix = None,
-    user_pool: UserPool = None,
-    region: Region = REGION,
-    endpoint_url: EndpointUrl = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
     """Create a client; its secret is printed once and stored nowhere else.
 
@@ -119,8 +135,8 @@ def create(
     async def work(registry: ClientRegistry) -> tuple[Client, str]:
         return await registry.create(name, scopes=scopes, budget=budget, at=unix_ms())
 
-    client, secret = Place(prefix, user_pool, region, endpoint_url, state).execute(work)
-    screen = Screen(as_json=as_json)
+    client, secret = place.execute(work)
+    screen = place.screen
     screen.say(f"client  {client.client_id}")
     screen.say(f"secret  {secret}")
     screen.say("The secret is not shown again: put it where your backend keeps its secrets.", style="dim")
@@ -128,21 +144,14 @@ def create(
 
 
 @app.command("list")
+@on_clients
 def list_clients(
-    *,
-    prefix: Prefix = None,
-    user_pool: UserPool = None,
-    region: Region = REGION,
-    endpoint_url: EndpointUrl = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
+    place: Place,
 ) -> None:
     """List all clients, with what they may do."""
-    clients = Place(prefix, user_pool, region, endpoint_url, state).execute(
-        lambda registry: registry.records.every()
-    )
-    screen = Screen(as_json=as_json)
-    if as_json:
+    clients = place.execute(lambda registry: registry.records.every())
+    screen = place.screen
+    if screen.as_json:
         screen.result({"clients": [described(client) for client in clients]})
     elif clients:
         Console(highlight=False).print(_table(clients))
@@ -151,70 +160,52 @@ def list_clients(
 
 
 @app.command()
+@on_clients
 def show(
+    place: Place,
     client_id: ClientId,
-    *,
-    prefix: Prefix = None,
-    user_pool: UserPool = None,
-    region: Region = REGION,
-    endpoint_url: EndpointUrl = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
     """Show one client."""
-    client = Place(prefix, user_pool, region, endpoint_url, state).execute(
-        lambda registry: registry.records.get(client_id)
-    )
-    _show(client, client_id, as_json=as_json)
+    client = place.execute(lambda registry: registry.records.get(client_id))
+    _show(client, client_id, place.screen)
 
 
 @app.command()
+@on_clients
 def budget(
+    place: Place,
     client_id: ClientId,
     *,
     mints_per_hour: MintsPerHour = None,
     wei_per_day: WeiPerDay = None,
     collection: Collections = None,
-    prefix: Prefix = None,
-    user_pool: UserPool = None,
-    region: Region = REGION,
-    endpoint_url: EndpointUrl = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
     """Replace a client's budget; what is not given has no limit.
 
     Example: mintline clients budget CLIENT_ID --mints-per-hour 100 --collection 0x5FbD…0aa3
     """
     wanted = budget_of(mints_per_hour, wei_per_day, collection)
-    client = Place(prefix, user_pool, region, endpoint_url, state).execute(
-        lambda registry: registry.records.set_budget(client_id, wanted)
-    )
-    _show(client, client_id, as_json=as_json)
+    client = place.execute(lambda registry: registry.records.set_budget(client_id, wanted))
+    _show(client, client_id, place.screen)
 
 
 @app.command()
+@on_clients
 def rotate(
+    place: Place,
     client_id: ClientId,
     *,
     retire: Annotated[
         bool,
         typer.Option("--retire", help="Make no new secret: drop the previous one, which nothing uses now."),
     ] = False,
-    prefix: Prefix = None,
-    user_pool: UserPool = None,
-    region: Region = REGION,
-    endpoint_url: EndpointUrl = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
     """Give a client a new secret, printed once; the previous one stays good until --retire.
 
     Example: mintline clients rotate CLIENT_ID, change the backend's secret, mintline clients rotate CLIENT_ID
     --retire
     """
-    place = Place(prefix, user_pool, region, endpoint_url, state)
-    screen = Screen(as_json=as_json)
+    screen = place.screen
     if retire:
         retired = place.execute(lambda registry: registry.app_clients.retire_secrets(client_id))
         if retired is None:
@@ -231,59 +222,38 @@ def rotate(
 
 
 @app.command()
+@on_clients
 def disable(
+    place: Place,
     client_id: ClientId,
-    *,
-    prefix: Prefix = None,
-    user_pool: UserPool = None,
-    region: Region = REGION,
-    endpoint_url: EndpointUrl = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
     """Have the API refuse a client's tokens, within a minute."""
-    client = Place(prefix, user_pool, region, endpoint_url, state).execute(
-        lambda registry: registry.records.disable(client_id, at=unix_ms())
-    )
-    _show(client, client_id, as_json=as_json)
+    client = place.execute(lambda registry: registry.records.disable(client_id, at=unix_ms()))
+    _show(client, client_id, place.screen)
 
 
 @app.command()
+@on_clients
 def enable(
+    place: Place,
     client_id: ClientId,
-    *,
-    prefix: Prefix = None,
-    user_pool: UserPool = None,
-    region: Region = REGION,
-    endpoint_url: EndpointUrl = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
     """Have the API accept a disabled client's tokens again, within a minute."""
-    client = Place(prefix, user_pool, region, endpoint_url, state).execute(
-        lambda registry: registry.records.enable(client_id)
-    )
-    _show(client, client_id, as_json=as_json)
+    client = place.execute(lambda registry: registry.records.enable(client_id))
+    _show(client, client_id, place.screen)
 
 
 @app.command()
+@on_clients
 def delete(
+    place: Place,
     client_id: ClientId,
-    *,
-    prefix: Prefix = None,
-    user_pool: UserPool = None,
-    region: Region = REGION,
-    endpoint_url: EndpointUrl = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
     """Delete a client and its app client; the mints that it asked for stay."""
-    deleted = Place(prefix, user_pool, region, endpoint_url, state).execute(
-        lambda registry: registry.delete(client_id)
-    )
+    deleted = place.execute(lambda registry: registry.delete(client_id))
     if not deleted:
         _stop_unknown(client_id)
-    screen = Screen(as_json=as_json)
+    screen = place.screen
     screen.say(f"client {client_id} is deleted")
     screen.result({"client_id": client_id, "deleted": True})
 
@@ -339,10 +309,9 @@ def _moment(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
 
 
-def _show(client: Client | None, client_id: str, *, as_json: bool) -> None:
+def _show(client: Client | None, client_id: str, screen: Screen) -> None:
     if client is None:
         _stop_unknown(client_id)
-    screen = Screen(as_json=as_json)
     about = described(client)
     limits = client.budget
     for name, text in (

@@ -6,10 +6,11 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -31,6 +32,7 @@ from mintline_cli.options import (
     local_stack_info,
 )
 from mintline_cli.output import Screen
+from mintline_cli.shared_options import gives, shared_option
 from mintline_ops.run_file import DEFAULT_STATE
 from mintline_ops.wallets.custody import Custody, custody_of_deployment, custody_of_local_stack
 from mintline_ops.wallets.deletion import delete as delete_wallet
@@ -66,17 +68,82 @@ class Store(Enum):
     SECRETSMANAGER = "secretsmanager"
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose wallets a command is about: those of the local stack, or of the deployment with a prefix."""
+
+    prefix: str | None
+    region: str
+    endpoint_url: str | None
+    state: Path
+    screen: Screen
+
+    def execute(self, work: Callable[[Custody], Awaitable[T]]) -> T:
+        """Work in the custody; ends the command where AWS refuses a request for good."""
+        if self.prefix is None:
+            opening = custody_of_local_stack(local_stack_info(self.state))
+        else:
+            opening = custody_of_deployment(deployment(self.prefix, self.region, self.endpoint_url))
+        return execute(_working(opening, work))
+
+    def enclave(self, address: str | None, audit: Path | None) -> tuple[addresses.Address, Path]:
+        """Return where enclave and audit trail are; ends the command if a deployment's are not named."""
+        if self.prefix is None:
+            info = local_stack_info(self.state)
+            address, audit = info["enclave_address"], Path(info["state_dir"]) / "audit"
+        if address is None or audit is None:
+            stop("--prefix takes --enclave and --audit")
+        try:
+            return addresses.parse(address), audit
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--enclave") from None
+
+    def chain(self, chain_id: int | None) -> int:
+        """Return the chain whose wallet is meant; ends the command when a deployment's is not named."""
+        if self.prefix is None:
+            own: int = local_stack_info(self.state)["chain_id"]
+            return own
+        if chain_id is None:
+            stop("--prefix takes --chain-id")
+        return chain_id
+
+
+async def _working(
+    opening: AbstractAsyncContextManager[Custody], work: Callable[[Custody], Awaitable[T]]
+) -> T:
+    """Do the work in a custody; raises Misconfigured where AWS refuses a request for good."""
+    try:
+        async with opening as custody:
+            return await work(custody)
+    except (AwsRefused, BotoCoreError, ClientError) as error:
+        raise Misconfigured(f"AWS refused: {error}") from None
+
+
+def _place(*, as_json: bool, **given: Any) -> Place:
+    return Place(screen=Screen(as_json=as_json), **given)
+
+
+on_wallets = gives(
+    _place,
+    (
+        shared_option("prefix", Prefix, None),
+        shared_option("region", Region, REGION),
+        shared_option("endpoint_url", EndpointUrl, None),
+        shared_option("state", State, DEFAULT_STATE),
+        shared_option("as_json", Json, False),  # noqa: FBT003 - an option's default
+    ),
+)
+"""Gives a command, whose first parameter is the Place, the options that say whose wallets it is about."""
+
+
 @app.command()
+@on_wallets
 def migrate(
+    place: Place,
     *,
     to: Annotated[Store, typer.Option(help="The store that shall hold every key.")],
     concurrency: Concurrency = 16,
     dry_run: DryRun = False,
-    prefix: Prefix = None,
-    region: Region = REGION,
-    endpoint_url: EndpointUrl = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
     """Move wrapped keys to another store, while mints go on; interrupted, it goes on when run again."""
     store: StoreName = to.value
@@ -91,11 +158,13 @@ def migrate(
             dry_run=dry_run,
         )
 
-    show(as_json, execute(working(custody_of(prefix, region, endpoint_url, state), work)), {"to": store})
+    _show(place, place.execute(work), {"to": store})
 
 
 @app.command("prune-copies")
+@on_wallets
 def prune_copies(
+    place: Place,
     *,
     older_than: Annotated[
         str, typer.Option(help="Copies that a migration left that long ago: 1d, 12h.")
@@ -103,11 +172,6 @@ def prune_copies(
     days: Annotated[int, typer.Option(min=7, max=30, help="Days in which the stores can undo it.")] = 7,
     concurrency: Concurrency = 16,
     dry_run: DryRun = False,
-    prefix: Prefix = None,
-    region: Region = REGION,
-    endpoint_url: EndpointUrl = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
     """Delete the copies that migrations left in the store before."""
     age = seconds(older_than, "--older-than")
@@ -123,25 +187,22 @@ def prune_copies(
             dry_run=dry_run,
         )
 
-    show(as_json, execute(working(custody_of(prefix, region, endpoint_url, state), work)), {})
+    _show(place, place.execute(work), {})
 
 
 @app.command()
+@on_wallets
 def rewrap(
+    place: Place,
     *,
     to: Annotated[str, typer.Option(help="The KMS key that the enclave's policy names: its ARN.")],
     enclave: EnclaveAddress = None,
     audit: AuditFolder = None,
     concurrency: Concurrency = 16,
     dry_run: DryRun = False,
-    prefix: Prefix = None,
-    region: Region = REGION,
-    endpoint_url: EndpointUrl = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
     """Have the enclave rewrap every key under another KMS key; it shows none on the way."""
-    address, trail = enclave_of(enclave, audit, prefix, state)
+    address, trail = place.enclave(enclave, audit)
 
     async def work(custody: Custody) -> Summary:
         async with (
@@ -157,11 +218,13 @@ def rewrap(
                 dry_run=dry_run,
             )
 
-    show(as_json, execute(working(custody_of(prefix, region, endpoint_url, state), work)), {"to": to})
+    _show(place, place.execute(work), {"to": to})
 
 
 @app.command()
+@on_wallets
 def reassign(
+    place: Place,
     old: Annotated[str, typer.Argument(metavar="OLD_SUB", help="The user whose `sub` is gone.")],
     new: Annotated[
         str, typer.Argument(metavar="NEW_SUB", help="The user's new `sub`, without a wallet yet.")
@@ -170,16 +233,11 @@ def reassign(
     enclave: EnclaveAddress = None,
     audit: AuditFolder = None,
     chain_id: Chain = None,
-    prefix: Prefix = None,
-    region: Region = REGION,
-    endpoint_url: EndpointUrl = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
     """Give a wallet to its user's new `sub`, as the enclave's policy names it; interrupted, run it again."""
-    address, trail = enclave_of(enclave, audit, prefix, state)
-    chain = chain_of(chain_id, prefix, state)
-    screen = Screen(as_json=as_json)
+    address, trail = place.enclave(enclave, audit)
+    chain = place.chain(chain_id)
+    screen = place.screen
 
     async def work(custody: Custody) -> Wallet:
         with screen.waiting("waiting until every API process knows the new owner"):
@@ -198,13 +256,15 @@ def reassign(
                     sleep=asyncio.sleep,
                 ).run()
 
-    wallet = execute(working(custody_of(prefix, region, endpoint_url, state), work))
+    wallet = place.execute(work)
     screen.say(f"{wallet.address} is {new}'s")
     screen.result({"from": old, "to": new, "address": wallet.address})
 
 
 @app.command()
+@on_wallets
 def delete(
+    place: Place,
     sub: Sub,
     *,
     after: Annotated[
@@ -214,17 +274,12 @@ def delete(
         bool, typer.Option("--force", help="Even if it owns tokens, which can then never be moved.")
     ] = False,
     chain_id: Chain = None,
-    prefix: Prefix = None,
-    region: Region = REGION,
-    endpoint_url: EndpointUrl = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
     """Destroy a user's key after a waiting time, in which `undelete` can stop it; nothing is minted then."""
     days, rest = divmod(seconds(after, "--after"), DAY)
     if rest:
         raise typer.BadParameter(f"{after!r}: whole days", param_hint="--after")
-    screen = Screen(as_json=as_json)
+    screen = place.screen
 
     async def sleep(delay: float) -> None:
         with screen.waiting(f"waiting {delay:.0f} s until no API process caches the wallet as usable"):
@@ -232,7 +287,7 @@ def delete(
 
     async def work(custody: Custody) -> Wallet:
         return await delete_wallet(
-            scoped(chain_of(chain_id, prefix, state), sub),
+            scoped(place.chain(chain_id), sub),
             days=days,
             force=force,
             records=custody.records,
@@ -242,7 +297,7 @@ def delete(
             sleep=sleep,
         )
 
-    wallet = execute(working(custody_of(prefix, region, endpoint_url, state), work))
+    wallet = place.execute(work)
     assert wallet.deletes_at is not None
     at = datetime.fromtimestamp(wallet.deletes_at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     screen.say(f"the key of {wallet.address} is destroyed at {at}")
@@ -250,76 +305,28 @@ def delete(
 
 
 @app.command()
+@on_wallets
 def undelete(
+    place: Place,
     sub: Sub,
     *,
     chain_id: Chain = None,
-    prefix: Prefix = None,
-    region: Region = REGION,
-    endpoint_url: EndpointUrl = None,
-    state: State = DEFAULT_STATE,
-    as_json: Json = False,
 ) -> None:
     """Keep a user's key that was to be destroyed."""
-    screen = Screen(as_json=as_json)
+    screen = place.screen
 
     async def work(custody: Custody) -> Wallet:
-        wallet_id = scoped(chain_of(chain_id, prefix, state), sub)
+        wallet_id = scoped(place.chain(chain_id), sub)
         return await undelete_wallet(wallet_id, records=custody.records, stores=custody.stores)
 
-    wallet = execute(working(custody_of(prefix, region, endpoint_url, state), work))
+    wallet = place.execute(work)
     screen.say(f"the key of {wallet.address} is kept")
     screen.result({"sub": sub, "address": wallet.address, "deletes_at": None})
 
 
-def custody_of(
-    prefix: str | None, region: str, endpoint_url: str | None, state: Path
-) -> AbstractAsyncContextManager[Custody]:
-    """Return the custody of the running local stack, or of the deployment that is named."""
-    if prefix is None:
-        return custody_of_local_stack(local_stack_info(state))
-    return custody_of_deployment(deployment(prefix, region, endpoint_url))
-
-
-def enclave_of(
-    address: str | None, audit: Path | None, prefix: str | None, state: Path
-) -> tuple[addresses.Address, Path]:
-    """Return where the enclave and its audit trail are; ends the command if a deployment's are not named."""
-    if prefix is None:
-        info = local_stack_info(state)
-        address, audit = info["enclave_address"], Path(info["state_dir"]) / "audit"
-    if address is None or audit is None:
-        stop("--prefix takes --enclave and --audit")
-    try:
-        return addresses.parse(address), audit
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--enclave") from None
-
-
-def chain_of(chain_id: int | None, prefix: str | None, state: Path) -> int:
-    """Return the chain whose wallet is meant; ends the command when a deployment's is not named."""
-    if prefix is None:
-        own: int = local_stack_info(state)["chain_id"]
-        return own
-    if chain_id is None:
-        stop("--prefix takes --chain-id")
-    return chain_id
-
-
-async def working(
-    opening: AbstractAsyncContextManager[Custody], work: Callable[[Custody], Awaitable[T]]
-) -> T:
-    """Do the work in a custody; raises Misconfigured where AWS refuses a request for good."""
-    try:
-        async with opening as custody:
-            return await work(custody)
-    except (AwsRefused, BotoCoreError, ClientError) as error:
-        raise Misconfigured(f"AWS refused: {error}") from None
-
-
-def show(as_json: bool, summary: Summary, more: dict[str, str]) -> None:  # noqa: FBT001 - as the option is
+def _show(place: Place, summary: Summary, more: dict[str, str]) -> None:
     """Show what came of it; ends the command with an error if some wallets came to nothing."""
-    screen = Screen(as_json=as_json)
+    screen = place.screen
     for outcome, count in sorted(summary.counts.items()):
         screen.stage(outcome, str(count))
     for failure in summary.failures:
