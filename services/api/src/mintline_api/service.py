@@ -253,46 +253,9 @@ def _assemble(
     reservations = Reservations(chain_id=settings.chain_id, store=drops, clock=time.monotonic)
     return Api(
         settings=settings,
-        access_tokens=AccessTokens(
-            keys=world.keys,
-            pool=world.user_pool,
-            issuer=settings.cognito_issuer,
-            client_id=settings.cognito_client_id,
-            operator_client_id=settings.cognito_operator_client_id,
-            now=time.time,
-            revocations=revocations,
-            clients=world.client_directory,
-            others=world.other_issuers,
-            looked_up=metrics.caches.of("access_tokens"),
-        ),
-        wallets=WalletDirectory(
-            chain_id=settings.chain_id,
-            wallets=DynamoWallets(world.dynamo, set_aside=metrics.set_aside),
-            keys=KmsKeys(
-                world.kms,
-                world.key_stores,
-                picked=settings.wallet_store,
-                pinned=settings.wallet_key_arns,
-                prefix=settings.resource_prefix,
-                chain_id=settings.chain_id,
-            ),
-            now=unix_ms,
-            clock=time.monotonic,
-            looked_up=metrics.caches.of("wallets"),
-        ),
-        users=UserDirectory(
-            CognitoUsers(
-                world.cognito,
-                user_pool_id=settings.user_pool_id(),
-                email_verified=settings.email_verified,
-            ),
-            Emails(
-                settings.email_secret.get_secret_value().encode(),
-                case_sensitive=settings.email_case_sensitive,
-            ),
-            clock=time.monotonic,
-            looked_up=metrics.caches.of("users"),
-        ),
+        access_tokens=_access_tokens(settings, world, metrics, revocations),
+        wallets=_wallets(settings, world, metrics),
+        users=_users(settings, world, metrics),
         links=DynamoLinks(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
         chain=world.chain,
         mints=DynamoMints(world.dynamo, set_aside=metrics.set_aside),
@@ -304,18 +267,8 @@ def _assemble(
         drops=drops,
         drop_lines=S3Lines(world.s3, prefix=settings.resource_prefix),
         outbox=SqsOutbox(with_tracing(world.queues, tracer)),
-        rates=Rates(
-            DynamoRates(world.dynamo, set_aside=metrics.set_aside),
-            limit=settings.user_rate,
-            now=unix_ms,
-            clock=time.monotonic,
-        ),
-        gas=GasBudget(
-            DynamoGas(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
-            budget=settings.user_gas_budget,
-            now=unix_ms,
-            clock=time.monotonic,
-        ),
+        rates=_rates(settings, world, metrics),
+        gas=_gas_budget(settings, world, metrics),
         clients=ClientRegistry(
             DynamoClients(world.dynamo, set_aside=metrics.set_aside),
             AppClients(world.cognito, settings.user_pool_id()),
@@ -328,14 +281,7 @@ def _assemble(
             world.dynamo, index, chain_id=settings.chain_id, set_aside=metrics.set_aside
         ),
         mint_receipts=MintReceipts(world.blocks, clock=time.monotonic),
-        uploads=Uploads(
-            uploads=DynamoUploads(world.dynamo, set_aside=metrics.set_aside),
-            files=files,
-            media_url=settings.media_address(),
-            most=settings.upload_bytes,
-            entropy=os.urandom,
-            now=unix_ms,
-        ),
+        uploads=_uploads(settings, world, metrics, files),
         media=MediaFiles(files, clock=time.monotonic),
         token_ids=world.token_ids,
         collections=registry,
@@ -368,6 +314,86 @@ def _assemble(
         now=unix_ms,
         sleep=asyncio.sleep,
         entropy=os.urandom,
+    )
+
+
+def _access_tokens(
+    settings: Settings, world: _World, metrics: Metrics, revocations: Revocations
+) -> AccessTokens:
+    return AccessTokens(
+        keys=world.keys,
+        pool=world.user_pool,
+        issuer=settings.cognito_issuer,
+        client_id=settings.cognito_client_id,
+        operator_client_id=settings.cognito_operator_client_id,
+        now=time.time,
+        revocations=revocations,
+        clients=world.client_directory,
+        others=world.other_issuers,
+        looked_up=metrics.caches.of("access_tokens"),
+    )
+
+
+def _wallets(settings: Settings, world: _World, metrics: Metrics) -> WalletDirectory:
+    return WalletDirectory(
+        chain_id=settings.chain_id,
+        wallets=DynamoWallets(world.dynamo, set_aside=metrics.set_aside),
+        keys=KmsKeys(
+            world.kms,
+            world.key_stores,
+            picked=settings.wallet_store,
+            pinned=settings.wallet_key_arns,
+            prefix=settings.resource_prefix,
+            chain_id=settings.chain_id,
+        ),
+        now=unix_ms,
+        clock=time.monotonic,
+        looked_up=metrics.caches.of("wallets"),
+    )
+
+
+def _users(settings: Settings, world: _World, metrics: Metrics) -> UserDirectory:
+    return UserDirectory(
+        CognitoUsers(
+            world.cognito,
+            user_pool_id=settings.user_pool_id(),
+            email_verified=settings.email_verified,
+        ),
+        Emails(
+            settings.email_secret.get_secret_value().encode(),
+            case_sensitive=settings.email_case_sensitive,
+        ),
+        clock=time.monotonic,
+        looked_up=metrics.caches.of("users"),
+    )
+
+
+def _rates(settings: Settings, world: _World, metrics: Metrics) -> Rates:
+    return Rates(
+        DynamoRates(world.dynamo, set_aside=metrics.set_aside),
+        limit=settings.user_rate,
+        now=unix_ms,
+        clock=time.monotonic,
+    )
+
+
+def _gas_budget(settings: Settings, world: _World, metrics: Metrics) -> GasBudget:
+    return GasBudget(
+        DynamoGas(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
+        budget=settings.user_gas_budget,
+        now=unix_ms,
+        clock=time.monotonic,
+    )
+
+
+def _uploads(settings: Settings, world: _World, metrics: Metrics, files: S3Files) -> Uploads:
+    return Uploads(
+        uploads=DynamoUploads(world.dynamo, set_aside=metrics.set_aside),
+        files=files,
+        media_url=settings.media_address(),
+        most=settings.upload_bytes,
+        entropy=os.urandom,
+        now=unix_ms,
     )
 
 
