@@ -237,7 +237,7 @@ SIGN_DEPLOY = SignDeploy(
     clone=CLONE,
     authorization=SIGN_MINT.authorization,
 )
-SIGN_ADMINISTER = SignAdminister(
+ADMINISTER_ROYALTY = SignAdminister(
     trace=TRACE,
     signer=SIGN_BATCH.signer,
     chain_id=31337,
@@ -249,6 +249,9 @@ SIGN_ADMINISTER = SignAdminister(
     change=CollectionChange(action="set_royalty", receiver=WALLET, bps=250),
     clone=CLONE,
     authorization=SIGN_MINT.authorization,
+)
+SIGN_ADMINISTER = ADMINISTER_ROYALTY.model_copy(
+    update={"change": CollectionChange(action="cap_item", item_id=2**255 + 7, cap=2**64 - 1)}
 )
 OWNERLESS_VOUCHER = ISSUE_VOUCHER.model_copy(update={"subject": ""})
 MESSAGES: dict[str, AnyMessage] = {
@@ -306,6 +309,7 @@ EARLIER: dict[str, AnyMessage] = {
     "sign_batch.v1.owned.json": SIGN_LISTED_BATCH,
     "sign_batch.v1.cloned.json": BATCH_OF_LONE_MINTS,
     "sign_batch.v1.lines.json": BATCH_OF_LINES,
+    "sign_administer.v1.json": ADMINISTER_ROYALTY,
     "sign_relayed_transfer.v1.json": RELAYED_TRANSFER_OF_A_TOKEN,
     "sign_relayed_burn.v1.json": RELAYED_BURN_OF_A_TOKEN,
     "signing_refused.v1.lines.json": SigningRefused(
@@ -338,6 +342,7 @@ EARLIER: dict[str, AnyMessage] = {
 }
 """What was written before a field was added, and how it is read since."""
 SHAPES = {
+    "sign_administer": "capped",
     "sign_mint": "timed",
     "broadcast": "timed",
     "fund_wallet": "balance",

@@ -13,7 +13,7 @@ from mintline.eth import address_word, selector, word
 from mintline_ops import reconcile
 from mintline_ops.deployments import target_of_local_stack
 from tests.e2e.conftest import metadata
-from tests.e2e.test_collections import create, mint, refused, shop
+from tests.e2e.test_collections import change, create, mint, refused, shop
 from tests.e2e.test_transfers import follow
 
 if TYPE_CHECKING:
@@ -78,6 +78,11 @@ async def test_items__when_minted_to_two_users__then_sent_and_burned_by_quantity
         assert refused(await who.call("POST", path, {"contract": contract, **body}))[1] == code
     differing = await mint_item(shop, contract, wallets[0], metadata=metadata("Another potion"))
     assert refused(differing) == (409, "item-metadata-differs")
+
+    await change(shop, contract, item_cap={"token_id": ITEM, "cap": "10"})
+    full = await mint_item(shop, contract, wallets[0])
+    rejected = await shop.until(full.body["mint_id"], "rejected")
+    assert rejected["problem"]["code"] == "item_full"
 
     # The builder dies while both are on their way: each has its turn, and happens once.
     sent = await move(alice, "/v1/transfers", contract=contract, token_id=ITEM, quantity="1", to=wallets[1])

@@ -186,6 +186,23 @@ def royalties(
     _change(caller, contract, wait=wait, royalties=wanted)
 
 
+@app.command("cap-item")
+@calls_api("client")
+def cap_item(
+    caller: Caller,
+    contract: Contract,
+    token_id: Annotated[str, typer.Argument(metavar="TOKEN_ID", help="The item.")],
+    cap: Annotated[str, typer.Argument(metavar="CAP", help="How many tokens of it are ever minted.")],
+    *,
+    wait: Wait = True,
+) -> None:
+    """Bound the tokens of an item of an ERC-1155 collection; a cap is only ever lowered.
+
+    Example: mintline collections cap-item 0x5FbD… 7 500
+    """
+    _change(caller, contract, wait=wait, item_cap={"token_id": token_id, "cap": cap})
+
+
 @app.command()
 @calls_api("client")
 def freeze(

@@ -102,7 +102,10 @@ def mint(
 
     result = caller.run(work)
     if wait:
-        screen.say(f"token {result['token_id']} of {result['contract']} belongs to {result['to']}")
+        made = f"token {result['token_id']}"
+        if result["quantity"] is not None:
+            made = f"{result['quantity']} of item {result['token_id']}"
+        screen.say(f"{made} of {result['contract']} belongs to {result['to']}")
     screen.result(result)
 
 

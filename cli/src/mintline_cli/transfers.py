@@ -55,7 +55,7 @@ def transfer(
 
     result = caller.run(work)
     if wait:
-        screen.say(f"token {result['token_id']} of {result['contract']} belongs to {result['to']}")
+        screen.say(f"{moved_name(result)} of {result['contract']} belongs to {result['to']}")
     screen.result(result)
 
 
@@ -90,5 +90,12 @@ def burn(
 
     result = caller.run(work)
     if wait:
-        screen.say(f"token {result['token_id']} of {result['contract']} is burned")
+        screen.say(f"{moved_name(result)} of {result['contract']} is burned")
     screen.result(result)
+
+
+def moved_name(view: TransferOperationView | BurnOperationView) -> str:
+    """Return what is moved: a token, or tokens of an item."""
+    if view["quantity"] is None:
+        return f"token {view['token_id']}"
+    return f"{view['quantity']} of item {view['token_id']}"

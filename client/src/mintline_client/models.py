@@ -257,7 +257,14 @@ class CollectionOperationView(TypedDict):
 
     operation_id: str
     kind: Literal[
-        "deploy", "pause", "unpause", "set_royalty", "refresh_contract_uri", "refresh_metadata", "freeze"
+        "deploy",
+        "pause",
+        "unpause",
+        "set_royalty",
+        "refresh_contract_uri",
+        "refresh_metadata",
+        "freeze",
+        "cap_item",
     ]
     status: MintStatus | None
     """As a mint's; null if its record cannot be read now."""
@@ -276,6 +283,8 @@ class CollectionPatch(TypedDict):
     """For all tokens of the collection."""
     metadata: NotRequired[CollectionMetadata | None]
     """Replaces all of it."""
+    item_cap: NotRequired[ItemCapRequest | None]
+    """Bounds the tokens of an item, in an ERC-1155 collection."""
 
 
 class CollectionRequest(TypedDict):
@@ -677,6 +686,15 @@ class IndexView(TypedDict):
     """Whether the head block is older than a minute, or there is none: newer blocks may be missing from
     the answer.
     """
+
+
+class ItemCapRequest(TypedDict):
+    """How many tokens of an item may ever be minted."""
+
+    token_id: str
+    """The item."""
+    cap: str
+    """Burned tokens count. Not below what was minted, and an item's cap is only ever lowered."""
 
 
 class ItemHolderList(TypedDict):

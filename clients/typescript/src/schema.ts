@@ -332,7 +332,7 @@ export interface components {
         CollectionOperationView: {
             operation_id: string;
             /** @enum {string} */
-            kind: "deploy" | "pause" | "unpause" | "set_royalty" | "refresh_contract_uri" | "refresh_metadata" | "freeze";
+            kind: "deploy" | "pause" | "unpause" | "set_royalty" | "refresh_contract_uri" | "refresh_metadata" | "freeze" | "cap_item";
             /** @description As a mint's; null if its record cannot be read now. */
             status: components["schemas"]["MintStatus"] | null;
             tx_hash: string | null;
@@ -351,6 +351,8 @@ export interface components {
             royalties?: components["schemas"]["RoyaltiesRequest"] | null;
             /** @description Replaces all of it. */
             metadata?: components["schemas"]["CollectionMetadata"] | null;
+            /** @description Bounds the tokens of an item, in an ERC-1155 collection. */
+            item_cap?: components["schemas"]["ItemCapRequest"] | null;
         };
         /**
          * CollectionRequest
@@ -833,6 +835,22 @@ export interface components {
             lag_seconds: number | null;
             /** @description Whether the head block is older than a minute, or there is none: newer blocks may be missing from the answer. */
             behind: boolean;
+        };
+        /**
+         * ItemCapRequest
+         * @description How many tokens of an item may ever be minted.
+         */
+        ItemCapRequest: {
+            /**
+             * @description The item.
+             * @example 1
+             */
+            token_id: string;
+            /**
+             * @description Burned tokens count. Not below what was minted, and an item's cap is only ever lowered.
+             * @example 1
+             */
+            cap: string;
         };
         /**
          * ItemHolderList
@@ -2015,6 +2033,7 @@ export type HoldsView = components['schemas']['HoldsView'];
 export type ImportRequest = components['schemas']['ImportRequest'];
 export type Included = components['schemas']['Included'];
 export type IndexView = components['schemas']['IndexView'];
+export type ItemCapRequest = components['schemas']['ItemCapRequest'];
 export type ItemHolderList = components['schemas']['ItemHolderList'];
 export type ItemHolderView = components['schemas']['ItemHolderView'];
 export type LineRequest = components['schemas']['LineRequest'];

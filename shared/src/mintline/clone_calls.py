@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import assert_never
 
 from mintline.clones import (
+    cap_item_calldata,
     clone_address,
     clone_salt,
     create_calldata,
@@ -35,10 +36,8 @@ def deployment_calldata(clone: Clone) -> bytes:
 def change_calldata(change: CollectionChange) -> bytes:
     """Return the calldata by which a collection is changed."""
     match change.action:
-        case "pause":
-            return pause_calldata()
-        case "unpause":
-            return unpause_calldata()
+        case "pause" | "unpause":
+            return pause_calldata() if change.action == "pause" else unpause_calldata()
         case "set_royalty":
             assert change.receiver is not None
             return set_royalty_calldata(change.receiver, change.bps)
@@ -50,5 +49,9 @@ def change_calldata(change: CollectionChange) -> bytes:
             return refresh_metadata_calldata(change.first_token, change.last_token)
         case "freeze":
             return freeze_calldata()
+        case "cap_item":
+            assert change.item_id is not None
+            assert change.cap is not None
+            return cap_item_calldata(change.item_id, change.cap)
         case _:
             assert_never(change.action)

@@ -28,6 +28,7 @@ REFRESH_CONTRACT_URI_SELECTOR = selector("refreshContractURI()")
 REFRESH_METADATA_SELECTOR = selector("refreshMetadata(uint256,uint256)")
 COMMITMENT_SELECTOR = selector("metadataCommitment()")
 FREEZE_SELECTOR = selector("freezeMetadata()")
+CAP_ITEM_SELECTOR = selector("capItem(uint256,uint128)")
 
 _NO_ADDRESS = bytes(32)
 _HEAD_WORDS = 9
@@ -161,6 +162,11 @@ def refresh_metadata_calldata(first_token: int, last_token: int) -> bytes:
 def freeze_calldata() -> bytes:
     """Return the calldata of `freezeMetadata()`."""
     return FREEZE_SELECTOR
+
+
+def cap_item_calldata(item_id: int, cap: int) -> bytes:
+    """Return the calldata of an ERC-1155 collection's `capItem(uint256,uint128)`."""
+    return CAP_ITEM_SELECTOR + word(item_id) + word(cap)
 
 
 def _string(value: str) -> bytes:

@@ -112,7 +112,15 @@ def _is_none(value: object) -> bool:
 class CollectionChange(Frozen):
     """A change of a clone that may be asked for."""
 
-    action: Literal["pause", "unpause", "set_royalty", "refresh_contract_uri", "refresh_metadata", "freeze"]
+    action: Literal[
+        "pause",
+        "unpause",
+        "set_royalty",
+        "refresh_contract_uri",
+        "refresh_metadata",
+        "freeze",
+        "cap_item",
+    ]
     receiver: Address | None = None
     """Who is owed the new royalty (ERC-2981); of `set_royalty` alone, as `bps`."""
     bps: int = Field(default=0, ge=0, le=MAX_ROYALTY_BPS)
@@ -120,11 +128,20 @@ class CollectionChange(Frozen):
     first_token: TokenId | None = Field(default=None, exclude_if=_is_none)
     """Of `refresh_metadata` alone, as `last_token`: the range that it announces (ERC-4906)."""
     last_token: TokenId | None = Field(default=None, exclude_if=_is_none)
+    item_id: TokenId | None = Field(default=None, exclude_if=_is_none)
+    """Of `cap_item` alone, as `cap`: the ERC-1155 item of which no more tokens are ever minted than that."""
+    cap: Quantity | None = Field(default=None, exclude_if=_is_none)
 
     @model_validator(mode="after")
     def _royalty_has_a_receiver(self) -> Self:
         if (self.receiver is None) is (self.action == "set_royalty") or (self.receiver is None and self.bps):
             raise ValueError("receiver and bps are for set_royalty, which needs a receiver")
+        return self
+
+    @model_validator(mode="after")
+    def _cap_has_an_item(self) -> Self:
+        if (self.item_id is not None, self.cap is not None) != (self.action == "cap_item",) * 2:
+            raise ValueError("item_id and cap are for cap_item, which needs both")
         return self
 
     @model_validator(mode="after")

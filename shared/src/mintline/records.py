@@ -332,7 +332,7 @@ class CloneState(Frozen):
                 return self.evolve(frozen=True)
             case "set_royalty":
                 return self.evolve(royalty_receiver=change.receiver, royalty_bps=change.bps)
-            case "refresh_contract_uri" | "refresh_metadata":
+            case "refresh_contract_uri" | "refresh_metadata" | "cap_item":
                 return self
             case _:
                 assert_never(change.action)

@@ -131,6 +131,7 @@ async def test_build__when_it_is_delivered_again_or_twice_at_once__then_it_has_o
         ("administer", reverting("EnforcedPause"), "already_paused"),
         ("administer", reverting("ExpectedPause"), "not_paused"),
         ("administer", reverting("Frozen"), "collection_frozen"),
+        ("administer", reverting("InvalidItemCap", id=7, cap=1), "item_cap_refused"),
         ("administer", reverting("ERC2981InvalidDefaultRoyaltyReceiver"), "change_refused"),
     ],
 )

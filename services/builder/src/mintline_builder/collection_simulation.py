@@ -18,7 +18,16 @@ from mintline_builder.waiting import RELAYER_NOT_ALLOWED, Waiting, gas_limit
 _PAUSED = Problem(code="already_paused", reason="The collection is paused already.")
 _NOT_PAUSED = Problem(code="not_paused", reason="The collection is not paused.")
 _FROZEN = Problem(code="collection_frozen", reason="The collection's metadata is frozen for good.")
-_CHANGE_REFUSALS = {"EnforcedPause": _PAUSED, "ExpectedPause": _NOT_PAUSED, "Frozen": _FROZEN}
+_ITEM_CAP = Problem(
+    code="item_cap_refused",
+    reason="More tokens of the item were minted than the cap, or the item has a lower cap already.",
+)
+_CHANGE_REFUSALS = {
+    "EnforcedPause": _PAUSED,
+    "ExpectedPause": _NOT_PAUSED,
+    "Frozen": _FROZEN,
+    "InvalidItemCap": _ITEM_CAP,
+}
 _NOT_ALLOWED = "AccessControlUnauthorizedAccount"
 
 

@@ -8,6 +8,7 @@ import pytest
 from web3.contract import Contract
 
 from mintline.chain.collection import RELAYER_ROLE
+from mintline.clones import cap_item_calldata
 from mintline.eth import ZERO_ADDRESS
 from mintline.item_calls import ItemMint, mint_items_calldata
 from tests.integration.collection.clones.conftest import DIGEST
@@ -104,7 +105,9 @@ def test_supply_cap__when_reached__then_refused_although_tokens_were_burned(fact
 def test_item_cap__when_reached__then_that_item_is_refused_and_no_other(items: Items) -> None:
     items.mint_items(items.request(1, 7, 2))
 
-    capped = items.send(items.functions.capItem(7, 3), items.cast.relayer)
+    call = items.functions.capItem(7, 3)
+    assert "0x" + cap_item_calldata(7, 3).hex() == call.build_transaction({"gas": 1})["data"]
+    capped = items.send(call, items.cast.relayer)
     items.mint_items(items.request(2, 7, 1))
 
     assert items.events(capped) == [("ItemCapped", {"id": 7, "cap": 3})]

@@ -33,8 +33,9 @@ from mintline_api.features.collections.problems import (
 from mintline_api.features.collections.reads import CollectionFacts, as_it_stands
 from mintline_api.features.contracts.models import ContractPath
 from mintline_api.features.contracts.problems import unknown_contract
+from mintline_api.features.items.problems import WRONG_STANDARD
 from mintline_api.features.operations.use_cases import TRIES, Intake, Submission
-from mintline_api.http.problems import RequestRefused
+from mintline_api.http.problems import Fault, RequestRefused
 
 
 class CollectionChangeRequest(CollectionPatch, ContractPath):
@@ -216,6 +217,13 @@ def _wanted_of(request: CollectionChangeRequest, collection: RegisteredContract)
         return _Wanted(change=CollectionChange(action="pause" if request.paused else "unpause"))
     if (royalties := request.royalties) is not None:
         change = CollectionChange(action="set_royalty", receiver=royalties.receiver, bps=royalties.bps)
+        return _Wanted(change=change)
+    if (item_cap := request.item_cap) is not None:
+        if collection.standard != "erc1155":
+            detail = f"expected none: {collection.contract} is an ERC-721 collection"
+            fault = Fault(detail, pointer="#/item_cap")
+            raise RequestRefused(WRONG_STANDARD, f"#/item_cap: {detail}.", faults=[fault])
+        change = CollectionChange(action="cap_item", item_id=item_cap.token_id, cap=item_cap.cap)
         return _Wanted(change=change)
     assert request.metadata is not None
     if standing.frozen:

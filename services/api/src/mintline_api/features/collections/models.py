@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from mintline.fields import Address, Bytes32
+from mintline.fields import Address, Bytes32, Quantity, TokenId
 from mintline.reveals import MOST_TOKENS
 from mintline.states import MintStatus
 from mintline.views.collections import CollectionLinks, CollectionSummary
@@ -163,19 +163,32 @@ class CollectionRequest(Input):
     )
 
 
+class ItemCapRequest(Input):
+    """How many tokens of an item may ever be minted."""
+
+    token_id: TokenId = Field(description="The item.")
+    cap: Quantity = Field(
+        description="Burned tokens count. Not below what was minted, and an item's cap is only ever lowered."
+    )
+
+
 class CollectionPatch(Input):
     """What is to change of a collection: one of the members."""
 
     paused: bool | None = Field(default=None, description="Whether the contract refuses mints.")
     royalties: RoyaltiesRequest | None = Field(default=None, description="For all tokens of the collection.")
     metadata: CollectionMetadata | None = Field(default=None, description="Replaces all of it.")
+    item_cap: ItemCapRequest | None = Field(
+        default=None, description="Bounds the tokens of an item, in an ERC-1155 collection."
+    )
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:
-        if sum(part is not None for part in (self.paused, self.royalties, self.metadata)) != 1:
-            raise ValueError("expected one of the members paused, royalties and metadata")
+        members = (self.paused, self.royalties, self.metadata, self.item_cap)
+        if sum(part is not None for part in members) != 1:
+            raise ValueError("expected one of the members paused, royalties, metadata and item_cap")
         return self
 
 
@@ -207,7 +220,14 @@ class MintWindowView(View):
 
 
 OperationKind: TypeAlias = Literal[
-    "deploy", "pause", "unpause", "set_royalty", "refresh_contract_uri", "refresh_metadata", "freeze"
+    "deploy",
+    "pause",
+    "unpause",
+    "set_royalty",
+    "refresh_contract_uri",
+    "refresh_metadata",
+    "freeze",
+    "cap_item",
 ]
 
 

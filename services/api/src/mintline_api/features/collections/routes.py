@@ -229,8 +229,8 @@ async def read_collection(request: web.Request) -> web.Response:
     "/v1/collections/{contract}",
     summary="Change a collection",
     clients=True,
-    description="Pauses or unpauses the collection, sets its royalties, or replaces its metadata: one of "
-    f"these by a request. {_ONE_AT_A_TIME}\n\n"
+    description="Pauses or unpauses the collection, sets its royalties, replaces its metadata, or bounds the "
+    f"tokens of an item of ERC-1155: one of these by a request. {_ONE_AT_A_TIME}\n\n"
     "A pause counts here at once: mints are refused from then on. New metadata is served at once too, and "
     "the transaction tells marketplaces (ERC-7572).",
     path_model=ContractPath,
@@ -247,7 +247,7 @@ async def read_collection(request: web.Request) -> web.Response:
             headers=(_AT_COLLECTION, IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED),
         ),
     ),
-    problems=(*_CHANGES, COLLECTION_FROZEN),
+    problems=(*_CHANGES, COLLECTION_FROZEN, WRONG_STANDARD),
 )
 async def patch_collection(request: web.Request) -> web.Response:
     """Accept a change."""
