@@ -54,7 +54,9 @@ READS = {
         *("tokens-2", "transfers", "blocks", "checkpoints", "followed", "mints"),
         *("transactions", "attempts", "collections", "balances"),
     },
-    "reconciler": {"checkpoints", "followed", "mints", "transactions", "tokens-2", "attempts"},
+    "reconciler": {
+        *("checkpoints", "followed", "mints", "transactions", "tokens-2", "attempts", "balances"),
+    },
     "notifier": {
         *("events", "event-cursors", "mints", "transactions", "transfers", "drops", "wallets", "links"),
         *("tokens-2", "metadata-versions", "collections", "notices", "webhooks", "webhook-progress"),

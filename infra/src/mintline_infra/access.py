@@ -215,6 +215,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
             MINTS: GET + QUERY,
             TRANSACTIONS: GET + QUERY,
             TOKENS: GET,
+            BALANCES: GET,
             ATTEMPTS: GET,
         },
         asks_chain=True,

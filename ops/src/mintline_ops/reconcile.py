@@ -22,6 +22,7 @@ from mintline.errors import Misconfigured, Retryable, Unavailable, Unreadable
 from mintline.fields import Address
 from mintline.messages import Frozen
 from mintline.records import (
+    Balance,
     Checkpoint,
     Collection,
     Mint,
@@ -30,8 +31,18 @@ from mintline.records import (
     TokenOperation,
     Transfer,
 )
-from mintline.resources import CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
+from mintline.resources import (
+    BALANCES,
+    CHECKPOINTS,
+    COLLECTIONS,
+    MINTS,
+    TOKENS,
+    TRANSACTIONS,
+    TRANSFERS,
+    Table,
+)
 from mintline.transaction_records import Transaction, as_far_as_any
+from mintline_indexer.chain_port import ChainReader, Event
 from mintline_indexer.dynamo_items import transfer_place
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.reconciler.findings import (
@@ -41,9 +52,16 @@ from mintline_indexer.reconciler.findings import (
     reconcile,
     unreadable,
 )
+from mintline_indexer.reconciler.item_balances import (
+    HeldItems,
+    held_on_chain,
+    holders_of,
+    with_supplies,
+)
 from mintline_indexer.reconciler.metrics import Metrics
 from mintline_indexer.reconciler.passes import Pass, Reconciler
 from mintline_indexer.reconciler.reading import Reader, events_between, transfer_keys
+from mintline_indexer.store_port import BalanceKey
 from mintline_ops.deployments import Records, Target, open_chain, open_records
 
 RecordT = TypeVar("RecordT", bound=Frozen)
@@ -153,8 +171,10 @@ async def read(records: Records, rpc: Rpc, node: Node, *, patience: float) -> Bo
     transactions = {one.place: one async for one in _readable(records, TRANSACTIONS, decode, damaged)}
     operations = [as_far_as_any(one, transactions) for one in stored if one.chain_id == chain_id]
     tokens = [token async for token in _readable(records, TOKENS, partial(from_item, Token), damaged)]
+    balances = [one async for one in _readable(records, BALANCES, partial(from_item, Balance), damaged)]
     latest = await node.block_number()
-    events = await events_between(NodeChain(node, rpc), first, latest, sorted(contracts))
+    chain = NodeChain(node, rpc)
+    events = await events_between(chain, first, latest, sorted(contracts))
     token_operations = [one for one in operations if isinstance(one, TokenOperation)]
     return Books(
         first=first,
@@ -165,10 +185,22 @@ async def read(records: Records, rpc: Rpc, node: Node, *, patience: float) -> Bo
         token_operations=token_operations,
         transfers=await _transfers(records, transfer_keys(token_operations, events), damaged),
         events=events,
+        held=await _held(chain, [one for one in balances if one.chain_id == chain_id], events, head),
         now=unix_seconds(),
         patience=patience,
         unreadable=damaged,
     )
+
+
+async def _held(
+    chain: ChainReader, balances: Sequence[Balance], events: Sequence[Event], head: int
+) -> HeldItems:
+    """Return all balances and supplies, by the index and by the chain after block `head`."""
+    stored = {BalanceKey(one.contract, one.token_id, one.holder): one for one in balances}
+    keys = holders_of(event for event in events if event.block_number <= head)
+    keys |= {key for key in stored if key.holder is not None}
+    on_chain = with_supplies(await held_on_chain(chain, keys, block=head))
+    return HeldItems(head, {key: stored.get(key) for key in on_chain}, on_chain)
 
 
 async def _contracts(records: Records, chain_id: int, damaged: list[Finding]) -> tuple[set[str], int]:

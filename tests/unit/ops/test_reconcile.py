@@ -32,12 +32,15 @@ from mintline_indexer.reconciler.findings import (
     reconcile,
     unreadable,
 )
+from mintline_indexer.reconciler.item_balances import HeldItems
+from mintline_indexer.store_port import BalanceKey
 from mintline_testkit.constants import CONTRACT
 
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
 DIGEST = bytes(range(32))
 TX, BLOCK = b"\1" * 32, b"\2" * 32
 NOW = 10_000.0
+HELD = BalanceKey(CONTRACT, 7, ALICE)
 
 
 def moved(
@@ -175,6 +178,7 @@ CASES: list[tuple[Kind, dict[str, Any]]] = [
     (Kind.WRONG_METADATA, {"events": (moved(),)}),
     (Kind.WRONG_TRANSACTION, {"mints": [mint(block_hash=b"\3" * 32)]}),
     (Kind.WRONG_MINT, {"tokens": [token(mint_id="mint_b")]}),
+    (Kind.WRONG_BALANCE, {"held": HeldItems(9, {HELD: None}, {HELD: 1})}),
     (Kind.DOUBLED, {"mints": [mint(), mint(mint_id="mint_b", attempts=())]}),
     (Kind.REUSED_ID, {"mints": [mint(), mint(mint_id="mint_b", status="rejected", attempts=())]}),
     (Kind.REUSED_ID, {"mints": [mint(mint_id="mint_b", status="submitted", to=BOB, attempts=()), mint()]}),

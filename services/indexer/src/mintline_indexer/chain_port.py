@@ -164,6 +164,15 @@ class ChainReader(Protocol):
         """Return the events of a range of blocks, both ends included, in order; raises RangeTooWide."""
         ...
 
+    async def item_balances(
+        self, contract: str, held: Sequence[tuple[str, int]], *, block: int
+    ) -> Sequence[int] | None:
+        """Return how much each holder has of an item after a block (ERC-1155's `balanceOfBatch`).
+
+        None if the contract, or the node, does not answer that.
+        """
+        ...
+
     async def outcome(self, tx_hash: bytes) -> TransactionOutcome | None:
         """Return how a mined transaction ended, None if the node does not know it as mined."""
         ...

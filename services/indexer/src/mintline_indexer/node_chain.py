@@ -14,7 +14,12 @@ from mintline.chain.answers import Log, Receipt
 from mintline.chain.calls import Call, CallReverted
 from mintline.chain.collection import MINTED_TOPIC, TRANSFER_TOPIC, decode_minted, decode_transfer
 from mintline.chain.multi_token import ITEM_MINTED_TOPIC, decode_item_minted
-from mintline.chain.multi_token_transfers import TRANSFER_TOPICS, decode_item_transfers
+from mintline.chain.multi_token_transfers import (
+    TRANSFER_TOPICS,
+    balance_of_batch,
+    decode_balances,
+    decode_item_transfers,
+)
 from mintline.chain.node import Node
 from mintline.chain.quorum import Disagreement
 from mintline.chain.responses import METHOD_NOT_FOUND
@@ -114,6 +119,20 @@ class NodeChain:
             return _events(await self._node.logs_range(first, last, contracts, TOPICS))
         except (RpcError, Retryable) as error:
             raise RangeTooWide(str(error)) from error
+
+    async def item_balances(
+        self, contract: str, held: Sequence[tuple[str, int]], *, block: int
+    ) -> Sequence[int] | None:
+        """Return how much each holder has of an item after a block."""
+        call = Call(sender=contract, to=contract, data=balance_of_batch(held))
+        try:
+            balances = decode_balances(await self._node.call(call, at=block), len(held))
+        except (Rejected, Unavailable) as error:
+            log.warning("item_balances_not_read", contract=contract, block=block, reason=str(error))
+            return None
+        if balances is None:
+            log.warning("item_balances_not_read", contract=contract, block=block, reason="not valid")
+        return balances
 
     async def outcome(self, tx_hash: bytes) -> TransactionOutcome | None:
         """Return how a mined transaction ended, with the contract's reason if it failed."""

@@ -160,6 +160,17 @@ class Blocks:
         found = (event for mined in self.mined[first : last + 1] for event in mined.events)
         return [event for event in found if event.contract in contracts]
 
+    async def item_balances(
+        self, contract: str, held: Sequence[tuple[str, int]], *, block: int
+    ) -> Sequence[int] | None:
+        """Return how much each holder has of an item after a block of the present branch."""
+        balances: dict[tuple[str | None, int], int] = {}
+        for event in (event for mined in self.mined[: block + 1] for event in mined.events):
+            if isinstance(event, ItemTransferEvent) and event.contract == contract:
+                for party, change in ((event.sender, -event.quantity), (event.recipient, event.quantity)):
+                    balances[party, event.token_id] = balances.get((party, event.token_id), 0) + change
+        return [balances.get(one, 0) for one in held]
+
     async def outcome(self, tx_hash: bytes) -> TransactionOutcome | None:
         """Return how a transaction of the present branch ended."""
         for mined in reversed(self.mined):

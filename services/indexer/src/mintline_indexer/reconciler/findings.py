@@ -26,6 +26,7 @@ from mintline_indexer.chain_port import (
 )
 from mintline_indexer.kinds import TokenChanges
 from mintline_indexer.kinds.token_operation import move_of
+from mintline_indexer.reconciler.item_balances import NOTHING_HELD, HeldItems, wrong_balances
 from mintline_indexer.store_port import TokenKey
 
 SETTLED = (MintStatus.MINED, MintStatus.FINALIZED)
@@ -58,6 +59,7 @@ class Kind(StrEnum):
     WRONG_TRANSACTION = "wrong_transaction"
     WRONG_MINT = "wrong_mint"
     TRANSFER_MISSING = "transfer_missing"
+    WRONG_BALANCE = "wrong_balance"
     UNREADABLE = "unreadable"
 
     @property
@@ -87,6 +89,7 @@ MEANING: Mapping[Kind, str] = {
     Kind.WRONG_TRANSACTION: "the mint names another transaction or block than the chain",
     Kind.WRONG_MINT: "the index says that another mint made it",
     Kind.TRANSFER_MISSING: "recorded as transferred or burned, but chain or index do not have that",
+    Kind.WRONG_BALANCE: "the index has another balance of an item than the chain",
     Kind.UNREADABLE: "stored, but its record cannot be read",
 }
 HARMLESS = frozenset({Kind.IN_FLIGHT, Kind.WAITING, Kind.AWAITS_WALLET, Kind.NOT_INDEXED_YET, Kind.FOREIGN})
@@ -140,6 +143,8 @@ class Books:
     token_operations: Sequence[TokenOperation] = ()
     transfers: Sequence[Transfer] = ()
     """What the index has of the events by which these were done."""
+    held: HeldItems = NOTHING_HELD
+    """Balances of items by the index and by the chain."""
     unreadable: Sequence[Finding] = ()
     """What is stored and could not be read: it is missing from the others."""
 
@@ -189,6 +194,7 @@ def reconcile(books: Books) -> Reconciliation:
         *_of_minted(books, minted, tokens, by_token, by_transaction),
         *_of_index(books, minted, tokens, by_token),
         *_of_token_operations(books),
+        *_of_balances(books),
         *books.unreadable,
     ]
     counts = Counter({"accepted": len(books.mints), "minted": len(in_range)})
@@ -238,6 +244,15 @@ def _of_mints(books: Books, minted: Mapping[TokenKey, Minted]) -> Iterator[Findi
                 yield Finding(Kind.LOST, detail, block=mint.block_number, **about)
         elif mint.status not in ENDED_BADLY and on_chain is None:
             yield _on_its_way(mint, books, about)
+
+
+def _of_balances(books: Books) -> Iterator[Finding]:
+    for wrong in wrong_balances(books.held):
+        contract, token_id, holder = wrong.key
+        detail = f"{holder or 'the supply'}: {wrong.indexed}, not {wrong.on_chain}"
+        yield Finding(
+            Kind.WRONG_BALANCE, detail, contract=contract, token_id=token_id, block=books.held.block
+        )
 
 
 def _of_token_operations(books: Books) -> Iterator[Finding]:

@@ -33,11 +33,18 @@ from mintline.records import (
 )
 from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Index, Table
 from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
-from mintline_indexer.chain_port import ChainReader, Event, RangeTooWide, TransferEvent
+from mintline_indexer.chain_port import ChainReader, Event, ItemMintedEvent, RangeTooWide, TransferEvent
 from mintline_indexer.dynamo_items import transfer_place
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.kinds import TokenChanges
+from mintline_indexer.reading import moving
 from mintline_indexer.reconciler.findings import ENDED, Books, Finding, done_by, unreadable
+from mintline_indexer.reconciler.item_balances import (
+    NOTHING_HELD,
+    HeldItems,
+    held_on_chain,
+    holders_of,
+)
 from mintline_indexer.store_port import Damaged, Progress, TokenKey
 
 CHUNK = 25
@@ -117,10 +124,22 @@ class Reader:
                 token_operations=token_operations,
                 transfers=await self._transfers(transfer_keys(token_operations, events)),
                 events=events,
+                held=await self._held(events, blocks.last),
                 now=now,
                 patience=self._patience,
                 unreadable=list(self._unreadable.values()),
             )
+
+    async def _held(self, events: Sequence[Event], last: int) -> HeldItems:
+        """Return the balances that events change, by the index and by the chain after block `last`."""
+        keys = holders_of(events)
+        if not keys:
+            return NOTHING_HELD
+        indexed, on_chain = await asyncio.gather(
+            self._index.balances(sorted(keys, key=str), since=0),
+            held_on_chain(self._chain, keys, block=last),
+        )
+        return HeldItems(last, indexed, on_chain)
 
     async def _records(
         self, first: int, last: int, events: Sequence[Event]
@@ -128,11 +147,12 @@ class Reader:
         """Return the tokens made and the operations of these blocks, by the index and by the chain."""
         recorded = await self._operations(await self._ids_of_blocks(range(first, last + 1)))
         made = [event for event in events if isinstance(event, TransferEvent) and event.sender is None]
+        items = [event for event in events if isinstance(event, ItemMintedEvent)]
         keys = {TokenKey(event.contract, event.token_id) for event in made}
+        keys |= {TokenKey(event.contract, event.token_id) for event in items}
         keys |= _tokens_of(recorded)
         tokens = await self._tokens(sorted(keys))
-        moving = sorted({event.tx_hash for event in events if isinstance(event, TransferEvent)})
-        attempts = await self._index.attempts(moving)
+        attempts = await self._index.attempts(sorted(moving(events)))
         ids = {token.mint_id for token in tokens.values() if token.mint_id is not None}
         ids |= {attempted.mint_id for attempted in attempts.values() if attempted.mint_id is not None}
         ids |= await self._ids_of({one.place for one in attempts.values() if one.place is not None})
