@@ -45,6 +45,35 @@ async def move(user: User, path: str, **body: Any) -> Any:
     return answer.body
 
 
+async def check_queries(client: User, contract: str, wallets: list[str]) -> None:
+    """Hold what the index says against four tokens of the item in one wallet, and five in the other."""
+    token = await client.get(f"/v1/tokens/{contract}/{ITEM}")
+    assert (token["standard"], token["supply"], token["owner"], token["burned"]) == (
+        "erc1155",
+        "9",
+        None,
+        False,
+    )
+    listed = await client.get(f"/v1/collections/{contract}/tokens")
+    assert [(one["token_id"], one["supply"]) for one in listed["items"]] == [("7", "9"), ("8", "1")]
+    holders = await client.get(f"/v1/tokens/{contract}/{ITEM}/holders")
+    assert {one["owner"]: one["quantity"] for one in holders["items"]} == dict(
+        zip(wallets, "45", strict=True)
+    )
+    owned = await client.get(f"/v1/owners/{wallets[0]}/tokens?contract={contract}")
+    assert [(one["token_id"], one["quantity"]) for one in owned["items"]] == [("7", "4"), ("8", "1")]
+    of_item = await client.get(f"/v1/owners/{wallets[1]}/balance?contract={contract}&token_id={ITEM}")
+    assert (of_item["balance"], of_item["quantity"]) == (1, "5")
+    moved = await client.get(f"/v1/tokens/{contract}/{ITEM}/transfers")
+    kinds = [(one["from"] is None, one["to"] is None, one["quantity"]) for one in moved["items"]]
+    assert sorted(kinds) == [
+        (False, False, "1"),
+        (False, True, "1"),
+        *[(True, False, "2")] * 2,
+        *[(True, False, "3")] * 2,
+    ]
+
+
 async def test_items__when_minted_to_two_users__then_sent_and_burned_by_quantity_without_ether(
     harness: Harness, shop: User
 ) -> None:
@@ -95,6 +124,10 @@ async def test_items__when_minted_to_two_users__then_sent_and_burned_by_quantity
     for wallet in wallets:
         assert await harness.node.balance(wallet) == 0
         assert await harness.node.transaction_count(wallet) == 0
+    await check_queries(shop, contract, wallets)
     mine = {sent["transfer_id"], burned["burn_id"], *(made["mint_id"] for made in mints)}
-    _, found = await reconcile.settled(target_of_local_stack(harness.info), patience=60)
-    assert [one for one in found.differences if one.mint_id in mine] == []
+    books, found = await reconcile.settled(target_of_local_stack(harness.info), patience=60)
+    differing = [one for one in found.differences if one.mint_id in mine or one.contract == contract]
+    assert differing == []
+    held = {key.holder: n for key, n in books.held.on_chain.items() if key[:2] == (contract, int(ITEM))}
+    assert held == {wallets[0]: 4, wallets[1]: 5, None: 9}
