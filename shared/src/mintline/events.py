@@ -79,6 +79,7 @@ BATCH_EVENTS = 100
 RETENTION_SECONDS = 30 * 24 * 3600
 """How long an event stays in the log."""
 _PER_BATCH = 1000
+_BATCHES_A_DAY = 100_000
 _LATE_MS = 3_600_000
 _POSITION = re.compile(r"[0-9]{13}")
 
@@ -195,6 +196,14 @@ def position_of(batch: int, place: int) -> str:
 def end_of(batch: int) -> str:
     """Return the position behind a batch's last event: nothing is ever added to a batch."""
     return position_of(batch, _PER_BATCH - 1)
+
+
+def first_batch(now: int) -> int:
+    """Return the number of the first batch of a log without any, at `now` (Unix milliseconds).
+
+    It is above all that the log had and that have expired, as long as those were fewer than 100,000 a day.
+    """
+    return now // 86_400_000 * _BATCHES_A_DAY
 
 
 def batch_after(position: str) -> int:

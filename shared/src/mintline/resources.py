@@ -332,8 +332,8 @@ more, `marks#{number:06}`, has the hashes by which repeated lines are known. One
 Written by the api."""
 
 EVENTS = Table("events", partition=Key("principal"), sort=Key("batch", "N"), ttl="expires")
-"""One item per batch of events in the log of a principal, numbered from 1 without a gap: so the item is the
-lock of its number. `events` has them as compressed JSON. Written by the notifier, read by the api."""
+"""One item per batch of events in the log of a principal, numbered in order: so the item is the lock of its
+number. `events` has them as compressed JSON. Written by the notifier, read by the api."""
 
 EVENT_CURSORS = Table("event-cursors", partition=Key("cursor_id"))
 """One item per shard of a change stream, `{table}#{shard}`: how far its events are in the logs. One more,

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from mintline.aws.dynamo import Dynamo
+from mintline.aws.dynamo import Delete, Dynamo
 from mintline.aws.event_log import DynamoEventLog
 from mintline.events import (
     BATCH_EVENTS,
@@ -21,6 +21,7 @@ from mintline.events import (
     event_id,
     mark_of,
 )
+from mintline.resources import EVENTS
 from mintline_testkit.events import MemoryEventLog
 
 NOW = 1_700_000_000_000
@@ -116,3 +117,21 @@ async def test_read__by_types__passes_over_the_others(opener: Opener) -> None:
     with pytest.raises(InvalidPosition):
         await log.read("alice", after="yesterday", types=None, limit=1)
     assert (await log.read("bob", after=None, types=None, limit=1)).events == ()
+
+
+async def test_append__when_all_that_a_log_had_has_expired__goes_on_above_it(dynamo: Dynamo) -> None:
+    now = NOW
+    logs = [DynamoEventLog(dynamo, now=lambda: now) for _ in range(2)]
+    first = await logs[0].append("alice", [event(number) for number in range(BATCH_EVENTS + 1)])
+    reader = first[-1].position
+    page = await dynamo.query(EVENTS, partition="alice", limit=10)
+    for item in page.items:
+        await dynamo.write(Delete(EVENTS, {"principal": "alice", "batch": item["batch"]}))
+    now += 31 * 86_400_000
+
+    # The first one wrote the batches that expired, and the other never saw them.
+    later = [*await logs[1].append("alice", [event(500)]), *await logs[0].append("alice", [event(501)])]
+    found = await logs[0].read("alice", after=reader, types=None, limit=10)
+    assert [entry.event.id for entry in found.events] == [entry.event.id for entry in later]
+    assert len(later) == 2
+    assert later[0].position < later[1].position

@@ -71,3 +71,27 @@ async def test_events__when_streamed__then_they_come_after_the_last_one(harness:
     assert [json.loads(one["data"])["data"]["number"] for one in fields] == [1, 2, 7]
     assert fields[0]["id"] == placed[1].position
     assert fields[2]["event"] == "mint.mined"
+
+
+async def test_events__when_read_from_behind_the_logs_end__then_refused_with_where_it_ends(
+    harness: Harness, client: MemoryClient
+) -> None:
+    headers = harness.headers()
+    stream = headers | {"Accept": "text/event-stream"}
+    # Nothing is known of an empty log: its events may have expired.
+    empty = await client.request("GET", "/v1/events?after=0000000004999", headers=headers)
+    assert (empty.status, empty.json()["next"]) == (200, "0000000004999")
+    placed = await harness.events.append("alice", [event(number) for number in range(3)])
+    end = placed[-1].position
+    beyond = f"{int(end) + 1:013d}"
+
+    for url, asked in (
+        (f"/v1/events?after={beyond}", headers),
+        (f"/v1/events?after={beyond}", stream),
+        ("/v1/events", stream | {"Last-Event-ID": beyond}),
+    ):
+        refused = await client.request("GET", url, headers=asked)
+        assert refused.status == 400
+        assert end in refused.json()["detail"]
+    at_end = await client.request("GET", f"/v1/events?after={end}&type=drop.started", headers=headers)
+    assert (at_end.status, at_end.json()["next"]) == (200, end)

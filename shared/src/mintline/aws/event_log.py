@@ -3,6 +3,8 @@
 Batches of a log are numbered without a gap. A writer puts the batch after the last one, on the condition that
 there is none of that number: one of two writers succeeds, and the other reads what there is now. So a batch
 becomes visible only after all before it, and one conditional write appends up to `BATCH_EVENTS` events.
+
+A log whose batches have all expired goes on above them: its next number is that of the day (`first_batch`).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from mintline.events import (
     Resource,
     batch_after,
     end_of,
+    first_batch,
     known_from,
     placed,
     unmarked,
@@ -44,6 +47,8 @@ PAGE_BATCHES = 40
 ATTEMPTS = 20
 REMEMBERED = 10_000
 _CLOCK_SKEW_MS = 60_000
+_TAIL_MS = 3_600_000
+"""How long a log's last number is remembered: far shorter than its item is kept."""
 
 
 class _Batch(NamedTuple):
@@ -51,6 +56,12 @@ class _Batch(NamedTuple):
     at: int
     marks: Mapping[str, str]
     events: tuple[Event, ...]
+
+
+class _Tail(NamedTuple):
+    number: int
+    marks: Mapping[str, str]
+    seen_at: int
 
 
 _NONE = _Batch(0, 0, {}, ())
@@ -62,7 +73,7 @@ class DynamoEventLog:
     def __init__(self, dynamo: Dynamo, *, now: Callable[[], int]) -> None:
         self._dynamo = dynamo
         self._now = now
-        self._tails: OrderedDict[str, tuple[int, Mapping[str, str]]] = OrderedDict()
+        self._tails: OrderedDict[str, _Tail] = OrderedDict()
 
     async def read(
         self, principal: str, *, after: str | None, types: Collection[str] | None, limit: int
@@ -152,16 +163,19 @@ class DynamoEventLog:
         return True
 
     async def _tail(self, principal: str) -> tuple[int, Mapping[str, str]]:
-        if principal not in self._tails:
+        known = self._tails.get(principal)
+        if known is None or self._now() - known.seen_at >= _TAIL_MS:
             batch = await self._last(principal)
-            self._remember(principal, batch.number, batch.marks)
-        return self._tails[principal]
+            number = batch.number if batch.events else first_batch(self._now()) - 1
+            known = self._remember(principal, number, batch.marks)
+        return known.number, known.marks
 
-    def _remember(self, principal: str, number: int, marks: Mapping[str, str]) -> None:
-        self._tails[principal] = (number, marks)
+    def _remember(self, principal: str, number: int, marks: Mapping[str, str]) -> _Tail:
+        known = self._tails[principal] = _Tail(number, marks, self._now())
         self._tails.move_to_end(principal)
         if len(self._tails) > REMEMBERED:
             self._tails.popitem(last=False)
+        return known
 
     async def _last(self, principal: str) -> _Batch:
         async for batch in self._backwards(principal, limit=1):
