@@ -126,7 +126,7 @@ async def test_post__when_the_body_is_no_object__says_so(
         (
             {"metadata": {**GOOD, "background_color": "#ffffff"}},
             "#/metadata/background_color",
-            "expected text of the form ^[0-9a-fA-F]{6}$",
+            "expected six hexadecimal digits, without #",
         ),
         ({"metadata": {**GOOD, "attributes": {}}}, "#/metadata/attributes", "expected an array"),
         (

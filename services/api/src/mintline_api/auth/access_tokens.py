@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from mintline import access_tokens
 from mintline.access_tokens import LEEWAY, NAMESPACE, BadToken, TokenFault, TokenRules
-from mintline.scopes import OPENID
+from mintline.scopes import OPENID, SIGN_IN_SCOPES
 from mintline_api.auth import problems
 from mintline_api.auth.clients import ClientDirectory
 from mintline_api.auth.jwks import KeySet
@@ -235,6 +235,8 @@ def _not_for_clients() -> RequestRefused:
 def _lacks(scope: str) -> RequestRefused:
     """Return the refusal of a token that was not given for this (RFC 6750, section 3.1)."""
     detail = f"The token lacks the scope {scope}."
+    if scope not in SIGN_IN_SCOPES:
+        detail = f"The token lacks the scope {scope}, which machine clients and operators alone may have."
     refused = _refused(problems.INSUFFICIENT_SCOPE, detail)
     challenge = f'{refused.headers["WWW-Authenticate"]}, scope="{scope}"'
     return RequestRefused(refused.kind, detail, headers={"WWW-Authenticate": challenge})

@@ -83,9 +83,10 @@ INSUFFICIENT_SCOPE = ProblemType(
     "insufficient-scope",
     403,
     "Insufficient scope",
-    "Sign in by the authorization code flow for the scope that the operation names, and for `openid`; a "
-    "machine client gets its token for the scope, which its app client must be allowed. A token with "
-    "`aws.cognito.signin.user.admin`, as direct sign-in gives it, is refused.",
+    "The token was not given for the scope that `detail` names. A user signs in again by the authorization "
+    "code flow, for that scope and `openid`. A machine client asks for a token for it; its app client must "
+    "be allowed the scope. Some scopes no user can have. A token with `aws.cognito.signin.user.admin`, as "
+    "direct sign-in gives it, is refused.",
 )
 BAD_CLAIMS = ProblemType(
     "bad-claims", 401, "Claims missing or malformed", "The token lacks a claim that every access token has."

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from mintline_api.http import strict_json
 from mintline_api.http.codings import ACCEPTED, TooLargeError, UndecodableError, coding_of, decoded
 from mintline_api.http.context import DEADLINE, GATE
+from mintline_api.http.forms import form_of
 from mintline_api.http.problems import (
     BAD_HTTP,
     BODY_TOO_LARGE,
@@ -39,7 +40,7 @@ _WORDINGS = {
     "dict_type": "expected an object",
     "list_type": "expected an array",
     "string_type": "expected a string",
-    "string_pattern_mismatch": "expected text of the form {pattern}",
+    "string_pattern_mismatch": "expected {form}",
     "string_too_short": "expected at least {min_length} characters",
     "string_too_long": "expected at most {max_length} characters",
     "too_short": "expected at least {min_length} {unit}, not {actual_length}",
@@ -171,7 +172,8 @@ def _fault(item: Any, *, in_body: bool) -> Fault:
         wording = "this parameter is required"
     context = item.get("ctx", {})
     unit = "items" if context.get("field_type") == "List" else "bytes"
-    detail = wording.format(unit=unit, **context) if wording else item["msg"]
+    form = form_of(context.get("pattern", ""))
+    detail = wording.format(unit=unit, form=form, **context) if wording else item["msg"]
     parts = [str(part)[:100] for part in item["loc"]]
     if in_body:
         return Fault(detail, pointer="#" + "".join(f"/{strict_json.escape(part)}" for part in parts))
