@@ -335,6 +335,18 @@ def test_redrive_role__when_an_operator_takes_it__then_it_reads_dead_letters_and
 
 
 @pytest.mark.parametrize("service", SERVICES)
+def test_role__when_messages_are_counted__then_by_the_api_alone_in_every_queue(
+    templates: Templates, service: str
+) -> None:
+    main = {"build", "sign", "broadcast"}
+    every = main | {f"{name}-dlq" for name in main}
+
+    counted = queues(granted(templates, service), "sqs:GetQueueAttributes")
+
+    assert counted == (every if service == "api" else set())
+
+
+@pytest.mark.parametrize("service", SERVICES)
 def test_role__when_it_uses_queues__then_as_the_line_runs(templates: Templates, service: str) -> None:
     grants = granted(templates, service)
 

@@ -15,6 +15,7 @@ import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Page
 
+from mintline_api.features.pipeline.examples import PIPELINE
 from mintline_testkit.browser import Console, open_console, picture
 from tests.e2e.test_webhooks import Receiver
 
@@ -183,8 +184,14 @@ async def test_console__when_an_operator_has_a_webhook__then_it_is_tested_and_ev
         await page.locator("header.title .badge", has_text="enabled").wait_for()
         webhook = page.url.rpartition("/")[2]
         await page.get_by_role("button", name="Send a test").click()
-        await page.locator("section[aria-labelledby=deliveries] .badge", has_text="delivered").wait_for()
+        deliveries = page.locator("section[aria-labelledby=deliveries] .badge", has_text="delivered")
+        await deliveries.first.wait_for()
         assert receiver.types() == ["webhook.test"]
+        await page.get_by_role("button", name="Replay from the beginning").click()
+        await page.get_by_text("All events of the last 30 days are sent again.").wait_for()
+        await deliveries.nth(1).wait_for()
+        assert receiver.types() == ["webhook.test"] * 2
+        assert len({headers["webhook-id"] for _, headers in receiver.deliveries}) == 1
         await page.get_by_role("button", name="Rotate the secret").click()
         await page.get_by_text("It is shown this once.").wait_for()
         assert await console.findings() == []
@@ -292,6 +299,34 @@ async def test_console__when_an_operator_limits_a_client__then_the_client_has_th
     assert await console.findings() == []
     await page.get_by_role("button", name="Disable").click()
     await page.locator("header.title .badge", has_text="disabled").wait_for()
+
+
+async def test_console__when_an_operator_looks_at_the_pipeline__then_it_shows_what_waits_and_what_runs_out(
+    harness: Harness, console: Console
+) -> None:
+    page = console.page
+    await console.sign_in(harness.info["console"], button="Sign in as an operator")
+    await console.open("pipeline")
+    await page.locator("section[aria-labelledby=queues] tbody tr").nth(2).wait_for()
+    relayers = page.locator("section[aria-labelledby=senders] tbody tr", has_text="Relayer")
+    assert await relayers.count() == len(harness.info["relayers"])
+    assert await console.findings() == []
+
+    shown = PIPELINE.model_copy(update={"missing": ["chain"]}).model_dump_json()
+    await page.route(
+        "**/v1/pipeline", lambda route: route.fulfill(body=shown, content_type="application/json")
+    )
+    await page.get_by_text("mintline dlq redrive build --all").wait_for()
+    await page.get_by_text("The collection is paused.").wait_for()
+    await page.get_by_text("Sent 2 times, each time for a higher fee.").wait_for()
+    await page.get_by_text("15 days").wait_for()
+    await page.get_by_text("Missing: the chain.").wait_for()
+    assert await console.findings() == []
+
+    await page.route("**/v1/pipeline", lambda route: route.abort())
+    await page.get_by_text("What you see is as of").wait_for()
+    await page.get_by_text("The collection is paused.").wait_for()
+    assert await console.findings() == []
 
 
 async def test_console__when_a_person_is_no_operator__then_the_operators_app_client_gives_them_nothing(

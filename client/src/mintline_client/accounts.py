@@ -1,4 +1,4 @@
-"""Wallets, recipients and machine clients."""
+"""Wallets, recipients, machine clients, and the pipeline as operators see it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from mintline_client.models import (
     ClientView,
     CreatedClientView,
     LinkList,
+    PipelineView,
     SecretView,
     UserView,
     WalletView,
@@ -100,3 +101,15 @@ class Clients:
     async def drop_previous_secret(self, client_id: str) -> None:
         """End the validity of a client's previous secret."""
         await self._api.delete(f"{_CLIENTS}/{client_id}/secrets/previous")
+
+
+class Pipeline:
+    """The pipeline as a whole, for administrators."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def get(self) -> PipelineView:
+        """Return queues, blocks, what is under way longest, and how long the money for gas lasts."""
+        pipeline: PipelineView = await self._api.get("/v1/pipeline")
+        return pipeline

@@ -8,7 +8,7 @@ from typing import Self
 import aiohttp
 
 from mintline_client.access import ClientCredentials
-from mintline_client.accounts import Clients, Users, Wallets
+from mintline_client.accounts import Clients, Pipeline, Users, Wallets
 from mintline_client.api import RETRIES, Api, Retries, Token
 from mintline_client.collections import Collections
 from mintline_client.drops import Drops
@@ -55,6 +55,7 @@ class AsyncMintline:
         self.wallets = Wallets(self.api)
         self.users = Users(self.api)
         self.clients = Clients(self.api)
+        self.pipeline = Pipeline(self.api)
         self.uploads = Uploads(self.api)
         self.events = Events(self.api)
         self.webhooks = Webhooks(self.api)

@@ -52,6 +52,21 @@ class BalanceView(TypedDict):
     index: IndexView
 
 
+class BlocksView(TypedDict):
+    """How far chain and index have come, by block numbers; null: not known."""
+
+    head: int | None
+    """The chain's latest block."""
+    indexed: int | None
+    """The newest block in the index."""
+    finalized: int | None
+    """The newest block that is final, as the index has it."""
+    behind: int | None
+    """Blocks that the index is behind the chain."""
+    indexed_at: str | None
+    """When the index last changed."""
+
+
 class BudgetRequest(TypedDict):
     """What a client may have minted."""
 
@@ -1002,6 +1017,44 @@ class MintingView(TypedDict):
     """At that rate, until the last line is mined."""
 
 
+class OpenTransactionView(TypedDict):
+    """A transaction whose nonce is not used for good."""
+
+    sender: str
+    nonce: int
+    kind: str
+    """What it does: `batch`, `mint`, `top_up` and so on."""
+    operations: int
+    """How many operations it carries."""
+    state: str
+    """`reserved`, `submitted` or `mined`."""
+    filling: bool
+    """Whether its nonce is filled by a transaction that does nothing."""
+    attempts: int
+    """How many were signed; each pays more than the one before."""
+    tx_hash: str | None
+    """The mined attempt's, else the latest's."""
+    reserved_at: str
+    submitted_at: str | None
+
+
+class PipelineView(TypedDict):
+    """The pipeline. A part that did not respond within seconds is null, and named in `missing`."""
+
+    read_at: str
+    missing: list[Literal["queues", "chain", "index", "operations", "transactions", "senders"]]
+    queues: list[QueueView] | None
+    blocks: BlocksView
+    operations: list[WaitingOperationView] | None
+    """Operations that no transaction carries yet, the 20 oldest. Mints whose voucher waits for their
+    user's own wallet are left out.
+    """
+    transactions: list[OpenTransactionView] | None
+    """Transactions whose nonce is not used for good, the 20 oldest."""
+    senders: list[SenderView] | None
+    """The treasury and the relayers; null as well if the API knows no node."""
+
+
 class PreparationView(TypedDict):
     """How far the drop's preparation has come."""
 
@@ -1053,6 +1106,18 @@ class PutView(TypedDict):
     """To be sent exactly so."""
     expires_at: str
     """Until when it works, or less."""
+
+
+class QueueView(TypedDict):
+    """A queue; the numbers are approximate, as SQS has them."""
+
+    name: str
+    waiting: int
+    """Messages that wait for a consumer."""
+    in_flight: int
+    """Messages that a consumer has, or that are hidden until the next try."""
+    dead_letters: int
+    """Messages given up; `mintline dlq list` says why."""
 
 
 class Readiness(TypedDict):
@@ -1178,6 +1243,20 @@ class SelfCustodyView(TypedDict):
     """The voucher as EIP-712 has it, with domain and types: what the signature is over."""
     transaction: UnsignedTransaction | None
     """What to sign and send, or to post; null in lists, and once there is nothing to sign."""
+
+
+class SenderView(TypedDict):
+    """A key that pays for gas."""
+
+    address: str
+    role: Literal["treasury", "relayer"]
+    balance: str
+    transactions: int
+    """How many it sent in the last 24 hours."""
+    per_day: str
+    """What these would cost at the present price of gas, if each used its gas limit."""
+    days_left: float | None
+    """How long the balance lasts at that rate; null: it sent nothing."""
 
 
 class SignInView(TypedDict):
@@ -1537,6 +1616,19 @@ class VoucherView(TypedDict):
     """The same as a date."""
     signature: str
     """The issuer's, 65 bytes: the second argument of `redeem`."""
+
+
+class WaitingOperationView(TypedDict):
+    """An operation that no transaction carries yet."""
+
+    operation_id: str
+    kind: str
+    """What it is: `mint`, `transfer`, `deploy` and so on."""
+    status: str
+    contract: str
+    created_at: str
+    waiting: ProblemView | None
+    """What it waits for, if somebody has to act."""
 
 
 class WalletView(TypedDict):

@@ -15,6 +15,7 @@ from mintline_client.sync_resources import (
     Drops,
     Events,
     Mints,
+    Pipeline,
     Tokens,
     Transfers,
     Uploads,
@@ -68,6 +69,7 @@ class Mintline:
         self.wallets = Wallets(client.wallets, portal)
         self.users = Users(client.users, portal)
         self.clients = Clients(client.clients, portal)
+        self.pipeline = Pipeline(client.pipeline, portal)
         self.uploads = Uploads(client.uploads, portal)
         self.events = Events(client.events, portal)
         self.webhooks = Webhooks(client.webhooks, portal)

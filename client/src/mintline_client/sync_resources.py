@@ -51,6 +51,7 @@ from mintline_client.models import (
     MintReceipt,
     MintRequest,
     MintView,
+    PipelineView,
     SecretView,
     TokenSummary,
     TokenView,
@@ -495,6 +496,18 @@ class Clients:
     def drop_previous_secret(self, client_id: str) -> None:
         """End the validity of a client's previous secret."""
         self._portal.run(self._resource.drop_previous_secret(client_id))
+
+
+class Pipeline:
+    """The pipeline as a whole, for administrators."""
+
+    def __init__(self, resource: accounts.Pipeline, portal: Portal) -> None:
+        self._resource = resource
+        self._portal = portal
+
+    def get(self) -> PipelineView:
+        """Return queues, blocks, what is under way longest, and how long the money for gas lasts."""
+        return self._portal.run(self._resource.get())
 
 
 class Uploads:

@@ -1,4 +1,4 @@
-/** Wallets, recipients and machine clients. */
+/** Wallets, recipients, machine clients, and the pipeline as operators see it. */
 
 import { type Api, path, type WriteOptions } from "./api.ts";
 import type {
@@ -13,6 +13,7 @@ import type {
   LinkList,
   LinkRequest,
   LinkView,
+  PipelineView,
   SecretView,
   UserView,
   WalletView,
@@ -102,5 +103,15 @@ export class Clients {
   /** Ends the validity of a client's previous secret. */
   dropPreviousSecret(clientId: string): Promise<void> {
     return this.api.delete(path`/v1/clients/${clientId}/secrets/previous`);
+  }
+}
+
+/** The pipeline as a whole, for administrators. */
+export class Pipeline {
+  constructor(private readonly api: Api) {}
+
+  /** Returns queues, blocks, what is under way longest, and how long the money for gas lasts. */
+  get(): Promise<PipelineView> {
+    return this.api.get("/v1/pipeline");
   }
 }

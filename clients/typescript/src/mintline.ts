@@ -1,5 +1,5 @@
 import { clientCredentials, type Credentials, type Fetch, type Token } from "./access.ts";
-import { Clients, Users, Wallets } from "./accounts.ts";
+import { Clients, Pipeline, Users, Wallets } from "./accounts.ts";
 import { Api, RETRIES, type Retries, sleep } from "./api.ts";
 import { Collections } from "./collections.ts";
 import { Drops } from "./drops.ts";
@@ -36,6 +36,7 @@ export class Mintline {
   readonly wallets: Wallets;
   readonly users: Users;
   readonly clients: Clients;
+  readonly pipeline: Pipeline;
   readonly uploads: Uploads;
   readonly events: Events;
   readonly webhooks: Webhooks;
@@ -55,6 +56,7 @@ export class Mintline {
     this.wallets = new Wallets(api);
     this.users = new Users(api);
     this.clients = new Clients(api);
+    this.pipeline = new Pipeline(api);
     this.uploads = new Uploads(api);
     this.events = new Events(api);
     this.webhooks = new Webhooks(api);

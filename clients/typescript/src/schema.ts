@@ -60,6 +60,22 @@ export interface components {
             index: components["schemas"]["IndexView"];
         };
         /**
+         * BlocksView
+         * @description How far chain and index have come, by block numbers; null: not known.
+         */
+        BlocksView: {
+            /** @description The chain's latest block. */
+            head: number | null;
+            /** @description The newest block in the index. */
+            indexed: number | null;
+            /** @description The newest block that is final, as the index has it. */
+            finalized: number | null;
+            /** @description Blocks that the index is behind the chain. */
+            behind: number | null;
+            /** @description When the index last changed. */
+            indexed_at: string | null;
+        };
+        /**
          * BudgetRequest
          * @description What a client may have minted.
          */
@@ -1218,6 +1234,53 @@ export interface components {
             seconds_left: number | null;
         };
         /**
+         * OpenTransactionView
+         * @description A transaction whose nonce is not used for good.
+         */
+        OpenTransactionView: {
+            /** @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 */
+            sender: string;
+            nonce: number;
+            /** @description What it does: `batch`, `mint`, `top_up` and so on. */
+            kind: string;
+            /** @description How many operations it carries. */
+            operations: number;
+            /** @description `reserved`, `submitted` or `mined`. */
+            state: string;
+            /** @description Whether its nonce is filled by a transaction that does nothing. */
+            filling: boolean;
+            /** @description How many were signed; each pays more than the one before. */
+            attempts: number;
+            /** @description The mined attempt's, else the latest's. */
+            tx_hash: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-11-23T01:50:54.123Z
+             */
+            reserved_at: string;
+            submitted_at: string | null;
+        };
+        /**
+         * PipelineView
+         * @description The pipeline. A part that did not respond within seconds is null, and named in `missing`.
+         */
+        PipelineView: {
+            /**
+             * Format: date-time
+             * @example 2026-11-23T01:50:54.123Z
+             */
+            read_at: string;
+            missing: ("queues" | "chain" | "index" | "operations" | "transactions" | "senders")[];
+            queues: components["schemas"]["QueueView"][] | null;
+            blocks: components["schemas"]["BlocksView"];
+            /** @description Operations that no transaction carries yet, the 20 oldest. Mints whose voucher waits for their user's own wallet are left out. */
+            operations: components["schemas"]["WaitingOperationView"][] | null;
+            /** @description Transactions whose nonce is not used for good, the 20 oldest. */
+            transactions: components["schemas"]["OpenTransactionView"][] | null;
+            /** @description The treasury and the relayers; null as well if the API knows no node. */
+            senders: components["schemas"]["SenderView"][] | null;
+        };
+        /**
          * PreparationView
          * @description How far the drop's preparation has come.
          */
@@ -1281,6 +1344,19 @@ export interface components {
              * @example 2026-11-23T01:50:54.123Z
              */
             expires_at: string;
+        };
+        /**
+         * QueueView
+         * @description A queue; the numbers are approximate, as SQS has them.
+         */
+        QueueView: {
+            name: string;
+            /** @description Messages that wait for a consumer. */
+            waiting: number;
+            /** @description Messages that a consumer has, or that are hidden until the next try. */
+            in_flight: number;
+            /** @description Messages given up; `mintline dlq list` says why. */
+            dead_letters: number;
         };
         /**
          * Readiness
@@ -1423,6 +1499,27 @@ export interface components {
             };
             /** @description What to sign and send, or to post; null in lists, and once there is nothing to sign. */
             transaction: components["schemas"]["UnsignedTransaction"] | null;
+        };
+        /**
+         * SenderView
+         * @description A key that pays for gas.
+         */
+        SenderView: {
+            /** @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 */
+            address: string;
+            /** @enum {string} */
+            role: "treasury" | "relayer";
+            /** @example 1 */
+            balance: string;
+            /** @description How many it sent in the last 24 hours. */
+            transactions: number;
+            /**
+             * @description What these would cost at the present price of gas, if each used its gas limit.
+             * @example 1
+             */
+            per_day: string;
+            /** @description How long the balance lasts at that rate; null: it sent nothing. */
+            days_left: number | null;
         };
         /**
          * SignInView
@@ -1877,6 +1974,25 @@ export interface components {
             signature: string;
         };
         /**
+         * WaitingOperationView
+         * @description An operation that no transaction carries yet.
+         */
+        WaitingOperationView: {
+            operation_id: string;
+            /** @description What it is: `mint`, `transfer`, `deploy` and so on. */
+            kind: string;
+            status: string;
+            /** @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 */
+            contract: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-23T01:50:54.123Z
+             */
+            created_at: string;
+            /** @description What it waits for, if somebody has to act. */
+            waiting: components["schemas"]["ProblemView"] | null;
+        };
+        /**
          * WalletView
          * @description The caller's wallet in custody.
          */
@@ -1985,6 +2101,7 @@ export type AttemptList = components['schemas']['AttemptList'];
 export type AttemptView = components['schemas']['AttemptView'];
 export type Attribute = components['schemas']['Attribute'];
 export type BalanceView = components['schemas']['BalanceView'];
+export type BlocksView = components['schemas']['BlocksView'];
 export type BudgetRequest = components['schemas']['BudgetRequest'];
 export type BudgetView = components['schemas']['BudgetView'];
 export type BulkLinks = components['schemas']['BulkLinks'];
@@ -2055,10 +2172,13 @@ export type MintView = components['schemas']['MintView'];
 export type MintWindowRequest = components['schemas']['MintWindowRequest'];
 export type MintWindowView = components['schemas']['MintWindowView'];
 export type MintingView = components['schemas']['MintingView'];
+export type OpenTransactionView = components['schemas']['OpenTransactionView'];
+export type PipelineView = components['schemas']['PipelineView'];
 export type PreparationView = components['schemas']['PreparationView'];
 export type ProblemDocument = components['schemas']['ProblemDocument'];
 export type ProblemView = components['schemas']['ProblemView'];
 export type PutView = components['schemas']['PutView'];
+export type QueueView = components['schemas']['QueueView'];
 export type Readiness = components['schemas']['Readiness'];
 export type RecipientRequest = components['schemas']['RecipientRequest'];
 export type RecipientView = components['schemas']['RecipientView'];
@@ -2073,6 +2193,7 @@ export type RoyaltiesRequest = components['schemas']['RoyaltiesRequest'];
 export type RoyaltiesView = components['schemas']['RoyaltiesView'];
 export type SecretView = components['schemas']['SecretView'];
 export type SelfCustodyView = components['schemas']['SelfCustodyView'];
+export type SenderView = components['schemas']['SenderView'];
 export type SignInView = components['schemas']['SignInView'];
 export type TestView = components['schemas']['TestView'];
 export type TimeEstimate = components['schemas']['TimeEstimate'];
@@ -2097,6 +2218,7 @@ export type UseView = components['schemas']['UseView'];
 export type UserRequest = components['schemas']['UserRequest'];
 export type UserView = components['schemas']['UserView'];
 export type VoucherView = components['schemas']['VoucherView'];
+export type WaitingOperationView = components['schemas']['WaitingOperationView'];
 export type WalletView = components['schemas']['WalletView'];
 export type WalletsEstimate = components['schemas']['WalletsEstimate'];
 export type WebhookChange = components['schemas']['WebhookChange'];

@@ -263,6 +263,8 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
             "MINTLINE_CURSOR_SECRET": known.cursor_secret.get_secret_value(),
             "MINTLINE_EMAIL_SECRET": known.email_secret.get_secret_value(),
             "MINTLINE_WALLET_STORE": wallet_store(),
+            "MINTLINE_TREASURY_ADDRESS": known.treasury.address,
+            "MINTLINE_RELAYER_ADDRESSES": json.dumps([key.address for key in known.relayers]),
             "MINTLINE_WEBHOOK_ALLOW_LOOPBACK": "true",
             **callers_addresses(),
             # One user of a bench or a test may be as busy as many.

@@ -109,6 +109,8 @@ class Permissions:
     """Without it S3 answers 403, not 404, for an object that does not exist."""
     wallet_secrets: tuple[str, ...] = ()
     sealing_secrets: tuple[str, ...] = ()
+    counts_messages: bool = False
+    """Whether it reads how many messages each queue and its dead-letter queue have, and none of them."""
     asks_chain: bool = False
 
 
@@ -154,6 +156,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
         lists_objects=True,
         takes_uploads=True,
         keeps_lines=True,
+        counts_messages=True,
         wallet_secrets=("CreateSecret",),
         asks_chain=True,
     ),
@@ -388,6 +391,9 @@ def queue_access(role: str, deployment: Deployment) -> list[iam.PolicyStatement]
             [queue.dead_letter_name(prefix) for queue in QUEUES if operator],
         ),
     }
+    if role in PERMISSIONS and PERMISSIONS[role].counts_messages:
+        counted = [name for q in QUEUES for name in (q.queue_name(prefix), q.dead_letter_name(prefix))]
+        grants["Count"] = (("sqs:GetQueueAttributes", "sqs:GetQueueUrl"), counted)
     arn = f"{deployment.arns}:sqs:{deployment.region}:{deployment.account}:"
     return [
         iam.PolicyStatement(sid=sid, actions=sorted(actions), resources=[arn + name for name in names])

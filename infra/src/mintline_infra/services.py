@@ -104,6 +104,10 @@ class ApiStack(cdk.Stack):
                         else {}
                     ),
                     "MINTLINE_WALLET_STORE": deployment.wallet_store,
+                    "MINTLINE_TREASURY_ADDRESS": environment.minting.treasury.address,
+                    "MINTLINE_RELAYER_ADDRESSES": json.dumps(
+                        [key.address for key in environment.minting.pool]
+                    ),
                     "MINTLINE_WALLET_KEY_ARNS": self.to_json_string(
                         [key.key_arn for key in environment.data.wallet_keys]
                     ),

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from mintline.aws.queues import Depth
 from mintline.errors import Conflict
 from mintline.messages import Message, encode
 from mintline.queue_port import Received
@@ -105,6 +106,14 @@ class MemoryQueues:
         """Replace a message by a copy whose receive count and age start afresh."""
         self.put(received.queue, received.body, group=received.group, dedup=f"renew:{received.message_id}")
         await self.delete(received)
+
+    async def depth(self, queue: Queue, *, dead_letters: bool = False) -> Depth:
+        """Return how many messages wait and how many are in flight; dead letters all wait."""
+        line, now = self._line(queue), self._clock()
+        if dead_letters:
+            return Depth(visible=len(line.dead), in_flight=0)
+        hidden = sum(stored.visible_at > now for stored in line.messages)
+        return Depth(visible=len(line.messages) - hidden, in_flight=hidden)
 
     def waiting(self, queue: Queue) -> int:
         """Return how many messages are in the queue, visible or not."""

@@ -180,13 +180,15 @@ def test_samples__when_an_operation_is_described__show_its_request_in_python(
             assert "'Authorization': f'Bearer {token}'" in ast.unparse(keywords["headers"])
 
 
-def test_samples__when_an_operation_is_described__show_its_request_in_javascript(
+def test_samples__when_an_operation_is_described__show_its_request_in_typescript(
     operations: list[dict[str, Any]],
 ) -> None:
     for operation in operations:
-        text = sample_of(operation, "JavaScript")
+        text = sample_of(operation, "TypeScript")
 
-        assert text.startswith(f'const response = await fetch("{PUBLIC_URL}/')
+        assert f'const response = await fetch("{PUBLIC_URL}/' in text
+        assert ("const token = process.env.TOKEN;" in text) is bool(operation["security"])
+        assert ('const file = await readFile("lines.ndjson");' in text) is bool(texts_of(operation))
         assert (f'method: "{operation["method"]}"' in text) is (operation["method"] != "GET")
         assert ("Authorization: `Bearer ${token}`" in text) is bool(operation["security"])
         assert ("body: file" in text) is bool(texts_of(operation))

@@ -66,6 +66,8 @@ from mintline_api.features.mints.use_cases import MintIntake
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import Outbox
 from mintline_api.features.operations.waiting import WAITS, Waits
+from mintline_api.features.pipeline import routes as pipeline
+from mintline_api.features.pipeline.use_cases import PipelineReads
 from mintline_api.features.queries import routes as queries
 from mintline_api.features.queries.ports import QueryIndex
 from mintline_api.features.reveals import routes as reveals
@@ -137,6 +139,7 @@ GROUPS = (
     reveals.operations,
     webhooks.operations,
     clients.operations,
+    pipeline.operations,
     system.operations,
 )
 PROBLEMS = ProblemCatalogue(
@@ -194,6 +197,7 @@ class Api:
     cursors: Cursors
     readiness: Readiness
     events: EventLog
+    pipeline: PipelineReads
     now: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]]
     entropy: Callable[[int], bytes]
@@ -394,6 +398,7 @@ def _provide(app: web.Application, api: Api) -> None:
         tokens=app[tokens.TOKENS], versions=api.metadata_versions, uploads=api.uploads
     )
     app[REVEALS] = RevealsContext(packs=api.packs, metadata=api.metadata_texts)
+    app[pipeline.PIPELINE] = api.pipeline
     app[system.READINESS] = api.readiness
     app[events.STREAMS] = EventStreams(api.events)
     app.on_shutdown.append(events.close_streams)

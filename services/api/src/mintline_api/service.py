@@ -59,6 +59,9 @@ from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.store import DynamoMints, DynamoTokenIds
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.operations.outbox import SqsOutbox
+from mintline_api.features.pipeline.spending import Sender
+from mintline_api.features.pipeline.store import DynamoPipeline
+from mintline_api.features.pipeline.use_cases import PipelineReads
 from mintline_api.features.queries.store import DynamoQueries
 from mintline_api.features.system.readiness import Readiness
 from mintline_api.features.tokens.receipts import MintReceipts
@@ -310,6 +313,15 @@ def _assemble(
         authorizations=Authorizations(settings.sealer(), world.intake),
         cursors=Cursors(settings.cursor_secret.get_secret_value()),
         events=DynamoEventLog(world.dynamo, now=unix_ms),
+        pipeline=PipelineReads(
+            records=DynamoPipeline(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
+            queues=world.queues,
+            index=index,
+            chain=world.chain,
+            senders=_senders(settings),
+            now=unix_ms,
+            clock=time.monotonic,
+        ),
         readiness=Readiness(checks, clock=time.monotonic),
         now=unix_ms,
         sleep=asyncio.sleep,
@@ -395,6 +407,13 @@ def _uploads(settings: Settings, world: _World, metrics: Metrics, files: S3Files
         entropy=os.urandom,
         now=unix_ms,
     )
+
+
+def _senders(settings: Settings) -> list[Sender]:
+    """Return the keys that pay for gas."""
+    treasury = settings.treasury_address
+    relayers = [Sender(address, "relayer") for address in settings.relayer_addresses]
+    return relayers if treasury is None else [Sender(treasury, "treasury"), *relayers]
 
 
 async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings) -> int:

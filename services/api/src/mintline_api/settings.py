@@ -14,6 +14,7 @@ from mintline.authorization import Sealer
 from mintline.chain.settings import ChainSettings, FactorySettings, RpcEndpoint
 from mintline.fields import Address
 from mintline.key_stores import StoreName
+from mintline.key_subjects import MAX_RELAYERS
 from mintline.oidc_issuers import IssuerSettings, distinct_issuers
 from mintline.p256 import load_p256
 from mintline.resources import OPTIONAL_INDEXES, OptionalIndex
@@ -93,6 +94,10 @@ class Settings(ChainSettings):
     rpc_urls: tuple[RpcEndpoint, ...] = ()
     """The chain's nodes in order of preference, read only. Without one, contract wallets cannot be linked,
     and unsigned transactions carry no nonce and no fees."""
+    treasury_address: Address | None = None
+    """The builder's treasury, for operators to see how long its money lasts."""
+    relayer_addresses: tuple[Address, ...] = Field(default=(), max_length=MAX_RELAYERS)
+    """The builder's relayers, likewise."""
     rpc_timeout: float = Field(default=5.0, gt=0)
     """Seconds for one exchange with a node."""
     sealing_key: str

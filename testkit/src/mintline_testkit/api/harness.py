@@ -36,6 +36,8 @@ from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.drops.reservations import Reservations
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.token_ids import TokenIds
+from mintline_api.features.pipeline.spending import Sender
+from mintline_api.features.pipeline.use_cases import PipelineReads
 from mintline_api.features.system.readiness import Readiness
 from mintline_api.features.tokens.receipts import MintReceipts, WholeBlocks
 from mintline_api.features.uploads.serving import MediaFiles
@@ -56,6 +58,7 @@ from mintline_testkit.api.drops import MemoryDrops, MemoryLineObjects
 from mintline_testkit.api.index import MemoryIndex, MemoryMetadata
 from mintline_testkit.api.lines import MemoryLines
 from mintline_testkit.api.operations import MemoryMints, MemoryOutbox, MemoryTokenIds
+from mintline_testkit.api.pipeline import MemoryPipeline
 from mintline_testkit.api.uploads import MemoryFiles, MemoryUploads
 from mintline_testkit.api.users import (
     MemoryClientRecords,
@@ -71,6 +74,7 @@ from mintline_testkit.chain import FakeChain
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.events import MemoryEventLog
 from mintline_testkit.notices import MemoryNotices
+from mintline_testkit.queues import MemoryQueues
 from mintline_testkit.user_pool import CLIENT_ID, ISSUER, START, UserPool
 from mintline_testkit.webhooks import MemorySecrets, MemoryWebhooks
 
@@ -143,6 +147,12 @@ class Harness:
     event_log: MemoryEventLog = field(default_factory=MemoryEventLog)
     line: MemoryOutbox = field(default_factory=MemoryOutbox)
     jwks: MemoryJwks = field(default_factory=MemoryJwks)
+    pipeline: MemoryPipeline = field(init=False)
+    queues: MemoryQueues = field(init=False)
+    """What operators see the depth of; `line` has what the api sends."""
+    senders: Sequence[Sender] = ()
+    patience: float = 4.0
+    """Seconds that a part of the pipeline's state may take."""
     user_pool: MemoryUserPool = field(default_factory=MemoryUserPool)
     pool_users: MemoryPoolUsers = field(default_factory=MemoryPoolUsers)
     revocations: MemoryRevocations = field(default_factory=MemoryRevocations)
@@ -157,6 +167,8 @@ class Harness:
 
     def __post_init__(self) -> None:
         self.lines = MemoryLines(self.mints)
+        self.pipeline = MemoryPipeline(self.mints)
+        self.queues = MemoryQueues(clock=self.clock)
         self.registry_of_clients = MemoryRegistry(self.clients)
         self.jwks.keys.append(self.pool.jwk())
         self.intake = IntakeSessions(
@@ -279,6 +291,16 @@ class Harness:
             authorizations=Authorizations(settings.sealer(), self.intake),
             cursors=Cursors(settings.cursor_secret.get_secret_value()),
             events=self.events,
+            pipeline=PipelineReads(
+                records=self.pipeline,
+                queues=self.queues,
+                index=self.index,
+                chain=self.chain,
+                senders=self.senders,
+                now=self.milliseconds,
+                clock=self.clock,
+                patience=self.patience,
+            ),
             readiness=Readiness(
                 {
                     "dynamodb": self._check("dynamodb"),

@@ -20,6 +20,11 @@ class FakeChain(Calls, Pool, Blocks):
     a second later than its parent.
     """
 
+    async def block_number(self) -> int:
+        """Return the latest block's number."""
+        await self._respond()
+        return self.number
+
     async def time(self) -> int:
         """Return the latest block's timestamp in Unix seconds; before the first block, the clock's time."""
         await self._respond()

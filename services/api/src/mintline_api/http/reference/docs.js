@@ -14,7 +14,6 @@ async function show() {
   lead();
   addEventListener("hashchange", lead);
   const options = {
-    disableSearch: true,
     downloadUrls: [{ title: "OpenAPI 3.1", url: "openapi.json" }],
     expandResponses: "200,201,202",
     nativeScrollbars: true,

@@ -48,6 +48,8 @@ and the <a href="docs/problems">problems</a>.</p>
         f"style-src {source(style)} {source('')} {REDOC_STYLE}",
         "img-src data:",
         "connect-src 'self'",
+        # Redoc searches in a worker, which it makes of a text of its own script.
+        "worker-src blob:",
     )
     return _html(f"{title} API", style, body), policy
 

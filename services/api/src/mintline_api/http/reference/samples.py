@@ -1,4 +1,7 @@
-"""Each operation as a request in three languages: the `x-codeSamples` that the reference shows."""
+"""Each operation as a request in three languages: the `x-codeSamples` that the reference shows.
+
+They run as they are: the access token is in the environment variable TOKEN, FILE in the working folder.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from urllib.parse import quote, urlencode
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A request as its examples make it; TOKEN and KEY stand for the caller's own."""
+    """A request as its examples make it."""
 
     method: str
     url: str
@@ -25,15 +28,17 @@ class Sample:
 
 
 FILE = "lines.ndjson"
+_NEW_KEY = r"$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"
+"""By tools that every system has; a minimal Debian has no `uuidgen`."""
 
 
 def code_samples(method: str, url: str, operation: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return an operation's request in the shell, Python and JavaScript; `url` holds `{parameters}`."""
+    """Return an operation's request in curl, Python and TypeScript; `url` holds `{parameters}`."""
     sample = _sample(method.upper(), url, operation)
     return [
         {"lang": "Shell", "label": "curl", "source": _curl(sample)},
         {"lang": "Python", "label": "Python", "source": _python(sample)},
-        {"lang": "JavaScript", "label": "JavaScript", "source": _javascript(sample)},
+        {"lang": "TypeScript", "label": "TypeScript", "source": _typescript(sample)},
     ]
 
 
@@ -66,7 +71,7 @@ def _curl(sample: Sample) -> str:
     if sample.secured:
         lines.append('-H "Authorization: Bearer $TOKEN"')
     if sample.keyed:
-        lines.append('-H "Idempotency-Key: $(uuidgen)"')
+        lines.append(f'-H "Idempotency-Key: {_NEW_KEY}"')
     if sample.body is not None:
         body = shlex.quote(json.dumps(sample.body, indent=2))
         lines += ["-H 'Content-Type: application/json'", f"-d {body}"]
@@ -76,7 +81,13 @@ def _curl(sample: Sample) -> str:
 
 
 def _python(sample: Sample) -> str:
-    imports = ["import uuid\n" if sample.keyed else "", "import httpx\n\n"]
+    imports = [
+        "import os\n" if sample.secured else "",
+        "import uuid\n" if sample.keyed else "",
+        "\n" if sample.secured else "",
+        "import httpx\n\n",
+        'token = os.environ["TOKEN"]\n' if sample.secured else "",
+    ]
     arguments = [repr(sample.method), json.dumps(sample.url)]
     headers = {}
     if sample.secured:
@@ -98,9 +109,13 @@ def _python(sample: Sample) -> str:
     )
 
 
-def _javascript(sample: Sample) -> str:
-    headers = {}
+def _typescript(sample: Sample) -> str:
+    before, headers = [], {}
+    if sample.media_type is not None:
+        reading = f'const file = await readFile("{FILE}");'
+        before = ['import { readFile } from "node:fs/promises";', "", reading]
     if sample.secured:
+        before.append("const token = process.env.TOKEN;")
         headers["Authorization"] = "`Bearer ${token}`"
     if sample.keyed:
         headers['"Idempotency-Key"'] = "crypto.randomUUID()"
@@ -117,4 +132,5 @@ def _javascript(sample: Sample) -> str:
         members.append("body: file")
     options = ",\n".join(members).replace("\n", "\n  ")
     arguments = json.dumps(sample.url) + (f", {{\n  {options},\n}}" if members else "")
-    return f"const response = await fetch({arguments});\nconsole.log(response.status, await response.text());"
+    call = f"const response = await fetch({arguments});\nconsole.log(response.status, await response.text());"
+    return "\n".join((*before, call))

@@ -14,6 +14,7 @@ const SCREENS = [
   { name: "events", title: "Events", roles: ["user", "operator"], icon: "M4 12h4l3-7 3 14 3-7h3" },
   { name: "webhooks", title: "Webhooks", roles: ["user", "operator"], scope: "webhooks:write", icon: "M4 12h11M11 7l5 5-5 5M20 5v14" },
   { name: "clients", title: "Clients", roles: ["operator"], icon: "M5 5h14v6H5zM5 14h14v5H5zM8 8h.01M8 16.5h.01" },
+  { name: "pipeline", title: "Pipeline", roles: ["operator"], scope: "admin", icon: "M4 12h4M16 12h4M8 8h8v8H8zM12 4v4M12 16v4" },
 ];
 const HIDDEN = ["token"];
 

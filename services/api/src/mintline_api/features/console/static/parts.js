@@ -40,6 +40,7 @@ export function Alert({ problem, children }) {
   if (!problem && !children) return null;
   return html`<div class="alert" role="alert">
     ${problem ? html`<p><strong>${problem.title || "This did not work."}</strong> ${problem.message}</p>` : null}
+    ${problem?.seenAt ? html`<p>What you see is as of ${when(problem.seenAt)}.</p>` : null}
     ${problem?.faults?.length
       ? html`<ul>${problem.faults.map((fault) => html`<li><code>${fault.pointer ?? fault.parameter ?? ""}</code> ${fault.detail}</li>`)}</ul>`
       : null}
@@ -102,13 +103,15 @@ export function Picture({ source, name }) {
   return html`<div class="picture none" role="img" aria-label=${`${name}: picture not shown`}><span>${host ? `Picture at ${host}` : "No picture"}</span></div>`;
 }
 
-// Reads something again and again while the page is visible: `every` ms, and up to eight times that while
-// nothing changes or the API does not respond. With `live`, a stream of events, it is read when one of them
-// `concerns` it; and as long as the stream is open and `told` says that events tell of the next change, seldom else.
-export function usePolled(read, keys, { every = 3000, until = () => false, live = null, concerns, told = () => true } = {}) {
+// Reads something again and again while the page is visible: `every` ms, and up to `most` times that while
+// nothing changes or the API does not respond. What was read before a problem stays, and the problem says when.
+// With `live`, a stream of events, it is read when one of them `concerns` it; and as long as the stream is open
+// and `told` says that events tell of the next change, seldom else.
+export function usePolled(read, keys, { every = 3000, most = 8, until = () => false, live = null, concerns, told = () => true } = {}) {
   const [state, setState] = useState({ value: null, problem: null });
   const [round, setRound] = useState(0);
   const wake = useRef(() => {});
+  const seenAt = useRef(null);
   const open = useStream(live, ({ event, position }) => {
     if (position !== undefined || (event && concerns(event))) wake.current();
   });
@@ -138,8 +141,9 @@ export function usePolled(read, keys, { every = 3000, until = () => false, live 
         value = await read(aborter.signal);
         if (stopped) return;
         const text = JSON.stringify(value);
-        pause = text === before ? Math.min(pause * 1.5, every * 8) : every;
+        pause = text === before ? Math.min(pause * 1.5, every * most) : every;
         before = text;
+        seenAt.current = new Date().toISOString();
         setState({ value, problem: null });
         if (until(value)) {
           stopped = true;
@@ -147,12 +151,13 @@ export function usePolled(read, keys, { every = 3000, until = () => false, live 
         }
       } catch (problem) {
         if (stopped || problem.name === "AbortError") return;
+        problem.seenAt = seenAt.current;
         setState((known) => ({ value: known.value, problem }));
         if (problem.status === 404 || problem.status === 401 || problem.status === 403) {
           stopped = true;
           return;
         }
-        pause = Math.min(pause * 2, every * 8);
+        pause = Math.min(pause * 2, every * most);
       } finally {
         reading = false;
       }

@@ -1,0 +1,70 @@
+"""What the state of the pipeline is read from."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, TypeAlias
+
+from mintline.aws.queues import Depth
+from mintline.chain.answers import FeeMarket
+from mintline.records import Checkpoint, Operation
+from mintline.resources import Queue
+from mintline.transaction_records import Transaction
+
+Part: TypeAlias = Literal["queues", "chain", "index", "operations", "transactions", "senders"]
+"""What is read by itself: one that does not respond leaves the others readable."""
+Role: TypeAlias = Literal["treasury", "relayer"]
+
+
+class PipelineRecords(Protocol):
+    """What is under way, by its records. Those that are unreadable are set aside, and left out."""
+
+    async def oldest_operations(self, limit: int) -> list[Operation]:
+        """Return operations that no transaction carries yet, the oldest first.
+
+        Mints whose voucher waits for their user's own wallet are left out.
+        """
+        ...
+
+    async def oldest_transactions(self, limit: int) -> list[Transaction]:
+        """Return transactions whose nonce is not used for good, the oldest first."""
+        ...
+
+    async def newest_transactions(self, address: str, limit: int) -> list[Transaction]:
+        """Return a sender's transactions, the highest nonce first."""
+        ...
+
+    async def transaction_from(self, address: str, nonce: int) -> Transaction | None:
+        """Return a sender's transaction with this nonce, or the next that is there."""
+        ...
+
+
+class QueueDepths(Protocol):
+    """SQS, as far as it counts; `mintline.aws.queues.Queues` is one."""
+
+    async def depth(self, queue: Queue, *, dead_letters: bool = False) -> Depth:
+        """Return about how many messages there are."""
+        ...
+
+
+class IndexProgress(Protocol):
+    """The index, as far as it has come."""
+
+    async def checkpoint(self) -> Checkpoint | None:
+        """Return it; None before its first block."""
+        ...
+
+
+class SenderChain(Protocol):
+    """The chain, at its latest block; `mintline.chain.node.Node` is one."""
+
+    async def block_number(self) -> int:
+        """Return the latest block's number."""
+        ...
+
+    async def balance(self, address: str) -> int:
+        """Return a balance in wei."""
+        ...
+
+    async def fees(self) -> FeeMarket:
+        """Return what the next block asks."""
+        ...

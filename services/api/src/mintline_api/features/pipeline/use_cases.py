@@ -1,0 +1,151 @@
+"""Reads the state of the pipeline, once for all who look at it within a few seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+
+from mintline.aws.queues import Depth
+from mintline.records import Checkpoint, Operation
+from mintline.resources import QUEUES, Queue
+from mintline.transaction_records import Transaction
+from mintline_api.caches import SingleFlight
+from mintline_api.features.pipeline.ports import (
+    IndexProgress,
+    Part,
+    PipelineRecords,
+    QueueDepths,
+    SenderChain,
+)
+from mintline_api.features.pipeline.spending import Funds, Sender, Use, read_use
+
+KEPT = 3.0
+"""Seconds for which a state is shown to all who ask."""
+USE_KEPT = 60.0
+"""Seconds for which what a sender did in the last day is taken to be the same."""
+PATIENCE = 4.0
+"""Seconds that a part may take; then it is missing."""
+OLDEST = 20
+"""Operations, and transactions, that are shown."""
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """A queue's messages, and those given up; numbers are approximate, as SQS has them."""
+
+    queue: Queue
+    depth: Depth
+    dead_letters: int
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineState:
+    """The pipeline at `read_at` (Unix milliseconds). A part that did not respond is None, and `missing`."""
+
+    read_at: int
+    missing: tuple[Part, ...]
+    queues: Sequence[QueueState] | None
+    head: int | None
+    """The chain's latest block; None as well if the deployment names no node to the api."""
+    checkpoint: Checkpoint | None
+    operations: Sequence[Operation] | None
+    transactions: Sequence[Transaction] | None
+    funds: Sequence[Funds] | None
+
+
+@dataclass(slots=True, kw_only=True)
+class PipelineReads:
+    """Reads the state of one deployment's pipeline.
+
+    `now` is in Unix milliseconds, `clock` in seconds. Without a `chain` no balance is known.
+    """
+
+    records: PipelineRecords
+    queues: QueueDepths
+    index: IndexProgress
+    chain: SenderChain | None
+    senders: Sequence[Sender]
+    now: Callable[[], int]
+    clock: Callable[[], float]
+    patience: float = PATIENCE
+    _state: PipelineState | None = None
+    _until: float = 0.0
+    _uses: dict[str, tuple[float, Use]] = field(default_factory=dict)
+    _flights: SingleFlight[str, PipelineState] = field(default_factory=SingleFlight)
+
+    async def state(self) -> PipelineState:
+        """Return the state, a few seconds old at most."""
+        if self._state is None or self.clock() >= self._until:
+            return await self._flights.run("state", self._read)
+        return self._state
+
+    async def _read(self) -> PipelineState:
+        missing: list[Part] = []
+
+        async def part(name: Part, reading: Awaitable[T]) -> T | None:
+            try:
+                async with asyncio.timeout(self.patience):
+                    return await reading
+            except Exception as error:  # noqa: BLE001 - whatever it fails with, the other parts are shown
+                log.warning("pipeline_part_missing", part=name, reason=f"{type(error).__name__}: {error}")
+                missing.append(name)
+                return None
+
+        queues, head, checkpoint, operations, transactions, funds = await asyncio.gather(
+            part("queues", self._queues()),
+            part("chain", self._head()),
+            part("index", self.index.checkpoint()),
+            part("operations", self.records.oldest_operations(OLDEST)),
+            part("transactions", self.records.oldest_transactions(OLDEST)),
+            part("senders", self._funds()),
+        )
+        self._state = PipelineState(
+            read_at=self.now(),
+            missing=tuple(sorted(missing)),
+            queues=queues,
+            head=head,
+            checkpoint=checkpoint,
+            operations=operations,
+            transactions=transactions,
+            funds=funds,
+        )
+        self._until = self.clock() + KEPT
+        return self._state
+
+    async def _queues(self) -> list[QueueState]:
+        return list(await asyncio.gather(*map(self._queue, QUEUES)))
+
+    async def _queue(self, queue: Queue) -> QueueState:
+        depth, dead = await asyncio.gather(
+            self.queues.depth(queue), self.queues.depth(queue, dead_letters=True)
+        )
+        return QueueState(queue, depth, dead.visible + dead.in_flight)
+
+    async def _head(self) -> int | None:
+        return None if self.chain is None else await self.chain.block_number()
+
+    async def _funds(self) -> list[Funds] | None:
+        if self.chain is None:
+            return None
+        market = await self.chain.fees()
+        price = market.base_fee + market.priority_fee
+        return list(await asyncio.gather(*(self._funds_of(one, self.chain, price) for one in self.senders)))
+
+    async def _funds_of(self, sender: Sender, chain: SenderChain, price: int) -> Funds:
+        balance, use = await asyncio.gather(chain.balance(sender.address), self._use(sender.address))
+        return Funds(sender, balance, use.transactions, use.wei(price))
+
+    async def _use(self, address: str) -> Use:
+        kept = self._uses.get(address)
+        if kept is not None and self.clock() < kept[0]:
+            return kept[1]
+        use = await read_use(self.records, address, now=self.now())
+        self._uses[address] = (self.clock() + USE_KEPT, use)
+        return use

@@ -1,0 +1,50 @@
+"""What operators see of the pipeline, in memory."""
+
+from __future__ import annotations
+
+from mintline.records import Operation, scoped
+from mintline.states import TransactionState
+from mintline.transaction_records import Transaction, carried_by
+from mintline_api.features.pipeline.store import OURS
+from mintline_testkit.api.operations import MemoryMints
+from mintline_testkit.constants import CHAIN_ID
+
+
+class MemoryPipeline:
+    """The operations and transactions of `mints`."""
+
+    def __init__(self, mints: MemoryMints) -> None:
+        self._mints = mints
+        self.reads = 0
+        """How often the oldest operations were asked for."""
+
+    async def oldest_operations(self, limit: int) -> list[Operation]:
+        """Return operations that no transaction carries yet, the oldest first."""
+        self.reads += 1
+        mints = self._mints
+        kept: list[Operation] = [
+            *mints.items.values(),
+            *mints.token_operations.values(),
+            *mints.collection_operations.values(),
+        ]
+        waiting = [one for one in kept if one.status in OURS and carried_by(one) not in mints.transactions]
+        return sorted(waiting, key=lambda one: one.created_at)[:limit]
+
+    async def oldest_transactions(self, limit: int) -> list[Transaction]:
+        """Return transactions whose nonce is not used for good, the oldest first."""
+        kept = self._mints.transactions.values()
+        waiting = [one for one in kept if one.state is not TransactionState.FINAL]
+        return sorted(waiting, key=lambda one: one.reserved_at)[:limit]
+
+    async def newest_transactions(self, address: str, limit: int) -> list[Transaction]:
+        """Return a sender's transactions, the highest nonce first."""
+        return self._of(address)[::-1][:limit]
+
+    async def transaction_from(self, address: str, nonce: int) -> Transaction | None:
+        """Return a sender's transaction with this nonce, or the next that is there."""
+        return next((one for one in self._of(address) if one.nonce >= nonce), None)
+
+    def _of(self, address: str) -> list[Transaction]:
+        sender = scoped(CHAIN_ID, address)
+        mine = [one for one in self._mints.transactions.values() if one.sender_id == sender]
+        return sorted(mine, key=lambda one: one.nonce)

@@ -1,0 +1,62 @@
+"""The reference's samples, run as they are copied: TOKEN is set, and nothing else is changed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.integration.conftest import ROOT, node_binary
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Harness, User
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+OPERATIONS = (("post", "/v1/mints"), ("get", "/v1/mints"), ("get", "/v1/wallet"), ("get", "/readyz"))
+TSX = str(ROOT / "node_modules/tsx/dist/cli.mjs")
+
+
+def command(label: str, text: str, folder: Path) -> list[str]:
+    """Return what runs a sample."""
+    if label == "curl":
+        return ["sh", "-c", text]
+    file = folder / {"Python": "sample.py", "TypeScript": "sample.mts"}[label]
+    file.write_text(text)
+    return [sys.executable, str(file)] if label == "Python" else [node_binary(), TSX, str(file)]
+
+
+def json_of(label: str, printed: str) -> Any:
+    """Return the response's JSON; TypeScript prints its status first."""
+    return json.loads(printed[printed.index("{") :] if label == "TypeScript" else printed)
+
+
+@pytest.mark.parametrize("label", ["curl", "Python", "TypeScript"])
+@pytest.mark.parametrize("described", OPERATIONS, ids=" ".join)
+async def test_sample__when_it_is_run_as_it_is__then_the_api_does_what_was_asked(
+    harness: Harness, user: User, tmp_path: Path, described: tuple[str, str], label: str
+) -> None:
+    document = await user.get("/openapi.json")
+    method, path = described
+    operation = document["paths"][path][method]
+    [sample] = [one["source"] for one in operation["x-codeSamples"] if one["label"] == label]
+    assert harness.info["api_url"] in sample
+
+    process = await asyncio.create_subprocess_exec(
+        *command(label, sample, tmp_path),
+        env={**os.environ, "TOKEN": user.token},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    printed, progress = await asyncio.wait_for(process.communicate(), 120)
+
+    assert process.returncode == 0, progress.decode()
+    [good] = [status for status in operation["responses"] if status.startswith("2")][:1]
+    schema = operation["responses"][good]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    required = document["components"]["schemas"][schema]["required"]
+    assert set(required) <= set(json_of(label, printed.decode()))
