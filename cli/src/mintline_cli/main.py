@@ -31,6 +31,7 @@ from mintline_cli.events import events
 from mintline_cli.login import login, logout, profiles
 from mintline_cli.mint import mint, mints, token, wallet, watch
 from mintline_cli.parser import CommandLine
+from mintline_cli.pipeline import pipeline
 from mintline_cli.reconcile import reconcile
 from mintline_cli.stack import clean, up
 from mintline_cli.status import status
@@ -80,6 +81,7 @@ for command in (
     demo,
     token,
     status,
+    pipeline,
     trace,
     clean,
 ):

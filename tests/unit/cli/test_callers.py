@@ -30,6 +30,7 @@ CALLING = (
     "drops",
     "collections",
     "metadata",
+    "pipeline",
 )
 """The commands that call an API."""
 OFFLINE = {("collections", "commit")}

@@ -1,0 +1,88 @@
+"""`mintline pipeline`: the pipeline of a deployment as a whole, for operators."""
+
+from __future__ import annotations
+
+from mintline_cli.caller import Caller, calls_api
+from mintline_client.models import PipelineView
+
+ETHER = 10**18
+_SHOWN = 8
+
+
+@calls_api("client")
+def pipeline(caller: Caller) -> None:
+    """Show queues, blocks, what waits longest and why, and how long the money for gas lasts.
+
+    Takes the scope admin. Example: mintline pipeline --url https://api.example.com --token "$TOKEN"
+    """
+    state = caller.run(lambda mintline: mintline.pipeline.get())
+    screen = caller.screen
+    if state["missing"]:
+        screen.say(f"Not everything responded. Missing: {', '.join(state['missing'])}.", style="yellow")
+    blocks = state["blocks"]
+    screen.say(
+        f"Chain at {_known(blocks['head'])}, index at {_known(blocks['indexed'])}, "
+        f"final up to {_known(blocks['finalized'])}"
+    )
+    if state["queues"] is not None:
+        screen.table(
+            ("QUEUE", "WAITING", "IN FLIGHT", "DEAD LETTERS"),
+            [(one["name"], one["waiting"], one["in_flight"], one["dead_letters"]) for one in state["queues"]],
+            empty="No queues.",
+        )
+    _show_waiting(caller, state)
+    if state["senders"] is not None:
+        screen.table(
+            ("KEY", "ADDRESS", "ETH", "SENT IN 24 H", "DAYS LEFT"),
+            [
+                (
+                    one["role"],
+                    one["address"],
+                    f"{int(one['balance']) / ETHER:.6g}",
+                    one["transactions"],
+                    _known(one["days_left"]),
+                )
+                for one in state["senders"]
+            ],
+            empty="The API knows of no treasury and no relayer.",
+        )
+    screen.result(dict(state))
+
+
+def _show_waiting(caller: Caller, state: PipelineView) -> None:
+    operations, transactions = state["operations"], state["transactions"]
+    if operations is not None:
+        caller.screen.table(
+            ("WAITS SINCE", "ID", "KIND", "STATUS", "WHY"),
+            [
+                (
+                    one["created_at"],
+                    one["operation_id"],
+                    one["kind"],
+                    one["status"],
+                    (one["waiting"] or {"code": "-"})["code"],
+                )
+                for one in operations[:_SHOWN]
+            ],
+            empty="Nothing waits for a transaction.",
+        )
+    if transactions is not None:
+        caller.screen.table(
+            ("OPEN SINCE", "SENDER", "NONCE", "KIND", "STATE", "ATTEMPTS"),
+            [
+                (
+                    one["reserved_at"],
+                    one["sender"],
+                    one["nonce"],
+                    one["kind"],
+                    one["state"],
+                    one["attempts"],
+                )
+                for one in transactions[:_SHOWN]
+            ],
+            empty="Every transaction is final.",
+        )
+
+
+def _known(value: float | None) -> str:
+    return "-" if value is None else str(value)
