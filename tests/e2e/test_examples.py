@@ -77,6 +77,25 @@ async def test_example__when_the_token_is_refused__says_so_and_fails(
     assert "401" in (printed + progress).decode()
 
 
+async def test_readme__when_its_first_python_is_run__mints_and_prints_the_transaction(
+    harness: Harness, user: User
+) -> None:
+    text = (ROOT / "README.md").read_text()
+    snippet = text.split("```python\n", 1)[1].split("```", 1)[0]
+    assert text.index(snippet) < text.index("## ")
+    assert len([line for line in snippet.splitlines() if line]) == 5
+    program = f"TOKEN = {user.token!r}\n{snippet}".replace("http://127.0.0.1:8080", harness.info["api_url"])
+
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    printed, progress = await asyncio.wait_for(process.communicate(), 120)
+
+    assert process.returncode == 0, progress.decode()
+    receipt = await harness.rpc.call("eth_getTransactionReceipt", [printed.decode().strip()])
+    assert receipt["status"] == "0x1"
+
+
 async def test_examples__when_there_is_one__is_short_and_run() -> None:
     found = {path.name: path for path in (ROOT / "examples").iterdir() if path.suffix != ".md"}
     assert set(found) == set(EXAMPLES)
