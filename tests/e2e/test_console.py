@@ -203,6 +203,12 @@ async def test_console__when_an_operator_has_a_webhook__then_it_is_tested_and_ev
         await mine.first.wait_for()
         assert await page.evaluate(SEND_TEST, webhook) == 202
         await mine.nth(1).wait_for()
+        await page.context.set_offline(True)
+        await page.get_by_text("The connection broke. What you see is as of").wait_for()
+        await mine.nth(1).wait_for()
+        assert await console.findings() == []
+        await page.context.set_offline(False)
+        await page.get_by_text("New events appear as they happen.").wait_for()
         await mine.first.locator("summary").click()
         assert await console.findings() == []
 

@@ -19,6 +19,9 @@ from mintline_testkit.browser import Console, open_console, picture
 from mintline_testkit.chromium import MISSING, find_chromium
 
 _CID = "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"
+_SHOWN = """document.querySelector(".loading") === null &&
+    [...document.images].every(image => image.complete && image.naturalWidth > 0)"""
+"""Whether everything on the screen is there."""
 NAMES = ("Low tide", "Night train", "First snow", "Northern light")
 
 
@@ -49,11 +52,19 @@ async def _take(chromium: str, folder: Path) -> None:
             await console.page.locator("a.tile img").nth(len(NAMES) - 1).wait_for()
             await console.look(dark=True)
             await _shoot(console, folder / "console-gallery.png")
+            await console.open("mints")
+            await console.page.locator(".list li").nth(len(NAMES) - 1).wait_for()
+            await console.look(dark=True, phone=True)
+            await _shoot(console, folder / "console-phone.png")
             await console.look()
             await console.page.get_by_role("button", name="Sign out").click()
             await console.sign_in(stack.info["console"], button="Sign in as an operator")
             await _upload_list(console, Path(state) / "tickets.csv")
             await _shoot(console, folder / "console-drop.png")
+            await _run_drop(console)
+            await console.open("pipeline")
+            await console.page.locator("section[aria-labelledby=senders] tbody tr .badge").first.wait_for()
+            await _shoot(console, folder / "console-pipeline.png", whole=True)
 
 
 async def _mint_all(console: Console, folder: Path) -> None:
@@ -87,9 +98,22 @@ async def _upload_list(console: Console, file: Path) -> None:
     await page.get_by_text("Cost, expected").wait_for()
 
 
-async def _shoot(console: Console, path: Path) -> None:
-    await console.page.wait_for_load_state("networkidle")
-    await console.page.screenshot(path=path, animations="disabled")
+async def _run_drop(console: Console) -> None:
+    """Mint the good lines, until all are on chain."""
+    page = console.page
+    await page.get_by_role("button", name="Prepare 48 mints").click()
+    await page.get_by_role("button", name="Start: mint 48 tokens").click()
+    await page.get_by_text("48 of 48 on chain").wait_for()
+
+
+async def _shoot(console: Console, path: Path, *, whole: bool = False) -> None:
+    """Write a picture of the window, or of the `whole` page."""
+    # The network is never idle: a stream of events stays open.
+    page = console.page
+    await page.wait_for_function(_SHOWN)
+    await page.evaluate("document.activeElement?.blur()")
+    await page.mouse.move(0, 0)
+    await page.screenshot(path=path, animations="disabled", full_page=whole)
     sys.stdout.write(f"{path}\n")
 
 

@@ -102,7 +102,7 @@ function App({ refused }) {
     <button type="button" class="skip" onClick=${() => document.querySelector("h1")?.focus()}>Skip to content</button>
     <header class="bar">
       <a class="brand" href=${`#/${menu[0].name}`}>Mintline</a>
-      <span class="who">${session.name}${session.role === "operator" ? " · operator" : ""}</span>
+      <span class="who">${session.role === "operator" && session.name !== "operator" ? `${session.name} · operator` : session.name}</span>
       <button type="button" class="quiet" onClick=${signOut}>Sign out</button>
     </header>
     <div class="frame">

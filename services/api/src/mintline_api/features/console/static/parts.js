@@ -27,7 +27,7 @@ export function Title({ children, action }) {
 const TONES = {
   finalized: "good", pending: "go", burned: "wait", completed: "good", ready: "good", enabled: "good", ok: "good", delivered: "good", live: "good",
   deployed: "good", started: "go", resumed: "go", progressed: "go", created: "good", linked: "good", transferred: "go", reorged: "warn",
-  mined: "go", submitted: "go", running: "go", built: "go", issued: "go", accepted: "wait", preparing: "go",
+  "not live": "warn", mined: "go", submitted: "go", running: "go", built: "go", issued: "go", accepted: "wait", preparing: "go",
   deploying: "go", prepared: "wait", draft: "wait", paused: "warn", waiting: "warn", frozen: "wait",
   rejected: "bad", reverted: "bad", failed: "bad", cancelled: "bad", disabled: "bad",
 };

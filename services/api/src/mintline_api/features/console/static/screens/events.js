@@ -49,6 +49,7 @@ function Row({ event, role }) {
 function Log({ parameters, role }) {
   const [events, setEvents] = useState(null);
   const [broken, setBroken] = useState(null);
+  const [lostAt, setLostAt] = useState(null);
   const [oldest, setOldest] = useState(null);
   const began = useRef(false);
   const known = useRef(new Set());
@@ -64,15 +65,24 @@ function Log({ parameters, role }) {
   });
   const types = parameters.type ? [parameters.type] : [];
   const open = useStream(streamOf(types, parameters.principal), ({ event, position, problem }) => {
-    if (problem !== undefined) setBroken(problem);
-    if (position !== undefined) setBroken(null);
+    if (problem !== undefined) {
+      setBroken(problem);
+      setLostAt((at) => at ?? new Date().toISOString());
+    }
+    if (position !== undefined) {
+      setBroken(null);
+      setLostAt(null);
+    }
     if (position !== undefined && !began.current) {
       began.current = true;
       earlier.run(position);
     }
     if (event) add([event], "first");
   });
-  return html`<p role="status" class="live">${open ? html`<${Badge} status="live" /> New events appear as they happen.` : "Connecting…"}</p>
+  const state = open ? html`<${Badge} status="live" /> New events appear as they happen.`
+    : lostAt && events !== null ? html`<${Badge} status="not live" /> The connection broke. What you see is as of ${when(lostAt)}; the rest follows when it is back.`
+    : "Connecting…";
+  return html`<p role="status" class="live">${state}</p>
     <${Alert} problem=${broken ?? earlier.problem} />
     ${events === null && !broken && !earlier.problem ? html`<${Loading} />` : null}
     ${events?.length === 0 ? html`<${Empty} title="No events lately">What happens is listed here at once.<//>` : null}
