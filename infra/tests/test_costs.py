@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from mintline_infra.costs import ALARMS, MINTS_A_WALLET, PRICES, monthly, table
 from synthesis import ROOT, Templates, properties
 
@@ -32,3 +34,12 @@ def test_costs__when_mints_double__then_only_what_mints_cause_grows() -> None:
 
 def test_costs__when_alarms_are_counted__then_as_many_as_there_are(templates: Templates) -> None:
     assert len(properties(templates["watch"], "AWS::CloudWatch::Alarm")) == ALARMS
+
+
+def test_users__when_the_pool_has_the_plan_lite__then_its_tiers_are_counted() -> None:
+    essentials, lite = monthly(100_000_000), monthly(100_000_000, plan="lite")
+
+    # Five million users: 90,000, then 900,000, then four million at their prices.
+    assert lite["Users"] == pytest.approx(90_000 * 0.0055 + 900_000 * 0.0046 + 4_000_000 * 0.00325)
+    assert {name for name in lite if lite[name] != essentials[name]} == {"Users"}
+    assert monthly(100_000, plan="lite")["Users"] == 0

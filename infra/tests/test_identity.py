@@ -120,3 +120,13 @@ def test_deployment__when_a_callback_would_leak_the_code__then_it_is_refused(cal
 
     with pytest.raises(Misconfigured, match="sign_in_callbacks"):
         read(document)
+
+
+@pytest.mark.parametrize(("named", "plan"), [({}, "ESSENTIALS"), ({"feature_plan": "lite"}, "LITE")])
+def test_pool__when_the_document_names_a_plan__then_it_has_it(
+    tmp_path: Path, named: dict[str, str], plan: str
+) -> None:
+    templates = synthesized(described(chain={"chain_id": 1}, **named), tmp_path)
+
+    (pool,) = properties(templates["identity"], "AWS::Cognito::UserPool")
+    assert pool["UserPoolTier"] == plan

@@ -15,6 +15,7 @@ from pathlib import Path
 from mintline.key_stores import StoreName
 from mintline.records import OPEN_SHARDS
 from mintline.resources import KMS_KEYS, TABLES
+from mintline_infra.deployment import FeaturePlan
 from mintline_infra.endpoints import INTERFACES
 from mintline_infra.services import BROADCASTER_RATE, BUILDER_RATE, RECONCILE_EVERY, RECONCILED_BLOCKS
 from mintline_infra.signer import RATE as SIGNER_RATE
@@ -49,6 +50,9 @@ PRICES = {
     "Secrets Manager, a secret": Price(0.40, "AWS Secrets Manager pricing"),
     "Secrets Manager, a request": Price(5.0e-6, "AWS Secrets Manager pricing"),
     "Cognito Essentials, a user above 10,000": Price(0.015, "Amazon Cognito pricing"),
+    "Cognito Lite, a user above 10,000": Price(0.0055, "Amazon Cognito pricing"),
+    "Cognito Lite, a user above 100,000": Price(0.0046, "Amazon Cognito pricing"),
+    "Cognito Lite, a user above 1,000,000": Price(0.00325, "Amazon Cognito pricing"),
     "API Gateway HTTP API, a request": Price(1.0e-6, "Amazon API Gateway pricing"),
     "WAF, a request": Price(0.6e-6, "AWS WAF pricing"),
     "WAF, an ACL with three rules": Price(8.0, "AWS WAF pricing"),
@@ -115,7 +119,9 @@ KEY_KILOBYTES = 0.5
 """An item of `wrapped-keys`: a write unit, and half a read unit rounded up to one."""
 
 
-def monthly(mints: int, *, store: StoreName = "dynamodb") -> dict[str, float]:
+def monthly(
+    mints: int, *, store: StoreName = "dynamodb", plan: FeaturePlan = "essentials"
+) -> dict[str, float]:
     """Return what `mints` in one month cost, by the rows of the table, in dollars."""
     wallets = mints / MINTS_A_WALLET
     peak = PEAK * mints / SECONDS
@@ -140,7 +146,7 @@ def monthly(mints: int, *, store: StoreName = "dynamodb") -> dict[str, float]:
         "KMS": KEYS * _price("KMS, a key")
         + mints * (KEY_PAIRS * _price("KMS, an ECC key pair") + KEYS_READ * _price("KMS, a Decrypt")),
         "Keys of wallets made this month": _keys(mints, store),
-        "Users": max(0.0, wallets - 10_000) * _price("Cognito Essentials, a user above 10,000"),
+        "Users": _users(wallets, plan),
         "Logs, alarms, metrics": mints * LOG_KILOBYTES / 1e6 * _price("CloudWatch Logs, a GB")
         + ALARMS * _price("CloudWatch, an alarm")
         + 50 * _price("CloudWatch, a metric")
@@ -164,11 +170,24 @@ def table() -> str:
     rows.append("| Sum without the indexes for queries | " + " | ".join(map(_cell, queries)) + " |")
     others = (sum(monthly(mints, store="secretsmanager").values()) for mints in VOLUMES)
     rows.append("| Sum with the keys in Secrets Manager | " + " | ".join(map(_cell, others)) + " |")
+    lite = (sum(monthly(mints, plan="lite").values()) for mints in VOLUMES)
+    rows.append("| Sum with Cognito's plan Lite | " + " | ".join(map(_cell, lite)) + " |")
     return "\n".join(rows)
 
 
 def _price(name: str) -> float:
     return PRICES[name].dollars
+
+
+def _users(users: float, plan: FeaturePlan) -> float:
+    """Return what a month's active users cost; all of them, of one mint in 20."""
+    if plan == "essentials":
+        return max(0.0, users - 10_000) * _price("Cognito Essentials, a user above 10,000")
+    tiers = ((10_000, 100_000), (100_000, 1_000_000), (1_000_000, math.inf))
+    return sum(
+        max(0.0, min(users, end) - begin) * _price(f"Cognito Lite, a user above {begin:,}")
+        for begin, end in tiers
+    )
 
 
 def _keys(mints: int, store: StoreName) -> float:

@@ -82,6 +82,9 @@ ImageName = Literal["api", "builder", "signer", "broadcaster", "indexer", "notif
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 """An image's digest, as `docker push` and ECR print it."""
 
+FeaturePlan = Literal["lite", "essentials"]
+"""A plan of Cognito's, by name."""
+
 Callback = Annotated[str, AfterValidator(_callback)]
 """A redirect URI of a client; Cognito compares it character by character."""
 
@@ -278,6 +281,9 @@ class Deployment(BaseModel):
     )
     """Where the pool's login page sends a user's browser with the code, exactly: the clients' own addresses.
     Plain http is for an address of the user's own machine (RFC 8252) alone."""
+
+    feature_plan: FeaturePlan = "essentials"
+    """The user pool's plan. Nothing that the stack declares takes more than the cheaper one."""
 
     operators_console: bool = False
     """Whether users in the group `operators` may act as a machine client in the console. The signing policy

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import aws_cdk as cdk
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
@@ -9,7 +11,7 @@ from constructs import Construct
 
 from mintline.scopes import DESCRIPTIONS, MACHINE_SCOPES, OPERATORS, RESOURCE_SERVER, USER_SCOPES
 from mintline_infra.data import RETAIN
-from mintline_infra.deployment import Deployment
+from mintline_infra.deployment import Deployment, FeaturePlan
 from mintline_infra.nag import acknowledge
 
 APP_CLIENTS = (
@@ -22,6 +24,12 @@ APP_CLIENTS = (
 """What the api does with app clients of machines: it changes none, so that users' own stays as it is."""
 API_USERS = ("AdminCreateUser", "AdminGetUser", "ListUsers")
 """What the api does with users: it changes none."""
+
+
+PLANS: Mapping[FeaturePlan, cognito.FeaturePlan] = {
+    "lite": cognito.FeaturePlan.LITE,
+    "essentials": cognito.FeaturePlan.ESSENTIALS,
+}
 
 
 class IdentityStack(cdk.Stack):
@@ -40,6 +48,7 @@ class IdentityStack(cdk.Stack):
             "users",
             user_pool_name=deployment.prefix,
             self_sign_up_enabled=False,
+            feature_plan=PLANS[deployment.feature_plan],
             sign_in_aliases=cognito.SignInAliases(username=True, email=True),
             mfa=cognito.Mfa.OPTIONAL,
             mfa_second_factor=cognito.MfaSecondFactor(otp=True, sms=False),
