@@ -100,7 +100,7 @@ async def test_preflight__when_everything_is_ready__then_nothing_is_missing() ->
         ),
         (
             {"describe_user_pool_domain": {"DomainDescription": {"UserPoolId": "us-east-1_OTHER"}}},
-            "sign-in-domain",
+            "login-page",
             "us-east-1_OTHER",
         ),
     ],

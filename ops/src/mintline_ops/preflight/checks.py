@@ -237,7 +237,7 @@ async def _trail(account: Account, planned: Planned) -> list[str]:
     return [f"no trail of CloudTrail records management events of {planned.region}: the notices need one"]
 
 
-async def _sign_in_domain(account: Account, planned: Planned) -> list[str]:
+async def _login_page(account: Account, planned: Planned) -> list[str]:
     """Look whether another pool of the account has the login page's name; other accounts' cannot be seen."""
     found = await account.ask("cognito-idp", "describe_user_pool_domain", Domain=planned.prefix)
     holder = found.get("DomainDescription") or {}
@@ -256,5 +256,5 @@ CHECKS: dict[str, Callable[[Account, Planned], Awaitable[list[str]]]] = {
     "zones": _zones,
     "names": _names,
     "trail": _trail,
-    "sign-in-domain": _sign_in_domain,
+    "login-page": _login_page,
 }
