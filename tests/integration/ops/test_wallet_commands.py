@@ -14,13 +14,14 @@ import pytest
 
 from mintline.aws.dynamo import Dynamo, Put
 from mintline.aws.key_stores import open_key_stores
-from mintline.aws.records import to_item, token_place
+from mintline.aws.records import balance_place, to_item, token_place
 from mintline.aws.session import AwsCalls, open_client
 from mintline.errors import Conflict, Rejected
 from mintline.eth import keccak256, to_checksum_address
 from mintline.key_stores import KeyStores, StoredKey
-from mintline.records import Token, Wallet, created_key, scoped, token_key
-from mintline.resources import MINTS, TOKENS, TRANSACTIONS, WALLETS
+from mintline.query_keys import balance_query_keys
+from mintline.records import Balance, Token, Wallet, created_key, scoped, token_key
+from mintline.resources import BALANCES, MINTS, TOKENS, TRANSACTIONS, WALLETS
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
 from mintline_ops.wallets.dynamo import DynamoBelongings, DynamoWalletRecords
@@ -213,6 +214,28 @@ async def test_belongings__when_there_are_none__are_none(line: Deployment) -> No
 
     assert await belongings.tokens(wallet, most=10) == 0
     assert await belongings.open_operation(wallet) is None
+
+
+async def test_belongings__when_a_wallet_has_items__then_those_that_it_still_has_are_counted(
+    line: Deployment,
+) -> None:
+    wallet = await line.add("alice")
+    for token_id, quantity in ((7, 2**200), (8, 1), (9, 0)):
+        balance = Balance(
+            chain_id=CHAIN_ID,
+            contract=CONTRACT,
+            token_id=token_id,
+            holder=wallet.address,
+            quantity=quantity,
+            block_number=1,
+            tx_hash=bytes(32),
+        )
+        place = balance_place(CHAIN_ID, CONTRACT, token_id, wallet.address)
+        item = {**to_item(balance), **place, **balance_query_keys(balance)}
+        await line.dynamo.write(Put(BALANCES, item))
+    belongings = DynamoBelongings(line.dynamo)
+    assert await belongings.tokens(wallet, most=10) == 2
+    assert await belongings.tokens(wallet, most=1) == 1
 
 
 @pytest.mark.parametrize(("state", "under_way"), [("mined", "transaction 11"), ("final", None)])

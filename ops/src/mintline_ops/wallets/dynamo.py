@@ -10,7 +10,7 @@ from mintline.aws.dynamo import Check, Clause, Dynamo, Item, Put, Update
 from mintline.aws.records import from_item, to_item
 from mintline.aws.standing import read_mint
 from mintline.records import Wallet, scoped
-from mintline.resources import MINTS, TOKENS, TRANSACTIONS, WALLETS
+from mintline.resources import BALANCES, MINTS, TOKENS, TRANSACTIONS, WALLETS
 from mintline.set_aside import SetAside
 from mintline.states import TERMINAL, TransactionState
 
@@ -20,7 +20,6 @@ _KEPT = (
     Clause("not_reassigned", "reassigned_to", "missing"),
 )
 _BY_USER = next(index for index in MINTS.indexes if index.name == "by_user")
-_BY_OWNER = next(index for index in TOKENS.indexes if index.name == "by_owner")
 
 
 class DynamoWalletRecords:
@@ -106,17 +105,22 @@ class DynamoWalletRecords:
 
 
 class DynamoBelongings:
-    """The index's tokens, and the mints."""
+    """The index's tokens and balances, and the mints."""
 
     def __init__(self, dynamo: Dynamo) -> None:
         self._dynamo = dynamo
         self._set_aside = SetAside()
 
     async def tokens(self, wallet: Wallet, *, most: int) -> int:
-        """Count the wallet's tokens."""
+        """Count the wallet's tokens, and the ERC-1155 tokens that it has some of."""
         owner = scoped(wallet.chain_id, wallet.address)
-        page = await self._dynamo.query(TOKENS, index=_BY_OWNER, partition=owner, limit=most)
-        return len(page.items)
+        pages = await asyncio.gather(
+            *(
+                self._dynamo.query(table, index=table.index("by_owner"), partition=owner, limit=most)
+                for table in (TOKENS, BALANCES)
+            )
+        )
+        return min(most, sum(len(page.items) for page in pages))
 
     async def open_operation(self, wallet: Wallet) -> str | None:
         """Look through the user's mints, newest first, and at the wallet's newest transaction.
