@@ -292,13 +292,13 @@ class CollectionOperationView(TypedDict):
 class CollectionPatch(TypedDict):
     """What is to change of a collection: one of the members."""
 
-    paused: NotRequired[bool | None]
+    paused: NotRequired[bool]
     """Whether the contract refuses mints."""
-    royalties: NotRequired[RoyaltiesRequest | None]
+    royalties: NotRequired[RoyaltiesRequest]
     """For all tokens of the collection."""
-    metadata: NotRequired[CollectionMetadata | None]
+    metadata: NotRequired[CollectionMetadata]
     """Replaces all of it."""
-    item_cap: NotRequired[ItemCapRequest | None]
+    item_cap: NotRequired[ItemCapRequest]
     """Bounds the tokens of an item, in an ERC-1155 collection."""
 
 
@@ -1131,11 +1131,11 @@ class Readiness(TypedDict):
 class RecipientRequest(TypedDict):
     """Who is to have the token: exactly one of the members."""
 
-    address: NotRequired[str | None]
+    address: NotRequired[str]
     """An address on the chain; the same as `to`."""
-    user: NotRequired[str | None]
+    user: NotRequired[str]
     """The `sub` of a user of the pool, whose wallet in custody it goes to."""
-    email: NotRequired[str | None]
+    email: NotRequired[str]
     """An e-mail address. If nobody in the pool has it, a user and their wallet are made: their token is
     there at their first sign-in. The same address is always the same user. Takes the scope
     `users:write` too.

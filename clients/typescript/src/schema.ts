@@ -362,13 +362,13 @@ export interface components {
          */
         CollectionPatch: {
             /** @description Whether the contract refuses mints. */
-            paused?: boolean | null;
+            paused?: boolean;
             /** @description For all tokens of the collection. */
-            royalties?: components["schemas"]["RoyaltiesRequest"] | null;
+            royalties?: components["schemas"]["RoyaltiesRequest"];
             /** @description Replaces all of it. */
-            metadata?: components["schemas"]["CollectionMetadata"] | null;
+            metadata?: components["schemas"]["CollectionMetadata"];
             /** @description Bounds the tokens of an item, in an ERC-1155 collection. */
-            item_cap?: components["schemas"]["ItemCapRequest"] | null;
+            item_cap?: components["schemas"]["ItemCapRequest"];
         };
         /**
          * CollectionRequest
@@ -1375,12 +1375,19 @@ export interface components {
          * @description Who is to have the token: exactly one of the members.
          */
         RecipientRequest: {
-            /** @description An address on the chain; the same as `to`. */
-            address?: string | null;
+            /**
+             * @description An address on the chain; the same as `to`.
+             * @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8
+             */
+            address?: string;
             /** @description The `sub` of a user of the pool, whose wallet in custody it goes to. */
-            user?: string | null;
-            /** @description An e-mail address. If nobody in the pool has it, a user and their wallet are made: their token is there at their first sign-in. The same address is always the same user. Takes the scope `users:write` too. */
-            email?: string | null;
+            user?: string;
+            /**
+             * Format: email
+             * @description An e-mail address. If nobody in the pool has it, a user and their wallet are made: their token is there at their first sign-in. The same address is always the same user. Takes the scope `users:write` too.
+             * @example ada@example.com
+             */
+            email?: string;
         };
         /**
          * RecipientView

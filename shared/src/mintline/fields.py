@@ -100,6 +100,7 @@ Address = Annotated[
         {
             "type": "string",
             "pattern": "^0x[0-9a-fA-F]{40}$",
+            "not": {"const": ZERO_ADDRESS},
             "examples": ["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"],
         }
     ),

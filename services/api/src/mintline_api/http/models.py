@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from mintline.views.base import Time, View, rfc3339, rfc3339_or_none
 
 __all__ = [
+    "PARAGRAPHS",
     "Cursor",
     "Input",
     "Limit",
@@ -22,6 +23,7 @@ __all__ = [
     "Time",
     "View",
     "checked_paragraphs",
+    "one_of_its_members",
     "rfc3339",
     "rfc3339_or_none",
 ]
@@ -47,8 +49,28 @@ def checked_paragraphs(value: str) -> str:
     return value
 
 
-TextLine = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_line)]
-Paragraphs = Annotated[str, Field(max_length=4000), AfterValidator(checked_paragraphs)]
+_LINE = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]"
+_VISIBLE = r"[^\x00-\x20\x7f-\xa0\u2028\u2029]"
+TextLine = Annotated[
+    str,
+    Field(min_length=1, max_length=200, json_schema_extra={"pattern": f"^{_LINE}*{_VISIBLE}{_LINE}*$"}),
+    AfterValidator(_line),
+]
+PARAGRAPHS = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+Paragraphs = Annotated[
+    str,
+    Field(max_length=4000, json_schema_extra={"pattern": PARAGRAPHS}),
+    AfterValidator(checked_paragraphs),
+]
+
+
+def one_of_its_members(schema: dict[str, Any]) -> None:
+    """Say in a model's schema that exactly one of its members is given, and not as null."""
+    schema |= {"minProperties": 1, "maxProperties": 1}
+    for name, described in schema["properties"].items():
+        (given,) = (option for option in described["anyOf"] if option != {"type": "null"})
+        kept = {key: value for key, value in described.items() if key not in ("anyOf", "default")}
+        schema["properties"][name] = {**given, **kept}
 
 
 class Input(BaseModel):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from mintline.fields import Address, Quantity, TokenId
 from mintline.lines import MAX_CHUNK
 from mintline.states import MintStatus
 from mintline_api.features.bulk.records import BulkRecord
-from mintline_api.features.mints.models import ExternalId, RecipientRequest, Tag, each_once
+from mintline_api.features.mints.models import ExternalId, RecipientRequest, Tags
 from mintline_api.features.operations.models import MintId
 from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.http.models import Input, Time, View, rfc3339
@@ -42,7 +42,7 @@ class LineRequest(Input):
         default=None,
         description="What you call this mint: 1 to 128 printable ASCII characters, no other mint of yours.",
     )
-    tags: Annotated[list[Tag], Field(max_length=10), AfterValidator(each_once)] | None = Field(
+    tags: Tags | None = Field(
         default=None, description="Up to 10 words by which you find the mint again, each once."
     )
 

@@ -24,7 +24,16 @@ from mintline.states import MintStatus
 from mintline.views.collections import CollectionLinks, CollectionSummary
 from mintline_api.features.metadata.models import ImageUrl, Link
 from mintline_api.features.operations.models import ProblemView
-from mintline_api.http.models import Input, PageQuery, Paragraphs, TextLine, Time, View, rfc3339
+from mintline_api.http.models import (
+    Input,
+    PageQuery,
+    Paragraphs,
+    TextLine,
+    Time,
+    View,
+    one_of_its_members,
+    rfc3339,
+)
 
 __all__ = [
     "MOST_SUPPLY",
@@ -110,7 +119,10 @@ class CollectionMetadata(Input):
 class RevealRequest(Input):
     """A commitment to metadata that is revealed later, for good."""
 
-    commitment: Bytes32 = Field(description="`mintline collections commit` makes it.")
+    commitment: Bytes32 = Field(
+        description="`mintline collections commit` makes it.",
+        json_schema_extra={"not": {"const": "0x" + "0" * 64}},
+    )
     tokens: int = Field(
         ge=1, le=MOST_TOKENS, description="How many texts it is to, for the token ids from 1 on."
     )
@@ -132,10 +144,11 @@ class CollectionRequest(Input):
         "`erc1155`: items of your numbering, of which any quantity is minted. It never changes.",
     )
     name: Annotated[TextLine, AfterValidator(lambda text: _fits(64, text))] = Field(
-        description="At most 64 bytes in UTF-8. It never changes, as symbol, cap, window and `soulbound`."
+        description="At most 64 bytes in UTF-8. It never changes, as symbol, cap, window and `soulbound`.",
+        json_schema_extra={"maxLength": 64},
     )
     symbol: Annotated[TextLine, AfterValidator(lambda text: _fits(16, text))] = Field(
-        description="At most 16 bytes in UTF-8."
+        description="At most 16 bytes in UTF-8.", json_schema_extra={"maxLength": 16}
     )
     owner: Address | None = Field(
         default=None,
@@ -182,7 +195,7 @@ class CollectionPatch(Input):
         default=None, description="Bounds the tokens of an item, in an ERC-1155 collection."
     )
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+    model_config = ConfigDict(json_schema_extra=one_of_its_members)
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from mintline.events import EVENT_TYPES, EventPage, event_json
 from mintline_api.http.models import Input, Limit, Time, View
+
+_ONE_TYPE = "(" + "|".join(re.escape(name) for name in sorted(EVENT_TYPES)) + ")"
+_SOME_TYPES = f"^{_ONE_TYPE}(,{_ONE_TYPE})*$"
 
 
 class EventsQuery(Input):
@@ -16,7 +20,7 @@ class EventsQuery(Input):
     after: Annotated[str, Field(pattern=r"^[0-9]{13}$")] | None = Field(
         default=None, description="`next` of an earlier answer; the log's beginning if absent."
     )
-    type: Annotated[str, Field(max_length=1000)] | None = Field(
+    type: Annotated[str, Field(max_length=1000, json_schema_extra={"pattern": _SOME_TYPES})] | None = Field(
         default=None, description="Only events of these types, separated by commas."
     )
     limit: Limit = Field(default=100, description="How many events at most.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from mintline.views.metadata import metadata_url
 from mintline_api.features.metadata.url_schemas import IMAGE, LINK, MEDIA, url_schema
 from mintline_api.features.metadata.urls import checked_image, checked_link, checked_media
-from mintline_api.http.models import Input, Paragraphs, TextLine, checked_paragraphs
+from mintline_api.http.models import PARAGRAPHS, Input, Paragraphs, TextLine, checked_paragraphs
 
 __all__ = [
     "Attribute",
@@ -64,8 +64,22 @@ Link = Annotated[
 ]
 
 
+_NUMBER = {"type": "number", "minimum": -(2**53 - 1), "maximum": 2**53 - 1}
+_SHOWN_AS_NUMBER: dict[str, Any] = {
+    # Text and booleans are shown as they are, and a date is in whole seconds.
+    "if": {"properties": {"value": {"type": ["string", "boolean"]}}},
+    "then": {"properties": {"display_type": {"type": "null"}, "max_value": {"type": "null"}}},
+    "else": {
+        "if": {"required": ["display_type"], "properties": {"display_type": {"const": "date"}}},
+        "then": {"properties": {"value": {"type": "integer"}}},
+    },
+}
+
+
 class Attribute(Input):
     """One trait, as OpenSea's metadata standard has it."""
+
+    model_config = ConfigDict(json_schema_extra=_SHOWN_AS_NUMBER)
 
     trait_type: TextLine | None = None
     value: Annotated[
@@ -74,8 +88,8 @@ class Attribute(Input):
         WithJsonSchema(
             {
                 "anyOf": [
-                    {"type": "string", "maxLength": 1000},
-                    {"type": "number"},
+                    {"type": "string", "maxLength": 1000, "pattern": PARAGRAPHS},
+                    _NUMBER,
                     {"type": "boolean"},
                 ]
             }
@@ -84,8 +98,8 @@ class Attribute(Input):
     display_type: Literal["number", "boost_number", "boost_percentage", "date"] | None = Field(
         default=None, description="How to show a numeric value; `date` is in Unix seconds."
     )
-    max_value: Annotated[int | float, PlainValidator(_number), WithJsonSchema({"type": "number"})] | None = (
-        Field(default=None, description="The scale's end, for a numeric value.")
+    max_value: Annotated[int | float, PlainValidator(_number), WithJsonSchema(_NUMBER)] | None = Field(
+        default=None, description="The scale's end, for a numeric value."
     )
 
     @model_validator(mode="after")

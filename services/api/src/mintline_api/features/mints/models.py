@@ -11,7 +11,7 @@ from mintline.states import MintStatus
 from mintline.views.mints import MintLinks, MintView, RecipientView, Timeline, mint_view
 from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.features.users.models import EmailText, Sub
-from mintline_api.http.models import Input, PageQuery, TextLine, View
+from mintline_api.http.models import Input, PageQuery, TextLine, View, one_of_its_members
 
 __all__ = [
     "ExternalId",
@@ -43,10 +43,15 @@ def each_once(tags: list[str]) -> list[str]:
     return tags
 
 
+Tags = Annotated[
+    list[Tag], Field(max_length=10, json_schema_extra={"uniqueItems": True}), AfterValidator(each_once)
+]
+
+
 class RecipientRequest(Input):
     """Who is to have the token: exactly one of the members."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+    model_config = ConfigDict(json_schema_extra=one_of_its_members)
 
     address: Address | None = Field(default=None, description="An address on the chain; the same as `to`.")
     user: Sub | None = Field(
@@ -86,7 +91,7 @@ class MintRequest(Input):
         default=None,
         description="What you call this mint: 1 to 128 printable ASCII characters, no other mint of yours.",
     )
-    tags: Annotated[list[Tag], Field(max_length=10), AfterValidator(each_once)] | None = Field(
+    tags: Tags | None = Field(
         default=None, description="Up to 10 words by which you find the mint again, each once."
     )
     token_id: TokenId | None = Field(
@@ -109,7 +114,8 @@ class TransactionRequest(Input):
     """A transaction, signed by the user's own wallet."""
 
     raw: Annotated[HexBytes, Field(min_length=1, max_length=8192)] = Field(
-        description="The signed transaction, as `eth_sendRawTransaction` takes it."
+        description="The signed transaction, as `eth_sendRawTransaction` takes it.",
+        json_schema_extra={"minLength": 4, "maxLength": 2 + 2 * 8192},
     )
 
 
