@@ -251,7 +251,9 @@ def test_keys__when_wrapped_keys_move_to_a_second_one__then_the_alias_makes_and_
     assert made[leaves]["DependsOn"] == [
         name for name in resources(data, "AWS::KMS::Alias") if name.startswith("walletkeyalias")
     ]
-    assert made[first]["DeletionPolicy"] == made[second]["DeletionPolicy"] == "Retain"
+    # The second one may have wrapped keys before the update that adds it fails: it stays even then.
+    assert made[first]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert made[second]["DeletionPolicy"] == "Retain"
 
 
 def test_keys__when_the_move_is_over__then_the_newer_one_is_like_the_one_before(
