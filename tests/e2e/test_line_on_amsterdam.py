@@ -113,10 +113,13 @@ async def test_line__when_the_chain_prices_new_state__then_a_new_user_mints_and_
     sent = await harness.receipts()
     assert all(receipt.status for _, receipt in sent)
     wallet = first["to"].lower()
-    collection, factory, implementation = [receipt for body, receipt in sent if body["to"] is None]
+    collection, factory, implementation, multi_token = [
+        receipt for body, receipt in sent if body["to"] is None
+    ]
     [top_up] = [(body, receipt) for body, receipt in sent if body["to"] == wallet]
     redeemed = [r for body, r in sent if body["from"] == wallet and body["to"] == contract.lower()]
     assert implementation.gas_used > collection.gas_used > factory.gas_used > 6_000_000
+    assert multi_token.gas_used > factory.gas_used
     assert int(top_up[0]["gas"], 16) > top_up[1].gas_used == 21_000 + NEW_ACCOUNT
     assert [r.gas_used > 150_000 for r in redeemed] == [True, True]
     assert first["token_id"] != second["token_id"]
