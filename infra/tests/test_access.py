@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -182,6 +184,14 @@ def test_role__when_it_writes__then_only_the_tables_that_the_service_owns(
     templates: Templates, service: str
 ) -> None:
     assert tables(granted(templates, service), WRITING) == WRITES[service]
+
+
+def test_architecture__when_its_table_says_who_writes__then_it_names_the_tables_of_each_role() -> None:
+    text = (Path(__file__).parents[2] / "ARCHITECTURE.md").read_text()
+    rows = re.findall(r"^\| \[(\w+)\]\(services/.*\| (.*) \|$", text, re.MULTILINE)
+    named = {service: set(re.findall(r"`([a-z-]+)`", column)) for service, column in rows}
+    written = {service: {name.removesuffix("-2") for name in names} for service, names in WRITES.items()}
+    assert named == {service: names for service, names in written.items() if service != "reconciler"}
 
 
 @pytest.mark.parametrize("service", SERVICES)
