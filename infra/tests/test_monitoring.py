@@ -119,6 +119,22 @@ def test_alarms__when_they_fire__then_the_topic_is_told(templates: Templates) ->
     assert states == dict.fromkeys(NOTICES, ("ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", [told]))
 
 
+@pytest.mark.parametrize("kind", ["AWS::SNS::TopicPolicy", "AWS::KMS::Key"])
+def test_notices__when_eventbridge_tells_of_them__then_no_condition_that_it_cannot_meet_is_in_the_way(
+    templates: Templates, kind: str
+) -> None:
+    """It sends neither `aws:SourceAccount` nor `aws:SourceArn` for an encrypted topic."""
+    (policy,) = properties(templates["platform"], kind)
+    document = policy.get("KeyPolicy") or policy["PolicyDocument"]
+    telling = [
+        statement
+        for statement in document["Statement"]
+        if statement["Principal"] == {"Service": "events.amazonaws.com"}
+    ]
+    assert telling
+    assert [statement for statement in telling if "Condition" in statement] == []
+
+
 @pytest.mark.parametrize(
     ("name", "event", "services"),
     [

@@ -110,13 +110,16 @@ class PlatformStack(cdk.Stack):
             removal_policy=RETAIN,
         )
         publishing = ["kms:Decrypt", "kms:GenerateDataKey*"]
-        for service in ("cloudwatch", "events"):
+        own = {"StringEquals": {"aws:SourceAccount": deployment.account}}
+        # EventBridge does not say whose rule it is, and would be refused: no notice would come.
+        # Source: Amazon SNS developer guide, "Key management", on EventBridge and encrypted topics.
+        for service, conditions in (("cloudwatch", own), ("events", {})):
             key.add_to_resource_policy(
                 iam.PolicyStatement(
                     actions=publishing,
                     principals=[iam.ServicePrincipal(f"{service}.amazonaws.com")],
                     resources=["*"],
-                    conditions={"StringEquals": {"aws:SourceAccount": deployment.account}},
+                    conditions=conditions,
                 )
             )
         # Of the signer's instances; not named as a principal, which would have to exist.
