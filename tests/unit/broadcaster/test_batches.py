@@ -490,6 +490,24 @@ async def test_failed__when_one_token_is_there__then_that_mint_ends_by_it(
     assert batches.statuses()["mint_1"] is MintStatus.FINALIZED
 
 
+@pytest.mark.parametrize("recipient", [None, "0x" + "00" * 19 + "01"], ids=["the same", "another"])
+async def test_failed__when_an_item_has_the_number_of_a_serial__then_that_mint_goes_again_all_the_same(
+    harness: Harness, batches: Batches, recipient: str | None
+) -> None:
+    """The index's token of that number is an item of ERC-1155, which other mints made."""
+    await batches.failed(1, 2)
+    mints = harness.store.mints
+    for name in ("mint_1", "mint_2"):
+        mints[name] = mints[name].evolve(item_id=1, quantity=3)
+    made = harness.redeemed(mint_intent(0), block=harness.chain.number)
+    key = (made.contract, made.token_id)
+    harness.store.mintings[key] = made.evolve(recipient=recipient or made.recipient, quantity=3)
+    harness.finalize()
+    await harness.sweep(after=20)
+    assert [message.mint_id for message in await harness.sent_to(BUILD)] == ["mint_1", "mint_2"]
+    assert set(batches.statuses().values()) == {MintStatus.SUBMITTED}
+
+
 async def test_failed__when_it_carries_hundreds__then_a_pass_lets_a_bounded_number_go_and_later_ones_all(
     harness: Harness, batches: Batches
 ) -> None:

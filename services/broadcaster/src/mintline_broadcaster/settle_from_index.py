@@ -11,6 +11,9 @@ since a reorg would not be undone: the indexer reopens only what it wrote itself
 
 A token missing from the index proves nothing: its item may have been set aside. Then the chain is asked, in a
 final block, and if it cannot tell, nothing ends.
+
+A mint of an ERC-1155 item has no token of its own: its `token_id` is a serial, and the index's token of that
+number is another item. So only its own transaction ends it, and the chain tells whether its serial is used.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ async def settle_from_index(
     milliseconds. `carried` is the transaction that carries the mint, if one does. Both writes may be
     repeated, and the second one made alone for a mint that is mined.
     """
-    minting = await store.minting(mint)
+    minting = None if mint.item_id is not None else await store.minting(mint)
     if minting is None:
         return False
     if minting.block_number > final.number:
