@@ -12,9 +12,9 @@ from mintline.item_calls import ItemMint, mint_items_calldata
 from mintline.records import Problem
 from mintline.states import MintStatus
 from mintline_builder.waiting import COLLECTION_PAUSED
-from mintline_testkit.builder.harness import Builder, Harness
+from mintline_testkit.builder.harness import Builder, Harness, address
 from mintline_testkit.constants import CONTRACT
-from tests.unit.builder.test_batches import batches, build, check_each_is_in_one, intents
+from tests.unit.builder.test_batches import FAILED, SENT, batches, build, check_each_is_in_one, intents
 
 
 def accept_items(harness: Harness, count: int, *, quantity: int = 2) -> list[str]:
@@ -139,3 +139,54 @@ async def test_items__when_a_serial_is_on_chain__then_that_mint_waits_for_the_in
 
     assert [name for batch in batches(harness) for name in batch.operations] == ["m0", "m2"]
     assert harness.mint("m1").status is MintStatus.ACCEPTED
+
+
+async def failed_on_chain(harness: Harness, builder: Builder, count: int) -> list[str]:
+    """Have a batch of items that was simulated, sent, and failed in its block."""
+    names = accept_items(harness, count)
+    await build(builder, names)
+    harness.move("relayer", 0, **{**FAILED, "attempts": (SENT,), "submitted_at": 1})
+    harness.chain.counts[address("relayer")] = 1
+    return names
+
+
+async def test_items__when_their_batch_failed_on_chain__then_each_goes_again_alone(
+    harness: Harness, builder: Builder
+) -> None:
+    names = await failed_on_chain(harness, builder, 3)
+
+    await asyncio.gather(*(builder.renew(name, spent=0) for name in names))
+
+    assert sorted(batch.operations for batch in batches(harness)[1:]) == [("m0",), ("m1",), ("m2",)]
+    assert {harness.mint(name).status for name in names} == {MintStatus.BUILT}
+
+
+async def test_items__when_one_of_those_cannot_go__then_the_others_do(
+    harness: Harness, builder: Builder
+) -> None:
+    names = await failed_on_chain(harness, builder, 3)
+    harness.chain.refusing[harness.mint("m0").to] = reverted("TransferToNonERC1155ReceiverImplementer")
+
+    await asyncio.gather(*(builder.renew(name, spent=0) for name in names))
+
+    assert sorted(batch.operations for batch in batches(harness)[1:]) == [("m1",), ("m2",)]
+    assert harness.mint("m0").status is MintStatus.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [(b"\x60", MintStatus.REJECTED), (b"", MintStatus.BUILT)], ids=["code", "none"]
+)
+async def test_items__when_a_batch_of_one_failed_on_chain__then_a_recipient_with_code_gets_no_other(
+    harness: Harness, builder: Builder, code: bytes, status: MintStatus
+) -> None:
+    [name] = await failed_on_chain(harness, builder, 1)
+    harness.chain.codes[harness.mint(name).to] = code
+
+    await builder.renew(name, spent=0)
+
+    problem = problem_of(harness, name)
+    assert harness.mint(name).status is status
+    assert (problem.code if problem else None) == (
+        "recipient_refused" if status is MintStatus.REJECTED else None
+    )
+    assert len(batches(harness)) == (1 if status is MintStatus.REJECTED else 2)

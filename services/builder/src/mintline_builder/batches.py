@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import structlog
 
 from mintline.clock import UnixSeconds, to_ms
-from mintline.errors import Conflict, Deferred, Rejected, Unavailable
+from mintline.errors import Conflict, Deferred, MintlineError, Rejected, Unavailable
 from mintline.kinds import dedup_id, first_intent, group_of
 from mintline.messages import Fees
 from mintline.records import Mint
@@ -111,8 +111,20 @@ class Batches:
     async def assemble(self, lines: Sequence[BatchLine]) -> None:
         """Put mints of one collection into batches, as few as gas and cost allow, and resolve each line.
 
-        Raises the error that stopped all unresolved lines.
+        Raises the error that stopped all unresolved lines. A mint of an item that was in a batch before goes
+        alone: if its recipient's code failed that on chain, it fails no other's again.
         """
+        together = [line for line in lines if not _goes_alone(line.mint)]
+        if together:
+            await self._assemble(together)
+        for line in lines:
+            if _goes_alone(line.mint):
+                try:
+                    await self._assemble([line])
+                except MintlineError as error:
+                    line.fail(error)
+
+    async def _assemble(self, lines: Sequence[BatchLine]) -> None:
         by_id = {line.mint.mint_id: line for line in lines}
         fees = await self._fees()
         payer, sorted_mints = await self._simulate([line.mint for line in lines], fees)
@@ -285,6 +297,10 @@ class Batches:
         now = self._now()
         self._sent = {place: at for place, at in self._sent.items() if now - at < RESEND_AFTER}
         self._sent[batch.place] = now
+
+
+def _goes_alone(mint: Mint) -> bool:
+    return mint.item_id is not None and mint.nonce is not None
 
 
 def _is_in(mint: Mint, batch: Transaction) -> bool:

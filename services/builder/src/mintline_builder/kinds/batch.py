@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 
 from mintline.authorizations import Authorization
-from mintline.errors import Deferred, MintlineError
+from mintline.errors import Deferred, MintlineError, Rejected
 from mintline.records import Mint
-from mintline.transaction_records import address_of, carried_by
+from mintline.transaction_records import Place, address_of, carried_by
 from mintline_builder.gatherer import BatchLine
 from mintline_builder.kinds.base import LAGGING_NODE_WAIT, Built, OperationKind, require_chain, unauthorized
 from mintline_builder.kinds.redemption import buildable
@@ -79,7 +79,22 @@ class BatchKind(OperationKind[Mint]):
         assert spent is not None
         if await self.context.chain.transaction_count(address_of(spent.sender_id)) <= spent.nonce:
             raise Deferred("the node does not know yet that the nonce is used", retry_after=LAGGING_NODE_WAIT)
+        if operation.item_id is not None:
+            await self._require_recipient(operation, spent)
         return Built(await self.context.gatherer.join(operation, None, envelope=authorization.envelope))
+
+    async def _require_recipient(self, mint: Mint, spent: Place) -> None:
+        """Raise Rejected if a recipient's code failed a batch that had this mint alone.
+
+        That it accepts in simulations alone is no reason to pay for it again and again.
+        """
+        batch = await self.context.accounts.transaction(spent)
+        failed_alone = batch is not None and batch.to_be_split and batch.operations == (mint.mint_id,)
+        if failed_alone and await self.context.chain.code(mint.to):
+            raise Rejected(
+                "recipient_refused",
+                "The recipient is a contract that accepted the tokens in a simulation, and not on chain.",
+            )
 
     async def send_on(self, built: Built[Mint], authorization: Authorization) -> None:
         """Finish the mint's batch if its claims were cut off, and have it signed."""
