@@ -190,3 +190,16 @@ async def test_items__when_a_batch_of_one_failed_on_chain__then_a_recipient_with
         "recipient_refused" if status is MintStatus.REJECTED else None
     )
     assert len(batches(harness)) == (1 if status is MintStatus.REJECTED else 2)
+
+
+@pytest.mark.parametrize("nonce", [None, 0], ids=["new", "in a batch before"])
+async def test_items__when_a_recipient_says_that_its_serial_is_used__then_it_is_refused(
+    harness: Harness, builder: Builder, nonce: int | None
+) -> None:
+    names = accept_items(harness, 1) if nonce is None else await failed_on_chain(harness, builder, 2)
+    harness.chain.refusing[harness.mint("m0").to] = reverted("AlreadyMinted")
+
+    await (builder.build(names[0]) if nonce is None else builder.renew(names[0], spent=0))
+
+    problem = problem_of(harness, "m0")
+    assert (harness.mint("m0").status, problem and problem.code) == (MintStatus.REJECTED, "recipient_refused")

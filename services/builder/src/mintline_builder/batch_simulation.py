@@ -26,7 +26,7 @@ from mintline.item_calls import ItemMint, mint_items_calldata
 from mintline.kinds.batch import batch_calldata
 from mintline.records import Mint
 from mintline_builder.ports import ChainReader
-from mintline_builder.simulation import CLOSED, TokenTaken, refusal_of
+from mintline_builder.simulation import CLOSED, RECIPIENT_REFUSED, TokenTaken, refusal_of
 from mintline_builder.waiting import (
     BATCH_REFUSED,
     COLLECTION_PAUSED,
@@ -136,7 +136,7 @@ class BatchSimulator:
             if not probed:
                 await self._probe(call)
             if len(mints) == 1:
-                return Sorted(refused={mints[0].mint_id: _refusal(mints[0], reverted)})
+                return Sorted(refused={mints[0].mint_id: await self._refusal(call, mints[0], reverted)})
             return await self._apart(call, mints, most, parts=2, probed=True)
         except Rejected:
             # No gas limit does, of those that the node or the block allows.
@@ -184,16 +184,42 @@ class BatchSimulator:
         except Rejected as refusal:
             raise Waiting(GAS_ABOVE_BOUND) from refusal
 
+    async def _refusal(self, call: _BatchCall, mint: Mint, reverted: CallReverted) -> MintlineError:
+        """Return why a line that reverts alone is refused.
+
+        Whether a token that is on chain is the mint's own is for the index to tell: one that was in a batch
+        before may have made it there.
+        """
+        refusal = refusal_of(reverted)
+        if not isinstance(refusal, TokenTaken):
+            return refusal
+        if call.asks_recipients and not await self._is_used(call, mint):
+            return Rejected(*RECIPIENT_REFUSED)
+        if mint.nonce is not None:
+            return Deferred("the token is on chain: the index tells who made it", retry_after=INDEX_WAIT)
+        return refusal
+
+    async def _is_used(self, call: _BatchCall, mint: Mint) -> bool:
+        """Tell whether the collection, and not a mint's recipient, says that its serial is used."""
+        try:
+            await self._needed(call, _line_for_nobody(items=True, number=mint.token_id))
+        except CallReverted as reverted:
+            return isinstance(refusal_of(reverted), TokenTaken)
+        return False
+
     async def _needed(self, call: _BatchCall, data: bytes) -> int:
         batch = Call(sender=call.relayer, to=call.contract, data=data)
         rich = {call.relayer: Override(balance=2**127)}
         return await self._chain.estimate_gas(batch, rich, most=self._gas.largest_estimate)
 
 
-def _line_for_nobody(*, items: bool) -> bytes:
-    """Return the calldata of a line that nobody asked for: all its storage is new, so none takes more gas."""
-    nobody, number = to_checksum_address(secrets.token_bytes(20)), secrets.randbits(256)
-    digest = secrets.token_bytes(32)
+def _line_for_nobody(*, items: bool, number: int | None = None) -> bytes:
+    """Return the calldata of a line that nobody asked for: all its storage is new, so none takes more gas.
+
+    `number` is its token id or serial, if it is not to be one that nobody has.
+    """
+    nobody, digest = to_checksum_address(secrets.token_bytes(20)), secrets.token_bytes(32)
+    number = secrets.randbits(256) if number is None else number
     if items:
         return mint_items_calldata([ItemMint(number, secrets.randbits(256), 1, nobody, digest)])
     return mint_batch_calldata([(number, nobody, digest)])
@@ -218,15 +244,3 @@ def _raise_if_closed(reverted: CallReverted) -> None:
     name = reverted.revert.name if reverted.revert else ""
     if name in CLOSED:
         raise Rejected(*CLOSED[name]) from reverted
-
-
-def _refusal(mint: Mint, reverted: CallReverted) -> MintlineError:
-    """Return why a line that reverts alone is refused.
-
-    Whether a token that is on chain is the mint's own is for the index to tell: one that was in a batch
-    before may have made it there.
-    """
-    refusal = refusal_of(reverted)
-    if isinstance(refusal, TokenTaken) and mint.nonce is not None:
-        return Deferred("the token is on chain: the index tells who made it", retry_after=INDEX_WAIT)
-    return refusal

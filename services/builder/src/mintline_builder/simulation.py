@@ -41,15 +41,16 @@ PROFILE_AGE = 600.0
 ROLE_AGE = 2.0
 """Seconds for which the issuer's role at a contract is believed."""
 
+RECIPIENT_REFUSED = (
+    "recipient_refused",
+    "The recipient is a contract that does not accept tokens of ERC-1155.",
+)
 _REASONS = {
     "ERC721InvalidReceiver": (
         "recipient_refused",
         "The recipient is a contract that does not accept this token.",
     ),
-    "TransferToNonERC1155ReceiverImplementer": (
-        "recipient_refused",
-        "The recipient is a contract that does not accept tokens of ERC-1155.",
-    ),
+    "TransferToNonERC1155ReceiverImplementer": RECIPIENT_REFUSED,
     "ItemCapReached": (
         "item_full",
         "There may never be so many tokens of this item. Send a smaller quantity, or another token_id.",
