@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +30,7 @@ from mintline.records import (
     Token,
     TokenOperation,
     Transfer,
+    balance_ref,
 )
 from mintline.resources import (
     BALANCES,
@@ -171,7 +172,7 @@ async def read(records: Records, rpc: Rpc, node: Node, *, patience: float) -> Bo
     transactions = {one.place: one async for one in _readable(records, TRANSACTIONS, decode, damaged)}
     operations = [as_far_as_any(one, transactions) for one in stored if one.chain_id == chain_id]
     tokens = [token async for token in _readable(records, TOKENS, partial(from_item, Token), damaged)]
-    balances = [one async for one in _readable(records, BALANCES, partial(from_item, Balance), damaged)]
+    balances, unread = await _balances(records, damaged)
     latest = await node.block_number()
     chain = NodeChain(node, rpc)
     events = await events_between(chain, first, latest, sorted(contracts))
@@ -185,22 +186,47 @@ async def read(records: Records, rpc: Rpc, node: Node, *, patience: float) -> Bo
         token_operations=token_operations,
         transfers=await _transfers(records, transfer_keys(token_operations, events), damaged),
         events=events,
-        held=await _held(chain, [one for one in balances if one.chain_id == chain_id], events, head),
+        held=await held_items(chain, balances, events, chain_id=chain_id, head=head, unread=unread),
         now=unix_seconds(),
         patience=patience,
         unreadable=damaged,
     )
 
 
-async def _held(
-    chain: ChainReader, balances: Sequence[Balance], events: Sequence[Event], head: int
+async def _balances(records: Records, damaged: list[Finding]) -> tuple[list[Balance], set[str]]:
+    """Return all balances, and the keys of those that cannot be read, which are added to `damaged`."""
+    balances: list[Balance] = []
+    unread: set[str] = set()
+    async for item in records.every(BALANCES):
+        try:
+            balances.append(from_item(Balance, item))
+        except Unreadable as error:
+            unread.add(str(item["balance_ref"]))
+            damaged.append(unreadable(BALANCES.name, str(item["balance_ref"]), error))
+    return balances, unread
+
+
+async def held_items(
+    chain: ChainReader,
+    balances: Sequence[Balance],
+    events: Sequence[Event],
+    *,
+    chain_id: int,
+    head: int,
+    unread: Container[str],
 ) -> HeldItems:
-    """Return all balances and supplies, by the index and by the chain after block `head`."""
-    stored = {BalanceKey(one.contract, one.token_id, one.holder): one for one in balances}
+    """Return all balances and supplies of a chain, by the index and by the chain after block `head`.
+
+    `balances` are those that the index has. Those whose keys are `unread` are missing from the index's: what
+    it has of them is not known.
+    """
+    own = (one for one in balances if one.chain_id == chain_id)
+    stored = {BalanceKey(one.contract, one.token_id, one.holder): one for one in own}
     keys = holders_of(event for event in events if event.block_number <= head)
     keys |= {key for key in stored if key.holder is not None}
     on_chain = with_supplies(await held_on_chain(chain, keys, block=head))
-    return HeldItems(head, {key: stored.get(key) for key in on_chain}, on_chain)
+    indexed = {key: stored.get(key) for key in on_chain if balance_ref(chain_id, *key) not in unread}
+    return HeldItems(head, indexed, on_chain)
 
 
 async def _contracts(records: Records, chain_id: int, damaged: list[Finding]) -> tuple[set[str], int]:

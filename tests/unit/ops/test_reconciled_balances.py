@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mintline.clock import UnixSeconds
-from mintline.records import Balance
+from mintline.records import Balance, balance_ref
 from mintline_indexer.chain_port import ItemTransferEvent
 from mintline_indexer.reconciler import item_balances
 from mintline_indexer.reconciler.findings import Books, Finding, Kind, reconcile
@@ -19,6 +19,7 @@ from mintline_indexer.reconciler.item_balances import (
     with_supplies,
 )
 from mintline_indexer.store_port import BalanceKey
+from mintline_ops.reconcile import held_items
 from mintline_testkit.chain import FakeChain, Move, Sent
 from mintline_testkit.constants import CONTRACT
 
@@ -95,3 +96,20 @@ async def test_chain__when_asked_for_all_holders__then_their_sum_is_the_supply_a
     on_chain = with_supplies(await held_on_chain(chain, keys, block=2))
     assert on_chain == {KEYS[0]: 3, KEYS[1]: 1, KEYS[2]: 4}
     assert set((await held_on_chain(chain, keys, block=0)).values()) == {0}
+
+
+async def test_balances__when_one_is_damaged__then_it_is_not_taken_for_zero() -> None:
+    chain: Any = FakeChain()
+    moves = (Move(CONTRACT, 7, None, ALICE, quantity=3), Move(CONTRACT, 7, None, BOB, quantity=1))
+    chain.mine([Sent(bytes(32), CONTRACT, moves)])
+    events = [event for mined in chain.mined for event in mined.events]
+    readable = [balance(KEYS[0], 3, block=1), balance(KEYS[2], 4, block=1)]
+    damaged = {balance_ref(1, *KEYS[1])}
+
+    held = await held_items(chain, readable, events, chain_id=1, head=1, unread=damaged)
+
+    assert found(dict(held.indexed), dict(held.on_chain)) == []
+    unnoticed = await held_items(chain, readable, events, chain_id=1, head=1, unread=())
+    assert [one.detail for one in found(dict(unnoticed.indexed), dict(unnoticed.on_chain))] == [
+        f"{BOB}: 0, not 1"
+    ]
