@@ -58,6 +58,7 @@ READS = {
     },
     "reconciler": {
         *("checkpoints", "followed", "mints", "transactions", "tokens-2", "attempts", "balances"),
+        "transfers",
     },
     "notifier": {
         *("events", "event-cursors", "mints", "transactions", "transfers", "drops", "wallets", "links"),

@@ -219,6 +219,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
             TRANSACTIONS: GET + QUERY,
             TOKENS: GET,
             BALANCES: GET,
+            TRANSFERS: GET,
             ATTEMPTS: GET,
         },
         asks_chain=True,
