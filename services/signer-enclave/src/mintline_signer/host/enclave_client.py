@@ -73,7 +73,8 @@ class EnclaveClient:
     passed on before the audit trail that came ahead of it is stored.
     `timeout` is in seconds and covers one request with all its reconnections. Every `keepalive` seconds the
     enclave is given the credentials, if they have changed, and asked for its statistics: `observe` gets them.
-    Without `credentials` and `authorization_keys` it uses what another connection has handed over.
+    Without `credentials` and `authorization_keys` it uses what another connection has handed over. `clock` is
+    monotonic, in seconds.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class EnclaveClient:
         observe: Callable[[Statistics], None] = lambda _: None,
         revocations: Callable[[], Sequence[Revocation]] = lambda: (),
         rng: random.Random | None = None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._address = address
         self._credentials = credentials
@@ -103,6 +105,7 @@ class EnclaveClient:
         self._pending: dict[int, _Pending] = {}
         self._connection: FramedConnection | None = None
         self._greeted = False
+        self._outage = Outage(clock=clock)
         self._pushed: Credentials | None = None
         self._nudge = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -212,15 +215,13 @@ class EnclaveClient:
 
     async def _keep_connected(self) -> None:
         failures = 0
-        outage = Outage(clock=monotonic)
         while True:
             try:
                 await self._one_connection()
                 failures = 0
-                outage.ended()
             except (OSError, MintlineError) as error:
                 failures += 1
-                if (seconds := outage.goes_on()) is not None:
+                if (seconds := self._outage.goes_on()) is not None:
                     log.warning("enclave_unreachable", error=type(error).__name__, seconds=round(seconds))
             delay = min(BACKOFF_CAP, 0.05 * 2.0 ** min(failures, 10))
             await asyncio.sleep(delay * self._rng.uniform(0.5, 1))
@@ -264,6 +265,7 @@ class EnclaveClient:
             # An enclave of an older image does not know them: it signs without.
             log.warning("revocations_not_handed_over", reason=str(error))
         self._greeted = True
+        self._outage.ended()
         log.info("enclave_connected")
         for pending in list(self._pending.values()):
             self._transmit(pending)
