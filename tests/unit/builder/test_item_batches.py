@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
+from mintline.errors import Rejected
 from mintline.item_calls import ItemMint, mint_items_calldata
 from mintline.records import Problem
 from mintline.states import MintStatus
@@ -203,3 +205,19 @@ async def test_items__when_a_recipient_says_that_its_serial_is_used__then_it_is_
 
     problem = problem_of(harness, "m0")
     assert (harness.mint("m0").status, problem and problem.code) == (MintStatus.REJECTED, "recipient_refused")
+
+
+async def test_items__when_no_gas_is_enough_for_a_recipient__then_it_alone_is_refused_and_no_need_is_named(
+    harness: Harness, builder: Builder
+) -> None:
+    names = accept_items(harness, 3)
+    endless: Any = Rejected("gas_too_high", "gas required exceeds allowance")
+    harness.chain.refusing[harness.mint("m1").to] = endless
+
+    await build(builder, names)
+
+    problem = problem_of(harness, "m1")
+    assert problem is not None
+    assert problem.code == "recipient_gas_too_high"
+    assert f"the mint needs more than the {harness.chain.gas + 200_000} that are allowed" in problem.reason
+    assert sorted(name for batch in batches(harness) for name in batch.operations) == ["m0", "m2"]

@@ -143,7 +143,7 @@ class BatchSimulator:
             needed = 2 * most
         if call.line_gas is not None and needed > call.line_gas * len(mints):
             if len(mints) == 1:
-                return Sorted(refused={mints[0].mint_id: _too_much_gas(mints[0], needed, call.line_gas)})
+                return Sorted(refused={mints[0].mint_id: _too_much_gas(mints[0], call.line_gas)})
             return await self._apart(call, mints, most, parts=2, probed=probed)
         limit = needed + needed * self._gas.margin // 100
         if limit <= most:
@@ -225,11 +225,12 @@ def _line_for_nobody(*, items: bool, number: int | None = None) -> bytes:
     return mint_batch_calldata([(number, nobody, digest)])
 
 
-def _too_much_gas(mint: Mint, needed: int, most: int) -> Rejected:
+def _too_much_gas(mint: Mint, most: int) -> Rejected:
+    # How much it needs is not known of one that no gas limit is enough for.
     return Rejected(
         "recipient_gas_too_high",
-        f"The recipient {mint.to} is a contract that uses too much gas: the mint needs {needed}, and at most "
-        f"{most} is allowed. Send a recipient that uses less, or one without code.",
+        f"The recipient {mint.to} is a contract that uses too much gas: the mint needs more than the {most} "
+        "that are allowed. Send a recipient that uses less, or one without code.",
     )
 
 
