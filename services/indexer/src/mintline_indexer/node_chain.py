@@ -12,10 +12,9 @@ import structlog
 from mintline.chain import answers
 from mintline.chain.answers import Log, Receipt
 from mintline.chain.calls import Call, CallReverted
-from mintline.chain.collection import MINTED_TOPIC, TRANSFER_TOPIC, decode_minted, decode_transfer
-from mintline.chain.multi_token import ITEM_MINTED_TOPIC, decode_item_minted
+from mintline.chain.collection import decode_minted, decode_transfer
+from mintline.chain.multi_token import decode_item_minted
 from mintline.chain.multi_token_transfers import (
-    TRANSFER_TOPICS,
     balance_of_batch,
     decode_balances,
     decode_item_transfers,
@@ -28,6 +27,7 @@ from mintline.errors import Rejected, Retryable, Unavailable
 from mintline.records import Problem
 from mintline_indexer.bloom import bloom_of, is_blank
 from mintline_indexer.chain_port import (
+    TOPICS,
     Block,
     BlockTransaction,
     Event,
@@ -40,8 +40,6 @@ from mintline_indexer.chain_port import (
     TransactionOutcome,
     TransferEvent,
 )
-
-TOPICS = (TRANSFER_TOPIC, MINTED_TOPIC, *TRANSFER_TOPICS, ITEM_MINTED_TOPIC)
 
 log = structlog.get_logger(__name__)
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from mintline.eth import keccak256
 from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_indexer.bloom import is_blank, may_hold
 from mintline_indexer.chain_port import (
+    TOPICS,
     Block,
     ChainReader,
     Event,
@@ -33,14 +33,6 @@ from mintline_indexer.kinds import TokenChanges
 from mintline_indexer.own_tokens import MintedToken, RefusedOutcome, key_of
 from mintline_indexer.store_port import Outcome, Store, TokenKey
 from mintline_indexer.transaction_results import Records, decide
-
-TOPICS = (
-    keccak256(b"Transfer(address,address,uint256)"),
-    keccak256(b"Minted(uint256,address,bytes32)"),
-    keccak256(b"TransferSingle(address,address,address,uint256,uint256)"),
-    keccak256(b"TransferBatch(address,address,address,uint256[],uint256[])"),
-    keccak256(b"ItemMinted(uint256,uint256,address,uint256,bytes32)"),
-)
 
 log = structlog.get_logger()
 

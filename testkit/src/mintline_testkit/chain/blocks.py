@@ -10,6 +10,7 @@ from mintline.eth import ZERO_ADDRESS, keccak256
 from mintline.records import Problem
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits
 from mintline_indexer.chain_port import (
+    TOPICS,
     Block,
     BlockTransaction,
     Event,
@@ -22,7 +23,6 @@ from mintline_indexer.chain_port import (
     TransactionOutcome,
     TransferEvent,
 )
-from mintline_indexer.reading import TOPICS
 
 
 @dataclass(frozen=True, slots=True)
