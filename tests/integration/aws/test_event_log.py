@@ -135,3 +135,23 @@ async def test_append__when_all_that_a_log_had_has_expired__goes_on_above_it(dyn
     assert [entry.event.id for entry in found.events] == [entry.event.id for entry in later]
     assert len(later) == 2
     assert later[0].position < later[1].position
+
+
+async def test_append__when_the_last_batch_has_expired_and_is_not_deleted__goes_on_above_it(
+    dynamo: Dynamo,
+) -> None:
+    now = NOW
+    logs = [DynamoEventLog(dynamo, now=lambda: now) for _ in range(2)]
+    for number in range(2):
+        await logs[0].append("alice", [event(number)])
+    reader = await logs[0].tail("alice")
+    now += 30 * 86_400_000
+    # What has expired is deleted in no order: here the last batch before the first. One writer knows of it.
+    page = await dynamo.query(EVENTS, partition="alice", limit=10)
+    await dynamo.write(Delete(EVENTS, {"principal": "alice", "batch": page.items[-1]["batch"]}))
+    assert await logs[1].tail("alice") >= reader, "it is no position behind the log's end"
+
+    later = [*await logs[1].append("alice", [event(500)]), *await logs[0].append("alice", [event(501)])]
+    found = await logs[0].read("alice", after=reader, types=None, limit=10)
+    assert [entry.event.data["number"] for entry in found.events] == [500, 501]
+    assert later[0].position < later[1].position

@@ -5,6 +5,8 @@ there is none of that number: one of two writers succeeds, and the other reads w
 becomes visible only after all before it, and one conditional write appends up to `BATCH_EVENTS` events.
 
 A log whose batches have all expired goes on above them: its next number is that of the day (`first_batch`).
+It does so shortly before its last batch expires, as DynamoDB deletes what has expired some time later, and in
+no order; and all writers go by that same moment, so that none of them goes on below another one.
 """
 
 from __future__ import annotations
@@ -47,8 +49,8 @@ PAGE_BATCHES = 40
 ATTEMPTS = 20
 REMEMBERED = 10_000
 _CLOCK_SKEW_MS = 60_000
-_TAIL_MS = 3_600_000
-"""How long a log's last number is remembered: far shorter than its item is kept."""
+_FRESH_MS = RETENTION_SECONDS * 1000 - 3_600_000
+"""A log goes on after its last batch for so long: until that is about to expire."""
 
 
 class _Batch(NamedTuple):
@@ -61,7 +63,8 @@ class _Batch(NamedTuple):
 class _Tail(NamedTuple):
     number: int
     marks: Mapping[str, str]
-    seen_at: int
+    at: int
+    """When the batch of that number was written."""
 
 
 _NONE = _Batch(0, 0, {}, ())
@@ -105,7 +108,7 @@ class DynamoEventLog:
     async def tail(self, principal: str) -> str:
         """Return the position of the latest event."""
         batch = await self._last(principal)
-        return end_of(batch.number) if batch.events else START
+        return end_of(_last_number(batch, self._now())) if batch.events else START
 
     async def append(
         self,
@@ -159,23 +162,22 @@ class DynamoEventLog:
         except BaseException:
             self._tails.pop(principal, None)
             raise
-        self._remember(principal, number, marks)
+        self._remember(principal, _Tail(number, marks, at))
         return True
 
     async def _tail(self, principal: str) -> tuple[int, Mapping[str, str]]:
-        known = self._tails.get(principal)
-        if known is None or self._now() - known.seen_at >= _TAIL_MS:
+        now, known = self._now(), self._tails.get(principal)
+        if known is None or now - known.at >= _FRESH_MS:
             batch = await self._last(principal)
-            number = batch.number if batch.events else first_batch(self._now()) - 1
-            known = self._remember(principal, number, batch.marks)
+            known = _Tail(_last_number(batch, now), batch.marks, batch.at)
+            self._remember(principal, known)
         return known.number, known.marks
 
-    def _remember(self, principal: str, number: int, marks: Mapping[str, str]) -> _Tail:
-        known = self._tails[principal] = _Tail(number, marks, self._now())
+    def _remember(self, principal: str, tail: _Tail) -> None:
+        self._tails[principal] = tail
         self._tails.move_to_end(principal)
         if len(self._tails) > REMEMBERED:
             self._tails.popitem(last=False)
-        return known
 
     async def _last(self, principal: str) -> _Batch:
         async for batch in self._backwards(principal, limit=1):
@@ -200,6 +202,13 @@ class DynamoEventLog:
                 yield _decoded(item, principal)
             if (start := page.next) is None:
                 return
+
+
+def _last_number(batch: _Batch, now: int) -> int:
+    """Return the number after which a log goes on at `now` that has this batch as its last."""
+    if now - batch.at < _FRESH_MS:
+        return batch.number
+    return max(batch.number, first_batch(now) - 1)
 
 
 def _fitting(events: Sequence[Event]) -> Sequence[Event]:
