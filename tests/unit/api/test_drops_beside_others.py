@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from mintline.tasks import cut_off
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
 from tests.unit.api.test_drops import Shop, finalize, is_, line, ndjson, prepared_drop, runner_of, until
@@ -56,6 +57,32 @@ async def test_drops__when_two_of_a_collection_run_at_once__then_together_they_s
     assert paused["paused"]["code"] == "collection-full"
     assert paused["minting"]["handed_on"] == 0
     assert len(collection.final()) == 700
+
+
+async def test_drop__when_anothers_mined_lines_are_not_on_its_record_yet__then_it_waits_and_does_not_pause(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = runner_of(shop.harness), runner_of(shop.harness, "two")
+    collection, other = await two_prepared(shop, monkeypatch, cap=900, first=500, second=400)
+    await shop.call("POST", "/start")
+    await until(shop, first, lambda seen: seen["minting"]["handed_on"] == 500)
+    await first.aclose()
+    await other.call("POST", "/start")
+    finalize(shop.harness)
+    shop.harness.now += 10
+
+    # By the chain 500 are minted, and by the first drop's record 500 are still to come.
+    working = asyncio.create_task(second.work(other.drop_id))
+    for _ in range(20):
+        await asyncio.sleep(0.001)
+    seen = await other.show()
+    assert (seen["status"], seen["minting"]["handed_on"]) == ("running", 0)
+
+    await cut_off(working)
+    await until(shop, first, is_("completed"))
+    completed = await until(other, first, is_("completed"), mine=True)
+    assert completed["minting"]["by_status"] == {"finalized": 400}
+    assert len(collection.final()) == 900
 
 
 async def test_drop__when_another_that_runs_is_cancelled__then_it_gets_the_tokens_that_one_had_reserved(

@@ -77,8 +77,9 @@ class MintGate:
     ) -> RegisteredContract:
         """Return the collection if it takes mints of this client, or of users if that is None.
 
-        `count` mints, of a drop if `drop_id` is given: its own reservation is no hindrance. `now` is in Unix
-        milliseconds. Raises RequestRefused, with what stands in the way.
+        `count` mints, of a drop if `drop_id` is given: its own reservation is no hindrance. If `count` is 0,
+        the supply cap does not matter. `now` is in Unix milliseconds. Raises RequestRefused, with what stands
+        in the way.
         """
         collection = await self.registry.known(contract)
         if collection.read_only:
@@ -95,7 +96,8 @@ class MintGate:
         if is_paused(collection):
             raise _refused(COLLECTION_PAUSED, f"{contract} is paused.")
         _check_window(clone, contract, now // 1000)
-        await self._check_supply(clone, contract, count, drop_id)
+        if count:
+            await self._check_supply(clone, contract, count, drop_id)
         return collection
 
     async def cap(self, contract: str) -> int | None:

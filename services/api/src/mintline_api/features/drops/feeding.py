@@ -32,7 +32,7 @@ from mintline_api.features.drops.leases import Leased
 from mintline_api.features.drops.lines import from_ndjson
 from mintline_api.features.drops.ports import LineObjects
 from mintline_api.features.drops.preparation import line_of, request_of
-from mintline_api.features.drops.reservations import Reservations
+from mintline_api.features.drops.reservations import Reservations, Room
 from mintline_api.features.drops.use_cases import moved, paused
 from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.client_budgets import ClientBudgets, budgeted
@@ -69,7 +69,8 @@ class Feeding:
             await self._pause(held, AUTHORIZATION_EXPIRED)
             return False
         try:
-            await self.gate.pass_(drop.contract, client_id=drop.client_id, now=now, drop_id=drop.drop_id)
+            # How much the supply cap allows is for `room` to say.
+            await self.gate.pass_(drop.contract, client_id=drop.client_id, now=now, count=0)
         except RequestRefused as refused:
             await self._pause(held, Problem(code=refused.kind.slug, reason=refused.detail))
             return False
@@ -79,7 +80,7 @@ class Feeding:
             return False
         return True
 
-    async def room(self, held: Leased) -> int | None:
+    async def room(self, held: Leased) -> Room | None:
         """Reserve what the supply cap allows of a drop; return for how many more lines. None: no cap.
 
         Single mints on their way are in no reservation: the chain decides about those. Raises Unavailable if

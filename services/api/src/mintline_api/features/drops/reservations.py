@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mintline.drop_records import Drop, SupplyReservations
 from mintline.errors import Conflict, Unavailable, Unreadable
@@ -29,6 +30,25 @@ _COLLECTIONS = 10_000
 _TRIES = 10
 
 
+class Room(NamedTuple):
+    """For how many more lines a drop has a reservation."""
+
+    lines: int
+    at_most: int
+    """As many it could be: other drops' lines on their way may be counted twice, as mined and as to come."""
+
+    def without(self, lines: int) -> Room:
+        """Return what is left after so many lines."""
+        return Room(self.lines - lines, self.at_most - lines)
+
+
+class _Share(NamedTuple):
+    """A drop's tokens that are still to come, and how many of those are on their way."""
+
+    to_come: int
+    under_way: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservations:
     """The reservations of all collections of a chain; `clock` is in seconds."""
@@ -36,7 +56,7 @@ class Reservations:
     chain_id: int
     store: DropStore
     clock: Callable[[], float]
-    read: BoundedCache[str, dict[str, int]] = field(init=False)
+    read: BoundedCache[str, dict[str, _Share]] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "read", BoundedCache(max_weight=_COLLECTIONS, clock=self.clock))
@@ -50,12 +70,12 @@ class Reservations:
         if shares is None:
             shares = await self._shares(await self.store.reservations(self.chain_id, contract))
             self.read.put(contract, shares, ttl=KEPT_SECONDS)
-        return sum(tokens for drop_id, tokens in shares.items() if drop_id != besides)
+        return sum(share.to_come for drop_id, share in shares.items() if drop_id != besides)
 
-    async def claim(self, drop: Drop, gate: MintGate) -> int | None:
+    async def claim(self, drop: Drop, gate: MintGate) -> Room | None:
         """Reserve what a drop has still to mint, as far as there is room; None without a supply cap.
 
-        Returns for how many more lines it has a reservation. Raises Unavailable if no node answers.
+        Raises Unavailable if no node answers.
         """
         if await gate.cap(drop.contract) is None:
             return None
@@ -63,13 +83,14 @@ class Reservations:
             before = await self.store.reservations(self.chain_id, drop.contract)
             # Both before the chain is asked: what is mined by then is in its count.
             shares = await self._shares(before)
-            others = sum(tokens for drop_id, tokens in shares.items() if drop_id != drop.drop_id)
-            left = await gate.left(drop.contract, reserved=others)
+            others = [share for drop_id, share in shares.items() if drop_id != drop.drop_id]
+            left = await gate.left(drop.contract, reserved=sum(share.to_come for share in others))
             if left is None:
                 return None
             tokens = max(drop.fed, min(drop.lines, drop.done + left))
             if await self._set(before, drop.drop_id, tokens, shares):
-                return tokens - drop.fed
+                lines = tokens - drop.fed
+                return Room(lines, lines + sum(share.under_way for share in others))
         raise Unavailable("other drops kept reserving in the same collection")
 
     async def give_back(self, drop: Drop) -> None:
@@ -83,7 +104,7 @@ class Reservations:
         raise Unavailable("other drops kept reserving in the same collection")
 
     async def _set(
-        self, before: SupplyReservations, drop_id: str, tokens: int, open_drops: dict[str, int]
+        self, before: SupplyReservations, drop_id: str, tokens: int, open_drops: dict[str, _Share]
     ) -> bool:
         """Put a drop's number on record, without drops that have ended; False if others were quicker."""
         if before.drops.get(drop_id) == tokens:
@@ -97,18 +118,19 @@ class Reservations:
         self.read.discard(before.contract)
         return True
 
-    async def _shares(self, record: SupplyReservations) -> dict[str, int]:
-        """Return how many tokens each drop that has not ended is still to mint of those it reserved."""
+    async def _shares(self, record: SupplyReservations) -> dict[str, _Share]:
+        """Return what each drop that has not ended is still to mint of what it reserved."""
         found = await asyncio.gather(*(self._share(*reserved) for reserved in record.drops.items()))
         shares = zip(record.drops, found, strict=True)
-        return {drop_id: tokens for drop_id, tokens in shares if tokens is not None}
+        return {drop_id: share for drop_id, share in shares if share is not None}
 
-    async def _share(self, drop_id: str, tokens: int) -> int | None:
-        """Return how many of a drop's tokens are still to come; None if it has ended."""
+    async def _share(self, drop_id: str, tokens: int) -> _Share | None:
+        """Return how much of a drop's tokens is still to come; None if it has ended."""
         try:
             drop = await self.store.get(drop_id)
         except Unreadable:
-            return tokens
+            return _Share(tokens, 0)
         if drop is None or drop.ended_at is not None:
             return None
-        return max(0, min(tokens, drop.may_hand_on) - drop.done)
+        to_come = max(0, min(tokens, drop.may_hand_on) - drop.done)
+        return _Share(to_come, min(to_come, max(0, drop.fed - drop.done)))

@@ -188,9 +188,9 @@ class _Steps:
                 return False
             if runner.now() >= until:
                 return True
-            if room is not None and part.lines > room:
-                if held.drop.fed == held.drop.done:
-                    await runner.feeding.pause_full(held, left=room, lines=part.lines)
+            if room is not None and part.lines > room.lines:
+                if held.drop.fed == held.drop.done and part.lines > room.at_most:
+                    await runner.feeding.pause_full(held, left=room.lines, lines=part.lines)
                 return False
             self._begun = True
             fed = await runner.feeding.feed(held, part, self._roots)
@@ -199,7 +199,7 @@ class _Steps:
                 return False
             following.add(fed)
             self._next = part.number + 1
-            room = None if room is None else room - part.lines
+            room = None if room is None else room.without(part.lines)
         return False
 
     async def _adopt(self, following: Following) -> None:
