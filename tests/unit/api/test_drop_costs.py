@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from mintline.chain.answers import Receipt
@@ -107,6 +109,30 @@ async def test_cost__when_no_node_has_the_receipts__then_the_drop_ends_and_says_
     completed = await until(shop, runner, is_("completed"))
     assert completed["minting"]["by_status"] == {"finalized": 20}
     assert completed["cost"] == {"lines": 10, "gas": 500_000, "wei": str(500_000 * 2 * GWEI)}
+
+
+async def test_cost__when_a_node_hangs__then_the_drop_waits_once_for_all_of_its_chunks(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness = shop.harness
+    runner, mints = await running(shop, 750)
+    await runner.aclose()
+    for chunk in range(3):
+        of_chunk = mints[chunk * 250 : chunk * 250 + 250]
+        mine(harness, of_chunk, chunk, gas_used=1, status=MintStatus.FINALIZED)
+    asked: list[bytes] = []
+    all_asked = asyncio.Event()
+
+    async def hanging(tx_hash: bytes) -> Receipt | None:
+        asked.append(tx_hash)
+        if len(asked) == 3:
+            all_asked.set()
+        await all_asked.wait()
+        raise Unavailable("no node")
+
+    monkeypatch.setattr(harness.chain, "receipt", hanging)
+    completed = await asyncio.wait_for(until(shop, runner_of(harness), is_("completed")), 4)
+    assert (len(asked), completed["cost"]["lines"]) == (3, 0)
 
 
 async def test_cost__when_a_process_takes_over__then_what_was_counted_is_not_counted_again(

@@ -25,6 +25,7 @@ from mintline_api.features.bulk.ports import LineStore
 log = structlog.get_logger()
 
 _CHAIN_SECONDS = 5.0
+"""How long the receipts of one call of `of` may take."""
 _AT_ONCE = 8
 
 
@@ -40,7 +41,7 @@ class DropCosts:
     async def of(self, mints: Iterable[Mint]) -> DropCost:
         """Return what those of the mints cost that are mined, as far as nodes have the receipts.
 
-        Never fails: a node that does not answer leaves lines out.
+        A node that does not answer leaves lines out. Raises Unavailable if the transactions cannot be read.
         """
         places = Counter(place for mint in mints if mint.tx_hash and (place := carried_by(mint)))
         if not places or self.chain is None:
@@ -62,7 +63,7 @@ class DropCosts:
         async def one(tx_hash: bytes, block_hash: bytes | None) -> None:
             receipt = self._receipts.get(tx_hash)
             if receipt is None or receipt.block_hash != block_hash:
-                async with places, asyncio.timeout(_CHAIN_SECONDS):
+                async with asyncio.timeout(_CHAIN_SECONDS), places:
                     receipt = await chain.receipt(tx_hash)
             if receipt is not None and receipt.block_hash == block_hash:
                 known[tx_hash] = self._receipts[tx_hash] = receipt

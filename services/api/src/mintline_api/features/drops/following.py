@@ -6,8 +6,9 @@ alone: then one mint of each transaction is read, and all of them once more when
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mintline.drop_records import DONE, Drop, DropCost, DropPart
@@ -32,6 +33,15 @@ class _Followed:
     cost: DropCost = NOTHING
     waiting_for: tuple[str, ...] = ()
     """Mints whose transactions are not final; empty while not all are mined."""
+
+    def take(self, mints: Sequence[Mint], cost: DropCost) -> None:
+        """Note the chunk's mints as they were read, and what they cost."""
+        self.counts = Counter(mint.status.value for mint in mints)
+        # What is unreadable is set aside for an operator, and counts as it did at first.
+        if missing := self.part.lines - len(mints):
+            self.counts[MintStatus.ACCEPTED.value] += missing
+        self.cost = cost
+        self.waiting_for = _one_of_each_transaction(mints) if self.mined else ()
 
     @property
     def mined(self) -> bool:
@@ -78,19 +88,17 @@ class Following:
 
         `final`: also look whether those that are mined are final by now.
         """
-        for followed in list(self._chunks.values()):
-            if not followed.mined or (final and await self._all_final(followed)):
-                await self._read(followed)
+        due = [
+            followed
+            for followed in list(self._chunks.values())
+            if not followed.mined or (final and await self._all_final(followed))
+        ]
+        read = [await self.lines.mints(mint_ids(followed.part)) for followed in due]
+        # Together: a node that hangs holds the drop up once, and not for each chunk.
+        costs = await asyncio.gather(*(self.costs.of(mints.values()) for mints in read))
+        for followed, mints, cost in zip(due, read, costs, strict=True):
+            followed.take(list(mints.values()), cost)
         await self._commit(held)
-
-    async def _read(self, followed: _Followed) -> None:
-        mints = await self.lines.mints(mint_ids(followed.part))
-        followed.counts = Counter(mint.status.value for mint in mints.values())
-        # What is unreadable is set aside for an operator, and counts as it did at first.
-        if missing := followed.part.lines - len(mints):
-            followed.counts[MintStatus.ACCEPTED.value] += missing
-        followed.cost = await self.costs.of(mints.values())
-        followed.waiting_for = _one_of_each_transaction(mints.values()) if followed.mined else ()
 
     async def _all_final(self, followed: _Followed) -> bool:
         if not followed.waiting_for:
