@@ -7,13 +7,14 @@ from typing import Any, Protocol
 import pytest
 
 from mintline.aws.dynamo import Dynamo, Put
-from mintline.aws.records import operation_item
+from mintline.aws.records import OPEN, operation_item
 from mintline.aws.standing import created, moved
 from mintline.messages import Fees, KeyRef
-from mintline.records import Mint, scoped
+from mintline.records import Mint, open_shard, scoped
 from mintline.resources import MINTS
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction
+from mintline_api.features.pipeline import store
 from mintline_api.features.pipeline.ports import PipelineRecords
 from mintline_api.features.pipeline.store import DynamoPipeline
 from mintline_testkit.api.operations import MemoryMints
@@ -136,6 +137,19 @@ async def test_operations__when_their_users_wallet_has_the_next_step__then_they_
     waiting = await pipeline.accept(2)
 
     assert [one.mint_id for one in await pipeline.records.oldest_operations(5)] == [waiting.mint_id]
+
+
+async def test_operations__when_many_vouchers_wait_for_longer__then_those_that_wait_for_us_are_found(
+    dynamo: Dynamo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_FEW", 2)
+    in_dynamo = InDynamo(dynamo)
+    for number in range(3):
+        issued = mint(number, status=MintStatus.ISSUED, custody="self")
+        await dynamo.write(Put(MINTS, {**operation_item(issued), OPEN: open_shard(issued.mint_id)}))
+    kept = await in_dynamo.accept(5)
+
+    assert [one.mint_id for one in await in_dynamo.records.oldest_operations(1)] == [kept.mint_id]
 
 
 async def test_transactions__when_they_are_open__then_the_oldest_of_all_senders_come_first(

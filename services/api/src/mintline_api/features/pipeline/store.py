@@ -17,8 +17,8 @@ from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction
 from mintline_api.features.pages import text_of
 
-_LOOKED_AT = 100
-"""Open operations that are read at most, to find those that wait for us and not for their user's wallet."""
+_FEW, _MOST = 100, 1_000
+"""Open operations that are read at first, and at most: many may wait for their users' wallets alone."""
 OURS = frozenset({MintStatus.ACCEPTED, MintStatus.BUILT})
 """The statuses of operations that wait for this service."""
 
@@ -33,10 +33,16 @@ class DynamoPipeline:
 
     async def oldest_operations(self, limit: int) -> list[Operation]:
         """Return operations that no transaction carries yet, the oldest first."""
-        keys = await self._open(MINTS, most=max(limit, _LOOKED_AT))
-        items = await self._dynamo.get_each(MINTS, [{"mint_id": key["mint_id"]} for key in keys])
-        found = (one for one in self._operations(items) if one.status in OURS)
-        return sorted(found, key=lambda one: one.created_at)[:limit]
+        found: dict[str, Operation] = {}
+        read: set[str] = set()
+        for most in (max(limit, _FEW), max(limit, _MOST)):
+            names = [text_of(key, "mint_id") for key in await self._open(MINTS, most=most)]
+            items = await self._dynamo.get_each(MINTS, [{"mint_id": one} for one in names if one not in read])
+            found |= {one.operation_id: one for one in self._operations(items) if one.status in OURS}
+            if len(found) >= limit or len(names) < most:
+                break
+            read.update(names)
+        return sorted(found.values(), key=lambda one: one.created_at)[:limit]
 
     async def oldest_transactions(self, limit: int) -> list[Transaction]:
         """Return transactions whose nonce is not used for good, the oldest first."""
