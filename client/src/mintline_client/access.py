@@ -79,7 +79,7 @@ async def grant(
             body: Any = await response.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise Unavailable(f"no token endpoint at {endpoint}: {error or type(error).__name__}") from None
-    if response.status >= 500:
+    if response.status == 429 or response.status >= 500:
         raise Unavailable(f"the token endpoint at {endpoint} was answered {response.status}")
     if response.status != 200 or not isinstance(body, dict) or "access_token" not in body:
         cause = body.get("error") if isinstance(body, dict) else None

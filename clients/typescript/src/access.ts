@@ -77,7 +77,7 @@ async function grant(
     headers: { authorization: `Basic ${btoa(String.fromCharCode(...secret))}` },
   };
   const { status, body } = await asked(fetcher, endpoint, init, timeout, "no token endpoint at");
-  if (status >= 500) throw new Unavailable(`the token endpoint at ${endpoint} was answered ${status}`);
+  if (status === 429 || status >= 500) throw new Unavailable(`the token endpoint at ${endpoint} was answered ${status}`);
   if (status !== 200 || typeof body.access_token !== "string") {
     throw new Rejected("sign_in_refused", `the token endpoint gives no token: ${body.error ?? status}`);
   }
@@ -94,7 +94,8 @@ async function asked(
   try {
     const signal = AbortSignal.timeout(timeout * 1000);
     const response = await fetcher(address, { ...init, redirect: "error", signal });
-    const body: unknown = response.status >= 500 ? {} : await response.json();
+    // What refuses may say so in no JSON.
+    const body: unknown = response.ok ? await response.json() : await response.json().catch(() => null);
     return { status: response.status, body: typeof body === "object" && body !== null ? { ...body } : {} };
   } catch (error) {
     throw new Unavailable(`${failure} ${address}: ${causeOf(error)}`);

@@ -61,4 +61,8 @@ test("credentials that are refused are, and an endpoint that fails is unavailabl
   const token = credentials(server);
   await assert.rejects(token({ fresh: false }), { name: "Rejected", code: "sign_in_refused", message: /invalid_client/ });
   await assert.rejects(token({ fresh: false }), { name: "Unavailable", message: /was answered 502/ });
+
+  server.answers.push({ status: 429, json: { message: "slower" } }, { status: 403, text: "<h1>Forbidden</h1>" });
+  await assert.rejects(token({ fresh: false }), { name: "Unavailable", message: /was answered 429/ });
+  await assert.rejects(token({ fresh: false }), { name: "Rejected", code: "sign_in_refused", message: /403/ });
 });

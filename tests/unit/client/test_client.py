@@ -201,6 +201,18 @@ async def test_client_credentials__when_the_token_ends_or_is_refused__gets_anoth
         )()
 
 
+async def test_access__when_the_token_endpoint_has_no_time__is_unavailable_and_not_refused() -> None:
+    access = ClientCredentials(
+        cast("aiohttp.ClientSession", Http(Answer(429, {"message": "slower"}))),
+        "https://api",
+        "id",
+        "secret",
+        token_url="https://pool/token",
+    )
+    with pytest.raises(Unavailable, match="429"):
+        await access()
+
+
 async def test_request__when_its_token_is_refused__is_sent_again_with_a_fresh_one() -> None:
     asked: list[bool] = []
 
