@@ -201,8 +201,9 @@ its first token in 78 digits: which object has the metadata of these tokens, and
 METADATA_VERSIONS = Table(
     "metadata-versions", partition=Key("token_ref"), sort=Key("version", "N"), streamed=True
 )
-"""One item per version of a token's metadata after the one it was minted with (`mintline.metadata_versions`).
-`token_ref` is `{chain_id}#{contract}#{token_id}`. Created by the api."""
+"""One item per version of a token's metadata after the one it was minted with, and of an item of ERC-1155 for
+that one too (`mintline.metadata_versions`). `token_ref` is `{chain_id}#{contract}#{token_id}`. Created by the
+api."""
 
 ACCOUNTS = Table("accounts", partition=Key("account_id"))
 """One item per wallet that was topped up, `account_id` is `{chain_id}#{address}`: which transaction of the
