@@ -1,6 +1,6 @@
 /** Wallets, recipients, machine clients, and the pipeline as operators see it. */
 
-import { type Api, path, type WriteOptions } from "./api.ts";
+import { type Api, type CallOptions, path, type WriteOptions } from "./api.ts";
 import type {
   ChallengeRequest,
   ChallengeView,
@@ -24,13 +24,13 @@ export class Wallets {
   constructor(private readonly api: Api) {}
 
   /** Returns the wallet in custody, made now if there was none. */
-  get(): Promise<WalletView> {
-    return this.api.get("/v1/wallet");
+  get(options: CallOptions = {}): Promise<WalletView> {
+    return this.api.get("/v1/wallet", {}, options);
   }
 
   /** Returns the wallets of the user's own that are linked. */
-  links(): Promise<LinkList> {
-    return this.api.get("/v1/wallet/links");
+  links(options: CallOptions = {}): Promise<LinkList> {
+    return this.api.get("/v1/wallet/links", {}, options);
   }
 
   /** Returns the text that a wallet of the user's own has to sign to be linked. */
@@ -53,8 +53,8 @@ export class Wallets {
 export class Users {
   constructor(private readonly api: Api) {}
 
-  get(email: string): Promise<UserView> {
-    return this.api.get("/v1/users", { email });
+  get(email: string, options: CallOptions = {}): Promise<UserView> {
+    return this.api.get("/v1/users", { email }, options);
   }
 
   /** Returns the user of an e-mail address with a wallet, both made if they do not exist. */
@@ -68,8 +68,8 @@ export class Clients {
   constructor(private readonly api: Api) {}
 
   /** Returns the calling client: what it may do and has used. */
-  own(): Promise<ClientUseView> {
-    return this.api.get("/v1/client");
+  own(options: CallOptions = {}): Promise<ClientUseView> {
+    return this.api.get("/v1/client", {}, options);
   }
 
   /** Creates a client; its secret is in this response only. */
@@ -77,13 +77,13 @@ export class Clients {
     return this.api.post("/v1/clients", request, options);
   }
 
-  list(): Promise<ClientList> {
-    return this.api.get("/v1/clients");
+  list(options: CallOptions = {}): Promise<ClientList> {
+    return this.api.get("/v1/clients", {}, options);
   }
 
   /** Returns a client with what it has used. */
-  get(clientId: string): Promise<ClientUseView> {
-    return this.api.get(path`/v1/clients/${clientId}`);
+  get(clientId: string, options: CallOptions = {}): Promise<ClientUseView> {
+    return this.api.get(path`/v1/clients/${clientId}`, {}, options);
   }
 
   /** Changes a client's name, budget or status. */
@@ -111,7 +111,7 @@ export class Pipeline {
   constructor(private readonly api: Api) {}
 
   /** Returns queues, blocks, what is under way longest, and how long the money for gas lasts. */
-  get(): Promise<PipelineView> {
-    return this.api.get("/v1/pipeline");
+  get(options: CallOptions = {}): Promise<PipelineView> {
+    return this.api.get("/v1/pipeline", {}, options);
   }
 }

@@ -52,8 +52,9 @@ export class Collections {
   }
 
   /** Returns the texts of the chunk that begins with a token, of a collection that was revealed. */
-  revealedDocuments(contract: string, firstTokenId: number): Promise<DocumentsView> {
-    return this.api.get(path`/v1/collections/${contract}/reveal/documents`, { first_token_id: firstTokenId });
+  revealedDocuments(contract: string, firstTokenId: number, options: CallOptions = {}): Promise<DocumentsView> {
+    const query = { first_token_id: firstTokenId };
+    return this.api.get(path`/v1/collections/${contract}/reveal/documents`, query, options);
   }
 
   /** Has a contract indexed that others deployed, from a block on. */

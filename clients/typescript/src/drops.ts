@@ -57,13 +57,13 @@ export class Drops {
   }
 
   /** Returns how many bytes of lines a drop has taken, of all files. */
-  async offset(dropId: string): Promise<number> {
-    return (await this.api.get<LinesView>(path`/v1/drops/${dropId}/lines`)).offset;
+  async offset(dropId: string, options: CallOptions = {}): Promise<number> {
+    return (await this.api.get<LinesView>(path`/v1/drops/${dropId}/lines`, {}, options)).offset;
   }
 
   /** Returns the refused lines in the format in which they came, with the reasons. */
-  refused(dropId: string): Promise<Uint8Array> {
-    return this.api.getBytes(path`/v1/drops/${dropId}/refused`);
+  refused(dropId: string, options: CallOptions = {}): Promise<Uint8Array> {
+    return this.api.getBytes(path`/v1/drops/${dropId}/refused`, options);
   }
 
   /** Returns what a drop would make, cost and take, before anything is made or spent. */

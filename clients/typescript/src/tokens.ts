@@ -2,6 +2,7 @@ import { type Api, type CallOptions, path, type WriteOptions } from "./api.ts";
 import type {
   BalanceView,
   HoldsView,
+  ItemHolderView,
   ListedTransfer,
   MetadataRequest,
   MetadataVersionList,
@@ -34,13 +35,14 @@ export class Tokens {
   }
 
   /** Returns the versions of a token's metadata, newest first. */
-  async versions(contract: string, tokenId: TokenId): Promise<MetadataVersionView[]> {
-    return (await this.api.get<MetadataVersionList>(path`/v1/tokens/${contract}/${tokenId}/metadata/versions`)).items;
+  async versions(contract: string, tokenId: TokenId, options: CallOptions = {}): Promise<MetadataVersionView[]> {
+    const versions = path`/v1/tokens/${contract}/${tokenId}/metadata/versions`;
+    return (await this.api.get<MetadataVersionList>(versions, {}, options)).items;
   }
 
   /** Returns the exact text of a version of a token's metadata. */
-  version(contract: string, tokenId: TokenId, version: number): Promise<Uint8Array> {
-    return this.api.getBytes(path`/v1/tokens/${contract}/${tokenId}/metadata/versions/${version}`);
+  version(contract: string, tokenId: TokenId, version: number, options: CallOptions = {}): Promise<Uint8Array> {
+    return this.api.getBytes(path`/v1/tokens/${contract}/${tokenId}/metadata/versions/${version}`, options);
   }
 
   /** Yields a token's transfers, those in a range of blocks if one is given. */
@@ -55,8 +57,8 @@ export class Tokens {
   }
 
   /** Returns the receipt that proves a token's mint to anyone with a node. */
-  proof(contract: string, tokenId: TokenId): Promise<MintReceipt> {
-    return this.api.get(path`/v1/tokens/${contract}/${tokenId}/proof`);
+  proof(contract: string, tokenId: TokenId, options: CallOptions = {}): Promise<MintReceipt> {
+    return this.api.get(path`/v1/tokens/${contract}/${tokenId}/proof`, {}, options);
   }
 
   /** Yields the tokens of an address, those of a collection if one is given. */
@@ -77,13 +79,24 @@ export class Tokens {
     return this.api.pages(path`/v1/owners/${address}/transfers`, query, options);
   }
 
-  /** Returns how many tokens of a collection an address owns. */
-  balance(address: string, contract: string): Promise<BalanceView> {
-    return this.api.get(path`/v1/owners/${address}/balance`, { contract });
+  /** Yields who has some of an ERC-1155 token, and how many; of an ERC-721 token its owner. */
+  holders(
+    contract: string,
+    tokenId: TokenId,
+    options: CallOptions = {},
+  ): AsyncGenerator<ItemHolderView, void, undefined> {
+    return this.api.pages(path`/v1/tokens/${contract}/${tokenId}/holders`, {}, options);
+  }
+
+  /** Returns how many tokens of a collection an address owns, or how much of one if `tokenId` is given. */
+  balance(address: string, contract: string, tokenId?: TokenId, options: CallOptions = {}): Promise<BalanceView> {
+    const query = { contract, token_id: tokenId?.toString() };
+    return this.api.get(path`/v1/owners/${address}/balance`, query, options);
   }
 
   /** Returns whether an address owns a token of a collection, a certain one if `tokenId` is given. */
-  holds(address: string, contract: string, tokenId?: TokenId): Promise<HoldsView> {
-    return this.api.get(path`/v1/owners/${address}/holds`, { contract, token_id: tokenId?.toString() });
+  holds(address: string, contract: string, tokenId?: TokenId, options: CallOptions = {}): Promise<HoldsView> {
+    const query = { contract, token_id: tokenId?.toString() };
+    return this.api.get(path`/v1/owners/${address}/holds`, query, options);
   }
 }

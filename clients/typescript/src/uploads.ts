@@ -1,5 +1,5 @@
 import { causeOf } from "./access.ts";
-import { type Api, path } from "./api.ts";
+import { type Api, type CallOptions, path } from "./api.ts";
 import { Unavailable } from "./errors.ts";
 import type { UploadRequest, UploadView } from "./schema.ts";
 
@@ -26,8 +26,8 @@ export class Uploads {
     return this.api.post(path`/v1/uploads/${created.upload_id}/complete`);
   }
 
-  get(uploadId: string): Promise<UploadView> {
-    return this.api.get(path`/v1/uploads/${uploadId}`);
+  get(uploadId: string, options: CallOptions = {}): Promise<UploadView> {
+    return this.api.get(path`/v1/uploads/${uploadId}`, {}, options);
   }
 
   private async put(target: NonNullable<UploadView["put"]>, body: ArrayBuffer): Promise<void> {

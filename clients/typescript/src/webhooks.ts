@@ -18,12 +18,12 @@ export class Webhooks {
     return this.api.post("/v1/webhooks", request, options);
   }
 
-  list(): Promise<WebhookList> {
-    return this.api.get("/v1/webhooks");
+  list(options: CallOptions = {}): Promise<WebhookList> {
+    return this.api.get("/v1/webhooks", {}, options);
   }
 
-  get(webhookId: string): Promise<WebhookView> {
-    return this.api.get(path`/v1/webhooks/${webhookId}`);
+  get(webhookId: string, options: CallOptions = {}): Promise<WebhookView> {
+    return this.api.get(path`/v1/webhooks/${webhookId}`, {}, options);
   }
 
   /** Changes a webhook's URL, types, description or status. */

@@ -96,3 +96,33 @@ test("a file is announced, put and completed", async (context) => {
   server.answers.push({ json: { upload_id: "u", put } }, { status: 403 });
   await assert.rejects(server.client().uploads.create(file), Unavailable);
 });
+
+test("who has how much of an item is listed, and counted for one address", async (context) => {
+  const holders = [{ owner: "0xa", quantity: "3" }];
+  const server = await serve(context, { json: { items: holders, next_cursor: null } }, { json: { quantity: "3" } });
+  const { tokens } = server.client();
+  const listed = [];
+  for await (const each of tokens.holders("0xc", 7n)) listed.push(each);
+  const { quantity } = await tokens.balance("0xa", "0xc", 7n);
+
+  assert.deepEqual([listed, quantity], [holders, "3"]);
+  assert.deepEqual(
+    server.received.map(({ path }) => path),
+    ["/v1/tokens/0xc/7/holders?limit=100", "/v1/owners/0xa/balance?contract=0xc&token_id=7"],
+  );
+});
+
+test("a call that reads ends with its signal", async (context) => {
+  const server = await serve(context);
+  const signal = AbortSignal.abort(new Error("gone"));
+  const client = server.client();
+  const reads = [
+    client.wallets.get({ signal }),
+    client.tokens.proof("0xc", 1, { signal }),
+    client.tokens.version("0xc", 1, 2, { signal }),
+    client.drops.refused("d", { signal }),
+    client.webhooks.list({ signal }),
+  ];
+  for (const read of reads) await assert.rejects(read, { message: "gone" });
+  assert.equal(server.received.length, 0);
+});
