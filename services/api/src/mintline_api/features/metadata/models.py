@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from mintline.views.metadata import metadata_url
@@ -65,21 +65,10 @@ Link = Annotated[
 
 
 _NUMBER = {"type": "number", "minimum": -(2**53 - 1), "maximum": 2**53 - 1}
-_SHOWN_AS_NUMBER: dict[str, Any] = {
-    # Text and booleans are shown as they are, and a date is in whole seconds.
-    "if": {"properties": {"value": {"type": ["string", "boolean"]}}},
-    "then": {"properties": {"display_type": {"type": "null"}, "max_value": {"type": "null"}}},
-    "else": {
-        "if": {"required": ["display_type"], "properties": {"display_type": {"const": "date"}}},
-        "then": {"properties": {"value": {"type": "integer"}}},
-    },
-}
 
 
 class Attribute(Input):
     """One trait, as OpenSea's metadata standard has it."""
-
-    model_config = ConfigDict(json_schema_extra=_SHOWN_AS_NUMBER)
 
     trait_type: TextLine | None = None
     value: Annotated[
