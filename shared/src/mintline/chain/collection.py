@@ -145,7 +145,8 @@ def _errors() -> Mapping[bytes, tuple[str, tuple[str, ...], tuple[str, ...]]]:
         if entry["type"] == "error":
             types = tuple(item["type"] for item in entry["inputs"])
             names = tuple(item["name"] for item in entry["inputs"])
-            errors[selector(f"{entry['name']}({','.join(types)})")] = (entry["name"], names, types)
+            # The first one's names count: `AlreadyMinted` of an item has its serial in the same place.
+            errors.setdefault(selector(f"{entry['name']}({','.join(types)})"), (entry["name"], names, types))
     return errors
 
 
