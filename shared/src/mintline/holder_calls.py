@@ -5,7 +5,8 @@ One place tells the two apart: `quantity` is None for ERC-721.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from mintline.holder_signatures import (
     burn_by_signature_calldata,
@@ -31,93 +32,31 @@ class HolderCall(NamedTuple):
 
     def typed_data(self, *, chain_id: int, contract: str) -> bytes:
         """Return the EIP-712 digest that the holder signs, 32 bytes."""
-        place = (chain_id, contract)
-        if self.to is None:
-            return self._burn_hash(*place)
-        return self._transfer_hash(self.to, *place)
-
-    def _transfer_hash(self, to: str, chain_id: int, contract: str) -> bytes:
-        if self.quantity is None:
-            return transfer_hash(
-                chain_id=chain_id,
-                contract=contract,
-                holder=self.holder,
-                to=to,
-                token_id=self.token_id,
-                counter=self.counter,
-                deadline=self.deadline,
-            )
-        return item_transfer_hash(
-            chain_id=chain_id,
-            contract=contract,
-            holder=self.holder,
-            to=to,
-            token_id=self.token_id,
-            quantity=self.quantity,
-            counter=self.counter,
-            deadline=self.deadline,
-        )
-
-    def _burn_hash(self, chain_id: int, contract: str) -> bytes:
-        if self.quantity is None:
-            return burn_hash(
-                chain_id=chain_id,
-                contract=contract,
-                holder=self.holder,
-                token_id=self.token_id,
-                counter=self.counter,
-                deadline=self.deadline,
-            )
-        return item_burn_hash(
-            chain_id=chain_id,
-            contract=contract,
-            holder=self.holder,
-            token_id=self.token_id,
-            quantity=self.quantity,
-            counter=self.counter,
-            deadline=self.deadline,
-        )
+        return self._form().digest(chain_id=chain_id, contract=contract, **self._given())
 
     def calldata(self, signature: bytes) -> bytes:
         """Return the calldata of the call that carries the signature, 65 bytes."""
-        if self.to is None:
-            return self._burn_calldata(signature)
-        return self._transfer_calldata(self.to, signature)
+        return self._form().calldata(signature=signature, **self._given())
 
-    def _transfer_calldata(self, to: str, signature: bytes) -> bytes:
-        if self.quantity is None:
-            return transfer_by_signature_calldata(
-                holder=self.holder,
-                to=to,
-                token_id=self.token_id,
-                counter=self.counter,
-                deadline=self.deadline,
-                signature=signature,
-            )
-        return transfer_item_calldata(
-            holder=self.holder,
-            to=to,
-            token_id=self.token_id,
-            quantity=self.quantity,
-            counter=self.counter,
-            deadline=self.deadline,
-            signature=signature,
-        )
+    def _form(self) -> _Form:
+        return _FORMS[self.to is None, self.quantity is not None]
 
-    def _burn_calldata(self, signature: bytes) -> bytes:
-        if self.quantity is None:
-            return burn_by_signature_calldata(
-                holder=self.holder,
-                token_id=self.token_id,
-                counter=self.counter,
-                deadline=self.deadline,
-                signature=signature,
-            )
-        return burn_item_calldata(
-            holder=self.holder,
-            token_id=self.token_id,
-            quantity=self.quantity,
-            counter=self.counter,
-            deadline=self.deadline,
-            signature=signature,
-        )
+    def _given(self) -> dict[str, Any]:
+        """Return what is given of the fields: a burn has no `to`, and a token of ERC-721 no `quantity`."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+class _Form(NamedTuple):
+    """What is signed, and the call that carries the signature."""
+
+    digest: Callable[..., bytes]
+    calldata: Callable[..., bytes]
+
+
+_FORMS = {
+    (False, False): _Form(transfer_hash, transfer_by_signature_calldata),
+    (True, False): _Form(burn_hash, burn_by_signature_calldata),
+    (False, True): _Form(item_transfer_hash, transfer_item_calldata),
+    (True, True): _Form(item_burn_hash, burn_item_calldata),
+}
+"""By whether it is a burn, and whether it is of tokens of an item."""
