@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestServer
 
-from mintline.records import Checkpoint, Collection, scoped
 from mintline_testkit.api.harness import Harness
-from mintline_testkit.constants import CHAIN_ID, CONTRACT
-from mintline_testkit.user_pool import START, UserPool
+from mintline_testkit.user_pool import UserPool
 from tests.integration.conftest import ROOT
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -25,24 +23,7 @@ def api() -> Harness:
     """Return an API with a collection, a machine client, and no limits of rate."""
     harness = Harness(UserPool(), user_rate=10**9, user_gas_budget=10**30)
     harness.clients.add("shop")
-    harness.index.collections[CONTRACT] = Collection(
-        collection_id=scoped(CHAIN_ID, CONTRACT),
-        chain_id=CHAIN_ID,
-        contract=CONTRACT,
-        name="Aurora",
-        symbol="AUR",
-        deployed_block=1,
-        sponsored=True,
-        next_token_id=1,
-    )
-    harness.index.head = Checkpoint(
-        chain=str(CHAIN_ID),
-        head_number=44,
-        head_hash=bytes(32),
-        head_timestamp=int(START) - 1,
-        finalized_number=40,
-        updated_at=int(START) * 1000,
-    )
+    harness.index.hold_collection()
     return harness
 
 

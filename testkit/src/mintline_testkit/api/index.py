@@ -8,6 +8,7 @@ from mintline.packs import Pack, PackIndex
 from mintline.query_keys import AFTER_KEY, holder_key, holder_shard, owned_key, transfer_query_keys
 from mintline.records import (
     Checkpoint,
+    Collection,
     RegisteredContract,
     Token,
     Transfer,
@@ -21,7 +22,8 @@ from mintline_api.features.pages import Page
 from mintline_api.features.queries.ports import HoldersPart, OwnersPart, Partition, TransfersPart
 from mintline_api.features.tokens.ports import EVERY_BLOCK, BlockRange, CollectionPage, CountedToken
 from mintline_testkit.api.pages import page_of
-from mintline_testkit.constants import CHAIN_ID
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.user_pool import START
 
 
 class MemoryVersions:
@@ -63,6 +65,27 @@ class MemoryIndex:
         """How much of an item each holder has, and its supply under None."""
         self.events: list[Transfer] = []
         self.versions = MemoryVersions()
+
+    def hold_collection(self) -> None:
+        """Hold the default collection, indexed up to block 44 a second before the tests' clock starts."""
+        self.collections[CONTRACT] = Collection(
+            collection_id=scoped(CHAIN_ID, CONTRACT),
+            chain_id=CHAIN_ID,
+            contract=CONTRACT,
+            name="Aurora",
+            symbol="AUR",
+            deployed_block=1,
+            sponsored=True,
+            next_token_id=1,
+        )
+        self.head = Checkpoint(
+            chain=str(CHAIN_ID),
+            head_number=44,
+            head_hash=bytes(32),
+            head_timestamp=int(START) - 1,
+            finalized_number=40,
+            updated_at=int(START) * 1000,
+        )
 
     async def collection(self, contract: str) -> RegisteredContract | None:
         """Return a collection."""
