@@ -1117,7 +1117,7 @@ class QueueView(TypedDict):
     in_flight: int
     """Messages that a consumer has, or that are hidden until the next try."""
     dead_letters: int
-    """Messages given up; `mintline dlq list` says why."""
+    """Dead letters; `mintline dlq list` says why."""
 
 
 class Readiness(TypedDict):

@@ -1355,7 +1355,7 @@ export interface components {
             waiting: number;
             /** @description Messages that a consumer has, or that are hidden until the next try. */
             in_flight: number;
-            /** @description Messages given up; `mintline dlq list` says why. */
+            /** @description Dead letters; `mintline dlq list` says why. */
             dead_letters: number;
         };
         /**

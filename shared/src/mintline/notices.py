@@ -2,7 +2,7 @@
 
 Nothing else in the records says it: balances are the chain's, and a request that a budget refuses leaves no
 record. Each copy of a service that notices writes the same item, whose key is the fact with its period, and
-one of them creates it. A notice that cannot be written is written at the next occasion; nothing waits for it.
+one of them creates it. A notice that cannot be written within seconds is written at the next occasion.
 """
 
 from __future__ import annotations

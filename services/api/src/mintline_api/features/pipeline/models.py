@@ -20,7 +20,7 @@ class QueueView(View):
     name: str
     waiting: int = Field(description="Messages that wait for a consumer.")
     in_flight: int = Field(description="Messages that a consumer has, or that are hidden until the next try.")
-    dead_letters: int = Field(description="Messages given up; `mintline dlq list` says why.")
+    dead_letters: int = Field(description="Dead letters; `mintline dlq list` says why.")
 
 
 class BlocksView(View):

@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """A queue's messages, and those given up; numbers are approximate, as SQS has them."""
+    """A queue's messages and dead letters; numbers are approximate, as SQS has them."""
 
     queue: Queue
     depth: Depth

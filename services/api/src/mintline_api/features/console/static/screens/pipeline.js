@@ -31,7 +31,7 @@ function Figures({ pipeline }) {
       note=${blocks.behind === null ? "" : blocks.behind === 0 ? "up to date" : `${number(blocks.behind)} behind`} />
     <${Figure} name="Final" value=${blocks.finalized === null ? null : number(blocks.finalized)}
       note=${blocks.indexed === null ? "" : `${number(blocks.indexed - blocks.finalized)} before the index`} />
-    <${Figure} name="Dead letters" value=${dead === undefined ? null : number(dead)} tone=${dead ? "bad" : ""} note=${dead ? "given up" : ""} />
+    <${Figure} name="Dead letters" value=${dead === undefined ? null : number(dead)} tone=${dead ? "bad" : ""} note=${dead ? "to be looked at" : ""} />
   </dl>`;
 }
 
@@ -59,7 +59,7 @@ function DeadLetters({ queues }) {
   const dead = queues?.filter((queue) => queue.dead_letters > 0) ?? [];
   if (dead.length === 0) return null;
   return html`<section class="card" aria-labelledby="dead"><h2 id="dead">Dead letters</h2>
-    <p>These messages were given up. See why, fix the cause, then send them back.</p>
+    <p>These messages were dead-lettered. See why, fix the cause, then send them back.</p>
     <ul class="commands"><li><${Copy} text="mintline dlq list" /></li>
       ${dead.map((queue) => html`<li key=${queue.name}><${Copy} text=${`mintline dlq redrive ${queue.name} --all`} /></li>`)}</ul>
   </section>`;
