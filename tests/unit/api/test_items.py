@@ -11,7 +11,8 @@ from mintline.authorizations import key_of
 from mintline.chain.calls import Call
 from mintline.eth import selector, word
 from mintline.metadata_versions import version_object_key
-from mintline.records import Mint, Token, canonical_json, digest_of
+from mintline.records import Mint, Problem, Token, canonical_json, digest_of
+from mintline.states import MintStatus
 from mintline_testkit.api.client import Answered, MemoryClient
 from mintline_testkit.api.harness import FACTORY, Harness
 from mintline_testkit.constants import CHAIN_ID
@@ -281,6 +282,36 @@ async def test_metadata__when_an_items_is_changed__then_it_has_a_second_version_
     assert problem(await mint(harness, client, contract)) == (409, "item-metadata-differs")
     assert (await mint(harness, client, contract, metadata=new)).status == 202
     assert (await mint(harness, client, contract, key="k")).headers["idempotent-replayed"] == "true"
+
+
+async def test_metadata__when_an_items_first_mint_is_rejected__then_its_client_replaces_it_all_the_same(
+    harness: Harness, client: MemoryClient, contract: str
+) -> None:
+    first = record(harness, await mint(harness, client, contract))
+    harness.mints.items[first.mint_id] = first.evolve(
+        status=MintStatus.REJECTED, problem=Problem(code="recipient_refused", reason="It takes none.")
+    )
+    harness.clients.add("rival")
+    token, new = f"/v1/tokens/{contract}/7", {**METADATA, "name": "Big potion"}
+    patch = json.dumps({"metadata": new}).encode()
+
+    async def changed(by: str, path: str = token) -> Answered:
+        headers = {**harness.client_headers(by), "Content-Type": "application/json"}
+        return await client.request("PATCH", path, headers=headers, body=patch)
+
+    assert problem(await changed("rival")) == (403, "not-your-collection")
+    assert problem(await changed("shop", f"/v1/tokens/{contract}/8")) == (404, "unknown-token")
+    accepted = await changed("shop")
+
+    assert (accepted.status, accepted.json()["version"]) == (202, 2), accepted.body
+    listed = await client.request("GET", f"{token}/metadata/versions", headers=harness.client_headers())
+    assert [one["version"] for one in listed.json()["items"]] == [2, 1]
+    none = await client.request("GET", f"{token}0/metadata/versions", headers=harness.client_headers())
+    assert problem(none) == (404, "unknown-token")
+    assert (await client.request("GET", f"/v1/metadata/{contract}/7")).json() == new
+    assert problem(await mint(harness, client, contract)) == (409, "item-metadata-differs")
+    minted = record(harness, await mint(harness, client, contract, metadata=new))
+    assert minted.metadata_digest == digest_of(canonical_json(new))
 
 
 async def test_mint__when_the_supply_cap_has_no_room_for_the_quantity__then_refused(

@@ -5,29 +5,19 @@ from __future__ import annotations
 from mintline.collection_records import CollectionCall
 from mintline.messages import CollectionChange
 from mintline.metadata_versions import MetadataVersion
-from mintline.records import Token, token_ref
+from mintline.records import token_ref
 from mintline.states import MintStatus
 from mintline_api.features.collections.examples import CLONE, PUBLIC_URL
-from mintline_api.features.examples import CONTRACT, DIGEST, TX_HASH, WALLET
+from mintline_api.features.examples import CONTRACT, DIGEST, TX_HASH
 from mintline_api.features.metadata.examples import METADATA_JSON
 from mintline_api.features.token_metadata.models import MetadataVersionList
-from mintline_api.features.token_metadata.use_cases import TokenVersions
+from mintline_api.features.token_metadata.use_cases import DescribedToken, TokenVersions
 from mintline_api.features.token_metadata.views import version_views
 
 _AT = 1_795_398_654_123
 _CHANGE_ID = "administer_7H2KQ0S5V9XW3Z8R4T6Y1B2C3D"
 PATCH_JSON = {"metadata": {**METADATA_JSON, "description": "The second light of the season."}}
-_TOKEN = Token(
-    chain_id=31337,
-    contract=CONTRACT,
-    token_id=1,
-    owner=WALLET,
-    metadata_digest=DIGEST,
-    mint_id=None,
-    minted_block=42,
-    block_number=42,
-    tx_hash=TX_HASH,
-)
+_TOKEN = DescribedToken(chain_id=31337, contract=CONTRACT, token_id=1, metadata_digest=DIGEST)
 _VERSION = MetadataVersion(
     token_ref=token_ref(31337, CONTRACT, 1),
     version=2,

@@ -22,7 +22,7 @@ from mintline.collection_records import CollectionCall
 from mintline.errors import Unavailable
 from mintline.messages import CollectionChange
 from mintline.metadata_versions import MINTED_VERSION, MOST_VERSIONS, MetadataVersion, version_object_key
-from mintline.records import RegisteredContract, Token, canonical_json, digest_of, token_ref
+from mintline.records import RegisteredContract, canonical_json, digest_of, token_ref
 from mintline.reveals import REVEALED_VERSION
 from mintline_api.features.collections.changes import (
     Changed,
@@ -45,11 +45,22 @@ from mintline_api.features.uploads.use_cases import resolved
 from mintline_api.http.problems import RequestRefused
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedToken:
+    """A token or item that has metadata; an item may have it before any of its tokens is on chain."""
+
+    chain_id: int
+    contract: str
+    token_id: int
+    metadata_digest: bytes | None
+    """Of the first version."""
+
+
 @dataclass(frozen=True, slots=True)
 class TokenVersions:
-    """A token with the versions of its metadata after the minted one, newest first."""
+    """A token with the versions of its metadata after the first one, newest first."""
 
-    token: Token
+    token: DescribedToken
     later: list[MetadataVersion]
 
 
@@ -62,8 +73,9 @@ async def accept_version(
 ) -> Changed:
     """Replace the metadata of a token in a collection of the client's; a key's second request replays it.
 
-    No operation if the metadata is so already. Raises RequestRefused for a token that is unknown or burned, a
-    collection that is not the client's or is frozen, another change under way, and too many versions.
+    An item of ERC-1155 has metadata from its first accepted mint on, whatever becomes of that. No operation
+    if the metadata is so already. Raises RequestRefused for a token that is unknown or burned, a collection
+    that is not the client's or is frozen, another change under way, and too many versions.
     """
     operation_id = intake.operation_id("administer", submission)
     made = await intake.made_before(CollectionCall, operation_id, submission)
@@ -101,17 +113,30 @@ async def accept_version(
 
 async def _token(
     request: TokenChangeRequest, collection: RegisteredContract, context: TokenMetadataContext
-) -> Token:
-    token = await context.tokens.index.token(request.contract, request.token_id)
+) -> DescribedToken:
+    contract, token_id = request.contract, request.token_id
+    token = await context.tokens.index.token(contract, token_id)
     if token is None:
-        raise unknown_token(request.contract, request.token_id)
-    if token.owner is None and collection.standard == "erc721":
-        raise RequestRefused(TOKEN_BURNED, f"Token {token.token_id} of {token.contract} was burned.")
-    return token
+        # An item has metadata from its first accepted mint on, also if that came to nothing.
+        if await context.versions.latest(contract, token_id) is None:
+            raise unknown_token(contract, token_id)
+        return _described(collection, token_id, None)
+    if token.is_burned:
+        raise RequestRefused(TOKEN_BURNED, f"Token {token_id} of {contract} was burned.")
+    return _described(collection, token_id, token.metadata_digest)
+
+
+def _described(collection: RegisteredContract, token_id: int, digest: bytes | None) -> DescribedToken:
+    return DescribedToken(
+        chain_id=collection.chain_id,
+        contract=collection.contract,
+        token_id=token_id,
+        metadata_digest=digest,
+    )
 
 
 async def _latest(
-    token: Token, collection: RegisteredContract, context: TokenMetadataContext
+    token: DescribedToken, collection: RegisteredContract, context: TokenMetadataContext
 ) -> MetadataVersion | None:
     """Return the latest version after the minted one, which may be the revealed one."""
     latest = await context.versions.latest(token.contract, token.token_id)
@@ -119,7 +144,7 @@ async def _latest(
 
 
 async def _revealed(
-    token: Token, collection: RegisteredContract, context: TokenMetadataContext
+    token: DescribedToken, collection: RegisteredContract, context: TokenMetadataContext
 ) -> MetadataVersion | None:
     """Return the version that the collection revealed for a token; it has no row of its own."""
     text = await context.tokens.metadata.revealed(collection, token.token_id)
@@ -139,7 +164,7 @@ async def _revealed(
 
 
 def _next_version(
-    token: Token,
+    token: DescribedToken,
     latest: MetadataVersion | None,
     text: str,
     submission: Submission[TokenChangeRequest],
@@ -161,7 +186,7 @@ def _next_version(
 
 
 async def _publish(
-    token: Token,
+    token: DescribedToken,
     text: str,
     collection: RegisteredContract,
     context: TokenMetadataContext,
@@ -184,7 +209,7 @@ async def _publish(
     return {"metadata_versions": True}
 
 
-async def _store(token: Token, text: bytes, collections: CollectionsContext) -> None:
+async def _store(token: DescribedToken, text: bytes, collections: CollectionsContext) -> None:
     key = version_object_key(token.chain_id, token.contract, token.token_id, digest_of(text.decode()))
     await collections.metadata.publish(key, text)
 
@@ -195,14 +220,16 @@ async def list_versions(contract: str, token_id: int, *, context: TokenMetadataC
     token, later = await asyncio.gather(
         context.tokens.index.token(contract, token_id), context.versions.versions(contract, token_id)
     )
-    if token is None:
-        raise unknown_token(contract, token_id)
+    digest = None if token is None else token.metadata_digest
     if later and later[-1].version == MINTED_VERSION:
-        # Of an ERC-1155 item: its first version has a row.
+        # Of an ERC-1155 item: its first version has a row, from its first accepted mint on.
         *later, first = later
-        token = token.evolve(metadata_digest=first.digest)
-    revealed = await _revealed(token, collection, context)
-    return TokenVersions(token, later if revealed is None else [*later, revealed])
+        digest = first.digest
+    elif token is None:
+        raise unknown_token(contract, token_id)
+    described = _described(collection, token_id, digest)
+    revealed = await _revealed(described, collection, context)
+    return TokenVersions(described, later if revealed is None else [*later, revealed])
 
 
 async def read_text(contract: str, token_id: int, version: int, *, context: TokenMetadataContext) -> bytes:
@@ -225,7 +252,7 @@ async def read_text(contract: str, token_id: int, version: int, *, context: Toke
     return text
 
 
-async def _first_text(token: Token, context: TokenMetadataContext) -> bytes | None:
+async def _first_text(token: DescribedToken, context: TokenMetadataContext) -> bytes | None:
     collection = await context.tokens.collections.known(token.contract)
     if collection.standard == "erc721":
         return await minted_metadata(token, context.tokens)

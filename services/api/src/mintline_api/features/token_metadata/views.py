@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mintline.metadata_versions import MINTED_VERSION, MetadataVersion
-from mintline.records import Operation, Token
+from mintline.records import Operation
 from mintline.views.tokens import token_version_view, version_url
 from mintline_api.features.collections.views import operation_view
 from mintline_api.features.token_metadata.models import MetadataVersionView
-from mintline_api.features.token_metadata.use_cases import TokenVersions
+from mintline_api.features.token_metadata.use_cases import DescribedToken, TokenVersions
 
 
 def version_views(
@@ -27,7 +27,7 @@ def _later(version: MetadataVersion, operation: Operation | None, public_url: st
     return MetadataVersionView(**dict(view), announcement=announcement)
 
 
-def _minted(token: Token, public_url: str) -> MetadataVersionView | None:
+def _minted(token: DescribedToken, public_url: str) -> MetadataVersionView | None:
     if token.metadata_digest is None:
         return None
     return MetadataVersionView(

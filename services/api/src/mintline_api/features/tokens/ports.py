@@ -34,6 +34,25 @@ class CountedToken:
     """How much of it the owner has whose tokens these are; None for ERC-721, and in other lists."""
 
 
+class MintedText(Protocol):
+    """A token as far as the metadata that it was minted with goes."""
+
+    @property
+    def contract(self) -> str:
+        """The collection."""
+        ...
+
+    @property
+    def token_id(self) -> int:
+        """Its id."""
+        ...
+
+    @property
+    def metadata_digest(self) -> bytes | None:
+        """SHA-256 of that metadata; None if it is unknown."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class CollectionPage:
     """Some of a collection's tokens; `after` is the id that the list goes on after, None at its end."""

@@ -20,6 +20,7 @@ from mintline_api.features.tokens.ports import (
     CollectionPage,
     CountedToken,
     Index,
+    MintedText,
     MintReader,
 )
 from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
@@ -104,7 +105,7 @@ async def _with_metadata(counted: CountedToken, reads: TokenReads) -> ListedToke
     )
 
 
-async def minted_metadata(token: Token, reads: TokenReads) -> bytes | None:
+async def minted_metadata(token: MintedText, reads: TokenReads) -> bytes | None:
     """Return the metadata that a token was minted with; raises RequestRefused if it was altered since."""
 
     async def digest() -> bytes | None:
