@@ -6,6 +6,7 @@ FIRST ?= 1
 SEEDS ?= 20
 MINTS ?= 1000
 SPONSORED ?= 0
+PROFILE ?= $(if $(filter-out 0,$(SPONSORED)),sponsored$(if $(filter lone,$(SPONSORED)),-lone),burst)
 LINES ?= 10000
 BAD ?= 42
 EVERY ?= 20
@@ -57,8 +58,11 @@ style: setup ## Check style and format alone, as the pre-commit hook does
 types: setup ## Check types alone, as the pre-commit hook does
 	@.venv/bin/mypy
 
-bench: setup ## Measure the line: make bench N=1000 USERS=50; SPONSORED=1 for sponsored mints in bulk, =lone for one a request
-	@.venv/bin/python -m mintline_bench --mints $(N) --users $(USERS) $(if $(filter-out 0,$(SPONSORED)),--sponsored $(if $(filter lone,$(SPONSORED)),lone,bulk))
+# What was given, in words or by the environment, and what the profile says otherwise.
+given = $(if $(filter command environment,$(firstword $(origin $1))),$2 $($1))
+bench: setup ## Measure the line: make bench PROFILE=burst (N=, USERS=, RATE=, RUNS=, JSON=); the profiles: docs/performance.md
+	@.venv/bin/python -m mintline_bench --profile $(PROFILE) $(call given,N,--mints) $(call given,USERS,--users) \
+		$(call given,RATE,--rate) $(call given,RUNS,--runs) $(call given,JSON,--json)
 
 bench-enclave: setup ## Measure the enclave alone, through its socket: make bench-enclave N=10000
 	@.venv/bin/python -m mintline_bench.enclave --pairs $(if $(filter command,$(origin N)),$(N),10000)

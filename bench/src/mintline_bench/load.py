@@ -76,12 +76,29 @@ class Driver:
 
         return await asyncio.gather(*(one(number) for number in range(mints)))
 
-    async def post(self, number: int) -> Posted:
-        """Post one mint until it is accepted; raises Unavailable past the deadline."""
+    async def post_at_rate(self, mints: int, *, rate: float) -> list[Posted]:
+        """Post `rate` mints a second, whether or not those before were accepted; returns when all are.
+
+        Each counts as started at its moment, so that waiting for a late driver or a slow API is in its times.
+        """
+        loop = asyncio.get_running_loop()
+        first, began = loop.time(), time.time()
+
+        async def one(number: int) -> Posted:
+            await asyncio.sleep(first + number / rate - loop.time())
+            return await self.post(number, started=began + number / rate)
+
+        return await asyncio.gather(*(one(number) for number in range(mints)))
+
+    async def post(self, number: int, *, started: float | None = None) -> Posted:
+        """Post one mint until it is accepted; raises Unavailable past the deadline.
+
+        `started` is its beginning in Unix seconds, now if it is None.
+        """
         user = number % len(self.tokens)
         name = f"bench {self.run} {number}"
         metadata = metadata_of(name, number)
-        started = time.time()
+        started = time.time() if started is None else started
         accepted = await self.accept(
             self.path, {"metadata": metadata, **self.more(number)}, user=user, key=f"{self.run}-{number}"
         )

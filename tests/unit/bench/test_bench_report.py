@@ -6,7 +6,7 @@ import pytest
 
 from mintline_bench.load import Posted
 from mintline_bench.process_monitor import Costs
-from mintline_bench.report import percentile, summarize, table
+from mintline_bench.report import percentile, stages, summarize, table
 from mintline_bench.verify import Verdict, judge
 
 TO = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -21,6 +21,8 @@ def mint(number: int, *, status: str = "finalized", token_id: str | None = "1") 
         "token_id": token_id,
         "metadata_digest": "0x" + number.to_bytes(32, "big").hex(),
         "timeline": {
+            "accepted_at": "1970-01-01T00:16:40.500Z",
+            "built_at": None,
             "submitted_at": "1970-01-01T00:16:41.000Z",
             "mined_at": "1970-01-01T00:16:42.000Z",
         },
@@ -88,4 +90,17 @@ def test_summarize__has_the_promised_keys_and_rates() -> None:
     assert figures["aws_requests_per_mint"] == 1.5
     assert figures["aws_requests_by_service"] == {"api": {"sqs.SendMessageBatch": 1.5}}
     assert (figures["lost"], figures["doubled"]) == (0, 0)
-    assert "thirdweb" in table(figures, own=frozenset({"api"}))
+    assert "thirdweb" in table(figures)
+
+
+def test_stages__when_one_is_not_on_record__counts_from_the_one_before_it() -> None:
+    assert stages([mint(1)]) == {
+        "submitted": {"p50": 500.0, "p99": 500.0},
+        "mined": {"p50": 1000.0, "p99": 1000.0},
+    }
+
+
+def test_table__when_aws_is_emulated__labels_the_figure_without_it_as_arithmetic() -> None:
+    costs = Costs(cpu_seconds={"api": 0.01, "ministack": 0.5}, peak_rss={})
+    text = table(summarize([mint(1)], costs, CLEAN, retries=0, cores=2))
+    assert "Without the AWS emulator's CPU: 100.0 mints/s, bound by api (arithmetic" in text

@@ -27,6 +27,8 @@ NUMBERS = [
     ("mintline_bench", "--mints"),
     ("mintline_bench", "--users"),
     ("mintline_bench", "--timeout"),
+    ("mintline_bench", "--rate"),
+    ("mintline_bench", "--runs"),
     ("mintline_bench.enclave", "--pairs"),
     ("mintline_bench.enclave", "--users"),
     ("mintline_harness.chaos", "--seeds"),
