@@ -1,4 +1,4 @@
-"""`mintline collections holders|transfers|balance`: what the index knows of a collection's tokens."""
+"""`mintline collections holders|token|transfers|balance`: what the index knows of a collection's tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mintline_cli.caller import Caller, calls_api
 from mintline_cli.collections import Contract, checksummed
 from mintline_cli.output import Screen
 from mintline_client import AsyncMintline
-from mintline_client.models import BalanceView, HolderView, HoldsView, ListedTransfer
+from mintline_client.models import BalanceView, HolderView, ItemHolderView, ListedTransfer, TokenView
 
 Row = TypeVar("Row")
 Limit = Annotated[int, typer.Option(min=1, help="How many lines at most.")]
@@ -20,20 +20,57 @@ Time = Annotated[str | None, typer.Option(metavar="TIME", help="Included: 2026-1
 
 
 @calls_api("client")
-def holders(caller: Caller, contract: Contract, *, limit: Limit = 100) -> None:
-    """List who owns tokens of a collection, and how many.
+def holders(
+    caller: Caller,
+    contract: Contract,
+    *,
+    token_id: Annotated[str | None, typer.Option(help="Who has some of this token alone.")] = None,
+    limit: Limit = 100,
+) -> None:
+    """List who owns tokens of a collection, or some of one token, and how many.
 
-    Example: mintline collections holders 0x5FbD…
+    Example: mintline collections holders 0x5FbD… --token-id 7
     """
 
-    async def work(client: AsyncMintline) -> tuple[list[HolderView], bool]:
-        return await _first(client.collections.holders(contract), limit)
+    async def work(
+        client: AsyncMintline,
+    ) -> tuple[list[HolderView], bool] | tuple[list[ItemHolderView], bool]:
+        if token_id is None:
+            return await _first(client.collections.holders(contract), limit)
+        return await _first(client.tokens.holders(contract, token_id), limit)
 
-    listed, more = caller.run(work)
-    rows = [(each["owner"], f"{each['balance']}{' or more' if each['more'] else ''}") for each in listed]
+    found: tuple[list[Any], bool] = caller.run(work)
+    listed, more = found
+    if token_id is None:
+        rows = [(each["owner"], _at_least(each)) for each in listed]
+    else:
+        rows = [(each["owner"], each["quantity"]) for each in listed]
     caller.screen.table(("Owner", "Tokens"), rows, empty="nobody owns a token of it")
     _say_more(caller.screen, more=more, limit=limit)
     caller.screen.result({"holders": listed, "more": more})
+
+
+@calls_api("client")
+def token(
+    caller: Caller,
+    contract: Contract,
+    token_id: Annotated[str, typer.Argument(metavar="TOKEN_ID", help="The token, or item.")],
+) -> None:
+    """Show a token's owner; of an item of ERC-1155 how many there are, were minted, and may be.
+
+    Example: mintline collections token 0x5FbD… 7
+    """
+    found: TokenView = caller.run(lambda client: client.tokens.get(contract, token_id))
+    screen = caller.screen
+    screen.stage("token", f"{found['token_id']} of {found['contract']}")
+    if found["standard"] == "erc721":
+        screen.stage("owner", found["owner"] or "burned")
+    else:
+        unknown = found["minted"] is None
+        screen.stage("supply", str(found["supply"]))
+        screen.stage("minted", "unknown" if unknown else str(found["minted"]))
+        screen.stage("cap", "unknown" if unknown else found["item_cap"] or "none")
+    screen.result(found)
 
 
 @calls_api("client")
@@ -80,24 +117,24 @@ def balance(
     contract: Contract,
     owner: Annotated[str, typer.Argument(metavar="OWNER", help="An address.", callback=checksummed)],
     *,
-    token_id: Annotated[str | None, typer.Option(help="Whether it owns this token.")] = None,
+    token_id: Annotated[str | None, typer.Option(help="How many it has of this token.")] = None,
 ) -> None:
-    """Say how many tokens of a collection an address owns, or whether it owns one.
+    """Say how many tokens of a collection an address owns, or how many of one token.
 
     Example: mintline collections balance 0x5FbD… 0x7099… --token-id 1
     """
-
-    async def work(client: AsyncMintline) -> BalanceView | HoldsView:
-        if token_id is None:
-            return await client.tokens.balance(owner, contract)
-        return await client.tokens.holds(owner, contract, token_id)
-
-    found: Any = caller.run(work)
+    found: BalanceView = caller.run(lambda client: client.tokens.balance(owner, contract, token_id))
     if token_id is None:
-        caller.screen.stage("tokens", f"{found['balance']}{' or more' if found['more'] else ''}")
-    else:
-        caller.screen.stage("holds", "yes" if found["holds"] else "no")
-    caller.screen.result(found)
+        caller.screen.stage("tokens", _at_least(found))
+        caller.screen.result(found)
+        return
+    quantity = found["quantity"] or "0"
+    caller.screen.stage("holds", "no" if quantity == "0" else f"yes, {quantity}")
+    caller.screen.result({**found, "holds": quantity != "0"})
+
+
+def _at_least(counted: HolderView | BalanceView) -> str:
+    return f"{counted['balance']}{' or more' if counted['more'] else ''}"
 
 
 async def _first(items: AsyncIterator[Row], limit: int) -> tuple[list[Row], bool]:
@@ -115,5 +152,5 @@ def _say_more(screen: Screen, *, more: bool, limit: int) -> None:
         screen.say(f"these are the first {limit}: --limit N shows more")
 
 
-COMMANDS = (("holders", holders), ("transfers", transfers), ("balance", balance))
+COMMANDS = (("holders", holders), ("token", token), ("transfers", transfers), ("balance", balance))
 """Commands of `mintline collections`."""

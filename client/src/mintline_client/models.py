@@ -1411,6 +1411,12 @@ class TokenView(TypedDict):
     """
     metadata_version: int | None
     """1 as minted; higher once its collection's client has replaced it. Null without metadata."""
+    minted: str | None
+    """How many of an ERC-1155 token were ever minted, burned ones included, by its contract now. Null
+    for ERC-721, for an imported contract, and if no node answers.
+    """
+    item_cap: str | None
+    """How many of it may ever be minted. Null without a cap, and where `minted` is null."""
     mint: TokenMint | None
     index: IndexView
 

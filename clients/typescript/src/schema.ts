@@ -1712,6 +1712,10 @@ export interface components {
             metadata_verified: boolean | null;
             /** @description 1 as minted; higher once its collection's client has replaced it. Null without metadata. */
             metadata_version: number | null;
+            /** @description How many of an ERC-1155 token were ever minted, burned ones included, by its contract now. Null for ERC-721, for an imported contract, and if no node answers. */
+            minted: string | null;
+            /** @description How many of it may ever be minted. Null without a cap, and where `minted` is null. */
+            item_cap: string | null;
             mint: components["schemas"]["TokenMint"] | null;
             index: components["schemas"]["IndexView"];
         };

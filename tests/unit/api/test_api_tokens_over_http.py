@@ -81,6 +81,8 @@ async def test_token__when_it_is_indexed__shows_all_that_is_known(
         "metadata": METADATA,
         "metadata_verified": True,
         "metadata_version": 1,
+        "minted": None,
+        "item_cap": None,
         "mint": {"mint_id": "mint_" + "0" * 25 + "7", "status": "mined"},
         "index": {
             "head_block": 44,

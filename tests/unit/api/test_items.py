@@ -9,6 +9,7 @@ import pytest
 
 from mintline.authorizations import key_of
 from mintline.chain.calls import Call
+from mintline.errors import Unavailable
 from mintline.eth import selector, word
 from mintline.metadata_versions import version_object_key
 from mintline.records import Mint, Problem, Token, canonical_json, digest_of
@@ -312,6 +313,40 @@ async def test_metadata__when_an_items_first_mint_is_rejected__then_its_client_r
     assert problem(await mint(harness, client, contract)) == (409, "item-metadata-differs")
     minted = record(harness, await mint(harness, client, contract, metadata=new))
     assert minted.metadata_digest == digest_of(canonical_json(new))
+
+
+@pytest.mark.parametrize(
+    ("answers", "shown"),
+    [
+        ({"minted": word(8), "itemCap": word(500)}, ("8", "500")),
+        ({"minted": word(8), "itemCap": word(0)}, ("8", None)),
+        ({"minted": word(8), "itemCap": b""}, (None, None)),
+        ({"minted": word(8)}, (None, None)),
+    ],
+)
+async def test_item__when_read__then_says_how_many_were_minted_and_may_be_unless_no_node_says(
+    harness: Harness,
+    client: MemoryClient,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: dict[str, bytes],
+    shown: tuple[str | None, str | None],
+) -> None:
+    contract = await deployed(harness, client, standard="erc1155")
+    indexed(harness, contract, 7, digest_of(TEXT))
+    by_data = {selector(f"{name}(uint256)") + word(7): answer for name, answer in answers.items()}
+
+    async def node(call: Call) -> bytes:
+        assert call.to == contract
+        if call.data not in by_data:
+            raise Unavailable("no node answers")
+        return by_data[call.data]
+
+    assert harness.chain is not None
+    monkeypatch.setattr(harness.chain, "call", node)
+
+    read = await client.request("GET", f"/v1/tokens/{contract}/7", headers=harness.client_headers())
+
+    assert (read.json()["minted"], read.json()["item_cap"]) == shown, read.body
 
 
 async def test_mint__when_the_supply_cap_has_no_room_for_the_quantity__then_refused(

@@ -1,4 +1,4 @@
-"""`mintline collections holders|transfers|balance`: pages, limits, and what is shown."""
+"""`mintline collections holders|token|transfers|balance`: pages, limits, and what is shown."""
 
 from __future__ import annotations
 
@@ -100,12 +100,58 @@ def test_transfers__when_a_range_is_given__then_it_is_asked_for(called: Any) -> 
     assert "nothing was transferred" in called(f"transfers {CONTRACT}", page([]))[0].output
 
 
-def test_balance__when_a_token_is_named__then_it_is_whether_the_address_owns_it(called: Any) -> None:
+def test_balance__when_a_token_is_named__then_it_is_how_many_of_it_the_address_has(called: Any) -> None:
     result, urls = called(f"balance {CONTRACT} {ALICE.lower()}", {"balance": 3, "more": False})
     assert "3" in result.output
     assert urlsplit(urls[0]).path == f"/v1/owners/{ALICE}/balance"
 
-    result, urls = called(f"balance {CONTRACT} {ALICE} --token-id 7", {"holds": False})
+    none = {"balance": 0, "more": False, "quantity": "0"}
+    result, urls = called(f"balance {CONTRACT} {ALICE} --token-id 7", none)
     assert "no" in result.output
+    assert urlsplit(urls[0]).path == f"/v1/owners/{ALICE}/balance"
     assert parse_qs(urlsplit(urls[0]).query) == {"contract": [CONTRACT], "token_id": ["7"]}
+    some = {"balance": 1, "more": False, "quantity": str(2**80)}
+    result, _ = called(f"balance {CONTRACT} {ALICE} --token-id 7", some)
+    assert f"yes, {2**80}" in result.output
+    result, _ = called(f"balance {CONTRACT} {ALICE} --token-id 7 --json", some)
+    assert json.loads(result.stdout) == {**some, "holds": True}
     assert called(f"balance {CONTRACT} nobody")[0].exit_code == 2
+
+
+def test_holders__when_a_token_is_named__then_they_are_those_of_the_token_with_their_amounts(
+    called: Any,
+) -> None:
+    result, urls = called(
+        f"holders {CONTRACT} --token-id 7", page([{"owner": ALICE, "quantity": str(2**80)}])
+    )
+
+    assert (ALICE in result.output, str(2**80) in result.output) == (True, True)
+    assert urlsplit(urls[0]).path == f"/v1/tokens/{CONTRACT}/7/holders"
+
+
+@pytest.mark.parametrize(
+    ("token", "shown", "hidden"),
+    [
+        (
+            {"standard": "erc1155", "supply": "9", "minted": "10", "item_cap": "500"},
+            ["9", "10", "500"],
+            "owner",
+        ),
+        (
+            {"standard": "erc1155", "supply": "9", "minted": "10", "item_cap": None},
+            ["cap", "none"],
+            "unknown",
+        ),
+        ({"standard": "erc1155", "supply": "9", "minted": None, "item_cap": None}, ["unknown"], "none"),
+        ({"standard": "erc721", "owner": ALICE}, [ALICE], "supply"),
+        ({"standard": "erc721", "owner": None}, ["burned"], "supply"),
+    ],
+)
+def test_token__when_shown__then_has_what_its_standard_says_of_it(
+    called: Any, token: dict[str, Any], shown: list[str], hidden: str
+) -> None:
+    result, urls = called(f"token {CONTRACT} 7", {"contract": CONTRACT, "token_id": "7", **token})
+
+    assert urlsplit(urls[0]).path == f"/v1/tokens/{CONTRACT}/7"
+    assert [word for word in shown if word not in result.output] == []
+    assert hidden not in result.output

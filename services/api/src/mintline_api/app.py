@@ -50,6 +50,7 @@ from mintline_api.features.drops.use_cases import DropIntake
 from mintline_api.features.events import routes as events
 from mintline_api.features.events.streams import EventStreams
 from mintline_api.features.items.ports import ItemVersions
+from mintline_api.features.items.supplies import ItemSupplies
 from mintline_api.features.items.use_cases import Items
 from mintline_api.features.links import routes as links
 from mintline_api.features.links.ports import LinkStore
@@ -377,6 +378,7 @@ def _provide(app: web.Application, api: Api) -> None:
         index=api.index,
         metadata=api.metadata,
         mints=api.mints,
+        supplies=ItemSupplies(chain=api.chain),
     )
     app[queries.QUERIES] = queries.QueryReads(
         chain_id=settings.chain_id,

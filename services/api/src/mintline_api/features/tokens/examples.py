@@ -75,6 +75,8 @@ TOKEN = TokenView(
     metadata=METADATA_JSON,
     metadata_verified=True,
     metadata_version=1,
+    minted=None,
+    item_cap=None,
     mint=TokenMint(mint_id=MINT_ID, status=MintStatus.MINED),
     index=INDEX,
 )

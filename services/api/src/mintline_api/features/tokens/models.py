@@ -172,6 +172,13 @@ class TokenView(TokenSummary):
     metadata_version: int | None = Field(
         description="1 as minted; higher once its collection's client has replaced it. Null without metadata."
     )
+    minted: Uint256 | None = Field(
+        description="How many of an ERC-1155 token were ever minted, burned ones included, by its contract "
+        "now. Null for ERC-721, for an imported contract, and if no node answers."
+    )
+    item_cap: Uint256 | None = Field(
+        description="How many of it may ever be minted. Null without a cap, and where `minted` is null."
+    )
     mint: TokenMint | None
     index: IndexView
 

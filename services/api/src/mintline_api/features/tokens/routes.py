@@ -82,7 +82,8 @@ operations = Operations(
     "/v1/tokens/{contract}/{token_id}",
     clients=True,
     summary="A token",
-    description="Owner, metadata, the mint that made it, finality, and how fresh the index is.",
+    description="Owner, metadata, the mint that made it, finality, and how fresh the index is. Of an "
+    "ERC-1155 token also how many were minted, and may be.",
     path_model=TokenPath,
     answers=(Answer(200, "The token.", TokenView, examples.TOKEN),),
     problems=(INVALID_PARAMETER, UNKNOWN_CONTRACT, UNKNOWN_TOKEN),
@@ -339,6 +340,8 @@ def _token_view(facts: TokenFacts, *, sub: str, public_url: str, now: int) -> To
         metadata=facts.metadata,
         metadata_verified=facts.verified,
         metadata_version=facts.version,
+        minted=None if facts.item is None else facts.item.minted,
+        item_cap=None if facts.item is None else facts.item.cap,
         mint=None
         if mint is None
         else TokenMint(mint_id=mint.mint_id if mint.sub == sub else None, status=mint.status),

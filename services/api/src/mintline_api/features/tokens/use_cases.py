@@ -13,6 +13,7 @@ from mintline.errors import Unreadable
 from mintline.metadata_versions import MINTED_VERSION
 from mintline.records import Checkpoint, Mint, RegisteredContract, Token, Transfer
 from mintline_api.features.contracts.registry import CollectionRegistry
+from mintline_api.features.items.supplies import ItemSupplies, ItemSupply
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.pages import Page, PageRequest
 from mintline_api.features.tokens.ports import (
@@ -38,6 +39,8 @@ class TokenFacts:
 
     token: Token
     supply: int | None
+    item: ItemSupply | None
+    """Where an ERC-1155 item of ours stands on chain, if a node says."""
     checkpoint: Checkpoint | None
     metadata: dict[str, Any] | None
     verified: bool | None
@@ -54,11 +57,12 @@ class TokenReads:
     index: Index
     metadata: MetadataCache
     mints: MintReader
+    supplies: ItemSupplies
 
 
 async def get_token(contract: str, token_id: int, *, reads: TokenReads) -> TokenFacts:
     """Return what is known of a token; raises RequestRefused if the index has not seen it minted."""
-    await reads.collections.known(contract)
+    collection = await reads.collections.known(contract)
     token, checkpoint = await asyncio.gather(reads.index.token(contract, token_id), reads.index.checkpoint())
     if token is None:
         raise unknown_token(contract, token_id)
@@ -67,6 +71,7 @@ async def get_token(contract: str, token_id: int, *, reads: TokenReads) -> Token
     return TokenFacts(
         token=token,
         supply=await reads.index.held(contract, token_id, None) if token.standard is not None else None,
+        item=await reads.supplies.of(collection, token_id),
         checkpoint=checkpoint,
         metadata=found.metadata,
         verified=found.verified,
