@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from mintline.aws.dynamo import Delete, Dynamo
+from mintline.aws.dynamo import Delete, Dynamo, Page
 from mintline.aws.event_log import DynamoEventLog
 from mintline.events import (
     BATCH_EVENTS,
@@ -21,7 +22,7 @@ from mintline.events import (
     event_id,
     mark_of,
 )
-from mintline.resources import EVENTS
+from mintline.resources import EVENTS, Table
 from mintline_testkit.events import MemoryEventLog
 
 NOW = 1_700_000_000_000
@@ -96,6 +97,33 @@ async def test_append__when_marked__knows_repetitions_by_their_changes(opener: O
     late = Marks("shard-1", (mark_of("701", 0), mark_of("702", 0)))
     new = await second.append("alice", [events[0], event(901)], marks=late, known_since=NOW)
     assert [entry.event.data["number"] for entry in new] == [901]
+
+
+async def test_append__when_ids_are_looked_up__reads_the_log_once(
+    dynamo: Dynamo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[object] = []
+    query = dynamo.query
+
+    async def counted(table: Table, **arguments: Any) -> Page:
+        reads.append(arguments)
+        return await query(table, **arguments)
+
+    monkeypatch.setattr(dynamo, "query", counted)
+    log, other = (DynamoEventLog(dynamo, now=lambda: NOW) for _ in range(2))
+    await other.append("alice", [event(1), event(2)])
+    await log.append("alice", [event(2), event(3)], known_since=NOW)
+    before = len(reads)
+    assert await log.append("alice", [event(1), event(3)], known_since=NOW) == ()
+    assert len(await log.append("alice", [event(3), event(4)], known_since=NOW)) == 1
+    assert len(reads) == before
+    # What another process appends meanwhile is looked up again.
+    await other.append("alice", [event(5)])
+    before = len(reads)
+    assert [one.event.data for one in await log.append("alice", [event(5), event(6)], known_since=NOW)] == [
+        {"number": 6}
+    ]
+    assert len(reads) > before
 
 
 async def test_append__when_several_write_at_once__leaves_out_nothing(opener: Opener) -> None:

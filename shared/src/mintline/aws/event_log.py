@@ -60,11 +60,27 @@ class _Batch(NamedTuple):
     events: tuple[Event, ...]
 
 
+class _Known(NamedTuple):
+    """The ids of a log's events in its batches that were written since a time in Unix milliseconds."""
+
+    since: int
+    ids: frozenset[str]
+
+
 class _Tail(NamedTuple):
     number: int
     marks: Mapping[str, str]
     at: int
     """When the batch of that number was written."""
+    known: _Known | None = None
+    """Exact as long as this is the log's last batch, on which each write is conditional."""
+
+
+class _Row(NamedTuple):
+    """An event with its JSON, which is made once: it tells whether the event fits, and is what is written."""
+
+    event: Event
+    text: str
 
 
 _NONE = _Batch(0, 0, {}, ())
@@ -125,53 +141,56 @@ class DynamoEventLog:
         numbers = {event.id: mark for event, mark in zip(events, marks.of, strict=True)} if marks else {}
         conflicts = 0
         while left:
-            number, known = await self._tail(principal)
+            tail = await self._tail(principal)
             if marks:
-                left = unmarked(left, Marks(marks.shard, tuple(numbers[e.id] for e in left)), known)
-            if since is not None:
-                ids = await self._ids(principal, since)
-                left = [event for event in left if event.id not in ids]
-            batch = _fitting(left)
-            if not batch:
+                left = unmarked(left, Marks(marks.shard, tuple(numbers[e.id] for e in left)), tail.marks)
+            known = await self._known_ids(principal, tail, since) if since is not None else None
+            if known is not None:
+                left = [event for event in left if event.id not in known.ids]
+            rows = _fitting(left)
+            if not rows:
                 break
-            if marks:
-                known = _marked(known, marks.shard, numbers[batch[-1].id])
-            if await self._put(principal, number + 1, batch, known):
-                appended += placed(number + 1, batch)
+            batch = [row.event for row in rows]
+            marked = _marked(tail.marks, marks.shard, numbers[batch[-1].id]) if marks else tail.marks
+            if await self._put(principal, tail._replace(known=known), rows, marked):
+                appended += placed(tail.number + 1, batch)
                 left = left[len(batch) :]
             elif (conflicts := conflicts + 1) == ATTEMPTS:
                 raise Unavailable("other writers kept appending to the same event log")
         return tuple(appended)
 
-    async def _put(
-        self, principal: str, number: int, events: Sequence[Event], marks: Mapping[str, str]
-    ) -> bool:
-        at = self._now()
+    async def _put(self, principal: str, tail: _Tail, rows: Sequence[_Row], marks: Mapping[str, str]) -> bool:
+        at, number = self._now(), tail.number + 1
         item: Item = {
             "principal": principal,
             "batch": number,
             "at": at,
-            "events": _encoded(events, marks),
+            "events": _encoded(rows, marks),
             "expires": at // 1000 + RETENTION_SECONDS,
         }
+        # Forgotten first: whatever comes of the write, the next append may not go by what was there before.
+        self._tails.pop(principal, None)
         try:
             await self._dynamo.write(Put(EVENTS, item, where=(Clause("free", "principal", "missing"),)))
         except ConditionFailed:
-            self._tails.pop(principal, None)
             return False
-        except BaseException:
-            self._tails.pop(principal, None)
-            raise
-        self._remember(principal, _Tail(number, marks, at))
+        known = tail.known and _Known(tail.known.since, tail.known.ids | {row.event.id for row in rows})
+        self._remember(principal, _Tail(number, marks, at, known))
         return True
 
-    async def _tail(self, principal: str) -> tuple[int, Mapping[str, str]]:
-        now, known = self._now(), self._tails.get(principal)
-        if known is None or now - known.at >= _FRESH_MS:
+    async def _tail(self, principal: str) -> _Tail:
+        now, tail = self._now(), self._tails.get(principal)
+        if tail is None or now - tail.at >= _FRESH_MS:
             batch = await self._last(principal)
-            known = _Tail(_last_number(batch, now), batch.marks, batch.at)
-            self._remember(principal, known)
-        return known.number, known.marks
+            tail = _Tail(_last_number(batch, now), batch.marks, batch.at)
+            self._remember(principal, tail)
+        return tail
+
+    async def _known_ids(self, principal: str, tail: _Tail, since: int) -> _Known:
+        """Return the ids of a log up to its last batch: read once, and then known from what is written."""
+        if tail.known is not None and tail.known.since <= since:
+            return tail.known
+        return _Known(since, await self._ids(principal, since))
 
     def _remember(self, principal: str, tail: _Tail) -> None:
         self._tails[principal] = tail
@@ -184,13 +203,13 @@ class DynamoEventLog:
             return batch
         return _NONE
 
-    async def _ids(self, principal: str, since: int) -> set[str]:
+    async def _ids(self, principal: str, since: int) -> frozenset[str]:
         ids: set[str] = set()
         async for batch in self._backwards(principal, limit=READ_BATCHES):
             if batch.at < since - _CLOCK_SKEW_MS:
                 break
             ids.update(event.id for event in batch.events)
-        return ids
+        return frozenset(ids)
 
     async def _backwards(self, principal: str, *, limit: int) -> AsyncIterator[_Batch]:
         start: Item | None = None
@@ -211,14 +230,17 @@ def _last_number(batch: _Batch, now: int) -> int:
     return max(batch.number, first_batch(now) - 1)
 
 
-def _fitting(events: Sequence[Event]) -> Sequence[Event]:
+def _fitting(events: Sequence[Event]) -> Sequence[_Row]:
     """Return the first events that fit into one item: at least one, if there is any."""
+    rows: list[_Row] = []
     size = 0
-    for count, event in enumerate(events[:BATCH_EVENTS]):
-        size += len(json.dumps(event.data))
-        if count and size > BATCH_BYTES:
-            return events[:count]
-    return events[:BATCH_EVENTS]
+    for event in events[:BATCH_EVENTS]:
+        row = _Row(event, _text(event))
+        size += len(row.text.encode())
+        if rows and size > BATCH_BYTES:
+            break
+        rows.append(row)
+    return rows
 
 
 def _marked(known: Mapping[str, str], shard: str, mark: str) -> dict[str, str]:
@@ -227,12 +249,17 @@ def _marked(known: Mapping[str, str], shard: str, mark: str) -> dict[str, str]:
     return dict([*kept, (shard, mark)][-MAX_MARKS:])
 
 
-def _encoded(events: Sequence[Event], marks: Mapping[str, str]) -> bytes:
-    rows = [
-        [event.id, event.type, event.created_at, event.resource.type, event.resource.id, event.data]
-        for event in events
-    ]
-    text = json.dumps([1, list(marks.items()), rows], separators=(",", ":"), ensure_ascii=False)
+def _text(event: Event) -> str:
+    resource = event.resource
+    return _json([event.id, event.type, event.created_at, resource.type, resource.id, event.data])
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _encoded(rows: Sequence[_Row], marks: Mapping[str, str]) -> bytes:
+    text = f"[1,{_json(list(marks.items()))},[{','.join(row.text for row in rows)}]]"
     return zlib.compress(text.encode(), 3)
 
 
