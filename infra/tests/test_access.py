@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mintline.metadata_versions import version_object_key
+from mintline.object_keys import collection_object_key, collection_version_key, metadata_object_key
 from mintline.packs import pack_object_key
-from mintline.records import collection_object_key, collection_version_key, metadata_object_key
 from mintline.resources import METADATA
 from mintline_infra.deployment import Deployment
 from policies import holds, text

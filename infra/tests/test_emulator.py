@@ -12,7 +12,7 @@ from emulator import deploy, emulator
 
 from mintline.aws.provision import Clients, open_clients, provision
 from mintline.aws.queues import Queues
-from mintline.messages import BuildMint
+from mintline.messages.work import BuildMint
 from mintline.resources import BUCKETS, BUILD, METADATA, QUEUES, TABLES, WALLET_KEY
 from mintline.settings import ServiceSettings
 from synthesis import described, synthesized

@@ -38,9 +38,10 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.key_stores import KeyStores
 from mintline.kinds.mint import sign_mint
-from mintline.messages import AnyRequest, IssueVoucher, KeyRef, SignMint
+from mintline.messages.intents import AnyRequest, IssueVoucher, SignMint
+from mintline.messages.parts import KeyRef
 from mintline.p256 import load_p256
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline.set_aside import SetAside
 from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.auth.store import KmsIntake

@@ -15,14 +15,15 @@ import pytest_asyncio
 from mintline.acceptance import ACCEPTANCE
 from mintline.authorization import Sealer
 from mintline.kinds.mint import sign_mint
-from mintline.messages import BatchMint, KeyRef, SignBatch, SignTransfer
+from mintline.messages.intents import BatchMint, SignBatch, SignTransfer
+from mintline.messages.parts import KeyRef
 from mintline_signer.enclave.kinds import required_authorizations
 from mintline_signer.errors import RefusalCode
 from mintline_signer.protocol import Failure, Refusal, Sign, Signed
 from mintline_testkit.signer import digest_of
 
 if TYPE_CHECKING:
-    from mintline.records import Mint
+    from mintline.records.operations import Mint
     from mintline_api.auth.intake_sessions import IntakeSessions
     from tests.attack.conftest import Socket, User, Victim
 

@@ -12,7 +12,8 @@ import pytest_asyncio
 from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
 from mintline.kinds.mint import sign_mint
-from mintline.messages import Clone, CollectionChange, SignAdminister, SignBatch, SignDeploy
+from mintline.messages.intents import SignAdminister, SignBatch, SignDeploy
+from mintline.messages.parts import Clone, CollectionChange
 from mintline_signer.enclave.kinds import required_authorizations
 from mintline_signer.errors import RefusalCode
 from mintline_signer.protocol import Refusal, Sign, Signed

@@ -15,7 +15,9 @@ from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
 from mintline.holder_signatures import carried_signature
 from mintline.kinds.mint import sign_mint
-from mintline.messages import BuildMint, Clone, SignRelayedBurn, SignRelayedTransfer, SignTransfer
+from mintline.messages.intents import SignRelayedBurn, SignRelayedTransfer, SignTransfer
+from mintline.messages.parts import Clone
+from mintline.messages.work import BuildMint
 from mintline.raw_transactions import decode
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline_signer.errors import FailureCode, RefusalCode

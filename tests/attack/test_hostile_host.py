@@ -18,7 +18,7 @@ from mintline.audit.kms_log import modules_in
 from mintline.authorization import Envelope
 from mintline.eth import Transaction, keccak256
 from mintline.kinds.mint import sign_mint
-from mintline.messages import SignMint, SignNoop, SignTopUp
+from mintline.messages.intents import SignMint, SignNoop, SignTopUp
 from mintline_cli.main import app
 from mintline_signer.errors import RefusalCode
 from mintline_signer.frames import MAX_BODY, frame
@@ -27,7 +27,7 @@ from mintline_testkit.constants import ETHER
 from mintline_testkit.signer import digest_of
 
 if TYPE_CHECKING:
-    from mintline.records import Mint
+    from mintline.records.operations import Mint
     from tests.attack.conftest import Socket, User, Victim
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]

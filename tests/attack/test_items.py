@@ -16,7 +16,7 @@ from tests.attack.test_collections import Collections, collections
 from tests.attack.test_machine_clients import THIEF, backend
 
 if TYPE_CHECKING:
-    from mintline.messages import SignBatch
+    from mintline.messages.intents import SignBatch
     from tests.attack.conftest import Socket
 
 __all__ = ["backend", "collections"]

@@ -29,7 +29,7 @@ from mintline_signer.enclave.measurement import measured
 from mintline_signer.enclave.recipient import new_key
 
 if TYPE_CHECKING:
-    from mintline.records import Mint
+    from mintline.records.operations import Mint
     from tests.attack.conftest import Victim
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from mintline.records import Mint
+    from mintline.records.operations import Mint
     from tests.attack.conftest import User, Victim
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]

@@ -17,7 +17,9 @@ import pytest_asyncio
 from mintline.acceptance import ACCEPTANCE
 from mintline.authorization import Sealer
 from mintline.kinds.mint import sign_mint
-from mintline.messages import BatchMint, BuildMint, IssueVoucher, KeyRef, SignBatch, SignBurn, SignTransfer
+from mintline.messages.intents import BatchMint, IssueVoucher, SignBatch, SignBurn, SignTransfer
+from mintline.messages.parts import KeyRef
+from mintline.messages.work import BuildMint
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.scopes import MACHINE_SCOPES
 from mintline_client.sign_in import demo_client_token
@@ -29,7 +31,7 @@ from tests.attack.test_batches import evolve
 from tests.attack.test_queue_writer import handled, logged, sent_as_of_now
 
 if TYPE_CHECKING:
-    from mintline.records import Mint
+    from mintline.records.operations import Mint
     from mintline_api.auth.intake_sessions import IntakeSessions
     from tests.attack.conftest import Socket, User, Victim
 

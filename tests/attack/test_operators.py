@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mintline.messages import SignTransfer
+from mintline.messages.intents import SignTransfer
 from mintline.scopes import OPERATOR_SCOPES
 from mintline_client.sign_in import sign_in
 from mintline_signer.errors import RefusalCode

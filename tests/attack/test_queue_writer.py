@@ -13,23 +13,16 @@ from eth_account import Account
 from pydantic import ValidationError
 
 from mintline.kinds.mint import sign_mint
-from mintline.messages import (
-    BatchMint,
-    Broadcast,
-    BuildMint,
-    Fees,
-    FundWallet,
-    SignBatch,
-    SigningRefused,
-    SignNoop,
-    decode,
-    encode,
-)
+from mintline.messages.codec import decode, encode
+from mintline.messages.intents import BatchMint, SignBatch, SignNoop
+from mintline.messages.parts import Fees
+from mintline.messages.signed import Broadcast, SigningRefused
+from mintline.messages.work import BuildMint, FundWallet
 from mintline.resources import BROADCAST, BUILD, SIGN, Queue
 from mintline.states import MintStatus
 
 if TYPE_CHECKING:
-    from mintline.records import Mint
+    from mintline.records.operations import Mint
     from tests.attack.conftest import User, Victim
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]

@@ -8,7 +8,7 @@ import pytest
 
 from mintline.lines import Line, LinesChunk, LinesRequest
 from mintline.merkle import merkle_root
-from mintline.messages import BatchMint, SignBatch
+from mintline.messages.intents import BatchMint, SignBatch
 from mintline_signer.errors import RefusalCode
 from mintline_signer.protocol import LinesProof, Refusal, Sign, Signed
 from tests.attack.test_batches import THIEF, Batches, batches, evolve, sub_of

@@ -21,7 +21,7 @@ from mintline_signer.protocol import Refusal, Sign, Signed
 from mintline_testkit.signer import digest_of
 
 if TYPE_CHECKING:
-    from mintline.records import Mint
+    from mintline.records.operations import Mint
     from tests.attack.conftest import Socket, User, Victim
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]

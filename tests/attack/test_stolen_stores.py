@@ -17,7 +17,7 @@ from mintline_ops.aws_clients import aws_client
 from mintline_testkit.signer import digest_of
 
 if TYPE_CHECKING:
-    from mintline.records import Mint
+    from mintline.records.operations import Mint
     from tests.attack.conftest import User, Victim
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]

@@ -20,7 +20,9 @@ from eth_account.messages import encode_defunct
 from mintline.acceptance import ACCEPTANCE, CERTIFICATE_BYTES, Certificate, Session, Statement
 from mintline.authorization import Envelope
 from mintline.kinds.mint import sign_mint
-from mintline.messages import Fees, IssueVoucher, SelfRedeem, SignMint, Voucher
+from mintline.messages.intents import IssueVoucher, SignMint
+from mintline.messages.parts import Fees, Voucher
+from mintline.messages.signed import SelfRedeem
 from mintline.resources import BROADCAST, SIGN
 from mintline.states import MintStatus
 from mintline.vouchers import calldata
@@ -29,7 +31,7 @@ from mintline_signer.protocol import Failure, Refusal, Signed
 from mintline_testkit.signer import Authority, digest_of
 
 if TYPE_CHECKING:
-    from mintline.records import Mint
+    from mintline.records.operations import Mint
     from tests.attack.conftest import User, Victim
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]

@@ -6,9 +6,9 @@ import re
 import sys
 from pathlib import Path
 
-MODULES = ("messages", "fields", "errors", "text")
-"""What messages are made of. Modules of `mintline` that are not listed are taken as they are now."""
-ROOT = Path(__file__).parents[2]
+MODULES = ("messages", "frozen", "fields", "errors", "text")
+"""Messages and what they are made of. Modules of `mintline` that are not listed are taken as they are now."""
+SOURCES = Path(__file__).parents[2] / "shared/src/mintline"
 RELEASES = Path(__file__).parent / "releases"
 
 
@@ -16,10 +16,15 @@ def freeze(name: str) -> None:
     """Write the copy; raises FileExistsError if there is one of that name, since it is not to change."""
     folder = RELEASES / name
     folder.mkdir(parents=True)
-    listed = re.compile(rf"from mintline\.({'|'.join(MODULES)}) import")
+    listed = re.compile(rf"from mintline\.((?:{'|'.join(MODULES)})[.a-z_]*) import")
     for module in MODULES:
-        text = (ROOT / "shared/src/mintline" / f"{module}.py").read_text()
-        (folder / f"{module}.py").write_text(listed.sub(r"from .\1 import", text))
+        for source in (SOURCES / f"{module}.py", *(SOURCES / module).glob("*.py")):
+            if source.exists():
+                place = source.relative_to(SOURCES)
+                (folder / place).parent.mkdir(exist_ok=True)
+                (folder / place).write_text(
+                    listed.sub(rf"from {'.' * len(place.parts)}\1 import", source.read_text())
+                )
 
 
 if __name__ == "__main__":

@@ -13,39 +13,26 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from mintline import messages
 from mintline.clones import CloneArgs
-from mintline.messages import (
-    AnyMessage,
+from mintline.messages import codec
+from mintline.messages.codec import AnyMessage
+from mintline.messages.intents import (
     BatchMint,
-    Broadcast,
-    BuildLines,
-    BuildMint,
-    Clone,
-    CollectionChange,
-    Fees,
-    FinishBatch,
-    FundWallet,
     IssueVoucher,
-    KeyRef,
-    LineRef,
-    RenewNonce,
-    ReviewMint,
-    SelfRedeem,
     SignAdminister,
     SignBatch,
     SignBurn,
     SignDeploy,
-    SigningRefused,
     SignMint,
     SignNoop,
     SignRelayedBurn,
     SignRelayedTransfer,
     SignTopUp,
     SignTransfer,
-    Voucher,
-    VoucherIssued,
 )
+from mintline.messages.parts import Clone, CollectionChange, Fees, KeyRef, LineRef, Voucher
+from mintline.messages.signed import Broadcast, SelfRedeem, SigningRefused, VoucherIssued
+from mintline.messages.work import BuildLines, BuildMint, FinishBatch, FundWallet, RenewNonce, ReviewMint
 from mintline_testkit.constants import CONTRACT
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -371,7 +358,7 @@ def test_every_message_type__has_a_golden_file() -> None:
 
 @pytest.mark.parametrize("name", sorted(MESSAGES))
 def test_message__when_written__is_its_golden_file(name: str) -> None:
-    written = json.dumps(json.loads(messages.encode(MESSAGES[name])), indent=2) + "\n"
+    written = json.dumps(json.loads(codec.encode(MESSAGES[name])), indent=2) + "\n"
     if os.environ.get("UPDATE_GOLDEN") == "1" and not golden(name).exists():
         golden(name).write_text(written)
     assert golden(name).read_text() == written
@@ -379,12 +366,12 @@ def test_message__when_written__is_its_golden_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(MESSAGES))
 def test_golden_file__when_read__is_the_message(name: str) -> None:
-    assert messages.decode(golden(name).read_bytes()) == MESSAGES[name]
+    assert codec.decode(golden(name).read_bytes()) == MESSAGES[name]
 
 
 @pytest.mark.parametrize("name", sorted(EARLIER))
 def test_golden_file__when_it_has_an_earlier_shape__is_read_all_the_same(name: str) -> None:
-    assert messages.decode((GOLDEN / name).read_bytes()) == EARLIER[name]
+    assert codec.decode((GOLDEN / name).read_bytes()) == EARLIER[name]
 
 
 @pytest.mark.parametrize(
@@ -405,7 +392,7 @@ def test_golden_file__when_it_has_an_earlier_shape__is_read_all_the_same(name: s
 )
 def test_decode__when_it_is_no_message__refuses(body: str) -> None:
     with pytest.raises(ValidationError):
-        messages.decode(body)
+        codec.decode(body)
 
 
 @pytest.mark.parametrize(
@@ -423,11 +410,11 @@ def test_decode__when_it_is_no_message__refuses(body: str) -> None:
 )
 def test_decode__when_a_field_is_beyond_what_the_line_can_carry__refuses(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(changes))):
-        messages.decode(json.dumps(json.loads(messages.encode(SIGN_MINT)) | changes))
+        codec.decode(json.dumps(json.loads(codec.encode(SIGN_MINT)) | changes))
 
 
 def test_mint_id_of__finds_the_mint_inside_an_envelope() -> None:
-    with_mint = {name for name, message in MESSAGES.items() if messages.mint_id_of(message) == MINT_ID}
+    with_mint = {name for name, message in MESSAGES.items() if codec.mint_id_of(message) == MINT_ID}
     of_none = {"fund_wallet", "finish_batch", "sign_top_up", "sign_transfer", "sign_burn"}
     of_none |= {"sign_relayed_transfer", "sign_relayed_burn", "sign_deploy", "sign_administer"}
     of_many = {"build_lines", "sign_batch", "signing_refused"}

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from mintline.canonical_json import canonical_json
 from mintline.eth import to_checksum_address
-from mintline.records import canonical_json, metadata_object_key
+from mintline.object_keys import metadata_object_key
 from mintline.resources import METADATA
 from mintline_client.sign_in import demo_client_token
 from mintline_ops.aws_clients import operator_client

@@ -14,10 +14,11 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from mintline.authorizations import Authorization
 from mintline.errors import Conflict
 from mintline.kinds.mint import sign_mint
-from mintline.messages import Fees
-from mintline.records import CANCELLED, Attempt, Mint, Operation, Problem
+from mintline.messages.parts import Fees
+from mintline.records.operations import Attempt, Mint, Operation
+from mintline.records.problems import CANCELLED, Problem
+from mintline.records.transactions import Transaction, carried_by
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction, carried_by
 from mintline_builder.claims import Advance, OperationClaim
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop

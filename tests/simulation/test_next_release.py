@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from mintline import messages
+from mintline.messages.codec import encode
+from mintline.messages.parts import Message
 from mintline_harness.simulation import outsiders, parts, requesters
 from mintline_harness.simulation.schedule import run
 from mintline_testkit import queues
@@ -25,10 +26,10 @@ def test_schedule__when_messages_have_fields_of_the_next_release__then_keeps_eve
 ) -> None:
     written = 0
 
-    def as_the_next_release(message: messages.Message) -> str:
+    def as_the_next_release(message: Message) -> str:
         nonlocal written
         written += 1
-        return json.dumps(extended(json.loads(messages.encode(message))))
+        return json.dumps(extended(json.loads(encode(message))))
 
     monkeypatch.setattr(queues, "encode", as_the_next_release)
     monkeypatch.setattr(parts, "encode", as_the_next_release)

@@ -13,11 +13,13 @@ from prometheus_client import CollectorRegistry
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.chain.transport import Request
-from mintline.messages import Fees, RenewNonce, decode
-from mintline.records import Attempt, Mint
+from mintline.messages.codec import decode
+from mintline.messages.parts import Fees
+from mintline.messages.work import RenewNonce
+from mintline.records.operations import Attempt, Mint
+from mintline.records.transactions import Transaction, place_of
 from mintline.resources import BUILD
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction, place_of
 from mintline_broadcaster.config import Patience
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.metrics import Metrics

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline_harness.simulation.lagging import LaggingTable
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.parts import Parts

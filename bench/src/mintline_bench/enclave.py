@@ -31,7 +31,8 @@ from mintline.aws.keys import generate_key
 from mintline.clock import unix_ms
 from mintline.errors import MintlineError, Unavailable
 from mintline.interrupts import Interrupted, run
-from mintline.messages import Fees, KeyRef, SignMint, Voucher
+from mintline.messages.intents import SignMint
+from mintline.messages.parts import Fees, KeyRef, Voucher
 from mintline.p256 import load_p256
 from mintline.resources import WALLET_KEY
 from mintline_api.auth.intake_sessions import IntakeSessions

@@ -18,7 +18,7 @@ from mintline.aws.session import AwsRefused
 from mintline.clock import unix_ms
 from mintline.errors import Misconfigured
 from mintline.fields import checked_address
-from mintline.records import Client, ClientBudget
+from mintline.records.clients import Client, ClientBudget
 from mintline.scopes import MACHINE_SCOPES, RESOURCE_SERVER, Scope
 from mintline_cli.execution import execute, stop
 from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, State, local_stack_info, target_of

@@ -19,7 +19,7 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.errors import Rejected
 from mintline.eth import selector, to_checksum_address
-from mintline.records import metadata_object_key
+from mintline.object_keys import metadata_object_key
 from mintline.resources import METADATA
 from mintline_cli.execution import execute
 from mintline_cli.options import State

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline_cli.execution import execute
 from mintline_cli.options import (
     REGION,

@@ -19,7 +19,8 @@ from mintline.aws.session import AwsRefused
 from mintline.clock import unix_ms
 from mintline.errors import Misconfigured
 from mintline.key_stores import DAY, StoreName
-from mintline.records import Wallet, scoped
+from mintline.records.keys import scoped
+from mintline.records.wallets import Wallet
 from mintline_cli.execution import execute, stop
 from mintline_cli.options import (
     REGION,

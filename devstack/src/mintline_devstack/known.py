@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import Field, SecretStr, ValidationError, field_serializer
 
 from mintline.fields import Address
-from mintline.messages import Frozen, KeyRef
+from mintline.frozen import Frozen
+from mintline.messages.parts import KeyRef
 from mintline_devstack.run_marker import RunMark
 from mintline_devstack.state_folder import StateFolder
 from mintline_ops.platform_keys import SealingKey

@@ -29,8 +29,10 @@ from mintline.clock import unix_ms
 from mintline.errors import Misconfigured, Rejected
 from mintline.key_stores import KeyStores, StoreName
 from mintline.key_subjects import ISSUER, TREASURY, relayer
-from mintline.messages import KeyRef
-from mintline.records import ClientBudget, Collection, scoped
+from mintline.messages.parts import KeyRef
+from mintline.records.clients import ClientBudget
+from mintline.records.collections import Collection
+from mintline.records.keys import scoped
 from mintline.resources import WALLET_KEY
 from mintline.scopes import DESCRIPTIONS, MACHINE_SCOPES, RESOURCE_SERVER, SIGN_IN_SCOPES
 from mintline_devstack.emulators import CHAIN_ID, REGION

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from mintline.chain.node import Node
 from mintline.errors import Unavailable
 from mintline.fields import Bytes32
-from mintline.messages import Frozen
+from mintline.frozen import Frozen
 
 BLOCK_POLLS = 100
 BLOCK_POLL_SECONDS = 0.1

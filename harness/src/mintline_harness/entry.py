@@ -15,7 +15,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from mintline import process
-from mintline.records import Operation
+from mintline.records.operations import Operation
 from mintline.scopes import Scope
 from mintline_api.app import GROUPS
 from mintline_api.auth.callers import read_caller

@@ -13,7 +13,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from mintline.records import collection_object_key
+from mintline.object_keys import collection_object_key
 from mintline.resources import (
     ACCOUNTS,
     ATTEMPTS,
@@ -270,7 +270,7 @@ CHILDREN = (
 )
 ANY_ADDRESS = "0x" + "?" * 40
 COLLECTION_VERSIONS = "contract-*.json"
-"""Keys of `mintline.records.collection_version_key`, without what they begin with."""
+"""Keys of `mintline.object_keys.collection_version_key`, without what they begin with."""
 NODES = "A request to a node of Amazon Managed Blockchain names no resource; AWS offers none."
 GROUP = (
     "{0.arns}:autoscaling:{0.region}:{0.account}:autoScalingGroup:*:autoScalingGroupName/{0.prefix}-signer"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mintline.key_stores import StoreName
-from mintline.records import OPEN_SHARDS
+from mintline.records.keys import OPEN_SHARDS
 from mintline.resources import KMS_KEYS, TABLES
 from mintline_infra.deployment import FeaturePlan
 from mintline_infra.endpoints import INTERFACES

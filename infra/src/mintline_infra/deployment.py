@@ -23,7 +23,7 @@ from mintline.errors import Misconfigured
 from mintline.fields import Address, Wei
 from mintline.key_stores import StoreName
 from mintline.key_subjects import MAX_RELAYERS
-from mintline.messages import KeyRef
+from mintline.messages.parts import KeyRef
 from mintline.resources import OPTIONAL_INDEXES, OptionalIndex
 from mintline_infra.names import Prefix
 

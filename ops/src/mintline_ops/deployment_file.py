@@ -16,7 +16,7 @@ from mintline.errors import Misconfigured
 from mintline.fields import Address
 from mintline.key_stores import StoreName
 from mintline.key_subjects import MAX_RELAYERS
-from mintline.messages import KeyRef
+from mintline.messages.parts import KeyRef
 
 MOST_ADMITTED = 2
 """Images, or policies, at once: the one that runs, and the one that is rolled out."""

@@ -17,7 +17,8 @@ from mintline.chain.rpc import Rpc
 from mintline.errors import Misconfigured
 from mintline.key_stores import KeyStore, KeyStores
 from mintline.key_subjects import ISSUER, TREASURY, relayer
-from mintline.records import Collection, scoped
+from mintline.records.collections import Collection
+from mintline.records.keys import scoped
 from mintline.settings import ServiceSettings
 from mintline_ops import deployment_file, migrations, platform_keys
 from mintline_ops.collection import CollectionTerms, Deployer

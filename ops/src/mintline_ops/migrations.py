@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from mintline.aws.dynamo import Clause, ConditionFailed, Delete, Dynamo, Item, Put, Update
 from mintline.aws.records import IN_BLOCK, from_item, row_place
 from mintline.errors import Unavailable, Unreadable
-from mintline.messages import KeyRef
+from mintline.messages.parts import KeyRef
 from mintline.query_keys import token_query_keys, transfer_query_keys
-from mintline.records import Token, Transfer, block_shard, row_shards
+from mintline.records.index import Token, Transfer
+from mintline.records.keys import block_shard, row_shards
 from mintline.resources import (
     ACCOUNTS,
     ATTEMPTS,

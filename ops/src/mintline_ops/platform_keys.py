@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from mintline.aws import keys, sealing
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
 from mintline.aws.records import to_item
+from mintline.canonical_json import canonical_json
+from mintline.frozen import Frozen
 from mintline.key_stores import KeyStore, StoredKey
-from mintline.messages import Frozen, KeyRef
-from mintline.records import Collection, canonical_json, collection_object_key
+from mintline.messages.parts import KeyRef
+from mintline.object_keys import collection_object_key
+from mintline.records.collections import Collection
 from mintline.resources import COLLECTIONS, INTAKE_KEY, METADATA, WALLET_KEY
 
 if TYPE_CHECKING:

@@ -20,18 +20,12 @@ from mintline.chain.rpc import Rpc, RpcError
 from mintline.clock import monotonic, unix_seconds
 from mintline.errors import Misconfigured, Retryable, Unavailable, Unreadable
 from mintline.fields import Address
-from mintline.messages import Frozen
-from mintline.records import (
-    Balance,
-    Checkpoint,
-    Collection,
-    Mint,
-    RegisteredContract,
-    Token,
-    TokenOperation,
-    Transfer,
-    balance_ref,
-)
+from mintline.frozen import Frozen
+from mintline.records.collections import Collection, RegisteredContract
+from mintline.records.index import Balance, Checkpoint, Token, Transfer
+from mintline.records.keys import balance_ref
+from mintline.records.operations import Mint, TokenOperation
+from mintline.records.transactions import Transaction, as_far_as_any
 from mintline.resources import (
     BALANCES,
     CHECKPOINTS,
@@ -42,7 +36,6 @@ from mintline.resources import (
     TRANSFERS,
     Table,
 )
-from mintline.transaction_records import Transaction, as_far_as_any
 from mintline_indexer.chain_port import ChainReader, Event
 from mintline_indexer.dynamo_items import transfer_place
 from mintline_indexer.node_chain import NodeChain

@@ -11,7 +11,7 @@ import aiohttp
 
 from mintline.aws.records import from_item
 from mintline.errors import Retryable
-from mintline.records import Checkpoint
+from mintline.records.index import Checkpoint
 from mintline.resources import CHECKPOINTS
 from mintline_ops.tables import table_of_local_stack
 

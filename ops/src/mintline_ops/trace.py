@@ -13,7 +13,7 @@ from mintline.aws import standing
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.session import AwsRefused
 from mintline.errors import Misconfigured, Rejected, Unreadable
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 

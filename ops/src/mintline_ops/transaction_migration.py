@@ -17,11 +17,12 @@ from mintline.aws.records import from_item, to_item
 from mintline.aws.standing import created
 from mintline.kinds import meaning_of
 from mintline.kinds.mint import sign_mint
-from mintline.messages import AnyIntent, Fees, KeyRef, SignNoop, SignTopUp
-from mintline.records import Attempt, Mint
+from mintline.messages.intents import AnyIntent, SignNoop, SignTopUp
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.operations import Attempt, Mint
+from mintline.records.transactions import TopUpPayload, Transaction, place_of
 from mintline.resources import ACCOUNTS, MINTS, TRANSACTIONS
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import TopUpPayload, Transaction, place_of
 
 _INTENT: TypeAdapter[AnyIntent] = TypeAdapter(AnyIntent)
 _READ_OFF = ("gas", "fees", "submitted_at", "swept_at", "sweeps", "open_shard")

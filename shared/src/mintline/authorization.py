@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from mintline.acceptance import STATEMENT_BYTES, Statement
-from mintline.messages import MAX_SEALED
+from mintline.messages.parts import MAX_SEALED
 from mintline.p256 import KEY_ID_BYTES, load_p256, p256_key_id
 
 VERSION = 2

@@ -13,9 +13,10 @@ from typing import TypeAlias
 
 from pydantic import Field
 
+from mintline.frozen import Frozen
 from mintline.kinds import KINDS
-from mintline.messages import Frozen, Sealed
-from mintline.records import Mint, Operation
+from mintline.messages.parts import Sealed
+from mintline.records.operations import Mint, Operation
 
 KEPT = 7 * 24 * 3600
 """Seconds from a mint's acceptance for which its authorization is kept.

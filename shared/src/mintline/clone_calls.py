@@ -17,7 +17,7 @@ from mintline.clones import (
     set_royalty_calldata,
     unpause_calldata,
 )
-from mintline.messages import Clone, CollectionChange
+from mintline.messages.parts import Clone, CollectionChange
 
 
 @lru_cache(maxsize=4096)

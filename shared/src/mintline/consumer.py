@@ -29,8 +29,9 @@ from mintline.errors import (
     Unavailable,
     Unsupported,
 )
+from mintline.frozen import faults_of
 from mintline.logging import message_context
-from mintline.messages import AnyMessage, decode, faults_of, mint_id_of
+from mintline.messages.codec import AnyMessage, decode, mint_id_of
 from mintline.queue_port import QueuesPort, Received
 from mintline.resources import Queue
 from mintline.tasks import all_ended, before, either, first

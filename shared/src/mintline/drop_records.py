@@ -20,9 +20,10 @@ from typing import Literal
 from pydantic import Field
 
 from mintline.fields import Address, BoundedText, Bytes32, TokenId, Wei
+from mintline.frozen import Frozen
 from mintline.lines import MAX_CHUNK
-from mintline.messages import Frozen, Sealed
-from mintline.records import Problem
+from mintline.messages.parts import Sealed
+from mintline.records.problems import Problem
 from mintline.states import MintStatus
 
 PART_LINES = MAX_CHUNK

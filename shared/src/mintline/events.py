@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from pydantic import Field
 
 from mintline.errors import BadRequest
-from mintline.messages import Frozen
+from mintline.frozen import Frozen
 
 OPERATORS = "operators"
 """The principal of what operators must know."""

@@ -16,7 +16,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 
 from mintline.errors import Conflict, Rejected
 from mintline.fields import Address, KmsKeyArn
-from mintline.messages import Frozen, KeyRef
+from mintline.frozen import Frozen
+from mintline.messages.parts import KeyRef
 
 StoreName: TypeAlias = Literal["secretsmanager", "dynamodb"]
 

@@ -24,10 +24,11 @@ from pydantic import Field
 
 from mintline.errors import Unreadable
 from mintline.fields import Address, BoundedText, HexBytes, TokenId
+from mintline.frozen import Frozen
 from mintline.merkle import HASH_BYTES, merkle_root, root_of_path
-from mintline.messages import Frozen, LineRef, MintId, Sealed
+from mintline.messages.parts import LineRef, MintId, Sealed
 from mintline.operation_ids import line_mint_id
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline.request_digests import lines_digest, sponsored_digest
 from mintline.states import MintStatus
 

@@ -10,7 +10,7 @@ from typing import Any, TextIO, cast
 
 import structlog
 
-from mintline.messages import AnyMessage, mint_id_of
+from mintline.messages.codec import AnyMessage, mint_id_of
 from mintline.settings import Settings
 from mintline.text import bounded
 

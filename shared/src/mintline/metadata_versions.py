@@ -10,7 +10,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from mintline.fields import Bytes32
-from mintline.messages import Frozen
+from mintline.frozen import Frozen
 
 MINTED_VERSION = 1
 MOST_VERSIONS = 100

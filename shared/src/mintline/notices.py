@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter
 
 from mintline.errors import MintlineError
 from mintline.fields import Address, Wei
-from mintline.messages import Frozen
+from mintline.frozen import Frozen
 
 LOW_PAYMENTS = 100
 """What pays for fewer transactions of the latest one's cost runs low."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from mintline.records import canonical_json
+from mintline.canonical_json import canonical_json
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = tuple(first + second for first in _CROCKFORD for second in _CROCKFORD)

@@ -15,8 +15,8 @@ from itertools import accumulate
 from pydantic import Field
 
 from mintline.fields import HexBytes
-from mintline.messages import Frozen
-from mintline.records import scoped, token_key
+from mintline.frozen import Frozen
+from mintline.records.keys import scoped, token_key
 
 _OFFSET = 4
 """Bytes of an offset: a pack ends before 4 GiB."""

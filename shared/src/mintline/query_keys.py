@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import zlib
 
-from mintline.records import Balance, Token, Transfer, position, scoped, token_key, token_ref
+from mintline.records.index import Balance, Token, Transfer
+from mintline.records.keys import position, scoped, token_key, token_ref
 
 HOLDER_SHARDS = 4
 """Partitions of a collection's holders: 4,000 write units a second."""

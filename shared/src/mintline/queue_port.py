@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from mintline.messages import Message
+from mintline.messages.parts import Message
 from mintline.resources import Queue
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from mintline.records import Problem
+from mintline.records.problems import Problem
 
 
 class RefusalCode(StrEnum):

@@ -19,8 +19,8 @@ from pydantic import Field
 
 from mintline.eth import word
 from mintline.fields import Bytes32
+from mintline.frozen import Frozen
 from mintline.merkle import merkle_root, root_of_path
-from mintline.messages import Frozen
 
 FIRST_TOKEN = 1
 """The first token id that a collection of a client mints."""

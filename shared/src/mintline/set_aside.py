@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter
 from pydantic import ValidationError
 
 from mintline.errors import Unusable
-from mintline.messages import faults_of
+from mintline.frozen import faults_of
 
 AGAIN = 300.0
 """Seconds after which the same record is told of again: the alarm lasts as long as the record is unusable."""

@@ -1,7 +1,7 @@
 """The state machines of a mint and of a transaction, as data: the only place that knows what is legal.
 
 A custodial mint that was built is as far as the transaction which carries it
-(`mintline.transaction_records`): from `built` on, its status is read off that, and not written again.
+(`mintline.records.transactions`): from `built` on, its status is read off that, and not written again.
 
 ::
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Literal, Protocol, TypeAlias
 
-from mintline.messages import Message
+from mintline.messages.parts import Message
 from mintline.queue_port import SendingPort
 from mintline.resources import Queue
 from mintline.span_context import BATCHED_SPANS, CURRENT_SPAN

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mintline.eth import redeem_calldata
-from mintline.messages import Voucher
-from mintline.records import Mint
+from mintline.messages.parts import Voucher
+from mintline.records.operations import Mint
 
 
 def voucher_of(mint: Mint) -> Voucher:

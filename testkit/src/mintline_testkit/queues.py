@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from mintline.aws.queues import Depth
 from mintline.errors import Conflict
-from mintline.messages import Message, encode
+from mintline.messages.codec import encode
+from mintline.messages.parts import Message
 from mintline.queue_port import Received
 from mintline.resources import Queue
 

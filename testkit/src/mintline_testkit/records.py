@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mintline.messages import Fees, KeyRef
-from mintline.records import Mint
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.operations import Mint
+from mintline.records.transactions import Transaction, place_of
 from mintline.states import MintStatus
-from mintline.transaction_records import Transaction, place_of
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 USER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from mintline.acceptance import ACCEPTANCE, MAX_VALIDITY, Certificate, Session, request_certificate
 from mintline.authorization import Sealer, key_id
-from mintline.messages import (
+from mintline.messages.intents import (
     AnyRequest,
     IssueVoucher,
     SignAdminister,

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 from mintline.errors import Conflict
-from mintline.records import Wallet, scoped
+from mintline.records.keys import scoped
+from mintline.records.wallets import Wallet
 
 
 class MemoryWalletRecords:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mintline.errors import Conflict
-from mintline.records import open_shard
+from mintline.records.keys import open_shard
 from mintline.webhooks.records import (
     Attempt,
     SealedSecret,

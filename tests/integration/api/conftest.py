@@ -18,7 +18,8 @@ from mintline.aws.dynamo import Dynamo, Put
 from mintline.aws.queues import Queues
 from mintline.aws.records import to_item
 from mintline.aws.session import AwsCalls, open_client
-from mintline.records import Collection, scoped
+from mintline.records.collections import Collection
+from mintline.records.keys import scoped
 from mintline.resources import COLLECTIONS, WALLET_KEY
 from mintline.scopes import SIGN_IN_SCOPES
 from mintline.settings import ServiceSettings

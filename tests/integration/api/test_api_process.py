@@ -20,8 +20,12 @@ from mintline.aws.queues import Queues
 from mintline.aws.records import from_item, token_place
 from mintline.aws.session import AwsCalls, open_client
 from mintline.key_stores import StoreName
-from mintline.messages import BuildMint, decode
-from mintline.records import Collection, Mint, Wallet, metadata_object_key
+from mintline.messages.codec import decode
+from mintline.messages.work import BuildMint
+from mintline.object_keys import metadata_object_key
+from mintline.records.collections import Collection
+from mintline.records.operations import Mint
+from mintline.records.wallets import Wallet
 from mintline.resources import BUILD, CHECKPOINTS, METADATA, MINTS, TOKENS, TRANSFERS, WALLET_KEY, WALLETS
 from mintline.settings import ServiceSettings
 from mintline_client.sign_in import Tokens

@@ -11,19 +11,11 @@ from mintline.acceptance import STATEMENT_BYTES
 from mintline.authorizations import Authorization
 from mintline.aws.dynamo import Dynamo, Item, Put
 from mintline.aws.standing import created
-from mintline.messages import Fees, KeyRef
-from mintline.records import (
-    CANCELLED,
-    TOKEN_OPERATION_CANCELLED,
-    Mint,
-    TokenBurn,
-    TokenTransfer,
-    Wallet,
-    created_key,
-    open_shard,
-    scoped,
-)
-from mintline.relayed_records import RelayedTransfer, signature_turn_key
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.keys import created_key, open_shard, scoped, signature_turn_key
+from mintline.records.operations import Mint, RelayedTransfer, TokenBurn, TokenTransfer
+from mintline.records.problems import CANCELLED, TOKEN_OPERATION_CANCELLED
+from mintline.records.wallets import Wallet
 from mintline.resources import ACCOUNTS, MINTS, REVOCATIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState

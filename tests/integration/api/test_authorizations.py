@@ -10,8 +10,8 @@ import pytest
 from mintline.authorizations import KEPT, MISSING, Authorization, digest_of
 from mintline.aws.dynamo import Dynamo, Put
 from mintline.aws.records import to_item
-from mintline.messages import MAX_SEALED, KeyRef
-from mintline.records import Mint
+from mintline.messages.parts import MAX_SEALED, KeyRef
+from mintline.records.operations import Mint
 from mintline.resources import AUTHORIZATIONS, MINTS
 from mintline.states import MintStatus
 from mintline_api.features.mints.ports import MintStore

@@ -8,7 +8,7 @@ import pytest
 
 from mintline.aws.dynamo import Dynamo
 from mintline.notices import Notices
-from mintline.records import Client, ClientBudget
+from mintline.records.clients import Client, ClientBudget
 from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.client_budgets import ClientBudgets, ClientPermit
 from mintline_api.limits.store import DynamoClientUse

@@ -10,10 +10,11 @@ from mintline.authorizations import Authorization
 from mintline.aws.dynamo import Dynamo
 from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
-from mintline.collection_records import CollectionCall, CollectionDeployment
-from mintline.messages import Clone, CollectionChange
+from mintline.messages.parts import Clone, CollectionChange
 from mintline.metadata_versions import MetadataVersion
-from mintline.records import Collection, PendingChange, RegisteredContract, scoped, token_ref
+from mintline.records.collections import Collection, PendingChange, RegisteredContract
+from mintline.records.keys import scoped, token_ref
+from mintline.records.operations import CollectionCall, CollectionDeployment
 from mintline.states import MintStatus
 from mintline_api.features.collections.ports import ChangedMeanwhile, ManagedCollections
 from mintline_api.features.collections.store import DynamoCollections

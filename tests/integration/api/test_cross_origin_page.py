@@ -15,7 +15,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from mintline.records import Collection, scoped
+from mintline.records.collections import Collection
+from mintline.records.keys import scoped
 from mintline_testkit.api.harness import Harness
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.user_pool import UserPool

@@ -21,7 +21,7 @@ from mintline.drop_records import (
     Upload,
 )
 from mintline.errors import Conflict, Unreadable
-from mintline.records import Problem
+from mintline.records.problems import Problem
 from mintline.resources import AUTHORIZATIONS
 from mintline.settings import ServiceSettings
 from mintline_api.features.drops.ports import DropStore

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from mintline.aws.dynamo import Dynamo, Put
-from mintline.records import Balance, Token
+from mintline.records.index import Balance, Token
 from mintline.resources import BALANCES, TOKENS
 from mintline_api.features.queries.holders import Holder, read_holders, read_item_holders
 from mintline_api.features.queries.ports import QueryIndex

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from mintline.metadata_versions import MetadataVersion
-from mintline.records import token_ref
+from mintline.records.keys import token_ref
 from mintline_api.features.items.ports import ItemVersions
 from mintline_api.features.metadata.store import DynamoVersions
 from mintline_testkit.api.index import MemoryVersions

@@ -14,14 +14,16 @@ from mintline.aws.session import AwsCalls, open_client
 from mintline.aws.standing import created
 from mintline.errors import Unavailable
 from mintline.lines import Line, LinesChunk, LinesRequest
-from mintline.messages import Fees, KeyRef
+from mintline.messages.parts import Fees, KeyRef
 from mintline.packs import pack_of
-from mintline.records import ExternalId, Mint, external_ref
+from mintline.records.keys import external_ref
+from mintline.records.locks import ExternalId
+from mintline.records.operations import Mint
+from mintline.records.transactions import Transaction
 from mintline.resources import EXTERNAL_IDS, MINTS
 from mintline.set_aside import SetAside
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction
 from mintline_api.features.bulk.records import record_of
 from mintline_api.features.bulk.store import DynamoLines, Packs
 from mintline_api.features.metadata.store import S3Metadata

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from mintline.aws.dynamo import Dynamo
-from mintline.records import Challenge, Link, scoped
+from mintline.records.keys import scoped
+from mintline.records.wallets import Challenge, Link
 from mintline_api.features.links.ports import AddressTaken, ChallengeSpent, LinkStore
 from mintline_api.features.links.store import DynamoLinks
 from mintline_testkit.api.wallets import MemoryLinks

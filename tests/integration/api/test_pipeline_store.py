@@ -9,11 +9,12 @@ import pytest
 from mintline.aws.dynamo import Dynamo, Put
 from mintline.aws.records import OPEN, operation_item
 from mintline.aws.standing import created, moved
-from mintline.messages import Fees, KeyRef
-from mintline.records import Mint, open_shard, scoped
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.keys import open_shard, scoped
+from mintline.records.operations import Mint
+from mintline.records.transactions import Transaction
 from mintline.resources import MINTS
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction
 from mintline_api.features.pipeline import store
 from mintline_api.features.pipeline.ports import PipelineRecords
 from mintline_api.features.pipeline.store import DynamoPipeline

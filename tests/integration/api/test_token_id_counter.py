@@ -12,7 +12,7 @@ from mintline.authorizations import Authorization
 from mintline.aws.dynamo import Item, Put
 from mintline.aws.records import to_item, token_place
 from mintline.errors import Unreadable, Unusable
-from mintline.records import Token
+from mintline.records.index import Token
 from mintline.resources import COLLECTIONS, RATES, TOKENS
 from mintline_api.features.mints.store import DynamoMints, DynamoTokenIds
 from mintline_api.features.mints.token_ids import MARGIN, TokenIds
@@ -25,7 +25,7 @@ from mintline_testkit.records import make_mint
 
 if TYPE_CHECKING:
     from mintline.aws.dynamo import Dynamo, Value
-    from mintline.records import Collection
+    from mintline.records.collections import Collection
 
 pytestmark = pytest.mark.integration
 

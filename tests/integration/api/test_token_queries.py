@@ -10,7 +10,9 @@ import pytest
 from mintline.aws.dynamo import Dynamo, Put
 from mintline.aws.records import to_item, token_place
 from mintline.query_keys import token_query_keys, transfer_query_keys, transfer_shards
-from mintline.records import Collection, Token, Transfer, position, scoped, token_key, token_ref
+from mintline.records.collections import Collection
+from mintline.records.index import Token, Transfer
+from mintline.records.keys import position, scoped, token_key, token_ref
 from mintline.resources import COLLECTIONS, TOKENS, TRANSFERS
 from mintline_api.features.queries.holders import Holder, read_holders
 from mintline_api.features.queries.ports import LAST_MOMENT, Partition, QueryIndex, Within

@@ -11,8 +11,8 @@ import pytest
 
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.session import AwsCalls, open_client
+from mintline.records.uploads import Upload
 from mintline.settings import ServiceSettings
-from mintline.upload_records import Upload
 from mintline_api.features.uploads.ports import StoredFile
 from mintline_api.features.uploads.store import DynamoUploads, S3Files
 

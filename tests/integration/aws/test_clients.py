@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from mintline.aws.clients import ClientRegistry
 from mintline.aws.dynamo import Dynamo, Put
 from mintline.errors import Rejected, Unavailable
-from mintline.records import Client, ClientBudget
+from mintline.records.clients import Client, ClientBudget
 from mintline.resources import CLIENTS
 from mintline.scopes import DESCRIPTIONS, RESOURCE_SERVER, Scope
 from mintline.settings import ServiceSettings

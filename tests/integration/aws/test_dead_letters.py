@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from mintline.aws.dead_letters import DeadLetters
 from mintline.aws.queues import Queues
 from mintline.aws.session import AwsCalls, open_client
-from mintline.messages import BuildMint, decode, mint_id_of
+from mintline.messages.codec import decode, mint_id_of
+from mintline.messages.work import BuildMint
 from mintline.resources import BUILD, SIGN
 from mintline.settings import ServiceSettings
 from mintline_cli.main import app

@@ -5,7 +5,7 @@ import pytest
 from mintline.aws.dynamo import Clause, ConditionFailed, Delete, Dynamo, Item, Put, Update
 from mintline.aws.records import transition
 from mintline.aws.session import AwsCalls
-from mintline.records import open_shard
+from mintline.records.keys import open_shard
 from mintline.resources import ACCOUNTS, MINTS
 from mintline.states import MintStatus
 

@@ -13,7 +13,7 @@ from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.session import AwsCalls, open_client
 from mintline.errors import Conflict, Rejected
 from mintline.key_stores import DAY, KeyStore, KeyStores, MemoryKeyStore, StoredKey
-from mintline.messages import KeyRef
+from mintline.messages.parts import KeyRef
 from mintline.settings import ServiceSettings
 
 pytestmark = pytest.mark.integration

@@ -6,7 +6,11 @@ import pytest
 from mintline.aws.queues import Queues, Received
 from mintline.aws.session import AwsCalls
 from mintline.errors import Conflict
-from mintline.messages import Broadcast, BuildMint, Fees, KeyRef, SignNoop, decode, mint_id_of
+from mintline.messages.codec import decode, mint_id_of
+from mintline.messages.intents import SignNoop
+from mintline.messages.parts import Fees, KeyRef
+from mintline.messages.signed import Broadcast
+from mintline.messages.work import BuildMint
 from mintline.resources import BUILD, SIGN
 
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"

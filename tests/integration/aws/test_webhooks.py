@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.session import AwsCalls, open_client
 from mintline.errors import Conflict
-from mintline.records import open_shard
+from mintline.records.keys import open_shard
 from mintline.settings import ServiceSettings
 from mintline.webhooks.records import (
     Attempt,

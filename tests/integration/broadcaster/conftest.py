@@ -23,23 +23,15 @@ from mintline.chain.rpc import Rpc
 from mintline.chain.settings import RpcEndpoint
 from mintline.eth import keccak256, to_checksum_address, voucher_hash
 from mintline.kinds import meaning_of, transaction_of
-from mintline.messages import (
-    AnyIntent,
-    Broadcast,
-    Fees,
-    IssueVoucher,
-    KeyRef,
-    SignMint,
-    SignNoop,
-    SignTopUp,
-    Voucher,
-    VoucherIssued,
-)
-from mintline.records import Mint, created_key, open_shard
+from mintline.messages.intents import AnyIntent, IssueVoucher, SignMint, SignNoop, SignTopUp
+from mintline.messages.parts import Fees, KeyRef, Voucher
+from mintline.messages.signed import Broadcast, VoucherIssued
+from mintline.records.keys import created_key, open_shard
+from mintline.records.operations import Mint
+from mintline.records.transactions import TopUpPayload, Transaction, place_of
 from mintline.resources import BROADCAST, MINTS, Queue
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
-from mintline.transaction_records import TopUpPayload, Transaction, place_of
 from mintline_broadcaster.dynamo import DynamoTransactionStore
 from mintline_broadcaster.handlers import broadcast
 from mintline_broadcaster.noops import Noops

@@ -9,10 +9,13 @@ import pytest
 from mintline.aws.dynamo import Item, Put, Update
 from mintline.aws.standing import transaction_key
 from mintline.errors import Deferred
-from mintline.messages import Fees, FundWallet, RenewNonce, SignMint, SignNoop, SignTopUp, decode
+from mintline.messages.codec import decode
+from mintline.messages.intents import SignMint, SignNoop, SignTopUp
+from mintline.messages.parts import Fees
+from mintline.messages.work import FundWallet, RenewNonce
+from mintline.records.transactions import place_of
 from mintline.resources import BUILD, CHECKPOINTS, SIGN, TRANSACTIONS, Queue
 from mintline.states import MintStatus
-from mintline.transaction_records import place_of
 from mintline_testkit.constants import GWEI
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import pytest
 from eth_account import Account
 
 from mintline.errors import Misconfigured
-from mintline.messages import SignMint
+from mintline.messages.intents import SignMint
 from mintline.resources import BROADCAST
 from mintline.states import MintStatus
 from mintline_broadcaster.service import run

@@ -9,8 +9,10 @@ import pytest
 from mintline.aws.dynamo import Item, Put, Value
 from mintline.aws.records import to_item
 from mintline.aws.standing import created
-from mintline.messages import Fees
-from mintline.records import Attempt, Mint, Transfer, position, token_ref
+from mintline.messages.parts import Fees
+from mintline.records.index import Transfer
+from mintline.records.keys import position, token_ref
+from mintline.records.operations import Attempt, Mint
 from mintline.resources import CHECKPOINTS, TRANSACTIONS, TRANSFERS
 from mintline.states import TransactionState
 from mintline_broadcaster.gaps import gap

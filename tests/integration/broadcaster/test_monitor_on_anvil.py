@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mintline.messages import SignMint, decode
+from mintline.messages.codec import decode
+from mintline.messages.intents import SignMint
 from mintline.resources import SIGN
 from mintline_broadcaster.service import run
 

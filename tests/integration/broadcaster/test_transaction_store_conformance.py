@@ -16,22 +16,15 @@ from mintline.aws.records import to_item
 from mintline.aws.standing import created
 from mintline.eth import to_checksum_address
 from mintline.kinds import meaning_of
-from mintline.messages import Fees, KeyRef, SignMint, Voucher
-from mintline.records import (
-    TOKEN_ON_CHAIN,
-    Attempt,
-    Mint,
-    Operation,
-    Problem,
-    TokenOperation,
-    TokenTransfer,
-    Transfer,
-    created_key,
-    open_shard,
-)
+from mintline.messages.intents import SignMint
+from mintline.messages.parts import Fees, KeyRef, Voucher
+from mintline.records.index import Transfer
+from mintline.records.keys import created_key, open_shard
+from mintline.records.operations import Attempt, Mint, Operation, TokenOperation, TokenTransfer
+from mintline.records.problems import TOKEN_ON_CHAIN, Problem
+from mintline.records.transactions import Place, Transaction, as_far_as, sender_shard
 from mintline.resources import ATTEMPTS, MINTS, TRANSFERS
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place, Transaction, as_far_as, sender_shard
 from mintline_broadcaster.ports import (
     MintMoved,
     OpenMint,

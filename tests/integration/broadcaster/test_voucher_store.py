@@ -11,8 +11,11 @@ import pytest
 from mintline.aws.dynamo import Put
 from mintline.aws.records import from_item, to_item
 from mintline.eth import to_checksum_address
-from mintline.messages import IssueVoucher, KeyRef, Voucher, VoucherIssued
-from mintline.records import Attempt, Mint, Problem
+from mintline.messages.intents import IssueVoucher
+from mintline.messages.parts import KeyRef, Voucher
+from mintline.messages.signed import VoucherIssued
+from mintline.records.operations import Attempt, Mint
+from mintline.records.problems import Problem
 from mintline.resources import MINTS
 from mintline.states import MintStatus
 from mintline_broadcaster.ports import MintMoved, VoucherStore

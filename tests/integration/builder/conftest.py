@@ -25,12 +25,18 @@ from mintline.aws.queues import Queues
 from mintline.aws.records import to_item
 from mintline.aws.session import AwsCalls, open_client
 from mintline.aws.standing import read_mint
+from mintline.canonical_json import canonical_json, digest_of
 from mintline.chain import collection
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.eth import Transaction, redeem_calldata, to_checksum_address, voucher_hash
-from mintline.messages import AnyMessage, BuildMint, FundWallet, KeyRef, SignMint, SignTopUp, decode
-from mintline.records import Collection, Mint, canonical_json, digest_of, scoped
+from mintline.messages.codec import AnyMessage, decode
+from mintline.messages.intents import SignMint, SignTopUp
+from mintline.messages.parts import KeyRef
+from mintline.messages.work import BuildMint, FundWallet
+from mintline.records.collections import Collection
+from mintline.records.keys import scoped
+from mintline.records.operations import Mint
 from mintline.resources import BUILD, COLLECTIONS, METADATA, MINTS, SIGN, Queue
 from mintline.set_aside import SetAside
 from mintline.settings import ServiceSettings

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mintline.canonical_json import digest_of
 from mintline.chain.collection import ISSUER_ROLE, PAUSER_ROLE
 from mintline.errors import Misconfigured
 from mintline.eth import address_word, selector, to_checksum_address
-from mintline.messages import Fees, SignMint, SignTopUp
-from mintline.records import digest_of
+from mintline.messages.intents import SignMint, SignTopUp
+from mintline.messages.parts import Fees
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
 from mintline_builder.claims import Advance, OperationClaim

@@ -10,12 +10,13 @@ from structlog.testing import capture_logs
 
 from mintline.aws.dynamo import Item, Update
 from mintline.aws.records import transition
+from mintline.canonical_json import digest_of
 from mintline.errors import Conflict, Rejected
-from mintline.messages import Fees
-from mintline.records import digest_of, open_shard, token_ref
+from mintline.messages.parts import Fees
+from mintline.records.keys import open_shard, token_ref
+from mintline.records.transactions import open_key, sender_shard
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import MintStatus
-from mintline.transaction_records import open_key, sender_shard
 from mintline_builder.claims import Advance, OperationClaim, VoucherClaim
 from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
 from mintline_builder.metadata_publisher import S3MetadataPublisher

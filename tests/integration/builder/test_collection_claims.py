@@ -10,9 +10,10 @@ from mintline.aws.dynamo import Put
 from mintline.aws.records import to_item
 from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
-from mintline.collection_records import CollectionDeployment
-from mintline.messages import Clone
-from mintline.records import Collection, Operation, scoped
+from mintline.messages.parts import Clone
+from mintline.records.collections import Collection
+from mintline.records.keys import scoped
+from mintline.records.operations import CollectionDeployment, Operation
 from mintline.resources import COLLECTIONS
 from mintline.states import MintStatus, TransactionState
 from mintline_builder.claims import OperationClaim

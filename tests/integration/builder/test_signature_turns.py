@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from mintline.clones import CloneArgs
-from mintline.messages import Clone
-from mintline.records import Operation
-from mintline.relayed_records import RelayedBurn, RelayedTokenOperation, RelayedTransfer, SignatureTurn
+from mintline.messages.parts import Clone
+from mintline.records.locks import SignatureTurn
+from mintline.records.operations import Operation, RelayedBurn, RelayedTokenOperation, RelayedTransfer
 from mintline.states import MintStatus
 from mintline_builder.claims import RelayedClaim
 from mintline_builder.ports import NotCommitted

@@ -21,16 +21,20 @@ from mintline.aws.authorizations import keep_authorization
 from mintline.aws.dynamo import Put
 from mintline.aws.notices import DynamoNotices
 from mintline.aws.records import to_item
+from mintline.canonical_json import digest_of
 from mintline.chain import collection
 from mintline.chain.gas import GasBound
 from mintline.clock import monotonic, unix_seconds
 from mintline.eth import address_word, mint_batch_calldata, selector, to_checksum_address
 from mintline.kinds import transaction_of
-from mintline.messages import BuildMint, KeyRef, SignBatch
-from mintline.records import TOKEN_ON_CHAIN, digest_of, scoped
+from mintline.messages.intents import SignBatch
+from mintline.messages.parts import KeyRef
+from mintline.messages.work import BuildMint
+from mintline.records.keys import scoped
+from mintline.records.problems import TOKEN_ON_CHAIN
+from mintline.records.transactions import Place, carried_by
 from mintline.resources import MINTS
 from mintline.states import MintStatus
-from mintline.transaction_records import Place, carried_by
 from mintline_builder.builder import Adapters, Builder
 from mintline_builder.claims import MAX_LINE_CLAIMS
 from mintline_builder.config import BuilderConfig

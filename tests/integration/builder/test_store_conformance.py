@@ -15,20 +15,13 @@ from mintline.aws.records import from_item, to_item
 from mintline.aws.standing import created
 from mintline.errors import Conflict
 from mintline.eth import to_checksum_address
-from mintline.messages import Fees, KeyRef
-from mintline.records import (
-    Attempt,
-    Mint,
-    Operation,
-    Problem,
-    TokenBurn,
-    TokenTransfer,
-    created_key,
-    open_shard,
-)
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.keys import created_key, open_shard
+from mintline.records.operations import Attempt, Mint, Operation, TokenBurn, TokenTransfer
+from mintline.records.problems import Problem
+from mintline.records.transactions import Place, TopUpPayload, Transaction, place_of
 from mintline.resources import ACCOUNTS, MINTS
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place, TopUpPayload, Transaction, place_of
 from mintline_builder.claims import (
     MAX_LINE_CLAIMS,
     Advance,

@@ -17,6 +17,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_typing import Hash32
 
+from mintline.canonical_json import canonical_json, digest_of
 from mintline.chain import collection
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
@@ -25,7 +26,6 @@ from mintline.eth import keccak256, redeem_calldata, to_checksum_address, vouche
 from mintline.proofs.block_reader import BlockReader, WholeBlock
 from mintline.proofs.mint_receipt import Minted, MintReceipt, ReceiptRefused, prove_mint, read_receipt
 from mintline.proofs.receipt_checks import CHAIN_CHECKS, CHECKS
-from mintline.records import canonical_json, digest_of
 from mintline_testkit.constants import CHAIN_ID, GWEI
 
 pytestmark = pytest.mark.integration

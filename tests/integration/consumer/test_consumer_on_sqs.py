@@ -8,7 +8,8 @@ from mintline.aws.queues import Queues
 from mintline.aws.session import AwsCalls, open_client
 from mintline.consumer import Consumer
 from mintline.errors import Deferred, Rejected
-from mintline.messages import AnyMessage, BuildMint
+from mintline.messages.codec import AnyMessage
+from mintline.messages.work import BuildMint
 from mintline.resources import BUILD
 from mintline.settings import ServiceSettings
 

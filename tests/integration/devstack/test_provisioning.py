@@ -17,7 +17,7 @@ from mintline.chain.collection import ISSUER_ROLE, METADATA_ROLE, PAUSER_ROLE, R
 from mintline.chain.factory import is_implementation_calldata
 from mintline.errors import Misconfigured
 from mintline.eth import selector
-from mintline.records import scoped
+from mintline.records.keys import scoped
 from mintline.resources import COLLECTIONS, QUEUES, TABLES
 from mintline_devstack import emulators
 from mintline_devstack.known import Known

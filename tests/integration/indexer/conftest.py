@@ -24,22 +24,15 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.clock import Monotonic, unix_ms
 from mintline.eth import address_word, selector, to_checksum_address, word
-from mintline.messages import Fees, KeyRef, TransactionKind
-from mintline.records import (
-    Attempt,
-    Collection,
-    Mint,
-    Operation,
-    TokenBurn,
-    TokenOperation,
-    TokenTransfer,
-    created_key,
-    scoped,
-)
+from mintline.messages.intents import TransactionKind
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.collections import Collection
+from mintline.records.keys import created_key, scoped
+from mintline.records.operations import Attempt, Mint, Operation, TokenBurn, TokenOperation, TokenTransfer
+from mintline.records.transactions import Place, Transaction, carried_by
 from mintline.resources import ATTEMPTS, COLLECTIONS, MINTS, TABLES
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_indexer.dynamo_changes import FENCE
 from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
 from mintline_indexer.dynamo_store import DynamoStore

@@ -10,7 +10,8 @@ import pytest
 from mintline.aws.dynamo import Dynamo, Item, Put
 from mintline.eth import UINT256_MAX, to_checksum_address
 from mintline.query_keys import item_shards, items_partition
-from mintline.records import Balance, balance_ref, scoped
+from mintline.records.index import Balance
+from mintline.records.keys import balance_ref, scoped
 from mintline.resources import BALANCES
 from mintline_indexer.dynamo_items import balance_item
 from mintline_indexer.store_port import (

@@ -10,9 +10,10 @@ from mintline.aws.dynamo import Put
 from mintline.aws.records import from_item, to_item
 from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
-from mintline.collection_records import CollectionCall, CollectionDeployment, CollectionOperation
-from mintline.messages import Clone, CollectionChange
-from mintline.records import Collection, PendingChange, scoped
+from mintline.messages.parts import Clone, CollectionChange
+from mintline.records.collections import Collection, PendingChange
+from mintline.records.keys import scoped
+from mintline.records.operations import CollectionCall, CollectionDeployment, CollectionOperation
 from mintline.resources import COLLECTIONS, MINTS
 from mintline.states import MintStatus
 from mintline_indexer.dynamo_collections import DynamoCollectionRegistry, SettlingCollectionRegistry

@@ -11,7 +11,7 @@ from mintline.aws.dynamo import Delete, Item, Put
 from mintline.aws.records import to_item, token_place
 from mintline.errors import Unavailable
 from mintline.eth import word
-from mintline.records import token_ref
+from mintline.records.keys import token_ref
 from mintline.resources import MINTS, TOKENS, TRANSFERS
 from mintline.states import MintStatus
 from mintline_indexer.dynamo_collections import DynamoCollectionRegistry

@@ -10,7 +10,7 @@ import pytest
 from mintline.aws.dynamo import Dynamo, Item, Put, Update
 from mintline.aws.records import row_place, token_place
 from mintline.errors import Misconfigured, Unavailable, Unreadable
-from mintline.records import row_shard, scoped
+from mintline.records.keys import row_shard, scoped
 from mintline.resources import BLOCKS, COLLECTIONS, TOKENS
 from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
 from mintline_indexer.indexer import Indexer

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mintline.eth import to_checksum_address
-from mintline.records import Token
+from mintline.records.index import Token
 from mintline.states import MintStatus
 from mintline_indexer.store_port import TokenKey
 from mintline_testkit.indexer.polling import catch_up

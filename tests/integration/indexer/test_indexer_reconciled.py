@@ -8,7 +8,7 @@ import pytest
 
 from mintline.aws.dynamo import Delete, Item, Put, Update
 from mintline.aws.records import to_item, token_place
-from mintline.records import scoped
+from mintline.records.keys import scoped
 from mintline.resources import COLLECTIONS, MINTS, TOKENS
 from mintline_indexer.reconciler.findings import Kind, Reconciliation, reconcile
 from mintline_indexer.reconciler.reading import events_between

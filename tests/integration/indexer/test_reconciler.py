@@ -16,10 +16,10 @@ from mintline.aws.dynamo import Item, Put, Update
 from mintline.aws.records import IN_BLOCK, to_item
 from mintline.clock import monotonic, unix_seconds
 from mintline.errors import Unavailable
-from mintline.records import block_shard
+from mintline.records.keys import block_shard
+from mintline.records.transactions import carried_by
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.settings import ServiceSettings
-from mintline.transaction_records import carried_by
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.reconciler import passes
 from mintline_indexer.reconciler.findings import Kind

@@ -9,7 +9,7 @@ import pytest
 from mintline.aws.dynamo import Item, Put, Update
 from mintline.aws.records import to_item
 from mintline.eth import word
-from mintline.records import created_key, open_shard, token_ref
+from mintline.records.keys import created_key, open_shard, token_ref
 from mintline.resources import ATTEMPTS, MINTS
 from mintline.states import MintStatus
 from mintline_indexer.store_port import TokenKey

@@ -12,22 +12,14 @@ from mintline.aws.dynamo import Delete, Item, Put
 from mintline.aws.records import to_item
 from mintline.aws.standing import created
 from mintline.eth import to_checksum_address
-from mintline.messages import Fees, KeyRef
-from mintline.records import (
-    Attempt,
-    Mint,
-    Operation,
-    Problem,
-    Token,
-    TokenBurn,
-    TokenOperation,
-    TokenTransfer,
-    Transfer,
-    token_ref,
-)
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.index import Token, Transfer
+from mintline.records.keys import token_ref
+from mintline.records.operations import Attempt, Mint, Operation, TokenBurn, TokenOperation, TokenTransfer
+from mintline.records.problems import NOT_DONE, Problem
+from mintline.records.transactions import Place, Transaction, as_far_as, sender_shard
 from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import NOT_DONE, Place, Transaction, as_far_as, sender_shard
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.dynamo_items import aside_partition, token_item
 from mintline_indexer.dynamo_store import DynamoStore

@@ -16,9 +16,10 @@ from mintline.aws.session import AwsCalls, open_client
 from mintline.clock import unix_ms
 from mintline.errors import Unavailable
 from mintline.eth import to_checksum_address
-from mintline.messages import KeyRef
+from mintline.messages.parts import KeyRef
 from mintline.query_keys import token_query_keys, transfer_query_keys
-from mintline.records import Token, Transfer, block_shard, token_key, token_ref
+from mintline.records.index import Token, Transfer
+from mintline.records.keys import block_shard, token_key, token_ref
 from mintline.resources import (
     ACCOUNTS,
     ATTEMPTS,

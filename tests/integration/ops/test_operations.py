@@ -24,8 +24,8 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.eth import selector
 from mintline.key_stores import KeyStores
-from mintline.messages import KeyRef
-from mintline.records import collection_object_key
+from mintline.messages.parts import KeyRef
+from mintline.object_keys import collection_object_key
 from mintline.resources import COLLECTIONS, METADATA
 from mintline.settings import ServiceSettings
 from mintline_testkit.constants import CHAIN_ID

@@ -15,13 +15,16 @@ from mintline.aws.standing import read_mint, read_transaction
 from mintline.eth import to_checksum_address
 from mintline.kinds import meaning_of
 from mintline.kinds.mint import sign_mint
-from mintline.messages import AnyIntent, Fees, KeyRef, SignNoop, SignTopUp
-from mintline.records import Attempt, Mint, Problem, created_key, open_shard
+from mintline.messages.intents import AnyIntent, SignNoop, SignTopUp
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.keys import created_key, open_shard
+from mintline.records.operations import Attempt, Mint
+from mintline.records.problems import Problem
+from mintline.records.transactions import Place, Transaction, sender_shard
 from mintline.resources import ACCOUNTS, ATTEMPTS, MINTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place, Transaction, sender_shard
 from mintline_ops.migrations import migrate
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 

@@ -20,7 +20,9 @@ from mintline.errors import Conflict, Rejected
 from mintline.eth import keccak256, to_checksum_address
 from mintline.key_stores import KeyStores, StoredKey
 from mintline.query_keys import balance_query_keys
-from mintline.records import Balance, Token, Wallet, created_key, scoped, token_key
+from mintline.records.index import Balance, Token
+from mintline.records.keys import created_key, scoped, token_key
+from mintline.records.wallets import Wallet
 from mintline.resources import BALANCES, MINTS, TOKENS, TRANSACTIONS, WALLETS
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus

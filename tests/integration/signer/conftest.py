@@ -37,7 +37,8 @@ from pydantic import SecretStr
 
 from mintline.attestation import cose, document
 from mintline.attestation.development import DevelopmentAuthority
-from mintline.messages import Fees, KeyRef, SignMint, SignNoop, Voucher
+from mintline.messages.intents import SignMint, SignNoop
+from mintline.messages.parts import Fees, KeyRef, Voucher
 from mintline_devstack.cms_envelope import enveloped
 from mintline_devstack.principals import role_arn
 from mintline_signer import addresses

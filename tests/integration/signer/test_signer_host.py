@@ -28,7 +28,10 @@ from mintline.aws.queues import Queues
 from mintline.aws.sealing import generate_sealing_key, store_sealing_key
 from mintline.aws.session import AwsCalls, open_client
 from mintline.key_stores import StoredKey, StoreName
-from mintline.messages import AnyIntent, Broadcast, KeyRef, SigningRefused, decode
+from mintline.messages.codec import decode
+from mintline.messages.intents import AnyIntent
+from mintline.messages.parts import KeyRef
+from mintline.messages.signed import Broadcast, SigningRefused
 from mintline.resources import BROADCAST, SIGN, WALLET_KEY
 from mintline.settings import ServiceSettings
 from mintline_devstack.kms_front import Caller, KmsFront, application

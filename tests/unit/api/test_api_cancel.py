@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from mintline.errors import Unavailable
-from mintline.messages import ReviewMint
-from mintline.records import CANCELLED, Mint, Problem
+from mintline.messages.work import ReviewMint
+from mintline.records.operations import Mint
+from mintline.records.problems import CANCELLED, Problem
 from mintline.states import MintStatus
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mintline.errors import Unavailable
-from mintline.records import ClientBudget
+from mintline.records.clients import ClientBudget
 from mintline.scopes import MACHINE_SCOPES, RESOURCE_SERVER, Scope
 from mintline_testkit.api.client import Answered, MemoryClient
 from mintline_testkit.api.harness import Harness

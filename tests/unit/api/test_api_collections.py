@@ -11,9 +11,12 @@ import pytest
 from mintline.authorizations import key_of
 from mintline.chain.calls import Call, CallReverted
 from mintline.clone_calls import address_of
-from mintline.collection_records import CollectionCall, CollectionDeployment
 from mintline.eth import selector, word
-from mintline.records import ClientBudget, Collection, Problem, RegisteredContract, scoped
+from mintline.records.clients import ClientBudget
+from mintline.records.collections import Collection, RegisteredContract
+from mintline.records.keys import scoped
+from mintline.records.operations import CollectionCall, CollectionDeployment
+from mintline.records.problems import Problem
 from mintline.states import MintStatus
 from mintline_testkit.api.client import Answered, MemoryClient
 from mintline_testkit.api.harness import FACTORY, PUBLIC_URL, Harness

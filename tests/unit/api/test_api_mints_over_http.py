@@ -15,9 +15,10 @@ from mintline.authorization import MAX_TOKEN, Envelope
 from mintline.authorizations import Authorization, lookup
 from mintline.authorizations import digest_of as digest_of_mint
 from mintline.aws.queues import SendRefused
+from mintline.canonical_json import canonical_json, digest_of
 from mintline.errors import Unavailable, Unreadable
-from mintline.messages import MAX_SEALED
-from mintline.records import Mint, canonical_json, digest_of
+from mintline.messages.parts import MAX_SEALED
+from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_api.features.operations.nudges import Nudges
 from mintline_testkit.api.client import MemoryClient

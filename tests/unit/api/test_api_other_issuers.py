@@ -11,7 +11,7 @@ import pytest_asyncio
 from mintline.authorization import Envelope
 from mintline.authorizations import digest_of, key_of
 from mintline.clock import UnixSeconds
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline.scopes import USER_SCOPES
 from mintline_api.auth.access_tokens import Issuer
 from mintline_api.auth.jwks import KeySet

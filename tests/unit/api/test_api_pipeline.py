@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from mintline.errors import Unavailable
-from mintline.messages import Fees, KeyRef
-from mintline.records import Mint, Problem, scoped
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.keys import scoped
+from mintline.records.operations import Mint
+from mintline.records.problems import Problem
+from mintline.records.transactions import TopUpPayload, Transaction
 from mintline.resources import BUILD, SIGN
 from mintline.scopes import Scope
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import TopUpPayload, Transaction
 from mintline_api.features.pipeline.spending import DAY, SAMPLE, Sender
 from mintline_api.features.pipeline.use_cases import KEPT, USE_KEPT
 from mintline_testkit.api.client import MemoryClient

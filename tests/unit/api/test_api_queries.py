@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mintline.records import Token, Transfer, canonical_json, digest_of
+from mintline.canonical_json import canonical_json, digest_of
+from mintline.records.index import Token, Transfer
 from mintline_api.features.tokens import use_cases
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness

@@ -11,7 +11,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mintline.authorizations import Authorization
-from mintline.records import Mint, scoped
+from mintline.records.keys import scoped
+from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_api.features.operations.ports import OperationT
 from mintline_api.http.problems import RequestRefused

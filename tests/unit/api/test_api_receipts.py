@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mintline.canonical_json import canonical_json, digest_of
 from mintline.chain.collection import MINTED_TOPIC, TRANSFER_TOPIC
 from mintline.errors import Unavailable
 from mintline.eth import address_word, keccak256, word
@@ -17,7 +18,7 @@ from mintline.proofs.block_reader import WholeBlock
 from mintline.proofs.mint_receipt import read_receipt
 from mintline.proofs.receipt_checks import CHECKS
 from mintline.proofs.trie import prove
-from mintline.records import Token, Transfer, canonical_json, digest_of
+from mintline.records.index import Token, Transfer
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
 from mintline_testkit.constants import CHAIN_ID, CONTRACT

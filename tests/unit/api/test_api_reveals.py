@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from mintline.canonical_json import canonical_json, digest_of
 from mintline.clone_calls import address_of
-from mintline.collection_records import CollectionCall
 from mintline.merkle import merkle_paths
-from mintline.records import Token, canonical_json, digest_of, metadata_object_key
+from mintline.object_keys import metadata_object_key
+from mintline.records.index import Token
+from mintline.records.operations import CollectionCall
 from mintline.reveals import CHUNK, commitment_of, leaf_of
 from mintline.states import MintStatus
 from mintline_testkit.api.client import Answered, MemoryClient

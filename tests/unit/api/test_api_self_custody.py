@@ -12,7 +12,10 @@ from eth_account.messages import encode_typed_data
 from mintline.errors import Unavailable
 from mintline.eth import redeem_calldata, to_checksum_address, voucher_hash
 from mintline.raw_transactions import decode
-from mintline.records import Attempt, Link, Mint, Problem, scoped
+from mintline.records.keys import scoped
+from mintline.records.operations import Attempt, Mint
+from mintline.records.problems import Problem
+from mintline.records.wallets import Link
 from mintline.states import MintStatus
 from mintline.vouchers import voucher_of
 from mintline_testkit.api.client import Answered, MemoryClient

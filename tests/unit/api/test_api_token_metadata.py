@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 
 from mintline.authorizations import key_of
-from mintline.collection_records import CollectionCall
+from mintline.canonical_json import canonical_json, digest_of
 from mintline.metadata_versions import MOST_VERSIONS
-from mintline.records import CloneState, Problem, Token, canonical_json, digest_of, metadata_object_key
+from mintline.object_keys import metadata_object_key
+from mintline.records.collections import CloneState
+from mintline.records.index import Token
+from mintline.records.operations import CollectionCall
+from mintline.records.problems import Problem
 from mintline.states import MintStatus
 from mintline_testkit.api.client import Answered, MemoryClient
 from mintline_testkit.api.harness import PUBLIC_URL, Harness

@@ -7,9 +7,10 @@ import json
 import pytest
 from structlog.testing import capture_logs
 
+from mintline.canonical_json import canonical_json, digest_of
 from mintline.eth import to_checksum_address
-from mintline.messages import KeyRef
-from mintline.records import Token, Transfer, canonical_json, digest_of
+from mintline.messages.parts import KeyRef
+from mintline.records.index import Token, Transfer
 from mintline.states import MintStatus
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import PUBLIC_URL, Harness

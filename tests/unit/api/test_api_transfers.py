@@ -11,11 +11,20 @@ from mintline.chain.calls import Call, CallReverted
 from mintline.chain.collection import Revert
 from mintline.clones import CloneArgs
 from mintline.errors import Unavailable
-from mintline.messages import Clone, KeyRef
-from mintline.records import Attempt, Collection, Token, TokenBurn, TokenOperation, TokenTransfer, scoped
-from mintline.relayed_records import RelayedBurn, RelayedTransfer
+from mintline.messages.parts import Clone, KeyRef
+from mintline.records.collections import Collection
+from mintline.records.index import Token
+from mintline.records.keys import scoped
+from mintline.records.operations import (
+    Attempt,
+    RelayedBurn,
+    RelayedTransfer,
+    TokenBurn,
+    TokenOperation,
+    TokenTransfer,
+)
+from mintline.records.transactions import Transaction, place_of
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction, place_of
 from mintline_testkit.api.client import Answered, MemoryClient
 from mintline_testkit.api.harness import Harness
 from mintline_testkit.constants import CHAIN_ID, CONTRACT

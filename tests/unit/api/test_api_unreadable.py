@@ -10,7 +10,10 @@ from structlog.testing import capture_logs
 from mintline.aws.dynamo import ConditionFailed, Item, Page, Update
 from mintline.aws.records import to_item
 from mintline.errors import Unreadable, Unusable, Unwritable
-from mintline.records import Link, Mint, Token, Transfer, Wallet, scoped
+from mintline.records.index import Token, Transfer
+from mintline.records.keys import scoped
+from mintline.records.operations import Mint
+from mintline.records.wallets import Link, Wallet
 from mintline.resources import BALANCES, Table
 from mintline.set_aside import SetAside
 from mintline_api.auth.store import DynamoRevocations

@@ -12,11 +12,11 @@ import pytest
 from mintline.aws.dynamo import Dynamo, encode_item
 from mintline.aws.records import operation_item
 from mintline.aws.standing import transaction_item
-from mintline.messages import Fees, KeyRef
-from mintline.records import Mint
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.operations import Mint
+from mintline.records.transactions import place_of
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import MintStatus
-from mintline.transaction_records import place_of
 from mintline_api.features.mints.store import DynamoMints
 from mintline_api.features.operations.waiting import Waits, rests, wait_for
 from mintline_harness.simulation.loop import VirtualLoop

@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from mintline.errors import Unavailable
-from mintline.messages import KeyRef
+from mintline.messages.parts import KeyRef
 from mintline_api.features.wallets.use_cases import WalletDirectory, provision
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness

@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from mintline.events import OPERATORS, START, Event, Resource
-from mintline.records import Client
+from mintline.records.clients import Client
 from mintline.scopes import MACHINE_SCOPES, Scope
 from mintline.webhooks.records import WEBHOOKS_OF_ONE, Attempt, Rewind
 from mintline_testkit.api.harness import Harness

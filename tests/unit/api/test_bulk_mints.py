@@ -8,12 +8,17 @@ from typing import Any
 import pytest
 
 from mintline.authorization import Envelope
+from mintline.canonical_json import canonical_json
 from mintline.errors import Unavailable
 from mintline.lines import MAX_CHUNK, LinesChunk
-from mintline.messages import BuildLines
-from mintline.records import ClientBudget, Collection, Mint, Token, canonical_json, scoped
+from mintline.messages.work import BuildLines
+from mintline.records.clients import ClientBudget
+from mintline.records.collections import Collection
+from mintline.records.index import Token
+from mintline.records.keys import scoped
+from mintline.records.operations import Mint
+from mintline.records.uploads import Upload
 from mintline.states import MintStatus
-from mintline.upload_records import Upload
 from mintline_api.settings import BODY_LIMIT, BULK_BODY_LIMIT
 from mintline_testkit.api.client import Answered, MemoryClient
 from mintline_testkit.api.harness import Harness

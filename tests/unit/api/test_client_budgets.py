@@ -9,7 +9,7 @@ import pytest
 from mintline.chain.answers import FeeMarket
 from mintline.errors import Unavailable
 from mintline.notices import Notices
-from mintline.records import Client, ClientBudget
+from mintline.records.clients import Client, ClientBudget
 from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.client_budgets import MINT_GAS, ClientBudgets, ClientPermit
 from mintline_testkit.api.clients import MemoryClientUse

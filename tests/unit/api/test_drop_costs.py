@@ -8,10 +8,10 @@ import pytest
 
 from mintline.chain.answers import Receipt
 from mintline.errors import Unavailable
-from mintline.messages import Fees, KeyRef
-from mintline.records import Mint
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.operations import Mint
+from mintline.records.transactions import Transaction
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction
 from mintline_api.features.drops.runner import DropRunner
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness

@@ -15,9 +15,9 @@ from prometheus_client import CollectorRegistry
 
 from mintline.authorization import Envelope
 from mintline.drop_records import DropStatus
-from mintline.records import ClientBudget
+from mintline.records.clients import ClientBudget
+from mintline.records.uploads import Upload
 from mintline.states import MintStatus
-from mintline.upload_records import Upload
 from mintline_api.features.drops.leases import LEASE_MS
 from mintline_api.features.drops.pacing import Pace
 from mintline_api.features.drops.runner import DropRunner

@@ -12,7 +12,7 @@ from mintline.chain.calls import Call
 from mintline.drop_records import DropStatus
 from mintline.errors import Unavailable
 from mintline.eth import selector
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_api.features.drops.runner import DropRunner
 from mintline_testkit.api.client import MemoryClient

@@ -8,7 +8,8 @@ from typing import Any
 import pytest_asyncio
 
 from mintline.authorizations import key_of
-from mintline.records import Mint, scoped
+from mintline.records.keys import scoped
+from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_api.app import GROUPS
 from mintline_harness.entry import operations

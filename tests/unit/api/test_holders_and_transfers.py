@@ -9,7 +9,7 @@ import pytest
 
 from mintline.errors import Unavailable
 from mintline.query_keys import holder_shard
-from mintline.records import Token, Transfer
+from mintline.records.index import Token, Transfer
 from mintline_api.features.queries import holders as counting
 from mintline_api.features.queries import transfers as merging
 from mintline_testkit.api.client import MemoryClient

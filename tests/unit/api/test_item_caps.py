@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mintline.collection_records import CollectionCall
-from mintline.messages import CollectionChange
+from mintline.messages.parts import CollectionChange
+from mintline.records.operations import CollectionCall
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
 from tests.unit.api.test_api_collections import deployed, patch, problem

@@ -9,7 +9,7 @@ import pytest
 from mintline.chain.calls import Call
 from mintline.errors import Unavailable
 from mintline.eth import address_word, selector, word
-from mintline.relayed_records import RelayedBurn, RelayedTransfer
+from mintline.records.operations import RelayedBurn, RelayedTransfer
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
 from tests.unit.api.test_api_transfers import (

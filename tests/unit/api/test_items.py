@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from mintline.authorizations import key_of
+from mintline.canonical_json import canonical_json, digest_of
 from mintline.chain.calls import Call
 from mintline.errors import Unavailable
 from mintline.eth import selector, word
 from mintline.metadata_versions import version_object_key
-from mintline.records import Mint, Problem, Token, canonical_json, digest_of
+from mintline.records.index import Token
+from mintline.records.operations import Mint
+from mintline.records.problems import Problem
 from mintline.states import MintStatus
 from mintline_testkit.api.client import Answered, MemoryClient
 from mintline_testkit.api.harness import FACTORY, Harness

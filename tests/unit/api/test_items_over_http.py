@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mintline.records import Token, Transfer
+from mintline.records.index import Token, Transfer
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
 from mintline_testkit.constants import CHAIN_ID, CONTRACT

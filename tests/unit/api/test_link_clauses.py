@@ -9,7 +9,8 @@ import pytest
 
 from mintline.aws.dynamo import Change, Clause, Delete, Dynamo, Item, Put, Reason, TransactionCancelled
 from mintline.aws.records import to_item
-from mintline.records import Link, scoped
+from mintline.records.keys import scoped
+from mintline.records.wallets import Link
 from mintline.resources import CHALLENGES, LINKS
 from mintline_api.features.links.ports import AddressTaken, ChallengeSpent
 from mintline_api.features.links.store import DynamoLinks

@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from mintline.canonical_json import digest_of
 from mintline.errors import Unavailable
-from mintline.records import ClientBudget, Collection, Mint, digest_of, scoped
+from mintline.records.clients import ClientBudget
+from mintline.records.collections import Collection
+from mintline.records.keys import scoped
+from mintline.records.operations import Mint
 from mintline.scopes import Scope
 from mintline_api.features.users.emails import Emails
 from mintline_testkit.api.client import Answered, MemoryClient

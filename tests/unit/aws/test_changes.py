@@ -18,8 +18,9 @@ from mintline.aws.changes import (
     statement,
 )
 from mintline.aws.records import from_item, to_item, transition
-from mintline.messages import Fees
-from mintline.records import Problem, Token
+from mintline.messages.parts import Fees
+from mintline.records.index import Token
+from mintline.records.problems import Problem
 from mintline.resources import BLOCKS, MINTS
 from mintline.states import MintStatus
 

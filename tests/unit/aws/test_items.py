@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mintline.aws.items import decode_item, decode_value, encode_item, encode_value
 from mintline.aws.records import from_item
 from mintline.errors import Unreadable
-from mintline.records import Problem
+from mintline.records.problems import Problem
 
 scalars = st.none() | st.booleans() | st.integers(-(10**38) + 1, 10**38 - 1) | st.text() | st.binary()
 values = st.recursive(

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from mintline.aws.dead_letters import DeadLetter
 from mintline.aws.queues import MESSAGE_BYTES, Queues, Received, SendRefused
 from mintline.errors import Conflict, Throttled, Unavailable
-from mintline.messages import BuildMint
+from mintline.messages.work import BuildMint
 from mintline.resources import BUILD
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from structlog.testing import capture_logs
 from mintline.aws.changes import expression
 from mintline.aws.records import from_item, readable, to_item, transition
 from mintline.errors import Unreadable
-from mintline.messages import Fees, KeyRef
-from mintline.records import Attempt, Mint, Problem
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.operations import Attempt, Mint
+from mintline.records.problems import Problem
 from mintline.resources import MINTS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus

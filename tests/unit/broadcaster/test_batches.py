@@ -10,21 +10,16 @@ import pytest
 
 from mintline.errors import Conflict, Deferred, Rejected
 from mintline.kinds import first_intent, meaning_of
-from mintline.messages import (
-    BatchMint,
-    FinishBatch,
-    FundWallet,
-    KeyRef,
-    RenewNonce,
-    SignBatch,
-    SigningRefused,
-    SignNoop,
-)
-from mintline.records import Attempt, Problem
+from mintline.messages.intents import BatchMint, SignBatch, SignNoop
+from mintline.messages.parts import KeyRef
+from mintline.messages.signed import SigningRefused
+from mintline.messages.work import FinishBatch, FundWallet, RenewNonce
+from mintline.records.operations import Attempt
+from mintline.records.problems import Problem
+from mintline.records.transactions import Transaction
 from mintline.refusals import problem_of
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction
 from mintline_broadcaster import outcomes
 from mintline_broadcaster.on_record import OutcomeRefused
 from mintline_testkit.broadcaster.harness import Harness

@@ -9,8 +9,9 @@ import pytest
 
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.errors import Conflict, Deferred, Rejected, Retryable, Throttled, Unavailable
-from mintline.messages import AnyIntent, FundWallet, SignMint, SignNoop
-from mintline.records import Problem
+from mintline.messages.intents import AnyIntent, SignMint, SignNoop
+from mintline.messages.work import FundWallet
+from mintline.records.problems import Problem
 from mintline.refusals import UNKNOWN, problem_of
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mintline.errors import Deferred
-from mintline.messages import AnyIntent
+from mintline.messages.intents import AnyIntent
 from mintline_broadcaster.instrumented import (
     InstrumentedChain,
     InstrumentedOutbox,

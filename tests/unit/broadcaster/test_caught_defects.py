@@ -9,7 +9,7 @@ import pytest
 from mintline.aws.dynamo import Clause
 from mintline.aws.records import OPEN, transition
 from mintline.aws.standing import attempt_item
-from mintline.records import Attempt
+from mintline.records.operations import Attempt
 from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster.dynamo import DynamoTransactionStore
 from mintline_broadcaster.pending import newest

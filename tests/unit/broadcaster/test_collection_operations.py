@@ -10,17 +10,10 @@ from mintline import authorizations
 from mintline.authorizations import Authorization
 from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
-from mintline.collection_records import CollectionCall, CollectionDeployment, CollectionOperation
-from mintline.messages import (
-    BuildMint,
-    Clone,
-    CollectionChange,
-    KeyRef,
-    RenewNonce,
-    SignAdminister,
-    SignDeploy,
-    SignNoop,
-)
+from mintline.messages.intents import SignAdminister, SignDeploy, SignNoop
+from mintline.messages.parts import Clone, CollectionChange, KeyRef
+from mintline.messages.work import BuildMint, RenewNonce
+from mintline.records.operations import CollectionCall, CollectionDeployment, CollectionOperation
 from mintline.refusals import problem_of
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState

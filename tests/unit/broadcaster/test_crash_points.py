@@ -11,11 +11,14 @@ import pytest
 
 from mintline.errors import Conflict, Deferred, Rejected, Retryable, Unavailable
 from mintline.eth import keccak256
-from mintline.messages import Broadcast, FundWallet, SignMint, SignNoop, SignTopUp, decode
+from mintline.messages.codec import decode
+from mintline.messages.intents import SignMint, SignNoop, SignTopUp
+from mintline.messages.signed import Broadcast
+from mintline.messages.work import FundWallet
 from mintline.queue_port import Received
+from mintline.records.transactions import Place
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus
-from mintline.transaction_records import Place
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent, sign
 from mintline_testkit.constants import GWEI

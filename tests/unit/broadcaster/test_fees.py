@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mintline.chain.answers import FeeMarket
-from mintline.messages import Fees
+from mintline.messages.parts import Fees
 from mintline_broadcaster.fees import FeeCaps, bump, capped, raised
 
 UNCAPPED = FeeCaps(10**30, 10**30)

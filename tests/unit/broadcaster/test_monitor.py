@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from mintline.errors import Rejected
-from mintline.messages import AnyIntent, FundWallet, RenewNonce, ReviewMint, SignMint, SignNoop, SignTopUp
-from mintline.records import Problem
+from mintline.messages.intents import AnyIntent, SignMint, SignNoop, SignTopUp
+from mintline.messages.work import FundWallet, RenewNonce, ReviewMint
+from mintline.records.problems import Problem
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_testkit.broadcaster.harness import Harness

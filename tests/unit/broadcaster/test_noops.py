@@ -7,7 +7,7 @@ import pytest
 from mintline.chain.calls import Call, CallReverted
 from mintline.chain.gas import GasAboveBound, GasBound
 from mintline.errors import Unavailable
-from mintline.messages import Fees
+from mintline.messages.parts import Fees
 from mintline.resources import SIGN
 from mintline_broadcaster.noops import ESTIMATE_AGE, Noops
 from mintline_testkit.broadcaster.harness import Harness

@@ -11,10 +11,11 @@ from mintline import authorizations
 from mintline.authorizations import Authorization
 from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
-from mintline.messages import Clone, KeyRef, SignNoop, SignRelayedBurn, SignRelayedTransfer
-from mintline.records import TOKEN_OPERATION_CANCELLED, Operation
+from mintline.messages.intents import SignNoop, SignRelayedBurn, SignRelayedTransfer
+from mintline.messages.parts import Clone, KeyRef
+from mintline.records.operations import Operation, RelayedBurn, RelayedTransfer
+from mintline.records.problems import TOKEN_OPERATION_CANCELLED
 from mintline.refusals import problem_of
-from mintline.relayed_records import RelayedBurn, RelayedTransfer
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster.kinds import NONCE_TAKEN, RELAYED_CANCELLED, SIGNATURE_EXPIRED

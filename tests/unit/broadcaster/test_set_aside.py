@@ -11,11 +11,12 @@ from structlog.testing import capture_logs
 from mintline.aws.dynamo import Item
 from mintline.aws.records import to_item
 from mintline.errors import Unavailable, Unreadable, Unwritable
-from mintline.records import Mint, Operation, Transfer
+from mintline.records.index import Transfer
+from mintline.records.operations import Mint, Operation
+from mintline.records.transactions import Transaction
 from mintline.resources import BUILD, MINTS, SIGN
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
-from mintline.transaction_records import Transaction
 from mintline_broadcaster import sweep as sweeping
 from mintline_broadcaster.dynamo import DynamoTransactionStore
 from mintline_broadcaster.ports import Final

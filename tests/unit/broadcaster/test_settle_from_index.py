@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mintline.errors import Unavailable, Unreadable
-from mintline.messages import ReviewMint
-from mintline.records import TOKEN_ON_CHAIN, TOKEN_TAKEN
+from mintline.messages.work import ReviewMint
+from mintline.records.problems import TOKEN_ON_CHAIN, TOKEN_TAKEN
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
 from mintline_broadcaster import sweep as sweeping

@@ -14,22 +14,19 @@ from hypothesis import strategies as st
 from mintline.errors import Rejected
 from mintline.eth import SECP256K1_N, address_of_public_key, keccak256, voucher_hash, word
 from mintline.kinds import transaction_of
-from mintline.messages import (
+from mintline.messages.intents import (
     AnyIntent,
     BatchMint,
-    Broadcast,
-    Fees,
     IssueVoucher,
-    KeyRef,
     SignBatch,
     SignBurn,
     SignMint,
     SignNoop,
     SignTopUp,
     SignTransfer,
-    Voucher,
-    VoucherIssued,
 )
+from mintline.messages.parts import Fees, KeyRef, Voucher
+from mintline.messages.signed import Broadcast, VoucherIssued
 from mintline.rlp import rlp_encode
 from mintline_broadcaster.signed_bytes import verify_signed_bytes, verify_voucher_signature
 from mintline_testkit.constants import CONTRACT

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from mintline.errors import Unavailable
-from mintline.messages import AnyIntent, BuildLines, BuildMint, LineRef, SignMint
+from mintline.messages.intents import AnyIntent, SignMint
+from mintline.messages.parts import LineRef
+from mintline.messages.work import BuildLines, BuildMint
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster import sweep as sweeping

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mintline.kinds.mint import sign_mint
-from mintline.messages import ReviewMint
-from mintline.records import CANCELLED
+from mintline.messages.work import ReviewMint
+from mintline.records.problems import CANCELLED
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_testkit.broadcaster.harness import Harness

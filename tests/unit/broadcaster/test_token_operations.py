@@ -11,8 +11,10 @@ import pytest
 from mintline import authorizations
 from mintline.authorizations import Authorization
 from mintline.errors import Conflict
-from mintline.messages import BuildMint, ReviewMint, SignBurn, SignNoop, SignTransfer
-from mintline.records import TOKEN_OPERATION_CANCELLED, Operation, TokenBurn, TokenTransfer
+from mintline.messages.intents import SignBurn, SignNoop, SignTransfer
+from mintline.messages.work import BuildMint, ReviewMint
+from mintline.records.operations import Operation, TokenBurn, TokenTransfer
+from mintline.records.problems import TOKEN_OPERATION_CANCELLED
 from mintline.refusals import problem_of
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState

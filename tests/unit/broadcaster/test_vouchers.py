@@ -12,9 +12,13 @@ from mintline.chain.gas import GasBound
 from mintline.chain.send_facts import SendFact
 from mintline.errors import Rejected, Throttled
 from mintline.eth import Transaction, address_of_public_key, keccak256, redeem_calldata, to_checksum_address
-from mintline.messages import Fees, IssueVoucher, KeyRef, SelfRedeem, SigningRefused, Voucher, VoucherIssued
+from mintline.messages.intents import IssueVoucher
+from mintline.messages.parts import Fees, KeyRef, Voucher
+from mintline.messages.signed import SelfRedeem, SigningRefused, VoucherIssued
 from mintline.raw_transactions import decode
-from mintline.records import MAX_OWN_TRANSACTIONS, TOKEN_TAKEN, Mint, Transfer
+from mintline.records.index import Transfer
+from mintline.records.operations import MAX_OWN_TRANSACTIONS, Mint
+from mintline.records.problems import TOKEN_TAKEN
 from mintline.refusals import problem_of
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps

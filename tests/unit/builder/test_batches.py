@@ -16,11 +16,13 @@ from mintline.chain.collection import Revert
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
 from mintline.eth import mint_batch_calldata
 from mintline.kinds import meaning_of
-from mintline.messages import Message, SignBatch
-from mintline.records import TOKEN_ON_CHAIN, Attempt
+from mintline.messages.intents import SignBatch
+from mintline.messages.parts import Message
+from mintline.records.operations import Attempt
+from mintline.records.problems import TOKEN_ON_CHAIN
+from mintline.records.transactions import Transaction, carried_by
 from mintline.resources import SIGN, Queue
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction, carried_by
 from mintline_builder.claims import LineClaim
 from mintline_builder.gatherer import LINE_BYTES, ROOM
 from mintline_builder.ports import MetadataTaken

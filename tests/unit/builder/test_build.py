@@ -12,11 +12,12 @@ from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
 from mintline.kinds import meaning_of
-from mintline.messages import Message, SignMint
-from mintline.records import TOKEN_ON_CHAIN
+from mintline.messages.intents import SignMint
+from mintline.messages.parts import Message
+from mintline.records.problems import TOKEN_ON_CHAIN
+from mintline.records.transactions import Place, Transaction
 from mintline.resources import SIGN, Queue
 from mintline.states import MintStatus
-from mintline.transaction_records import Place, Transaction
 from mintline_builder.ports import MetadataTaken
 from mintline_testkit.builder.harness import Builder, Harness
 from mintline_testkit.constants import GWEI

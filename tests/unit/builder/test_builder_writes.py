@@ -8,8 +8,8 @@ from typing import Any, TypeAlias, cast
 import pytest
 
 from mintline.aws.dynamo import Change, Dynamo
-from mintline.messages import Fees
-from mintline.records import Mint
+from mintline.messages.parts import Fees
+from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_builder.claims import Advance, Claim, OperationClaim, TopUpClaim
 from mintline_builder.dynamo import DynamoAccounts

@@ -13,10 +13,11 @@ from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.clone_calls import address_of, change_calldata, deployment_calldata
 from mintline.clones import CloneArgs
-from mintline.collection_records import CollectionCall, CollectionDeployment, CollectionOperation
 from mintline.errors import Deferred, Unavailable
 from mintline.kinds import meaning_of
-from mintline.messages import Clone, CollectionChange, SignAdminister, SignBatch, SignDeploy
+from mintline.messages.intents import SignAdminister, SignBatch, SignDeploy
+from mintline.messages.parts import Clone, CollectionChange
+from mintline.records.operations import CollectionCall, CollectionDeployment, CollectionOperation
 from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_builder.waiting import GAS_ABOVE_BOUND, NO_RELAYER, RELAYER_NOT_ALLOWED

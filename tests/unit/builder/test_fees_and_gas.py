@@ -13,7 +13,7 @@ from mintline.chain.collection import GRANTED, ISSUER_ROLE, Revert, roles_slot
 from mintline.chain.gas import GasBound
 from mintline.errors import Deferred, Rejected
 from mintline.eth import address_of_public_key, voucher_hash
-from mintline.messages import Voucher
+from mintline.messages.parts import Voucher
 from mintline_builder.fees import FeePolicy, quote_fees
 from mintline_builder.simulation import PROFILE_AGE, Simulator
 from mintline_builder.waiting import Waiting

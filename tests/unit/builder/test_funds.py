@@ -12,10 +12,11 @@ from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
 from mintline.kinds import meaning_of
-from mintline.messages import Fees, KeyRef, SignMint, SignTopUp
+from mintline.messages.intents import SignMint, SignTopUp
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.transactions import TopUpPayload, Transaction
 from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import TopUpPayload, Transaction
 from mintline_builder.claims import OperationClaim, TopUpClaim
 from mintline_builder.funding_policy import FundingCheck, TopUpPolicy
 from mintline_builder.ports import Account

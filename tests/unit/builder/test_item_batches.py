@@ -11,7 +11,7 @@ from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.errors import Rejected
 from mintline.item_calls import ItemMint, mint_items_calldata
-from mintline.records import Problem
+from mintline.records.problems import Problem
 from mintline.states import MintStatus
 from mintline_builder.waiting import COLLECTION_PAUSED
 from mintline_testkit.builder.harness import Builder, Harness, address

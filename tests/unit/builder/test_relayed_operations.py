@@ -16,15 +16,11 @@ from mintline.clones import CloneArgs
 from mintline.errors import Deferred, Unavailable
 from mintline.holder_signatures import burn_by_signature_calldata, transfer_by_signature_calldata
 from mintline.kinds import meaning_of
-from mintline.messages import Clone, SignRelayedBurn, SignRelayedTransfer
-from mintline.records import TokenOperation
-from mintline.relayed_records import (
-    RelayedBurn,
-    RelayedTokenOperation,
-    RelayedTransfer,
-    SignatureTurn,
-    signature_turn_key,
-)
+from mintline.messages.intents import SignRelayedBurn, SignRelayedTransfer
+from mintline.messages.parts import Clone
+from mintline.records.keys import signature_turn_key
+from mintline.records.locks import SignatureTurn
+from mintline.records.operations import RelayedBurn, RelayedTokenOperation, RelayedTransfer, TokenOperation
 from mintline.states import MintStatus, TransactionState
 from mintline_builder.kinds.relayed import SETTLED_AFTER, SIGNATURE_TTL
 from mintline_builder.token_simulation import RECOVERY_GAS, TAKES_ANY_SIGNATURE

@@ -12,13 +12,13 @@ from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.errors import Deferred, Unavailable
 from mintline.kinds import meaning_of
-from mintline.messages import SignMint, SignTopUp
-from mintline.records import Attempt
+from mintline.messages.intents import SignMint, SignTopUp
+from mintline.records.operations import Attempt
 from mintline.states import MintStatus, TransactionState
 from mintline_builder.waiting import Waiting
 
 if TYPE_CHECKING:
-    from mintline.records import Mint
+    from mintline.records.operations import Mint
     from mintline_builder.claims import Advance
 from mintline_testkit.builder.harness import Builder, Harness
 

@@ -10,10 +10,11 @@ from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.errors import Conflict, Deferred, Unavailable
 from mintline.lines import Line, LinesChunk, LinesRequest
-from mintline.messages import BuildLines, BuildMint, SignBatch
-from mintline.records import Mint
+from mintline.messages.intents import SignBatch
+from mintline.messages.work import BuildLines, BuildMint
+from mintline.records.operations import Mint
+from mintline.records.transactions import Transaction, carried_by
 from mintline.states import MintStatus
-from mintline.transaction_records import Transaction, carried_by
 from mintline_builder.claims import LineClaim, in_transactions
 from mintline_builder.waiting import NO_RELAYER
 from mintline_testkit.builder.harness import Builder, Harness, accepted_mint, address
@@ -198,7 +199,7 @@ async def test_lines__when_the_builder_dies_at_a_write__then_each_is_in_one_batc
 
 
 def finish(batch: Transaction) -> Any:
-    from mintline.messages import FinishBatch
+    from mintline.messages.work import FinishBatch
 
     return FinishBatch(sender=batch.signer.address, nonce=batch.nonce)
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import pytest
 
 from mintline.errors import Conflict, Unavailable, Unreadable, Unwritable
-from mintline.messages import Fees
-from mintline.records import Mint
+from mintline.messages.parts import Fees
+from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_builder.claims import Advance, OperationClaim, TopUpClaim
 from mintline_builder.ports import NotCommitted

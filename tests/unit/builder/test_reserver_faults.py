@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from mintline.errors import Conflict, Retryable, Unavailable
 from mintline.eth import keccak256, to_checksum_address
-from mintline.messages import Fees, KeyRef
-from mintline.records import Mint, scoped
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.keys import scoped
+from mintline.records.operations import Mint
+from mintline.records.transactions import Place
 from mintline.states import MintStatus
-from mintline.transaction_records import Place
 from mintline_builder.claims import Advance, Claim, OperationClaim, TopUpClaim
 from mintline_builder.ports import Account, NotCommitted
 from mintline_builder.reserver import Reserver

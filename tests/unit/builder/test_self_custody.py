@@ -7,8 +7,9 @@ import pytest
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.errors import Unavailable
-from mintline.messages import IssueVoucher, Message
-from mintline.records import Mint
+from mintline.messages.intents import IssueVoucher
+from mintline.messages.parts import Message
+from mintline.records.operations import Mint
 from mintline.resources import SIGN, Queue
 from mintline.states import MintStatus
 from mintline_builder.waiting import ISSUER_REVOKED

@@ -15,8 +15,8 @@ from mintline.chain.collection import Revert
 from mintline.errors import Deferred, Unavailable
 from mintline.eth import burn_calldata, transfer_calldata
 from mintline.kinds import meaning_of
-from mintline.messages import SignBurn, SignTopUp, SignTransfer
-from mintline.records import TokenBurn, TokenOperation, TokenTransfer
+from mintline.messages.intents import SignBurn, SignTopUp, SignTransfer
+from mintline.records.operations import TokenBurn, TokenOperation, TokenTransfer
 from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_builder.waiting import COLLECTION_PAUSED

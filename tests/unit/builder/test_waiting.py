@@ -7,7 +7,7 @@ import pytest
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.errors import Conflict
-from mintline.messages import SignMint
+from mintline.messages.intents import SignMint
 from mintline.states import MintStatus
 from mintline_builder.simulation import ROLE_AGE
 from mintline_builder.waiting import CHAIN_TIME_SKEWED, COLLECTION_PAUSED, ISSUER_REVOKED

@@ -14,7 +14,7 @@ from mintline.chain.rpc import Rpc, RpcError
 from mintline.chain.transport import AnswerTooLarge, Request
 from mintline.errors import Rejected, Unavailable
 from mintline.eth import selector, word
-from mintline.records import Problem
+from mintline.records.problems import Problem
 
 HUGE = "0x" + "ff" * 300_000
 MOST = 10_000

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mintline.consumer import Consumer
-from mintline.messages import AnyMessage, BuildMint
+from mintline.messages.codec import AnyMessage
+from mintline.messages.work import BuildMint
 from mintline.resources import Queue
 from mintline_testkit.queues import MemoryQueues
 

@@ -9,7 +9,8 @@ from structlog.testing import capture_logs
 from mintline import acknowledgement
 from mintline import consumer as consumer_module
 from mintline.consumer import ConsumerMetrics
-from mintline.messages import AnyMessage, BuildMint, decode
+from mintline.messages.codec import AnyMessage, decode
+from mintline.messages.work import BuildMint
 from mintline.resources import Queue
 
 if TYPE_CHECKING:

@@ -3,7 +3,8 @@
 import pytest
 
 from mintline.errors import Conflict
-from mintline.messages import BuildMint, decode
+from mintline.messages.codec import decode
+from mintline.messages.work import BuildMint
 from mintline.resources import Queue
 from mintline_testkit.queues import MemoryQueues
 

@@ -19,7 +19,7 @@ from mintline.authorization import (
     Sealer,
     key_id,
 )
-from mintline.messages import MAX_SEALED
+from mintline.messages.parts import MAX_SEALED
 from mintline.request_digests import mint_digest, voucher_digest
 from mintline_testkit.constants import CONTRACT
 

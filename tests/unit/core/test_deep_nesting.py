@@ -10,7 +10,7 @@ import pytest
 SERVICES = ("mintline_api", "mintline_broadcaster", "mintline_builder", "mintline_indexer")
 READING = """
 import json
-from mintline.messages import members_of
+from mintline.messages.codec import members_of
 
 deep = "[" * 1_000_000
 assert members_of(deep) == {}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from mintline.records import Attempt
+from mintline.records.operations import Attempt
 from mintline.states import MintStatus
 from mintline_testkit.records import make_mint
 

@@ -11,7 +11,7 @@ import structlog
 from aiohttp.http_exceptions import BadHttpMessage
 
 from mintline import logging
-from mintline.messages import BuildMint
+from mintline.messages.work import BuildMint
 from mintline.settings import Settings
 
 

@@ -11,8 +11,9 @@ import pytest
 from mintline.errors import Unreadable
 from mintline.lines import Line, LinesChunk, LinesRequest, pack_lines, unpack_lines
 from mintline.merkle import merkle_path, merkle_paths, merkle_root, root_of_path
+from mintline.object_keys import metadata_object_key
 from mintline.packs import pack_of
-from mintline.records import metadata_object_key, token_key
+from mintline.records.keys import token_key
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 LEAVES = [bytes([number]) * 32 for number in range(70)]

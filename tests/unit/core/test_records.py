@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintline import records
+from mintline.canonical_json import canonical_json, digest_of
 from mintline.eth import UINT256_MAX
+from mintline.records.keys import OPEN_SHARDS, open_shard, position, token_key
 
 ids = st.integers(min_value=0, max_value=UINT256_MAX)
 
 
 @given(ids, ids)
 def test_token_key__sorts_as_numbers_do(left: int, right: int) -> None:
-    assert (records.token_key(left) < records.token_key(right)) == (left < right)
+    assert (token_key(left) < token_key(right)) == (left < right)
 
 
 @given(
@@ -23,24 +24,24 @@ def test_token_key__sorts_as_numbers_do(left: int, right: int) -> None:
     st.tuples(st.integers(0, 10**12 - 1), st.integers(0, 10**6 - 1)),
 )
 def test_position__sorts_as_the_chain_does(left: tuple[int, int], right: tuple[int, int]) -> None:
-    assert (records.position(*left) < records.position(*right)) == (left < right)
+    assert (position(*left) < position(*right)) == (left < right)
 
 
 def test_canonical_json__does_not_depend_on_order_or_spelling() -> None:
-    assert records.canonical_json({"b": 1, "a": "é"}) == '{"a":"é","b":1}'
+    assert canonical_json({"b": 1, "a": "é"}) == '{"a":"é","b":1}'
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_canonical_json__when_a_number_is_not_in_json__refuses(value: float) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        records.canonical_json({"value": value})
+        canonical_json({"value": value})
 
 
 def test_digest_of__is_the_sha256_of_the_utf8_bytes() -> None:
-    assert records.digest_of("é") == hashlib.sha256(b"\xc3\xa9").digest()
+    assert digest_of("é") == hashlib.sha256(b"\xc3\xa9").digest()
 
 
 def test_open_shard__when_mints_are_many__spreads_them_evenly() -> None:
-    counts = Counter(records.open_shard(f"mint_{number}") for number in range(8000))
-    assert set(counts) == {str(shard) for shard in range(records.OPEN_SHARDS)}
+    counts = Counter(open_shard(f"mint_{number}") for number in range(8000))
+    assert set(counts) == {str(shard) for shard in range(OPEN_SHARDS)}
     assert max(counts.values()) < 1.2 * min(counts.values())

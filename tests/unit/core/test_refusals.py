@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mintline.messages import SigningRefused, decode, encode
+from mintline.messages.codec import decode, encode
+from mintline.messages.signed import SigningRefused
 from mintline.refusals import REASONS, UNKNOWN, RefusalCode, problem_of
 
 GOLDEN = Path(__file__).parents[2] / "contract/golden/signing_refused.v1.json"

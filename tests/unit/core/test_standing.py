@@ -9,12 +9,13 @@ import pytest
 from mintline.aws.dynamo import Item
 from mintline.aws.records import to_item
 from mintline.aws.standing import read_mint
-from mintline.messages import Fees, KeyRef
-from mintline.records import Attempt, Mint, Problem
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.operations import Attempt, Mint
+from mintline.records.problems import Problem
+from mintline.records.transactions import Transaction
 from mintline.resources import MINTS, Table
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction
 from mintline_testkit.records import make_transaction
 
 ALICE = "0x" + "2" * 40

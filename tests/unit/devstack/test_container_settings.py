@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
 from mintline.eth import keccak256, to_checksum_address
-from mintline.messages import KeyRef
+from mintline.messages.parts import KeyRef
 from mintline.settings import Settings, load
 from mintline_api.settings import Settings as ApiSettings
 from mintline_broadcaster.settings import BroadcasterSettings

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mintline.attestation.refusals import Reason
 from mintline.chain.send_facts import SendFact
-from mintline.records import TOKEN_ON_CHAIN, Problem
+from mintline.records.problems import TOKEN_ON_CHAIN, Problem
 from mintline.refusals import RefusalCode
 from mintline_api.app import GROUPS, PROBLEMS
 from mintline_builder import waiting

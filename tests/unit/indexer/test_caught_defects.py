@@ -11,9 +11,9 @@ import pytest
 
 from mintline.aws.dynamo import Clause, Put, Update
 from mintline.aws.records import IN_BLOCK
+from mintline.records.transactions import Place
 from mintline.resources import CHECKPOINTS, MINTS
 from mintline.states import MintStatus
-from mintline.transaction_records import Place
 from mintline_indexer.chain_port import Block, Event, Ref, Tips, TransferEvent
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.effects import Facts, TransactionEnded, effects_of_block

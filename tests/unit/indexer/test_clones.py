@@ -11,17 +11,13 @@ from structlog.testing import capture_logs
 
 from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
-from mintline.collection_records import (
-    ALREADY_CREATED,
-    CollectionCall,
-    CollectionDeployment,
-    CollectionOperation,
-    settled,
-)
 from mintline.errors import Conflict
 from mintline.eth import to_checksum_address
-from mintline.messages import Clone, CollectionChange
-from mintline.records import CloneState, Operation, PendingChange, Problem, RegisteredContract
+from mintline.messages.parts import Clone, CollectionChange
+from mintline.records.collection_state import settled
+from mintline.records.collections import CloneState, PendingChange, RegisteredContract
+from mintline.records.operations import CollectionCall, CollectionDeployment, CollectionOperation, Operation
+from mintline.records.problems import ALREADY_CREATED, Problem
 from mintline.states import MintStatus, TransactionState
 from mintline_indexer.clones import followed, settle
 from mintline_indexer.indexer import Indexer

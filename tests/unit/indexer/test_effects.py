@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from mintline.clock import UnixMs
 from mintline.errors import Unavailable
+from mintline.records.transactions import Place
 from mintline.states import MintStatus
-from mintline.transaction_records import Place
 from mintline_indexer import undo_records
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits, is_blank, may_hold
 from mintline_indexer.chain_port import Block, MintedEvent, Ref, TransferEvent

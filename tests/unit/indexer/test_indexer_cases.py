@@ -10,7 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from mintline.errors import Unavailable
-from mintline.messages import ReviewMint, decode
+from mintline.messages.codec import decode
+from mintline.messages.work import ReviewMint
 from mintline.resources import BROADCAST
 from mintline.states import MintStatus, TransactionState
 from mintline_indexer.store_port import NO_CONTRACTS, Progress, TokenKey

@@ -14,10 +14,12 @@ from prometheus_client import CollectorRegistry
 
 from mintline.clock import Monotonic, UnixMs
 from mintline.errors import Unavailable
-from mintline.messages import Fees, KeyRef
-from mintline.records import Attempt, Balance, Mint, Token, Transfer, position, token_ref
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.index import Balance, Token, Transfer
+from mintline.records.keys import position, token_ref
+from mintline.records.operations import Attempt, Mint
+from mintline.records.transactions import as_far_as, place_of
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import as_far_as, place_of
 from mintline_indexer.chain_port import ItemMintedEvent, ItemTransferEvent, TransferEvent
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics

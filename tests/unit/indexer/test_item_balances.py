@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from mintline.errors import Unavailable
 from mintline.eth import UINT256_MAX
-from mintline.records import Balance
+from mintline.records.index import Balance
 from mintline_indexer.store_port import BalanceKey, Refused, Write
 from mintline_testkit.chain import Move, Sent
 from mintline_testkit.constants import CONTRACT

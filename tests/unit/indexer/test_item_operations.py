@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mintline.relayed_records import RelayedBurn, RelayedTransfer
+from mintline.records.operations import RelayedBurn, RelayedTransfer
 from mintline.states import MintStatus
 from mintline_indexer.store_port import TokenKey
 from mintline_testkit.chain import Move, Sent

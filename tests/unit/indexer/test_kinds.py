@@ -10,12 +10,21 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from mintline.messages import ReviewMint, TransactionKind, decode
-from mintline.records import Attempt, Operation, TokenBurn, TokenOperation, TokenTransfer
-from mintline.relayed_records import RelayedBurn, RelayedTransfer
+from mintline.messages.codec import decode
+from mintline.messages.intents import TransactionKind
+from mintline.messages.work import ReviewMint
+from mintline.records.operations import (
+    Attempt,
+    Operation,
+    RelayedBurn,
+    RelayedTransfer,
+    TokenBurn,
+    TokenOperation,
+    TokenTransfer,
+)
+from mintline.records.problems import NOT_DONE
 from mintline.resources import BROADCAST
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import NOT_DONE
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.kinds import KINDS, VOUCHER, TokenChanges
 from mintline_indexer.metrics import Metrics

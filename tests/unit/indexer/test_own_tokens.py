@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from mintline.messages import KeyRef
-from mintline.records import TOKEN_TAKEN, Mint
+from mintline.messages.parts import KeyRef
+from mintline.records.operations import Mint
+from mintline.records.problems import NOT_DONE, TOKEN_TAKEN
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import NOT_DONE
 from mintline_indexer.store_port import TokenKey
 from mintline_testkit.chain import Move, Sent
 from mintline_testkit.constants import CONTRACT

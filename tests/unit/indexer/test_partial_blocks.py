@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from mintline.clock import Monotonic, UnixMs
 from mintline.errors import Unavailable
-from mintline.records import Token
+from mintline.records.index import Token
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import (

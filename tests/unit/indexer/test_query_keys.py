@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mintline.query_keys import TOKEN_QUERY_KEYS
-from mintline.records import Token, Transfer
+from mintline.records.index import Token, Transfer
 from mintline_indexer.dynamo_items import token_item, transfer_item
 from mintline_indexer.dynamo_writes import OPTIONAL
 from mintline_testkit.constants import CHAIN_ID, CONTRACT

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_indexer.store_port import TokenKey
 from mintline_testkit.chain import Move, Sent

@@ -13,11 +13,12 @@ from mintline.aws.dynamo import ConditionFailed, Item, Value, encode_item
 from mintline.aws.records import to_item
 from mintline.chain.rpc import RpcError
 from mintline.errors import Unavailable, Unwritable
-from mintline.records import Collection, Token
+from mintline.records.collections import Collection
+from mintline.records.index import Token
+from mintline.records.transactions import Place
 from mintline.resources import TOKENS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
-from mintline.transaction_records import Place
 from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.node_chain import NodeChain

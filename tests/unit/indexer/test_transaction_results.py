@@ -11,11 +11,12 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from mintline.errors import Unavailable
-from mintline.messages import ReviewMint, decode
-from mintline.records import TOKEN_TAKEN
+from mintline.messages.codec import decode
+from mintline.messages.work import ReviewMint
+from mintline.records.problems import NOT_DONE, TOKEN_TAKEN
+from mintline.records.transactions import Place
 from mintline.resources import BROADCAST
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import NOT_DONE, Place
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, Refused, TokenKey, UndoRecord, Write

@@ -12,10 +12,9 @@ import mintline.kinds
 import mintline_builder.kinds
 import mintline_indexer.kinds
 import mintline_signer.enclave.kinds
-from mintline.collection_records import OPERATIONS
 from mintline.kinds.registry import ASKED_FOR, NAMES, VOUCHER, find_kinds, request_type
-from mintline.messages import TransactionKind
-from mintline.records import Mint
+from mintline.messages.intents import TransactionKind
+from mintline.records.operations import OPERATIONS, Mint
 
 ROOT = Path(__file__).parents[3]
 REQUESTS = {request_type(name) for name in (*NAMES, VOUCHER)}

@@ -17,9 +17,8 @@ from mintline.item_calls import (
 from mintline.kinds import first_intent, meaning_of, transaction_of
 from mintline.kinds.batch import batch_calldata, line_digest
 from mintline.lines import Line, LinesRequest, pack_lines, unpack_lines
-from mintline.messages import SignBatch
-from mintline.records import Mint
-from mintline.relayed_records import RelayedBurn, RelayedTransfer
+from mintline.messages.intents import SignBatch
+from mintline.records.operations import Mint, RelayedBurn, RelayedTransfer
 from tests.unit.kinds.test_shared_kinds import (
     BATCH,
     CLONE,

@@ -9,7 +9,6 @@ import pytest
 from mintline.authorizations import digest_of
 from mintline.clone_calls import deployment_calldata
 from mintline.clones import CloneArgs, set_royalty_calldata
-from mintline.collection_records import CollectionCall, CollectionDeployment
 from mintline.eth import burn_calldata, mint_batch_calldata, redeem_calldata, transfer_calldata
 from mintline.holder_signatures import (
     burn_by_signature_calldata,
@@ -27,19 +26,20 @@ from mintline.kinds import (
     transaction_of,
 )
 from mintline.kinds.mint import sign_mint
-from mintline.messages import (
-    AnyIntent,
-    AnyRequest,
-    Clone,
-    CollectionChange,
-    Fees,
-    KeyRef,
-    TransactionKind,
+from mintline.messages.intents import AnyIntent, AnyRequest, TransactionKind
+from mintline.messages.parts import Clone, CollectionChange, Fees, KeyRef
+from mintline.records.operations import (
+    CollectionCall,
+    CollectionDeployment,
+    Mint,
+    Operation,
+    RelayedBurn,
+    RelayedTransfer,
+    TokenBurn,
+    TokenTransfer,
 )
-from mintline.records import Mint, Operation, TokenBurn, TokenTransfer
-from mintline.relayed_records import RelayedBurn, RelayedTransfer
+from mintline.records.transactions import TopUpPayload, Transaction, as_far_as
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import TopUpPayload, Transaction, as_far_as
 
 WALLET, CONTRACT, OTHER = "0x" + "1" * 40, "0x" + "2" * 40, "0x" + "3" * 40
 FACTORY = "0x" + "4" * 40

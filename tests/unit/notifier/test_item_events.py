@@ -8,8 +8,11 @@ from mintline.aws.items import Item
 from mintline.aws.records import to_item, token_place
 from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
-from mintline.messages import Clone
-from mintline.records import Link, RegisteredContract, Token, Transfer, position, scoped, token_ref
+from mintline.messages.parts import Clone
+from mintline.records.collections import RegisteredContract
+from mintline.records.index import Token, Transfer
+from mintline.records.keys import position, scoped, token_ref
+from mintline.records.wallets import Link
 from mintline.resources import COLLECTIONS, LINKS, TOKENS, TRANSFERS
 from mintline_testkit.events import MemoryEventLog
 from mintline_testkit.notifier.followers import follower

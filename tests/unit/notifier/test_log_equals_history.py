@@ -16,11 +16,12 @@ import pytest
 from mintline.aws.records import to_item
 from mintline.errors import Unavailable
 from mintline.events import Event, Marks, Placed
-from mintline.messages import Fees, KeyRef
-from mintline.records import CANCELLED, Attempt, Mint, Problem
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.operations import Attempt, Mint
+from mintline.records.problems import CANCELLED, Problem
+from mintline.records.transactions import Transaction, place_of
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction, place_of
 from mintline_notifier.cursors import Cursor
 from mintline_testkit.events import MemoryEventLog
 from mintline_testkit.notifier.followers import follower

@@ -7,11 +7,14 @@ import pytest
 from mintline.aws.records import operation_item, to_item, token_place
 from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
-from mintline.collection_records import CollectionCall
 from mintline.events import OPERATORS
-from mintline.messages import Clone, CollectionChange
+from mintline.messages.parts import Clone, CollectionChange
 from mintline.metadata_versions import MetadataVersion
-from mintline.records import Link, PendingChange, RegisteredContract, Token, scoped, token_ref
+from mintline.records.collections import PendingChange, RegisteredContract
+from mintline.records.index import Token
+from mintline.records.keys import scoped, token_ref
+from mintline.records.operations import CollectionCall
+from mintline.records.wallets import Link
 from mintline.resources import COLLECTIONS, LINKS, METADATA_VERSIONS, MINTS, TOKENS
 from mintline.reveals import Reveal
 from mintline.states import MintStatus

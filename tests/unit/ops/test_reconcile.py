@@ -8,19 +8,17 @@ from typing import Any
 import pytest
 
 from mintline.clock import UnixSeconds
-from mintline.messages import KeyRef
-from mintline.records import (
-    TOKEN_TAKEN,
+from mintline.messages.parts import KeyRef
+from mintline.records.index import Token, Transfer
+from mintline.records.operations import (
     Attempt,
     Mint,
-    Problem,
-    Token,
+    RelayedTransfer,
     TokenBurn,
     TokenOperation,
     TokenTransfer,
-    Transfer,
 )
-from mintline.relayed_records import RelayedTransfer
+from mintline.records.problems import TOKEN_TAKEN, Problem
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Event, MintedEvent, TransferEvent
 from mintline_indexer.reconciler.findings import (

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mintline.records import Mint, Token
+from mintline.records.index import Token
+from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import ItemMintedEvent, ItemTransferEvent
 from mintline_indexer.reconciler.findings import Kind

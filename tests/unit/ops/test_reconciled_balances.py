@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mintline.clock import UnixSeconds
-from mintline.records import Balance, balance_ref
+from mintline.records.index import Balance
+from mintline.records.keys import balance_ref
 from mintline_indexer.chain_port import ItemTransferEvent
 from mintline_indexer.reconciler import item_balances
 from mintline_indexer.reconciler.findings import Books, Finding, Kind, reconcile

@@ -13,15 +13,11 @@ from mintline.acceptance import Session
 from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
 from mintline.eth import address_of_public_key
-from mintline.messages import (
+from mintline.messages.intents import (
     AnyIntent,
     AnyRequest,
     BatchMint,
-    Clone,
-    CollectionChange,
-    Fees,
     IssueVoucher,
-    KeyRef,
     SignAdminister,
     SignBatch,
     SignBurn,
@@ -32,8 +28,8 @@ from mintline.messages import (
     SignRelayedTransfer,
     SignTopUp,
     SignTransfer,
-    Voucher,
 )
+from mintline.messages.parts import Clone, CollectionChange, Fees, KeyRef, Voucher
 from mintline.scopes import Scope
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.policy import ClientsPolicy, Factory, PlatformKey, Rates, SigningPolicy

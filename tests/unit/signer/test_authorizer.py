@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from mintline.acceptance import ACCEPTANCE, CERTIFICATE_BYTES, MAX_VALIDITY, STATEMENT_BYTES, Session
 from mintline.clock import UnixSeconds
-from mintline.messages import SignBatch
+from mintline.messages.intents import SignBatch
 from mintline.scopes import ACCOUNT_ADMIN
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.authorizer import AT_ONCE, Authorizer

@@ -8,7 +8,7 @@ import pytest
 
 from mintline.aws.dynamo import Item
 from mintline.errors import Unavailable
-from mintline.messages import MAX_SEALED
+from mintline.messages.parts import MAX_SEALED
 from mintline.request_digests import sponsored_digest
 from mintline.resources import AUTHORIZATIONS
 from mintline.set_aside import SetAside
@@ -19,7 +19,7 @@ from mintline_signer.host.enclave_client import EnclaveClient
 from mintline_signer.protocol import Sign
 
 if TYPE_CHECKING:
-    from mintline.messages import SignBatch
+    from mintline.messages.intents import SignBatch
     from tests.unit.signer.conftest import Cast
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from mintline.acceptance import ACCEPTANCE
 from mintline.clock import UnixSeconds
-from mintline.messages import IssueVoucher, SignBatch
+from mintline.messages.intents import IssueVoucher, SignBatch
 from mintline_signer.enclave import client_budgets
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.authorizer import AROUND, Authorizer

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mintline.errors import Rejected, Unavailable
-from mintline.messages import Broadcast, BuildMint, KeyRef, Message, SignBatch, SigningRefused, VoucherIssued
+from mintline.messages.intents import SignBatch
+from mintline.messages.parts import KeyRef, Message
+from mintline.messages.signed import Broadcast, SigningRefused, VoucherIssued
+from mintline.messages.work import BuildMint
 from mintline.resources import BROADCAST, Queue
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.host.handlers import dedup_id, intent_of, sign

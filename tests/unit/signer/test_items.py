@@ -17,7 +17,7 @@ from tests.unit.signer.conftest import sign
 from tests.unit.signer.test_authorizer import authorizer_of, evolve
 
 if TYPE_CHECKING:
-    from mintline.messages import SignBatch
+    from mintline.messages.intents import SignBatch
     from tests.unit.signer.conftest import Cast
 
 TYPES = {

@@ -10,7 +10,7 @@ from mintline.acceptance import ACCEPTANCE
 from mintline.clock import UnixSeconds
 from mintline.lines import Line, LinesChunk, LinesRequest
 from mintline.merkle import merkle_path, merkle_root
-from mintline.messages import BatchMint, SignBatch
+from mintline.messages.intents import BatchMint, SignBatch
 from mintline_signer.enclave.policy import ClientsPolicy
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.host.authorizations import DynamoAuthorizations

@@ -10,7 +10,9 @@ import pytest
 from mintline.clock import UnixSeconds
 from mintline.clones import CloneArgs
 from mintline.errors import Misconfigured
-from mintline.messages import AnyIntent, Fees, Frozen, Intent
+from mintline.frozen import Frozen
+from mintline.messages.intents import AnyIntent, Intent
+from mintline.messages.parts import Fees
 from mintline_signer.enclave.kinds import check
 from mintline_signer.enclave.policy import Role, TopUpBudget, parse_policy, read_policy
 from mintline_signer.errors import EnclaveRefusal, RefusalCode

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mintline.clock import UnixSeconds
-from mintline.messages import SignTopUp
+from mintline.messages.intents import SignTopUp
 from mintline_signer.enclave import rates
 from mintline_signer.enclave.kinds import check
 from mintline_signer.enclave.policy import Rates, Role, SigningPolicy, TopUpBudget

@@ -9,7 +9,7 @@ import pytest
 from mintline.clock import Monotonic
 from mintline.errors import Rejected
 from mintline.key_stores import KeyStores, MemoryKeyStore, StoredKey
-from mintline.messages import KeyRef
+from mintline.messages.parts import KeyRef
 from mintline_signer.host.wrapped_keys import RememberedKeys
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mintline.eth import SECP256K1_N, redeem_calldata
-from mintline.messages import AnyIntent, AnyRequest, Fees
+from mintline.messages.intents import AnyIntent, AnyRequest
+from mintline.messages.parts import Fees
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.signing import answer, match_keys
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, RefusalCode

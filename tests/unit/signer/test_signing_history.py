@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mintline.kinds import meaning_of
-from mintline.messages import Fees
+from mintline.messages.parts import Fees
 from mintline_signer.enclave.signing_history import SigningHistory
 from mintline_signer.errors import EnclaveRefusal, RefusalCode
 

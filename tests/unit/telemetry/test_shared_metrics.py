@@ -17,7 +17,8 @@ from mintline.chain.transport import Request
 from mintline.consumer import Consumer, ConsumerMetrics
 from mintline.consumer_metrics import OUTCOMES
 from mintline.errors import Deferred, Unavailable
-from mintline.messages import AnyMessage, BuildMint
+from mintline.messages.codec import AnyMessage
+from mintline.messages.work import BuildMint
 from mintline.resources import BUILD
 from mintline.stage_metrics import StageMetrics
 from mintline.states import MintStatus

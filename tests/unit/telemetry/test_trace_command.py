@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from mintline.errors import Misconfigured, Rejected
-from mintline.messages import KeyRef
-from mintline.records import Attempt, Mint, Problem
+from mintline.messages.parts import KeyRef
+from mintline.records.operations import Attempt, Mint
+from mintline.records.problems import Problem
 from mintline.states import MintStatus
 from mintline_cli.main import app
 from mintline_ops import trace

@@ -21,13 +21,18 @@ from mintline.chain.gas import GasBound
 from mintline.clock import Monotonic, UnixMs, UnixSeconds
 from mintline.consumer import Consumer
 from mintline.eth import keccak256
-from mintline.messages import AnyMessage, Broadcast, KeyRef, SignBatch, SignMint, decode, encode
+from mintline.messages.codec import AnyMessage, decode, encode
+from mintline.messages.intents import SignBatch, SignMint
+from mintline.messages.parts import KeyRef
+from mintline.messages.signed import Broadcast
 from mintline.otel import OtelTracer
-from mintline.records import Collection, Mint, scoped
+from mintline.records.collections import Collection
+from mintline.records.keys import scoped
+from mintline.records.operations import Mint
+from mintline.records.transactions import Place
 from mintline.resources import BROADCAST, BUILD, SIGN, Queue
 from mintline.states import MintStatus
 from mintline.tracing import OFF, Tracer, with_tracing
-from mintline.transaction_records import Place
 from mintline_api.features.operations.outbox import SqsOutbox
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast

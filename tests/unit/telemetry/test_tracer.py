@@ -12,7 +12,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from mintline.errors import Deferred, MintlineError, Rejected
-from mintline.messages import BuildMint, decode
+from mintline.messages.codec import decode
+from mintline.messages.work import BuildMint
 from mintline.otel import OtelTracer
 from mintline.resources import BUILD
 from mintline.settings import ServiceSettings

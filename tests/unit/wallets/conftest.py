@@ -6,7 +6,8 @@ import pytest
 
 from mintline.eth import keccak256, to_checksum_address
 from mintline.key_stores import KeyStores, MemoryKeyStore, StoredKey
-from mintline.records import Wallet, scoped
+from mintline.records.keys import scoped
+from mintline.records.wallets import Wallet
 from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.wallets import MemoryBelongings, MemoryWalletRecords
 

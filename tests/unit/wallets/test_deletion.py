@@ -6,7 +6,7 @@ import pytest
 
 from mintline.errors import Rejected
 from mintline.key_stores import DAY
-from mintline.records import Wallet
+from mintline.records.wallets import Wallet
 from mintline_ops.wallets.deletion import delete, undelete
 from mintline_ops.wallets.migration import migrate
 

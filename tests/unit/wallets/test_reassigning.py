@@ -8,7 +8,8 @@ import pytest
 
 from mintline.errors import Conflict, Rejected, Unavailable
 from mintline.key_stores import StoredKey
-from mintline.records import WALLET_CACHE_SECONDS, Wallet, scoped
+from mintline.records.keys import scoped
+from mintline.records.wallets import WALLET_CACHE_SECONDS, Wallet
 from mintline_ops.wallets.deletion import delete
 from mintline_ops.wallets.migration import migrate
 from mintline_ops.wallets.reassignment import Reassignment

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import aiohttp
 
-from mintline.records import canonical_json, digest_of
+from mintline.canonical_json import canonical_json, digest_of
 from mintline.states import TERMINAL
 from mintline_bench.load import Driver, Posted
 

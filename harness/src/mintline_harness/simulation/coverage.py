@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mintline.records import Operation
+from mintline.records.operations import Operation
+from mintline.records.transactions import Transaction
 from mintline.states import TRANSITIONS
-from mintline.transaction_records import Transaction
 
 
 @dataclass(slots=True)

@@ -8,22 +8,15 @@ from dataclasses import dataclass, field
 
 from mintline.aws.lines import EXTERNAL_ID_USED
 from mintline.kinds import meaning_of, operation_ids
-from mintline.messages import AnyIntent, IssueVoucher, SignNoop, SignRelayed
-from mintline.records import (
-    CANCELLED,
-    TOKEN_TAKEN,
-    Mint,
-    Operation,
-    Token,
-    TokenOperation,
-    position,
-    scoped,
-    token_ref,
-)
+from mintline.messages.intents import AnyIntent, IssueVoucher, SignNoop, SignRelayed
+from mintline.records.index import Token
+from mintline.records.keys import position, scoped, token_ref
+from mintline.records.operations import Mint, Operation, TokenOperation
+from mintline.records.problems import CANCELLED, TOKEN_TAKEN
+from mintline.records.transactions import Place, Transaction, address_of, carried_by
 from mintline.refusals import RefusalCode
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place, Transaction, address_of, carried_by
 from mintline_broadcaster.ports import SignedTransaction
 from mintline_harness.simulation.chain import Block, Outcome, Sent, SimulatedChain
 from mintline_harness.simulation.contract import Effect

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from mintline.canonical_json import digest_of
 from mintline.lines import LinesChunk
-from mintline.messages import AnyIntent, SignBatch
+from mintline.messages.intents import AnyIntent, SignBatch
 from mintline.operation_ids import line_mint_id
-from mintline.records import Mint, digest_of
+from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_harness.simulation.tables import Tables
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mintline.authorizations import Authorization
 from mintline.lines import LinesChunk
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline_builder.ports import LinesOnRecord
 from mintline_harness.simulation.process import Process
 from mintline_harness.simulation.tables import Tables

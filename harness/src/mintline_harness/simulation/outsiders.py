@@ -19,8 +19,10 @@ from typing import Any
 from mintline.eth import mint_batch_calldata
 from mintline.kinds.mint import sign_mint
 from mintline.kinds.voucher import issue_voucher
-from mintline.messages import KeyRef, SigningRefused, encode
-from mintline.records import Mint
+from mintline.messages.codec import encode
+from mintline.messages.parts import KeyRef
+from mintline.messages.signed import SigningRefused
+from mintline.records.operations import Mint
 from mintline.refusals import RefusalCode
 from mintline.resources import BROADCAST
 from mintline.states import TERMINAL, MintStatus

@@ -14,7 +14,7 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.consumer import Consumer
 from mintline.errors import MintlineError
-from mintline.messages import AnyMessage, encode
+from mintline.messages.codec import AnyMessage, encode
 from mintline.queue_port import QueuesPort
 from mintline.resources import Queue
 from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters

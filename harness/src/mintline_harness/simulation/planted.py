@@ -10,13 +10,16 @@ from typing import Any
 
 from mintline.chain.calls import Call, CallReverted, Overrides
 from mintline.chain.node import Node
-from mintline.messages import AnyMessage, IssueVoucher, SigningRefused, SignMint
+from mintline.messages.codec import AnyMessage
+from mintline.messages.intents import IssueVoucher, SignMint
+from mintline.messages.signed import SigningRefused
 from mintline.queue_port import QueuesPort, Received
-from mintline.records import Mint, Operation, Transfer
+from mintline.records.index import Transfer
+from mintline.records.operations import Mint, Operation
+from mintline.records.transactions import Place, Transaction, address_of, carried_by
 from mintline.refusals import problem_of
 from mintline.resources import Queue
 from mintline.states import MintStatus, TransactionState, may
-from mintline.transaction_records import Place, Transaction, address_of, carried_by
 from mintline_broadcaster.broadcaster import Adapters, Broadcaster
 from mintline_broadcaster.ports import MintMoved, SignedTransaction
 from mintline_builder.claims import Advance, Claim, LineClaim, OperationClaim

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from mintline.records.transactions import Place
 from mintline.states import TransactionState
-from mintline.transaction_records import Place
 from mintline_indexer.store_port import NO_CONTRACTS, Progress, Refused, TakeBack, Write
 from mintline_indexer.writes import Name
 from mintline_testkit.indexer.store import MemoryStore

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from mintline.clock import UnixSeconds
 from mintline.lines import LinesChunk
-from mintline.messages import AnyRequest
-from mintline.records import Mint
+from mintline.messages.intents import AnyRequest
+from mintline.records.operations import Mint
 from mintline_harness.simulation.lines import StoredLines, TornOperations
 from mintline_signer.enclave.authorizer import Authorizer, Judgement
 from mintline_signer.protocol import LinesProof

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 
 from mintline.kinds.base import NotCarried
 from mintline.kinds.batch import KIND
-from mintline.messages import BatchMint, LineRef, encode
+from mintline.messages.codec import encode
+from mintline.messages.intents import BatchMint
+from mintline.messages.parts import LineRef
 from mintline.operation_ids import keyed_operation_id
-from mintline.records import Mint, Operation
+from mintline.records.operations import Mint, Operation
+from mintline.records.transactions import Transaction
 from mintline.resources import SIGN
-from mintline.transaction_records import Transaction
 from mintline_api.features.bulk.models import BulkRequest, LineRequest
 from mintline_api.features.mints.models import RecipientRequest
 from mintline_api.features.uploads.models import MetadataRequest

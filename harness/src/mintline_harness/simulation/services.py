@@ -16,7 +16,8 @@ from prometheus_client import CollectorRegistry
 from mintline.chain.rpc import RpcError
 from mintline.clock import Monotonic, UnixMs, UnixSeconds
 from mintline.errors import Retryable
-from mintline.records import Mint, RegisteredContract, TokenOperation
+from mintline.records.collections import RegisteredContract
+from mintline.records.operations import Mint, TokenOperation
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.intake_sessions import IntakeSessions

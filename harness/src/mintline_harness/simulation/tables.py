@@ -26,11 +26,16 @@ from mintline.errors import Rejected
 from mintline.eth import Transaction, address_of_public_key, keccak256
 from mintline.kinds.batch import line_digest
 from mintline.lines import LinesChunk
-from mintline.messages import Clone, KeyRef, SignBatch
-from mintline.records import Collection, Link, Mint, Operation, TokenOperation, Transfer, Wallet, scoped
+from mintline.messages.intents import SignBatch
+from mintline.messages.parts import Clone, KeyRef
+from mintline.records.collections import Collection
+from mintline.records.index import Transfer
+from mintline.records.keys import scoped
+from mintline.records.operations import Mint, Operation, TokenOperation
+from mintline.records.transactions import Place, carried_by
+from mintline.records.transactions import Transaction as TransactionRecord
+from mintline.records.wallets import Link, Wallet
 from mintline.states import MintStatus, TransactionState, stored_sources, transaction_may
-from mintline.transaction_records import Place, carried_by
-from mintline.transaction_records import Transaction as TransactionRecord
 from mintline_api.features.bulk.records import BulkRecord
 from mintline_broadcaster.ports import Final, SignedTransaction
 from mintline_harness.simulation.chain import TRANSFER_GAS, Sent, read

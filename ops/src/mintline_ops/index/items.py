@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mintline.aws.dynamo import Item
-from mintline.records import Operation
+from mintline.records.operations import Operation
 from mintline.resources import Table
 from mintline.states import MintStatus
 from mintline_indexer.dynamo_changes import FENCE

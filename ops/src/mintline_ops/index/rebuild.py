@@ -18,7 +18,8 @@ from mintline.aws.records import row_place
 from mintline.aws.standing import standing
 from mintline.clock import UnixMs, monotonic
 from mintline.errors import Misconfigured, Unavailable, Unreadable
-from mintline.records import Operation, scoped
+from mintline.records.keys import scoped
+from mintline.records.operations import Operation
 from mintline.resources import BALANCES, BLOCKS, COLLECTIONS, MINTS, TOKENS, TRANSFERS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus

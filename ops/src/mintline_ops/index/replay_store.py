@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from mintline.aws.dynamo import Item
-from mintline.records import canonical_json
+from mintline.canonical_json import canonical_json
+from mintline.records.transactions import Transaction, as_far_as_any, carried_by
 from mintline.resources import BALANCES, MINTS, TOKENS, TRANSFERS
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction, as_far_as_any, carried_by
 from mintline_indexer.dynamo_items import balance_item, token_item, transfer_item
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.in_memory_store import InMemoryStore

@@ -14,8 +14,9 @@ from mintline.aws.records import from_item
 from mintline.aws.session import translated
 from mintline.errors import Unreadable
 from mintline.metadata_versions import MetadataVersion, version_object_key
+from mintline.object_keys import metadata_object_key
 from mintline.packs import PackIndex
-from mintline.records import metadata_object_key, token_of, token_ref
+from mintline.records.keys import token_of, token_ref
 from mintline.resources import COLLECTIONS, METADATA, METADATA_VERSIONS, PACKS
 from mintline.reveals import REVEAL_SUFFIX, is_reveal_partition
 from mintline_ops.deployments import Records, Target, open_aws, open_records

@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable
 
 from mintline.errors import Rejected
 from mintline.key_stores import DAY, MAX_DELETION_DAYS, MIN_DELETION_DAYS, KeyStores
-from mintline.records import WALLET_CACHE_SECONDS, Wallet, scoped
+from mintline.records.keys import scoped
+from mintline.records.wallets import WALLET_CACHE_SECONDS, Wallet
 from mintline_ops.wallets.ports import Belongings, WalletRecords
 
 _MOST = 100

@@ -9,7 +9,8 @@ from typing import Any
 from mintline.aws.dynamo import Check, Clause, Dynamo, Item, Put, Update
 from mintline.aws.records import from_item, to_item
 from mintline.aws.standing import read_mint
-from mintline.records import Wallet, scoped
+from mintline.records.keys import scoped
+from mintline.records.wallets import Wallet
 from mintline.resources import BALANCES, MINTS, TOKENS, TRANSACTIONS, WALLETS
 from mintline.set_aside import SetAside
 from mintline.states import TERMINAL, TransactionState

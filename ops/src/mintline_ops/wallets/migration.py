@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from mintline.errors import Conflict, Rejected
 from mintline.key_stores import KeyStore, KeyStores, StoredKey, StoreName
-from mintline.records import Wallet
+from mintline.records.wallets import Wallet
 from mintline_ops.wallets.ports import WalletRecords, for_each
 from mintline_ops.wallets.summary import Summary
 

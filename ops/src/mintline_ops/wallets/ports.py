@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol, TypeVar
 
-from mintline.records import Wallet
+from mintline.records.wallets import Wallet
 
 T = TypeVar("T")
 

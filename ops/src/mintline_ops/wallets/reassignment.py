@@ -20,7 +20,8 @@ from typing import Protocol
 
 from mintline.errors import Conflict, Rejected
 from mintline.key_stores import KeyStores, StoredKey
-from mintline.records import WALLET_CACHE_SECONDS, Wallet, scoped
+from mintline.records.keys import scoped
+from mintline.records.wallets import WALLET_CACHE_SECONDS, Wallet
 from mintline_ops.wallets.migration import copy
 from mintline_ops.wallets.ports import Belongings, WalletRecords
 from mintline_signer.protocol import Reassign, Rewrapped, WrappedKey

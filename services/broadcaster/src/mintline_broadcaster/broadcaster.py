@@ -10,14 +10,9 @@ from random import Random
 import structlog
 
 from mintline.errors import Rejected
-from mintline.messages import (
-    AnyMessage,
-    Broadcast,
-    ReviewMint,
-    SelfRedeem,
-    SigningRefused,
-    VoucherIssued,
-)
+from mintline.messages.codec import AnyMessage
+from mintline.messages.signed import Broadcast, SelfRedeem, SigningRefused, VoucherIssued
+from mintline.messages.work import ReviewMint
 from mintline.queue_port import SendingPort
 from mintline.resources import BROADCAST
 from mintline_broadcaster.config import BroadcasterConfig

@@ -31,21 +31,16 @@ from mintline.aws.standing import (
 )
 from mintline.errors import Unavailable, Unreadable
 from mintline.fields import Bytes32
-from mintline.messages import AnyIntent, Frozen
-from mintline.records import (
-    Attempt,
-    Mint,
-    Operation,
-    Problem,
-    Token,
-    Transfer,
-    created_key,
-    token_ref,
-)
+from mintline.frozen import Frozen
+from mintline.messages.intents import AnyIntent
+from mintline.records.index import Token, Transfer
+from mintline.records.keys import created_key, token_ref
+from mintline.records.operations import Attempt, Mint, Operation
+from mintline.records.problems import Problem
+from mintline.records.transactions import Outcome, Place, Transaction, open_place, place_of
 from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState, may
-from mintline.transaction_records import Outcome, Place, Transaction, open_place, place_of
 from mintline_broadcaster.ports import (
     Final,
     MintMoved,

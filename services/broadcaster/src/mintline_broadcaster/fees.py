@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mintline.chain.answers import FeeMarket
-from mintline.messages import Fees
+from mintline.messages.parts import Fees
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from mintline.kinds import meaning_of
-from mintline.messages import Fees, KeyRef, SignNoop
-from mintline.transaction_records import Transaction, place_of
+from mintline.messages.intents import SignNoop
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.transactions import Transaction, place_of
 
 MAX_GAPS = 16
 """Missing nonces of one sender that one check fills."""

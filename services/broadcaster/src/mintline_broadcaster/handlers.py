@@ -7,20 +7,14 @@ import structlog
 from mintline.errors import Rejected
 from mintline.eth import keccak256
 from mintline.kinds import NotCarried, meaning_of, operation_ids
-from mintline.messages import (
-    AnyIntent,
-    Broadcast,
-    IssueVoucher,
-    ReviewMint,
-    SignBatch,
-    SigningRefused,
-    SignNoop,
-)
+from mintline.messages.intents import AnyIntent, IssueVoucher, SignBatch, SignNoop
+from mintline.messages.signed import Broadcast, SigningRefused
+from mintline.messages.work import ReviewMint
 from mintline.queue_port import SendingPort
-from mintline.records import Problem
+from mintline.records.problems import Problem
+from mintline.records.transactions import Transaction, carried_by, place_of
 from mintline.refusals import RefusalCode, problem_of
 from mintline.states import UNDECIDED, MintStatus, TransactionState
-from mintline.transaction_records import Transaction, carried_by, place_of
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.intents import (
     ask_for_nonce,

@@ -7,12 +7,17 @@ from collections.abc import Iterable
 from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer
-from mintline.messages import AnyIntent, Intent, Message, RenewNonce, SignMint, SignNoop, VoucherIssued
+from mintline.messages.intents import AnyIntent, Intent, SignMint, SignNoop
+from mintline.messages.parts import Message
+from mintline.messages.signed import VoucherIssued
+from mintline.messages.work import RenewNonce
 from mintline.queue_port import SendingPort
-from mintline.records import TOKEN_TAKEN, Attempt, Mint, Operation, Problem, Transfer
+from mintline.records.index import Transfer
+from mintline.records.operations import Attempt, Mint, Operation
+from mintline.records.problems import TOKEN_TAKEN, Problem
+from mintline.records.transactions import Outcome, Place, Transaction
 from mintline.resources import Queue
 from mintline.states import MintStatus
-from mintline.transaction_records import Outcome, Place, Transaction
 from mintline_broadcaster.kinds import minted_by, mints_of
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.ports import (

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from mintline import kinds
 from mintline.errors import Unavailable
 from mintline.kinds import dedup_id, group_of, meaning_of, transaction_of
-from mintline.messages import AnyIntent, Fees, FinishBatch, FundWallet, RenewNonce, SignNoop
+from mintline.messages.intents import AnyIntent, SignNoop
+from mintline.messages.parts import Fees
+from mintline.messages.work import FinishBatch, FundWallet, RenewNonce
 from mintline.queue_port import SendingPort
 from mintline.raw_transactions import decode
-from mintline.records import Attempt, Operation
+from mintline.records.operations import Attempt, Operation
+from mintline.records.transactions import Transaction
 from mintline.resources import BUILD, SIGN
-from mintline.transaction_records import Transaction
 from mintline_broadcaster.ports import Seal, SignedTransaction, TransactionStore
 
 MINUTE = 60_000

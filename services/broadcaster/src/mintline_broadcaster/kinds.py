@@ -17,12 +17,12 @@ import structlog
 
 from mintline import kinds
 from mintline.key_subjects import PLATFORM, TREASURY
-from mintline.messages import AnyIntent, TransactionKind
+from mintline.messages.intents import AnyIntent, TransactionKind
 from mintline.queue_port import SendingPort
-from mintline.records import CANCELLED, TOKEN_OPERATION_CANCELLED, Mint, Operation, Problem
-from mintline.relayed_records import RelayedTokenOperation
+from mintline.records.operations import Mint, Operation, RelayedTokenOperation
+from mintline.records.problems import CANCELLED, TOKEN_OPERATION_CANCELLED, Problem
+from mintline.records.transactions import Transaction, carried_by
 from mintline.states import MintStatus
-from mintline.transaction_records import Transaction, carried_by
 from mintline_broadcaster.intents import ask_for_nonce
 from mintline_broadcaster.ports import ChainClient, Final, MintMoved, TransactionStore
 from mintline_broadcaster.settle_from_index import may_be_minted, settle_from_index

@@ -33,12 +33,12 @@ import structlog
 
 from mintline.chain.send_facts import SendFact
 from mintline.errors import MintlineError
-from mintline.messages import Broadcast
+from mintline.messages.signed import Broadcast
 from mintline.queue_port import SendingPort
-from mintline.records import Attempt, Mint
+from mintline.records.operations import Attempt, Mint
+from mintline.records.transactions import Transaction
 from mintline.resources import TRANSACTIONS
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction
 from mintline_broadcaster.config import Patience
 from mintline_broadcaster.fees import FeeCaps, bump, market_fees
 from mintline_broadcaster.finality import final_count

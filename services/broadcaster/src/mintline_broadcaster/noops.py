@@ -6,10 +6,11 @@ from mintline.chain.calls import Call
 from mintline.chain.gas import GasBound
 from mintline.errors import Rejected, Unavailable
 from mintline.kinds import dedup_id, group_of
-from mintline.messages import Fees, SignNoop
+from mintline.messages.intents import SignNoop
+from mintline.messages.parts import Fees
 from mintline.queue_port import SendingPort
+from mintline.records.transactions import Transaction
 from mintline.resources import SIGN
-from mintline.transaction_records import Transaction
 from mintline_broadcaster.fees import FeeCaps, bump, capped
 from mintline_broadcaster.intents import fees_of
 from mintline_broadcaster.ports import ChainClient

@@ -8,10 +8,12 @@ changes nothing: the operation goes on by what is on record.
 from __future__ import annotations
 
 from mintline.errors import Rejected
+from mintline.frozen import Frozen
 from mintline.kinds import operation_ids
-from mintline.messages import AnyIntent, AnyRequest, Frozen, SelfRedeem
+from mintline.messages.intents import AnyIntent, AnyRequest
+from mintline.messages.signed import SelfRedeem
 from mintline.raw_transactions import decode
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline.vouchers import calldata
 
 _OF_NO_EFFECT = frozenset({"trace", "built_at"})

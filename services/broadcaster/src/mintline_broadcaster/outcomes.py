@@ -9,11 +9,13 @@ import structlog
 
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.errors import Deferred, Rejected, Throttled, Unavailable
-from mintline.messages import AnyIntent, Broadcast, SignNoop
+from mintline.messages.intents import AnyIntent, SignNoop
+from mintline.messages.signed import Broadcast
 from mintline.queue_port import SendingPort
-from mintline.records import Operation, Problem
+from mintline.records.operations import Operation
+from mintline.records.problems import Problem
+from mintline.records.transactions import Outcome, Transaction, place_of
 from mintline.states import UNDECIDED, TransactionState
-from mintline.transaction_records import Outcome, Transaction, place_of
 from mintline_broadcaster.fees import FeeCaps, bump
 from mintline_broadcaster.finality import final_count
 from mintline_broadcaster.intents import ask_for_funds, cost_of, first_intent, operations_of, sign_again

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mintline.chain.answers import FeeMarket
-from mintline.records import Attempt
-from mintline.transaction_records import Transaction
+from mintline.records.operations import Attempt
+from mintline.records.transactions import Transaction
 
 
 @dataclass(frozen=True, slots=True)

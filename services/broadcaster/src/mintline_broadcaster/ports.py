@@ -17,9 +17,13 @@ from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer
 from mintline.errors import Conflict, Deferred
 from mintline.fields import Address, Bytes32, HexBytes
-from mintline.messages import AnyIntent, Frozen, VoucherIssued
-from mintline.records import Attempt, Mint, Operation, Problem, Transfer
-from mintline.transaction_records import Outcome, Place, Transaction
+from mintline.frozen import Frozen
+from mintline.messages.intents import AnyIntent
+from mintline.messages.signed import VoucherIssued
+from mintline.records.index import Transfer
+from mintline.records.operations import Attempt, Mint, Operation
+from mintline.records.problems import Problem
+from mintline.records.transactions import Outcome, Place, Transaction
 
 
 class SignedTransaction(Frozen):

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from mintline.chain.settings import GasSettings
 from mintline.fields import Wei
-from mintline.messages import KeyRef
+from mintline.messages.parts import KeyRef
 from mintline_broadcaster.config import BroadcasterConfig, Patience
 from mintline_broadcaster.fees import FeeCaps
 

@@ -21,9 +21,11 @@ from __future__ import annotations
 import structlog
 
 from mintline.errors import Retryable, Unreadable
-from mintline.records import TOKEN_TAKEN, Mint, Transfer
+from mintline.records.index import Transfer
+from mintline.records.operations import Mint
+from mintline.records.problems import TOKEN_TAKEN
+from mintline.records.transactions import Transaction
 from mintline.states import MintStatus, may
-from mintline.transaction_records import Transaction
 from mintline_broadcaster.ports import ChainClient, Final, MintMoved, TransactionStore
 
 log = structlog.get_logger(__name__)

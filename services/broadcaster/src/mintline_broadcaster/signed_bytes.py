@@ -6,7 +6,8 @@ from mintline.errors import Rejected
 from mintline.eth import voucher_hash
 from mintline.holder_signatures import carried_signature
 from mintline.kinds import transaction_of
-from mintline.messages import AnyIntent, Broadcast, SignRelayed, VoucherIssued
+from mintline.messages.intents import AnyIntent, SignRelayed
+from mintline.messages.signed import Broadcast, VoucherIssued
 from mintline.raw_transactions import decode
 from mintline.recovery import recover
 

@@ -30,13 +30,15 @@ from typing import TypeVar
 import structlog
 
 from mintline.errors import MintlineError, Unusable
-from mintline.messages import BuildLines, BuildMint
+from mintline.messages.work import BuildLines, BuildMint
 from mintline.queue_port import SendingPort
-from mintline.records import OPEN_SHARDS, TOKEN_ON_CHAIN, Mint, Operation
+from mintline.records.keys import OPEN_SHARDS
+from mintline.records.operations import Mint, Operation
+from mintline.records.problems import TOKEN_ON_CHAIN
+from mintline.records.transactions import Place, Transaction
 from mintline.resources import BUILD, MINTS, TRANSACTIONS
 from mintline.states import MintStatus, TransactionState
 from mintline.tasks import repeatedly
-from mintline.transaction_records import Place, Transaction
 from mintline_broadcaster.config import Patience
 from mintline_broadcaster.kinds import about, event_of
 from mintline_broadcaster.metrics import Metrics

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mintline.records import Operation
-from mintline.transaction_records import Transaction
+from mintline.records.operations import Operation
+from mintline.records.transactions import Transaction
 
 MAX_DOUBLINGS = 6
 """An hour's patience for a deadline of a minute: what has waited so long waits for something outside."""

@@ -6,11 +6,13 @@ from mintline.aws.dynamo import Clause, Item, Update, Value
 from mintline.aws.records import to_item, transition
 from mintline.aws.standing import attempt_item, moved, open_attributes, transaction_key
 from mintline.kinds import meaning_of
-from mintline.messages import AnyIntent
-from mintline.records import Attempt, Mint, Operation, Problem, Transfer
+from mintline.messages.intents import AnyIntent
+from mintline.records.index import Transfer
+from mintline.records.operations import Attempt, Mint, Operation
+from mintline.records.problems import Problem
+from mintline.records.transactions import Outcome, Transaction, carried_by, place_of
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import UNDECIDED, MintStatus, TransactionState
-from mintline.transaction_records import Outcome, Transaction, carried_by, place_of
 from mintline_broadcaster.ports import Seal
 from mintline_broadcaster.sweep_schedule import next_sweep
 

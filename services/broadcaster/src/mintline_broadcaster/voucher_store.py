@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Update, Value
 from mintline.aws.records import read, to_item, transition
-from mintline.messages import VoucherIssued
-from mintline.records import Attempt, Mint, Problem
+from mintline.messages.signed import VoucherIssued
+from mintline.records.operations import Attempt, Mint
+from mintline.records.problems import Problem
 from mintline.resources import MINTS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus

@@ -20,8 +20,10 @@ from mintline.chain.send_facts import TAKEN, SendAnswer, SendFact
 from mintline.errors import Rejected, Throttled, Unavailable
 from mintline.eth import keccak256
 from mintline.kinds.voucher import issue_voucher
-from mintline.messages import IssueVoucher, SelfRedeem, SigningRefused, VoucherIssued
-from mintline.records import MAX_OWN_TRANSACTIONS, Attempt, Mint, Problem
+from mintline.messages.intents import IssueVoucher
+from mintline.messages.signed import SelfRedeem, SigningRefused, VoucherIssued
+from mintline.records.operations import MAX_OWN_TRANSACTIONS, Attempt, Mint
+from mintline.records.problems import Problem
 from mintline.refusals import problem_of
 from mintline.states import MintStatus
 from mintline.vouchers import voucher_of

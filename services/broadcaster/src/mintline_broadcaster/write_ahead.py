@@ -16,10 +16,11 @@ from enum import Enum, auto
 
 from mintline.errors import Deferred, Rejected, Unavailable
 from mintline.kinds import NotCarried, meaning_of
-from mintline.messages import AnyIntent, Broadcast, SignNoop
-from mintline.records import Attempt
+from mintline.messages.intents import AnyIntent, SignNoop
+from mintline.messages.signed import Broadcast
+from mintline.records.operations import Attempt
+from mintline.records.transactions import Transaction, place_of
 from mintline.states import TransactionState
-from mintline.transaction_records import Transaction, place_of
 from mintline_broadcaster.intents import recorded_intent
 from mintline_broadcaster.on_record import OutcomeRefused, check_intent, name_of
 from mintline_broadcaster.ports import SignedTransaction, TransactionMoved, TransactionStore

@@ -24,7 +24,7 @@ from mintline.errors import Deferred, MintlineError, Rejected, Unavailable
 from mintline.eth import mint_batch_calldata, to_checksum_address
 from mintline.item_calls import ItemMint, mint_items_calldata
 from mintline.kinds.batch import batch_calldata
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline_builder.ports import ChainReader
 from mintline_builder.simulation import CLOSED, RECIPIENT_REFUSED, TokenTaken, refusal_of
 from mintline_builder.waiting import (

@@ -28,11 +28,11 @@ import structlog
 from mintline.clock import UnixSeconds, to_ms
 from mintline.errors import Conflict, Deferred, MintlineError, Rejected, Unavailable
 from mintline.kinds import dedup_id, first_intent, group_of
-from mintline.messages import Fees
-from mintline.records import Mint
+from mintline.messages.parts import Fees
+from mintline.records.operations import Mint
+from mintline.records.transactions import Place, Transaction, carried_by
 from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_builder.batch_simulation import BatchSimulator, Group, Sorted
 from mintline_builder.claims import BatchClaim, LineClaim, in_transactions, sealed
 from mintline_builder.config import BuilderConfig

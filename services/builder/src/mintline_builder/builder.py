@@ -9,7 +9,9 @@ from random import Random
 
 from mintline.clock import Monotonic, UnixSeconds
 from mintline.errors import Rejected
-from mintline.messages import AnyMessage, BuildLines, BuildMint, Fees, FinishBatch, FundWallet, RenewNonce
+from mintline.messages.codec import AnyMessage
+from mintline.messages.parts import Fees
+from mintline.messages.work import BuildLines, BuildMint, FinishBatch, FundWallet, RenewNonce
 from mintline.notices import Notices, NoticeStore
 from mintline.tracing import OFF, Tracer
 from mintline_builder import handlers

@@ -10,18 +10,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from mintline.kinds import first_intent, meaning_of
-from mintline.messages import Clone, Fees, KeyRef
-from mintline.records import Mint, Operation
-from mintline.relayed_records import RelayedTokenOperation, SignatureTurn, signature_turn_key
+from mintline.messages.parts import Clone, Fees, KeyRef
+from mintline.records.keys import signature_turn_key
+from mintline.records.locks import SignatureTurn
+from mintline.records.operations import Mint, Operation, RelayedTokenOperation
+from mintline.records.transactions import Place, TopUpPayload, Transaction, as_far_as, carried_by, place_of
 from mintline.states import MintStatus
-from mintline.transaction_records import (
-    Place,
-    TopUpPayload,
-    Transaction,
-    as_far_as,
-    carried_by,
-    place_of,
-)
 
 RENEWABLE = (MintStatus.BUILT, MintStatus.SUBMITTED)
 """Where an operation has a nonce that another transaction can use."""

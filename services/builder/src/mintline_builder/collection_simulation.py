@@ -8,10 +8,9 @@ from __future__ import annotations
 from mintline.chain.calls import Call, CallReverted, Override
 from mintline.chain.gas import GasBound
 from mintline.clone_calls import change_calldata, deployment_calldata
-from mintline.collection_records import ALREADY_CREATED
 from mintline.errors import Rejected, Unavailable
-from mintline.messages import Clone, CollectionChange
-from mintline.records import Problem
+from mintline.messages.parts import Clone, CollectionChange
+from mintline.records.problems import ALREADY_CREATED, Problem
 from mintline_builder.ports import ChainReader
 from mintline_builder.waiting import RELAYER_NOT_ALLOWED, Waiting, gas_limit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mintline.chain.gas import TRANSACTION_GAS_CAP, GasBound
-from mintline.messages import KeyRef
+from mintline.messages.parts import KeyRef
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funding_policy import NO_REFILL, Refill, TopUpPolicy
 

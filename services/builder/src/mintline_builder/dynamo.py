@@ -33,14 +33,17 @@ from mintline.aws.standing import (
 )
 from mintline.errors import Conflict, Unavailable
 from mintline.lines import MAX_CHUNK
-from mintline.messages import Clone, KeyRef
+from mintline.messages.parts import Clone, KeyRef
 from mintline.operation_ids import line_mint_id
-from mintline.records import Mint, Operation, Problem, RegisteredContract, scoped, token_ref
-from mintline.relayed_records import SignatureTurn, signature_turn_key
+from mintline.records.collections import RegisteredContract
+from mintline.records.keys import scoped, signature_turn_key, token_ref
+from mintline.records.locks import SignatureTurn
+from mintline.records.operations import Mint, Operation
+from mintline.records.problems import Problem
+from mintline.records.transactions import Place, Transaction, address_of
 from mintline.resources import ACCOUNTS, COLLECTIONS, MINTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
-from mintline.transaction_records import Place, Transaction, address_of
 from mintline_builder.claims import (
     Advance,
     BatchClaim,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mintline.chain.answers import FeeMarket
 from mintline.errors import Deferred
-from mintline.messages import Fees
+from mintline.messages.parts import Fees
 
 
 @dataclass(frozen=True, slots=True)

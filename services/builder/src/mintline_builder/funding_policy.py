@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mintline.transaction_records import Transaction
+from mintline.records.transactions import Transaction
 
 SOON = 60.0
 """Seconds after a top-up within which the next one is twice as large."""

@@ -16,9 +16,9 @@ import structlog
 from mintline.chain.gas import GasBound
 from mintline.clock import UnixSeconds, to_ms
 from mintline.errors import Conflict, Deferred, Rejected
-from mintline.messages import Fees, KeyRef
+from mintline.messages.parts import Fees, KeyRef
 from mintline.notices import Notices
-from mintline.transaction_records import TopUpPayload, Transaction
+from mintline.records.transactions import TopUpPayload, Transaction
 from mintline_builder.claims import TopUpClaim
 from mintline_builder.funding_policy import FundingCheck, Refill, TopUpPolicy
 from mintline_builder.metrics import Metrics

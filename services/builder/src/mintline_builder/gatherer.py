@@ -8,7 +8,7 @@ from contextvars import Context
 from dataclasses import dataclass, field
 
 from mintline.errors import Unavailable
-from mintline.records import Mint
+from mintline.records.operations import Mint
 
 ROOM = 900_000
 """Bytes of a batch with its authorizations, which the signer's host sends in a frame of 1 MiB."""

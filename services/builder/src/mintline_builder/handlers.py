@@ -16,10 +16,12 @@ import structlog
 
 from mintline.clock import UnixSeconds, to_ms
 from mintline.errors import Conflict, Rejected, Unavailable
-from mintline.messages import BuildMint, FinishBatch, FundWallet, RenewNonce
-from mintline.records import TOKEN_ON_CHAIN, Operation, Problem, scoped
+from mintline.messages.work import BuildMint, FinishBatch, FundWallet, RenewNonce
+from mintline.records.keys import scoped
+from mintline.records.operations import Operation
+from mintline.records.problems import TOKEN_ON_CHAIN, Problem
+from mintline.records.transactions import Place, carried_by
 from mintline.states import MintStatus
-from mintline.transaction_records import Place, carried_by
 from mintline_builder.batches import Batches
 from mintline_builder.claims import RENEWABLE
 from mintline_builder.config import BuilderConfig

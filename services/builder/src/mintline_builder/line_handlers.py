@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import structlog
 
 from mintline.errors import Conflict, MintlineError, Rejected, Unavailable
-from mintline.messages import BuildLines
-from mintline.records import Mint
+from mintline.messages.work import BuildLines
+from mintline.records.operations import Mint
+from mintline.records.transactions import Place, carried_by
 from mintline.states import MintStatus
-from mintline.transaction_records import Place, carried_by
 from mintline_builder.handlers import Frame, load, note_refusal
 from mintline_builder.kinds.batch import BatchKind
 from mintline_builder.ports import LinesOnRecord

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from mintline.aws.objects import put_once, read_object
 from mintline.aws.session import error_code
 from mintline.errors import Rejected, Unavailable
-from mintline.records import metadata_object_key
+from mintline.object_keys import metadata_object_key
 from mintline.resources import METADATA
 from mintline_builder.ports import MetadataTaken
 

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from mintline.aws.session import AwsCalls
 from mintline.chain.rpc_metrics import RpcMetrics
 from mintline.consumer_metrics import ConsumerMetrics
-from mintline.records import Operation
+from mintline.records.operations import Operation
 from mintline.set_aside import SetAside
 from mintline.stage_metrics import StageMetrics
 from mintline.states import MintStatus

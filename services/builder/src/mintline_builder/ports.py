@@ -16,11 +16,13 @@ from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import Call, Overrides
 from mintline.errors import Conflict, Unavailable
 from mintline.fields import Address, Wei
-from mintline.messages import Clone, Frozen, Message
-from mintline.records import Mint, Operation, Problem
-from mintline.relayed_records import SignatureTurn
+from mintline.frozen import Frozen
+from mintline.messages.parts import Clone, Message
+from mintline.records.locks import SignatureTurn
+from mintline.records.operations import Mint, Operation
+from mintline.records.problems import Problem
+from mintline.records.transactions import Place, Transaction
 from mintline.resources import Queue
-from mintline.transaction_records import Place, Transaction
 from mintline_builder.claims import Advance, LineClaim, VoucherClaim
 
 

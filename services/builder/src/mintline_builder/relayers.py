@@ -15,7 +15,7 @@ import structlog
 
 from mintline.clock import UnixSeconds, to_ms
 from mintline.errors import Deferred, MintlineError
-from mintline.messages import KeyRef
+from mintline.messages.parts import KeyRef
 from mintline.notices import LOW_PAYMENTS, Notices, RelayerLow
 from mintline_builder.funding_policy import FundingCheck, Refill
 from mintline_builder.funds import Funds

@@ -11,7 +11,7 @@ from mintline.chain.gas import TRANSACTION_GAS_CAP, GasBound
 from mintline.chain.settings import GasSettings
 from mintline.fields import Wei
 from mintline.key_subjects import MAX_RELAYERS
-from mintline.messages import KeyRef
+from mintline.messages.parts import KeyRef
 from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funding_policy import Refill, TopUpPolicy

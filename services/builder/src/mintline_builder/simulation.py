@@ -31,7 +31,7 @@ from mintline.eth import (
     to_checksum_address,
     voucher_hash,
 )
-from mintline.messages import Voucher
+from mintline.messages.parts import Voucher
 from mintline_builder.ports import ChainReader
 from mintline_builder.waiting import COLLECTION_PAUSED, ISSUER_REVOKED, Waiting, gas_limit
 

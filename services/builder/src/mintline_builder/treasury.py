@@ -18,12 +18,12 @@ from mintline.chain.gas import GasBound
 from mintline.clock import UnixSeconds, to_ms
 from mintline.errors import Conflict, Rejected, Unavailable
 from mintline.kinds import dedup_id, first_intent, group_of
-from mintline.messages import KeyRef
+from mintline.messages.parts import KeyRef
 from mintline.notices import LOW_PAYMENTS, Notices, TreasuryLow
-from mintline.records import scoped
+from mintline.records.keys import scoped
+from mintline.records.transactions import Place, Transaction, address_of
 from mintline.resources import SIGN
 from mintline.states import TransactionState
-from mintline.transaction_records import Place, Transaction, address_of
 from mintline_builder.claims import TopUpClaim
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Account, ChainReader, Outbox

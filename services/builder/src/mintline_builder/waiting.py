@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mintline.chain.gas import GasAboveBound, GasBound
 from mintline.errors import Deferred
-from mintline.records import Problem
+from mintline.records.problems import Problem
 
 RETRY_AFTER = 15.0
 """Seconds until work whose message stays on the queue is tried again."""

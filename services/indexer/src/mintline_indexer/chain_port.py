@@ -10,7 +10,7 @@ from mintline.chain.collection import MINTED_TOPIC, TRANSFER_TOPIC
 from mintline.chain.multi_token import ITEM_MINTED_TOPIC
 from mintline.chain.multi_token_transfers import TRANSFER_TOPICS
 from mintline.errors import MintlineError
-from mintline.records import Problem
+from mintline.records.problems import Problem
 
 TOPICS = (TRANSFER_TOPIC, MINTED_TOPIC, *TRANSFER_TOPICS, ITEM_MINTED_TOPIC)
 """The topics of the events that are read: by them blocks are passed over, and nodes asked."""

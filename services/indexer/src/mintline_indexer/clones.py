@@ -5,9 +5,9 @@
     deploying ──its deployment is mined──▶ ready        back when a reorg drops its block
         └────────it was refused──────────▶ failed
 
-A record follows from its operations as they stand (`mintline.collection_records.settled`), which are read
-again until they are final: so a crash in between loses nothing, and a reorg needs no undo record. Writes are
-conditional on what was read.
+A record follows from its operations as they stand (`mintline.records.collection_state.settled`), which
+are read again until they are final: so a crash in between loses nothing, and a reorg needs no undo record.
+Writes are conditional on what was read.
 
 A deployment's transaction calls its factory. So the factories of registered collections are followed as well,
 though no token is theirs.
@@ -20,9 +20,10 @@ from typing import Protocol
 
 import structlog
 
-from mintline.collection_records import settled
 from mintline.errors import Conflict
-from mintline.records import Operation, RegisteredContract
+from mintline.records.collection_state import settled
+from mintline.records.collections import RegisteredContract
+from mintline.records.operations import Operation
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,8 @@ from mintline.aws.dynamo import Clause, Dynamo, Item, Update, decode_item
 from mintline.aws.records import readable, to_item
 from mintline.aws.session import translated
 from mintline.aws.standing import read_operations
-from mintline.records import Operation, RegisteredContract
+from mintline.records.collections import RegisteredContract
+from mintline.records.operations import Operation
 from mintline.resources import COLLECTIONS
 from mintline.set_aside import SetAside
 from mintline_indexer.clones import followed, settle

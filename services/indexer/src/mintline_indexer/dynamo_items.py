@@ -5,10 +5,11 @@ from __future__ import annotations
 from mintline.aws.dynamo import Item
 from mintline.aws.records import balance_place, to_item, token_place
 from mintline.fields import Bytes32
-from mintline.messages import Frozen
+from mintline.frozen import Frozen
 from mintline.query_keys import balance_query_keys, owned_key, token_query_keys, transfer_query_keys
-from mintline.records import LAYOUT, Balance, Checkpoint, Token, Transfer, scoped
-from mintline.transaction_records import Place
+from mintline.records.index import LAYOUT, Balance, Checkpoint, Token, Transfer
+from mintline.records.keys import scoped
+from mintline.records.transactions import Place
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.store_port import Attempted, Mixed, Progress
 from mintline_indexer.writes import transfer_key

@@ -38,8 +38,11 @@ from mintline.aws.records import (
 )
 from mintline.aws.standing import moved, transaction_key
 from mintline.errors import Unreadable, Unwritable
-from mintline.messages import Frozen
-from mintline.records import LAYOUT, Balance, Operation, Token, Transfer, row_shards, token_ref
+from mintline.frozen import Frozen
+from mintline.records.index import LAYOUT, Balance, Token, Transfer
+from mintline.records.keys import row_shards, token_ref
+from mintline.records.operations import Operation
+from mintline.records.transactions import Place, Transaction, as_far_as_any, carried_by
 from mintline.resources import (
     ATTEMPTS,
     BALANCES,
@@ -54,7 +57,6 @@ from mintline.resources import (
 )
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
 from mintline_indexer.dynamo_changes import FENCE, IS_MINED, closed
 from mintline_indexer.dynamo_items import (
     CheckpointItem,

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mintline.errors import Unavailable
-from mintline.records import Balance, Token, Transfer, position
+from mintline.records.index import Balance, Token, Transfer
+from mintline.records.keys import position
+from mintline.records.transactions import Place
 from mintline.resources import BALANCES, MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
 from mintline.states import MintStatus
-from mintline.transaction_records import Place
 from mintline_indexer.chain_port import (
     Event,
     ItemMintedEvent,

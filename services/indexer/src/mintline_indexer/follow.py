@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import structlog
 
 from mintline.errors import MintlineError, Unavailable
-from mintline.messages import ReviewMint
+from mintline.messages.work import ReviewMint
 from mintline.queue_port import SendingPort
 from mintline.resources import BROADCAST
 from mintline.tracing import OFF, Tracer

@@ -12,7 +12,9 @@ from dataclasses import replace
 
 import structlog
 
-from mintline.records import TOKEN_TAKEN, Mint, Token
+from mintline.records.index import Token
+from mintline.records.operations import Mint
+from mintline.records.problems import TOKEN_TAKEN
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import ChainReader
 from mintline_indexer.effects import Facts

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from mintline.collection_records import CollectionOperation
-from mintline.records import Balance, Mint, Operation, Token, TokenOperation, Transfer
+from mintline.records.index import Balance, Token, Transfer
+from mintline.records.operations import CollectionOperation, Mint, Operation, TokenOperation
+from mintline.records.transactions import Place, Transaction, as_far_as_any, carried_by
 from mintline.states import MintStatus, TransactionState, may, transaction_may
-from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
 from mintline_indexer.store_port import (
     NO_CONTRACTS,
     NONE_KNOWN,

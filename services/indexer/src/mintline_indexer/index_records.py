@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mintline.fields import BoundedText, Bytes32
-from mintline.messages import Frozen
-from mintline.records import Balance, Token
-from mintline.transaction_records import Place
+from mintline.frozen import Frozen
+from mintline.records.index import Balance, Token
+from mintline.records.transactions import Place
 from mintline_indexer.chain_port import Ref
 
 

@@ -29,7 +29,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from mintline.clock import UnixMs
-from mintline.transaction_records import Place, carried_by
+from mintline.records.transactions import Place, carried_by
 from mintline_indexer import lanes
 from mintline_indexer.chain_port import Block, Ref
 from mintline_indexer.effects import BlockChanges, Effect, Facts, fold

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from mintline.eth import UINT256_MAX
-from mintline.records import Balance
+from mintline.records.index import Balance
 from mintline_indexer.chain_port import ItemTransferEvent
 from mintline_indexer.store_port import BalanceKey, BalanceWrite, PriorBalance
 

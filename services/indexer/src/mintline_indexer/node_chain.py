@@ -24,7 +24,7 @@ from mintline.chain.quorum import Disagreement
 from mintline.chain.responses import METHOD_NOT_FOUND
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.errors import Rejected, Retryable, Unavailable
-from mintline.records import Problem
+from mintline.records.problems import Problem
 from mintline_indexer.bloom import bloom_of, is_blank
 from mintline_indexer.chain_port import (
     TOPICS,

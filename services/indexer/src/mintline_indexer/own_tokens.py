@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Event, ItemMintedEvent, MintedEvent, TransferEvent
 from mintline_indexer.store_port import TokenKey

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_indexer.bloom import is_blank, may_hold
 from mintline_indexer.chain_port import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mintline.records import Operation
-from mintline.transaction_records import Place, Transaction
+from mintline.records.operations import Operation
+from mintline.records.transactions import Place, Transaction
 from mintline_indexer.effects import UNREADABLE, Facts
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.refused_outcomes import report_outcome, report_result

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import structlog
 
-from mintline.records import Operation
+from mintline.records.operations import Operation
+from mintline.records.transactions import Transaction
 from mintline.states import MintStatus
-from mintline.transaction_records import Transaction
 from mintline_indexer.effects import Facts
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Outcome, TransactionResult

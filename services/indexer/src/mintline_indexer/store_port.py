@@ -7,9 +7,10 @@ from types import MappingProxyType
 from typing import Protocol
 
 from mintline.errors import Conflict, Unreadable
-from mintline.records import Balance, Operation, Token, Transfer
+from mintline.records.index import Balance, Token, Transfer
+from mintline.records.operations import Operation
+from mintline.records.transactions import Place, Transaction
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place, Transaction
 from mintline_indexer.index_records import (
     Aside,
     BalanceKey,

@@ -26,9 +26,10 @@ from typing import Literal
 import structlog
 
 from mintline.errors import Unavailable
-from mintline.records import TOKEN_TAKEN, Mint, Operation, Problem
+from mintline.records.operations import Mint, Operation
+from mintline.records.problems import TOKEN_TAKEN, Problem
+from mintline.records.transactions import Place, Transaction, carried_by
 from mintline.states import MintStatus
-from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_indexer.chain_port import ChainReader
 from mintline_indexer.effects import Facts, TransactionEnded
 from mintline_indexer.front_runs import explain_reverts

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from mintline.clock import UnixMs
-from mintline.records import Operation, position
+from mintline.records.keys import position
+from mintline.records.operations import Operation
+from mintline.records.transactions import Place, Transaction, carried_by
 from mintline.states import MintStatus
-from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_indexer.chain_port import Block, Ref
 from mintline_indexer.effects import BlockChanges
 from mintline_indexer.kinds import has_voucher, undone

@@ -6,9 +6,12 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-from mintline.records import Balance, Operation, Problem, Token, Transfer, position, token_ref
+from mintline.records.index import Balance, Token, Transfer
+from mintline.records.keys import position, token_ref
+from mintline.records.operations import Operation
+from mintline.records.problems import Problem
+from mintline.records.transactions import Place
 from mintline.states import MintStatus, TransactionState, sources, transaction_sources
-from mintline.transaction_records import Place
 from mintline_indexer.index_records import BalanceKey, PriorBalance, PriorToken, TokenKey
 
 TransferKey: TypeAlias = tuple[str, str]

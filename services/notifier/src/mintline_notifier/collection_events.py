@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mintline.collection_records import CollectionCall, CollectionOperation, settled
 from mintline.events import Event, Resource
-from mintline.records import RegisteredContract, scoped
+from mintline.records.collection_state import settled
+from mintline.records.collections import RegisteredContract
+from mintline.records.keys import scoped
+from mintline.records.operations import CollectionCall, CollectionOperation
 from mintline.views.collections import collection_summary
 from mintline_notifier.deriving.base import Fact, event_of
 from mintline_notifier.deriving.operations import REVEALED, collection_step

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from mintline.aws.items import Item
 from mintline.aws.notices import notice_of
 from mintline.aws.records import from_item, operation_from
-from mintline.collection_records import CollectionOperation
 from mintline.drop_records import Drop
 from mintline.events import Event, Resource
-from mintline.records import Link, Mint, Operation, Wallet
+from mintline.records.operations import CollectionOperation, Mint, Operation
+from mintline.records.transactions import Transaction, as_far_as, carried_by
+from mintline.records.wallets import Link, Wallet
 from mintline.resources import (
     DROPS,
     LINKS,
@@ -25,7 +26,6 @@ from mintline.resources import (
     Table,
 )
 from mintline.set_aside import SetAside
-from mintline.transaction_records import Transaction, as_far_as, carried_by
 from mintline.views.drops import drop_view
 from mintline.views.mints import mint_view
 from mintline.views.wallets import link_view, wallet_view

@@ -12,11 +12,11 @@ from mintline.aws.items import Item
 from mintline.aws.records import from_item, operation_from
 from mintline.drop_records import Drop
 from mintline.events import Event, EventLog
-from mintline.records import Operation
+from mintline.records.operations import Operation
+from mintline.records.transactions import as_far_as, carried_by
 from mintline.resources import DROPS, LINKS, METADATA_VERSIONS, MINTS, NOTICES, TRANSFERS, WALLETS, Table
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
-from mintline.transaction_records import as_far_as, carried_by
 from mintline_notifier.deriving import drops, operations
 from mintline_notifier.expander import Expander
 from mintline_notifier.records import Records

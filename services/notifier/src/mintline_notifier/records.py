@@ -9,10 +9,13 @@ from typing import Protocol
 from mintline.aws.dynamo import Dynamo, Item
 from mintline.aws.records import RecordT, read, read_operation_item
 from mintline.errors import Unreadable
-from mintline.records import Link, Operation, RegisteredContract, Token
+from mintline.records.collections import RegisteredContract
+from mintline.records.index import Token
+from mintline.records.operations import Operation
+from mintline.records.transactions import Place, Transaction
+from mintline.records.wallets import Link
 from mintline.resources import COLLECTIONS, LINKS, MINTS, TOKENS, TRANSACTIONS, Table
 from mintline.set_aside import SetAside
-from mintline.transaction_records import Place, Transaction
 
 SCANNED = 100
 

@@ -6,7 +6,9 @@ from mintline.aws.items import Item
 from mintline.aws.records import from_item
 from mintline.events import Event, Resource
 from mintline.metadata_versions import MINTED_VERSION, MetadataVersion
-from mintline.records import Mint, Token, Transfer, scoped, token_of, token_ref
+from mintline.records.index import Token, Transfer
+from mintline.records.keys import scoped, token_of, token_ref
+from mintline.records.operations import Mint
 from mintline.views.tokens import token_version_view
 from mintline_notifier.deriving import ownership
 from mintline_notifier.deriving.base import Fact, event_of

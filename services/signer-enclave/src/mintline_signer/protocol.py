@@ -22,7 +22,9 @@ from mintline.acceptance import STATEMENT_BYTES
 from mintline.audit.records import HASH_BYTES, Batch, BrokenRecord, read_batch
 from mintline.errors import Unavailable
 from mintline.fields import Address, KmsKeyArn
-from mintline.messages import MAX_SEALED, AnyRequest, Frozen, MintId
+from mintline.frozen import Frozen
+from mintline.messages.intents import AnyRequest
+from mintline.messages.parts import MAX_SEALED, MintId
 from mintline.p256 import KEY_ID_BYTES
 from mintline_signer.errors import BrokenFrame, EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.frames import decode, frame

@@ -7,7 +7,7 @@ from contextlib import suppress
 from mintline.authorizations import KEPT, MISSING, Authorization, Key, key_of, on_record
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put
 from mintline.aws.records import read
-from mintline.records import Operation
+from mintline.records.operations import Operation
 from mintline.resources import AUTHORIZATIONS
 from mintline.set_aside import SetAside
 

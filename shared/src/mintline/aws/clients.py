@@ -17,7 +17,7 @@ from mintline.aws.dynamo import Clause, ConditionFailed, Delete, Dynamo, Item, P
 from mintline.aws.records import read, readable, to_item
 from mintline.aws.session import error_code, translated
 from mintline.errors import Rejected
-from mintline.records import Client, ClientBudget
+from mintline.records.clients import Client, ClientBudget
 from mintline.resources import CLIENTS
 from mintline.scopes import MACHINE_SCOPES
 from mintline.set_aside import SetAside

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mintline.aws.changes import Clause
 from mintline.aws.records import to_item
-from mintline.records import RegisteredContract
+from mintline.records.collections import RegisteredContract
 
 OPEN_CHANGES = ("pending", "pausing")
 """The attributes of a collection's changes that have not ended."""

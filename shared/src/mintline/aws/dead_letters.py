@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mintline.aws.session import translated
 from mintline.errors import Unavailable
-from mintline.messages import members_of
+from mintline.messages.codec import members_of
 from mintline.resources import Queue
 from mintline.text import bounded
 

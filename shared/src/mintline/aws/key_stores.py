@@ -27,7 +27,7 @@ from mintline.key_stores import (
     key_unreadable,
     owned,
 )
-from mintline.records import scoped
+from mintline.records.keys import scoped
 from mintline.resources import WRAPPED_KEYS
 from mintline.settings import ServiceSettings
 

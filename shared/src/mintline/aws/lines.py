@@ -28,7 +28,8 @@ from mintline.aws.dynamo import (
 from mintline.aws.records import external_id_put, operation_item, read, to_item
 from mintline.errors import Unavailable
 from mintline.lines import LinesChunk
-from mintline.records import Mint, Problem
+from mintline.records.operations import Mint
+from mintline.records.problems import Problem
 from mintline.resources import AUTHORIZATIONS, MINTS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus

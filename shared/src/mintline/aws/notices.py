@@ -8,7 +8,7 @@ from mintline.aws.dynamo import ConditionFailed, Dynamo, Item, Put
 from mintline.aws.records import to_item
 from mintline.errors import Unreadable
 from mintline.events import RETENTION_SECONDS
-from mintline.messages import faults_of
+from mintline.frozen import faults_of
 from mintline.notices import NOTICE, Notice
 from mintline.resources import NOTICES
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.records import read
 from mintline.packs import PackIndex
-from mintline.records import token_key
+from mintline.records.keys import token_key
 from mintline.resources import PACKS
 from mintline.set_aside import SetAside
 

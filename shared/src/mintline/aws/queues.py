@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from mintline.aws.session import LONG_POLL_SECONDS, translated
 from mintline.batcher import Batcher
 from mintline.errors import Conflict, MintlineError, Unavailable
-from mintline.messages import Message, encode, members_of
+from mintline.messages.codec import encode, members_of
+from mintline.messages.parts import Message
 from mintline.queue_port import Received
 from mintline.resources import Queue
 from mintline.retry_budget import RetryBudget

@@ -11,13 +11,9 @@ from pydantic import ValidationError
 
 from mintline.aws.changes import key_of
 from mintline.aws.dynamo import Clause, Item, Put, Update, Value
-from mintline.collection_records import OPERATIONS
 from mintline.errors import Unreadable, Unusable
-from mintline.messages import Frozen, faults_of
-from mintline.records import (
-    ExternalId,
-    Mint,
-    Operation,
+from mintline.frozen import Frozen, faults_of
+from mintline.records.keys import (
     balance_ref,
     block_shard,
     created_key,
@@ -26,6 +22,8 @@ from mintline.records import (
     row_shard,
     token_ref,
 )
+from mintline.records.locks import ExternalId
+from mintline.records.operations import OPERATIONS, Mint, Operation
 from mintline.resources import EXTERNAL_IDS, MINTS, Table
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, stored_sources

@@ -20,7 +20,7 @@ from mintline.aws.keys import encryption_context
 from mintline.aws.session import error_code, translated
 from mintline.errors import Conflict, Rejected
 from mintline.fields import KmsKeyArn
-from mintline.messages import Frozen
+from mintline.frozen import Frozen
 
 if TYPE_CHECKING:
     from types_aiobotocore_kms import KMSClient

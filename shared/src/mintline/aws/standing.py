@@ -9,18 +9,11 @@ from contextlib import suppress
 from mintline.aws.dynamo import Check, Clause, Dynamo, Item, Put, Update, Value
 from mintline.aws.records import IN_BLOCK, indexed, read, read_operation_item, to_item
 from mintline.errors import Unreadable
-from mintline.records import Attempt, Mint, Operation
+from mintline.records.operations import Attempt, Mint, Operation
+from mintline.records.transactions import Place, Transaction, as_far_as, carried_by, open_key, sender_shard
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState, transaction_sources
-from mintline.transaction_records import (
-    Place,
-    Transaction,
-    as_far_as,
-    carried_by,
-    open_key,
-    sender_shard,
-)
 
 _COUNTERS = frozenset({"first_attempt", "sweeps"})
 TRANSACTION_OPEN = ("open_shard", "open_key")

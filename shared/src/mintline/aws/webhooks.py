@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mintline.aws.items import Item
 from mintline.aws.records import to_item
-from mintline.records import created_key, open_shard
+from mintline.records.keys import created_key, open_shard
 from mintline.webhooks.records import KEPT_SECONDS, Attempt, Webhook, attempt_key
 
 

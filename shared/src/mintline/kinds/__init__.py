@@ -15,9 +15,9 @@ from typing import Any
 from mintline import eth
 from mintline.kinds.base import Kind, NotCarried, TransactionKind
 from mintline.kinds.registry import VOUCHER, find_kinds, request_type
-from mintline.messages import AnyIntent, AnyRequest
-from mintline.records import Operation
-from mintline.transaction_records import Transaction
+from mintline.messages.intents import AnyIntent, AnyRequest
+from mintline.records.operations import Operation
+from mintline.records.transactions import Transaction
 
 __all__ = [
     "KINDS",

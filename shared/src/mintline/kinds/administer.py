@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from mintline.clone_calls import change_calldata
-from mintline.collection_records import CollectionCall
 from mintline.kinds.base import CallFields, TransactionKind, first_attempt, only
-from mintline.messages import SignAdminister
-from mintline.records import Operation
+from mintline.messages.intents import SignAdminister
+from mintline.records.operations import CollectionCall, Operation
+from mintline.records.transactions import Transaction
 from mintline.request_digests import administer_digest
-from mintline.transaction_records import Transaction
 
 
 class AdministerKind(TransactionKind[SignAdminister]):

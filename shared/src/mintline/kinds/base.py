@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from mintline.messages import Intent, Message
-from mintline.records import Mint, Operation, TokenOperation
+from mintline.messages.intents import Intent
+from mintline.messages.parts import Message
+from mintline.records.operations import Mint, Operation, TokenOperation
+from mintline.records.transactions import Transaction, carried_by
 from mintline.request_digests import AskedMint, AskedToken
-from mintline.transaction_records import Transaction, carried_by
 
 RequestT = TypeVar("RequestT", bound=Message)
 IntentT = TypeVar("IntentT", bound=Intent)

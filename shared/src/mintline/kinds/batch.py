@@ -8,10 +8,10 @@ from typing import Any
 from mintline.eth import mint_batch_calldata
 from mintline.item_calls import ItemMint, mint_items_calldata
 from mintline.kinds.base import CallFields, TransactionKind, asked_mint, carried, first_attempt
-from mintline.messages import BatchMint, SignBatch
-from mintline.records import Mint, Operation
+from mintline.messages.intents import BatchMint, SignBatch
+from mintline.records.operations import Mint, Operation
+from mintline.records.transactions import Transaction
 from mintline.request_digests import sponsored_digest
-from mintline.transaction_records import Transaction
 
 
 class BatchKind(TransactionKind[SignBatch]):

@@ -7,10 +7,10 @@ from typing import Any
 
 from mintline.eth import burn_calldata
 from mintline.kinds.base import CallFields, TransactionKind, asked_token, first_attempt, only
-from mintline.messages import SignBurn
-from mintline.records import Operation, TokenBurn
+from mintline.messages.intents import SignBurn
+from mintline.records.operations import Operation, TokenBurn
+from mintline.records.transactions import Transaction
 from mintline.request_digests import burn_digest
-from mintline.transaction_records import Transaction
 
 
 class BurnKind(TransactionKind[SignBurn]):

@@ -7,12 +7,11 @@ from typing import Any
 
 from mintline.clone_calls import deployment_calldata
 from mintline.clones import encode_args
-from mintline.collection_records import CollectionDeployment
 from mintline.kinds.base import CallFields, TransactionKind, first_attempt, only
-from mintline.messages import SignDeploy
-from mintline.records import Operation
+from mintline.messages.intents import SignDeploy
+from mintline.records.operations import CollectionDeployment, Operation
+from mintline.records.transactions import Transaction
 from mintline.request_digests import deploy_digest
-from mintline.transaction_records import Transaction
 
 
 class DeployKind(TransactionKind[SignDeploy]):

@@ -7,10 +7,10 @@ from typing import Any
 
 from mintline.eth import redeem_calldata
 from mintline.kinds.base import CallFields, TransactionKind, asked_mint, first_attempt, only
-from mintline.messages import SignMint
-from mintline.records import Mint, Operation
+from mintline.messages.intents import SignMint
+from mintline.records.operations import Mint, Operation
+from mintline.records.transactions import Transaction
 from mintline.request_digests import mint_digest
-from mintline.transaction_records import Transaction
 from mintline.vouchers import voucher_meaning, voucher_of
 
 

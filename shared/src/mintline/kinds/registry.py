@@ -7,7 +7,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, get_args
 
-from mintline.messages import TransactionKind
+from mintline.messages.intents import TransactionKind
 
 NAMES: tuple[TransactionKind, ...] = get_args(TransactionKind)
 """The kinds of transaction."""

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from mintline.holder_calls import HolderCall
 from mintline.kinds.base import TransactionKind, first_attempt
-from mintline.messages import SignRelayed, SignRelayedBurn, SignRelayedTransfer
-from mintline.relayed_records import RelayedTokenOperation
-from mintline.transaction_records import Transaction
+from mintline.messages.intents import SignRelayed, SignRelayedBurn, SignRelayedTransfer
+from mintline.records.operations import RelayedTokenOperation
+from mintline.records.transactions import Transaction
 
 RelayedT = TypeVar("RelayedT", SignRelayedTransfer, SignRelayedBurn)
 

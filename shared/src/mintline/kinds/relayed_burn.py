@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from mintline.kinds.base import CallFields, asked_token, only
 from mintline.kinds.relayed import RelayedKind, holder_call, relayed_fields
-from mintline.messages import SignRelayedBurn
-from mintline.records import Operation
-from mintline.relayed_records import RelayedBurn
+from mintline.messages.intents import SignRelayedBurn
+from mintline.records.operations import Operation, RelayedBurn
+from mintline.records.transactions import Transaction
 from mintline.request_digests import relayed_burn_digest
-from mintline.transaction_records import Transaction
 
 
 class RelayedBurnKind(RelayedKind[SignRelayedBurn]):

@@ -7,11 +7,10 @@ from typing import Any
 
 from mintline.kinds.base import CallFields, asked_token, only
 from mintline.kinds.relayed import RelayedKind, holder_call, relayed_fields
-from mintline.messages import SignRelayedTransfer
-from mintline.records import Operation
-from mintline.relayed_records import RelayedTransfer
+from mintline.messages.intents import SignRelayedTransfer
+from mintline.records.operations import Operation, RelayedTransfer
+from mintline.records.transactions import Transaction
 from mintline.request_digests import relayed_transfer_digest
-from mintline.transaction_records import Transaction
 
 
 class RelayedTransferKind(RelayedKind[SignRelayedTransfer]):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from mintline.kinds.base import CallFields, NotCarried, TransactionKind, first_attempt
-from mintline.messages import SignTopUp
-from mintline.records import Operation
-from mintline.transaction_records import Transaction
+from mintline.messages.intents import SignTopUp
+from mintline.records.operations import Operation
+from mintline.records.transactions import Transaction
 
 
 class TopUpKind(TransactionKind[SignTopUp]):

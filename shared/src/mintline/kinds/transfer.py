@@ -7,10 +7,10 @@ from typing import Any
 
 from mintline.eth import transfer_calldata
 from mintline.kinds.base import CallFields, TransactionKind, asked_token, first_attempt, only
-from mintline.messages import SignTransfer
-from mintline.records import Operation, TokenTransfer
+from mintline.messages.intents import SignTransfer
+from mintline.records.operations import Operation, TokenTransfer
+from mintline.records.transactions import Transaction
 from mintline.request_digests import transfer_digest
-from mintline.transaction_records import Transaction
 
 
 class TransferKind(TransactionKind[SignTransfer]):

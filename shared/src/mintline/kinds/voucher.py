@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mintline.kinds.base import Kind, asked_mint
-from mintline.messages import IssueVoucher, KeyRef
-from mintline.records import Mint, Operation
+from mintline.messages.intents import IssueVoucher
+from mintline.messages.parts import KeyRef
+from mintline.records.operations import Mint, Operation
 from mintline.request_digests import voucher_digest
 from mintline.vouchers import voucher_meaning, voucher_of
 

@@ -17,16 +17,16 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from mintline.canonical_json import canonical_json
 from mintline.chain.answers import Log, checksummed
 from mintline.chain.collection import decode_minted
 from mintline.errors import MintlineError, Unavailable
 from mintline.eth import keccak256
 from mintline.fields import Address, Bytes32, HexBytes, TokenId
-from mintline.messages import Frozen
+from mintline.frozen import Frozen
 from mintline.proofs import encodings
 from mintline.proofs.encodings import NUMBER, RECEIPTS_ROOT, TRANSACTIONS_ROOT, Json
 from mintline.proofs.trie import prove
-from mintline.records import canonical_json
 from mintline.rlp import Rlp, rlp_decode
 from mintline.strict_json import AmbiguousJson, NotJson, parse
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mintline.fields import Address
-from mintline.records import RegisteredContract
+from mintline.records.collections import RegisteredContract
 from mintline.views.base import View
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from mintline.fields import Address, Bytes32, TokenId
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline.views.base import Time, View, rfc3339, rfc3339_or_none
 from mintline.views.metadata import metadata_url

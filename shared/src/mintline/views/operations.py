@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import WithJsonSchema
 
 from mintline.fields import Bytes32, Wei
-from mintline.records import Operation
+from mintline.records.operations import Operation
 from mintline.states import MintStatus
 from mintline.views.base import Time, View, rfc3339
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from mintline.fields import Address, Bytes32, HexBytes, TokenId
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline.views.base import Time, View, rfc3339
 from mintline.vouchers import voucher_of
 

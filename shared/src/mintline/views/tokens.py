@@ -6,7 +6,7 @@ from pydantic import Field
 
 from mintline.fields import Address, Bytes32, TokenId, Uint256
 from mintline.metadata_versions import MetadataVersion
-from mintline.records import token_of
+from mintline.records.keys import token_of
 from mintline.views.base import Time, View, rfc3339
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from mintline.fields import Address
-from mintline.records import Link, Wallet
+from mintline.records.wallets import Link, Wallet
 from mintline.views.base import Time, View, rfc3339, rfc3339_or_none
 
 

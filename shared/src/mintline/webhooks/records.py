@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mintline.fields import HexBytes
-from mintline.messages import Frozen
+from mintline.frozen import Frozen
 
 WEBHOOKS_OF_ONE = 20
 """Webhooks of one principal, at most."""

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
-from mintline.records import Client, ClientBudget
+from mintline.records.clients import Client, ClientBudget
 from mintline_testkit.api.users import MemoryClientRecords
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mintline.authorizations import Authorization, key_of
-from mintline.collection_records import CollectionCall, CollectionDeployment, CollectionOperation
 from mintline.metadata_versions import MetadataVersion
-from mintline.records import Checkpoint, Collection, Operation, RegisteredContract, created_key
+from mintline.records.collections import Collection, RegisteredContract
+from mintline.records.index import Checkpoint
+from mintline.records.keys import created_key
+from mintline.records.operations import CollectionCall, CollectionDeployment, CollectionOperation, Operation
 from mintline_api.features.collections.ports import ChangedMeanwhile
 from mintline_api.features.pages import Page
 from mintline_testkit.api.index import MemoryIndex

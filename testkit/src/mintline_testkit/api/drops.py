@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from mintline.drop_records import Drop, DropPart, SupplyReservations
 from mintline.errors import Conflict, Unreadable
-from mintline.records import created_key
+from mintline.records.keys import created_key
 from mintline_api.features.pages import Page
 from mintline_testkit.api.pages import page_of
 

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from mintline.errors import Unavailable
 from mintline.metadata_versions import MetadataVersion, version_object_key
+from mintline.object_keys import metadata_object_key
 from mintline.packs import Pack, PackIndex
 from mintline.query_keys import AFTER_KEY, holder_key, holder_shard, owned_key, transfer_query_keys
-from mintline.records import (
-    Checkpoint,
-    Collection,
-    RegisteredContract,
-    Token,
-    Transfer,
-    metadata_object_key,
-    position,
-    scoped,
-    token_ref,
-)
+from mintline.records.collections import Collection, RegisteredContract
+from mintline.records.index import Checkpoint, Token, Transfer
+from mintline.records.keys import position, scoped, token_ref
 from mintline.reveals import reveal_partition
 from mintline_api.features.pages import Page
 from mintline_api.features.queries.ports import HoldersPart, OwnersPart, Partition, TransfersPart

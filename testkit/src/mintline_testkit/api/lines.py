@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from mintline.aws.lines import EXTERNAL_ID_USED
 from mintline.lines import LinesChunk
-from mintline.records import Mint, external_ref
+from mintline.records.keys import external_ref
+from mintline.records.operations import Mint
+from mintline.records.transactions import Place, Transaction
 from mintline.states import MintStatus
-from mintline.transaction_records import Place, Transaction
 from mintline_api.features.bulk.records import BulkRecord
 from mintline_testkit.api.operations import MemoryMints
 

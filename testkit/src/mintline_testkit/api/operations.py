@@ -5,18 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from mintline.authorizations import Authorization, Key, key_of
-from mintline.collection_records import CollectionOperation
-from mintline.messages import BuildLines, BuildMint, ReviewMint, SelfRedeem
-from mintline.records import (
-    Mint,
-    Operation,
-    Problem,
-    TokenOperation,
-    created_key,
-    external_ref,
-)
-from mintline.states import TERMINAL, MintStatus, may
-from mintline.transaction_records import (
+from mintline.messages.signed import SelfRedeem
+from mintline.messages.work import BuildLines, BuildMint, ReviewMint
+from mintline.records.keys import created_key, external_ref
+from mintline.records.operations import CollectionOperation, Mint, Operation, TokenOperation
+from mintline.records.problems import Problem
+from mintline.records.transactions import (
     Place,
     Transaction,
     as_far_as,
@@ -24,6 +18,7 @@ from mintline.transaction_records import (
     carried_by,
     may_still_be_stopped,
 )
+from mintline.states import TERMINAL, MintStatus, may
 from mintline_api.features.operations.ports import ExternalIdTaken, OperationT
 from mintline_api.features.pages import Page
 from mintline_testkit.api.pages import page_of

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mintline.records import Operation, scoped
+from mintline.records.keys import scoped
+from mintline.records.operations import Operation
+from mintline.records.transactions import Transaction, carried_by
 from mintline.states import TransactionState
-from mintline.transaction_records import Transaction, carried_by
 from mintline_api.features.pipeline.store import OURS
 from mintline_testkit.api.operations import MemoryMints
 from mintline_testkit.constants import CHAIN_ID

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Callable
 
-from mintline.upload_records import Upload
+from mintline.records.uploads import Upload
 from mintline_api.features.uploads.ports import PutRequest, Received, StoredFile
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from mintline.records import Client, ClientBudget
+from mintline.records.clients import Client, ClientBudget
 from mintline.scopes import MACHINE_SCOPES
 from mintline_api.features.users.emails import Email
 from mintline_api.features.users.ports import PoolUser

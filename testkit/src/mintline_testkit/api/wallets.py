@@ -5,12 +5,8 @@ from __future__ import annotations
 from mintline.aws.key_stores import secret_name
 from mintline.aws.keys import GeneratedKey
 from mintline.eth import keccak256, to_checksum_address
-from mintline.records import (
-    Challenge,
-    Link,
-    Wallet,
-    scoped,
-)
+from mintline.records.keys import scoped
+from mintline.records.wallets import Challenge, Link, Wallet
 from mintline_api.features.links.ports import AddressTaken, ChallengeSpent
 
 

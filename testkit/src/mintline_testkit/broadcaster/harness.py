@@ -11,22 +11,15 @@ from mintline import authorizations
 from mintline.authorizations import Authorization
 from mintline.chain.gas import GasBound
 from mintline.kinds import meaning_of, operation_ids
-from mintline.messages import (
-    AnyIntent,
-    AnyMessage,
-    Broadcast,
-    ReviewMint,
-    SigningRefused,
-    SignMint,
-    SignNoop,
-    SignRelayed,
-    SignTopUp,
-    decode,
-)
-from mintline.records import Mint, Transfer
+from mintline.messages.codec import AnyMessage, decode
+from mintline.messages.intents import AnyIntent, SignMint, SignNoop, SignRelayed, SignTopUp
+from mintline.messages.signed import Broadcast, SigningRefused
+from mintline.messages.work import ReviewMint
+from mintline.records.index import Transfer
+from mintline.records.operations import Mint
+from mintline.records.transactions import TopUpPayload, Transaction, place_of
 from mintline.resources import Queue
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import TopUpPayload, Transaction, place_of
 from mintline_broadcaster.config import Patience
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast, refuse, review

@@ -7,21 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mintline.authorizations import Authorization, Key, lookup
-from mintline.collection_records import CollectionOperation
 from mintline.kinds import meaning_of
-from mintline.messages import AnyIntent
-from mintline.records import (
-    Attempt,
-    Mint,
-    Operation,
-    Problem,
-    TokenOperation,
-    Transfer,
-    created_key,
-    open_shard,
-)
-from mintline.states import UNDECIDED, MintStatus, TransactionState, may, stored_sources, transaction_may
-from mintline.transaction_records import (
+from mintline.messages.intents import AnyIntent
+from mintline.records.index import Transfer
+from mintline.records.keys import created_key, open_shard
+from mintline.records.operations import Attempt, CollectionOperation, Mint, Operation, TokenOperation
+from mintline.records.problems import Problem
+from mintline.records.transactions import (
     Outcome,
     Place,
     Transaction,
@@ -31,6 +23,7 @@ from mintline.transaction_records import (
     place_of,
     sender_shard,
 )
+from mintline.states import UNDECIDED, MintStatus, TransactionState, may, stored_sources, transaction_may
 from mintline_broadcaster.ports import (
     Final,
     MintMoved,

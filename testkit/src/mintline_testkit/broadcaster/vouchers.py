@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from mintline.messages import VoucherIssued
-from mintline.records import Attempt, Mint, Problem
+from mintline.messages.signed import VoucherIssued
+from mintline.records.operations import Attempt, Mint
+from mintline.records.problems import Problem
 from mintline.states import MintStatus
 from mintline_broadcaster.ports import MintMoved
 from mintline_broadcaster.vouchers import WAITING, is_of

@@ -12,13 +12,16 @@ from prometheus_client import CollectorRegistry
 
 from mintline import authorizations
 from mintline.authorizations import Authorization
+from mintline.canonical_json import digest_of
 from mintline.chain.gas import GasBound
 from mintline.clock import Monotonic, UnixSeconds
 from mintline.eth import keccak256, to_checksum_address
-from mintline.messages import AnyMessage, BuildMint, FinishBatch, FundWallet, KeyRef, Message, RenewNonce
-from mintline.records import Mint, digest_of
+from mintline.messages.codec import AnyMessage
+from mintline.messages.parts import KeyRef, Message
+from mintline.messages.work import BuildMint, FinishBatch, FundWallet, RenewNonce
+from mintline.records.operations import Mint
+from mintline.records.transactions import Transaction, place_of
 from mintline.states import MintStatus
-from mintline.transaction_records import Transaction, place_of
 from mintline_builder import builder as building
 from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import FeePolicy

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mintline.authorizations import MISSING, Authorization, Key, lookup
-from mintline.collection_records import CollectionOperation
+from mintline.canonical_json import digest_of
 from mintline.errors import Conflict, Rejected
 from mintline.lines import MAX_CHUNK, LinesChunk
-from mintline.messages import Clone, Message
+from mintline.messages.parts import Clone, Message
 from mintline.operation_ids import line_mint_id
-from mintline.records import Mint, Operation, Problem, TokenOperation, digest_of
-from mintline.relayed_records import SignatureTurn, signature_turn_key
+from mintline.records.keys import signature_turn_key
+from mintline.records.locks import SignatureTurn
+from mintline.records.operations import CollectionOperation, Mint, Operation, TokenOperation
+from mintline.records.problems import Problem
+from mintline.records.transactions import Place, Transaction, address_of, as_far_as_any, carried_by
 from mintline.resources import Queue
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place, Transaction, address_of, as_far_as_any, carried_by
 from mintline_builder.claims import (
     Advance,
     BatchClaim,

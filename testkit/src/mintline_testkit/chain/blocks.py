@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mintline.eth import ZERO_ADDRESS, keccak256
-from mintline.records import Problem
+from mintline.records.problems import Problem
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits
 from mintline_indexer.chain_port import (
     TOPICS,

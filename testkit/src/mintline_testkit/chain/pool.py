@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from mintline.chain.answers import Receipt
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.eth import keccak256
-from mintline.messages import Fees
+from mintline.messages.parts import Fees
 from mintline_testkit.chain.accounts import Accounts
 
 POOL_BUMP_PERCENT = 10

@@ -10,16 +10,11 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry
 
 from mintline.clock import Monotonic, UnixMs
-from mintline.messages import Fees, KeyRef, TransactionKind
-from mintline.records import Attempt, Mint, Operation
+from mintline.messages.intents import TransactionKind
+from mintline.messages.parts import Fees, KeyRef
+from mintline.records.operations import Attempt, Mint, Operation
+from mintline.records.transactions import Place, Transaction, as_far_as_any, carried_by, place_of
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import (
-    Place,
-    Transaction,
-    as_far_as_any,
-    carried_by,
-    place_of,
-)
 from mintline_indexer.chain_port import Block, Event
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics

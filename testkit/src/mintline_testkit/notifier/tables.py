@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from mintline.aws.changes import item_id, key_of
 from mintline.aws.items import Item
 from mintline.aws.records import from_item, operation_from
-from mintline.records import Link, Operation, RegisteredContract, Token
+from mintline.records.collections import RegisteredContract
+from mintline.records.index import Token
+from mintline.records.operations import Operation
+from mintline.records.transactions import Place, Transaction
+from mintline.records.wallets import Link
 from mintline.resources import COLLECTIONS, LINKS, MINTS, TOKENS, TRANSACTIONS, Table
-from mintline.transaction_records import Place, Transaction
 from mintline_notifier.changes import SOURCES, Change, Read, Shard, Trimmed
 from mintline_notifier.cursors import Cursor
 

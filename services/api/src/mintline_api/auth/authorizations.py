@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from mintline.acceptance import ACCEPTANCE
 from mintline.authorization import MAX_TOKEN, Sealer
 from mintline.authorizations import digest_of
-from mintline.records import Operation
+from mintline.records.operations import Operation
 from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.auth.problems import TOKEN_TOO_LONG
 from mintline_api.http.problems import RequestRefused

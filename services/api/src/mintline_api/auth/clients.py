@@ -18,7 +18,7 @@ from functools import partial
 import structlog
 
 from mintline.errors import Unavailable
-from mintline.records import Client
+from mintline.records.clients import Client
 from mintline_api.auth.ports import ClientStore
 from mintline_api.caches import BoundedCache, SingleFlight
 

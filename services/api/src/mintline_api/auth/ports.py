@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from mintline.records import Client
+from mintline.records.clients import Client
 
 
 class RevocationStore(Protocol):

@@ -11,8 +11,8 @@ from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Upda
 from mintline.aws.records import read
 from mintline.aws.session import translated
 from mintline.errors import Unavailable
-from mintline.messages import Frozen
-from mintline.records import Client
+from mintline.frozen import Frozen
+from mintline.records.clients import Client
 from mintline.resources import CLIENTS, INTAKE_KEY, REVOCATIONS
 from mintline.set_aside import SetAside
 

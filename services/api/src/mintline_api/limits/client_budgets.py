@@ -27,7 +27,8 @@ import structlog
 from mintline.batcher import Batcher
 from mintline.errors import MintlineError, Unavailable
 from mintline.notices import BudgetReached, Notices
-from mintline.records import Client, ClientBudget, RegisteredContract
+from mintline.records.clients import Client, ClientBudget
+from mintline.records.collections import RegisteredContract
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.http.models import rfc3339
 from mintline_api.http.problems import Fault, RequestRefused

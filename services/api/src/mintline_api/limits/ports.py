@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from mintline.chain.answers import FeeMarket
-from mintline.records import Client
+from mintline.records.clients import Client
 
 
 class RateCounter(Protocol):

@@ -15,8 +15,8 @@ from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Upda
 from mintline.aws.records import read, unusable
 from mintline.errors import Unavailable, Unreadable, Unwritable
 from mintline.fields import Wei
-from mintline.messages import Frozen
-from mintline.records import scoped
+from mintline.frozen import Frozen
+from mintline.records.keys import scoped
 from mintline.resources import ACCOUNTS, RATES
 from mintline.set_aside import SetAside
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.collection_records import CollectionCall
+from mintline.records.operations import CollectionCall
 from mintline_builder.kinds.collection import CollectionKind
 
 

@@ -13,11 +13,11 @@ from mintline.authorizations import Authorization
 from mintline.clock import UnixSeconds, to_ms
 from mintline.errors import Deferred, Rejected
 from mintline.kinds import dedup_id, first_intent, group_of
-from mintline.messages import Clone, Fees
-from mintline.records import Operation
+from mintline.messages.parts import Clone, Fees
+from mintline.records.operations import Operation
+from mintline.records.transactions import Transaction, carried_by
 from mintline.refusals import RefusalCode, problem_of
 from mintline.resources import SIGN
-from mintline.transaction_records import Transaction, carried_by
 from mintline_builder.batches import Batches
 from mintline_builder.claims import OperationClaim
 from mintline_builder.collection_simulation import CollectionSimulator

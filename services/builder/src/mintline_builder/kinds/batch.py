@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from mintline.authorizations import Authorization
 from mintline.errors import Deferred, MintlineError, Rejected
-from mintline.records import Mint
-from mintline.transaction_records import Place, address_of, carried_by
+from mintline.records.operations import Mint
+from mintline.records.transactions import Place, address_of, carried_by
 from mintline_builder.gatherer import BatchLine
 from mintline_builder.kinds.base import LAGGING_NODE_WAIT, Built, OperationKind, require_chain, unauthorized
 from mintline_builder.kinds.redemption import buildable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.records import TokenBurn
+from mintline.records.operations import TokenBurn
 from mintline_builder.kinds.token import TokenKind
 from mintline_builder.token_simulation import TokenCall, burn_call
 

@@ -9,10 +9,10 @@ import structlog
 
 from mintline.authorizations import Authorization
 from mintline.clock import to_ms
-from mintline.collection_records import CollectionOperation
 from mintline.errors import Deferred
-from mintline.messages import Fees
-from mintline.transaction_records import carried_by
+from mintline.messages.parts import Fees
+from mintline.records.operations import CollectionOperation
+from mintline.records.transactions import carried_by
 from mintline_builder.claims import OperationClaim
 from mintline_builder.kinds.base import Built, Context, SingleKind, require_chain, unauthorized
 from mintline_builder.relayers import Payer

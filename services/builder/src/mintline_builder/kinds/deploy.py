@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mintline.authorizations import Authorization
-from mintline.collection_records import CollectionDeployment
 from mintline.errors import Deferred
-from mintline.transaction_records import address_of, carried_by
+from mintline.records.operations import CollectionDeployment
+from mintline.records.transactions import address_of, carried_by
 from mintline_builder.kinds.base import LAGGING_NODE_WAIT, Built
 from mintline_builder.kinds.collection import CollectionKind
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from mintline.authorizations import Authorization
 from mintline.errors import Deferred
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline_builder.funding_policy import FundingCheck
 from mintline_builder.kinds.base import LAGGING_NODE_WAIT, Built, OwnWalletKind
 from mintline_builder.kinds.redemption import buildable, redemption_gas, voucher_deadline

@@ -6,7 +6,7 @@ import structlog
 
 from mintline.authorizations import Authorization
 from mintline.errors import Rejected
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline.vouchers import voucher_of
 from mintline_builder.kinds.base import Context, require_chain, unauthorized
 from mintline_builder.waiting import CHAIN_TIME_SKEWED, Waiting

@@ -22,7 +22,8 @@ from mintline.chain.calls import Call
 from mintline.clock import to_ms
 from mintline.errors import Deferred, Unavailable
 from mintline.holder_signatures import nonces_calldata
-from mintline.relayed_records import RelayedTokenOperation, SignatureTurn
+from mintline.records.locks import SignatureTurn
+from mintline.records.operations import RelayedTokenOperation
 from mintline.states import MintStatus
 from mintline_builder.claims import RelayedClaim
 from mintline_builder.kinds.base import Built, Context, SingleKind, require_chain, unauthorized

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.relayed_records import RelayedBurn
+from mintline.records.operations import RelayedBurn
 from mintline_builder.kinds.relayed import RelayedKind
 from mintline_builder.token_simulation import HolderSignature, TokenCall, relayed_call
 

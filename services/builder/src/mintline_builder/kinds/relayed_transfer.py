@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.relayed_records import RelayedTransfer
+from mintline.records.operations import RelayedTransfer
 from mintline_builder.kinds.relayed import RelayedKind
 from mintline_builder.token_simulation import HolderSignature, TokenCall, relayed_call
 

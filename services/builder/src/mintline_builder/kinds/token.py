@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TypeVar
 
 from mintline.authorizations import Authorization
-from mintline.records import OwnTokenOperation
+from mintline.records.operations import OwnTokenOperation
 from mintline_builder.kinds.base import Built, OwnWalletKind, require_chain, unauthorized
 from mintline_builder.token_simulation import TokenCall
 

@@ -8,7 +8,7 @@ from mintline.authorizations import Authorization
 from mintline.clock import to_ms
 from mintline.kinds import dedup_id
 from mintline.kinds.voucher import issue_voucher
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline.resources import SIGN
 from mintline_builder.claims import VoucherClaim
 from mintline_builder.kinds.base import Built, OperationKind

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from mintline.kinds.registry import find_kinds
-from mintline.messages import TransactionKind
+from mintline.messages.intents import TransactionKind
 from mintline_indexer.kinds.base import IndexedKind, TokenChanges
 from mintline_indexer.kinds.voucher import VoucherKind, has_voucher, undone
 

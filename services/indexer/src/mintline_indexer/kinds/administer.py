@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.collection_records import CollectionCall
-from mintline.records import Operation
+from mintline.records.operations import CollectionCall, Operation
 from mintline_indexer.kinds.base import IndexedKind, TokenChanges
 
 

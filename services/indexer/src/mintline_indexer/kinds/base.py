@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from mintline.records import Operation, Problem
+from mintline.records.operations import Operation
+from mintline.records.problems import Problem
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import ItemTransferEvent, TransactionOutcome, TransferEvent
 from mintline_indexer.own_tokens import MintedToken, minted_tokens

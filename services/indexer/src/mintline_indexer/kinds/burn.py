@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.records import Operation, TokenBurn
+from mintline.records.operations import Operation, TokenBurn
 from mintline_indexer.kinds.base import TokenChanges
 from mintline_indexer.kinds.token_operation import TokenOperationKind, move_of
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mintline.collection_records import ALREADY_CREATED, CollectionDeployment
-from mintline.records import Operation, Problem
+from mintline.records.operations import CollectionDeployment, Operation
+from mintline.records.problems import ALREADY_CREATED, Problem
 from mintline_indexer.chain_port import TransactionOutcome
 from mintline_indexer.kinds.base import IndexedKind, TokenChanges
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.records import Mint, Operation
+from mintline.records.operations import Mint, Operation
 from mintline_indexer.kinds.base import IndexedKind, TokenChanges
 from mintline_indexer.own_tokens import own_token
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.records import Operation
-from mintline.relayed_records import RelayedBurn
+from mintline.records.operations import Operation, RelayedBurn
 from mintline_indexer.kinds.base import TokenChanges
 from mintline_indexer.kinds.token_operation import TokenOperationKind, move_of
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mintline.records import Problem, TokenOperation
-from mintline.relayed_records import RelayedTokenOperation
+from mintline.records.operations import RelayedTokenOperation, TokenOperation
+from mintline.records.problems import Problem
 from mintline_indexer.chain_port import ItemTransferEvent, TransactionOutcome, TransferEvent
 from mintline_indexer.kinds.base import IndexedKind, TokenChanges
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.records import Operation
+from mintline.records.operations import Operation
 from mintline_indexer.kinds.base import IndexedKind, TokenChanges
 
 

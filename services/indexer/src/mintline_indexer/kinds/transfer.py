@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.records import Operation, TokenTransfer
+from mintline.records.operations import Operation, TokenTransfer
 from mintline_indexer.kinds.base import TokenChanges
 from mintline_indexer.kinds.token_operation import TokenOperationKind, move_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeGuard
 
-from mintline.records import Mint, Operation
+from mintline.records.operations import Mint, Operation
 from mintline.states import MintStatus
 from mintline_indexer.kinds.mint import MintKind
 

@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 from mintline.clock import UnixSeconds
-from mintline.records import Mint, Operation, Token, TokenOperation, Transfer
-from mintline.relayed_records import RelayedTokenOperation
+from mintline.records.index import Token, Transfer
+from mintline.records.operations import Mint, Operation, RelayedTokenOperation, TokenOperation
 from mintline.states import MintStatus
 from mintline.text import bounded
 from mintline_indexer.chain_port import (

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mintline.records import Balance
+from mintline.records.index import Balance
 from mintline_indexer.chain_port import ChainReader, Event, ItemTransferEvent
 from mintline_indexer.store_port import BalanceKey
 

@@ -19,20 +19,12 @@ from mintline.aws.records import from_item, operation_from, token_place
 from mintline.aws.standing import transaction_key
 from mintline.clock import UnixSeconds
 from mintline.errors import Misconfigured, Unavailable, Unreadable
-from mintline.messages import Frozen
-from mintline.records import (
-    OPEN_SHARDS,
-    Mint,
-    Operation,
-    Token,
-    TokenOperation,
-    Transfer,
-    block_shards,
-    position,
-    token_ref,
-)
+from mintline.frozen import Frozen
+from mintline.records.index import Token, Transfer
+from mintline.records.keys import OPEN_SHARDS, block_shards, position, token_ref
+from mintline.records.operations import Mint, Operation, TokenOperation
+from mintline.records.transactions import Place, Transaction, as_far_as_any, carried_by
 from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Index, Table
-from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
 from mintline_indexer.chain_port import ChainReader, Event, ItemMintedEvent, RangeTooWide, TransferEvent
 from mintline_indexer.dynamo_items import transfer_place
 from mintline_indexer.dynamo_store import DynamoStore

@@ -15,10 +15,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mintline.messages import CollectionChange
-from mintline.records import CANCELLED, Mint, Operation
+from mintline.messages.parts import CollectionChange
+from mintline.records.operations import Mint, Operation
+from mintline.records.problems import CANCELLED
+from mintline.records.transactions import Transaction, as_far_as, carried_by
 from mintline.states import MintStatus
-from mintline.transaction_records import Transaction, as_far_as, carried_by
 from mintline_notifier.deriving.base import Fact
 
 IN_BLOCK = (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED)

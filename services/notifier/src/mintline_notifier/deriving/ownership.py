@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mintline.records import Transfer, token_ref
+from mintline.records.index import Transfer
+from mintline.records.keys import token_ref
 from mintline.views.base import rfc3339
 from mintline.views.tokens import TokenTransferView
 from mintline_notifier.deriving.base import Fact

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from mintline.errors import Conflict, MintlineError, Retryable, Unusable
-from mintline.records import OPEN_SHARDS
+from mintline.records.keys import OPEN_SHARDS
 from mintline.tasks import all_ended
 from mintline.tracebacks import frames
 from mintline.webhooks.records import Webhook

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from mintline.acceptance import ACCEPTANCE, Fault, NotVouchedFor, Statements
 from mintline.authorization import AcceptanceMissing, Envelope, SealBroken
 from mintline.clock import UnixSeconds, to_ms
-from mintline.messages import AnyRequest
+from mintline.messages.intents import AnyRequest
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.client_budgets import ClientMint
 from mintline_signer.enclave.kinds import required_authorizations

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mintline.clock import UnixSeconds, to_ms
-from mintline.messages import AnyRequest
+from mintline.messages.intents import AnyRequest
 from mintline_signer.enclave.fixed_table import FixedTable
 from mintline_signer.enclave.kinds import kind_of
 from mintline_signer.enclave.kinds.base import ClientTerms

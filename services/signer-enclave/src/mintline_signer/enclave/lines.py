@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from mintline.lines import hashes
 from mintline.merkle import merkle_root, root_of_path
-from mintline.messages import AnyRequest, LineRef
+from mintline.messages.intents import AnyRequest
+from mintline.messages.parts import LineRef
 from mintline.request_digests import lines_digest
 from mintline_signer.enclave.kinds.base import RequiredAuthorization
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode

@@ -16,8 +16,9 @@ from pydantic_core import ErrorDetails
 from mintline import strict_json
 from mintline.errors import Misconfigured
 from mintline.fields import Address, KmsKeyArn, Wei
+from mintline.frozen import Frozen
 from mintline.key_subjects import PLATFORM
-from mintline.messages import Clone, Frozen
+from mintline.messages.parts import Clone
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@|-]{0,127}$")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mintline.clock import UnixSeconds
-from mintline.messages import AnyRequest
+from mintline.messages.intents import AnyRequest
 from mintline_signer.enclave.kinds import kind_of
 from mintline_signer.enclave.kinds.base import Gift, Limit
 from mintline_signer.enclave.policy import Role, SigningPolicy

@@ -13,7 +13,7 @@ import structlog
 from mintline.audit.records import SIGNED
 from mintline.clock import UnixSeconds
 from mintline.kinds import meaning_of
-from mintline.messages import AnyRequest
+from mintline.messages.intents import AnyRequest
 from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.enclave.audit import Audit, SessionTrail
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache

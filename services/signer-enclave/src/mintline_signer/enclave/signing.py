@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.messages import AnyRequest
+from mintline.messages.intents import AnyRequest
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.kinds import kind_of
 from mintline_signer.enclave.policy import SigningPolicy

@@ -16,7 +16,7 @@ one. It forgets old ones when it is full, and everything when the enclave ends.
 
 from __future__ import annotations
 
-from mintline.messages import AnyRequest
+from mintline.messages.intents import AnyRequest
 from mintline_signer.enclave.fixed_table import VALUE_BYTES, FixedTable
 from mintline_signer.enclave.kinds import kind_of
 from mintline_signer.errors import EnclaveRefusal, RefusalCode

@@ -14,7 +14,7 @@ from mintline import access_tokens
 from mintline.acceptance import Statements
 from mintline.access_tokens import BadToken, Claims, Jwk, PublicKey, TokenFault, TokenRules
 from mintline.clock import UnixSeconds
-from mintline.messages import Frozen
+from mintline.frozen import Frozen
 from mintline.oidc_issuers import AnyJwk, IssuerSettings, distinct_issuers
 from mintline.p256 import load_p256
 from mintline.scopes import Scope

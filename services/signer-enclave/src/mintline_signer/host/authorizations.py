@@ -9,7 +9,7 @@ from mintline.aws.dynamo import Dynamo
 from mintline.aws.lines import read_chunk
 from mintline.errors import Unreadable
 from mintline.kinds.batch import line_digest
-from mintline.messages import BatchMint, SignBatch
+from mintline.messages.intents import BatchMint, SignBatch
 from mintline.set_aside import SetAside
 from mintline_signer.protocol import LinesProof
 

@@ -7,19 +7,10 @@ from typing import TypeAlias
 
 from mintline import kinds
 from mintline.errors import Rejected, Unavailable
-from mintline.messages import (
-    AnyMessage,
-    AnyRequest,
-    Broadcast,
-    Intent,
-    IssueVoucher,
-    KeyRef,
-    SignBatch,
-    SigningRefused,
-    SignMint,
-    SignRelayed,
-    VoucherIssued,
-)
+from mintline.messages.codec import AnyMessage
+from mintline.messages.intents import AnyRequest, Intent, IssueVoucher, SignBatch, SignMint, SignRelayed
+from mintline.messages.parts import KeyRef
+from mintline.messages.signed import Broadcast, SigningRefused, VoucherIssued
 from mintline_signer.errors import EnclaveRefusal
 from mintline_signer.host.ports import AuthorizationSource, SigningPort, WrappedKeySource
 from mintline_signer.protocol import Issued, LinesProof, Sign, Signed, WrappedKey

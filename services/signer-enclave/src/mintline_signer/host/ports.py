@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mintline.messages import KeyRef, SignBatch
+from mintline.messages.intents import SignBatch
+from mintline.messages.parts import KeyRef
 from mintline_signer.protocol import Issued, LinesProof, Sign, Signed, WrappedKey
 
 

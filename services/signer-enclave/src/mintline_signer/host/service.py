@@ -17,7 +17,10 @@ from mintline.aws.sealing import read_sealing_key
 from mintline.aws.session import open_client
 from mintline.clock import monotonic
 from mintline.consumer import Consumer
-from mintline.messages import AnyMessage, Broadcast, IssueVoucher, KeyRef, SigningRefused, VoucherIssued
+from mintline.messages.codec import AnyMessage
+from mintline.messages.intents import IssueVoucher
+from mintline.messages.parts import KeyRef
+from mintline.messages.signed import Broadcast, SigningRefused, VoucherIssued
 from mintline.queue_port import SendingPort
 from mintline.resources import BROADCAST, SIGN
 from mintline.tasks import cut_off

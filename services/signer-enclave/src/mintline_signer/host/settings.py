@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from mintline.messages import KeyRef
+from mintline.messages.parts import KeyRef
 from mintline.settings import ServiceSettings
 from mintline_signer.addresses import AddressText
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from mintline.clock import Monotonic
 from mintline.key_stores import StoredKey
-from mintline.messages import KeyRef
+from mintline.messages.parts import KeyRef
 from mintline_signer.protocol import WrappedKey
 
 

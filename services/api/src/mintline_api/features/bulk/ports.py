@@ -7,9 +7,9 @@ from typing import Protocol
 
 from mintline.lines import LinesChunk
 from mintline.packs import Pack, PackIndex
-from mintline.records import Mint
+from mintline.records.operations import Mint
+from mintline.records.transactions import Place, Transaction
 from mintline.states import MintStatus
-from mintline.transaction_records import Place, Transaction
 from mintline_api.features.bulk.records import BulkRecord
 
 

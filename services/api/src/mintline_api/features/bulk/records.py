@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from mintline.fields import Address
+from mintline.frozen import Frozen
 from mintline.lines import LinesChunk
-from mintline.messages import Frozen
 from mintline.operation_ids import line_mint_id
 
 

@@ -24,11 +24,13 @@ from mintline.aws.standing import read_operations, read_transaction
 from mintline.errors import Unavailable, Unreadable
 from mintline.lines import LinesChunk
 from mintline.packs import Pack, PackIndex
-from mintline.records import ExternalId, Mint, Operation, external_ref
+from mintline.records.keys import external_ref
+from mintline.records.locks import ExternalId
+from mintline.records.operations import Mint, Operation
+from mintline.records.transactions import Place, Transaction, as_far_as, carried_by
 from mintline.resources import EXTERNAL_IDS, METADATA, MINTS, PACKS, REQUESTS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
-from mintline.transaction_records import Place, Transaction, as_far_as, carried_by
 from mintline_api.features.bulk.records import BulkRecord
 
 if TYPE_CHECKING:

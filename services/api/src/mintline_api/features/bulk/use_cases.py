@@ -21,12 +21,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from mintline.canonical_json import canonical_json, digest_of
 from mintline.lines import MAX_LABEL_BYTES, Line, LinesChunk, LinesRequest
 from mintline.merkle import merkle_root
-from mintline.messages import BuildLines
+from mintline.messages.work import BuildLines
 from mintline.operation_ids import ID_BYTES, keyed_operation_id, line_mint_id, operation_id_from
 from mintline.packs import pack_of
-from mintline.records import canonical_json, digest_of
 from mintline.states import MintStatus
 from mintline_api.features.bulk.items import begin_items, check_items, line_items
 from mintline_api.features.bulk.models import BulkRequest, LineRequest

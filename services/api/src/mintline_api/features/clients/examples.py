@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.records import Client, ClientBudget
+from mintline.records.clients import Client, ClientBudget
 from mintline.scopes import Scope
 from mintline_api.features.clients.models import (
     BudgetRequest,

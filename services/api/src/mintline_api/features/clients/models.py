@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from mintline.fields import Address, Wei
-from mintline.records import Client, ClientBudget
+from mintline.records.clients import Client, ClientBudget
 from mintline.scopes import MACHINE_SCOPES, RESOURCE_SERVER, Scope
 from mintline_api.http.models import Input, TextLine, Time, View, rfc3339, rfc3339_or_none
 from mintline_api.limits.client_budgets import ClientUse

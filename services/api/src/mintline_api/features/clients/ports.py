@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from mintline.records import Client, ClientBudget
+from mintline.records.clients import Client, ClientBudget
 
 
 class ClientRecords(Protocol):

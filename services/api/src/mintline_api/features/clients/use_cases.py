@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import structlog
 
-from mintline.records import Client
+from mintline.records.clients import Client
 from mintline.scopes import MACHINE_SCOPES, RESOURCE_SERVER
 from mintline_api.auth.clients import ClientDirectory
 from mintline_api.auth.revocations import Revocations

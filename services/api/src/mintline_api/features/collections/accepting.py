@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mintline.records import canonical_json, collection_version_key, digest_of
+from mintline.canonical_json import canonical_json, digest_of
+from mintline.object_keys import collection_version_key
 from mintline.states import MintStatus
 from mintline_api.features.collections.context import CollectionsContext
 from mintline_api.features.collections.models import CollectionMetadata

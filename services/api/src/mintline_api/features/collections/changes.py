@@ -10,14 +10,11 @@ from functools import partial
 from typing import Any
 
 from mintline.authorizations import Authorization
-from mintline.collection_records import CollectionCall
 from mintline.errors import Unavailable
-from mintline.messages import CollectionChange
+from mintline.messages.parts import CollectionChange
 from mintline.metadata_versions import MetadataVersion
-from mintline.records import (
-    PendingChange,
-    RegisteredContract,
-)
+from mintline.records.collections import PendingChange, RegisteredContract
+from mintline.records.operations import CollectionCall
 from mintline_api.features.collections.accepting import accepted_fields, publish_metadata
 from mintline_api.features.collections.context import CollectionsContext
 from mintline_api.features.collections.models import CollectionMetadata, CollectionPatch

@@ -12,12 +12,10 @@ stored under its digest: what a process leaves behind that dies before the third
 from mintline.authorizations import Authorization
 from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
-from mintline.collection_records import CollectionDeployment
-from mintline.messages import Clone
-from mintline.records import (
-    Collection,
-    scoped,
-)
+from mintline.messages.parts import Clone
+from mintline.records.collections import Collection
+from mintline.records.keys import scoped
+from mintline.records.operations import CollectionDeployment
 from mintline.reveals import Reveal
 from mintline_api.features.collections.accepting import accepted_fields, publish_metadata
 from mintline_api.features.collections.context import CollectionsContext

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
-from mintline.collection_records import CollectionCall, CollectionDeployment
-from mintline.messages import Clone, CollectionChange
-from mintline.records import CloneState, PendingChange, RegisteredContract, scoped
+from mintline.messages.parts import Clone, CollectionChange
+from mintline.records.collections import CloneState, PendingChange, RegisteredContract
+from mintline.records.keys import scoped
+from mintline.records.operations import CollectionCall, CollectionDeployment
 from mintline.reveals import Reveal
 from mintline.states import MintStatus
 from mintline.views.collections import collection_summary

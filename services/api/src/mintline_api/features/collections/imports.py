@@ -11,7 +11,8 @@ from eth_abi.exceptions import DecodingError
 from mintline.chain.calls import Call, CallReverted
 from mintline.errors import Unavailable
 from mintline.eth import selector
-from mintline.records import Collection, RegisteredContract, scoped
+from mintline.records.collections import Collection, RegisteredContract
+from mintline.records.keys import scoped
 from mintline.text import escaped
 from mintline_api.chain import ChainReader, is_contract
 from mintline_api.features.collections.context import CollectionsContext

@@ -14,8 +14,8 @@ import structlog
 from mintline.chain.calls import Call
 from mintline.errors import Rejected, Retryable, Unavailable
 from mintline.eth import selector
-from mintline.messages import Clone
-from mintline.records import RegisteredContract
+from mintline.messages.parts import Clone
+from mintline.records.collections import RegisteredContract
 from mintline.views.collections import is_paused
 from mintline_api.caches import BoundedCache
 from mintline_api.chain import ChainReader

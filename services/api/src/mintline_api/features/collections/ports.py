@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mintline.authorizations import Authorization
-from mintline.collection_records import CollectionCall, CollectionDeployment
 from mintline.errors import Conflict
 from mintline.metadata_versions import MetadataVersion
-from mintline.records import Checkpoint, Collection, Operation, RegisteredContract
+from mintline.records.collections import Collection, RegisteredContract
+from mintline.records.index import Checkpoint
+from mintline.records.operations import CollectionCall, CollectionDeployment, Operation
 from mintline_api.features.contracts.ports import CollectionStore
 from mintline_api.features.pages import Page
 

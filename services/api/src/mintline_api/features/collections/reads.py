@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mintline.collection_records import settled
-from mintline.records import Operation, RegisteredContract
+from mintline.records.collection_state import settled
+from mintline.records.collections import RegisteredContract
+from mintline.records.operations import Operation
 from mintline_api.features.collections.ports import ManagedCollections
 from mintline_api.features.contracts.problems import unknown_contract
 from mintline_api.features.pages import Page, PageRequest

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
-from mintline.records import Operation
+from mintline.records.operations import Operation
 from mintline_api.features.collections.changes import Changed
 from mintline_api.features.collections.context import COLLECTIONS
 from mintline_api.features.collections.reads import get_collection

@@ -22,17 +22,12 @@ from mintline.aws.dynamo import (
 from mintline.aws.objects import put_once
 from mintline.aws.records import operation_item, read, to_item
 from mintline.aws.standing import read_operation, read_operations
-from mintline.collection_records import CollectionCall, CollectionDeployment, CollectionOperation
 from mintline.errors import Unavailable, Unreadable
 from mintline.metadata_versions import MetadataVersion
-from mintline.records import (
-    Checkpoint,
-    Collection,
-    Operation,
-    RegisteredContract,
-    created_key,
-    scoped,
-)
+from mintline.records.collections import Collection, RegisteredContract
+from mintline.records.index import Checkpoint
+from mintline.records.keys import created_key, scoped
+from mintline.records.operations import CollectionCall, CollectionDeployment, CollectionOperation, Operation
 from mintline.resources import COLLECTIONS, METADATA, METADATA_VERSIONS, MINTS
 from mintline.set_aside import SetAside
 from mintline_api.features.collections.ports import ChangedMeanwhile, CollectionIndex

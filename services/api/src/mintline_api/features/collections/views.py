@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mintline.messages import Clone
-from mintline.records import Operation, RegisteredContract
+from mintline.messages.parts import Clone
+from mintline.records.collections import RegisteredContract
+from mintline.records.operations import Operation
 from mintline.views.collections import collection_links, is_paused
 from mintline_api.features.collections.models import (
     CollectionOperationView,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mintline.records import RegisteredContract
+from mintline.records.collections import RegisteredContract
 
 
 class CollectionStore(Protocol):

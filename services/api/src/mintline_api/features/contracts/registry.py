@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mintline.records import RegisteredContract
+from mintline.records.collections import RegisteredContract
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.features.contracts.ports import CollectionStore
 from mintline_api.features.contracts.problems import unknown_contract

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mintline.drop_records import Drop, DropCost, DropStatus, Repetition, Repetitions, Upload
-from mintline.records import Problem
+from mintline.records.problems import Problem
 from mintline_api.features.drops.models import (
     CostEstimate,
     DropList,

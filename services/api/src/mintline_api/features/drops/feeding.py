@@ -22,7 +22,8 @@ import structlog
 from mintline.drop_records import Drop, DropPart, DropStatus, ResolvedLine
 from mintline.errors import Unreadable
 from mintline.merkle import merkle_path, merkle_root
-from mintline.records import Client, Problem
+from mintline.records.clients import Client
+from mintline.records.problems import Problem
 from mintline.states import MintStatus
 from mintline_api.auth.clients import ClientDirectory
 from mintline_api.features.bulk.use_cases import LinesIntake, accept_lines, send_lines

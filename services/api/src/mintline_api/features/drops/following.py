@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mintline.drop_records import DONE, Drop, DropCost, DropPart
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_api.features.bulk.ports import LineStore
 from mintline_api.features.drops.costs import DropCosts

@@ -10,8 +10,8 @@ import structlog
 
 from mintline.drop_records import Drop
 from mintline.errors import MintlineError
-from mintline.records import Mint
-from mintline.transaction_records import Transaction, carried_by
+from mintline.records.operations import Mint
+from mintline.records.transactions import Transaction, carried_by
 from mintline_api.chain import ChainReader
 from mintline_api.features.bulk.ports import LineStore
 from mintline_api.features.drops.models import GasSource

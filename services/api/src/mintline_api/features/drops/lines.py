@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import Field
 
 from mintline.fields import Address
-from mintline.messages import Frozen
+from mintline.frozen import Frozen
 
 MARK_BYTES = 8
 """Bytes of the hashes by which repetitions are known: of 100,000 lines two collide once in 10^9 drops."""

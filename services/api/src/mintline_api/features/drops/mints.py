@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mintline.drop_records import Drop, DropPart
 from mintline.operation_ids import line_mint_id
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_api.features.bulk.ports import LineStore
 from mintline_api.features.drops.ports import DropStore

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 
 import structlog
 
+from mintline.canonical_json import digest_of
 from mintline.drop_records import Drop, DropPart, DropStatus, ResolvedLine
 from mintline.lines import Line, LinesRequest
 from mintline.merkle import merkle_root
-from mintline.records import Problem, digest_of
+from mintline.records.problems import Problem
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.collections.problems import COLLECTION_FULL
 from mintline_api.features.drops.csv_lines import row_for

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from mintline import strict_json
-from mintline.records import canonical_json
+from mintline.canonical_json import canonical_json
 from mintline.scopes import Scope
 from mintline_api.features.drops.csv_lines import (
     BadRow,

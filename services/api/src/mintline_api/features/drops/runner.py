@@ -14,7 +14,7 @@ import structlog
 
 from mintline.drop_records import Drop, DropStatus
 from mintline.errors import MintlineError, Retryable, Unusable
-from mintline.records import Problem
+from mintline.records.problems import Problem
 from mintline.tasks import cut_off
 from mintline.tracebacks import frames
 from mintline_api.chain import ChainReader

@@ -35,7 +35,7 @@ from mintline.drop_records import (
     reservations_id,
 )
 from mintline.errors import Conflict, Unavailable, Unreadable
-from mintline.records import OPEN_SHARDS, created_key, open_shard
+from mintline.records.keys import OPEN_SHARDS, created_key, open_shard
 from mintline.resources import DROP_LINES, DROP_PARTS, DROPS
 from mintline.set_aside import SetAside
 from mintline_api.features.pages import Page, newest_first, text_of

@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from mintline.canonical_json import canonical_json
 from mintline.drop_records import MAX_LINES, PART_BYTES, PART_LINES, Drop, DropPart, DropStatus
 from mintline.errors import Conflict
 from mintline.lines import MAX_LABEL_BYTES
-from mintline.records import canonical_json
 from mintline_api.features.drops.lines import LineFault, RefusedLine, StoredLine, from_ndjson, to_ndjson
 from mintline_api.features.drops.ports import DropStore, LineObjects
 from mintline_api.features.drops.problems import LINES_CLOSED, TOO_MANY_LINES, UPLOAD_OFFSET

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import structlog
 
+from mintline.canonical_json import canonical_json
 from mintline.drop_records import ENDED, Drop, DropStatus
 from mintline.errors import Conflict, Unavailable
 from mintline.operation_ids import ID_BYTES, keyed_operation_id, operation_id_from
-from mintline.records import Problem, canonical_json
+from mintline.records.problems import Problem
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.drops.models import DropRequest
 from mintline_api.features.drops.ports import DropStore

@@ -10,7 +10,7 @@ import structlog
 from mintline.chain.calls import Call
 from mintline.errors import Rejected, Retryable
 from mintline.eth import selector, word
-from mintline.records import RegisteredContract
+from mintline.records.collections import RegisteredContract
 from mintline_api.chain import ChainReader
 
 log = structlog.get_logger()

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mintline.canonical_json import digest_of
 from mintline.errors import Unavailable
 from mintline.metadata_versions import MINTED_VERSION, MetadataVersion, version_object_key
-from mintline.records import RegisteredContract, digest_of, token_ref
+from mintline.records.collections import RegisteredContract
+from mintline.records.keys import token_ref
 from mintline_api.features.items.ports import ItemTexts, ItemVersions
 from mintline_api.features.items.problems import ITEM_METADATA_DIFFERS, WRONG_STANDARD
 from mintline_api.http.problems import Fault, RequestRefused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from mintline.errors import Conflict
-from mintline.records import Challenge, Link
+from mintline.records.wallets import Challenge, Link
 
 
 class ChallengeSpent(Conflict):

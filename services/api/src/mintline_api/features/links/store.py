@@ -11,7 +11,8 @@ from __future__ import annotations
 from mintline.aws.dynamo import Clause, ConditionFailed, Delete, Dynamo, Put, TransactionCancelled
 from mintline.aws.records import read, readable, to_item
 from mintline.errors import Unavailable
-from mintline.records import Challenge, Link, scoped
+from mintline.records.keys import scoped
+from mintline.records.wallets import Challenge, Link
 from mintline.resources import CHALLENGES, LINKS
 from mintline.set_aside import SetAside
 from mintline_api.features.links.ports import AddressTaken, ChallengeSpent

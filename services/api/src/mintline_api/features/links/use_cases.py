@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from mintline.records import Challenge, Link, scoped
+from mintline.records.keys import scoped
+from mintline.records.wallets import Challenge, Link
 from mintline.recovery import recover
 from mintline_api.chain import ChainReader, is_contract
 from mintline_api.features.links.ports import AddressTaken, ChallengeSpent, LinkStore

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from mintline.metadata_versions import MetadataVersion
 from mintline.packs import PackIndex
-from mintline.records import Token
+from mintline.records.index import Token
 
 
 class MetadataStore(Protocol):

@@ -10,8 +10,9 @@ from mintline.aws.packs import every_pack, find_pack
 from mintline.aws.records import read, readable, to_item
 from mintline.errors import Unavailable
 from mintline.metadata_versions import MOST_VERSIONS, MetadataVersion, version_object_key
+from mintline.object_keys import metadata_object_key
 from mintline.packs import PackIndex
-from mintline.records import metadata_object_key, scoped, token_ref
+from mintline.records.keys import scoped, token_ref
 from mintline.resources import METADATA, METADATA_VERSIONS
 from mintline.reveals import reveal_partition
 from mintline.set_aside import SetAside

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import structlog
 
 from mintline.metadata_versions import MINTED_VERSION
-from mintline.records import RegisteredContract, collection_object_key, collection_version_key
+from mintline.object_keys import collection_object_key, collection_version_key
+from mintline.records.collections import RegisteredContract
 from mintline.reveals import REVEALED_VERSION
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.features.contracts.registry import CollectionRegistry

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mintline import records
 from mintline.eth import Transaction
-from mintline.records import Mint
+from mintline.records import problems
+from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline.views.self_custody import UnsignedTransaction
 from mintline.vouchers import calldata
@@ -105,7 +105,7 @@ CANCELLED = ACCEPTED.model_copy(
     update={
         "status": MintStatus.REJECTED,
         "timeline": ACCEPTED.timeline.model_copy(update={"cancel_requested_at": _STOPPED_AT}),
-        "problem": ProblemView(**records.CANCELLED.model_dump()),
+        "problem": ProblemView(**problems.CANCELLED.model_dump()),
     }
 )
 STOPPING = MINED.model_copy(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline_api.features.operations.ports import OperationStore
 from mintline_api.features.pages import Page
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from mintline.records import Wallet
+from mintline.records.wallets import Wallet
 from mintline_api.features.mints.models import MintRequest
 from mintline_api.features.mints.problems import (
     AMBIGUOUS_RECIPIENT,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
-from mintline.records import Mint
+from mintline.records.operations import Mint
 from mintline.scopes import Scope
 from mintline.states import MintStatus
 from mintline_api.auth.callers import read_caller, require_scope

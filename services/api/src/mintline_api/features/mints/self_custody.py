@@ -13,9 +13,10 @@ import structlog
 
 from mintline.chain.answers import FeeMarket
 from mintline.errors import MintlineError
-from mintline.messages import Fees, SelfRedeem
+from mintline.messages.parts import Fees
+from mintline.messages.signed import SelfRedeem
 from mintline.raw_transactions import SignedTransaction, decode
-from mintline.records import MAX_OWN_TRANSACTIONS, Mint
+from mintline.records.operations import MAX_OWN_TRANSACTIONS, Mint
 from mintline.states import MintStatus
 from mintline.views.self_custody import UnsignedTransaction
 from mintline.vouchers import calldata

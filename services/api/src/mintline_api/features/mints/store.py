@@ -31,20 +31,15 @@ from mintline.aws.records import (
 )
 from mintline.aws.standing import filling, read_mint, read_operation, read_transaction, standing
 from mintline.errors import Unavailable, Unwritable
-from mintline.messages import Frozen
-from mintline.records import (
-    OPEN_SHARDS,
-    ExternalId,
-    Mint,
-    Operation,
-    Problem,
-    external_ref,
-    scoped,
-)
+from mintline.frozen import Frozen
+from mintline.records.keys import OPEN_SHARDS, external_ref, scoped
+from mintline.records.locks import ExternalId
+from mintline.records.operations import Mint, Operation
+from mintline.records.problems import Problem
+from mintline.records.transactions import carried_by, may_still_be_stopped
 from mintline.resources import COLLECTIONS, EXTERNAL_IDS, MINTS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
-from mintline.transaction_records import carried_by, may_still_be_stopped
 from mintline_api.features.contracts.problems import unknown_contract
 from mintline_api.features.operations.ports import ExternalIdTaken, OperationT
 from mintline_api.features.pages import Page, newest_first, text_of

@@ -9,9 +9,13 @@ from typing import Literal
 import structlog
 
 from mintline.authorizations import Authorization
+from mintline.canonical_json import canonical_json, digest_of
 from mintline.errors import Unavailable, Unreadable
-from mintline.messages import ReviewMint
-from mintline.records import CANCELLED, Mint, RegisteredContract, Wallet, canonical_json, digest_of
+from mintline.messages.work import ReviewMint
+from mintline.records.collections import RegisteredContract
+from mintline.records.operations import Mint
+from mintline.records.problems import CANCELLED
+from mintline.records.wallets import Wallet
 from mintline.states import MintStatus
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.collections.problems import SPONSORED_ONLY

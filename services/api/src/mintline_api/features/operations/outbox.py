@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mintline.messages import BuildLines, BuildMint, ReviewMint, SelfRedeem
+from mintline.messages.signed import SelfRedeem
+from mintline.messages.work import BuildLines, BuildMint, ReviewMint
 from mintline.queue_port import SendingPort
 from mintline.resources import BROADCAST, BUILD
 

@@ -6,8 +6,10 @@ from typing import Protocol, TypeVar
 
 from mintline.authorizations import Authorization
 from mintline.errors import Conflict
-from mintline.messages import BuildLines, BuildMint, ReviewMint, SelfRedeem
-from mintline.records import Operation, Problem
+from mintline.messages.signed import SelfRedeem
+from mintline.messages.work import BuildLines, BuildMint, ReviewMint
+from mintline.records.operations import Operation
+from mintline.records.problems import Problem
 
 OperationT = TypeVar("OperationT", bound=Operation)
 

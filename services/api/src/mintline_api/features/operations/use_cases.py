@@ -20,10 +20,11 @@ import structlog
 from pydantic import BaseModel
 
 from mintline.authorizations import Authorization
-from mintline.messages import BuildMint
+from mintline.canonical_json import canonical_json
+from mintline.messages.work import BuildMint
 from mintline.operation_ids import ID_BYTES, keyed_operation_id, operation_id_from
-from mintline.records import Mint, Operation, Wallet, canonical_json
-from mintline.relayed_records import RelayedTokenOperation
+from mintline.records.operations import Mint, Operation, RelayedTokenOperation
+from mintline.records.wallets import Wallet
 from mintline.states import MintStatus
 from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.operations.nudges import Nudges

@@ -17,7 +17,7 @@ import structlog
 from aiohttp import web
 
 from mintline.errors import Retryable
-from mintline.records import Operation
+from mintline.records.operations import Operation
 from mintline.states import TERMINAL, MintStatus
 from mintline_api.features.operations.ports import OperationT
 from mintline_api.http.context import DEADLINE, GATE

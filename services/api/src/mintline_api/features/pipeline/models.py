@@ -5,8 +5,9 @@ from __future__ import annotations
 from pydantic import Field
 
 from mintline.fields import Address, Bytes32, Wei
-from mintline.records import Checkpoint, Operation
-from mintline.transaction_records import Transaction, address_of
+from mintline.records.index import Checkpoint
+from mintline.records.operations import Operation
+from mintline.records.transactions import Transaction, address_of
 from mintline.views.base import Time, View, rfc3339, rfc3339_or_none
 from mintline.views.operations import ProblemView, waiting_view
 from mintline_api.features.pipeline.ports import Part, Role

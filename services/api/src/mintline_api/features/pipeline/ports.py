@@ -6,9 +6,10 @@ from typing import Literal, Protocol, TypeAlias
 
 from mintline.aws.queues import Depth
 from mintline.chain.answers import FeeMarket
-from mintline.records import Checkpoint, Operation
+from mintline.records.index import Checkpoint
+from mintline.records.operations import Operation
+from mintline.records.transactions import Transaction
 from mintline.resources import Queue
-from mintline.transaction_records import Transaction
 
 Part: TypeAlias = Literal["queues", "chain", "index", "operations", "transactions", "senders"]
 """What is read by itself: one that does not respond leaves the others readable."""

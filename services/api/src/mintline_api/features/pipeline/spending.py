@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mintline.transaction_records import Transaction
+from mintline.records.transactions import Transaction
 from mintline_api.features.pipeline.ports import PipelineRecords, Role
 
 DAY = 24 * 3600 * 1000

@@ -10,11 +10,12 @@ from contextlib import suppress
 from mintline.aws.dynamo import Dynamo, Item
 from mintline.aws.records import read_operation_item, readable
 from mintline.errors import Unreadable
-from mintline.records import OPEN_SHARDS, Operation, scoped
+from mintline.records.keys import OPEN_SHARDS, scoped
+from mintline.records.operations import Operation
+from mintline.records.transactions import Transaction
 from mintline.resources import MINTS, TRANSACTIONS, Index, Table
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction
 from mintline_api.features.pages import text_of
 
 _FEW, _MOST = 100, 1_000

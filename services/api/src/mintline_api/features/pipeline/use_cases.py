@@ -10,9 +10,10 @@ from typing import TypeVar
 import structlog
 
 from mintline.aws.queues import Depth
-from mintline.records import Checkpoint, Operation
+from mintline.records.index import Checkpoint
+from mintline.records.operations import Operation
+from mintline.records.transactions import Transaction
 from mintline.resources import QUEUES, Queue
-from mintline.transaction_records import Transaction
 from mintline_api.caches import SingleFlight
 from mintline_api.features.pipeline.ports import (
     IndexProgress,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from mintline.query_keys import moment
-from mintline.records import Checkpoint, Token, Transfer
+from mintline.records.index import Checkpoint, Token, Transfer
 from mintline_api.features.tokens.ports import EVERY_BLOCK, LAST_BLOCK, BlockRange
 
 LAST_LOG = 999_999

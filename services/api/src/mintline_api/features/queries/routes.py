@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from mintline.query_keys import transfer_shards
-from mintline.records import scoped
+from mintline.records.keys import scoped
 from mintline.scopes import Scope
 from mintline_api.auth.callers import read_caller
 from mintline_api.chain import ChainReader

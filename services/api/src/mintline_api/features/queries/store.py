@@ -5,7 +5,7 @@ from __future__ import annotations
 from mintline.aws.dynamo import Dynamo, Item
 from mintline.aws.records import balance_place, readable
 from mintline.query_keys import AFTER_KEY, AFTER_OWNERS, holder_shards, item_shards
-from mintline.records import Balance, Checkpoint, Token, Transfer
+from mintline.records.index import Balance, Checkpoint, Token, Transfer
 from mintline.resources import BALANCES, TOKENS, TRANSFERS
 from mintline.set_aside import SetAside
 from mintline_api.features.pages import text_of

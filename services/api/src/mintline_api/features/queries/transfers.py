@@ -11,7 +11,7 @@ import structlog
 
 from mintline.errors import MintlineError
 from mintline.query_keys import moment
-from mintline.records import Transfer
+from mintline.records.index import Transfer
 from mintline_api.chain import ChainReader
 from mintline_api.features.queries.ports import LAST_LOG, Partition, QueryIndex, Within
 from mintline_api.features.tokens.ports import LAST_BLOCK, BlockRange

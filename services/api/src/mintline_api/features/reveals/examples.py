@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.records import canonical_json
+from mintline.canonical_json import canonical_json
 from mintline_api.features.examples import CONTRACT, DIGEST, TX_HASH
 from mintline_api.features.metadata.examples import METADATA_JSON
 from mintline_api.features.reveals.models import (

@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from mintline.collection_records import CollectionCall
 from mintline.errors import Unavailable
-from mintline.messages import CollectionChange
+from mintline.messages.parts import CollectionChange
 from mintline.packs import PackIndex, pack_of
-from mintline.records import RegisteredContract
+from mintline.records.collections import RegisteredContract
+from mintline.records.operations import CollectionCall
 from mintline.reveals import (
     FIRST_TOKEN,
     Reveal,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mintline.collection_records import CollectionCall
-from mintline.messages import CollectionChange
+from mintline.messages.parts import CollectionChange
 from mintline.metadata_versions import MetadataVersion
-from mintline.records import token_ref
+from mintline.records.keys import token_ref
+from mintline.records.operations import CollectionCall
 from mintline.states import MintStatus
 from mintline_api.features.collections.examples import CLONE, PUBLIC_URL
 from mintline_api.features.examples import CONTRACT, DIGEST, TX_HASH

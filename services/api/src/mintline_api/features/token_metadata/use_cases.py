@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from mintline.collection_records import CollectionCall
+from mintline.canonical_json import canonical_json, digest_of
 from mintline.errors import Unavailable
-from mintline.messages import CollectionChange
+from mintline.messages.parts import CollectionChange
 from mintline.metadata_versions import MINTED_VERSION, MOST_VERSIONS, MetadataVersion, version_object_key
-from mintline.records import RegisteredContract, canonical_json, digest_of, token_ref
+from mintline.records.collections import RegisteredContract
+from mintline.records.keys import token_ref
+from mintline.records.operations import CollectionCall
 from mintline.reveals import REVEALED_VERSION
 from mintline_api.features.collections.changes import (
     Changed,

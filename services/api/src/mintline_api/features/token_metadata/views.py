@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mintline.metadata_versions import MINTED_VERSION, MetadataVersion
-from mintline.records import Operation
+from mintline.records.operations import Operation
 from mintline.views.tokens import token_version_view, version_url
 from mintline_api.features.collections.views import operation_view
 from mintline_api.features.token_metadata.models import MetadataVersionView

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mintline.canonical_json import canonical_json
 from mintline.proofs.mint_receipt import Included, MintReceipt
-from mintline.records import canonical_json
 from mintline.states import MintStatus
 from mintline_api.features.examples import (
     BLOCK_HASH,

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from mintline.fields import Address, Bytes32, TokenId, Uint256
-from mintline.records import Checkpoint, Transfer
+from mintline.records.index import Checkpoint, Transfer
 from mintline.states import MintStatus
 from mintline_api.features.metadata.models import metadata_url
 from mintline_api.features.operations.models import MintId

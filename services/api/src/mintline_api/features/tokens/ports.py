@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from mintline.records import Checkpoint, Mint, Token, Transfer
+from mintline.records.index import Checkpoint, Token, Transfer
+from mintline.records.operations import Mint
 from mintline_api.features.pages import Page
 
 LAST_BLOCK = 10**12 - 1

@@ -11,7 +11,7 @@ import structlog
 from mintline.errors import Unavailable
 from mintline.proofs.block_reader import WholeBlock
 from mintline.proofs.mint_receipt import Minted, prove_mint
-from mintline.records import Token, Transfer
+from mintline.records.index import Token, Transfer
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.features.tokens.models import finality
 from mintline_api.features.tokens.ports import BlockRange

@@ -8,7 +8,7 @@ from typing import Literal
 from aiohttp import web
 
 from mintline.proofs.mint_receipt import MintReceipt
-from mintline.records import Checkpoint
+from mintline.records.index import Checkpoint
 from mintline.scopes import Scope
 from mintline_api.auth.callers import read_caller
 from mintline_api.features.contracts.models import ContractPath, TokenPath

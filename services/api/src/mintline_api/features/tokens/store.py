@@ -10,17 +10,9 @@ from mintline.aws.dynamo import Page as ItemPage
 from mintline.aws.records import balance_place, read, readable, token_place
 from mintline.errors import Unreadable
 from mintline.query_keys import items_partition, owned_key
-from mintline.records import (
-    Balance,
-    Checkpoint,
-    Collection,
-    RegisteredContract,
-    Token,
-    Transfer,
-    position,
-    scoped,
-    token_ref,
-)
+from mintline.records.collections import Collection, RegisteredContract
+from mintline.records.index import Balance, Checkpoint, Token, Transfer
+from mintline.records.keys import position, scoped, token_ref
 from mintline.resources import BALANCES, CHECKPOINTS, COLLECTIONS, TOKENS, TRANSFERS
 from mintline.set_aside import SetAside
 from mintline_api.features.pages import Page, text_of

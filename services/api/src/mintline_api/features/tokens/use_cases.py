@@ -11,7 +11,9 @@ from typing import Any
 
 from mintline.errors import Unreadable
 from mintline.metadata_versions import MINTED_VERSION
-from mintline.records import Checkpoint, Mint, RegisteredContract, Token, Transfer
+from mintline.records.collections import RegisteredContract
+from mintline.records.index import Checkpoint, Token, Transfer
+from mintline.records.operations import Mint
 from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.items.supplies import ItemSupplies, ItemSupply
 from mintline_api.features.metadata.use_cases import MetadataCache

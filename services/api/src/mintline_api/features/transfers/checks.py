@@ -14,7 +14,7 @@ import structlog
 from mintline.chain.calls import Call, CallReverted
 from mintline.errors import Rejected, Retryable
 from mintline.eth import address_word, selector, transfer_calldata, word
-from mintline.records import RegisteredContract
+from mintline.records.collections import RegisteredContract
 from mintline_api.chain import ChainReader
 from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
 from mintline_api.features.transfers.ports import TokenOperationReader, TokenReader

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mintline.messages import KeyRef
-from mintline.records import TOKEN_OPERATION_CANCELLED, Attempt, TokenBurn, TokenTransfer
+from mintline.messages.parts import KeyRef
+from mintline.records.operations import Attempt, TokenBurn, TokenTransfer
+from mintline.records.problems import TOKEN_OPERATION_CANCELLED
 from mintline.states import MintStatus
 from mintline_api.features.examples import BLOCK_HASH, CONTRACT, RECIPIENT, TX_HASH, WALLET
 from mintline_api.features.transfers.models import (

@@ -7,8 +7,14 @@ from typing import Annotated, Literal
 from pydantic import Field, WithJsonSchema
 
 from mintline.fields import Address, Bytes32, Quantity, TokenId
-from mintline.records import TokenBurn, TokenOperation, TokenTransfer
-from mintline.relayed_records import RelayedBurn, RelayedTokenOperation, RelayedTransfer
+from mintline.records.operations import (
+    RelayedBurn,
+    RelayedTokenOperation,
+    RelayedTransfer,
+    TokenBurn,
+    TokenOperation,
+    TokenTransfer,
+)
 from mintline.states import MintStatus
 from mintline_api.features.operations.models import (
     AttemptView,

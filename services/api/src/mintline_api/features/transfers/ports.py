@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mintline.records import Token, TokenOperation
+from mintline.records.index import Token
+from mintline.records.operations import TokenOperation
 
 
 class TokenReader(Protocol):

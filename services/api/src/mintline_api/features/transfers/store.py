@@ -9,12 +9,13 @@ from mintline.aws.dynamo import Dynamo
 from mintline.aws.records import read, readable
 from mintline.aws.standing import read_operations
 from mintline.errors import Unreadable
-from mintline.records import TokenOperation, scoped
-from mintline.relayed_records import SignatureTurn, signature_turn_key
+from mintline.records.keys import scoped, signature_turn_key
+from mintline.records.locks import SignatureTurn
+from mintline.records.operations import TokenOperation
+from mintline.records.transactions import Transaction
 from mintline.resources import ACCOUNTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import UNDECIDED, MintStatus
-from mintline.transaction_records import Transaction
 
 _LATEST = 25
 """Transactions of a wallet that are looked through: all that is under way is among its latest."""

@@ -9,16 +9,11 @@ import structlog
 
 from mintline.authorizations import Authorization
 from mintline.errors import Unavailable
-from mintline.messages import ReviewMint
-from mintline.records import (
-    TOKEN_OPERATION_CANCELLED,
-    RegisteredContract,
-    TokenBurn,
-    TokenOperation,
-    TokenTransfer,
-    Wallet,
-)
-from mintline.relayed_records import RelayedBurn, RelayedTransfer
+from mintline.messages.work import ReviewMint
+from mintline.records.collections import RegisteredContract
+from mintline.records.operations import RelayedBurn, RelayedTransfer, TokenBurn, TokenOperation, TokenTransfer
+from mintline.records.problems import TOKEN_OPERATION_CANCELLED
+from mintline.records.wallets import Wallet
 from mintline.states import MintStatus
 from mintline_api.features.items.use_cases import asked_quantity
 from mintline_api.features.operations.nudges import Nudges

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.upload_records import Upload
+from mintline.records.uploads import Upload
 from mintline_api.features.examples import DIGEST
 from mintline_api.features.uploads.models import UploadRequest, upload_view
 from mintline_api.features.uploads.ports import PutRequest

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from mintline.fields import Bytes32
 from mintline.media_types import MEDIA_TYPES
-from mintline.upload_records import Upload
+from mintline.records.uploads import Upload
 from mintline_api.features.metadata.models import Metadata
 from mintline_api.features.metadata.url_schemas import IMAGE, MEDIA, url_schema
 from mintline_api.features.metadata.urls import checked_image, checked_media

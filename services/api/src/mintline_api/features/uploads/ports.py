@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from mintline.upload_records import Upload
+from mintline.records.uploads import Upload
 
 
 @dataclass(frozen=True, slots=True)

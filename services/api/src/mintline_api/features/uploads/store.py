@@ -19,9 +19,10 @@ from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Put, Update
 from mintline.aws.objects import MISSING, PRECONDITION_FAILED
 from mintline.aws.records import read, to_item
 from mintline.aws.session import error_code, translated
+from mintline.object_keys import media_object_key
+from mintline.records.uploads import Upload
 from mintline.resources import MEDIA, UPLOAD_BUCKET, UPLOADS
 from mintline.set_aside import SetAside
-from mintline.upload_records import Upload, media_object_key
 from mintline_api.features.uploads.ports import PutRequest, Received, StoredFile
 
 if TYPE_CHECKING:

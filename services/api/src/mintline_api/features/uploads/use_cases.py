@@ -20,7 +20,7 @@ import structlog
 
 from mintline.cids import CidHasher
 from mintline.media_types import HEAD, IMAGES, MEDIA_TYPES, sniffed
-from mintline.upload_records import Upload
+from mintline.records.uploads import Upload
 from mintline_api.features.metadata.models import Metadata
 from mintline_api.features.uploads.models import UPLOAD_ID, UPLOAD_SCHEME, MetadataRequest, UploadRequest
 from mintline_api.features.uploads.ports import FileStore, PutRequest, UploadStore

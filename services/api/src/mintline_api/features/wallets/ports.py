@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from mintline.aws.keys import GeneratedKey
-from mintline.records import Wallet
+from mintline.records.wallets import Wallet
 
 
 class WalletStore(Protocol):

@@ -10,7 +10,7 @@ from mintline.aws.keys import GeneratedKey, generate_key
 from mintline.aws.records import read, to_item, unusable
 from mintline.errors import Unreadable
 from mintline.key_stores import KeyStores, StoredKey, StoreName
-from mintline.records import Wallet
+from mintline.records.wallets import Wallet
 from mintline.resources import WALLET_KEY, WALLETS
 from mintline.set_aside import SetAside
 

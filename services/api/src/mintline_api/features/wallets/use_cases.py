@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 import structlog
 
-from mintline.records import WALLET_CACHE_SECONDS, Wallet, scoped
+from mintline.records.keys import scoped
+from mintline.records.wallets import WALLET_CACHE_SECONDS, Wallet
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.features.wallets.ports import Keys, WalletStore
 from mintline_api.features.wallets.problems import WALLET_DELETED, WALLET_REASSIGNED

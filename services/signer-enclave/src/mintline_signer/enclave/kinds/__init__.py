@@ -11,7 +11,7 @@ from typing import Any
 
 from mintline.clock import UnixSeconds
 from mintline.kinds.registry import NAMES, VOUCHER, find_kinds, request_type
-from mintline.messages import AnyRequest
+from mintline.messages.intents import AnyRequest
 from mintline_signer.enclave.kinds.base import EnclaveKind, RequiredAuthorization, require
 from mintline_signer.enclave.policy import Role, SigningPolicy
 from mintline_signer.errors import EnclaveRefusal, RefusalCode

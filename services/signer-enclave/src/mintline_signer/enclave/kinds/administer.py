@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from mintline.clock import UnixSeconds
 from mintline.clone_calls import change_calldata
-from mintline.messages import SignAdminister
+from mintline.messages.intents import SignAdminister
 from mintline.request_digests import administer_digest
 from mintline_signer.enclave.kinds.base import Binding, check_fees
 from mintline_signer.enclave.kinds.collection import CollectionKind

@@ -11,7 +11,8 @@ from mintline.clone_calls import address_of
 from mintline.eth import keccak256
 from mintline.key_subjects import PLATFORM
 from mintline.kinds import transaction_of
-from mintline.messages import AnyIntent, Clone, Intent, KeyRef, LineRef, Message
+from mintline.messages.intents import AnyIntent, Intent
+from mintline.messages.parts import Clone, KeyRef, LineRef, Message
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.policy import PlatformKey, Role, SigningPolicy
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode

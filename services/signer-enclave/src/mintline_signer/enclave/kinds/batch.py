@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from mintline.clock import UnixSeconds
 from mintline.kinds.batch import line_digest
-from mintline.messages import SignBatch
+from mintline.messages.intents import SignBatch
 from mintline_signer.enclave.kinds.base import (
     Binding,
     ClientTerms,

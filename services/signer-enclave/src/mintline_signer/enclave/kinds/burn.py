@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.messages import SignBurn
+from mintline.messages.intents import SignBurn
 from mintline.request_digests import burn_digest
 from mintline_signer.enclave.kinds.token import TokenKind, asked
 

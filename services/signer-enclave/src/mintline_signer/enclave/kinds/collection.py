@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TypeVar
 
-from mintline.messages import SignAdminister, SignDeploy
+from mintline.messages.intents import SignAdminister, SignDeploy
 from mintline.scopes import Scope
 from mintline_signer.enclave.kinds.base import (
     ClientTerms,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from mintline.clock import UnixSeconds
 from mintline.clones import encode_args
-from mintline.messages import SignDeploy
+from mintline.messages.intents import SignDeploy
 from mintline.request_digests import deploy_digest
 from mintline_signer.enclave.kinds.base import Binding, check_fee_caps, require
 from mintline_signer.enclave.kinds.collection import CollectionKind

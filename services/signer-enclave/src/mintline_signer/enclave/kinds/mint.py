@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mintline.clock import UnixSeconds
-from mintline.messages import SignMint
+from mintline.messages.intents import SignMint
 from mintline.request_digests import mint_digest
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.kinds.base import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mintline.clock import UnixSeconds
-from mintline.messages import SignNoop
+from mintline.messages.intents import SignNoop
 from mintline_signer.enclave.kinds.base import TransactionKind, check_fees, sender_role
 from mintline_signer.enclave.policy import Role, SigningPolicy
 

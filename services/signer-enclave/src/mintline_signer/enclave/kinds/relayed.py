@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal, TypeVar
 
 from mintline.clock import UnixSeconds
-from mintline.messages import SignRelayed, SignRelayedBurn, SignRelayedTransfer
+from mintline.messages.intents import SignRelayed, SignRelayedBurn, SignRelayedTransfer
 from mintline.request_digests import AskedToken
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.kinds.base import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mintline.kinds.relayed import holder_call
-from mintline.messages import SignRelayedTransfer
+from mintline.messages.intents import SignRelayedTransfer
 from mintline.request_digests import relayed_transfer_digest
 from mintline_signer.enclave.kinds.relayed import RelayedKind, asked
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal, TypeVar
 
 from mintline.clock import UnixSeconds
-from mintline.messages import SignBurn, SignTransfer
+from mintline.messages.intents import SignBurn, SignTransfer
 from mintline.request_digests import AskedToken
 from mintline_signer.enclave.kinds.base import (
     Binding,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mintline.clock import UnixSeconds
-from mintline.messages import SignTopUp
+from mintline.messages.intents import SignTopUp
 from mintline_signer.enclave.kinds.base import Gift, TransactionKind, check_fees, require, sender_role
 from mintline_signer.enclave.policy import Role, SigningPolicy
 from mintline_signer.errors import RefusalCode

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.messages import SignTransfer
+from mintline.messages.intents import SignTransfer
 from mintline.request_digests import transfer_digest
 from mintline_signer.enclave.kinds.token import TokenKind, asked
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mintline.clock import UnixSeconds
-from mintline.messages import IssueVoucher
+from mintline.messages.intents import IssueVoucher
 from mintline.request_digests import voucher_digest
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.kinds.base import (

@@ -6,7 +6,8 @@ import hashlib
 
 from mintline.clock import UnixSeconds
 from mintline.eth import voucher_hash
-from mintline.messages import IssueVoucher, SignMint, Voucher
+from mintline.messages.intents import IssueVoucher, SignMint
+from mintline.messages.parts import Voucher
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.kinds.base import Binding, require
 from mintline_signer.enclave.policy import SigningPolicy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mintline.fields import Bytes32
-from mintline.messages import Frozen
+from mintline.frozen import Frozen
 
 
 class Upload(Frozen):
@@ -23,8 +23,3 @@ class Upload(Frozen):
     completed_at: int | None = None
     cid: str | None = None
     """The IPFS content id of the bytes (`mintline.cids`), once complete."""
-
-
-def media_object_key(sha256: bytes) -> str:
-    """Return the S3 key of a file that is served, which is also the path behind the public address."""
-    return f"media/{sha256.hex()}"

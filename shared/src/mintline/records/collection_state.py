@@ -1,70 +1,16 @@
-"""Operations on collections that a factory makes: the deployment of one, and a call that changes one.
+"""What operations did to the collection of a factory: its own record follows from them.
 
-Both are sent by a relayer, which becomes their `sender` with the nonce. What they did to the collection's own
-record (`mintline.records.RegisteredContract`) follows from them: `settled` says what it is then.
+`settled` says what `mintline.records.collections.RegisteredContract` is by its deployment and its changes.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-from mintline.messages import Clone, CollectionChange
-from mintline.records import (
-    Mint,
-    Operation,
-    PendingChange,
-    Problem,
-    RegisteredContract,
-    TokenBurn,
-    TokenTransfer,
-)
-from mintline.relayed_records import RelayedBurn, RelayedTransfer
+from mintline.records.collections import PendingChange, RegisteredContract
+from mintline.records.operations import Operation
+from mintline.records.problems import ALREADY_CREATED
 from mintline.states import MintStatus
-
-ALREADY_CREATED = Problem(
-    code="already_created",
-    reason="The collection is on chain already, by an earlier transaction for this deployment.",
-)
-"""A deployment that this ended has its collection: nothing else can have the address."""
-
-
-class CollectionOperation(Operation):
-    """What a principal asked for to be done with a collection of theirs."""
-
-    principal: str
-    """The machine client, or the `sub`, that asks for it."""
-    clone: Clone
-    """What the collection is made of, or was."""
-
-    @property
-    def asked_by(self) -> str:
-        """`sub` of the token that authorizes it."""
-        return self.principal
-
-
-class CollectionDeployment(CollectionOperation):
-    """A factory is to make a collection; `contract` is the address that it will have."""
-
-    kind: Literal["deploy"] = "deploy"
-
-
-class CollectionCall(CollectionOperation):
-    """A collection is to be changed."""
-
-    kind: Literal["administer"] = "administer"
-    change: CollectionChange
-
-
-OPERATIONS: tuple[type[Operation], ...] = (
-    Mint,
-    TokenTransfer,
-    TokenBurn,
-    RelayedTransfer,
-    RelayedBurn,
-    CollectionDeployment,
-    CollectionCall,
-)
-"""The records of all kinds."""
 
 
 def settled(

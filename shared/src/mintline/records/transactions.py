@@ -13,21 +13,18 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from mintline.fields import Address, BoundedText, Bytes32, Wei
-from mintline.messages import Clone, Fees, Frozen, KeyRef, TransactionKind
-from mintline.records import OPEN_SHARDS, Attempt, Operation, Problem, scoped
+from mintline.frozen import Frozen
+from mintline.messages.intents import TransactionKind
+from mintline.messages.parts import Clone, Fees, KeyRef
+from mintline.records.keys import OPEN_SHARDS, scoped
+from mintline.records.operations import Attempt, Operation
+from mintline.records.problems import NOT_DONE, Problem
 from mintline.states import UNDECIDED, MintStatus, TransactionState
 
 Outcome: TypeAlias = Literal["succeeded", "failed", "filled", "used"]
 """What has the nonce: the transaction itself, which did what it was for or reverted, or anything else.
 
 `used` says no more than that, of one that carries no operation: nobody depends on what it was."""
-
-
-NOT_DONE = Problem(
-    code="not_done",
-    reason="The transaction was mined, but did something else than what was asked for. Send the request "
-    "again, with another Idempotency-Key.",
-)
 
 
 class Place(NamedTuple):

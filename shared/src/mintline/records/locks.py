@@ -1,0 +1,25 @@
+"""Records that are locks: each is written once, or in turns, by whoever holds what it names."""
+
+from __future__ import annotations
+
+from mintline.frozen import Frozen
+
+
+class ExternalId(Frozen):
+    """What a mint is called by who asked for it: the lock, so that no other mint of theirs is called that."""
+
+    external_ref: str
+    """`{asked_by}#{external_id}`."""
+    mint_id: str
+
+
+class SignatureTurn(Frozen):
+    """Whose turn it is among what one wallet signs for one collection: the lock, one at a time.
+
+    A signature names the wallet's counter in the collection, so a second one would have to guess it.
+    """
+
+    operation_id: str
+    """The operation that had the latest turn; the next one has it once that has ended or is mined."""
+    counter: int
+    """What that operation's signature names."""
