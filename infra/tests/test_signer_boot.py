@@ -10,7 +10,14 @@ from fake_root import FakeRoot
 
 from mintline_infra.deployment import Deployment
 from mintline_infra.signer import ENCLAVE_CID, GROUP_ID, host_settings
-from mintline_infra.signer_boot import PATH_OF_CHECK, PATH_OF_READY, PATH_OF_RUN, SICK_AFTER, boot
+from mintline_infra.signer_boot import (
+    PATH_OF_CHECK,
+    PATH_OF_READY,
+    PATH_OF_RUN,
+    READY_WITHIN,
+    SICK_AFTER,
+    boot,
+)
 from synthesis import minting
 
 READY = 'echo \'{"status": "ready", "checks": {"enclave": "ok", "sqs": "ok"}}\''
@@ -89,13 +96,23 @@ def test_boot__when_s3_refuses_the_image__then_failure_is_signalled_and_no_host_
     assert "systemctl start mintline-signer-host" not in root.log
 
 
-def test_boot__when_the_enclave_never_answers__then_failure_is_signalled(text: str, root: FakeRoot) -> None:
-    root.stub("curl", ENCLAVE_GONE)
+@pytest.mark.parametrize(("answer", "takes"), [(ENCLAVE_GONE, 0), ("exit 28", 10)], ids=["unready", "hangs"])
+def test_boot__when_the_enclave_never_answers__then_failure_is_signalled_after_ten_minutes(
+    text: str, root: FakeRoot, answer: str, takes: int
+) -> None:
+    """A host that hangs up to `curl`'s own limit takes as long as one that answers at once."""
+    clock = root.root / "clock"
+    clock.write_text("0\n")
+    passes = f'echo $(($(cat "{clock}") + $1)) > "{clock}"'
+    root.stub("date", f'cat "{clock}"')
+    root.stub("sleep", passes)
+    root.stub("curl", f"set -- {takes}; {passes}; {answer}")
 
     done = root.run(text)
 
     assert (done.returncode, signalled(root)) == (1, ["1"])
     assert "not ready within ten minutes" in done.stderr
+    assert READY_WITHIN <= int(clock.read_text()) <= READY_WITHIN + 15
 
 
 def test_boot__when_systemd_does_not_start_the_enclave__then_failure_is_signalled(

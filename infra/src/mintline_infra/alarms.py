@@ -101,13 +101,6 @@ LOG_ALARMS = (
     ),
     LogAlarm("signing-refused", "signer", "intent_refused", 1, "The enclave's policy refused an intent."),
     LogAlarm(
-        "enclave-unreachable",
-        "signer",
-        "enclave_unreachable",
-        3,
-        "A host has not reached its enclave for a minute: it logs that every half.",
-    ),
-    LogAlarm(
         "canary-decrypted", CANARY, "unattested_decrypt_answered", 1, "KMS gave a key without attestation."
     ),
     LogAlarm(
@@ -136,6 +129,8 @@ class ValueAlarm:
     """Fires when the number is under the threshold; it is not logged while nothing changes it."""
     now_and_then: bool = False
     """Logged less often than every five minutes: the alarm keeps its state until the next number."""
+    while_wrong: bool = False
+    """Logged only while something is wrong: the greatest number counts, and none means that all is well."""
 
 
 VALUE_ALARMS = (
@@ -189,5 +184,14 @@ VALUE_ALARMS = (
         1,
         "Records, chain and index disagree, or a stranger minted.",
         now_and_then=True,
+    ),
+    ValueAlarm(
+        "enclave-unreachable",
+        "signer",
+        "enclave_unreachable",
+        "seconds",
+        60,
+        "A host has not reached its enclave for a minute.",
+        while_wrong=True,
     ),
 )

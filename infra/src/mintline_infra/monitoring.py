@@ -105,14 +105,18 @@ class MonitoringStack(cdk.Stack):
         less = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
         more = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
         missing = cloudwatch.TreatMissingData
-        keeps = alarm.below or alarm.now_and_then
+        greatest = alarm.now_and_then or alarm.while_wrong
+        if alarm.below or alarm.now_and_then:
+            unknown = missing.IGNORE
+        else:
+            unknown = missing.NOT_BREACHING if alarm.while_wrong else missing.BREACHING
         self._alarm(
             alarm.name,
-            counted.metric(period=FIVE_MINUTES, statistic="Maximum" if alarm.now_and_then else "Minimum"),
+            counted.metric(period=FIVE_MINUTES, statistic="Maximum" if greatest else "Minimum"),
             threshold=alarm.threshold,
             text=alarm.text,
             comparison=less if alarm.below else more,
-            missing=missing.IGNORE if keeps else missing.BREACHING,
+            missing=unknown,
         )
 
     def _edge_alarms(self, api: ApiStack) -> None:

@@ -19,6 +19,8 @@ PATH_OF_READY = "/usr/local/sbin/mintline-signer-ready"
 PATH_OF_CHECK = "/usr/local/sbin/mintline-check-signer"
 SICK_AFTER = 600
 """Seconds without a ready signer after which the group replaces the instance."""
+READY_WITHIN = 600
+"""Seconds that a first start waits for a ready signer, however slowly the host answers."""
 
 _TEMPLATE = """\
 #!/bin/bash
@@ -106,7 +108,8 @@ if [ $(($(date +%s) - $(cat "$since"))) -ge @SICK@ ]; then
     -H 'X-aws-ec2-metadata-token-ttl-seconds: 60')
   id=$(curl --silent --fail --max-time 5 http://169.254.169.254/latest/meta-data/instance-id \\
     -H "X-aws-ec2-metadata-token: $token")
-  aws autoscaling set-instance-health --region @REGION@ --instance-id "$id" --health-status Unhealthy
+  aws autoscaling set-instance-health --region @REGION@ --cli-connect-timeout 5 --cli-read-timeout 10 \\
+    --instance-id "$id" --health-status Unhealthy
 fi
 END
 chmod 0700 @ROLL@ @RUN@ @READY@ @CHECK@
@@ -159,6 +162,8 @@ cat > /etc/systemd/system/mintline-check-signer.service <<'END'
 Description=Mintline: whether this instance signs
 [Service]
 Type=oneshot
+# The next check comes in a minute; what hangs would keep it away.
+TimeoutStartSec=55
 ExecStart=@CHECK@
 END
 
@@ -179,7 +184,8 @@ systemctl enable mintline-enclave mintline-signer-host
 systemctl enable --now mintline-check-signer.timer
 @ROLL@ '@IMAGE@'
 systemctl start mintline-signer-host
-for _ in $(seq 120); do
+until=$(($(date +%s) + @READY_WITHIN@))
+while [ "$(date +%s)" -lt "$until" ]; do
   if @READY@; then
     exit 0
   fi
@@ -206,6 +212,7 @@ def boot(
         "READY": PATH_OF_READY,
         "CHECK": PATH_OF_CHECK,
         "SICK": str(SICK_AFTER),
+        "READY_WITHIN": str(READY_WITHIN),
         "ADMIN": str(ADMIN_PORT),
         "STACK": stack,
         "GROUP": group,
