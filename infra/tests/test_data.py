@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from mintline.resource_types import Bucket
 from mintline.resources import (
     MEDIA,
     METADATA,
@@ -16,7 +17,6 @@ from mintline.resources import (
     TOKENS_BY_COLLECTION,
     TRANSFERS,
     UPLOAD_BUCKET,
-    Bucket,
 )
 from mintline_infra.deployment import Deployment
 from synthesis import Templates, described, properties, resources, synthesized

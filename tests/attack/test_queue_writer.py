@@ -18,7 +18,8 @@ from mintline.messages.intents import BatchMint, SignBatch, SignNoop
 from mintline.messages.parts import Fees
 from mintline.messages.signed import Broadcast, SigningRefused
 from mintline.messages.work import BuildMint, FundWallet
-from mintline.resources import BROADCAST, BUILD, SIGN, Queue
+from mintline.resource_types import Queue
+from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus
 
 if TYPE_CHECKING:

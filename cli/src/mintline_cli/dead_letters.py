@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from mintline.aws.dead_letters import MOST, DeadLetter
-from mintline.resources import QUEUES, Queue
+from mintline.resource_types import Queue
+from mintline.resources import QUEUES
 from mintline_cli.execution import execute, stop
 from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, State, target_of
 from mintline_cli.output import Screen

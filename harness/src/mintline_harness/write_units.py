@@ -22,7 +22,8 @@ from typing import Any, TypeAlias
 import aiohttp
 from aiohttp import web
 
-from mintline.resources import TABLES, Index, Table
+from mintline.resource_types import Index, Table
+from mintline.resources import TABLES
 from mintline_harness.chaos.proxy import FaultProxy, Weather
 
 Attributes: TypeAlias = Mapping[str, Any]

@@ -14,6 +14,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from mintline.object_keys import collection_object_key
+from mintline.resource_types import Table
 from mintline.resources import (
     ACCOUNTS,
     ATTEMPTS,
@@ -53,7 +54,6 @@ from mintline.resources import (
     WEBHOOK_PROGRESS,
     WEBHOOKS,
     WRAPPED_KEYS,
-    Table,
 )
 from mintline_infra.deployment import RECONCILER, Deployment
 from mintline_infra.nag import acknowledge_finding

@@ -20,6 +20,7 @@ from constructs import Construct
 
 from mintline import intake_key
 from mintline.queue_policy import dead_letter_statements, queue_statements
+from mintline.resource_types import Bucket, Key, Queue, Table
 from mintline.resources import (
     BUCKETS,
     INTAKE_KEY,
@@ -29,10 +30,6 @@ from mintline.resources import (
     TABLES,
     WALLET_KEY,
     WEBHOOK_KEY,
-    Bucket,
-    Key,
-    Queue,
-    Table,
 )
 from mintline.webhooks import kms_policy as webhook_key
 from mintline_infra.deployment import Deployment

@@ -14,7 +14,8 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from mintline.resources import BROADCAST, BUILD, MEDIA, Queue
+from mintline.resource_types import Queue
+from mintline.resources import BROADCAST, BUILD, MEDIA
 from mintline_infra import edge, fargate
 from mintline_infra.data import DataStack
 from mintline_infra.deployment import RECONCILER, Deployment, Minting

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from mintline.aws.dead_letters import MOST, DeadLetter, DeadLetters
 from mintline.errors import Rejected
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 from mintline_ops.deployments import Target, open_aws
 
 

@@ -14,7 +14,7 @@ from mintline.aws.session import AwsCalls, open_client, translated
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.errors import Misconfigured
-from mintline.resources import Table
+from mintline.resource_types import Table
 from mintline.settings import ServiceSettings
 from mintline_ops.aws_clients import AwsCredentials, aws_client
 

@@ -20,6 +20,7 @@ from mintline.messages.parts import KeyRef
 from mintline.query_keys import token_query_keys, transfer_query_keys
 from mintline.records.index import Token, Transfer
 from mintline.records.keys import block_shard, row_shards
+from mintline.resource_types import Table
 from mintline.resources import (
     ACCOUNTS,
     ATTEMPTS,
@@ -30,7 +31,6 @@ from mintline.resources import (
     TOKENS,
     TOKENS_BY_COLLECTION,
     TRANSFERS,
-    Table,
 )
 from mintline_indexer.dynamo_items import place_item
 from mintline_ops.transaction_migration import move_mint, record_attempt, record_top_up

@@ -26,16 +26,8 @@ from mintline.records.index import Balance, Checkpoint, Token, Transfer
 from mintline.records.keys import balance_ref
 from mintline.records.operations import Mint, TokenOperation
 from mintline.records.transactions import Transaction, as_far_as_any
-from mintline.resources import (
-    BALANCES,
-    CHECKPOINTS,
-    COLLECTIONS,
-    MINTS,
-    TOKENS,
-    TRANSACTIONS,
-    TRANSFERS,
-    Table,
-)
+from mintline.resource_types import Table
+from mintline.resources import BALANCES, CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline_indexer.chain_port import ChainReader, Event
 from mintline_indexer.dynamo_items import transfer_place
 from mintline_indexer.node_chain import NodeChain

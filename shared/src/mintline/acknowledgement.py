@@ -33,7 +33,7 @@ import structlog
 
 from mintline.errors import Conflict, Deferred, Rejected, Retryable, Unsupported, Unusable
 from mintline.queue_port import QueuesPort, Received
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 from mintline.tracebacks import digest_of_traceback
 
 log = structlog.get_logger()

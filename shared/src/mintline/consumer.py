@@ -33,7 +33,7 @@ from mintline.frozen import faults_of
 from mintline.logging import message_context
 from mintline.messages.codec import AnyMessage, decode, mint_id_of
 from mintline.queue_port import QueuesPort, Received
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 from mintline.tasks import all_ended, before, either, first
 from mintline.tracebacks import digest_of_traceback, frames
 from mintline.tracing import OFF, Tracer

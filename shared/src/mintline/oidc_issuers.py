@@ -17,15 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 )
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mintline.access_tokens import (
-    COORDINATE_BYTES,
-    MAX_KID,
-    Base64Url,
-    ClientClaim,
-    Jwk,
-    TokenRules,
-    unpadded_base64url,
-)
+from mintline.access_tokens.keys import COORDINATE_BYTES, MAX_KID, Base64Url, Jwk, unpadded_base64url
+from mintline.access_tokens.rules import ClientClaim, TokenRules
 
 
 class EcJwk(BaseModel):

@@ -1,7 +1,8 @@
 """Keys of the indexes that answer queries about collections' holders and about transfers.
 
 They are attributes of a token's, a transfer's and a balance's item, written with it, so none can drift from
-it. An index over them costs write units only where a deployment has it (`mintline.resources.Index.optional`).
+it. An index over them costs write units only where a deployment has it
+(`mintline.resource_types.Index.optional`).
 
 ========================  ==================================  ==============================================
 Index                     Partition                           Sorted by

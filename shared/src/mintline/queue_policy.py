@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from mintline.resources import REDRIVE, Queue
+from mintline.resource_types import Queue
+from mintline.resources import REDRIVE
 
 SENDING = ("sqs:SendMessage",)
 """Also what SendMessageBatch requires."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mintline.messages.parts import Message
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 
 
 @dataclass(frozen=True, slots=True)

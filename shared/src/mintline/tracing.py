@@ -14,7 +14,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 from mintline.messages.parts import Message
 from mintline.queue_port import SendingPort
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 from mintline.span_context import BATCHED_SPANS, CURRENT_SPAN
 
 SpanKind: TypeAlias = Literal["internal", "server", "consumer", "client"]

@@ -15,7 +15,7 @@ from mintline.errors import Conflict
 from mintline.messages.codec import encode
 from mintline.messages.parts import Message
 from mintline.queue_port import Received
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 
 DEDUPLICATION_SECONDS = 300.0
 

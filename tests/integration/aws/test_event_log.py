@@ -22,7 +22,8 @@ from mintline.events import (
     event_id,
     mark_of,
 )
-from mintline.resources import EVENTS, Table
+from mintline.resource_types import Table
+from mintline.resources import EVENTS
 from mintline_testkit.events import MemoryEventLog
 
 NOW = 1_700_000_000_000

@@ -29,7 +29,8 @@ from mintline.messages.signed import Broadcast, VoucherIssued
 from mintline.records.keys import created_key, open_shard
 from mintline.records.operations import Mint
 from mintline.records.transactions import TopUpPayload, Transaction, place_of
-from mintline.resources import BROADCAST, MINTS, Queue
+from mintline.resource_types import Queue
+from mintline.resources import BROADCAST, MINTS
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
 from mintline_broadcaster.dynamo import DynamoTransactionStore

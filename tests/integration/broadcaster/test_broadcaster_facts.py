@@ -14,7 +14,8 @@ from mintline.messages.intents import SignMint, SignNoop, SignTopUp
 from mintline.messages.parts import Fees
 from mintline.messages.work import FundWallet, RenewNonce
 from mintline.records.transactions import place_of
-from mintline.resources import BUILD, CHECKPOINTS, SIGN, TRANSACTIONS, Queue
+from mintline.resource_types import Queue
+from mintline.resources import BUILD, CHECKPOINTS, SIGN, TRANSACTIONS
 from mintline.states import MintStatus
 from mintline_testkit.constants import GWEI
 

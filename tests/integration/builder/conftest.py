@@ -37,7 +37,8 @@ from mintline.messages.work import BuildMint, FundWallet
 from mintline.records.collections import Collection
 from mintline.records.keys import scoped
 from mintline.records.operations import Mint
-from mintline.resources import BUILD, COLLECTIONS, METADATA, MINTS, SIGN, Queue
+from mintline.resource_types import Queue
+from mintline.resources import BUILD, COLLECTIONS, METADATA, MINTS, SIGN
 from mintline.set_aside import SetAside
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus

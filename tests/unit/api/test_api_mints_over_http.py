@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from mintline import access_tokens
 from mintline.acceptance import ACCEPTANCE, Statements
+from mintline.access_tokens import jws
 from mintline.authorization import MAX_TOKEN, Envelope
 from mintline.authorizations import Authorization, lookup
 from mintline.authorizations import digest_of as digest_of_mint
@@ -540,7 +540,7 @@ async def test_post__when_the_access_token_is_too_long_for_an_envelope__refuses_
     harness: Harness, client: MemoryClient
 ) -> None:
     token = harness.pool.sign({**harness.pool.claims("alice", now=harness.now), "pad": "x" * 5_450})
-    assert MAX_TOKEN < len(token) <= access_tokens.MAX_TOKEN
+    assert MAX_TOKEN < len(token) <= jws.MAX_TOKEN
     headers = {"Authorization": f"Bearer {token}"}
 
     answer = await post(client, headers, {"metadata": METADATA})

@@ -14,7 +14,8 @@ from mintline.records.index import Token, Transfer
 from mintline.records.keys import scoped
 from mintline.records.operations import Mint
 from mintline.records.wallets import Link, Wallet
-from mintline.resources import BALANCES, Table
+from mintline.resource_types import Table
+from mintline.resources import BALANCES
 from mintline.set_aside import SetAside
 from mintline_api.auth.store import DynamoRevocations
 from mintline_api.features.links.store import DynamoLinks

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from mintline.aws.dynamo import Dynamo, Item
 from mintline.errors import Unavailable
-from mintline.resources import Table
+from mintline.resource_types import Table
 from mintline_api.features.mints.token_ids import (
     COMPARE_SECONDS,
     MARGIN,

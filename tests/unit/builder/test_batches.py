@@ -21,7 +21,8 @@ from mintline.messages.parts import Message
 from mintline.records.operations import Attempt
 from mintline.records.problems import TOKEN_ON_CHAIN
 from mintline.records.transactions import Transaction, carried_by
-from mintline.resources import SIGN, Queue
+from mintline.resource_types import Queue
+from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_builder.claims import LineClaim
 from mintline_builder.gatherer import LINE_BYTES, ROOM

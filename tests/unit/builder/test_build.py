@@ -16,7 +16,8 @@ from mintline.messages.intents import SignMint
 from mintline.messages.parts import Message
 from mintline.records.problems import TOKEN_ON_CHAIN
 from mintline.records.transactions import Place, Transaction
-from mintline.resources import SIGN, Queue
+from mintline.resource_types import Queue
+from mintline.resources import SIGN
 from mintline.states import MintStatus
 from mintline_builder.ports import MetadataTaken
 from mintline_testkit.builder.harness import Builder, Harness

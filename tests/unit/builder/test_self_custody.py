@@ -10,7 +10,8 @@ from mintline.errors import Unavailable
 from mintline.messages.intents import IssueVoucher
 from mintline.messages.parts import Message
 from mintline.records.operations import Mint
-from mintline.resources import SIGN, Queue
+from mintline.resource_types import Queue
+from mintline.resources import SIGN
 from mintline.states import MintStatus
 from mintline_builder.waiting import ISSUER_REVOKED
 from mintline_testkit.builder.harness import Builder, Harness

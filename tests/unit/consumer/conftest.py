@@ -9,7 +9,7 @@ import pytest
 from mintline.consumer import Consumer
 from mintline.messages.codec import AnyMessage
 from mintline.messages.work import BuildMint
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 from mintline_testkit.queues import MemoryQueues
 
 QUEUE = Queue("test", senders=("a",), receiver="b", visibility_timeout=30, max_receives=1000)

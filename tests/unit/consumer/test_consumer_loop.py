@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from mintline.consumer import ConsumerMetrics
 from mintline.errors import Throttled
 from mintline.queue_port import Received
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 
 if TYPE_CHECKING:
     from tests.unit.consumer.conftest import Harness

@@ -14,7 +14,7 @@ from mintline.queue_port import Received
 if TYPE_CHECKING:
     from tests.unit.consumer.conftest import Harness
 
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 
 QUEUE = Queue("test", senders=("a",), receiver="b", visibility_timeout=30, max_receives=1000)
 

@@ -11,7 +11,7 @@ from mintline import consumer as consumer_module
 from mintline.consumer import ConsumerMetrics
 from mintline.messages.codec import AnyMessage, decode
 from mintline.messages.work import BuildMint
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 
 if TYPE_CHECKING:
     from tests.unit.consumer.conftest import Harness

@@ -5,7 +5,7 @@ import pytest
 from mintline.errors import Conflict
 from mintline.messages.codec import decode
 from mintline.messages.work import BuildMint
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 from mintline_testkit.queues import MemoryQueues
 
 QUEUE = Queue("test", senders=("a",), receiver="b", visibility_timeout=30, max_receives=3)

@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from mintline.access_tokens import LEEWAY, MAX_TOKEN, Jwk, TokenFault, unpadded_base64url
+from mintline.access_tokens.jws import MAX_TOKEN
+from mintline.access_tokens.keys import Jwk, unpadded_base64url
+from mintline.access_tokens.rules import LEEWAY, TokenFault
 from mintline.clock import UnixSeconds
 from mintline.scopes import ACCOUNT_ADMIN, Scope
 from mintline_api.auth.access_tokens import AccessTokens

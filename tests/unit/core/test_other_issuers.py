@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from pydantic import ValidationError
 
-from mintline.access_tokens import MAX_SUBJECT
+from mintline.access_tokens.rules import MAX_SUBJECT
 from mintline.clock import UnixSeconds
 from mintline.oidc_issuers import EcJwk, IssuerSettings, distinct_issuers
 from mintline.scopes import Scope

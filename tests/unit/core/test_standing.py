@@ -13,7 +13,8 @@ from mintline.messages.parts import Fees, KeyRef
 from mintline.records.operations import Attempt, Mint
 from mintline.records.problems import Problem
 from mintline.records.transactions import Transaction
-from mintline.resources import MINTS, Table
+from mintline.resource_types import Table
+from mintline.resources import MINTS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
 from mintline_testkit.records import make_transaction

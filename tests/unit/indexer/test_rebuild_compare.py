@@ -9,7 +9,8 @@ import pytest
 
 from mintline.aws.dynamo import Item
 from mintline.aws.records import to_item
-from mintline.resources import BALANCES, BLOCKS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
+from mintline.resource_types import Table
+from mintline.resources import BALANCES, BLOCKS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline.states import MintStatus, TransactionState
 from mintline_indexer.dynamo_items import balance_item, token_item, transfer_item
 from mintline_indexer.store_port import BalanceKey, TokenKey

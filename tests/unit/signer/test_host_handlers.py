@@ -10,7 +10,8 @@ from mintline.messages.intents import SignBatch
 from mintline.messages.parts import KeyRef, Message
 from mintline.messages.signed import Broadcast, SigningRefused, VoucherIssued
 from mintline.messages.work import BuildMint
-from mintline.resources import BROADCAST, Queue
+from mintline.resource_types import Queue
+from mintline.resources import BROADCAST
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.host.handlers import dedup_id, intent_of, sign
 from mintline_signer.host.service import handle

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mintline.acceptance import Session
-from mintline.access_tokens import Claims
+from mintline.access_tokens.rules import Claims
 from mintline.clock import UnixSeconds
 from mintline.errors import Unavailable
 from mintline_signer.enclave.revocations import RevokedTokens

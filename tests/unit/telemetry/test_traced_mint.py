@@ -30,7 +30,8 @@ from mintline.records.collections import Collection
 from mintline.records.keys import scoped
 from mintline.records.operations import Mint
 from mintline.records.transactions import Place
-from mintline.resources import BROADCAST, BUILD, SIGN, Queue
+from mintline.resource_types import Queue
+from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus
 from mintline.tracing import OFF, Tracer, with_tracing
 from mintline_api.features.operations.outbox import SqsOutbox

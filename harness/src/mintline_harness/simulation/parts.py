@@ -16,7 +16,7 @@ from mintline.consumer import Consumer
 from mintline.errors import MintlineError
 from mintline.messages.codec import AnyMessage, encode
 from mintline.queue_port import QueuesPort
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters
 from mintline_broadcaster.broadcaster import Broadcaster
 from mintline_broadcaster.config import BroadcasterConfig, Patience

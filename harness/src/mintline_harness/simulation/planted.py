@@ -18,7 +18,7 @@ from mintline.records.index import Transfer
 from mintline.records.operations import Mint, Operation
 from mintline.records.transactions import Place, Transaction, address_of, carried_by
 from mintline.refusals import problem_of
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 from mintline.states import MintStatus, TransactionState, may
 from mintline_broadcaster.broadcaster import Adapters, Broadcaster
 from mintline_broadcaster.ports import MintMoved, SignedTransaction

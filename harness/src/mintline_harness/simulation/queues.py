@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 
 from mintline.queue_port import Received
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 from mintline_harness.simulation.process import Faults
 from mintline_testkit.queues import MemoryQueues
 

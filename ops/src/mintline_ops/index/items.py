@@ -7,7 +7,7 @@ from typing import Any
 
 from mintline.aws.dynamo import Item
 from mintline.records.operations import Operation
-from mintline.resources import Table
+from mintline.resource_types import Table
 from mintline.states import MintStatus
 from mintline_indexer.dynamo_changes import FENCE
 from mintline_indexer.store_port import UndoRecord

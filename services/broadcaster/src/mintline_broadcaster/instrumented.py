@@ -16,7 +16,7 @@ from mintline.records.index import Transfer
 from mintline.records.operations import Attempt, Mint, Operation
 from mintline.records.problems import TOKEN_TAKEN, Problem
 from mintline.records.transactions import Outcome, Place, Transaction
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 from mintline.states import MintStatus
 from mintline_broadcaster.kinds import minted_by, mints_of
 from mintline_broadcaster.metrics import Metrics

@@ -22,7 +22,7 @@ from mintline.records.locks import SignatureTurn
 from mintline.records.operations import Mint, Operation
 from mintline.records.problems import Problem
 from mintline.records.transactions import Place, Transaction
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 from mintline_builder.claims import Advance, LineClaim, VoucherClaim
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from mintline.aws.dynamo import Clause, Item, Put, Update
 from mintline.aws.records import IN_BLOCK, OPEN, to_item, transition
 from mintline.aws.standing import moved
-from mintline.resources import MINTS, TRANSACTIONS, Table
+from mintline.resource_types import Table
+from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import MintStatus, TransactionState
 from mintline_indexer.store_port import Outcome, ReopenedMint, ReopenedTransaction, TransactionResult
 

@@ -43,6 +43,7 @@ from mintline.records.index import LAYOUT, Balance, Token, Transfer
 from mintline.records.keys import row_shards, token_ref
 from mintline.records.operations import Operation
 from mintline.records.transactions import Place, Transaction, as_far_as_any, carried_by
+from mintline.resource_types import Table
 from mintline.resources import (
     ATTEMPTS,
     BALANCES,
@@ -53,7 +54,6 @@ from mintline.resources import (
     TOKENS,
     TRANSACTIONS,
     TRANSFERS,
-    Table,
 )
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState

@@ -37,7 +37,8 @@ from mintline.aws.records import balance_place
 from mintline.errors import Unwritable
 from mintline.query_keys import BALANCE_QUERY_KEYS, TOKEN_QUERY_KEYS
 from mintline.records.keys import token_ref
-from mintline.resources import BALANCES, MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
+from mintline.resource_types import Table
+from mintline.resources import BALANCES, MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline_indexer.dynamo_changes import (
     FENCE,
     is_written,

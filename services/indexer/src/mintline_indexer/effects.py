@@ -15,7 +15,8 @@ from mintline.errors import Unavailable
 from mintline.records.index import Balance, Token, Transfer
 from mintline.records.keys import position
 from mintline.records.transactions import Place
-from mintline.resources import BALANCES, MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
+from mintline.resource_types import Table
+from mintline.resources import BALANCES, MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import (
     Event,

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from mintline.aws.items import Item
 from mintline.errors import MintlineError
+from mintline.resource_types import Table
 from mintline.resources import (
     DROPS,
     LINKS,
@@ -17,7 +18,6 @@ from mintline.resources import (
     TRANSACTIONS,
     TRANSFERS,
     WALLETS,
-    Table,
 )
 
 SOURCES = (MINTS, DROPS, WALLETS, LINKS, TRANSFERS, METADATA_VERSIONS, NOTICES, TRANSACTIONS)

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from mintline.aws.dynamo import GONE, Item, decode_item
 from mintline.aws.session import error_code, translated
-from mintline.resources import Table
+from mintline.resource_types import Table
 from mintline_notifier.changes import SOURCES, Change, Read, Shard, Trimmed
 
 if TYPE_CHECKING:

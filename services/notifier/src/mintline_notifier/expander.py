@@ -14,6 +14,7 @@ from mintline.events import Event, Resource
 from mintline.records.operations import CollectionOperation, Mint, Operation
 from mintline.records.transactions import Transaction, as_far_as, carried_by
 from mintline.records.wallets import Link, Wallet
+from mintline.resource_types import Table
 from mintline.resources import (
     DROPS,
     LINKS,
@@ -23,7 +24,6 @@ from mintline.resources import (
     TRANSACTIONS,
     TRANSFERS,
     WALLETS,
-    Table,
 )
 from mintline.set_aside import SetAside
 from mintline.views.drops import drop_view

@@ -14,7 +14,8 @@ from mintline.drop_records import Drop
 from mintline.events import Event, EventLog
 from mintline.records.operations import Operation
 from mintline.records.transactions import as_far_as, carried_by
-from mintline.resources import DROPS, LINKS, METADATA_VERSIONS, MINTS, NOTICES, TRANSFERS, WALLETS, Table
+from mintline.resource_types import Table
+from mintline.resources import DROPS, LINKS, METADATA_VERSIONS, MINTS, NOTICES, TRANSFERS, WALLETS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline_notifier.deriving import drops, operations

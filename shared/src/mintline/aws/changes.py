@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 from mintline.aws.items import Item, Value, encode_item, encode_value
-from mintline.resources import Table
+from mintline.resource_types import Table
 
 Operator: TypeAlias = Literal[
     "eq", "ne", "in", "missing", "exists", "empty", "lt", "le", "gt", "ge", "older", "not_before"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mintline.aws.session import translated
 from mintline.errors import Unavailable
 from mintline.messages.codec import members_of
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 from mintline.text import bounded
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ from mintline.aws.session import error_code, refuses_record, translated, writing
 from mintline.aws.writes import ATTEMPTS, BackOff, Writes
 from mintline.batcher import Batcher
 from mintline.errors import Throttled, Unavailable, Unwritable
-from mintline.resources import Index, Table
+from mintline.resource_types import Index, Table
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient

@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 from mintline.aws.session import AwsCalls, error_code, open_client, translated
 from mintline.errors import Unavailable
 from mintline.queue_policy import dead_letter_statements, queue_statements
-from mintline.resources import BUCKETS, KMS_KEYS, QUEUES, TABLES, Bucket, Index, KmsKey, Queue, Table
+from mintline.resource_types import Bucket, Index, KmsKey, Queue, Table
+from mintline.resources import BUCKETS, KMS_KEYS, QUEUES, TABLES
 from mintline.settings import ServiceSettings
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from mintline.errors import Conflict, MintlineError, Unavailable
 from mintline.messages.codec import encode, members_of
 from mintline.messages.parts import Message
 from mintline.queue_port import Received
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 from mintline.retry_budget import RetryBudget
 from mintline.text import bounded
 

@@ -24,7 +24,8 @@ from mintline.records.keys import (
 )
 from mintline.records.locks import ExternalId
 from mintline.records.operations import OPERATIONS, Mint, Operation
-from mintline.resources import EXTERNAL_IDS, MINTS, Table
+from mintline.resource_types import Table
+from mintline.resources import EXTERNAL_IDS, MINTS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, stored_sources
 

@@ -18,7 +18,7 @@ from mintline.messages.work import ReviewMint
 from mintline.records.index import Transfer
 from mintline.records.operations import Mint
 from mintline.records.transactions import TopUpPayload, Transaction, place_of
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster.config import Patience
 from mintline_broadcaster.fees import FeeCaps

@@ -16,7 +16,7 @@ from mintline.records.locks import SignatureTurn
 from mintline.records.operations import CollectionOperation, Mint, Operation, TokenOperation
 from mintline.records.problems import Problem
 from mintline.records.transactions import Place, Transaction, address_of, as_far_as_any, carried_by
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 from mintline.states import MintStatus, TransactionState
 from mintline_builder.claims import (
     Advance,

@@ -15,7 +15,8 @@ from mintline.records.index import Token
 from mintline.records.operations import Operation
 from mintline.records.transactions import Place, Transaction
 from mintline.records.wallets import Link
-from mintline.resources import COLLECTIONS, LINKS, MINTS, TOKENS, TRANSACTIONS, Table
+from mintline.resource_types import Table
+from mintline.resources import COLLECTIONS, LINKS, MINTS, TOKENS, TRANSACTIONS
 from mintline_notifier.changes import SOURCES, Change, Read, Shard, Trimmed
 from mintline_notifier.cursors import Cursor
 

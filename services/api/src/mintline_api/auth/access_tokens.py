@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from mintline import access_tokens
-from mintline.access_tokens import LEEWAY, NAMESPACE, BadToken, TokenFault, TokenRules
+from mintline.access_tokens import jws
+from mintline.access_tokens.rules import LEEWAY, NAMESPACE, BadToken, TokenFault, TokenRules
 from mintline.scopes import OPENID, SIGN_IN_SCOPES
 from mintline_api.auth import problems
 from mintline_api.auth.clients import ClientDirectory
@@ -176,14 +176,14 @@ class AccessTokens:
 
     async def _verify(self, token: str) -> Caller:
         try:
-            unverified = access_tokens.read(token)
+            unverified = jws.read(token)
             issuer = self._pool
             if self._others and (claimed := unverified.claimed_issuer) is not None:
                 issuer = self._others.get(claimed, issuer)
             unverified.check_algorithm(issuer.rules)
             key = await issuer.keys.key(unverified.kid)
             if key is None:
-                raise access_tokens.unknown_key()
+                raise jws.unknown_key()
             claims = unverified.claims(key, issuer.rules)
             claims.check_time(self._now())
         except BadToken as error:

@@ -11,7 +11,7 @@ import aiohttp
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from mintline.access_tokens import PublicKey
+from mintline.access_tokens.rules import PublicKey
 from mintline.errors import Unavailable
 from mintline.oidc_issuers import AnyJwk
 from mintline_api.auth.ports import JwksSource

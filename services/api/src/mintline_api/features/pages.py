@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from aiohttp import web
 
 from mintline.aws.dynamo import Dynamo, Item
-from mintline.resources import Index, Table
+from mintline.resource_types import Index, Table
 from mintline_api.http.context import HTTP
 from mintline_api.http.models import PageQuery
 

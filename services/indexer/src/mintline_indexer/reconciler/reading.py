@@ -24,7 +24,8 @@ from mintline.records.index import Token, Transfer
 from mintline.records.keys import OPEN_SHARDS, block_shards, position, token_ref
 from mintline.records.operations import Mint, Operation, TokenOperation
 from mintline.records.transactions import Place, Transaction, as_far_as_any, carried_by
-from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Index, Table
+from mintline.resource_types import Index, Table
+from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline_indexer.chain_port import ChainReader, Event, ItemMintedEvent, RangeTooWide, TransferEvent
 from mintline_indexer.dynamo_items import transfer_place
 from mintline_indexer.dynamo_store import DynamoStore

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import structlog
 
-from mintline import access_tokens
 from mintline.acceptance import LEEWAY, NotVouchedFor, Statement, Statements
-from mintline.access_tokens import Claims
+from mintline.access_tokens import rules
+from mintline.access_tokens.rules import Claims
 from mintline.clock import UnixSeconds, to_ms
 from mintline.revocation import REVOCATION, revocation_fields
 from mintline_signer.enclave.fixed_table import VALUE_BYTES, FixedTable
@@ -29,7 +29,7 @@ class RevokedTokens:
         self, statements: Statements, *, grace: int, secret: bytes, remembered: int = _REMEMBERED
     ) -> None:
         self._statements = statements
-        self._grace = max(access_tokens.LEEWAY, grace)
+        self._grace = max(rules.LEEWAY, grace)
         self._table = FixedTable(size=remembered, secret=secret)
 
     def __len__(self) -> int:

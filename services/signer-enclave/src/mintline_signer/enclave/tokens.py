@@ -10,9 +10,10 @@ from typing import Annotated, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mintline import access_tokens
 from mintline.acceptance import Statements
-from mintline.access_tokens import BadToken, Claims, Jwk, PublicKey, TokenFault, TokenRules
+from mintline.access_tokens import jws
+from mintline.access_tokens.keys import Jwk
+from mintline.access_tokens.rules import BadToken, Claims, PublicKey, TokenFault, TokenRules
 from mintline.clock import UnixSeconds
 from mintline.frozen import Frozen
 from mintline.oidc_issuers import AnyJwk, IssuerSettings, distinct_issuers
@@ -147,14 +148,14 @@ class TokenVerifier:
         return claims
 
     def _verify(self, token: str) -> Claims:
-        unverified = access_tokens.read(token)
+        unverified = jws.read(token)
         issuer = self._pool
         if self._others and (claimed := unverified.claimed_issuer) is not None:
             issuer = self._others.get(claimed, issuer)
         unverified.check_algorithm(issuer.rules)
         key = issuer.keys.get(unverified.kid)
         if key is None:
-            raise access_tokens.unknown_key()
+            raise jws.unknown_key()
         return unverified.claims(key, issuer.rules)
 
 

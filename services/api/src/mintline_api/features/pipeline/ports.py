@@ -9,7 +9,7 @@ from mintline.chain.answers import FeeMarket
 from mintline.records.index import Checkpoint
 from mintline.records.operations import Operation
 from mintline.records.transactions import Transaction
-from mintline.resources import Queue
+from mintline.resource_types import Queue
 
 Part: TypeAlias = Literal["queues", "chain", "index", "operations", "transactions", "senders"]
 """What is read by itself: one that does not respond leaves the others readable."""

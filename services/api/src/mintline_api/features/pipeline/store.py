@@ -13,7 +13,8 @@ from mintline.errors import Unreadable
 from mintline.records.keys import OPEN_SHARDS, scoped
 from mintline.records.operations import Operation
 from mintline.records.transactions import Transaction
-from mintline.resources import MINTS, TRANSACTIONS, Index, Table
+from mintline.resource_types import Index, Table
+from mintline.resources import MINTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
 from mintline_api.features.pages import text_of

@@ -13,7 +13,8 @@ from mintline.aws.queues import Depth
 from mintline.records.index import Checkpoint
 from mintline.records.operations import Operation
 from mintline.records.transactions import Transaction
-from mintline.resources import QUEUES, Queue
+from mintline.resource_types import Queue
+from mintline.resources import QUEUES
 from mintline_api.caches import SingleFlight
 from mintline_api.features.pipeline.ports import (
     IndexProgress,
