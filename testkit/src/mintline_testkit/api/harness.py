@@ -24,7 +24,8 @@ from mintline.chain.settings import FactorySettings
 from mintline.notices import Notices
 from mintline.resources import OPTIONAL_INDEXES, OptionalIndex
 from mintline.tracing import OFF, Tracer
-from mintline_api.app import GROUPS, Api, build_app
+from mintline_api.api import Api
+from mintline_api.app import GROUPS, build_app
 from mintline_api.auth.access_tokens import AccessTokens, Issuer
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.clients import ClientDirectory

@@ -1,0 +1,157 @@
+"""What the api talks to: AWS, the chain, and what all of its features share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.key_stores import open_key_stores
+from mintline.aws.notices import DynamoNotices
+from mintline.aws.queues import Queues
+from mintline.aws.session import open_client
+from mintline.chain.node import Node
+from mintline.clock import unix_ms
+from mintline.key_stores import KeyStores
+from mintline.notices import Notices
+from mintline.proofs.block_reader import BlockReader
+from mintline.rpc_factory import open_rpc
+from mintline_api.auth.access_tokens import Issuer
+from mintline_api.auth.clients import ClientDirectory
+from mintline_api.auth.intake_sessions import IntakeSessions
+from mintline_api.auth.jwks import HttpJwks, KeySet
+from mintline_api.auth.store import DynamoClientRecords, KmsIntake
+from mintline_api.auth.user_pool import HttpUserInfo
+from mintline_api.features.mints.store import DynamoMints, DynamoTokenIds
+from mintline_api.features.mints.token_ids import TokenIds
+from mintline_api.features.tokens.store import DynamoIndex
+from mintline_api.limits.client_budgets import ClientBudgets
+from mintline_api.limits.store import DynamoClientUse
+from mintline_api.metrics import Metrics
+from mintline_api.settings import Settings
+
+if TYPE_CHECKING:
+    from types_aiobotocore_cognito_idp import CognitoIdentityProviderClient
+    from types_aiobotocore_kms import KMSClient
+    from types_aiobotocore_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the api talks to; no `chain` without an endpoint: a silent node makes few answers poorer."""
+
+    dynamo: Dynamo
+    queues: Queues
+    s3: S3Client
+    upload_signer: S3Client
+    kms: KMSClient
+    key_stores: KeyStores
+    keys: KeySet
+    other_issuers: Sequence[Issuer]
+    user_pool: HttpUserInfo
+    intake: IntakeSessions
+    token_ids: TokenIds
+    chain: Node | None
+    blocks: BlockReader | None
+    cognito: CognitoIdentityProviderClient
+    client_directory: ClientDirectory
+    client_budgets: ClientBudgets
+
+
+async def open_environment(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> Environment:
+    """Connect to all of it; everything is closed with `stack`."""
+    prefix, calls = settings.resource_prefix, metrics.aws
+    dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), prefix)
+    stack.push_async_callback(dynamo.aclose)
+    queues = Queues(await open_client(stack, "sqs", settings, calls=calls), prefix)
+    stack.push_async_callback(queues.aclose)
+    session = await stack.enter_async_context(aiohttp.ClientSession())
+    keys = KeySet(HttpJwks(session, settings.jwks_url()), clock=time.monotonic)
+    stack.push_async_callback(keys.aclose)
+    chain = blocks = None
+    if settings.rpc_urls:
+        rpc = await open_rpc(stack, settings, observer=metrics.rpc, tracer=calls.tracer)
+        chain, blocks = Node(rpc), BlockReader(rpc)
+    kms = await open_client(stack, "kms", settings, calls=calls, endpoint_url=settings.kms_endpoint_url)
+    client_directory = ClientDirectory(
+        DynamoClientRecords(dynamo, set_aside=metrics.set_aside), now=time.time
+    )
+    return Environment(
+        dynamo=dynamo,
+        queues=queues,
+        s3=await open_client(stack, "s3", settings, calls=calls),
+        upload_signer=await open_client(
+            stack, "s3", settings, calls=calls, endpoint_url=settings.upload_endpoint_url
+        ),
+        kms=kms,
+        key_stores=await open_key_stores(stack, settings, dynamo, calls=calls),
+        keys=keys,
+        other_issuers=_other_issuers(stack, settings, session),
+        user_pool=HttpUserInfo(session, settings.cognito_userinfo_url),
+        intake=IntakeSessions(
+            KmsIntake(kms, prefix=prefix).certify,
+            intake_key=settings.intake_public_key(),
+            now=unix_ms,
+        ),
+        token_ids=_token_ids(stack, settings, metrics, dynamo),
+        chain=chain,
+        blocks=blocks,
+        cognito=await open_client(stack, "cognito-idp", settings, calls=calls),
+        client_directory=client_directory,
+        client_budgets=_client_budgets(
+            stack, settings, metrics, dynamo, clients=client_directory, chain=chain
+        ),
+    )
+
+
+def _other_issuers(
+    stack: AsyncExitStack, settings: Settings, session: aiohttp.ClientSession
+) -> Sequence[Issuer]:
+    other_issuers = []
+    for issuer in settings.other_issuers:
+        its_keys = KeySet(HttpJwks(session, issuer.jwks_url), clock=time.monotonic)
+        stack.push_async_callback(its_keys.aclose)
+        other_issuers.append(Issuer(its_keys, issuer.rules()))
+    return other_issuers
+
+
+def _token_ids(stack: AsyncExitStack, settings: Settings, metrics: Metrics, dynamo: Dynamo) -> TokenIds:
+    token_ids = TokenIds(
+        DynamoTokenIds(dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
+        used=(
+            DynamoIndex(dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
+            DynamoMints(dynamo, set_aside=metrics.set_aside),
+        ),
+        clock=time.monotonic,
+        set_back=metrics.token_ids_set_back.inc,
+    )
+    stack.push_async_callback(token_ids.aclose)
+    return token_ids
+
+
+def _client_budgets(
+    stack: AsyncExitStack,
+    settings: Settings,
+    metrics: Metrics,
+    dynamo: Dynamo,
+    *,
+    clients: ClientDirectory,
+    chain: Node | None,
+) -> ClientBudgets:
+    client_budgets = ClientBudgets(
+        DynamoClientUse(dynamo, set_aside=metrics.set_aside),
+        clients=clients,
+        chain=chain,
+        now=unix_ms,
+        clock=time.monotonic,
+        mint_gas=settings.sponsored_mint_gas,
+        notices=Notices(DynamoNotices(dynamo)),
+        refused=metrics.client_budget_refused,
+    )
+    stack.push_async_callback(client_budgets.aclose)
+    return client_budgets
