@@ -85,6 +85,7 @@ SENDS = {
 }
 OTHER = {
     "api": {
+        ("sts:AssumeRole", f"arn:aws:iam::111122223333:role/{PREFIX}-redrive"),
         ("s3:GetObject", f"arn:aws:s3:::{PREFIX}-metadata/*"),
         ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-metadata/1/0x{'?' * 40}/contract-*.json"),
         ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-metadata/1/0x{'?' * 40}/versions/*"),
@@ -343,6 +344,15 @@ def test_redrive_role__when_an_operator_takes_it__then_it_reads_dead_letters_and
     )
     (trusted,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert text(trusted["Principal"]["AWS"]) == "arn:aws:iam::111122223333:root"
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "redrive"])
+def test_role__when_operators_use_the_console__then_the_api_alone_takes_the_redrive_role(
+    templates: Templates, service: str
+) -> None:
+    taken = [resource for action, resource in granted(templates, service) if action == "sts:AssumeRole"]
+
+    assert taken == ([f"arn:aws:iam::111122223333:role/{PREFIX}-redrive"] if service == "api" else [])
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import random
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from aiobotocore.session import get_session
 from aiohttp import web
 from playwright.async_api import Page, Route
 
+from mintline.aws.dead_letters import DeadLetters
+from mintline.resource_types import Queue
+from mintline.resources import BROADCAST
 from mintline_api.features.pipeline.examples import PIPELINE
 from mintline_testkit.browser import Console, open_console, picture
 from tests.e2e.test_webhooks import Receiver
 
 if TYPE_CHECKING:
+    from types_aiobotocore_sqs import SQSClient
+
     from tests.e2e.conftest import Harness
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -325,6 +331,35 @@ async def test_console__when_an_operator_limits_a_client__then_the_client_has_th
     await page.locator("header.title .badge", has_text="disabled").wait_for()
 
 
+@asynccontextmanager
+async def open_sqs(info: Mapping[str, Any]) -> AsyncIterator[SQSClient]:
+    """Open SQS as an operator."""
+    async with get_session().create_client(
+        "sqs",
+        region_name=info["region"],
+        endpoint_url=info["aws_endpoint_url"],
+        aws_access_key_id=info["operator"]["access_key_id"],
+        aws_secret_access_key=info["operator"]["secret_access_key"],
+    ) as client:
+        yield client
+
+
+async def dead_letter(sqs: SQSClient, prefix: str, queue: Queue, *bodies: str) -> None:
+    """Put bodies among a queue's dead letters, as its consumer does."""
+    url = (await sqs.get_queue_url(QueueName=queue.dead_letter_name(prefix)))["QueueUrl"]
+    told = {"code": "undecodable", "reason": "the body is no message", "origin": queue.name}
+    for body in bodies:
+        await sqs.send_message(
+            QueueUrl=url,
+            MessageBody=body,
+            MessageGroupId=uuid.uuid4().hex,
+            MessageDeduplicationId=uuid.uuid4().hex,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": text} for name, text in told.items()
+            },
+        )
+
+
 async def test_console__when_an_operator_looks_at_the_pipeline__then_it_shows_what_waits_and_what_runs_out(
     harness: Harness, console: Console
 ) -> None:
@@ -340,8 +375,9 @@ async def test_console__when_an_operator_looks_at_the_pipeline__then_it_shows_wh
     await page.route(
         "**/v1/pipeline", lambda route: route.fulfill(body=shown, content_type="application/json")
     )
-    await page.get_by_text("mintline dlq redrive build --all").wait_for()
-    await page.get_by_text("The collection is paused.").wait_for()
+    letter = page.locator("section[aria-labelledby=dead] li", has_text="no node has block 21450902")
+    await letter.get_by_text("attempts_exhausted").wait_for()
+    await page.get_by_text("Its message is a dead letter: Unavailable: no node has block").wait_for()
     await page.get_by_text("Sent 2 times, each time for a higher fee.").wait_for()
     await page.get_by_text("15 days").wait_for()
     await page.get_by_text("Missing: the chain.").wait_for()
@@ -349,8 +385,46 @@ async def test_console__when_an_operator_looks_at_the_pipeline__then_it_shows_wh
 
     await page.route("**/v1/pipeline", lambda route: route.abort())
     await page.get_by_text("What you see is as of").wait_for()
-    await page.get_by_text("The collection is paused.").wait_for()
+    await letter.wait_for()
     assert await console.findings() == []
+
+
+async def test_console__when_an_operator_sends_dead_letters_back__then_asks_first_and_they_are_tried_again(
+    harness: Harness, console: Console
+) -> None:
+    page = console.page
+    async with open_sqs(harness.info) as sqs:
+        await dead_letter(sqs, harness.info["prefix"], BROADCAST, "not a message", "nor this")
+        await console.sign_in(harness.info["console"], button="Sign in as an operator")
+        await console.open("pipeline")
+        shown = page.locator("section[aria-labelledby=dead] .letters > li")
+        letters = shown.filter(has_text="the body is no message")
+        await letters.nth(1).wait_for()
+
+        send = page.get_by_role("button", name="Send all 2 back")
+        await send.focus()
+        await page.keyboard.press("Enter")
+        asked = page.get_by_role("dialog", name="Send 2 messages back to broadcast?")
+        await asked.wait_for()
+        assert await console.findings() == []
+        await page.keyboard.press("Escape")
+        await asked.wait_for(state="detached")
+        assert await send.evaluate("button => button === document.activeElement")
+        assert await letters.count() == 2
+
+        await page.keyboard.press("Enter")
+        await asked.get_by_role("button", name="Send back").click()
+        await page.get_by_text("2 messages sent back to broadcast.").wait_for()
+        # They are no messages: the broadcaster dead-letters them again, in words of its own.
+        await (
+            shown.filter(has_text="undecodable")
+            .filter(has_not_text="the body is no message")
+            .nth(1)
+            .wait_for()
+        )
+        assert await letters.count() == 0
+        assert await console.findings() == []
+        await DeadLetters(sqs, harness.info["prefix"]).drop(BROADCAST)
 
 
 async def test_console__when_a_person_is_no_operator__then_the_operators_app_client_gives_them_nothing(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mintline_cli.caller import Caller, calls_api
-from mintline_client.models import PipelineView
+from mintline_client.models import PipelineView, WaitingOperationView
 
 ETHER = 10**18
 _SHOWN = 8
@@ -11,7 +11,7 @@ _SHOWN = 8
 
 @calls_api("client")
 def pipeline(caller: Caller) -> None:
-    """Show queues, blocks, what waits longest and why, and how long the money for gas lasts.
+    """Show queues, dead letters, blocks, what waits longest and why, and how long the money for gas lasts.
 
     Takes the scope admin. Example: mintline pipeline --url https://api.example.com --token "$TOKEN"
     """
@@ -30,6 +30,7 @@ def pipeline(caller: Caller) -> None:
             [(one["name"], one["waiting"], one["in_flight"], one["dead_letters"]) for one in state["queues"]],
             empty="No queues.",
         )
+    _show_dead_letters(caller, state)
     _show_waiting(caller, state)
     if state["senders"] is not None:
         screen.table(
@@ -49,6 +50,34 @@ def pipeline(caller: Caller) -> None:
     screen.result(dict(state))
 
 
+def _show_dead_letters(caller: Caller, state: PipelineView) -> None:
+    letters = state["dead_letters"]
+    if not letters:
+        return
+    caller.screen.table(
+        ("DEAD SINCE", "QUEUE", "MESSAGE", "ID", "CODE", "REASON"),
+        [
+            (
+                one["dead_lettered_at"],
+                one["queue"],
+                one["message_id"],
+                one["operation_id"] or "-",
+                one["code"],
+                one["reason"],
+            )
+            for one in letters[:_SHOWN]
+        ],
+        empty="No dead letters.",
+    )
+    caller.screen.say("Once the cause is fixed: mintline dlq redrive QUEUE MESSAGE, or in the console.")
+
+
+def _why(operation: WaitingOperationView) -> str:
+    if operation["dead_letter"] is not None:
+        return f"dead letter {operation['dead_letter']}"
+    return (operation["waiting"] or {"code": "-"})["code"]
+
+
 def _show_waiting(caller: Caller, state: PipelineView) -> None:
     operations, transactions = state["operations"], state["transactions"]
     if operations is not None:
@@ -60,7 +89,7 @@ def _show_waiting(caller: Caller, state: PipelineView) -> None:
                     one["operation_id"],
                     one["kind"],
                     one["status"],
-                    (one["waiting"] or {"code": "-"})["code"],
+                    _why(one),
                 )
                 for one in operations[:_SHOWN]
             ],

@@ -12,6 +12,8 @@ from mintline_client.models import (
     CreatedClientView,
     LinkList,
     PipelineView,
+    RedriveRequest,
+    RedriveView,
     SecretView,
     UserView,
     WalletView,
@@ -110,6 +112,11 @@ class Pipeline:
         self._api = api
 
     async def get(self) -> PipelineView:
-        """Return queues, blocks, what is under way longest, and how long the money for gas lasts."""
+        """Return queues, dead letters, blocks, what waits longest, and how long the money for gas lasts."""
         pipeline: PipelineView = await self._api.get("/v1/pipeline")
         return pipeline
+
+    async def redrive(self, request: RedriveRequest) -> RedriveView:
+        """Send dead letters back to the queue that they come from; without ids the first 100 of it."""
+        redriven: RedriveView = await self._api.post("/v1/pipeline/redrives", request)
+        return redriven

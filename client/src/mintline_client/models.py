@@ -446,6 +446,25 @@ class CreatedWebhookView(TypedDict):
     """Verifies signatures of the kind `v1` (HMAC-SHA256). Shown this once."""
 
 
+class DeadLetterView(TypedDict):
+    """A message that is not tried again, and why."""
+
+    queue: str
+    """The queue that it comes from."""
+    message_id: str
+    type: str | None
+    """The type that it names, such as `build_mint`."""
+    operation_id: str | None
+    """The operation that it is about, if it is about one."""
+    code: str
+    """Why it is here, as `docs/codes.md` lists it."""
+    reason: str
+    """The same in words; of a long text the beginning."""
+    digest: str | None
+    """Of the traceback: errors of one kind from one place share it. The service's log has it."""
+    dead_lettered_at: str
+
+
 class DeliveryAttemptView(TypedDict):
     """One attempt to deliver an event."""
 
@@ -1042,8 +1061,14 @@ class PipelineView(TypedDict):
     """The pipeline. A part that did not respond within seconds is null, and named in `missing`."""
 
     read_at: str
-    missing: list[Literal["queues", "chain", "index", "operations", "transactions", "senders"]]
+    missing: list[
+        Literal["queues", "dead_letters", "chain", "index", "operations", "transactions", "senders"]
+    ]
     queues: list[QueueView] | None
+    dead_letters: list[DeadLetterView] | None
+    """The first 20 dead letters of each queue, at most ten of each sender, up to 15 seconds old; null
+    as well if the queues are.
+    """
     blocks: BlocksView
     operations: list[WaitingOperationView] | None
     """Operations that no transaction carries yet, the 20 oldest. Mints whose voucher waits for their
@@ -1117,7 +1142,7 @@ class QueueView(TypedDict):
     in_flight: int
     """Messages that a consumer has, or that are hidden until the next try."""
     dead_letters: int
-    """Dead letters; `mintline dlq list` says why."""
+    """Dead letters."""
 
 
 class Readiness(TypedDict):
@@ -1158,6 +1183,25 @@ class RecipientsView(TypedDict):
     addresses: int
     users: int
     emails: int
+
+
+class RedriveRequest(TypedDict):
+    """Which dead letters go back to their queue."""
+
+    queue: Literal["build", "sign", "broadcast"]
+    """The queue that they come from."""
+    message_ids: NotRequired[list[str] | None]
+    """Ids of dead letters; null: the first 100 of the queue, in order."""
+
+
+class RedriveView(TypedDict):
+    """What was sent back."""
+
+    queue: str
+    redriven: list[str]
+    """Ids of the dead letters that are in their queue again."""
+    missing: list[str]
+    """Ids that were asked for and are not among the first 1,000 dead letters."""
 
 
 class RepetitionView(TypedDict):
@@ -1635,6 +1679,8 @@ class WaitingOperationView(TypedDict):
     created_at: str
     waiting: ProblemView | None
     """What it waits for, if somebody has to act."""
+    dead_letter: str | None
+    """The `message_id` of the dead letter in `dead_letters` that is about it."""
 
 
 class WalletView(TypedDict):

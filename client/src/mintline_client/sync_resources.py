@@ -52,6 +52,8 @@ from mintline_client.models import (
     MintRequest,
     MintView,
     PipelineView,
+    RedriveRequest,
+    RedriveView,
     SecretView,
     TokenSummary,
     TokenView,
@@ -506,8 +508,12 @@ class Pipeline:
         self._portal = portal
 
     def get(self) -> PipelineView:
-        """Return queues, blocks, what is under way longest, and how long the money for gas lasts."""
+        """Return queues, dead letters, blocks, what waits longest, and how long the money for gas lasts."""
         return self._portal.run(self._resource.get())
+
+    def redrive(self, request: RedriveRequest) -> RedriveView:
+        """Send dead letters back to the queue that they come from; without ids the first 100 of it."""
+        return self._portal.run(self._resource.redrive(request))
 
 
 class Uploads:

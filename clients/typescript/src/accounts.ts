@@ -14,6 +14,8 @@ import type {
   LinkRequest,
   LinkView,
   PipelineView,
+  RedriveRequest,
+  RedriveView,
   SecretView,
   UserView,
   WalletView,
@@ -110,8 +112,13 @@ export class Clients {
 export class Pipeline {
   constructor(private readonly api: Api) {}
 
-  /** Returns queues, blocks, what is under way longest, and how long the money for gas lasts. */
+  /** Returns queues, dead letters, blocks, what is under way longest, and how long the money for gas lasts. */
   get(options: CallOptions = {}): Promise<PipelineView> {
     return this.api.get("/v1/pipeline", {}, options);
+  }
+
+  /** Sends dead letters back to the queue that they come from; without ids the first 100 of it. */
+  redrive(request: RedriveRequest, options: CallOptions = {}): Promise<RedriveView> {
+    return this.api.post("/v1/pipeline/redrives", request, options);
   }
 }

@@ -555,6 +555,30 @@ export interface components {
             secret: string;
         };
         /**
+         * DeadLetterView
+         * @description A message that is not tried again, and why.
+         */
+        DeadLetterView: {
+            /** @description The queue that it comes from. */
+            queue: string;
+            message_id: string;
+            /** @description The type that it names, such as `build_mint`. */
+            type: string | null;
+            /** @description The operation that it is about, if it is about one. */
+            operation_id: string | null;
+            /** @description Why it is here, as `docs/codes.md` lists it. */
+            code: string;
+            /** @description The same in words; of a long text the beginning. */
+            reason: string;
+            /** @description Of the traceback: errors of one kind from one place share it. The service's log has it. */
+            digest: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-11-23T01:50:54.123Z
+             */
+            dead_lettered_at: string;
+        };
+        /**
          * DeliveryAttemptView
          * @description One attempt to deliver an event.
          */
@@ -1270,8 +1294,10 @@ export interface components {
              * @example 2026-11-23T01:50:54.123Z
              */
             read_at: string;
-            missing: ("queues" | "chain" | "index" | "operations" | "transactions" | "senders")[];
+            missing: ("queues" | "dead_letters" | "chain" | "index" | "operations" | "transactions" | "senders")[];
             queues: components["schemas"]["QueueView"][] | null;
+            /** @description The first 20 dead letters of each queue, at most ten of each sender, up to 15 seconds old; null as well if the queues are. */
+            dead_letters: components["schemas"]["DeadLetterView"][] | null;
             blocks: components["schemas"]["BlocksView"];
             /** @description Operations that no transaction carries yet, the 20 oldest. Mints whose voucher waits for their user's own wallet are left out. */
             operations: components["schemas"]["WaitingOperationView"][] | null;
@@ -1355,7 +1381,7 @@ export interface components {
             waiting: number;
             /** @description Messages that a consumer has, or that are hidden until the next try. */
             in_flight: number;
-            /** @description Dead letters; `mintline dlq list` says why. */
+            /** @description Dead letters. */
             dead_letters: number;
         };
         /**
@@ -1407,6 +1433,30 @@ export interface components {
             addresses: number;
             users: number;
             emails: number;
+        };
+        /**
+         * RedriveRequest
+         * @description Which dead letters go back to their queue.
+         */
+        RedriveRequest: {
+            /**
+             * @description The queue that they come from.
+             * @enum {string}
+             */
+            queue: "build" | "sign" | "broadcast";
+            /** @description Ids of dead letters; null: the first 100 of the queue, in order. */
+            message_ids?: string[] | null;
+        };
+        /**
+         * RedriveView
+         * @description What was sent back.
+         */
+        RedriveView: {
+            queue: string;
+            /** @description Ids of the dead letters that are in their queue again. */
+            redriven: string[];
+            /** @description Ids that were asked for and are not among the first 1,000 dead letters. */
+            missing: string[];
         };
         /**
          * RepetitionView
@@ -2002,6 +2052,8 @@ export interface components {
             created_at: string;
             /** @description What it waits for, if somebody has to act. */
             waiting: components["schemas"]["ProblemView"] | null;
+            /** @description The `message_id` of the dead letter in `dead_letters` that is about it. */
+            dead_letter: string | null;
         };
         /**
          * WalletView
@@ -2139,6 +2191,7 @@ export type CollectionView = components['schemas']['CollectionView'];
 export type CostEstimate = components['schemas']['CostEstimate'];
 export type CreatedClientView = components['schemas']['CreatedClientView'];
 export type CreatedWebhookView = components['schemas']['CreatedWebhookView'];
+export type DeadLetterView = components['schemas']['DeadLetterView'];
 export type DeliveryAttemptView = components['schemas']['DeliveryAttemptView'];
 export type Document = components['schemas']['Document'];
 export type DocumentsRequest = components['schemas']['DocumentsRequest'];
@@ -2194,6 +2247,8 @@ export type Readiness = components['schemas']['Readiness'];
 export type RecipientRequest = components['schemas']['RecipientRequest'];
 export type RecipientView = components['schemas']['RecipientView'];
 export type RecipientsView = components['schemas']['RecipientsView'];
+export type RedriveRequest = components['schemas']['RedriveRequest'];
+export type RedriveView = components['schemas']['RedriveView'];
 export type RepetitionView = components['schemas']['RepetitionView'];
 export type RepetitionsView = components['schemas']['RepetitionsView'];
 export type ReplayRequest = components['schemas']['ReplayRequest'];

@@ -111,6 +111,8 @@ class Permissions:
     sealing_secrets: tuple[str, ...] = ()
     counts_messages: bool = False
     """Whether it reads how many messages each queue and its dead-letter queue have, and none of them."""
+    assumes_redrive: bool = False
+    """Whether it may take the operators' role, to read dead letters and to send them back for them."""
     asks_chain: bool = False
 
 
@@ -157,6 +159,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
         takes_uploads=True,
         keeps_lines=True,
         counts_messages=True,
+        assumes_redrive=True,
         wallet_secrets=("CreateSecret",),
         asks_chain=True,
     ),
@@ -334,6 +337,12 @@ class AccessStack(cdk.Stack):
                 iam.PolicyStatement(sid="Nodes", actions=["managedblockchain:POST"], resources=["*"])
             )
             acknowledge_finding(role, "IAM5[Resource::*]", NODES)
+        if permissions.assumes_redrive:
+            role.add_to_policy(
+                iam.PolicyStatement(
+                    sid="Redrive", actions=["sts:AssumeRole"], resources=[deployment.role_arn(REDRIVE)]
+                )
+            )
         if permissions.principal == INSTANCE:
             for resource, reason in MACHINERY_WILDCARDS.items():
                 acknowledge_finding(role, f"IAM5[Resource::{resource.format(deployment)}]", reason)

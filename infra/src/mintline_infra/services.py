@@ -15,7 +15,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from mintline.resource_types import Queue
-from mintline.resources import BROADCAST, BUILD, MEDIA
+from mintline.resources import BROADCAST, BUILD, MEDIA, REDRIVE
 from mintline_infra import edge, fargate
 from mintline_infra.data import DataStack
 from mintline_infra.deployment import RECONCILER, Deployment, Minting
@@ -109,6 +109,7 @@ class ApiStack(cdk.Stack):
                     "MINTLINE_RELAYER_ADDRESSES": json.dumps(
                         [key.address for key in environment.minting.pool]
                     ),
+                    "MINTLINE_REDRIVE_ROLE_ARN": deployment.role_arn(REDRIVE),
                     "MINTLINE_WALLET_KEY_ARNS": self.to_json_string(
                         [key.key_arn for key in environment.data.wallet_keys]
                     ),

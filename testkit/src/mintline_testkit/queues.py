@@ -42,6 +42,8 @@ class DeadLetter:
     code: str
     reason: str
     digest: str | None
+    message_id: str = ""
+    sent_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -99,7 +101,9 @@ class MemoryQueues:
 
     async def dead_letter(self, received: Received, *, code: str, reason: str, digest: str | None) -> None:
         """Move a message to the dead letters."""
-        dead = DeadLetter(received.body, received.group, code, reason, digest)
+        dead = DeadLetter(
+            received.body, received.group, code, reason, digest, received.message_id, self._clock()
+        )
         self._line(received.queue).dead.append(dead)
         await self.delete(received)
 
@@ -124,6 +128,11 @@ class MemoryQueues:
         """Return the dead letters, oldest first."""
         return list(self._line(queue).dead)
 
+    def redrive(self, queue: Queue, dead: DeadLetter) -> None:
+        """Send a dead letter back to its queue."""
+        self.put(queue, dead.body, group=dead.group, dedup=f"redrive:{dead.message_id}")
+        self._line(queue).dead.remove(dead)
+
     def _line(self, queue: Queue) -> _Line:
         return self._lines.setdefault(queue.name, _Line())
 
@@ -138,7 +147,10 @@ class MemoryQueues:
             if stored.receive_count > queue.max_receives:
                 line.messages.remove(stored)
                 reason = f"received {queue.max_receives} times"
-                line.dead.append(DeadLetter(stored.body, stored.group, "max_receives", reason, None))
+                dead = DeadLetter(
+                    stored.body, stored.group, "max_receives", reason, None, stored.message_id, now
+                )
+                line.dead.append(dead)
                 continue
             stored.visible_at = now + queue.visibility_timeout
             batch.append(

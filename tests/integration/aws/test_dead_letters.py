@@ -179,3 +179,26 @@ async def test_commands__when_a_deployment_is_named__then_list_show_redrive_and_
 )
 def test_commands__when_they_do_not_say_what__then_they_are_refused(words: tuple[str, ...]) -> None:
     assert CliRunner().invoke(app, ["dlq", *words, "--prefix", "x"]).exit_code == 2
+
+
+async def test_dead_letters__when_a_role_may_read_them__then_a_session_of_it_does(
+    stack: AsyncExitStack, aws_settings: ServiceSettings, aws_prefix: str, queues: Queues
+) -> None:
+    await given_up(queues, "m1")
+    role = f"arn:aws:iam::000000000000:role/{aws_prefix}-redrive"
+    client = await open_client(stack, "sqs", aws_settings, calls=AwsCalls(), role_arn=role)
+    signers: set[str] = set()
+
+    def note(request: Any, **_: Any) -> None:
+        signers.add(request.headers["Authorization"].decode().partition("Credential=")[2][:4])
+        signers.add("token" if request.headers.get("X-Amz-Security-Token") else "no token")
+
+    client.meta.events.register("before-send.sqs", note)
+    letters = DeadLetters(client, aws_prefix)
+
+    [found] = await letters.look(BUILD, limit=1)
+    assert [one.message_id for one in await letters.redrive(BUILD, [found.message_id])] == [found.message_id]
+
+    assert await mints_in(queues, 1) == ["m1"]
+    # Credentials of a session begin with ASIA, and come with a token.
+    assert signers == {"ASIA", "token"}

@@ -38,16 +38,29 @@ def test_pipeline__when_it_is_shown__then_says_what_waits_why_and_how_long_the_m
 
     assert ["build", "12", "3", "1"] in lines
     assert "index at 21450902" in " ".join(lines[0])
-    assert any("collection_paused" in line for line in lines)
+    [letter] = SHOWN["dead_letters"]
+    assert any(letter["message_id"] in line and letter["code"] in line for line in lines)
+    assert any(line[-2:] == ["letter", letter["message_id"]] for line in lines)
     assert any(
         line[:2] == ["relayer", SHOWN["senders"][1]["address"]] and line[-1] == "4.6" for line in lines
     )
+
+
+def test_pipeline__when_an_operation_waits_for_somebody__then_says_for_what(state: dict[str, Any]) -> None:
+    state["operations"] = [{**state["operations"][0], "dead_letter": None}]
+    state["dead_letters"] = []
+
+    shown = ask().stdout
+
+    assert "collection_paused" in shown
+    assert "DEAD SINCE" not in shown
 
 
 def test_pipeline__when_parts_did_not_respond__then_names_them_and_shows_the_others(
     state: dict[str, Any],
 ) -> None:
     state |= {"missing": ["queues", "senders"], "queues": None, "senders": None, "transactions": []}
+    state["dead_letters"] = None
 
     shown = ask().stdout
 

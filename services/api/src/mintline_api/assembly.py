@@ -29,6 +29,7 @@ from mintline_api.features.metadata.store import DynamoVersions, S3Metadata
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.store import DynamoMints
 from mintline_api.features.operations.outbox import SqsOutbox
+from mintline_api.features.pipeline.dead_letters import DeadLetterDesk
 from mintline_api.features.pipeline.spending import Sender
 from mintline_api.features.pipeline.store import DynamoPipeline
 from mintline_api.features.pipeline.use_cases import PipelineReads
@@ -236,6 +237,9 @@ def _pipeline(
     return PipelineReads(
         records=DynamoPipeline(environment.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
         queues=environment.queues,
+        dead_letters=DeadLetterDesk(
+            queues=environment.dead_letters, clock=time.monotonic, sleep=asyncio.sleep
+        ),
         index=index,
         chain=environment.chain,
         senders=_senders(settings),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from mintline.aws.dead_letters import DeadLetters
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import open_key_stores
 from mintline.aws.notices import DynamoNotices
@@ -47,6 +48,7 @@ class Environment:
 
     dynamo: Dynamo
     queues: Queues
+    dead_letters: DeadLetters
     s3: S3Client
     upload_signer: S3Client
     kms: KMSClient
@@ -84,6 +86,7 @@ async def open_environment(stack: AsyncExitStack, settings: Settings, metrics: M
     return Environment(
         dynamo=dynamo,
         queues=queues,
+        dead_letters=await _dead_letters(stack, settings, metrics),
         s3=await open_client(stack, "s3", settings, calls=calls),
         upload_signer=await open_client(
             stack, "s3", settings, calls=calls, endpoint_url=settings.upload_endpoint_url
@@ -107,6 +110,11 @@ async def open_environment(stack: AsyncExitStack, settings: Settings, metrics: M
             stack, settings, metrics, dynamo, clients=client_directory, chain=chain
         ),
     )
+
+
+async def _dead_letters(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> DeadLetters:
+    sqs = await open_client(stack, "sqs", settings, calls=metrics.aws, role_arn=settings.redrive_role_arn)
+    return DeadLetters(sqs, settings.resource_prefix)
 
 
 def _other_issuers(

@@ -25,6 +25,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.loaders import create_loader
 
+from mintline.aws.assumed_roles import RoleProvider
 from mintline.aws.wire import use_plain_json
 from mintline.errors import MintlineError, Misconfigured, Throttled, Unavailable, Unwritable
 from mintline.settings import ServiceSettings
@@ -206,6 +207,7 @@ async def open_client(
     *,
     calls: AwsCalls,
     endpoint_url: str | None = None,
+    role_arn: str | None = None,
 ) -> SQSClient: ...
 @overload
 async def open_client(
@@ -270,11 +272,13 @@ async def open_client(
     *,
     calls: AwsCalls,
     endpoint_url: str | None = None,
+    role_arn: str | None = None,
 ) -> Any:
     """Open a client that `stack` closes, and count its requests in `calls`.
 
-    `endpoint_url` overrides the settings' own. Credentials come from AWS's usual chain. Parameters are not
-    validated on this side (it costs a tenth of a call's CPU, and the service does it anyway).
+    `endpoint_url` overrides the settings' own. Credentials come from AWS's usual chain, and `role_arn` is
+    assumed with them if it is given. Parameters are not validated on this side (it costs a tenth of a call's
+    CPU, and the service does it anyway).
     """
     endpoint = endpoint_url or settings.aws_endpoint_url
     config = AioConfig(
@@ -290,6 +294,15 @@ async def open_client(
     )
     session = get_session()
     session.register_component("data_loader", _LOADER)
+    if role_arn is not None:
+        roles = RoleProvider(
+            get_session(),
+            role_arn,
+            name=settings.resource_prefix,
+            region=settings.aws_region,
+            endpoint_url=settings.aws_endpoint_url,
+        )
+        session.register_component("credential_provider", roles)
     client: Any = await stack.enter_async_context(
         session.create_client(service, region_name=settings.aws_region, endpoint_url=endpoint, config=config)
     )

@@ -37,6 +37,7 @@ from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.drops.reservations import Reservations
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.token_ids import TokenIds
+from mintline_api.features.pipeline.dead_letters import DeadLetterDesk
 from mintline_api.features.pipeline.spending import Sender
 from mintline_api.features.pipeline.use_cases import PipelineReads
 from mintline_api.features.system.readiness import Readiness
@@ -59,7 +60,7 @@ from mintline_testkit.api.drops import MemoryDrops, MemoryLineObjects
 from mintline_testkit.api.index import MemoryIndex, MemoryMetadata
 from mintline_testkit.api.lines import MemoryLines
 from mintline_testkit.api.operations import MemoryMints, MemoryOutbox, MemoryTokenIds
-from mintline_testkit.api.pipeline import MemoryPipeline
+from mintline_testkit.api.pipeline import MemoryDeadLetters, MemoryPipeline
 from mintline_testkit.api.uploads import MemoryFiles, MemoryUploads
 from mintline_testkit.api.users import (
     MemoryClientRecords,
@@ -149,6 +150,7 @@ class Harness:
     line: MemoryOutbox = field(default_factory=MemoryOutbox)
     jwks: MemoryJwks = field(default_factory=MemoryJwks)
     pipeline: MemoryPipeline = field(init=False)
+    dead_letters: MemoryDeadLetters = field(init=False)
     queues: MemoryQueues = field(init=False)
     """What operators see the depth of; `line` has what the api sends."""
     senders: Sequence[Sender] = ()
@@ -170,6 +172,7 @@ class Harness:
         self.lines = MemoryLines(self.mints)
         self.pipeline = MemoryPipeline(self.mints)
         self.queues = MemoryQueues(clock=self.clock)
+        self.dead_letters = MemoryDeadLetters(self.queues)
         self.registry_of_clients = MemoryRegistry(self.clients)
         self.jwks.keys.append(self.pool.jwk())
         self.intake = IntakeSessions(
@@ -295,6 +298,7 @@ class Harness:
             pipeline=PipelineReads(
                 records=self.pipeline,
                 queues=self.queues,
+                dead_letters=DeadLetterDesk(queues=self.dead_letters, clock=self.clock, sleep=self.sleep),
                 index=self.index,
                 chain=self.chain,
                 senders=self.senders,

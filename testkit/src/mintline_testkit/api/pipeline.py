@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from mintline.aws.dead_letters import DeadLetter
 from mintline.records.keys import scoped
 from mintline.records.operations import Operation
 from mintline.records.transactions import Transaction, carried_by
+from mintline.resource_types import Queue
 from mintline.states import TransactionState
 from mintline_api.features.pipeline.store import OURS
 from mintline_testkit.api.operations import MemoryMints
 from mintline_testkit.constants import CHAIN_ID
+from mintline_testkit.queues import DeadLetter as KeptLetter
+from mintline_testkit.queues import MemoryQueues
 
 
 class MemoryPipeline:
@@ -49,3 +55,42 @@ class MemoryPipeline:
         sender = scoped(CHAIN_ID, address)
         mine = [one for one in self._mints.transactions.values() if one.sender_id == sender]
         return sorted(mine, key=lambda one: one.nonce)
+
+
+class MemoryDeadLetters:
+    """The dead letters of `queues`."""
+
+    def __init__(self, queues: MemoryQueues) -> None:
+        self._queues = queues
+        self.looks = 0
+        """How often a queue's dead letters were looked at."""
+
+    async def look(self, queue: Queue, *, limit: int) -> list[DeadLetter]:
+        """Return the first dead letters, and leave them there."""
+        self.looks += 1
+        return [_letter(queue, kept) for kept in self._queues.dead_letters(queue)[:limit]]
+
+    async def redrive(
+        self, queue: Queue, ids: Collection[str] | None = None, *, limit: int
+    ) -> list[DeadLetter]:
+        """Send dead letters back to their queue, and return them."""
+        kept = self._queues.dead_letters(queue)
+        chosen = [one for one in kept if ids is None or one.message_id in ids][:limit]
+        for one in chosen:
+            self._queues.redrive(queue, one)
+        return [_letter(queue, one) for one in chosen]
+
+
+def _letter(queue: Queue, kept: KeptLetter) -> DeadLetter:
+    return DeadLetter(
+        message_id=kept.message_id,
+        origin=queue.name,
+        group=kept.group,
+        body=kept.body,
+        code=kept.code,
+        reason=kept.reason,
+        digest=kept.digest or "",
+        trace="",
+        sent_at=kept.sent_at,
+        receipt="",
+    )

@@ -6,13 +6,16 @@ from mintline_api.features.examples import CONTRACT, MINT_ID, RECIPIENT, TX_HASH
 from mintline_api.features.operations.models import ProblemView
 from mintline_api.features.pipeline.models import (
     BlocksView,
+    DeadLetterView,
     OpenTransactionView,
     PipelineView,
     QueueView,
+    RedriveView,
     SenderView,
     WaitingOperationView,
 )
 
+LETTER_ID = "5fea7756-0ea4-451a-a703-a558b933e274"
 PIPELINE = PipelineView(
     read_at="2026-11-23T01:50:54.123Z",
     missing=[],
@@ -20,6 +23,18 @@ PIPELINE = PipelineView(
         QueueView(name="build", waiting=12, in_flight=3, dead_letters=1),
         QueueView(name="sign", waiting=0, in_flight=1, dead_letters=0),
         QueueView(name="broadcast", waiting=0, in_flight=0, dead_letters=0),
+    ],
+    dead_letters=[
+        DeadLetterView(
+            queue="build",
+            message_id=LETTER_ID,
+            type="build_mint",
+            operation_id=MINT_ID,
+            code="attempts_exhausted",
+            reason="Unavailable: no node has block 21450902",
+            digest="6f1ed002ab55",
+            dead_lettered_at="2026-11-23T01:45:12.000Z",
+        )
     ],
     blocks=BlocksView(
         head=21_450_903,
@@ -39,6 +54,7 @@ PIPELINE = PipelineView(
                 code="collection_paused",
                 reason="The collection is paused. Processing continues when it is unpaused.",
             ),
+            dead_letter=LETTER_ID,
         )
     ],
     transactions=[
@@ -74,3 +90,5 @@ PIPELINE = PipelineView(
         ),
     ],
 )
+REDRIVE_JSON = {"queue": "build", "message_ids": [LETTER_ID]}
+REDRIVEN = RedriveView(queue="build", redriven=[LETTER_ID], missing=[])

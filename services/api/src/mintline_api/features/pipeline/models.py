@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
 from pydantic import Field
 
+from mintline.aws.dead_letters import DeadLetter
 from mintline.fields import Address, Bytes32, Wei
 from mintline.records.index import Checkpoint
 from mintline.records.operations import Operation
 from mintline.records.transactions import Transaction, address_of
+from mintline.resource_types import Queue
+from mintline.resources import QUEUES
+from mintline.text import bounded
 from mintline.views.base import Time, View, rfc3339, rfc3339_or_none
 from mintline.views.operations import ProblemView, waiting_view
+from mintline_api.features.pipeline.dead_letters import MOST_REDRIVEN, letter_of, operation_of
 from mintline_api.features.pipeline.ports import Part, Role
 from mintline_api.features.pipeline.spending import Funds
 from mintline_api.features.pipeline.use_cases import PipelineState, QueueState
+from mintline_api.http.models import Input
+
+EXCERPT = 300
+"""Characters of the reason of a dead letter that are shown."""
+_NAME = 64
+"""Characters of what a message calls itself and its operation: strangers may have written it."""
+QueueName = Literal["build", "sign", "broadcast"]
+QUEUE_BY_NAME = {queue.name: queue for queue in QUEUES}
 
 
 class QueueView(View):
@@ -21,7 +37,45 @@ class QueueView(View):
     name: str
     waiting: int = Field(description="Messages that wait for a consumer.")
     in_flight: int = Field(description="Messages that a consumer has, or that are hidden until the next try.")
-    dead_letters: int = Field(description="Dead letters; `mintline dlq list` says why.")
+    dead_letters: int = Field(description="Dead letters.")
+
+
+class DeadLetterView(View):
+    """A message that is not tried again, and why."""
+
+    queue: str = Field(description="The queue that it comes from.")
+    message_id: str
+    type: str | None = Field(description="The type that it names, such as `build_mint`.")
+    operation_id: str | None = Field(description="The operation that it is about, if it is about one.")
+    code: str = Field(description="Why it is here, as `docs/codes.md` lists it.")
+    reason: str = Field(description="The same in words; of a long text the beginning.")
+    digest: str | None = Field(
+        description="Of the traceback: errors of one kind from one place share it. The service's log has it."
+    )
+    dead_lettered_at: Time
+
+
+class RedriveRequest(Input):
+    """Which dead letters go back to their queue."""
+
+    queue: QueueName = Field(description="The queue that they come from.")
+    message_ids: (
+        Annotated[
+            list[Annotated[str, Field(min_length=1, max_length=100)]],
+            Field(min_length=1, max_length=MOST_REDRIVEN),
+        ]
+        | None
+    ) = Field(default=None, description="Ids of dead letters; null: the first 100 of the queue, in order.")
+
+
+class RedriveView(View):
+    """What was sent back."""
+
+    queue: str
+    redriven: list[str] = Field(description="Ids of the dead letters that are in their queue again.")
+    missing: list[str] = Field(
+        description="Ids that were asked for and are not among the first 1,000 dead letters."
+    )
 
 
 class BlocksView(View):
@@ -43,6 +97,9 @@ class WaitingOperationView(View):
     contract: Address
     created_at: Time
     waiting: ProblemView | None = Field(description="What it waits for, if somebody has to act.")
+    dead_letter: str | None = Field(
+        description="The `message_id` of the dead letter in `dead_letters` that is about it."
+    )
 
 
 class OpenTransactionView(View):
@@ -81,6 +138,10 @@ class PipelineView(View):
     read_at: Time
     missing: list[Part]
     queues: list[QueueView] | None
+    dead_letters: list[DeadLetterView] | None = Field(
+        description="The first 20 dead letters of each queue, at most ten of each sender, up to 15 seconds "
+        "old; null as well if the queues are."
+    )
     blocks: BlocksView
     operations: list[WaitingOperationView] | None = Field(
         description="Operations that no transaction carries yet, the 20 oldest. Mints whose voucher waits "
@@ -97,14 +158,35 @@ class PipelineView(View):
 def pipeline_view(state: PipelineState) -> PipelineView:
     """Return the public form of a state."""
     operations, transactions, funds = state.operations, state.transactions, state.funds
+    letters = [letter for _, letter in state.dead_letters or ()]
     return PipelineView(
         read_at=rfc3339(state.read_at),
         missing=list(state.missing),
         queues=None if state.queues is None else [_queue(one) for one in state.queues],
+        dead_letters=(
+            None
+            if state.dead_letters is None
+            else [dead_letter_view(queue, letter) for queue, letter in state.dead_letters]
+        ),
         blocks=_blocks(state.head, state.checkpoint),
-        operations=None if operations is None else [_operation(one) for one in operations],
+        operations=None if operations is None else [_operation(one, letters) for one in operations],
         transactions=None if transactions is None else [_transaction(one) for one in transactions],
         senders=None if funds is None else [_sender(one) for one in funds],
+    )
+
+
+def dead_letter_view(queue: Queue, letter: DeadLetter) -> DeadLetterView:
+    """Return the public form of a dead letter: its body is not shown."""
+    kind, operation_id = letter.message.get("type"), operation_of(letter)
+    return DeadLetterView(
+        queue=queue.name,
+        message_id=letter.message_id,
+        type=bounded(kind, _NAME) if isinstance(kind, str) else None,
+        operation_id=None if operation_id is None else bounded(operation_id, _NAME),
+        code=bounded(letter.code, _NAME),
+        reason=bounded(letter.reason, EXCERPT),
+        digest=letter.digest or None,
+        dead_lettered_at=rfc3339(round(letter.sent_at * 1000)),
     )
 
 
@@ -128,7 +210,8 @@ def _blocks(head: int | None, checkpoint: Checkpoint | None) -> BlocksView:
     )
 
 
-def _operation(operation: Operation) -> WaitingOperationView:
+def _operation(operation: Operation, letters: Sequence[DeadLetter]) -> WaitingOperationView:
+    letter = letter_of(letters, operation.operation_id)
     return WaitingOperationView(
         operation_id=operation.operation_id,
         kind=operation.kind,
@@ -136,6 +219,7 @@ def _operation(operation: Operation) -> WaitingOperationView:
         contract=operation.contract,
         created_at=rfc3339(operation.created_at),
         waiting=waiting_view(operation),
+        dead_letter=None if letter is None else letter.message_id,
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal, Protocol, TypeAlias
 
+from mintline.aws.dead_letters import DeadLetter
 from mintline.aws.queues import Depth
 from mintline.chain.answers import FeeMarket
 from mintline.records.index import Checkpoint
@@ -11,7 +13,7 @@ from mintline.records.operations import Operation
 from mintline.records.transactions import Transaction
 from mintline.resource_types import Queue
 
-Part: TypeAlias = Literal["queues", "chain", "index", "operations", "transactions", "senders"]
+Part: TypeAlias = Literal["queues", "dead_letters", "chain", "index", "operations", "transactions", "senders"]
 """What is read by itself: one that does not respond leaves the others readable."""
 Role: TypeAlias = Literal["treasury", "relayer"]
 
@@ -44,6 +46,20 @@ class QueueDepths(Protocol):
 
     async def depth(self, queue: Queue, *, dead_letters: bool = False) -> Depth:
         """Return about how many messages there are."""
+        ...
+
+
+class DeadLetterQueues(Protocol):
+    """The dead-letter queues; `mintline.aws.dead_letters.DeadLetters` is one."""
+
+    async def look(self, queue: Queue, *, limit: int) -> list[DeadLetter]:
+        """Return the first dead letters of a queue, at most ten of a group, and leave them there."""
+        ...
+
+    async def redrive(
+        self, queue: Queue, ids: Collection[str] | None = None, *, limit: int
+    ) -> list[DeadLetter]:
+        """Send dead letters back to their queue, in order, and return them. `ids` of None means all."""
         ...
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
 
+from mintline.aws.dead_letters import DeadLetter
 from mintline.aws.queues import Depth
 from mintline.records.index import Checkpoint
 from mintline.records.operations import Operation
@@ -16,6 +17,7 @@ from mintline.records.transactions import Transaction
 from mintline.resource_types import Queue
 from mintline.resources import QUEUES
 from mintline_api.caches import SingleFlight
+from mintline_api.features.pipeline.dead_letters import DeadLetterDesk
 from mintline_api.features.pipeline.ports import (
     IndexProgress,
     Part,
@@ -54,6 +56,8 @@ class PipelineState:
     read_at: int
     missing: tuple[Part, ...]
     queues: Sequence[QueueState] | None
+    dead_letters: Sequence[tuple[Queue, DeadLetter]] | None
+    """The first of each queue; None as well if the queues are missing."""
     head: int | None
     """The chain's latest block; None as well if the deployment names no node to the api."""
     checkpoint: Checkpoint | None
@@ -71,6 +75,7 @@ class PipelineReads:
 
     records: PipelineRecords
     queues: QueueDepths
+    dead_letters: DeadLetterDesk
     index: IndexProgress
     chain: SenderChain | None
     senders: Sequence[Sender]
@@ -88,6 +93,16 @@ class PipelineReads:
             return await self._flights.run("state", self._read)
         return self._state
 
+    async def redrive(self, queue: Queue, ids: Collection[str] | None, *, by: str) -> list[DeadLetter]:
+        """Send dead letters of a queue back to it, and show the state that is then; returns those sent.
+
+        `by` asks for it.
+        """
+        try:
+            return await self.dead_letters.redrive(queue, ids, by=by)
+        finally:
+            self._until = 0.0
+
     async def _read(self) -> PipelineState:
         missing: list[Part] = []
 
@@ -100,8 +115,14 @@ class PipelineReads:
                 missing.append(name)
                 return None
 
-        queues, head, checkpoint, operations, transactions, funds = await asyncio.gather(
-            part("queues", self._queues()),
+        async def queues_with_letters() -> tuple[
+            list[QueueState] | None, list[tuple[Queue, DeadLetter]] | None
+        ]:
+            counted = await part("queues", self._queues())
+            return counted, None if counted is None else await part("dead_letters", self._letters(counted))
+
+        (queues, letters), head, checkpoint, operations, transactions, funds = await asyncio.gather(
+            queues_with_letters(),
             part("chain", self._head()),
             part("index", self.index.checkpoint()),
             part("operations", self.records.oldest_operations(OLDEST)),
@@ -112,6 +133,7 @@ class PipelineReads:
             read_at=self.now(),
             missing=tuple(sorted(missing)),
             queues=queues,
+            dead_letters=letters,
             head=head,
             checkpoint=checkpoint,
             operations=operations,
@@ -129,6 +151,9 @@ class PipelineReads:
             self.queues.depth(queue), self.queues.depth(queue, dead_letters=True)
         )
         return QueueState(queue, depth, dead.visible + dead.in_flight)
+
+    async def _letters(self, counted: Sequence[QueueState]) -> list[tuple[Queue, DeadLetter]]:
+        return await self.dead_letters.letters({one.queue: one.dead_letters for one in counted})
 
     async def _head(self) -> int | None:
         return None if self.chain is None else await self.chain.block_number()

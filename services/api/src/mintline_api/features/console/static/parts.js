@@ -223,6 +223,24 @@ export function useAction(action) {
   return { ...state, run };
 }
 
+// Asks before something is done. The dialog is the browser's own: it keeps the focus, closes by Escape, and gives the focus back.
+export function Confirm({ title, action, children, onConfirm, onClose }) {
+  const dialog = useRef(null);
+  useEffect(() => dialog.current.showModal(), []);
+  const confirm = () => {
+    dialog.current.close();
+    onConfirm();
+  };
+  return html`<dialog ref=${dialog} aria-labelledby="confirm-title" onClose=${onClose}>
+    <h2 id="confirm-title">${title}</h2>
+    <p>${children}</p>
+    <div class="actions">
+      <button type="button" class="primary" onClick=${confirm}>${action}</button>
+      <button type="button" onClick=${() => dialog.current.close()}>Cancel</button>
+    </div>
+  </dialog>`;
+}
+
 export async function download(response, name) {
   const url = URL.createObjectURL(await response.blob());
   const link = document.createElement("a");

@@ -1,12 +1,13 @@
 // The pipeline as operators see it: queues, blocks, what waits longest, and how long the money for gas lasts.
-import { html } from "../preact.js";
-import { get } from "../api.js";
-import { Alert, Badge, Copy, Loading, Title, ether, number, short, usePolled, when } from "../parts.js";
+import { html, useState } from "../preact.js";
+import { call, get } from "../api.js";
+import { Alert, Badge, Confirm, Copy, Loading, Title, ether, number, short, useAction, usePolled, when } from "../parts.js";
 
 const BEHIND = 10; // Blocks; an index that follows the chain is one or two behind.
 const FEW_DAYS = 3;
+const MOST_AT_ONCE = 100; // Dead letters that the API sends back by one request.
 const PARTS = {
-  queues: "the queues", chain: "the chain", index: "the index", operations: "waiting operations",
+  queues: "the queues", dead_letters: "dead letters", chain: "the chain", index: "the index", operations: "waiting operations",
   transactions: "open transactions", senders: "balances",
 };
 const UNITS = [["d", 86_400], ["h", 3600], ["min", 60], ["s", 1]];
@@ -54,26 +55,77 @@ function Queues({ queues }) {
   return html`<${Table} id="queues" title="Queues" heads=${[["Queue"], ["Waiting", "number"], ["In flight", "number"], ["Dead letters", "number"]]} rows=${rows} />`;
 }
 
-// The console may not receive messages: an operator who may does so by the command.
-function DeadLetters({ queues }) {
-  const dead = queues?.filter((queue) => queue.dead_letters > 0) ?? [];
-  if (dead.length === 0) return null;
-  return html`<section class="card" aria-labelledby="dead"><h2 id="dead">Dead letters</h2>
-    <p>These messages were dead-lettered. See why, fix the cause, then send them back.</p>
+const spoken = (name) => name.replaceAll("_", " ");
+const plural = (count) => (count === 1 ? "1 message" : `${number(count)} messages`);
+
+function Letter({ letter, readAt, busy, onAsk }) {
+  return html`<li><div>
+      <p><span class="badge bad">${letter.code}</span> ${letter.reason}</p>
+      <p class="meta"><span>${letter.type ? spoken(letter.type) : "no message of ours"}</span><span>${age(letter.dead_lettered_at, readAt)} ago</span>
+        ${letter.operation_id ? html`<${Copy} text=${letter.operation_id} shown=${short(letter.operation_id)} />` : null}
+        ${letter.digest ? html`<span>digest <code>${letter.digest}</code></span>` : null}</p></div>
+    <button type="button" disabled=${busy} aria-label=${`Send back: ${letter.type ?? "message"}, ${letter.code}`} onClick=${onAsk}>Send back</button></li>`;
+}
+
+function QueueLetters({ queue, letters, readAt, busy, onAsk }) {
+  const count = queue.dead_letters;
+  const all = Math.min(count, MOST_AT_ONCE);
+  return html`<div class="head"><h3>${queue.name}: ${plural(count)}</h3>
+      ${count > 1 ? html`<button type="button" disabled=${busy} onClick=${() => onAsk(null, all)}>Send ${count > all ? "the first " : "all "}${number(all)} back</button>` : null}</div>
+    <ul class="letters">${letters.map(
+      (letter) => html`<${Letter} key=${letter.message_id} letter=${letter} readAt=${readAt} busy=${busy} onAsk=${() => onAsk([letter.message_id], 1)} />`,
+    )}${count > letters.length ? html`<li><p class="meta">${plural(count - letters.length)} more${letters.length ? "" : ", of which none could be read now"}.</p></li>` : null}</ul>`;
+}
+
+function outcomeOf({ queue, redriven, missing }) {
+  const sent = redriven.length ? `${plural(redriven.length)} sent back to ${queue}.` : "Nothing was sent back.";
+  return missing.length ? `${sent} ${plural(missing.length)} not found: somebody else has sent them back, or is about to.` : sent;
+}
+
+// Where the API may not receive messages, an operator who may does so by the command.
+function Commands({ queues }) {
+  return html`<p>The API cannot read them now. An operator who may see why, and send them back, does so by command:</p>
     <ul class="commands"><li><${Copy} text="mintline dlq list" /></li>
-      ${dead.map((queue) => html`<li key=${queue.name}><${Copy} text=${`mintline dlq redrive ${queue.name} --all`} /></li>`)}</ul>
+      ${queues.map((queue) => html`<li key=${queue.name}><${Copy} text=${`mintline dlq redrive ${queue.name} --all`} /></li>`)}</ul>`;
+}
+
+function DeadLetters({ pipeline, again }) {
+  const dead = pipeline.queues?.filter((queue) => queue.dead_letters > 0) ?? [];
+  const [asked, setAsked] = useState(null);
+  const [outcome, setOutcome] = useState("");
+  const action = useAction(async ({ queue, ids }) => {
+    setOutcome("");
+    const redriven = await call("POST", "/v1/pipeline/redrives", { body: { queue, message_ids: ids } });
+    setOutcome(outcomeOf(redriven));
+    again();
+  });
+  const said = html`<p role="status" class=${outcome ? "said" : ""}>${outcome}</p>`;
+  if (dead.length === 0) return said;
+  const known = pipeline.dead_letters;
+  return html`<section class="card" aria-labelledby="dead"><h2 id="dead">Dead letters</h2>
+    <p>Messages that are not tried again. Fix the cause, then send them back: every step drops what is already done. <code>docs/codes.md</code> explains the
+      codes, <code>docs/dead-letters.md</code> what to do.</p>
+    <${Alert} problem=${action.problem} />${said}
+    ${known === null ? html`<${Commands} queues=${dead} />` : dead.map(
+      (queue) => html`<${QueueLetters} key=${queue.name} queue=${queue} letters=${known.filter((letter) => letter.queue === queue.name)} readAt=${pipeline.read_at}
+        busy=${action.busy} onAsk=${(ids, count) => setAsked({ queue: queue.name, ids, count })} />`,
+    )}
+    ${asked === null ? null : html`<${Confirm} title=${`Send ${plural(asked.count)} back to ${asked.queue}?`} action="Send back"
+      onConfirm=${() => action.run(asked)} onClose=${() => setAsked(null)}>What still has its cause is dead-lettered again.<//>`}
   </section>`;
 }
 
-function reasonOf(operation) {
+function reasonOf(operation, letters) {
+  const letter = letters?.find((one) => one.message_id === operation.dead_letter);
+  if (letter) return html`Its message is a dead letter: ${letter.reason} <code>${letter.code}</code>`;
   if (operation.waiting) return html`${operation.waiting.reason} <code>${operation.waiting.code}</code>`;
   return operation.status === "built" ? "Its transaction is being signed." : "It is in a queue.";
 }
 
 function Operations({ pipeline }) {
   const rows = pipeline.operations?.map(
-    (one) => html`<tr key=${one.operation_id}><td>${age(one.created_at, pipeline.read_at)}</td><td>${one.kind.replace("_", " ")}</td>
-      <td class="wide">${reasonOf(one)}</td><td><${Copy} text=${one.operation_id} shown=${short(one.operation_id)} /></td></tr>`,
+    (one) => html`<tr key=${one.operation_id}><td>${age(one.created_at, pipeline.read_at)}</td><td>${spoken(one.kind)}</td>
+      <td class="wide">${reasonOf(one, pipeline.dead_letters)}</td><td><${Copy} text=${one.operation_id} shown=${short(one.operation_id)} /></td></tr>`,
   );
   return html`<${Table} id="operations" title="Waits longest" heads=${[["For"], ["Kind"], ["Why"], ["Id"]]} rows=${rows}
     empty="Nothing waits for a transaction." />`;
@@ -89,7 +141,7 @@ function progressOf(one) {
 function Transactions({ pipeline }) {
   const rows = pipeline.transactions?.map(
     (one) => html`<tr key=${`${one.sender} ${one.nonce}`}><td>${age(one.reserved_at, pipeline.read_at)}</td><td><${Badge} status=${one.state} /></td>
-      <td>${one.kind.replace("_", " ")}${one.operations > 1 ? ` of ${number(one.operations)}` : ""}</td><td class="wide">${progressOf(one)}</td>
+      <td>${spoken(one.kind)}${one.operations > 1 ? ` of ${number(one.operations)}` : ""}</td><td class="wide">${progressOf(one)}</td>
       <td><${Copy} text=${one.sender} shown=${short(one.sender)} /> № ${one.nonce}</td></tr>`,
   );
   return html`<${Table} id="transactions" title="Open transactions" heads=${[["For"], ["State"], ["Kind"], ["Progress"], ["Sender and nonce"]]} rows=${rows}
@@ -113,14 +165,14 @@ function Senders({ senders }) {
 }
 
 export default function Pipeline() {
-  const { value: pipeline, problem } = usePolled((signal) => get("/v1/pipeline", { signal }), [], { every: 3000, most: 1 });
+  const { value: pipeline, problem, again } = usePolled((signal) => get("/v1/pipeline", { signal }), [], { every: 3000, most: 1 });
   if (pipeline === null) return html`<${Title}>Pipeline<//>${problem ? html`<${Alert} problem=${problem} />` : html`<${Loading} />`}`;
   const missing = pipeline.missing.map((part) => PARTS[part] ?? part);
   return html`<${Title} action=${html`<span class="live">As of ${when(pipeline.read_at)}</span>`}>Pipeline<//>
     <${Alert} problem=${problem} />
     ${missing.length ? html`<div class="note" role="status"><p><strong>Not everything responded.</strong> Missing: ${missing.join(", ")}.</p></div>` : null}
     <${Figures} pipeline=${pipeline} />
-    <${DeadLetters} queues=${pipeline.queues} />
+    <${DeadLetters} pipeline=${pipeline} again=${again} />
     <${Queues} queues=${pipeline.queues} />
     <${Operations} pipeline=${pipeline} />
     <${Transactions} pipeline=${pipeline} />
