@@ -20,9 +20,9 @@ from mintline.scopes import Scope
 from mintline_api.app import GROUPS
 from mintline_api.auth.callers import read_caller
 from mintline_api.features.mints.context import MINTS
+from mintline_api.features.mints.intake import accept_mint
 from mintline_api.features.mints.models import MintRequest
 from mintline_api.features.mints.problems import UNKNOWN_MINT
-from mintline_api.features.mints.use_cases import accept_mint
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.requests import read_submission
 from mintline_api.http.models import View

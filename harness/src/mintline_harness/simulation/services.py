@@ -21,30 +21,19 @@ from mintline.records.operations import Mint, TokenOperation
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.intake_sessions import IntakeSessions
+from mintline_api.features.bulk.drafts import BulkSubmission
 from mintline_api.features.bulk.models import BulkRequest
 from mintline_api.features.bulk.recipients import LineRecipients
-from mintline_api.features.bulk.use_cases import (
-    BulkIntake,
-    BulkState,
-    BulkSubmission,
-    LinesIntake,
-    accept_bulk,
-)
+from mintline_api.features.bulk.use_cases import BulkIntake, BulkState, LinesIntake, accept_bulk
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.items.use_cases import Items
+from mintline_api.features.mints.intake import MintIntake, accept_mint
 from mintline_api.features.mints.models import MintRequest
 from mintline_api.features.mints.recipients import Recipients
 from mintline_api.features.mints.self_custody import SubmitTransaction, submit_signed_transaction
 from mintline_api.features.mints.token_ids import TokenIds
-from mintline_api.features.mints.use_cases import (
-    Cancellation,
-    CancelMint,
-    MintIntake,
-    accept_mint,
-    cancel_mint,
-    get_mint,
-)
+from mintline_api.features.mints.use_cases import Cancellation, CancelMint, cancel_mint, get_mint
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.outbox import SqsOutbox
 from mintline_api.features.operations.use_cases import Accepted, Submission

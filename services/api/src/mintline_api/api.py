@@ -29,10 +29,10 @@ from mintline_api.features.items.use_cases import Items
 from mintline_api.features.links.ports import LinkStore
 from mintline_api.features.metadata.ports import MetadataStore
 from mintline_api.features.metadata.use_cases import MetadataCache
+from mintline_api.features.mints.intake import MintIntake
 from mintline_api.features.mints.ports import MintStore
 from mintline_api.features.mints.recipients import Recipients
 from mintline_api.features.mints.token_ids import TokenIds
-from mintline_api.features.mints.use_cases import MintIntake
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import Outbox
 from mintline_api.features.pipeline.use_cases import PipelineReads

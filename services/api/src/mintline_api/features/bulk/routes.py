@@ -10,9 +10,10 @@ from mintline_api.auth.callers import AUTHORIZATIONS, read_caller, require_scope
 from mintline_api.auth.problems import TOKEN_TOO_LONG
 from mintline_api.features.bulk import examples
 from mintline_api.features.bulk.context import BULK
+from mintline_api.features.bulk.drafts import BulkSubmission
 from mintline_api.features.bulk.models import BulkPath, BulkRequest, BulkView, bulk_view
 from mintline_api.features.bulk.problems import LINES_REFUSED, UNKNOWN_REQUEST
-from mintline_api.features.bulk.use_cases import BulkSubmission, accept_bulk, get_bulk
+from mintline_api.features.bulk.use_cases import accept_bulk, get_bulk
 from mintline_api.features.collections.minting import CLOSED_TO_MINTS
 from mintline_api.features.contracts.problems import UNKNOWN_CONTRACT
 from mintline_api.features.items.problems import ITEM_METADATA_DIFFERS

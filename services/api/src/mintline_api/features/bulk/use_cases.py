@@ -15,37 +15,32 @@ minted, once each.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from mintline.canonical_json import canonical_json, digest_of
-from mintline.lines import MAX_LABEL_BYTES, Line, LinesChunk, LinesRequest
+from mintline.lines import Line, LinesChunk, LinesRequest
 from mintline.merkle import merkle_root
 from mintline.messages.work import BuildLines
 from mintline.operation_ids import ID_BYTES, keyed_operation_id, line_mint_id, operation_id_from
 from mintline.packs import pack_of
 from mintline.states import MintStatus
+from mintline_api.features.bulk.drafts import BulkSubmission, Draft, check_external_ids, read_draft
 from mintline_api.features.bulk.items import begin_items, check_items, line_items
-from mintline_api.features.bulk.models import BulkRequest, LineRequest
 from mintline_api.features.bulk.ports import LineStore, PackStore
 from mintline_api.features.bulk.problems import UNKNOWN_REQUEST
-from mintline_api.features.bulk.recipients import AT_ONCE, LineRecipients, NamedRecipient, refuse_lines
+from mintline_api.features.bulk.recipients import LineRecipients
 from mintline_api.features.bulk.records import BulkRecord, record_of
 from mintline_api.features.items.use_cases import Item
-from mintline_api.features.metadata.models import Metadata
+from mintline_api.features.mints.intake import MintIntake
 from mintline_api.features.mints.problems import NOT_SPONSORED
 from mintline_api.features.mints.recipients import Recipient
-from mintline_api.features.mints.use_cases import MintIntake
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import Outbox
 from mintline_api.features.operations.problems import KEY_REUSED
 from mintline_api.features.operations.use_cases import Permit
-from mintline_api.features.uploads.models import MetadataRequest
-from mintline_api.features.uploads.use_cases import Uploads, resolved
-from mintline_api.http.problems import Fault, RequestRefused
+from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.client_budgets import budgeted
 
 log = structlog.get_logger()
@@ -96,23 +91,6 @@ async def send_lines(request_id: str, chunk: int, *, trace: str, intake: LinesIn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BulkSubmission:
-    """A request for many mints; `key` is its idempotency key, `now` is in Unix milliseconds.
-
-    `seal` makes the envelope of a request by its digest, the caller, and the time of acceptance.
-    """
-
-    request: BulkRequest
-    sub: str
-    """Of the user who asks; of a client, its id."""
-    client_id: str | None
-    key: str | None
-    trace: str
-    seal: Callable[[bytes, str, int], bytes]
-    now: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BulkIntake:
     """What it takes to accept many mints at once."""
 
@@ -136,23 +114,6 @@ class BulkState:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Draft:
-    """A request whose lines were checked, as far as that goes without asking anybody."""
-
-    submission: BulkSubmission
-    request_id: str
-    contract: str
-    named: Sequence[NamedRecipient]
-    metadata: Sequence[str]
-    digests: Sequence[bytes]
-    request_digest: str
-
-    @property
-    def count(self) -> int:
-        return len(self.named)
-
-
 async def accept_bulk(submission: BulkSubmission, *, intake: BulkIntake) -> BulkState:
     """Create all mints of a request and send them, or none; a key's second request gets the first one's.
 
@@ -160,7 +121,12 @@ async def accept_bulk(submission: BulkSubmission, *, intake: BulkIntake) -> Bulk
     that sponsors none of a user's mints, for a budget that has no room for all of them, or when the key named
     another body.
     """
-    draft = await _draft(submission, intake)
+    draft = await read_draft(
+        submission,
+        request_id=intake.request_id(submission),
+        intake=intake.mints,
+        recipients=intake.recipients,
+    )
     if submission.key is not None:
         record = await intake.lines.lines.request(draft.request_id)
         if record is not None:
@@ -210,7 +176,7 @@ async def accept_bulk(submission: BulkSubmission, *, intake: BulkIntake) -> Bulk
     return BulkState(record, {MintStatus.ACCEPTED: count}, replayed=replayed)
 
 
-def _lines(draft: _Draft, recipients: Sequence[Recipient], items: Sequence[Item | None]) -> list[Line]:
+def _lines(draft: Draft, recipients: Sequence[Recipient], items: Sequence[Item | None]) -> list[Line]:
     return [
         Line(
             to.sub,
@@ -227,7 +193,7 @@ def _lines(draft: _Draft, recipients: Sequence[Recipient], items: Sequence[Item 
     ]
 
 
-async def _admit(draft: _Draft, intake: BulkIntake) -> Permit:
+async def _admit(draft: Draft, intake: BulkIntake) -> Permit:
     """Return the permit for all lines of a request that may be made; raises RequestRefused."""
     submission = draft.submission
     tokens = sum(line.quantity or 1 for line in submission.request.mints)
@@ -244,14 +210,14 @@ async def _admit(draft: _Draft, intake: BulkIntake) -> Permit:
         count=draft.count,
     )
     try:
-        await _check_external_ids(draft, intake.lines.lines)
+        await check_external_ids(draft, intake.lines.lines)
     except BaseException:
         intake.mints.give_back(permit, submission.sub, draft.count)
         raise
     return permit
 
 
-async def _is_begun(draft: _Draft, store: LineStore) -> bool:
+async def _is_begun(draft: Draft, store: LineStore) -> bool:
     """Tell whether an earlier try of a request has put mints of it on record."""
     if draft.submission.key is None:
         return False
@@ -268,105 +234,7 @@ async def _renew(kept: LinesChunk, submission: BulkSubmission, store: LineStore)
     await store.renew(kept.request_id, kept.chunk, envelope)
 
 
-async def _draft(submission: BulkSubmission, intake: BulkIntake) -> _Draft:
-    """Check the lines by themselves; raises RequestRefused with each that is refused."""
-    request = submission.request
-    named = intake.recipients.read(request.mints, client=submission.client_id is not None)
-    refuse_lines([*_repeated(request), *_too_long(request)])
-    contents = await _contents(request, submission.sub, intake.mints.uploads)
-    metadata = [canonical_json(one.model_dump(mode="json", exclude_none=True)) for one in contents]
-    digests = [digest_of(text) for text in metadata]
-    contract = request.contract or intake.mints.default_collection
-    asked = [
-        # Without item as earlier releases digested it: a retry may meet another release.
-        [one.name, digest.hex(), line.external_id, line.tags, *_item_of(line)]
-        for one, digest, line in zip(named, digests, request.mints, strict=True)
-    ]
-    return _Draft(
-        submission=submission,
-        request_id=intake.request_id(submission),
-        contract=contract,
-        named=named,
-        metadata=metadata,
-        digests=digests,
-        request_digest=hashlib.sha256(canonical_json([contract, asked]).encode()).hexdigest(),
-    )
-
-
-def _item_of(line: LineRequest) -> list[str | None]:
-    if line.token_id is None and line.quantity is None:
-        return []
-    return [None if number is None else str(number) for number in (line.token_id, line.quantity)]
-
-
-async def _contents(request: BulkRequest, sub: str, uploads: Uploads) -> list[Metadata]:
-    """Return each line's metadata, with the URLs of uploads that it names; raises RequestRefused."""
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def one(metadata: MetadataRequest) -> Metadata | RequestRefused:
-        async with places:
-            try:
-                return await resolved(metadata, asked_by=sub, uploads=uploads)
-            except RequestRefused as refused:
-                return refused
-
-    found = await asyncio.gather(*(one(line.metadata) for line in request.mints))
-    refuse_lines(
-        [
-            Fault(fault.detail, pointer=f"#/mints/{number}{(fault.pointer or '#')[1:]}")
-            for number, each in enumerate(found)
-            if isinstance(each, RequestRefused)
-            for fault in each.faults
-        ]
-    )
-    return [each for each in found if isinstance(each, Metadata)]
-
-
-def _repeated(request: BulkRequest) -> list[Fault]:
-    """Return a fault for each line whose external id an earlier line has."""
-    first: dict[str, int] = {}
-    faults: list[Fault] = []
-    for number, line in enumerate(request.mints):
-        if line.external_id is None:
-            continue
-        earlier = first.setdefault(line.external_id, number)
-        if earlier != number:
-            detail = f"expected one that no other line has: #/mints/{earlier} has it"
-            faults.append(Fault(detail, pointer=f"#/mints/{number}/external_id"))
-    return faults
-
-
-def _too_long(request: BulkRequest) -> list[Fault]:
-    """Return a fault if the lines' external ids and tags do not fit into the request's record."""
-    labels = ((line.external_id or "", *(line.tags or ())) for line in request.mints)
-    size = sum(len(label.encode()) for of_line in labels for label in of_line)
-    if size <= MAX_LABEL_BYTES:
-        return []
-    detail = f"expected {MAX_LABEL_BYTES:,} bytes of external ids and tags at most, not {size:,}"
-    return [Fault(detail, pointer="#/mints")]
-
-
-async def _check_external_ids(draft: _Draft, store: LineStore) -> None:
-    """Raise RequestRefused with each line whose external id another mint of the caller's has."""
-    lines = draft.submission.request.mints
-    wanted = {line.external_id: number for number, line in enumerate(lines) if line.external_id is not None}
-    if not wanted:
-        return
-    taken = await store.external_ids(draft.submission.sub, list(wanted))
-    refuse_lines(
-        [
-            Fault(
-                f"expected one that no other mint of yours has: {mint_id} has it",
-                pointer=f"#/mints/{wanted[name]}/external_id",
-            )
-            for name, mint_id in taken.items()
-            # An earlier try of this request may have got as far as its mints.
-            if mint_id != line_mint_id(draft.request_id, 0, wanted[name])
-        ]
-    )
-
-
-def _sealed(draft: _Draft, lines: Sequence[Line], first_token_id: int, intake: BulkIntake) -> LinesChunk:
+def _sealed(draft: Draft, lines: Sequence[Line], first_token_id: int, intake: BulkIntake) -> LinesChunk:
     submission = draft.submission
     request = LinesRequest(
         request_id=draft.request_id,
@@ -389,7 +257,7 @@ def _sealed(draft: _Draft, lines: Sequence[Line], first_token_id: int, intake: B
     )
 
 
-async def _replay(record: BulkRecord, draft: _Draft, intake: BulkIntake) -> BulkState:
+async def _replay(record: BulkRecord, draft: Draft, intake: BulkIntake) -> BulkState:
     """Return what a key made before; its message is sent again while one of its mints is accepted.
 
     Mints that nothing was signed for yet get the authorization of this try.

@@ -38,23 +38,7 @@ async def accept_deployment(
     made = await intake.made_before(CollectionDeployment, operation_id, submission)
     if made is not None:
         return made
-    factory, request = context.factory, submission.request
-    if factory is None:
-        raise RequestRefused(COLLECTIONS_NOT_CONFIGURED, "This deployment has no factory of collections.")
-    _check_window(request, now=submission.now // 1000)
-    _check_standard(request)
-    implementation = factory.multi_token if request.standard == "erc1155" else factory.implementation
-    if implementation is None:
-        raise RequestRefused(
-            COLLECTIONS_NOT_CONFIGURED, "This deployment's factory makes no ERC-1155 collections."
-        )
-    clone = Clone(
-        factory=factory.address,
-        implementation=implementation,
-        principal=submission.sub,
-        operation_id=operation_id,
-        args=_args(request),
-    )
+    clone = _clone(submission, context, operation_id=operation_id)
     contract = address_of(clone)
     checkpoint = await context.collections.checkpoint()
     permit = await intake.permit(submission.sub, paying=None, client_id=submission.client_id)
@@ -65,6 +49,7 @@ async def accept_deployment(
             clone=clone,
         )
         authorization = Authorization(envelope=submission.authorize(operation))
+        request = submission.request
         digest = await publish_metadata(
             context, contract, name=request.name, symbol=request.symbol, metadata=request.metadata
         )
@@ -94,6 +79,29 @@ async def accept_deployment(
     context.registry.forget(contract)
     return await intake.created(
         operation, existing, unused=lambda _: intake.give_back(permit, submission.sub)
+    )
+
+
+def _clone(
+    submission: Submission[CollectionRequest], context: CollectionsContext, *, operation_id: str
+) -> Clone:
+    """Return what the collection is to be made of; raises RequestRefused for what no factory makes."""
+    factory, request = context.factory, submission.request
+    if factory is None:
+        raise RequestRefused(COLLECTIONS_NOT_CONFIGURED, "This deployment has no factory of collections.")
+    _check_window(request, now=submission.now // 1000)
+    _check_standard(request)
+    implementation = factory.multi_token if request.standard == "erc1155" else factory.implementation
+    if implementation is None:
+        raise RequestRefused(
+            COLLECTIONS_NOT_CONFIGURED, "This deployment's factory makes no ERC-1155 collections."
+        )
+    return Clone(
+        factory=factory.address,
+        implementation=implementation,
+        principal=submission.sub,
+        operation_id=operation_id,
+        args=_args(request),
     )
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from mintline_api.chain import ChainReader
+from mintline_api.features.mints.intake import MintIntake
 from mintline_api.features.mints.ports import MintStore
-from mintline_api.features.mints.use_cases import MintIntake
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import Outbox
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from mintline.records.wallets import Wallet
 from mintline_api.features.mints.models import MintRequest
@@ -30,6 +31,10 @@ class Recipient:
     to: str
 
 
+FindRecipient: TypeAlias = Callable[[], Awaitable[Recipient]]
+"""Finds a recipient; may make a user, and a wallet."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipients:
     """Finds recipients, and makes those of e-mail addresses."""
@@ -37,9 +42,7 @@ class Recipients:
     users: UserDirectory
     wallets: WalletDirectory
 
-    def read(
-        self, submission: Submission[MintRequest]
-    ) -> tuple[Submission[MintRequest], Callable[[], Awaitable[Recipient]]]:
+    def read(self, submission: Submission[MintRequest]) -> tuple[Submission[MintRequest], FindRecipient]:
         """Return a submission that names no e-mail address, and what finds its recipient.
 
         The address is in the request's digest by its name, which is a keyed hash: nothing that is stored of

@@ -19,6 +19,7 @@ from mintline_api.features.items.problems import ITEM_METADATA_DIFFERS, WRONG_ST
 from mintline_api.features.links.problems import WALLET_NOT_LINKED
 from mintline_api.features.mints import examples
 from mintline_api.features.mints.context import MINTS
+from mintline_api.features.mints.intake import accept_mint
 from mintline_api.features.mints.models import (
     MintList,
     MintPath,
@@ -47,7 +48,6 @@ from mintline_api.features.mints.self_custody import (
 from mintline_api.features.mints.use_cases import (
     CancelMint,
     ListMints,
-    accept_mint,
     cancel_mint,
     find_mint,
     get_mint,
