@@ -9,8 +9,8 @@ from typing import Literal, TypeAlias
 
 from mintline.errors import Misconfigured
 
-Shape: TypeAlias = Literal["custodial", "lone", "bulk", "drop"]
-"""How mints are posted: by their users; or by a machine client, one or many in a request, or as a drop."""
+Shape: TypeAlias = Literal["custodial", "lone", "bulk", "drop", "idle"]
+"""How mints are posted: by their users; by a machine client, one or many in a request, or as a drop; not."""
 
 MINTS = 1000
 USERS = 50
@@ -46,6 +46,7 @@ PROFILES: Mapping[str, Profile] = {
     "sponsored": Profile(about="by a machine client, 250 in a request, to new addresses", shape="bulk"),
     "sponsored-lone": Profile(about="by a machine client, one in a request, to new addresses", shape="lone"),
     "drop": Profile(about="one drop of a machine client, to new addresses", shape="drop"),
+    "idle": Profile(about="nothing for a minute: what the pipeline does by itself", shape="idle"),
 }
 
 
@@ -81,6 +82,8 @@ def plan(
     Raises Misconfigured for what the profile does not have: a rate, or a number of users of its own.
     """
     load = PROFILES[profile]
+    if load.shape == "idle" and mints is not None:
+        raise Misconfigured("the profile idle has no mints: leave their number out")
     if rate is not None and not load.open_loop:
         raise Misconfigured(f"the profile {profile} has no rate: leave it out, or take the profile steady")
     if users is not None and (load.shape != "custodial" or load.users != USERS):

@@ -21,6 +21,7 @@ from mintline.chain.rpc import Rpc
 from mintline.errors import Misconfigured, Unavailable
 from mintline_bench.cpu import LOAD
 from mintline_bench.drop import DropDriver
+from mintline_bench.idle import MEASURED, SETTLING, idle_figures, idle_table
 from mintline_bench.load import Driver, Posted
 from mintline_bench.machine import cores, describe
 from mintline_bench.process_monitor import ProcessMonitor
@@ -66,6 +67,8 @@ class Load:
 
     async def run(self, plan: Plan) -> tuple[dict[str, Any], bool]:
         """Run a plan once: return the figures, and whether all is on chain as it has to be."""
+        if plan.load.shape == "idle":
+            return await self._idle(), True
         deadline = time.time() + self.patience
         if plan.load.shape == "custodial":
             run = await self.measure(await self._custodial(plan, deadline), plan)
@@ -75,6 +78,15 @@ class Load:
         progress("asking the chain for the gas, and for what the recipients have")
         spent = await read_expense(self.node, run.posted)
         return {**run.figures, **spent.figures()}, run.verdict.clean and spent.untouched == plan.mints
+
+    async def _idle(self) -> dict[str, Any]:
+        await asyncio.sleep(SETTLING)
+        monitor, started = ProcessMonitor(self.session, self._where), time.monotonic()
+        await monitor.sample()
+        await asyncio.sleep(MEASURED)
+        seconds = time.monotonic() - started
+        await monitor.sample()
+        return idle_figures(monitor.costs(), seconds=seconds)
 
     async def _custodial(self, plan: Plan, deadline: float) -> Driver:
         progress(f"signing in {plan.users} users")
@@ -150,7 +162,8 @@ async def bench(plan: Plan, *, state: Path, patience: float, copies: Mapping[str
             figures, well = await load.run(plan)
             runs.append({"profile": plan.profile, "users": plan.users, "rate": plan.rate, **figures})
             clean = clean and well
-            print(table(figures), flush=True)  # noqa: T201 - the result
+            text = idle_table(figures) if plan.load.shape == "idle" else table(figures)
+            print(text, flush=True)  # noqa: T201 - the result
             print(json.dumps(runs[-1]), flush=True)  # noqa: T201 - the result
     if plan.runs > 1:
         print(summary(runs))  # noqa: T201 - the result

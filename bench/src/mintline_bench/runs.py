@@ -46,6 +46,7 @@ ROWS = (
     ("CPU ms per mint, the AWS emulator", "cpu_ms.aws_emulator"),
     ("CPU ms per mint, the chain", "cpu_ms.chain"),
     ("CPU ms per mint, the load generator", "cpu_ms.load_generator"),
+    ("AWS requests a minute", "aws_requests_per_minute"),
     ("AWS requests per mint", "aws_requests_per_mint"),
     ("peak RSS of the services, MB", "rss_services_mb"),
     ("gas per token", "gas_per_token"),

@@ -299,8 +299,8 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
         "indexer": {"MINTLINE_INSTANCE": "local"},
         "reconciler": {
             "MINTLINE_RECONCILE_EVERY": "60",
-            # Of a block a second; passes overlap, and none leaves a block out.
-            "MINTLINE_RECONCILE_BLOCKS": "120",
+            # Of a block a second; later passes begin where the last one ended, if that is earlier.
+            "MINTLINE_RECONCILE_BLOCKS": "60",
         },
         "notifier": {
             "MINTLINE_PUBLIC_URL": ports.url("api"),

@@ -36,6 +36,8 @@ def test_plan__when_something_is_left_open__then_the_profile_says_it(
         ("one-sender", {"users": 3}),
         ("new-users", {"users": 3}),
         ("sponsored", {"users": 3}),
+        ("idle", {"users": 3}),
+        ("idle", {"mints": 3}),
     ],
 )
 def test_plan__when_the_profile_has_no_such_thing__then_it_is_refused(

@@ -29,7 +29,14 @@ from mintline.webhooks.records import (
 from mintline.webhooks.signing import SigningSecret
 from mintline_notifier.webhooks.delivery import Delivery
 from mintline_notifier.webhooks.metrics import WebhookMetrics
-from mintline_notifier.webhooks.worker import LEASE_MS, SHARDS, WebhookWorker
+from mintline_notifier.webhooks.worker import (
+    IDLE_SECONDS,
+    LEASE_MS,
+    POLL_SECONDS,
+    RENEW_MS,
+    SHARDS,
+    WebhookWorker,
+)
 from mintline_testkit.events import MemoryEventLog
 from mintline_testkit.webhooks import Delivered, MemorySecrets, MemoryWebhooks, Receivers
 
@@ -441,3 +448,16 @@ async def test_shards__when_two_processes_start__then_they_share_them_and_one_ta
     await other.aclose()
     await one.aclose()
     assert setting.store.leases == {}
+
+
+async def test_look__when_no_shard_has_a_webhook__then_the_next_one_is_later(setting: Setting) -> None:
+    worker = setting.worker()
+    pauses = [await worker.look() for _ in SHARDS]
+    assert pauses == [POLL_SECONDS] * (len(SHARDS) - 1) + [IDLE_SECONDS], "shards are taken one a look"
+    await setting.webhook()
+    assert await worker.look() == POLL_SECONDS
+    await worker.aclose()
+
+
+async def test_look__when_it_waits_as_long_as_it_may__then_the_leases_are_renewed_in_time() -> None:
+    assert RENEW_MS + 2 * 1000 * IDLE_SECONDS * 1.25 < LEASE_MS

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mintline.events import EventLog
 from mintline_api.auth.access_tokens import AccessTokens
@@ -105,6 +106,8 @@ class Api:
     now: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]]
     entropy: Callable[[int], bytes]
+    drop_opened: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by requests that open a drop; ends the runner's pause."""
 
     def mint_intake(self, nudges: Nudges) -> MintIntake:
         """Return what it takes to accept a mint, whose message goes by `nudges`."""
@@ -165,6 +168,7 @@ class Api:
             now=self.now,
             sleep=self.sleep,
             in_flight=settings.drop_chunks_in_flight,
+            woken=self.drop_opened,
         )
 
     def bulk_intake(self, nudges: Nudges) -> BulkIntake:

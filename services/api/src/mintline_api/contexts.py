@@ -177,6 +177,7 @@ def _drops(api: Api) -> DropsContext:
             store=api.drops,
             entropy=api.entropy,
         ),
+        woken=api.drop_opened,
         dry_runs=DryRuns(
             store=api.drops,
             objects=api.drop_lines,

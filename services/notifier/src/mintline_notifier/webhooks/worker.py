@@ -22,6 +22,8 @@ from mintline_notifier.webhooks.delivery import Delivery
 from mintline_notifier.webhooks.ports import WebhookStore
 
 POLL_SECONDS = 1.0
+IDLE_SECONDS = 4.0
+"""Between two looks while no shard of this process has a webhook; less than `RENEW_MS`."""
 LEASE_MS = 30_000
 RENEW_MS = 15_000
 SHARDS = tuple(str(shard) for shard in range(OPEN_SHARDS))
@@ -50,11 +52,13 @@ class WebhookWorker:
         """Do one pass, and return how many seconds to wait before the next."""
         await self._lease()
         self.shards(len(self._leased))
+        idle = len(self._leased) == len(SHARDS)
         for shard in tuple(self._leased):
             for webhook in await self.store.open(shard):
+                idle = False
                 if webhook.webhook_id not in self._tasks:
                     self._start(webhook)
-        return POLL_SECONDS
+        return IDLE_SECONDS if idle else POLL_SECONDS
 
     async def _lease(self) -> None:
         """Renew what this process has, and take one more shard if one is free."""

@@ -31,6 +31,8 @@ class DropsContext:
     media: Uploads
     intake: DropIntake
     dry_runs: DryRuns
+    woken: asyncio.Event
+    """Set when a drop may have been opened, which the runner of this process waits for."""
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADS))
 
 

@@ -68,7 +68,9 @@ operations = Operations(
 async def _changed(request: web.Request, change: Change, *, status: int = 200) -> web.Response:
     caller, drop = await read_drop(request)
     await count_write(request, caller.sub)
-    changed = await change_drop(drop.drop_id, change, store=request.app[DROPS].store, client_id=caller.sub)
+    context = request.app[DROPS]
+    changed = await change_drop(drop.drop_id, change, store=context.store, client_id=caller.sub)
+    context.woken.set()
     return drop_response(request, changed, status=status)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -32,6 +33,9 @@ log = structlog.get_logger()
 MOST_DROPS = 4
 """Drops that one process works on at once."""
 POLL_SECONDS = 2.0
+IDLE_SECONDS = 15.0
+"""Between two looks after some that found no drop: how long one waits whose process has died."""
+IDLE_LOOKS = 5
 FEED_MS = 2_000
 """How long chunks are handed on before their mints are looked at."""
 RETRY_SECONDS = 5.0
@@ -59,17 +63,32 @@ class DropRunner:
     now: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]]
     in_flight: int
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when this process has opened a drop, which ends a pause between two looks."""
+    _idle: int = 0
+    """Looks that found nothing, one after another."""
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def look(self) -> float:
         """Take on drops that nobody works on; return in how many seconds to look again."""
         self._tasks = {drop_id: task for drop_id, task in self._tasks.items() if not task.done()}
-        for drop_id in await self.store.open():
+        opened = await self.store.open()
+        self._idle = 0 if opened else self._idle + 1
+        for drop_id in opened:
             if len(self._tasks) >= MOST_DROPS:
                 break
             if drop_id not in self._tasks:
                 self._tasks[drop_id] = asyncio.create_task(self.work(drop_id), name=f"work on {drop_id}")
-        return POLL_SECONDS
+        return POLL_SECONDS if self._idle < IDLE_LOOKS else IDLE_SECONDS
+
+    async def rest(self, seconds: float) -> None:
+        """Wait between two looks, no longer than until this process opens a drop."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.woken.wait()
+            # The index that is looked at shows it moments later.
+            self.woken.clear()
+            self._idle = 0
 
     async def aclose(self) -> None:
         """Stop working; the drops are given back."""
