@@ -31,13 +31,9 @@ from mintline.resources import BALANCES, CHECKPOINTS, COLLECTIONS, MINTS, TOKENS
 from mintline_indexer.chain_port import ChainReader, Event
 from mintline_indexer.dynamo_items import transfer_place
 from mintline_indexer.node_chain import NodeChain
-from mintline_indexer.reconciler.findings import (
-    Books,
-    Finding,
-    Reconciliation,
-    reconcile,
-    unreadable,
-)
+from mintline_indexer.reconciler.books import Books
+from mintline_indexer.reconciler.comparison import Reconciliation, reconcile
+from mintline_indexer.reconciler.findings import Finding, unreadable
 from mintline_indexer.reconciler.item_balances import (
     HeldItems,
     held_on_chain,

@@ -10,7 +10,8 @@ from mintline.aws.dynamo import Delete, Item, Put, Update
 from mintline.aws.records import to_item, token_place
 from mintline.records.keys import scoped
 from mintline.resources import COLLECTIONS, MINTS, TOKENS
-from mintline_indexer.reconciler.findings import Kind, Reconciliation, reconcile
+from mintline_indexer.reconciler.comparison import Reconciliation, reconcile
+from mintline_indexer.reconciler.findings import Kind
 from mintline_indexer.reconciler.reading import events_between
 from mintline_ops.deployments import Records
 from mintline_ops.reconcile import read

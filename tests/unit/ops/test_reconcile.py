@@ -21,15 +21,9 @@ from mintline.records.operations import (
 from mintline.records.problems import TOKEN_TAKEN, Problem
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Event, MintedEvent, TransferEvent
-from mintline_indexer.reconciler.findings import (
-    HARMLESS,
-    MEANING,
-    Books,
-    Finding,
-    Kind,
-    reconcile,
-    unreadable,
-)
+from mintline_indexer.reconciler.books import Books
+from mintline_indexer.reconciler.comparison import reconcile
+from mintline_indexer.reconciler.findings import HARMLESS, MEANING, Finding, Kind, unreadable
 from mintline_indexer.reconciler.item_balances import HeldItems
 from mintline_indexer.store_port import BalanceKey
 from mintline_testkit.constants import CONTRACT

@@ -12,7 +12,9 @@ from mintline.records.index import Balance
 from mintline.records.keys import balance_ref
 from mintline_indexer.chain_port import ItemTransferEvent
 from mintline_indexer.reconciler import item_balances
-from mintline_indexer.reconciler.findings import Books, Finding, Kind, reconcile
+from mintline_indexer.reconciler.books import Books
+from mintline_indexer.reconciler.comparison import reconcile
+from mintline_indexer.reconciler.findings import Finding, Kind
 from mintline_indexer.reconciler.item_balances import (
     HeldItems,
     held_on_chain,

@@ -15,7 +15,8 @@ from mintline.clock import Monotonic, UnixSeconds
 from mintline.errors import Misconfigured, Unavailable
 from mintline_indexer.chain_port import Ref, TransferEvent
 from mintline_indexer.reconciler import service
-from mintline_indexer.reconciler.findings import Books, Finding, Kind
+from mintline_indexer.reconciler.books import Books
+from mintline_indexer.reconciler.findings import Finding, Kind
 from mintline_indexer.reconciler.metrics import Metrics
 from mintline_indexer.reconciler.passes import PAUSE, Reconciler
 from mintline_indexer.reconciler.reading import Range

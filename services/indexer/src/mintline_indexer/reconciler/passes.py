@@ -12,7 +12,8 @@ import structlog
 
 from mintline.clock import Monotonic, UnixSeconds
 from mintline.errors import Misconfigured, Unavailable
-from mintline_indexer.reconciler.findings import Finding, Kind, reconcile
+from mintline_indexer.reconciler.comparison import reconcile
+from mintline_indexer.reconciler.findings import Finding, Kind
 from mintline_indexer.reconciler.metrics import Metrics
 from mintline_indexer.reconciler.reading import Range, Reader
 from mintline_indexer.store_port import Progress

@@ -31,13 +31,15 @@ from mintline_indexer.dynamo_items import transfer_place
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.kinds import TokenChanges
 from mintline_indexer.reading import moving
-from mintline_indexer.reconciler.findings import ENDED, Books, Finding, done_by, unreadable
+from mintline_indexer.reconciler.books import ENDED, Books
+from mintline_indexer.reconciler.findings import Finding, unreadable
 from mintline_indexer.reconciler.item_balances import (
     NOTHING_HELD,
     HeldItems,
     held_on_chain,
     holders_of,
 )
+from mintline_indexer.reconciler.operations import done_by
 from mintline_indexer.store_port import Damaged, Progress, TokenKey
 
 CHUNK = 25
