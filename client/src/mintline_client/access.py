@@ -6,6 +6,7 @@ Source: RFC 6749, sections 4.4 and 6; RFC 9728 (the document that says where a d
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -76,20 +77,33 @@ async def grant(
     headers = {} if secret is None else {"Authorization": aiohttp.encode_basic_auth(*secret)}
     try:
         async with http.post(endpoint, data=fields, headers=headers) as response:
-            body: Any = await response.json(content_type=None)
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            text = await response.text(errors="replace")
+            status = response.status
+    except (aiohttp.ClientError, TimeoutError) as error:
         raise Unavailable(f"no token endpoint at {endpoint}: {error or type(error).__name__}") from None
-    if response.status == 429 or response.status >= 500:
-        raise Unavailable(f"the token endpoint at {endpoint} was answered {response.status}")
-    if response.status != 200 or not isinstance(body, dict) or "access_token" not in body:
-        cause = body.get("error") if isinstance(body, dict) else None
-        raise Rejected("sign_in_refused", f"the token endpoint gives no token: {cause or response.status}")
+    if status == 429 or status >= 500:
+        raise Unavailable(f"the token endpoint at {endpoint} was answered {status}")
+    body = _json_object(text)
+    if status == 200 and body is None:
+        raise Unavailable(f"no token endpoint at {endpoint}: its response is not JSON")
+    if status != 200 or body is None or "access_token" not in body:
+        cause = (body or {}).get("error") or status
+        raise Rejected("sign_in_refused", f"the token endpoint gives no token: {cause}")
     return Granted(
         access_token=body["access_token"],
         expires_in=int(body.get("expires_in", 3600)),
         refresh_token=body.get("refresh_token"),
         id_token=body.get("id_token", ""),
     )
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    """Return a response's JSON object; None if it is none: what refuses may say so in another form."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
 
 
 class ClientCredentials:

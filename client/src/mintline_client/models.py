@@ -1223,8 +1223,8 @@ class ReplayRequest(TypedDict):
     """Where deliveries are to begin again."""
 
     after: NotRequired[str | None]
-    """A position of the event log: `next` of `GET /v1/events`. All events after it are sent. null: from
-    the oldest event that is kept.
+    """A position of the event log: `next` of `GET /v1/events`. All events after it are sent. One behind
+    the log's end is refused. null: from the oldest event that is kept.
     """
 
 

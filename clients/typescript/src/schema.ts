@@ -1480,7 +1480,7 @@ export interface components {
          * @description Where deliveries are to begin again.
          */
         ReplayRequest: {
-            /** @description A position of the event log: `next` of `GET /v1/events`. All events after it are sent. null: from the oldest event that is kept. */
+            /** @description A position of the event log: `next` of `GET /v1/events`. All events after it are sent. One behind the log's end is refused. null: from the oldest event that is kept. */
             after?: string | null;
         };
         /**

@@ -163,6 +163,30 @@ async def test_replay__when_it_is_asked_for__then_the_record_asks_the_notifier_f
     assert enabled["status"] == "enabled"
 
 
+async def test_replay__when_its_position_is_behind_the_logs_end__then_is_refused_and_nothing_is_asked_for(
+    api: Api,
+) -> None:
+    made = await api.call("POST", body={"url": URL}, status=201)
+    place, stored = f"/{made['webhook_id']}/replay", api.harness.webhooks.webhooks
+    principal = stored[made["webhook_id"]].principal
+    # An empty log has no end to compare with: its events may have expired.
+    await api.call("POST", place, {"after": "0000000001000"}, status=202)
+    await api.harness.event_log.append(
+        principal, [event("evt_1").model_copy(update={"principal": principal})]
+    )
+    end = await api.harness.event_log.tail(principal)
+    beyond = f"{int(end) + 1:013d}"
+
+    problem = await api.call("POST", place, {"after": beyond}, status=400)
+
+    assert problem["code"] == "invalid-body"
+    assert problem["errors"][0]["pointer"] == "#/after"
+    assert end in problem["detail"]
+    assert stored[made["webhook_id"]].rewind == Rewind(number=1, after="0000000001000")
+    await api.call("POST", place, {"after": end}, status=202)
+    assert stored[made["webhook_id"]].rewind == Rewind(number=2, after=end)
+
+
 async def test_test__when_it_is_asked_for__then_an_event_waits_on_the_record(api: Api) -> None:
     made = await api.call("POST", body={"url": URL}, status=201)
     place = f"/{made['webhook_id']}"

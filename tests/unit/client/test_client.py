@@ -48,6 +48,9 @@ class Answer:
     async def json(self, **_: Any) -> Any:
         return json.loads(self._content)
 
+    async def text(self, **_: Any) -> str:
+        return self._content.decode()
+
     @property
     async def content(self) -> AsyncIterator[bytes]:
         for line in self._content.splitlines(keepends=True):
@@ -199,6 +202,30 @@ async def test_client_credentials__when_the_token_ends_or_is_refused__gets_anoth
             "secret",
             token_url="https://pool/token",
         )()
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(403, b"<html>Request blocked</html>"), Rejected),
+        (Answer(400, b""), Rejected),
+        (Answer(400, ["invalid_client"]), Rejected),
+        (Answer(200, b"<html>Sign in to this network</html>"), Unavailable),
+        (Answer(503, b"<html>Later</html>"), Unavailable),
+    ],
+)
+async def test_access__when_the_token_endpoint_answers_no_json__then_its_status_says_whether_it_refuses(
+    answer: Answer, error: type[Exception]
+) -> None:
+    access = ClientCredentials(
+        cast("aiohttp.ClientSession", Http(answer)),
+        "https://api",
+        "id",
+        "secret",
+        token_url="https://pool/token",
+    )
+    with pytest.raises(error, match=str(answer.status) if answer.status != 200 else "not JSON"):
+        await access()
 
 
 async def test_access__when_the_token_endpoint_has_no_time__is_unavailable_and_not_refused() -> None:

@@ -25,6 +25,7 @@ from mintline_api.features.drops.ports import DropStore, LineObjects
 from mintline_api.features.drops.preparation import Preparation
 from mintline_api.features.drops.reservations import Reservations
 from mintline_api.features.drops.runner import DropRunner
+from mintline_api.features.events.positions import LogEnds
 from mintline_api.features.items.ports import ItemVersions
 from mintline_api.features.items.use_cases import Items
 from mintline_api.features.links.ports import LinkStore
@@ -46,7 +47,7 @@ from mintline_api.features.uploads.serving import MediaFiles
 from mintline_api.features.uploads.use_cases import Uploads
 from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets.use_cases import WalletDirectory
-from mintline_api.features.webhooks.ports import LogEnds, SecretSealer, Webhooks
+from mintline_api.features.webhooks.ports import SecretSealer, Webhooks
 from mintline_api.http.cursors import Cursors
 from mintline_api.limits.client_budgets import ClientBudgets
 from mintline_api.limits.gas import GasBudget

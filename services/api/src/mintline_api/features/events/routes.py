@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from mintline.events import EVENT_TYPES, START, EventLog
+from mintline.events import EVENT_TYPES
 from mintline.scopes import Scope
 from mintline_api.auth.callers import read_caller, require_scope
 from mintline_api.features.events import examples
 from mintline_api.features.events.models import EventList, EventsQuery, event_list
+from mintline_api.features.events.positions import BEYOND, check_within
 from mintline_api.features.events.problems import TOO_MANY_STREAMS
 from mintline_api.features.events.streams import EventStreams
 from mintline_api.http.context import DEADLINE, GATE
@@ -20,7 +21,6 @@ from mintline_api.http.responses import json_response
 STREAMS = web.AppKey("event_streams", EventStreams)
 EVENT_STREAM = "text/event-stream"
 LAST_EVENT_ID = "Last-Event-ID"
-_BEYOND = "expected a position that this log has given"
 operations = Operations("Events", "What happened to what is yours, in order.", reads=Scope.MINTS_READ)
 
 
@@ -47,7 +47,7 @@ async def list_events(request: web.Request) -> web.StreamResponse:
     events = request.app[STREAMS].log
     page = await events.read(principal, after=query.after, types=types, limit=query.limit)
     if query.after is not None and page.next == query.after:
-        await _check_within(events, principal, query.after, Fault(_BEYOND, parameter="after"))
+        await check_within(events, principal, query.after, Fault(BEYOND, parameter="after"))
     return json_response(event_list(page))
 
 
@@ -66,8 +66,8 @@ async def _stream(
         raise RequestRefused(INVALID_PARAMETER, "Invalid Last-Event-ID.", faults=[fault])
     start = last or after or await streams.log.tail(principal)
     if last or after:
-        place = Fault(_BEYOND, header=LAST_EVENT_ID) if last else Fault(_BEYOND, parameter="after")
-        await _check_within(streams.log, principal, start, place)
+        place = Fault(BEYOND, header=LAST_EVENT_ID) if last else Fault(BEYOND, parameter="after")
+        await check_within(streams.log, principal, start, place)
     with request.app[GATE].lingering() as may_stay, streams.opened(reader) as may_open:
         if not (may_stay and may_open):
             raise RequestRefused(
@@ -82,17 +82,6 @@ async def _stream(
         if request.method != hdrs.METH_HEAD:
             await streams.send(response, principal, after=start, types=types)
     return response
-
-
-async def _check_within(log: EventLog, principal: str, position: str, fault: Fault) -> None:
-    """Refuse a position behind a log's end, where what happens from now on would never be read.
-
-    A log that is empty, or whose events have all expired, has no end to compare with.
-    """
-    end = await log.tail(principal)
-    if end != START and position > end:
-        detail = f"The log ends at {end}: continue there, or read it from its beginning, without a position."
-        raise RequestRefused(INVALID_PARAMETER, detail, faults=[fault])
 
 
 def _types(text: str | None) -> frozenset[str] | None:

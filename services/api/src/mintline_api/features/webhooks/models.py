@@ -82,7 +82,7 @@ class ReplayRequest(Input):
     after: Annotated[str, Field(pattern=r"^[0-9]{13}$")] | None = Field(
         default=None,
         description="A position of the event log: `next` of `GET /v1/events`. All events after it are sent. "
-        "null: from the oldest event that is kept.",
+        "One behind the log's end is refused. null: from the oldest event that is kept.",
     )
 
 

@@ -48,11 +48,3 @@ class SecretSealer(Protocol):
     async def seal(self, webhook_id: str, secret: SigningSecret, *, at: int) -> SealedSecret:
         """Encrypt a new secret, made at a time in Unix milliseconds; raises Unavailable."""
         ...
-
-
-class LogEnds(Protocol):
-    """Where event logs end."""
-
-    async def tail(self, principal: str) -> str:
-        """Return the position of the latest event of a principal's log."""
-        ...

@@ -28,8 +28,9 @@ from mintline.webhooks.signing import SigningSecret
 from mintline.webhooks.targets import BadTarget, check_url
 from mintline_api.auth.access_tokens import Caller
 from mintline_api.auth.problems import INSUFFICIENT_SCOPE
+from mintline_api.features.events.positions import BEYOND, LogEnds, check_within
 from mintline_api.features.webhooks.models import ReplayRequest, WebhookChange, WebhookRequest
-from mintline_api.features.webhooks.ports import LogEnds, SecretSealer, Webhooks
+from mintline_api.features.webhooks.ports import SecretSealer, Webhooks
 from mintline_api.features.webhooks.problems import (
     TESTS_PENDING,
     TOO_MANY_WEBHOOKS,
@@ -37,7 +38,7 @@ from mintline_api.features.webhooks.problems import (
     WEBHOOK_DISABLED,
     WEBHOOK_URL,
 )
-from mintline_api.http.problems import Fault, RequestRefused
+from mintline_api.http.problems import INVALID_BODY, Fault, RequestRefused
 
 log = structlog.get_logger()
 
@@ -193,7 +194,14 @@ async def send_test(webhook_id: str, caller: Caller, *, management: WebhookManag
 async def replay(
     webhook_id: str, request: ReplayRequest, caller: Caller, *, management: WebhookManagement
 ) -> tuple[Webhook, WebhookProgress]:
-    """Have all events after a position sent again; raises RequestRefused."""
+    """Have all events after a position sent again; raises RequestRefused, also for one behind the log's end.
+
+    The notifier would begin there, and send nothing until the log has come so far.
+    """
+    if request.after is not None:
+        webhook, _ = await get_webhook(webhook_id, caller, management=management)
+        fault = Fault(BEYOND, pointer="#/after")
+        await check_within(management.log, webhook.principal, request.after, fault, problem=INVALID_BODY)
     after = START if request.after is None else request.after
 
     def apply(webhook: Webhook, progress: WebhookProgress) -> Webhook:
