@@ -55,6 +55,16 @@ def described(prefix: str = "acme-mintline", **changes: Any) -> Deployment:
     )
 
 
+def small(**changes: Any) -> Deployment:
+    """Describe a small deployment, whose keys are in DynamoDB."""
+    document = described().model_dump(mode="json", exclude={"zones"}) | {"size": "small"}
+    chain = document["chain"]
+    for name in ("issuer", "treasury", "relayer"):
+        chain[name]["secret_id"] = f"dynamodb:1#{CONTRACT}"
+    chain["sealing"]["secrets"] = ["dynamodb:sealing/1/0011223344556677"]
+    return read(document | changes)
+
+
 def minting(deployment: Deployment) -> Minting:
     found = deployment.chain.minting
     assert found is not None

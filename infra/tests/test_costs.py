@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from mintline_infra.costs import ALARMS, MINTS_A_WALLET, PRICES, monthly, table
+from mintline_infra.costs import ALARMS, LOG_METRICS, MINTS_A_WALLET, PRICES, SECRETS, monthly, tables
 from synthesis import ROOT, Templates, properties
 
 PAGE = (ROOT / "docs/aws-costs.md").read_text()
 
 
 def test_cost_table__when_read_on_its_page__then_it_is_what_the_figures_give() -> None:
-    assert table() in PAGE
+    assert tables() in PAGE
 
 
 def test_prices__when_read_on_their_page__then_each_stands_there_with_its_page() -> None:
@@ -32,8 +32,13 @@ def test_costs__when_mints_double__then_only_what_mints_cause_grows() -> None:
     assert idle[network] == two[network]
 
 
-def test_costs__when_alarms_are_counted__then_as_many_as_there_are(templates: Templates) -> None:
+def test_costs__when_what_is_made_is_counted__then_it_is_as_many_as_there_are(templates: Templates) -> None:
+    filters = properties(templates["watch"], "AWS::Logs::MetricFilter")
+
     assert len(properties(templates["watch"], "AWS::CloudWatch::Alarm")) == ALARMS
+    assert len({each["MetricTransformations"][0]["MetricName"] for each in filters}) == LOG_METRICS
+    # And the authorization key, which `operator keys` makes.
+    assert len(properties(templates["data"], "AWS::SecretsManager::Secret")) + 1 == SECRETS
 
 
 def test_users__when_the_pool_has_the_plan_lite__then_its_tiers_are_counted() -> None:

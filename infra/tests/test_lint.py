@@ -11,17 +11,17 @@ from cdk_nag import AwsSolutionsChecks
 
 from mintline.errors import Misconfigured
 from mintline_infra.app import build
-from mintline_infra.deployment import Deployment, read
-from synthesis import ROOT, described, synthesized
+from mintline_infra.deployment import read
+from synthesis import ROOT, described, small, synthesized
 
 
-@pytest.fixture(scope="module")
-def nagged(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=[described, small], ids=["standard", "small"])
+def nagged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Synthesize under the rules of AWS Solutions; a finding that is not acknowledged fails it."""
     out = tmp_path_factory.mktemp("nag")
     app = cdk.App(outdir=str(out))
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    build(app, deployment)
+    build(app, request.param())
     app.synth()
     return out
 

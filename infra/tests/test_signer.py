@@ -8,7 +8,7 @@ import pytest
 
 from mintline_infra.deployment import Deployment
 from mintline_infra.signer import ENCLAVE_CID, GROUP_ID, host_settings
-from mintline_infra.signer_boot import PATH_OF_ROLL, boot
+from mintline_infra.signer_boot import PATH_OF_ROLL, Fleet, boot
 from synthesis import Templates, minting, properties, resources
 
 GOOD, OTHER = "ab" * 48, "cd" * 48
@@ -16,9 +16,8 @@ GOOD, OTHER = "ab" * 48, "cd" * 48
 
 def script(deployment: Deployment) -> str:
     settings = host_settings(deployment, minting(deployment))
-    return boot(
-        deployment, settings=settings, enclave_cid=ENCLAVE_CID, stack="acme-mintline-signer", group=GROUP_ID
-    )
+    fleet = Fleet(enclave_cid=ENCLAVE_CID, stack="acme-mintline-signer", group=GROUP_ID)
+    return boot(deployment, settings=settings, fleet=fleet)
 
 
 def test_instances__when_launched__then_with_enclaves_imdsv2_and_no_way_in(templates: Templates) -> None:

@@ -16,9 +16,10 @@ from mintline_infra.signer_boot import (
     PATH_OF_RUN,
     READY_WITHIN,
     SICK_AFTER,
+    Fleet,
     boot,
 )
-from synthesis import minting
+from synthesis import minting, small
 
 READY = 'echo \'{"status": "ready", "checks": {"enclave": "ok", "sqs": "ok"}}\''
 SQS_GONE = 'echo \'{"status": "not_ready", "checks": {"enclave": "ok", "sqs": "Unavailable"}}\''
@@ -44,9 +45,8 @@ else:
 @pytest.fixture
 def text(deployment: Deployment) -> str:
     settings = host_settings(deployment, minting(deployment))
-    return boot(
-        deployment, settings=settings, enclave_cid=ENCLAVE_CID, stack="acme-mintline-signer", group=GROUP_ID
-    )
+    fleet = Fleet(enclave_cid=ENCLAVE_CID, stack="acme-mintline-signer", group=GROUP_ID)
+    return boot(deployment, settings=settings, fleet=fleet)
 
 
 @pytest.fixture
@@ -57,6 +57,62 @@ def root(tmp_path: Path) -> FakeRoot:
     made.stub("nitro-cli", MEASURED)
     made.stub("curl", READY)
     return made
+
+
+WAIT_URL = "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com/handle?Expires=1&Signature=a%2Fb"
+LOADS = 'case "$1" in load) echo "Loaded image: mintline/signer-host:0.1.0" ;; esac'
+
+
+def small_text(**changes: object) -> str:
+    deployment = small(**changes)
+    fleet = Fleet(
+        enclave_cid=ENCLAVE_CID, stack="acme-mintline-signer", group=GROUP_ID, wait_url=WAIT_URL, cpus=1
+    )
+    return boot(deployment, settings=host_settings(deployment, minting(deployment)), fleet=fleet)
+
+
+def test_boot__when_the_deployment_is_small__then_the_image_is_s3s_and_the_signal_goes_to_its_url(
+    root: FakeRoot,
+) -> None:
+    root.stub("docker", LOADS)
+    root.stub("hostname", "echo ip-10-0-0-7")
+
+    done = root.run(small_text())
+
+    assert (done.returncode, signalled(root)) == (0, ["0"]), done.stderr
+    (signal,) = (call for call in root.log if call.startswith("cfn-signal"))
+    assert signal.endswith(f"--id ip-10-0-0-7 {WAIT_URL}")
+    archive = "s3://acme-mintline-artifacts/signer-host-0.1.0.tar"
+    assert any(call.startswith("aws s3 cp") and archive in call for call in root.log)
+    assert "docker tag mintline/signer-host:0.1.0 mintline-signer-host:deployed" in root.log
+    unit = (root.root / "etc/systemd/system/mintline-signer-host.service").read_text()
+    assert "ecr" not in unit
+    assert "mintline-signer-host:deployed" in unit
+
+
+def test_boot__when_the_hosts_image_is_not_the_documents__then_it_is_not_loaded(root: FakeRoot) -> None:
+    done = root.run(small_text(image_digests={"signer": f"sha256:{'0' * 64}"}))
+
+    assert done.returncode != 0
+    assert signalled(root) != ["0"]
+    assert not [call for call in root.log if call.startswith("docker load")]
+
+
+def test_check__when_a_small_deployments_instance_has_not_signed_for_ten_minutes__then_it_ends(
+    root: FakeRoot,
+) -> None:
+    text = small_text()
+    root.stub("date", "echo 10000")
+    root.stub("curl", ENCLAVE_GONE)
+    (root.root / "run/mintline-signer-unready").write_text(f"{10_000 - SICK_AFTER}\n")
+    ready = root.root / PATH_OF_READY.removeprefix("/")
+    ready.write_text(root.placed(part(text, PATH_OF_READY)))
+    ready.chmod(0o755)
+
+    done = root.run(part(text, PATH_OF_CHECK))
+
+    assert done.returncode == 0, done.stderr
+    assert "systemctl poweroff" in root.log
 
 
 def part(text: str, path: str) -> str:
@@ -106,6 +162,7 @@ def test_boot__when_the_enclave_never_answers__then_failure_is_signalled_after_t
     passes = f'echo $(($(cat "{clock}") + $1)) > "{clock}"'
     root.stub("date", f'cat "{clock}"')
     root.stub("sleep", passes)
+    root.stub("jq", 'case "$*" in *Measurements*) echo ab ;; *) exit 1 ;; esac')
     root.stub("curl", f"set -- {takes}; {passes}; {answer}")
 
     done = root.run(text)

@@ -23,6 +23,7 @@ from mintline.aws.clients import AppClients, ClientRegistry, DynamoClients
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.provision import Clients, provision
+from mintline.aws.sealing import SealingSecrets
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.clock import unix_ms
@@ -143,7 +144,10 @@ async def set_up(state: StateFolder, ports: Listeners, clients: EmulatorClients)
         ),
         sealing=known.sealing
         or await platform_keys.create_sealing_key(
-            clients.aws.kms, clients.secretsmanager, prefix=PREFIX, chain_id=CHAIN_ID
+            clients.aws.kms,
+            SealingSecrets(clients.secretsmanager, prefix=PREFIX),
+            prefix=PREFIX,
+            chain_id=CHAIN_ID,
         ),
         wallet_key=provisioned.key_arns[WALLET_KEY.name],
         jwks=await _read_jwks(clients, ports, known.pool),

@@ -370,7 +370,10 @@ def _on_behalf_of(permissions: Permissions, deployment: Deployment) -> dict[str,
 
 
 def machinery(deployment: Deployment) -> list[iam.PolicyStatement]:
-    """Return what a signer's instance needs to be one, in addition to what the service asks of AWS."""
+    """Return what a signer's instance needs to be one, in addition to what the service asks of AWS.
+
+    In a small deployment its image comes from S3, nobody logs in to it, and it is replaced once it stops.
+    """
     region_account = f"{deployment.region}:{deployment.account}"
     group = f"{deployment.arns}:logs:{region_account}:log-group:{deployment.log_group_name('signer')}"
     repository = f"{deployment.arns}:ecr:{region_account}:repository/{deployment.repository_name('signer')}"
@@ -378,13 +381,18 @@ def machinery(deployment: Deployment) -> list[iam.PolicyStatement]:
     artifacts = f"{deployment.arns}:s3:::{deployment.artifact_bucket_name()}/*"
     fleet = GROUP.format(deployment)
     writing = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    own = [
+        iam.PolicyStatement(sid="EnclaveImage", actions=["s3:GetObject"], resources=[artifacts]),
+        iam.PolicyStatement(sid="Logs", actions=writing, resources=[group, f"{group}:log-stream:*"]),
+    ]
+    if deployment.small:
+        return own
     return [
         iam.PolicyStatement(sid="Session", actions=[*SESSION], resources=["*"]),
         iam.PolicyStatement(sid="Registry", actions=["ecr:GetAuthorizationToken"], resources=["*"]),
         iam.PolicyStatement(sid="Image", actions=pull, resources=[repository]),
-        iam.PolicyStatement(sid="EnclaveImage", actions=["s3:GetObject"], resources=[artifacts]),
         iam.PolicyStatement(sid="Health", actions=["autoscaling:SetInstanceHealth"], resources=[fleet]),
-        iam.PolicyStatement(sid="Logs", actions=writing, resources=[group, f"{group}:log-stream:*"]),
+        *own,
     ]
 
 

@@ -1,6 +1,6 @@
 """What a deployment costs a month, from measured requests a mint and AWS's public prices.
 
-`python -m mintline_infra.costs` prints the table of docs/aws-costs.md; a test compares the two.
+`python -m mintline_infra.costs` prints the tables of docs/aws-costs.md; a test compares them.
 Prices are those of us-east-1 in US dollars, without free tiers and discounts, as known in mid-2025.
 """
 
@@ -15,8 +15,10 @@ from pathlib import Path
 from mintline.key_stores import StoreName
 from mintline.records.keys import OPEN_SHARDS
 from mintline.resources import KMS_KEYS, TABLES
-from mintline_infra.deployment import FeaturePlan
+from mintline_infra.alarms import LOG_ALARMS, VALUE_ALARMS
+from mintline_infra.deployment import FeaturePlan, Size
 from mintline_infra.endpoints import INTERFACES
+from mintline_infra.endpoints import SMALL as SMALL_INTERFACES
 from mintline_infra.services import BROADCASTER_RATE, BUILDER_RATE, RECONCILE_EVERY, RECONCILED_BLOCKS
 from mintline_infra.signer import RATE as SIGNER_RATE
 
@@ -60,6 +62,12 @@ PRICES = {
     "Fargate ARM, a vCPU hour": Price(0.03238, "AWS Fargate pricing"),
     "Fargate ARM, a GB hour": Price(0.00356, "AWS Fargate pricing"),
     "EC2 c7g.xlarge, an hour": Price(0.145, "Amazon EC2 on-demand pricing"),
+    "EC2 c6g.large, an hour": Price(0.068, "Amazon EC2 on-demand pricing"),
+    "EBS gp3, a GB": Price(0.08, "Amazon EBS pricing"),
+    "Public IPv4, an address and hour": Price(0.005, "Amazon VPC pricing"),
+    "DynamoDB point-in-time recovery, a GB": Price(0.20, "Amazon DynamoDB pricing, on-demand"),
+    "S3 Standard, a GB": Price(0.023, "Amazon S3 pricing"),
+    "Route 53, a hosted zone": Price(0.50, "Amazon Route 53 pricing"),
     "NAT gateway, an hour": Price(0.045, "Amazon VPC pricing"),
     "Interface endpoint, a zone and hour": Price(0.01, "AWS PrivateLink pricing"),
     "CloudWatch Logs, a GB": Price(0.50, "Amazon CloudWatch pricing"),
@@ -104,12 +112,24 @@ STREAMS_READ = sum(table.streamed for table in TABLES) * SECONDS
 LEASE_UNITS = SECONDS / 4
 """Write units a month by which the notifier keeps its lease."""
 ALARMS = 40
+SECRETS = 4
+"""The standard size's: RPC URLs, cursors, e-mail addresses, and the authorization key, which the small one
+has in DynamoDB."""
+ALWAYS_MEASURED = 8
+"""Metrics that log lines give every hour of an idle deployment; the others cost nothing while nothing is
+logged, as CloudWatch counts metrics by the hours in which they have numbers."""
+INSIGHTS = 5 * 13 + 8
+"""Metrics of Container Insights, by estimate: of five services, and the cluster."""
+DETAILED = 7
+"""Metrics of an instance with detailed monitoring (Amazon EC2 user guide)."""
+LOG_METRICS = len({alarm.metric for alarm in LOG_ALARMS}) + len(VALUE_ALARMS)
+STORED_KILOBYTES = 6.0
+"""Of a mint in DynamoDB, by estimate: its records, their indexes and events."""
+OBJECT_KILOBYTES = 0.5
 EVENT_UNITS = 4
 """Write units of a lone mint's events, by estimate: an item each. Of many at once, 100 share one."""
 SHARD_UNITS = OPEN_SHARDS * SECONDS / 15
 """Write units a month by which notifiers keep the shards of webhooks: each every 15 seconds."""
-SHARD_READS = OPEN_SHARDS * (1 + 0.5) * SECONDS
-"""Read units a month, by estimate: each second one copy reads a shard's lease, the other its webhooks."""
 READ_UNITS = 9
 """A mint, by estimate."""
 HTTP_REQUESTS = 3
@@ -119,19 +139,63 @@ KEY_KILOBYTES = 0.5
 """An item of `wrapped-keys`: a write unit, and half a read unit rounded up to one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a deployment has whatever is minted."""
+
+    size: Size = "standard"
+    zones: int = 2
+
+    @property
+    def small(self) -> bool:
+        """Whether it is of the size small."""
+        return self.size == "small"
+
+    def tasks(self, peak: float) -> Mapping[str, tuple[float, float, float]]:
+        """Return vCPUs, GB and number of the tasks of each service, at so many mints a second."""
+        if self.small:
+            one = (0.25, 0.5, 1.0)
+            return {
+                "api": (0.25, 0.5, float(self.zones)),
+                **dict.fromkeys(("builder", "broadcaster", "indexer", "notifier"), one),
+                "reconciler": (0.25, 0.5, RECONCILER_SHARE),
+            }
+        return {
+            "api": (0.5, 1.0, max(2, math.ceil(peak / 100))),
+            "builder": (0.5, 1.0, max(1, math.ceil(peak / BUILDER_RATE))),
+            "broadcaster": (0.25, 0.5, max(1, math.ceil(peak / BROADCASTER_RATE))),
+            "indexer": (0.25, 0.5, 2),
+            "notifier": (0.25, 0.5, 2),
+            "reconciler": (0.25, 0.5, RECONCILER_SHARE),
+        }
+
+    def signers(self, peak: float) -> int:
+        """Return how many instances of the signer run."""
+        return self.zones if self.small else max(2, math.ceil(peak / SIGNER_RATE))
+
+
+STANDARD, SMALL, SMALL_IN_TWO = Shape(), Shape("small", 1), Shape("small", 2)
+
+
 def monthly(
-    mints: int, *, store: StoreName = "dynamodb", plan: FeaturePlan = "essentials"
+    mints: int,
+    *,
+    store: StoreName = "dynamodb",
+    plan: FeaturePlan = "essentials",
+    shape: Shape = STANDARD,
 ) -> dict[str, float]:
     """Return what `mints` in one month cost, by the rows of the table, in dollars."""
     wallets = mints / MINTS_A_WALLET
     peak = PEAK * mints / SECONDS
-    endpoints = 2 * len(INTERFACES) * _price("Interface endpoint, a zone and hour")
+    signers = shape.signers(peak)
+    machine, disk = ("EC2 c6g.large, an hour", 10) if shape.small else ("EC2 c7g.xlarge, an hour", 20)
+    readers = 0.5 if shape.small else 1.5
     return {
-        f"Network: 2 NAT gateways, {len(INTERFACES)} endpoints in 2 zones": HOURS
-        * (2 * _price("NAT gateway, an hour") + endpoints),
-        "Signer instances": HOURS * max(2, math.ceil(peak / SIGNER_RATE)) * _price("EC2 c7g.xlarge, an hour"),
-        "Fargate tasks, Spot counted in full": _tasks(peak),
-        "Edge: API Gateway, ALB, WAF": _edge(mints),
+        **_network(shape, peak),
+        "Signer instances": HOURS * signers * _price(machine),
+        "Disks of the signer's instances": signers * disk * _price("EBS gp3, a GB"),
+        "Fargate tasks, Spot counted in full": _tasks(shape, peak),
+        **_edge(shape, mints),
         "Queues": mints * SQS_REQUESTS * _price("SQS FIFO, a request")
         + 10 * SECONDS / 20 * _price("SQS FIFO, a request"),
         "Tables": mints
@@ -140,23 +204,66 @@ def monthly(
         + RECONCILER_READS * _price("DynamoDB, a read unit"),
         "Events and webhooks": mints * EVENT_UNITS * _price("DynamoDB, a write unit")
         + (LEASE_UNITS + SHARD_UNITS) * _price("DynamoDB, a write unit")
-        + SHARD_READS * _price("DynamoDB, a read unit")
+        + OPEN_SHARDS * readers * SECONDS * _price("DynamoDB, a read unit")
         + STREAMS_READ * _price("DynamoDB Streams, a read"),
+        "Storage of this month's mints, with point-in-time recovery": mints
+        / 1e6
+        * (
+            STORED_KILOBYTES * (_price("DynamoDB, a GB") + _price("DynamoDB point-in-time recovery, a GB"))
+            + OBJECT_KILOBYTES * _price("S3 Standard, a GB")
+        ),
         "Metadata": mints * S3_PUTS * _price("S3, a PUT"),
         "KMS": KEYS * _price("KMS, a key")
         + mints * (KEY_PAIRS * _price("KMS, an ECC key pair") + KEYS_READ * _price("KMS, a Decrypt")),
         "Keys of wallets made this month": _keys(mints, store),
         "Users": _users(wallets, plan),
+        "Secrets": (SECRETS - 1 if shape.small else SECRETS) * _price("Secrets Manager, a secret"),
         "Logs, alarms, metrics": mints * LOG_KILOBYTES / 1e6 * _price("CloudWatch Logs, a GB")
-        + ALARMS * _price("CloudWatch, an alarm")
-        + 50 * _price("CloudWatch, a metric")
-        + _price("CloudWatch, a dashboard"),
+        + _watching(shape, mints, signers),
     }
 
 
-def table() -> str:
-    """Return the table of docs/aws-costs.md, in dollars a month."""
-    columns = [monthly(mints) for mints in VOLUMES]
+def _network(shape: Shape, peak: float) -> dict[str, float]:
+    names = SMALL_INTERFACES if shape.small else INTERFACES
+    endpoints = HOURS * len(names) * shape.zones * _price("Interface endpoint, a zone and hour")
+    if shape.small:
+        running = sum(count for _, _, count in shape.tasks(peak).values())
+        places = f"{shape.zones} zones" if shape.zones > 1 else "a zone"
+        return {
+            f"Network: {len(names)} endpoints in {places}": endpoints,
+            "Public IPv4 addresses of tasks": HOURS * running * _price("Public IPv4, an address and hour"),
+        }
+    gateways = HOURS * shape.zones * _price("NAT gateway, an hour")
+    return {
+        f"Network: {shape.zones} NAT gateways, {len(names)} endpoints in {shape.zones} zones": gateways
+        + endpoints,
+        "Public IPv4 addresses of NAT gateways": HOURS
+        * shape.zones
+        * _price("Public IPv4, an address and hour"),
+    }
+
+
+def _watching(shape: Shape, mints: int, signers: int) -> float:
+    logged = LOG_METRICS if mints else ALWAYS_MEASURED
+    metrics = logged if shape.small else logged + INSIGHTS + signers * DETAILED
+    alarms = (ALARMS - 1 if shape.small else ALARMS) * _price("CloudWatch, an alarm")
+    dashboard = 0.0 if shape.small else _price("CloudWatch, a dashboard")
+    return metrics * _price("CloudWatch, a metric") + alarms + dashboard
+
+
+def tables() -> str:
+    """Return the tables of docs/aws-costs.md, in dollars a month."""
+    shapes = (
+        ("Standard", STANDARD),
+        ("Small, in one zone", SMALL),
+        ("Small, in two zones", SMALL_IN_TWO),
+    )
+    return "\n\n".join(f"### {title}\n\n{table(shape)}" for title, shape in shapes)
+
+
+def table(shape: Shape = STANDARD) -> str:
+    """Return the table of one shape."""
+    columns = [monthly(mints, shape=shape) for mints in VOLUMES]
     rows = [
         "| Mints a month | " + " | ".join(f"{mints:,}" for mints in VOLUMES) + " |",
         "|---|" + "---:|" * len(VOLUMES),
@@ -168,9 +275,10 @@ def table() -> str:
         for mints, column in zip(VOLUMES, columns, strict=True)
     )
     rows.append("| Sum without the indexes for queries | " + " | ".join(map(_cell, queries)) + " |")
-    others = (sum(monthly(mints, store="secretsmanager").values()) for mints in VOLUMES)
-    rows.append("| Sum with the keys in Secrets Manager | " + " | ".join(map(_cell, others)) + " |")
-    lite = (sum(monthly(mints, plan="lite").values()) for mints in VOLUMES)
+    if not shape.small:
+        others = (sum(monthly(mints, store="secretsmanager", shape=shape).values()) for mints in VOLUMES)
+        rows.append("| Sum with the keys in Secrets Manager | " + " | ".join(map(_cell, others)) + " |")
+    lite = (sum(monthly(mints, plan="lite", shape=shape).values()) for mints in VOLUMES)
     rows.append("| Sum with Cognito's plan Lite | " + " | ".join(map(_cell, lite)) + " |")
     return "\n".join(rows)
 
@@ -203,29 +311,24 @@ def _keys(mints: int, store: StoreName) -> float:
     )
 
 
-def _tasks(peak: float) -> float:
-    """Return the tasks of all services: two of the api, indexer and notifier, one and more of the workers."""
-    sizes: Mapping[str, tuple[float, float, float]] = {
-        "api": (0.5, 1.0, max(2, math.ceil(peak / 100))),
-        "builder": (0.5, 1.0, max(1, math.ceil(peak / BUILDER_RATE))),
-        "broadcaster": (0.25, 0.5, max(1, math.ceil(peak / BROADCASTER_RATE))),
-        "indexer": (0.25, 0.5, 2),
-        "notifier": (0.25, 0.5, 2),
-        "reconciler": (0.25, 0.5, RECONCILER_SHARE),
-    }
+def _tasks(shape: Shape, peak: float) -> float:
     return HOURS * sum(
         count * (cpu * _price("Fargate ARM, a vCPU hour") + memory * _price("Fargate ARM, a GB hour"))
-        for cpu, memory, count in sizes.values()
+        for cpu, memory, count in shape.tasks(peak).values()
     )
 
 
-def _edge(mints: int) -> float:
+def _edge(shape: Shape, mints: int) -> dict[str, float]:
     requests = mints * HTTP_REQUESTS
-    return (
-        requests * (_price("API Gateway HTTP API, a request") + _price("WAF, a request"))
+    gateway = requests * _price("API Gateway HTTP API, a request")
+    if shape.small:
+        return {"Edge: API Gateway, Cloud Map": gateway + _price("Route 53, a hosted zone")}
+    return {
+        "Edge: API Gateway, ALB, WAF": gateway
+        + requests * _price("WAF, a request")
         + HOURS * _price("ALB, an hour with one LCU")
         + _price("WAF, an ACL with three rules")
-    )
+    }
 
 
 def _cell(dollars: float) -> str:
@@ -233,4 +336,4 @@ def _cell(dollars: float) -> str:
 
 
 if __name__ == "__main__":
-    print(table())  # noqa: T201 - a command's own output
+    print(tables())  # noqa: T201 - a command's own output

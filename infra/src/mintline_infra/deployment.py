@@ -82,6 +82,9 @@ ImageName = Literal["api", "builder", "signer", "broadcaster", "indexer", "notif
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 """An image's digest, as `docker push` and ECR print it."""
 
+Size = Literal["standard", "small"]
+"""What a deployment is made of: `small` has one signer and one task of each service in each zone."""
+
 FeaturePlan = Literal["lite", "essentials"]
 """A plan of Cognito's, by name."""
 
@@ -245,8 +248,11 @@ class Deployment(BaseModel):
     """Begins every name. Bucket names are global, so it must be one that nobody else uses."""
     account: str = Field(pattern=r"^[0-9]{12}$")
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
-    zones: tuple[str, ...] = Field(default=("a", "b"), min_length=2, max_length=3)
-    """Letters of the availability zones, which must offer the signer's instance type."""
+    size: Size = "standard"
+    """What it is made of. Chosen with the first deployment: another one takes another network."""
+    zones: tuple[str, ...] = Field(default=("a", "b"), min_length=1, max_length=3)
+    """Letters of the availability zones, which must offer the signer's instance type; of a small deployment
+    one, unless more are named."""
     chain: ChainConfig
     enclave: Enclave = Enclave()
     limits: Limits = Limits()
@@ -294,6 +300,31 @@ class Deployment(BaseModel):
 
     cors_origins: tuple[Origin, ...] = ()
     """Origins whose pages may call the API from a browser, such as `https://shop.example`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _small_has_one_zone(cls, document: Any) -> Any:
+        if isinstance(document, dict) and document.get("size") == "small":
+            return {"zones": ("a",), **document}
+        return document
+
+    @model_validator(mode="after")
+    def _outlives_a_zone(self) -> Self:
+        if self.size == "standard" and len(self.zones) < 2:
+            raise ValueError("a deployment of the size standard takes two zones or three")
+        return self
+
+    @model_validator(mode="after")
+    def _small_reads_keys_of_dynamodb(self) -> Self:
+        keys = (*self.chain.pool, *(key for key in (self.chain.issuer, self.chain.treasury) if key))
+        held = [key.secret_id for key in keys] + [*(self.chain.sealing.secrets if self.chain.sealing else ())]
+        if self.small and (
+            self.wallet_store != "dynamodb" or any(not name.startswith("dynamodb:") for name in held)
+        ):
+            raise ValueError(
+                "a small deployment's signer does not reach Secrets Manager: keys are in dynamodb"
+            )
+        return self
 
     @model_validator(mode="after")
     def _operators_return_to_an_address(self) -> Self:
@@ -359,6 +390,16 @@ class Deployment(BaseModel):
     def domain(self) -> str:
         """The domain of the services of AWS that it uses."""
         return domain(self.region)
+
+    @property
+    def small(self) -> bool:
+        """Whether it is of the size small."""
+        return self.size == "small"
+
+    @property
+    def copies(self) -> int:
+        """Signer instances and tasks of a service that run at least, where one is not enough."""
+        return len(self.zones) if self.small else 2
 
     @property
     def holds_something(self) -> bool:

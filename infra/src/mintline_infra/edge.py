@@ -1,5 +1,7 @@
 """The way in: API Gateway limits the rate, a VPC link leads to the balancer, WAF stands there.
 
+In a small deployment the link leads to the api's tasks, as Cloud Map lists them.
+
 The api alone checks tokens: API Gateway's authorizer takes a fixed list of app clients, and machine clients
 have app clients of their own, which come and go.
 """
@@ -13,11 +15,14 @@ import aws_cdk as cdk
 from aws_cdk import aws_apigatewayv2 as gateway
 from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as balancing
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_servicediscovery as discovery
 from aws_cdk import aws_wafv2 as waf
 from constructs import Construct
 
+from mintline_infra.deployment import Deployment
 from mintline_infra.nag import acknowledge
 
 CLIENT_HEADER = "x-mintline-client"
@@ -35,6 +40,8 @@ PUBLIC = "Metadata and the API's reference are public by purpose."
 CHECKED = "The api checks every token itself: machine clients' app clients come and go."
 RATE, BURST = 1000, 2000
 """Requests a second and at once, over all callers; within the account's default of 10,000 and 5,000."""
+SMALL_RATE, SMALL_BURST = 100, 200
+"""The same of a small deployment, which has no WAF and one task in a zone."""
 REQUESTS_PER_ADDRESS = 3000
 """In five minutes, before WAF blocks an address."""
 MARKUP_RULES = ("CrossSiteScripting_BODY", "GenericRFI_BODY", "SizeRestrictions_BODY")
@@ -88,32 +95,84 @@ def imported_api(scope: Construct, api: gateway.HttpApi) -> gateway.IHttpApi:
     )
 
 
-def open_routes(scope: Construct, api: gateway.IHttpApi, behind: Balancer, vpc: ec2.Vpc) -> gateway.HttpStage:
-    """Route what is public by GET and HEAD alone, and all the rest by any method."""
-    link_group = ec2.SecurityGroup(
+def registry(scope: Construct, vpc: ec2.Vpc, deployment: Deployment, port: int) -> ecs.CloudMapOptions:
+    """Return where the api's tasks are registered for API Gateway, with their ports, while they are healthy.
+
+    Source: API Gateway developer guide, "Private integrations using AWS Cloud Map service discovery".
+    """
+    namespace = discovery.PrivateDnsNamespace(
+        scope, "namespace", vpc=vpc, name=f"{deployment.prefix}.internal"
+    )
+    return ecs.CloudMapOptions(
+        cloud_map_namespace=namespace,
+        name="api",
+        dns_record_type=discovery.DnsRecordType.SRV,
+        dns_ttl=cdk.Duration.seconds(10),
+        container_port=port,
+    )
+
+
+def to_balancer(scope: Construct, api: gateway.IHttpApi, behind: Balancer, vpc: ec2.Vpc) -> gateway.HttpStage:
+    """Route requests to the balancer."""
+    subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+    link, group = _link(scope, vpc, subnets)
+    behind.group.add_ingress_rule(group, ec2.Port.tcp(80), "the VPC link of API Gateway")
+    group.add_egress_rule(behind.group, ec2.Port.tcp(80), "the balancer")
+    integration = integrations.HttpAlbIntegration(
+        "balancer", behind.listener, vpc_link=link, parameter_mapping=_forwarded()
+    )
+    return _open_routes(scope, api, integration, rate=RATE, burst=BURST, detailed=True)
+
+
+def to_tasks(
+    scope: Construct,
+    api: gateway.IHttpApi,
+    service: ecs.FargateService,
+    vpc: ec2.Vpc,
+    subnets: ec2.SubnetSelection,
+) -> gateway.HttpStage:
+    """Route requests to the tasks themselves, which let in the link alone."""
+    link, group = _link(scope, vpc, subnets)
+    found = service.cloud_map_service
+    assert found is not None, "a small deployment registers them"
+    port = service.task_definition.default_container
+    assert port is not None, "it has one container"
+    group.connections.allow_to(service, ec2.Port.tcp(port.container_port), "the VPC link of API Gateway")
+    integration = integrations.HttpServiceDiscoveryIntegration(
+        "tasks", found, vpc_link=link, parameter_mapping=_forwarded()
+    )
+    return _open_routes(scope, api, integration, rate=SMALL_RATE, burst=SMALL_BURST, detailed=False)
+
+
+def _link(
+    scope: Construct, vpc: ec2.Vpc, subnets: ec2.SubnetSelection
+) -> tuple[gateway.VpcLink, ec2.SecurityGroup]:
+    group = ec2.SecurityGroup(
         scope,
         "link-group",
         vpc=vpc,
         allow_all_outbound=False,
         description="Mintline: the link of API Gateway.",
     )
-    behind.group.add_ingress_rule(link_group, ec2.Port.tcp(80), "the VPC link of API Gateway")
-    link_group.add_egress_rule(behind.group, ec2.Port.tcp(80), "the balancer")
-    link = gateway.VpcLink(
-        scope,
-        "link",
-        vpc=vpc,
-        subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
-        security_groups=[link_group],
+    return gateway.VpcLink(scope, "link", vpc=vpc, subnets=subnets, security_groups=[group]), group
+
+
+def _forwarded() -> gateway.ParameterMapping:
+    return gateway.ParameterMapping().overwrite_header(
+        CLIENT_HEADER, gateway.MappingValue.context_variable("identity.sourceIp")
     )
-    integration = integrations.HttpAlbIntegration(
-        "balancer",
-        behind.listener,
-        vpc_link=link,
-        parameter_mapping=gateway.ParameterMapping().overwrite_header(
-            CLIENT_HEADER, gateway.MappingValue.context_variable("identity.sourceIp")
-        ),
-    )
+
+
+def _open_routes(
+    scope: Construct,
+    api: gateway.IHttpApi,
+    integration: gateway.HttpRouteIntegration,
+    *,
+    rate: int,
+    burst: int,
+    detailed: bool,
+) -> gateway.HttpStage:
+    """Route what is public by GET and HEAD alone, and all the rest by any method."""
     reads = (gateway.HttpMethod.GET, gateway.HttpMethod.HEAD)
     routes = [(path, method) for path in PUBLIC_ROUTES for method in reads]
     for path, method in [("/v1/{proxy+}", gateway.HttpMethod.ANY), *routes]:
@@ -125,10 +184,12 @@ def open_routes(scope: Construct, api: gateway.IHttpApi, behind: Balancer, vpc: 
             integration=integration,
         )
         acknowledge(route, APIG4=PUBLIC if path in PUBLIC_ROUTES else CHECKED)
-    return _stage(scope, api)
+    return _stage(scope, api, gateway.ThrottleSettings(rate_limit=rate, burst_limit=burst), detailed=detailed)
 
 
-def _stage(scope: Construct, api: gateway.IHttpApi) -> gateway.HttpStage:
+def _stage(
+    scope: Construct, api: gateway.IHttpApi, throttle: gateway.ThrottleSettings, *, detailed: bool
+) -> gateway.HttpStage:
     group = logs.LogGroup(
         scope, "access", retention=logs.RetentionDays.ONE_MONTH, removal_policy=cdk.RemovalPolicy.DESTROY
     )
@@ -138,8 +199,8 @@ def _stage(scope: Construct, api: gateway.IHttpApi) -> gateway.HttpStage:
         http_api=api,
         stage_name="$default",
         auto_deploy=True,
-        throttle=gateway.ThrottleSettings(rate_limit=RATE, burst_limit=BURST),
-        detailed_metrics_enabled=True,
+        throttle=throttle,
+        detailed_metrics_enabled=detailed,
     )
     made = stage.node.default_child
     assert isinstance(made, gateway.CfnStage)

@@ -58,6 +58,13 @@ INTERFACES: Mapping[str, Endpoint] = {
     "cloudformation": Endpoint(_Service.CLOUDFORMATION, ("cloudformation:SignalResource",), None),
 }
 """All that the signer's instances reach: their subnets have no way out."""
+SMALL = ("kms", "sqs", "logs")
+"""Of a small deployment: images come from S3, keys from DynamoDB, by endpoints that cost nothing."""
+
+
+def interfaces(deployment: Deployment) -> Mapping[str, Endpoint]:
+    """Return the interface endpoints of a deployment."""
+    return {name: INTERFACES[name] for name in SMALL} if deployment.small else INTERFACES
 
 
 def statement(endpoint: Endpoint, deployment: Deployment) -> iam.PolicyStatement:
@@ -76,9 +83,22 @@ def gateway_statements(service: str, deployment: Deployment) -> list[iam.PolicyS
     if service != "s3":
         return [own]
     region = deployment.region
+    signals = [_signals(deployment)] if deployment.small else []
     buckets = (f"al2023-repos-{region}-de612dc2", f"prod-{region}-starport-layer-bucket")
     objects = [f"{deployment.arns}:s3:::{bucket}/*" for bucket in buckets]
-    return [own, _allowing(["s3:GetObject"], objects, None, deployment)]
+    return [own, _allowing(["s3:GetObject"], objects, None, deployment), *signals]
+
+
+def _signals(deployment: Deployment) -> iam.PolicyStatement:
+    """Let the signer's instances put the answers that their stack waits for, to no other stack.
+
+    Sources: CloudFormation user guide, "Setting up VPC endpoints"; API reference of wait conditions, whose
+    presigned URL names the object by the ARN of the stack.
+    """
+    region, account = deployment.region, deployment.account
+    stack = f"{deployment.arns}:cloudformation:{region}:{account}:stack/{deployment.prefix}-signer/*"
+    bucket = f"{deployment.arns}:s3:::cloudformation-waitcondition-{region}"
+    return _allowing(["s3:PutObject"], [f"{bucket}/{stack}"], None, deployment)
 
 
 def _allowing(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import aws_cdk as cdk
 from aws_cdk import aws_applicationautoscaling as scaling
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -17,6 +16,8 @@ from mintline_infra.nag import acknowledge_finding
 from mintline_infra.platform import PlatformStack
 
 ADMIN_PORT = 9100
+SMALLEST = (256, 512)
+"""CPU and memory of Fargate's smallest task, which every service of a small deployment has."""
 GRACE = cdk.Duration.seconds(30)
 """Between SIGTERM and SIGKILL: a consumer finishes what it has in hand in 25 seconds."""
 HEALTHY = (
@@ -39,8 +40,10 @@ class Task:
     """What to run instead of the image's own."""
     secrets: Mapping[str, ecs.Secret] = field(default_factory=dict)
     port: int | None = None
-    desired: int | None = 2
-    """None: as many as scaling decides, which a deployment must not set back."""
+    scales: bool = False
+    """Whether scaling decides how many run, which a deployment must not set back."""
+    found_by: ecs.CloudMapOptions | None = None
+    """Where its tasks are registered, if they are found by that."""
     spot: int = 0
     """Weight of Spot capacity against one of on-demand, beyond the first task."""
 
@@ -66,15 +69,23 @@ def service(
         service_name=task.service,
         cluster=platform.cluster,
         task_definition=made,
-        desired_count=task.desired,
+        desired_count=_desired(deployment, task),
         min_healthy_percent=50,
         max_healthy_percent=200,
         circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True),
         capacity_provider_strategies=_capacity(task),
-        vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
-        assign_public_ip=False,
+        cloud_map_options=task.found_by,
+        vpc_subnets=platform.task_subnets,
+        assign_public_ip=platform.public_tasks,
         propagate_tags=ecs.PropagatedTagSource.SERVICE,
     )
+
+
+def _desired(deployment: Deployment, task: Task) -> int | None:
+    """Return how many tasks run: of a small deployment one, and as many as it has zones of the api."""
+    if deployment.small:
+        return deployment.copies if task.port is not None else 1
+    return None if task.scales else 2
 
 
 def _capacity(task: Task) -> list[ecs.CapacityProviderStrategy]:
@@ -92,8 +103,8 @@ def definition(
         scope,
         "task",
         family=f"{deployment.prefix}-{task.service}",
-        cpu=task.cpu,
-        memory_limit_mib=task.memory,
+        cpu=SMALLEST[0] if deployment.small else task.cpu,
+        memory_limit_mib=SMALLEST[1] if deployment.small else task.memory,
         runtime_platform=ecs.RuntimePlatform(
             cpu_architecture=ecs.CpuArchitecture.ARM64,
             operating_system_family=ecs.OperatingSystemFamily.LINUX,

@@ -44,7 +44,8 @@ class MonitoringStack(cdk.Stack):
         self._edge_alarms(api)
         self._capacity_alarms()
         self._notices()
-        self._dashboard(api)
+        if not environment.deployment.small:
+            self._dashboard(api)
 
     def _queue_alarms(self, name: str) -> None:
         data = self._environment.data
@@ -75,7 +76,6 @@ class MonitoringStack(cdk.Stack):
                 metric_namespace=f"Mintline/{self._prefix}",
                 metric_name=alarm.metric,
                 metric_value="1",
-                default_value=0,
             )
             for service in alarm.services
         ]
@@ -126,6 +126,8 @@ class MonitoringStack(cdk.Stack):
             threshold=10,
             text="The API answers with server errors.",
         )
+        if api.targets is None:
+            return
         self._alarm(
             "api-unhealthy",
             api.targets.metrics.unhealthy_host_count(period=MINUTE, statistic="Maximum"),
@@ -156,6 +158,18 @@ class MonitoringStack(cdk.Stack):
         )
 
     def _running(self, service: str) -> cloudwatch.Metric:
+        """Return how many tasks run; without Container Insights, how many report their use of CPU.
+
+        Source: Amazon ECS developer guide, "Service RUNNING task count".
+        """
+        if self._environment.deployment.small:
+            return cloudwatch.Metric(
+                namespace="AWS/ECS",
+                metric_name="CPUUtilization",
+                dimensions_map={"ClusterName": self._prefix, "ServiceName": service},
+                period=MINUTE,
+                statistic="SampleCount",
+            )
         return cloudwatch.Metric(
             namespace="ECS/ContainerInsights",
             metric_name="RunningTaskCount",

@@ -43,14 +43,22 @@ class PlatformStack(cdk.Stack):
             termination_protection=deployment.holds_something,
         )
         self.vpc = self._network(deployment)
+        self.public_tasks = deployment.small
+        """Whether tasks have public addresses, in place of NAT gateways; no security group lets anyone in."""
+        kind = ec2.SubnetType.PUBLIC if deployment.small else ec2.SubnetType.PRIVATE_WITH_EGRESS
+        self.task_subnets = ec2.SubnetSelection(subnet_type=kind)
         self.cluster = ecs.Cluster(
             self,
             "cluster",
             cluster_name=deployment.prefix,
             vpc=self.vpc,
-            container_insights_v2=ecs.ContainerInsights.ENABLED,
+            container_insights_v2=ecs.ContainerInsights.DISABLED
+            if deployment.small
+            else ecs.ContainerInsights.ENABLED,
             enable_fargate_capacity_providers=True,
         )
+        if deployment.small:
+            acknowledge(self.cluster, ECS4="It costs a tenth of the rest; alarms count tasks without it.")
         self.repositories = {service: self._repository(deployment, service) for service in SERVICES}
         self.logs = {
             service: logs.LogGroup(
@@ -136,12 +144,18 @@ class PlatformStack(cdk.Stack):
         return key
 
     def _network(self, deployment: Deployment) -> ec2.Vpc:
-        """Make three tiers: NAT in public, services in private, the signer where no route leads out."""
+        """Make three tiers: NAT in public, services in private, the signer where no route leads out.
+
+        A small deployment has no NAT: its tasks are in the public tier.
+        """
+        private = ec2.SubnetConfiguration(
+            name="services", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS, cidr_mask=20
+        )
         vpc = ec2.Vpc(
             self,
             "vpc",
             availability_zones=[f"{deployment.region}{zone}" for zone in deployment.zones],
-            nat_gateways=len(deployment.zones),
+            nat_gateways=0 if deployment.small else len(deployment.zones),
             restrict_default_security_group=False,  # would need a custom resource; nothing uses that group
             subnet_configuration=[
                 ec2.SubnetConfiguration(
@@ -150,9 +164,7 @@ class PlatformStack(cdk.Stack):
                     cidr_mask=24,
                     map_public_ip_on_launch=False,
                 ),
-                ec2.SubnetConfiguration(
-                    name="services", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS, cidr_mask=20
-                ),
+                *([] if deployment.small else [private]),
                 ec2.SubnetConfiguration(
                     name="signer", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=24
                 ),
@@ -176,7 +188,7 @@ class PlatformStack(cdk.Stack):
         for service, gateway in gateways.items():
             for statement in endpoints.gateway_statements(service, deployment):
                 gateway.add_to_policy(statement)
-        for name, endpoint in endpoints.INTERFACES.items():
+        for name, endpoint in endpoints.interfaces(deployment).items():
             made = vpc.add_interface_endpoint(
                 f"endpoint-{name}",
                 service=endpoint.service,

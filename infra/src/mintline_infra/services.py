@@ -55,7 +55,10 @@ def _rpc_urls(environment: Environment) -> dict[str, ecs.Secret]:
 
 
 class ApiStack(cdk.Stack):
-    """The api behind API Gateway, a VPC link, WAF and a balancer; scales on CPU."""
+    """The api behind API Gateway, a VPC link, WAF and a balancer; scales on CPU.
+
+    In a small deployment the link leads to the tasks themselves, which Cloud Map knows, and nothing scales.
+    """
 
     def __init__(
         self, scope: Construct, name: str, environment: Environment, *, identity: IdentityStack
@@ -63,10 +66,8 @@ class ApiStack(cdk.Stack):
         super().__init__(scope, name, env=environment.env, description="Mintline: the api and its edge.")
         deployment, vpc = environment.deployment, environment.platform.vpc
         self.http_api = edge.imported_api(self, environment.platform.http_api)
-        behind = edge.balancer(self, vpc, environment.data.logs)
-        self.balancer = behind.balancer
-        edge.open_routes(self, self.http_api, behind, vpc)
-        edge.firewall(self, behind, f"{deployment.prefix}-api")
+        self.targets: balancing.ApplicationTargetGroup | None = None
+        found_by = edge.registry(self, vpc, deployment, API_PORT) if deployment.small else None
         public_url = environment.public_url
         factory = deployment.chain.factory
         self.service = fargate.service(
@@ -78,7 +79,8 @@ class ApiStack(cdk.Stack):
                 cpu=512,
                 memory=1024,
                 port=API_PORT,
-                desired=None,
+                scales=True,
+                found_by=found_by,
                 settings={
                     "MINTLINE_API_HOST": "0.0.0.0",  # noqa: S104 - only the balancer is let in
                     "MINTLINE_API_PORT": str(API_PORT),
@@ -123,6 +125,17 @@ class ApiStack(cdk.Stack):
                 },
             ),
         )
+        if deployment.small:
+            edge.to_tasks(self, self.http_api, self.service, vpc, environment.platform.task_subnets)
+        else:
+            self._balanced(environment)
+
+    def _balanced(self, environment: Environment) -> None:
+        """Put balancer and firewall before the tasks, and have them scale."""
+        vpc = environment.platform.vpc
+        behind = edge.balancer(self, vpc, environment.data.logs)
+        edge.to_balancer(self, self.http_api, behind, vpc)
+        edge.firewall(self, behind, f"{environment.deployment.prefix}-api")
         self.targets = behind.listener.add_targets(
             "tasks",
             port=API_PORT,
@@ -155,6 +168,8 @@ class WorkerStack(cdk.Stack):
     ) -> None:
         super().__init__(scope, name, env=environment.env, description=f"Mintline: the {task.service}.")
         self.service = fargate.service(self, environment.deployment, environment.platform, task)
+        if environment.deployment.small:
+            return
         fargate.scale_on_backlog(
             self.service,
             queue_name=queue.queue_name(environment.deployment.prefix),
@@ -252,9 +267,9 @@ class ReconcilerStack(cdk.Stack):
                 targets.EcsTask(
                     cluster=platform.cluster,
                     task_definition=made,
-                    subnet_selection=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
+                    subnet_selection=platform.task_subnets,
                     security_groups=[group],
-                    assign_public_ip=False,
+                    assign_public_ip=platform.public_tasks,
                     role=starter.without_policy_updates(),
                 )
             ],
@@ -286,7 +301,7 @@ def builder(scope: Construct, name: str, environment: Environment) -> WorkerStac
             "MINTLINE_MAX_CHAIN_SKEW": str(deployment.limits.max_chain_skew),
         },
         secrets=_rpc_urls(environment),
-        desired=None,
+        scales=True,
         spot=4,
     )
     return WorkerStack(scope, name, environment, task=task, queue=BUILD, rate=BUILDER_RATE)
@@ -305,7 +320,7 @@ def broadcaster(scope: Construct, name: str, environment: Environment) -> Worker
             "MINTLINE_FEE_CAP": str(deployment.limits.fee_cap),
         },
         secrets=_rpc_urls(environment),
-        desired=None,
+        scales=True,
         spot=4,
     )
     return WorkerStack(scope, name, environment, task=task, queue=BROADCAST, rate=BROADCASTER_RATE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 
@@ -17,7 +18,7 @@ from mintline_infra.deployment import Deployment, Minting
 from mintline_infra.fargate import ADMIN_PORT
 from mintline_infra.platform import PlatformStack
 from mintline_infra.services import PATIENCE, Environment
-from mintline_infra.signer_boot import AUDIT_DIR, PATH_OF_ROLL, boot
+from mintline_infra.signer_boot import AUDIT_DIR, PATH_OF_ROLL, Fleet, boot
 
 ENCLAVE_CID = 16
 ENCLAVE_PORT = 5000
@@ -27,6 +28,11 @@ RATE = 100
 MOST = 4
 GROUP_ID = "SignerInstances"
 """The group's logical id, by which its instances signal that they serve."""
+SMALL_CPUS, SMALL_MEMORY = 1, 2048
+"""Of an enclave on two vCPUs and 4 GiB: on Graviton a vCPU is a core, and the host has to keep one.
+Source: Nitro Enclaves user guide, "Requirements" (two vCPUs) and "Working with multiple enclaves"."""
+SMALL_PAUSE = cdk.Duration.minutes(10)
+"""For how long an update leaves the instance before it in service beside a new one, which does not signal."""
 START_UP = cdk.Duration.minutes(15)
 """How long an instance may take from its launch until it serves: ten minutes of waiting, and its set-up."""
 
@@ -62,48 +68,88 @@ class SignerStack(cdk.Stack):
         )
         group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "endpoints of AWS")
         settings = host_settings(deployment, environment.minting)
-        self.group = self._instances(deployment, platform, group, settings)
+        if deployment.small:
+            self._small(deployment, platform, group, settings)
+            return
+        fleet = Fleet(enclave_cid=ENCLAVE_CID, stack=self.stack_name, group=GROUP_ID)
+        script = boot(deployment, settings=settings, fleet=fleet)
+        self.group = self._instances(deployment, platform, group, script)
         self._scale(deployment)
         self.document = _roll_document(self, deployment)
+
+    def _small(
+        self,
+        deployment: Deployment,
+        platform: PlatformStack,
+        group: ec2.SecurityGroup,
+        settings: Mapping[str, str],
+    ) -> None:
+        """Make a group whose instances signal by S3, the one way to CloudFormation that costs nothing.
+
+        A wait condition cannot be used again, so each version of the instances has its own.
+        """
+
+        def script(url: str) -> str:
+            fleet = Fleet(
+                enclave_cid=ENCLAVE_CID,
+                stack=self.stack_name,
+                group=GROUP_ID,
+                wait_url=url,
+                cpus=SMALL_CPUS,
+                memory=SMALL_MEMORY,
+            )
+            return boot(deployment, settings=settings, fleet=fleet)
+
+        version = hashlib.sha256(f"{_ami(deployment)} {script('')}".encode()).hexdigest()[:16]
+        handle = cdk.CfnWaitConditionHandle(self, f"signalled{version}")
+        self.group = self._instances(deployment, platform, group, script(handle.ref))
+        wait = cdk.CfnWaitCondition(
+            self,
+            f"serves{version}",
+            handle=handle.ref,
+            timeout=str(START_UP.to_seconds()),
+            count=deployment.copies,
+        )
+        made = self.group.node.default_child
+        assert isinstance(made, autoscaling.CfnAutoScalingGroup)
+        wait.add_dependency(made)
 
     def _instances(
         self,
         deployment: Deployment,
         platform: PlatformStack,
         group: ec2.SecurityGroup,
-        settings: Mapping[str, str],
+        script: str,
     ) -> autoscaling.AutoScalingGroup:
         kinds = autoscaling.CfnAutoScalingGroup
+        small, least = deployment.small, deployment.copies
+        machine = (
+            # Graviton: its smallest size with cores to spare for an enclave, or with one.
+            ec2.InstanceType.of(ec2.InstanceClass.C6G, ec2.InstanceSize.LARGE)
+            if small
+            else ec2.InstanceType.of(ec2.InstanceClass.C7G, ec2.InstanceSize.XLARGE)
+        )
         template = ec2.LaunchTemplate(
             self,
             "template",
             launch_template_name=f"{deployment.prefix}-signer",
-            # Graviton: its smallest size with cores to spare for an enclave.
-            instance_type=ec2.InstanceType.of(ec2.InstanceClass.C7G, ec2.InstanceSize.XLARGE),
+            instance_type=machine,
             machine_image=ec2.MachineImage.generic_linux({deployment.region: _ami(deployment)}),
             nitro_enclave_enabled=True,
             require_imdsv2=True,
             http_put_response_hop_limit=1,
-            detailed_monitoring=True,
+            detailed_monitoring=not small,
             role=iam.Role.from_role_arn(self, "role", deployment.role_arn("signer"), mutable=False),
             security_group=group,
             block_devices=[
                 ec2.BlockDevice(
                     device_name="/dev/xvda",
                     volume=ec2.BlockDeviceVolume.ebs(
-                        20, encrypted=True, volume_type=ec2.EbsDeviceVolumeType.GP3
+                        10 if small else 20, encrypted=True, volume_type=ec2.EbsDeviceVolumeType.GP3
                     ),
                 )
             ],
-            user_data=ec2.UserData.custom(
-                boot(
-                    deployment,
-                    settings=settings,
-                    enclave_cid=ENCLAVE_CID,
-                    stack=self.stack_name,
-                    group=GROUP_ID,
-                )
-            ),
+            user_data=ec2.UserData.custom(script),
         )
         made = autoscaling.AutoScalingGroup(
             self,
@@ -112,15 +158,15 @@ class SignerStack(cdk.Stack):
             vpc=platform.vpc,
             vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
             launch_template=template,
-            min_capacity=2,
-            max_capacity=MOST,
+            min_capacity=least,
+            max_capacity=least + 1 if small else MOST,
             group_metrics=[autoscaling.GroupMetrics.all()],
-            signals=autoscaling.Signals.wait_for_min_capacity(timeout=START_UP),
+            signals=None if small else autoscaling.Signals.wait_for_min_capacity(timeout=START_UP),
             update_policy=autoscaling.UpdatePolicy.rolling_update(
                 min_instances_in_service=1,
                 max_batch_size=1,
-                wait_on_resource_signals=True,
-                pause_time=START_UP,
+                wait_on_resource_signals=not small,
+                pause_time=SMALL_PAUSE if small else START_UP,
             ),
             notifications=[
                 autoscaling.NotificationConfiguration(
@@ -134,7 +180,7 @@ class SignerStack(cdk.Stack):
         instances.health_check_grace_period = START_UP.to_seconds()
         # A sick instance is replaced once another one serves: with two of them, never both at once.
         instances.instance_maintenance_policy = kinds.InstanceMaintenancePolicyProperty(
-            min_healthy_percentage=100, max_healthy_percentage=150
+            min_healthy_percentage=100, max_healthy_percentage=100 + 100 // least
         )
         return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from mintline_infra.deployment import Deployment
 from mintline_infra.fargate import ADMIN_PORT
@@ -27,8 +28,7 @@ _TEMPLATE = """\
 set -euo pipefail
 umask 077
 # CloudFormation waits for it. A later start of an instance is signalled too, and then means nothing to it.
-trap '/opt/aws/bin/cfn-signal --exit-code $? --region @REGION@ \\
-  --stack @STACK@ --resource @GROUP@ || true' EXIT
+trap '/opt/aws/bin/cfn-signal --exit-code $? @SIGNALLED@ || true' EXIT
 dnf install -y aws-nitro-enclaves-cli aws-cfn-bootstrap docker jq
 install -d /etc/mintline /opt/mintline
 install -d -o 10001 -g 10001 -m 0700 @AUDIT@
@@ -104,12 +104,7 @@ if @READY@; then
 fi
 [ -e "$since" ] || date +%s > "$since"
 if [ $(($(date +%s) - $(cat "$since"))) -ge @SICK@ ]; then
-  token=$(curl --silent --fail --max-time 5 -X PUT http://169.254.169.254/latest/api/token \\
-    -H 'X-aws-ec2-metadata-token-ttl-seconds: 60')
-  id=$(curl --silent --fail --max-time 5 http://169.254.169.254/latest/meta-data/instance-id \\
-    -H "X-aws-ec2-metadata-token: $token")
-  aws autoscaling set-instance-health --region @REGION@ --cli-connect-timeout 5 --cli-read-timeout 10 \\
-    --instance-id "$id" --health-status Unhealthy
+@REPLACE@
 fi
 END
 chmod 0700 @ROLL@ @RUN@ @READY@ @CHECK@
@@ -145,13 +140,12 @@ StartLimitIntervalSec=0
 Restart=always
 RestartSec=2
 TimeoutStopSec=40
-ExecStartPre=/bin/bash -c 'aws ecr get-login-password --region @REGION@ | \\
-  docker login --username AWS --password-stdin @REGISTRY@'
+@PULL@
 ExecStart=/usr/bin/docker run --rm --name signer-host --network host --read-only --cap-drop ALL \\
   --security-opt no-new-privileges --security-opt seccomp=unconfined --env-file /etc/mintline/host.env \\
   --volume @AUDIT@:@AUDIT@ \\
   --log-driver awslogs --log-opt awslogs-region=@REGION@ --log-opt awslogs-group=@LOGS@ \\
-  @REGISTRY@/@REPOSITORY@@VERSION@
+  @HOST@
 ExecStop=/usr/bin/docker stop --time 30 signer-host
 [Install]
 WantedBy=multi-user.target
@@ -183,6 +177,7 @@ systemctl disable --now sshd || true
 systemctl enable mintline-enclave mintline-signer-host
 systemctl enable --now mintline-check-signer.timer
 @ROLL@ '@IMAGE@'
+@LOAD@
 systemctl start mintline-signer-host
 until=$(($(date +%s) + @READY_WITHIN@))
 while [ "$(date +%s)" -lt "$until" ]; do
@@ -196,16 +191,52 @@ exit 1
 """
 
 
-def boot(
-    deployment: Deployment, *, settings: Mapping[str, str], enclave_cid: int, stack: str, group: str
-) -> str:
+_REPORT = """\
+  token=$(curl --silent --fail --max-time 5 -X PUT http://169.254.169.254/latest/api/token \\
+    -H 'X-aws-ec2-metadata-token-ttl-seconds: 60')
+  id=$(curl --silent --fail --max-time 5 http://169.254.169.254/latest/meta-data/instance-id \\
+    -H "X-aws-ec2-metadata-token: $token")
+  aws autoscaling set-instance-health --region @REGION@ --cli-connect-timeout 5 --cli-read-timeout 10 \\
+    --instance-id "$id" --health-status Unhealthy"""
+_PULL = """\
+ExecStartPre=/bin/bash -c 'aws ecr get-login-password --region @REGION@ | \\
+  docker login --username AWS --password-stdin @REGISTRY@'"""
+_LOAD = """\
+aws s3 cp --only-show-errors 's3://@BUCKET@/@ARCHIVE@' /opt/mintline/host.tar
+@CHECKSUM@
+loaded=$(docker load --quiet --input /opt/mintline/host.tar)
+docker tag "${loaded#Loaded image: }" mintline-signer-host:deployed
+rm /opt/mintline/host.tar"""
+"""A small deployment's instances do not reach the registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What an instance's scripts have to know of its stack and its machine."""
+
+    enclave_cid: int
+    stack: str
+    group: str
+    """The logical id of the instance's group, to which it signals that it serves."""
+    wait_url: str | None = None
+    """The presigned URL to which it signals instead, where it does not reach CloudFormation."""
+    cpus: int = ENCLAVE_CPUS
+    memory: int = ENCLAVE_MEMORY
+
+
+def host_archive(deployment: Deployment) -> str:
+    """Return the key in the artifact bucket of the host's image, as `docker save` writes it."""
+    return f"signer-host-{deployment.image_tag}.tar"
+
+
+def boot(deployment: Deployment, *, settings: Mapping[str, str], fleet: Fleet) -> str:
     """Return the script that an instance runs at its first start; it ends with a signal to its stack."""
-    version = deployment.image_version("signer")
     values = {
+        **_ways(deployment, fleet),
         "AUDIT": AUDIT_DIR,
-        "MEMORY": str(ENCLAVE_MEMORY),
-        "CPUS": str(ENCLAVE_CPUS),
-        "CID": str(enclave_cid),
+        "MEMORY": str(fleet.memory),
+        "CPUS": str(fleet.cpus),
+        "CID": str(fleet.enclave_cid),
         "SETTINGS": "\n".join(f"{name}={value}" for name, value in settings.items()),
         "ROLL": PATH_OF_ROLL,
         "RUN": PATH_OF_RUN,
@@ -214,17 +245,39 @@ def boot(
         "SICK": str(SICK_AFTER),
         "READY_WITHIN": str(READY_WITHIN),
         "ADMIN": str(ADMIN_PORT),
-        "STACK": stack,
-        "GROUP": group,
         "BUCKET": deployment.artifact_bucket_name(),
         "IMAGE": deployment.enclave_image,
         "REGION": deployment.region,
         "LOGS": deployment.log_group_name("signer"),
         "REGISTRY": f"{deployment.account}.dkr.ecr.{deployment.region}.{deployment.domain}",
-        "REPOSITORY": deployment.repository_name("signer"),
-        "VERSION": f"{'@' if version.startswith('sha256:') else ':'}{version}",
     }
     script = _TEMPLATE
     for name, value in values.items():
         script = script.replace(f"@{name}@", value)
     return script
+
+
+def _ways(deployment: Deployment, fleet: Fleet) -> dict[str, str]:
+    """Return how an instance gets its image, signals, and has itself replaced: what it reaches differs."""
+    version = deployment.image_version("signer")
+    if fleet.wait_url is None:
+        repository = deployment.repository_name("signer")
+        return {
+            "SIGNALLED": f"--region @REGION@ --stack {fleet.stack} --resource {fleet.group}",
+            "REPLACE": _REPORT,
+            "PULL": _PULL,
+            "LOAD": "",
+            "HOST": f"@REGISTRY@/{repository}{'@' if version.startswith('sha256:') else ':'}{version}",
+        }
+    digest = version.removeprefix("sha256:")
+    checked = f"echo '{digest}  /opt/mintline/host.tar' | sha256sum --check --quiet"
+    return {
+        "SIGNALLED": f'--id "$(hostname)" "{fleet.wait_url}"',
+        # The group terminates an instance that does not run, and starts another one.
+        "REPLACE": "  systemctl poweroff",
+        "PULL": "",
+        "LOAD": _LOAD.replace("@ARCHIVE@", host_archive(deployment)).replace(
+            "@CHECKSUM@", checked if version.startswith("sha256:") else ""
+        ),
+        "HOST": "mintline-signer-host:deployed",
+    }

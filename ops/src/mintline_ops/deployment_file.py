@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -64,6 +64,7 @@ class Described(BaseModel):
     region: str
     chain: Chain
     wallet_store: StoreName = "dynamodb"
+    size: Literal["standard", "small"] = "standard"
     public_url: str | None = None
 
 

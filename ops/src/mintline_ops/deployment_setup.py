@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
+from mintline.aws.sealing import SealingSecrets
+from mintline.aws.sealing_items import SealingItems, SealingStore
 from mintline.aws.session import AwsCalls, open_client
 from mintline.chain.gas import GasBound
 from mintline.chain.node import Node
@@ -282,7 +284,6 @@ async def _make_keys(stack: AsyncExitStack, described: Described, endpoint_url: 
     prefix, chain = described.prefix, described.chain
     settings = settings_of(prefix, described.region, endpoint_url)
     kms, store = await _key_clients(stack, described, settings)
-    secretsmanager = await open_client(stack, "secretsmanager", settings, calls=AwsCalls())
     made: dict[str, Any] = {}
     platform = (
         ("issuer", ISSUER, chain.issuer is not None),
@@ -296,13 +297,25 @@ async def _make_keys(stack: AsyncExitStack, described: Described, endpoint_url: 
             )
             made[name] = key.model_dump(mode="json")
     if chain.sealing is None:
-        sealing = await platform_keys.create_sealing_key(
-            kms, secretsmanager, prefix=prefix, chain_id=chain.chain_id
-        )
+        keeping = await _sealing_store(stack, described, settings)
+        sealing = await platform_keys.create_sealing_key(kms, keeping, prefix=prefix, chain_id=chain.chain_id)
         made["sealing"] = {"public_key": sealing.public_key, "secrets": [sealing.secret_id]}
     if chain.intake_key is None:
         made["intake_key"] = await platform_keys.read_intake_key(kms, prefix=prefix)
     return made
+
+
+async def _sealing_store(
+    stack: AsyncExitStack, described: Described, settings: ServiceSettings
+) -> SealingStore:
+    """Open where a new sealing key is kept: a small deployment's signer does not reach Secrets Manager."""
+    calls = AwsCalls()
+    if described.size == "small":
+        dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), described.prefix)
+        stack.push_async_callback(dynamo.aclose)
+        return SealingItems(dynamo)
+    client = await open_client(stack, "secretsmanager", settings, calls=calls)
+    return SealingSecrets(client, prefix=described.prefix)
 
 
 async def _key_clients(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mintline.aws import keys, sealing
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
 from mintline.aws.records import to_item
+from mintline.aws.sealing_items import SealingStore
 from mintline.canonical_json import canonical_json
 from mintline.frozen import Frozen
 from mintline.key_stores import KeyStore, StoredKey
@@ -20,7 +21,6 @@ from mintline.resources import COLLECTIONS, INTAKE_KEY, METADATA, WALLET_KEY
 if TYPE_CHECKING:
     from types_aiobotocore_kms import KMSClient
     from types_aiobotocore_s3 import S3Client
-    from types_aiobotocore_secretsmanager import SecretsManagerClient
 
 
 class SealingKey(Frozen):
@@ -29,7 +29,7 @@ class SealingKey(Frozen):
     public_key: str
     """SubjectPublicKeyInfo, DER in base64."""
     secret_id: str
-    """Where the wrapped private half is stored."""
+    """Where the wrapped private half is stored: a secret's name, or an item's reference."""
 
 
 async def create_platform_key(
@@ -50,11 +50,11 @@ async def create_platform_key(
 
 
 async def create_sealing_key(
-    kms: KMSClient, secretsmanager: SecretsManagerClient, *, prefix: str, chain_id: int
+    kms: KMSClient, store: SealingStore, *, prefix: str, chain_id: int
 ) -> SealingKey:
     """Have KMS make a sealing key, keep it wrapped, and say where."""
     key = await sealing.generate_sealing_key(kms, kms_key=WALLET_KEY.alias(prefix), chain_id=chain_id)
-    secret_id = await sealing.store_sealing_key(secretsmanager, prefix=prefix, chain_id=chain_id, key=key)
+    secret_id = await store.create(key, chain_id=chain_id)
     return SealingKey(public_key=b64encode(key.public_key).decode(), secret_id=secret_id)
 
 

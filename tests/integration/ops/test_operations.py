@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import secrets
 from contextlib import AsyncExitStack
@@ -17,6 +18,7 @@ from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.provision import open_clients
 from mintline.aws.sealing import read_sealing_key
+from mintline.aws.sealing_items import SealingItems
 from mintline.aws.session import AwsCalls, open_client
 from mintline.chain.calls import Call
 from mintline.chain.collection import ISSUER_ROLE, METADATA_ROLE, PAUSER_ROLE, RELAYER_ROLE
@@ -273,3 +275,28 @@ def test_keys__when_there_are_some__are_left_alone(
 
     assert set(made) == {"treasury", "relayer", "sealing", "intake_key"}
     assert json.loads(document.read_text())["chain"] == {**before, **made}
+
+
+def test_keys__when_the_deployment_is_small__then_none_of_them_is_in_secrets_manager(
+    aws_settings: ServiceSettings, prefix: str, document: Path
+) -> None:
+    described = json.loads(document.read_text())
+    document.write_text(json.dumps({**described, "size": "small"}))
+
+    made = answered(
+        operator("keys", "--deployment", document, "--endpoint-url", aws_settings.aws_endpoint_url)
+    )
+
+    held = [made[name]["secret_id"] for name in ("issuer", "treasury", "relayer")]
+    (sealing,) = made["sealing"]["secrets"]
+    assert all(reference.startswith("dynamodb:") for reference in (*held, sealing))
+    asyncio.run(check_sealing_item(aws_settings, prefix, sealing, made["sealing"]["public_key"]))
+
+
+async def check_sealing_item(settings: ServiceSettings, prefix: str, reference: str, public: str) -> None:
+    async with AsyncExitStack() as stack:
+        clients = await stack.enter_async_context(open_clients(settings))
+        dynamo = Dynamo(clients.dynamodb, prefix)
+        stack.push_async_callback(dynamo.aclose)
+        kept = await SealingItems(dynamo).read(reference)
+        assert base64.b64encode(kept.public_key).decode() == public

@@ -127,6 +127,17 @@ async def test_zones__when_one_does_not_fit__then_those_that_do_are_named(
     assert found["zones"].endswith("these fit: us-east-1a, us-east-1b")
 
 
+async def test_preflight__when_the_deployment_is_small__then_one_zone_and_a_new_accounts_quotas_do() -> None:
+    small = Planned.model_validate(
+        {"prefix": "acme", "account": "111122223333", "region": "us-east-1", "size": "small"}
+    )
+    new_account = {"get_service_quota": {"Quota": {"Value": 5.0}}}
+
+    assert small.zone_names == ("us-east-1a",)
+    assert await missing(small, **new_account) == {}
+    assert "EC2, vCPUs" in (await missing(PLANNED, **new_account))["quotas"]
+
+
 async def test_names__when_the_deployment_has_its_stacks__then_what_it_holds_is_not_missing() -> None:
     assert await missing(describe_stacks={}, head_bucket={}, describe_table={}) == {}
 

@@ -6,22 +6,23 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mintline.errors import Misconfigured
 from mintline.resources import BUCKETS, TABLES
 from mintline_ops.preflight.account import Account, Refusal
 
-INSTANCE_TYPE = "c7g.xlarge"
-"""The signer's."""
+INSTANCE_TYPES = {"standard": "c7g.xlarge", "small": "c6g.large"}
+"""The signer's, by the deployment's size."""
 QUOTAS = (
-    ("fargate", "L-3032A538", "Fargate, vCPUs on demand", 4),
-    ("fargate", "L-36FBB829", "Fargate, vCPUs on Spot", 4),
-    ("ec2", "L-1216C47A", "EC2, vCPUs of standard on-demand instances", 8),
+    ("fargate", "L-3032A538", "Fargate, vCPUs on demand", {"standard": 4, "small": 2}),
+    ("fargate", "L-36FBB829", "Fargate, vCPUs on Spot", {"standard": 4, "small": 0}),
+    ("ec2", "L-1216C47A", "EC2, vCPUs of standard on-demand instances", {"standard": 8, "small": 4}),
 )
-"""Service, code, what it is, and what the tasks and signers of an idle deployment take, while one service of
-it is replaced. docs/aws-quotas.md says what a busy one takes."""
+"""Service, code, what it is, and what the tasks and signers of an idle deployment take by its size, while one
+service of it is replaced. docs/aws-quotas.md says what a busy one takes."""
 LINK_ZONES = {
     "us-east-1": (1, 2, 4, 5, 6),
     "us-east-2": (1, 2, 3),
@@ -49,7 +50,15 @@ class Planned(BaseModel):
     prefix: str
     account: str
     region: str
+    size: Literal["standard", "small"] = "standard"
     zones: tuple[str, ...] = Field(default=("a", "b"), min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _small_has_one_zone(cls, document: Any) -> Any:
+        if isinstance(document, dict) and document.get("size") == "small":
+            return {"zones": ("a",), **document}
+        return document
 
     @property
     def zone_names(self) -> tuple[str, ...]:
@@ -117,9 +126,10 @@ async def _bootstrap(account: Account, _planned: Planned) -> list[str]:
     return ["the CDK was not bootstrapped in the region: npx aws-cdk@2 bootstrap"]
 
 
-async def _quotas(account: Account, _planned: Planned) -> list[str]:
+async def _quotas(account: Account, planned: Planned) -> list[str]:
     missing = []
-    for service, code, what, needed in QUOTAS:
+    for service, code, what, sizes in QUOTAS:
+        needed = sizes[planned.size]
         value = await _quota(account, service, code)
         if value < needed:
             missing.append(
@@ -144,6 +154,7 @@ async def _quota(account: Account, service: str, code: str) -> float:
 
 
 async def _zones(account: Account, planned: Planned) -> list[str]:
+    instance_type = INSTANCE_TYPES[planned.size]
     there = {
         zone["ZoneName"]: zone["ZoneId"]
         for zone in (await account.ask("ec2", "describe_availability_zones"))["AvailabilityZones"]
@@ -153,7 +164,7 @@ async def _zones(account: Account, planned: Planned) -> list[str]:
         "ec2",
         "describe_instance_type_offerings",
         LocationType="availability-zone",
-        Filters=[{"Name": "instance-type", "Values": [INSTANCE_TYPE]}],
+        Filters=[{"Name": "instance-type", "Values": [instance_type]}],
     )
     with_instances = {offer["Location"] for offer in offered["InstanceTypeOfferings"]}
     links = LINK_ZONES.get(planned.region)
@@ -167,7 +178,7 @@ async def _zones(account: Account, planned: Planned) -> list[str]:
         if name not in there:
             missing.append(f"the account has no zone {name}")
         elif name not in with_instances:
-            missing.append(f"{name} has no {INSTANCE_TYPE}")
+            missing.append(f"{name} has no {instance_type}")
         elif links is not None and _number(there[name]) not in links:
             missing.append(f"{name} ({there[name]}) has no VPC links of API Gateway")
     if missing:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.sealing import SealingSecrets
+from mintline.aws.sealing_items import SealingItems, SealingStores
 from mintline.aws.session import AwsCalls, open_client
 from mintline.key_stores import KeyStores
 from mintline.settings import ServiceSettings
@@ -28,7 +29,7 @@ class Custody:
     records: DynamoWalletRecords
     belongings: DynamoBelongings
     stores: KeyStores
-    sealing: SealingSecrets
+    sealing: SealingStores
 
 
 def _custody(dynamo: Dynamo, secretsmanager: SecretsManagerClient, prefix: str) -> Custody:
@@ -36,7 +37,7 @@ def _custody(dynamo: Dynamo, secretsmanager: SecretsManagerClient, prefix: str) 
         DynamoWalletRecords(dynamo),
         DynamoBelongings(dynamo),
         KeyStores(SecretsManagerKeys(secretsmanager, prefix=prefix), DynamoKeys(dynamo)),
-        SealingSecrets(secretsmanager, prefix=prefix),
+        SealingStores(SealingSecrets(secretsmanager, prefix=prefix), SealingItems(dynamo)),
     )
 
 

@@ -2,6 +2,7 @@
 
 References: `{prefix}/wallets/{chain_id}/{address}` is a secret's name, `dynamodb:{chain_id}#{address}` an
 item of the table `wrapped-keys`. No secret's name holds a colon, so neither is ever taken for the other.
+The table may hold sealing keys too (`sealing_items`), which are no wallet's.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ from mintline.settings import ServiceSettings
 if TYPE_CHECKING:
     from types_aiobotocore_secretsmanager import SecretsManagerClient
 
-_ITEM = "dynamodb:"
+ITEM = "dynamodb:"
+"""Begins the reference of an item."""
+SEALING = "sealing/"
+"""Begins the key of an item that holds a sealing key."""
 _PAGE = 100
 _EXISTS = Clause("key_exists", "key_id", "exists")
 
@@ -70,7 +74,7 @@ class SecretsManagerKeys:
 
     def owns(self, reference: str) -> bool:
         """Tell whether the reference is a secret's name, or its ARN."""
-        return not reference.startswith(_ITEM)
+        return not reference.startswith(ITEM)
 
     async def create(self, key: StoredKey) -> str:
         """Make the secret unless it exists."""
@@ -162,11 +166,11 @@ class DynamoKeys:
 
     def reference(self, chain_id: int, address: str, owner: str = "") -> str:
         """Return the item's key behind the store's name."""
-        return owned(_ITEM + scoped(chain_id, address), owner)
+        return owned(ITEM + scoped(chain_id, address), owner)
 
     def owns(self, reference: str) -> bool:
         """Tell whether the reference is an item's."""
-        return reference.startswith(_ITEM)
+        return reference.startswith(ITEM)
 
     async def create(self, key: StoredKey) -> str:
         """Insert the item unless it exists."""
@@ -201,8 +205,9 @@ class DynamoKeys:
         while True:
             page = await self._dynamo.scan(WRAPPED_KEYS, limit=_PAGE, start=start)
             for item in page.items:
-                if "expires_at" not in item:
-                    yield _ITEM + str(item["key_id"])
+                key = str(item["key_id"])
+                if "expires_at" not in item and not key.startswith(SEALING):
+                    yield ITEM + key
             start = page.next
             if start is None:
                 return
@@ -240,7 +245,7 @@ _FIELDS = tuple(StoredKey.model_fields)
 
 
 def _key(reference: str) -> Item:
-    return {"key_id": reference.removeprefix(_ITEM)}
+    return {"key_id": reference.removeprefix(ITEM)}
 
 
 def _attributes(key: StoredKey) -> Item:

@@ -122,6 +122,10 @@ class SealingSecrets:
         self._client = client
         self._prefix = prefix
 
+    async def create(self, key: GeneratedSealingKey, *, chain_id: int) -> str:
+        """Keep a wrapped sealing key and return its secret's name."""
+        return await store_sealing_key(self._client, prefix=self._prefix, chain_id=chain_id, key=key)
+
     async def references(self) -> AsyncIterator[str]:
         """Yield the name of every secret that is not being deleted."""
         filters: Any = [{"Key": "name", "Values": [f"{self._prefix}/sealing/"]}]

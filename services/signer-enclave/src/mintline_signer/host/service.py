@@ -13,7 +13,8 @@ from mintline.admin import Admin, process_registry
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import open_key_stores
 from mintline.aws.queues import Queues
-from mintline.aws.sealing import read_sealing_key
+from mintline.aws.sealing import SealingSecrets
+from mintline.aws.sealing_items import SealingItems, SealingStores
 from mintline.aws.session import open_client
 from mintline.clock import monotonic
 from mintline.consumer import Consumer
@@ -68,7 +69,7 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
             EnclaveClient(
                 addresses.parse(settings.enclave_address),
                 credentials=credential_source(settings),
-                authorization_keys=await _authorization_keys(settings, metrics),
+                authorization_keys=await _authorization_keys(settings, dynamo, metrics),
                 audit=await stack.enter_async_context(AuditFiles(settings.audit_dir)),
                 timeout=settings.enclave_timeout,
                 observe=metrics.observe_enclave,
@@ -111,10 +112,11 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
         await consumer.run(stop)
 
 
-async def _authorization_keys(settings: HostSettings, metrics: Metrics) -> AuthorizationKeys:
+async def _authorization_keys(settings: HostSettings, dynamo: Dynamo, metrics: Metrics) -> AuthorizationKeys:
     async with AsyncExitStack() as stack:
-        secrets = await open_client(stack, "secretsmanager", settings, calls=metrics.aws)
-        return await read_authorization_keys(partial(read_sealing_key, secrets), settings.sealing_secrets)
+        client = await open_client(stack, "secretsmanager", settings, calls=metrics.aws)
+        stores = SealingStores(SealingSecrets(client, prefix=settings.resource_prefix), SealingItems(dynamo))
+        return await read_authorization_keys(stores.read, settings.sealing_secrets)
 
 
 async def handle(
