@@ -63,6 +63,8 @@ def test_schedules__when_a_hundred_are_run__then_everything_that_can_fail_has_fa
     assert {"token ids taken", "transfers asked for", "burns asked for"} <= result["faults"].keys()
     many = {"requests for many mints", "requests half accepted", "forged batches", "lines cancelled"}
     assert many <= result["faults"].keys()
+    items = {"item mints asked for", "transfers of items asked for", "burns of items asked for"}
+    assert items | {"item mints refused"} <= result["faults"].keys()
     troubles = {"standing still", "on a losing fork", "finalizing a losing fork", "stalling", "refusing"}
     assert {f"nodes {trouble}" for trouble in troubles} <= result["faults"].keys()
 

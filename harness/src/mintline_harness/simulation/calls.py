@@ -13,8 +13,16 @@ from mintline.eth import (
     TRANSFER_SELECTOR,
     to_checksum_address,
 )
+from mintline.holder_calls import HolderCall
 from mintline.holder_signatures import BURN_BY_SIGNATURE, SIGNATURE_BYTES, TRANSFER_BY_SIGNATURE
+from mintline.item_calls import (
+    BURN_ITEM_BY_SIGNATURE,
+    MINT_ITEMS_SELECTOR,
+    TRANSFER_ITEM_BY_SIGNATURE,
+    ItemMint,
+)
 from mintline_harness.simulation.contract import Batch, BurnCall, Call, Redemption, TransferCall
+from mintline_harness.simulation.items import ItemBatch, ItemCall, SignedItemCall
 from mintline_harness.simulation.signed_calls import SignedCall
 
 
@@ -22,6 +30,13 @@ from mintline_harness.simulation.signed_calls import SignedCall
 def called(data: bytes) -> Call | None:
     """Decode a call of the collection, None for other data."""
     decode = _DECODERS.get(data[:4])
+    return None if decode is None else decode(data[4:])
+
+
+@lru_cache(maxsize=4096)
+def item_call(data: bytes) -> ItemCall | None:
+    """Decode a call of the ERC-1155 collection, None for other data."""
+    decode = _ITEM_DECODERS.get(data[:4])
     return None if decode is None else decode(data[4:])
 
 
@@ -87,6 +102,34 @@ def _signed_burn(data: bytes) -> Call | None:
     return SignedCall(_address(words[0]), None, token_id, counter, deadline, signature)
 
 
+def _item_batch(data: bytes) -> ItemCall | None:
+    head = _words(data, 2)
+    words = None if head is None else _words(data[64:], 5 * _number(head[1]))
+    if words is None:
+        return None
+    lines = []
+    for at in range(0, len(words), 5):
+        serial, item_id, quantity = map(_number, words[at : at + 3])
+        lines.append(ItemMint(serial, item_id, quantity, _address(words[at + 3]), words[at + 4]))
+    return ItemBatch(tuple(lines))
+
+
+def _signed_item_transfer(data: bytes) -> ItemCall | None:
+    words, signature = _words(data, 8), data[8 * 32 : 8 * 32 + SIGNATURE_BYTES]
+    if words is None or len(signature) < SIGNATURE_BYTES:
+        return None
+    numbers = map(_number, words[2:6])
+    return SignedItemCall(HolderCall(_address(words[0]), _address(words[1]), *numbers), signature)
+
+
+def _signed_item_burn(data: bytes) -> ItemCall | None:
+    words, signature = _words(data, 7), data[7 * 32 : 7 * 32 + SIGNATURE_BYTES]
+    if words is None or len(signature) < SIGNATURE_BYTES:
+        return None
+    numbers = map(_number, words[1:5])
+    return SignedItemCall(HolderCall(_address(words[0]), None, *numbers), signature)
+
+
 _DECODERS: Mapping[bytes, Callable[[bytes], Call | None]] = MappingProxyType(
     {
         REDEEM_SELECTOR: _redemption,
@@ -95,6 +138,13 @@ _DECODERS: Mapping[bytes, Callable[[bytes], Call | None]] = MappingProxyType(
         BURN_SELECTOR: _burn,
         TRANSFER_BY_SIGNATURE: _signed_transfer,
         BURN_BY_SIGNATURE: _signed_burn,
+    }
+)
+_ITEM_DECODERS: Mapping[bytes, Callable[[bytes], ItemCall | None]] = MappingProxyType(
+    {
+        MINT_ITEMS_SELECTOR: _item_batch,
+        TRANSFER_ITEM_BY_SIGNATURE: _signed_item_transfer,
+        BURN_ITEM_BY_SIGNATURE: _signed_item_burn,
     }
 )
 

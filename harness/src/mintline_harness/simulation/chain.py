@@ -1,4 +1,4 @@
-"""A chain with one collection: blocks, state, a pool, reorgs and finality, as a node would keep them.
+"""A chain with a collection of each standard: blocks, state, a pool, reorgs and finality, as a node has them.
 
 It executes what the line sends, bytes and all: signatures are recovered, calls checked and executed.
 """
@@ -13,8 +13,9 @@ from typing import Any
 
 from mintline.eth import Transaction, keccak256
 from mintline.raw_transactions import decode
-from mintline_harness.simulation.calls import called
+from mintline_harness.simulation.calls import called, item_call
 from mintline_harness.simulation.contract import Collection, Effect, Moment, Revert, Tokens
+from mintline_harness.simulation.items import ItemEffect, ItemMoment, Items, SignedItemCall
 from mintline_harness.simulation.signed_calls import SignedCall
 
 TRANSFER_GAS = 21_000
@@ -61,10 +62,11 @@ class State:
     nonces: dict[str, int] = field(default_factory=dict)
     balances: dict[str, int] = field(default_factory=dict)
     tokens: Tokens = field(default_factory=Tokens)
+    items: Items = field(default_factory=Items)
 
     def copy(self) -> State:
         """Return a state to execute the next block on."""
-        return State(dict(self.nonces), dict(self.balances), self.tokens.copy())
+        return State(dict(self.nonces), dict(self.balances), self.tokens.copy(), self.items.copy())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,19 @@ class Outcome:
     revert: Revert | None
     effects: tuple[Effect, ...]
     gas_used: int
+    item_effects: tuple[ItemEffect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a call of a collection comes to on some state; `revert` is None if it succeeds."""
+
+    gas: int
+    revert: Revert | None
+    effects: tuple[Effect, ...] = ()
+    item_effects: tuple[ItemEffect, ...] = ()
+    turn: tuple[str, int] | None = None
+    """The holder whose signature it carries, and the counter that it leaves."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +112,8 @@ class SimulatedChain:
 
     def __init__(self, collection: Collection, *, finality: int, now: float, rng: random.Random) -> None:
         self.collection = collection
+        self.items: Collection | None = None
+        """The ERC-1155 collection, if there is one."""
         self.finality = finality
         self.base_fee = 10**9
         self.minimum_tip = 0
@@ -113,6 +130,8 @@ class SimulatedChain:
         self.finalized = 0
         self.ever_minted: set[int] = set()
         """The ids minted in any block of any branch, a split one's included."""
+        self.ever_used: set[int] = set()
+        """The serials of the ERC-1155 collection likewise."""
         self.where: dict[bytes, Block] = {}
         """The canonical block of every mined transaction."""
 
@@ -219,7 +238,8 @@ class SimulatedChain:
         own.blocks, own.finalized = blocks, self.finalized
         own.by_hash = {block.hash: block for block in blocks}
         own.where = {name: block for name, block in self.where.items() if block.hash in own.by_hash}
-        own.ever_minted = self.ever_minted
+        own.ever_minted, own.ever_used = self.ever_minted, self.ever_used
+        own.items = None if self.items is None else self.items.copy()
         own.base_fee, own.minimum_tip = self.base_fee, self.minimum_tip
         own.new_account_gas = self.new_account_gas
         own.reorganisations = rng.getrandbits(32)  # so that no block of its has the hash of one here
@@ -244,16 +264,11 @@ class SimulatedChain:
 
     def _execute(self, sent: Sent, state: State, timestamp: int) -> Outcome:
         body = sent.body
-        call = called(body.data) if body.to == self.collection.address else None
-        effects: tuple[Effect, ...] = ()
-        if call is None:
-            gas_used, revert = self.transfer_gas(body.to, body.value, state), None
-        else:
-            moment = Moment(self.collection, state.tokens, sent.sender, timestamp)
-            gas_used, revert = call.gas, call.refusal(moment)
-            effects = call.effects(moment) if revert is None else ()
-        if gas_used > body.gas:
-            gas_used, revert, effects = body.gas, OUT_OF_GAS, ()
+        run = self.run(body.to, body.data, sender=sent.sender, state=state, timestamp=timestamp)
+        run = run or Run(self.transfer_gas(body.to, body.value, state), None)
+        if run.gas > body.gas:
+            run = Run(body.gas, OUT_OF_GAS)
+        gas_used, revert = run.gas, run.revert
         value = body.value if revert is None else 0
         price = min(body.max_fee_per_gas, self.base_fee + body.max_priority_fee_per_gas)
         balances = state.balances
@@ -261,11 +276,35 @@ class SimulatedChain:
         if revert is None:
             balances[body.to] = balances.get(body.to, 0) + value
         state.nonces[sent.sender] = body.nonce + 1
-        state.tokens.apply(effects)
-        if effects and isinstance(call, SignedCall):
-            state.tokens.counters[call.holder] = call.counter + 1
-        self.ever_minted.update(effect.token_id for effect in effects if effect.digest is not None)
-        return Outcome(sent, revert, effects, gas_used)
+        state.tokens.apply(run.effects)
+        state.items.apply(run.item_effects)
+        if run.turn is not None:
+            holder, counter = run.turn
+            (state.items if run.item_effects else state.tokens).counters[holder] = counter
+        self.ever_minted.update(effect.token_id for effect in run.effects if effect.digest is not None)
+        self.ever_used.update(one.serial for one in run.item_effects if one.serial is not None)
+        return Outcome(sent, revert, run.effects, gas_used, run.item_effects)
+
+    def run(
+        self, to: str, data: bytes, *, sender: str, state: State, timestamp: int, issued: bool = False
+    ) -> Run | None:
+        """Return what a call comes to, None if it is none of a collection's; changes nothing.
+
+        `issued` takes signatures to be good, as simulations do.
+        """
+        if to == self.collection.address and (call := called(data)) is not None:
+            moment = Moment(self.collection, state.tokens, sender, timestamp, issued)
+            if (revert := call.refusal(moment)) is not None:
+                return Run(call.gas, revert)
+            turn = (call.holder, call.counter + 1) if isinstance(call, SignedCall) else None
+            return Run(call.gas, None, effects=call.effects(moment), turn=turn)
+        if self.items is not None and to == self.items.address and (made := item_call(data)) is not None:
+            found = ItemMoment(self.items, state.items, sender, timestamp, issued)
+            if (revert := made.refusal(found)) is not None:
+                return Run(made.gas, revert)
+            signed = (made.call.holder, made.call.counter + 1) if isinstance(made, SignedItemCall) else None
+            return Run(made.gas, None, item_effects=made.effects(), turn=signed)
+        return None
 
     def transfer_gas(self, to: str, value: int, state: State) -> int:
         """Return the gas that a transfer takes: new accounts may have a price of their own."""

@@ -9,23 +9,25 @@ from dataclasses import dataclass, field
 from mintline.aws.lines import EXTERNAL_ID_USED
 from mintline.kinds import meaning_of, operation_ids
 from mintline.messages.intents import AnyIntent, IssueVoucher, SignNoop, SignRelayed
-from mintline.records.index import Token
-from mintline.records.keys import position, scoped, token_ref
-from mintline.records.operations import Mint, Operation, TokenOperation
+from mintline.records.keys import scoped
+from mintline.records.operations import Mint, Operation, RelayedTokenOperation, TokenOperation
 from mintline.records.problems import CANCELLED, TOKEN_TAKEN
 from mintline.records.transactions import Place, Transaction, address_of, carried_by
 from mintline.refusals import RefusalCode
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster.ports import SignedTransaction
+from mintline_builder.simulation import RECIPIENT_REFUSED
 from mintline_harness.simulation.chain import Block, Outcome, Sent, SimulatedChain
 from mintline_harness.simulation.contract import Effect
 from mintline_harness.simulation.coverage import Reached
+from mintline_harness.simulation.index_invariants import broken_index
+from mintline_harness.simulation.items import ItemEffect
 from mintline_harness.simulation.line_invariants import broken_requests, wrong_lines
+from mintline_harness.simulation.mining import TURNING
 from mintline_harness.simulation.queues import SimulatedQueues
-from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables
+from mintline_harness.simulation.tables import Tables
 from mintline_indexer.kinds.token_operation import SIGNATURE_USED
-from mintline_indexer.store_port import TokenKey
 from mintline_signer.protocol import Sign
 
 ENDS = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED, MintStatus.REVERTED})
@@ -146,9 +148,10 @@ class InvariantChecker:
         for digest, count in copies.items():
             if count > 1:
                 self.broken(f"block {block.number} holds {count} tokens of one mint ({digest.hex()[:8]}…)")
-        tokens: dict[int | None, str] = {}
+        tokens: dict[tuple[str, int | None], str] = {}
         for _, mint in self.tables.mints.items():  # noqa: PERF102 - the values are a scan, and lag
-            if (twin := tokens.setdefault(mint.token_id, mint.mint_id)) != mint.mint_id:
+            number = mint.contract, mint.token_id
+            if (twin := tokens.setdefault(number, mint.mint_id)) != mint.mint_id:
                 self.broken(f"token {mint.token_id} belongs to {twin} and to {mint.mint_id}")
         self._hold_lists()
 
@@ -240,17 +243,26 @@ class InvariantChecker:
         done = {outcome.sent.place: outcome for block in self.chain.blocks for outcome in block.outcomes}
         for operation in self.tables.standing():
             if isinstance(operation, Mint):
-                self._hold_mint_to_chain(operation, minted[operation.metadata_digest])
+                made = self._of_item(operation) if operation.item_id else minted[operation.metadata_digest]
+                self._hold_mint_to_chain(operation, made)
             elif isinstance(operation, TokenOperation):
                 self._hold_token_to_chain(operation, done)
             self._hold_end(operation)
         for _, transaction in self.tables.transactions.items():  # noqa: PERF102 - as above
             self.reached.ended(transaction)
             self._hold_transaction_to_chain(transaction)
-        self._hold_index_to_chain()
+        self.breaches += broken_index(self.tables, self.chain)
         self.breaches += broken_requests(self.tables, self.turned_away)
         if self.breaches:
             raise Breach("; ".join(dict.fromkeys(self.breaches)))
+
+    def _of_item(self, mint: Mint) -> int:
+        """Return whether a mint's serial is used, for what the mint is of: a rival's use is no mint's."""
+        assert mint.token_id is not None
+        wanted = ItemEffect(
+            mint.item_id or 0, mint.quantity or 0, None, mint.to, mint.token_id, mint.metadata_digest
+        )
+        return int(self.chain.head.state.items.used.get(mint.token_id) == wanted)
 
     def _hold_mint_to_chain(self, mint: Mint, tokens: int) -> None:
         expected = int(mint.status is MintStatus.FINALIZED)
@@ -262,7 +274,11 @@ class InvariantChecker:
     def _hold_to_own_fault(self, mint: Mint) -> None:
         """Hold that no sponsored mint is rejected for what another line of its batch is at fault for."""
         code = None if mint.problem is None else mint.problem.code
-        if code == TOKEN_TAKEN.code and mint.token_id not in self.chain.ever_minted:
+        of_item = mint.item_id is not None
+        taken = self.chain.ever_used if of_item else self.chain.ever_minted
+        if of_item and code == RECIPIENT_REFUSED[0] and mint.to in (TURNING, *self.chain.collection.refusing):
+            return
+        if code == TOKEN_TAKEN.code and mint.token_id not in taken:
             self.broken(f"{mint.mint_id} is rejected since its token is taken, which it never was")
         elif code not in (CANCELLED.code, TOKEN_TAKEN.code, EXTERNAL_ID_USED.code):
             self.broken(f"{mint.mint_id} is rejected with {code}, which is no fault of its own")
@@ -271,9 +287,12 @@ class InvariantChecker:
         self, operation: TokenOperation, done: Mapping[tuple[str, int], Outcome]
     ) -> None:
         """Hold that a transfer or a burn happened once if it is finalized, and never otherwise."""
-        wanted = (Effect(operation.token_id, operation.holder.address, operation.recipient),)
-        places = self.places.get(operation.operation_id, set())
-        times = sum(done[place].effects == wanted for place in places if place in done)
+        moved = operation.holder.address, operation.recipient
+        quantity = operation.quantity if isinstance(operation, RelayedTokenOperation) else None
+        token = (Effect(operation.token_id, *moved),)
+        item = None if quantity is None else (ItemEffect(operation.token_id, quantity, *moved),)
+        outcomes = [done[place] for place in self.places.get(operation.operation_id, ()) if place in done]
+        times = sum(one.effects == token if item is None else one.item_effects == item for one in outcomes)
         if times != int(operation.status is MintStatus.FINALIZED):
             self.broken(f"{operation.operation_id} is {operation.status} and happened {times} times")
         void = operation.problem is not None and operation.problem.code == SIGNATURE_USED.code
@@ -331,56 +350,6 @@ class InvariantChecker:
             for outcome in block.outcomes
             for effect in outcome.effects
         )
-
-    def _hold_index_to_chain(self) -> None:
-        """Compare ownership and transfers with a replay of the chain up to the indexed head."""
-        store = self.tables.store
-        assert store.progress is not None
-        head = self.chain.by_hash.get(store.progress.head.hash)
-        if head is None:
-            self.broken(f"the index stands on block {store.progress.head.number} of a node's own branch")
-            return
-        mints = {mint.token_id: mint for _, mint in self.tables.mints.items()}
-        tokens: dict[TokenKey, Token] = {}
-        events: set[tuple[str, str]] = set()
-        for block in self.chain.blocks[: head.number + 1]:
-            index = 0
-            done = [(outcome, effect) for outcome in block.outcomes for effect in outcome.effects]
-            for outcome, effect in done:
-                key = TokenKey(CONTRACT, effect.token_id)
-                moved = {
-                    "owner": effect.recipient,
-                    "block_number": block.number,
-                    "tx_hash": outcome.sent.hash,
-                }
-                if effect.digest is None:
-                    tokens[key] = tokens[key].evolve(**moved)
-                else:
-                    tokens[key] = Token(
-                        chain_id=CHAIN_ID,
-                        contract=CONTRACT,
-                        token_id=effect.token_id,
-                        metadata_digest=effect.digest,
-                        mint_id=self._mint_of(outcome, effect, mints),
-                        minted_block=block.number,
-                        **moved,
-                    )
-                events.add((token_ref(CHAIN_ID, CONTRACT, effect.token_id), position(block.number, index)))
-                index += 1 if effect.digest is None else 2
-        if tokens != store.token_table:
-            self.broken("ownership is not a replay of the chain")
-        elif events != store.transfer_table.keys():
-            self.broken("the transfers are not a replay of the chain's")
-
-    def _mint_of(self, outcome: Outcome, effect: Effect, mints: Mapping[int | None, Mint]) -> str | None:
-        """Return the mint that the index is to know for a token, as it was made."""
-        mint = mints.get(effect.token_id)
-        if mint is None or mint.metadata_digest != effect.digest:
-            return None
-        # What a stranger made may have no mint in the index, and has no other.
-        stored = self.tables.store.token_table.get(TokenKey(CONTRACT, effect.token_id))
-        known = stored is not None and stored.mint_id is not None
-        return mint.mint_id if known or outcome.sent.hash in self.tables.signed else None
 
 
 def _one_batch(meanings: Collection[tuple[str, tuple[str, ...]]]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from mintline.canonical_json import digest_of
 from mintline.lines import LinesChunk
-from mintline.messages.intents import AnyIntent, SignBatch
+from mintline.messages.intents import AnyIntent, BatchMint, SignBatch
 from mintline.operation_ids import line_mint_id
 from mintline.records.operations import Mint
 from mintline.states import MintStatus
@@ -17,9 +17,14 @@ def wrong_lines(intent: AnyIntent, tables: Tables) -> Iterator[str]:
     """Yield the lines of a signed batch that are not their mints'."""
     for line in intent.mints if isinstance(intent, SignBatch) else ():
         mint = tables.mints.get(line.mint_id)
-        asked = None if mint is None else (mint.token_id, mint.to, mint.metadata_digest, mint.request)
-        if asked != (line.token_id, line.to, line.metadata_digest, line.request):
+        asked = None if mint is None else _asked(mint)
+        if asked != _asked(line):
             yield f"{line.mint_id} was signed with what nobody asked for"
+
+
+def _asked(line: Mint | BatchMint) -> tuple[object, ...]:
+    item = (line.item_id, line.quantity)
+    return (line.token_id, line.to, line.metadata_digest, line.request, *item)
 
 
 def broken_requests(tables: Tables, refused: Collection[str]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 
-from mintline_harness.simulation.calls import called
+from mintline_harness.simulation.calls import called, item_call
 from mintline_harness.simulation.chain import SimulatedChain
 from mintline_harness.simulation.contract import Redemption, TransferCall
 from mintline_harness.simulation.endpoints import Endpoints
@@ -99,6 +99,8 @@ class Mining:
         collection = self._chain.collection
         if chance.random() < 0.5:
             collection.paused = not collection.paused
+            if self._chain.items is not None:
+                self._chain.items.paused = collection.paused
             self._faults.count("pauses of the collection" if collection.paused else "ends of a pause")
         else:
             collection.issuing = not collection.issuing
@@ -108,16 +110,22 @@ class Mining:
         """Tell whether the recipient turns now."""
         calls = [called(sent.body.data) for sent in self._chain.pool.values()]
         asking = (call for call in calls if isinstance(call, Redemption | TransferCall | SignedCall))
-        if not self._turning or not any(call.to == TURNING for call in asking):
+        if not self._turning or not (any(call.to == TURNING for call in asking) or self._items_go_there()):
             return False
         self._turning = False
         self._chain.collection.refusing.add(TURNING)
         self._faults.count("recipients turned")
         return True
 
+    def _items_go_there(self) -> bool:
+        calls = [item_call(sent.body.data) for sent in self._chain.pool.values()]
+        return any(TURNING in call.recipients() for call in calls if call is not None)
+
     def end_faults(self) -> None:
         """Ask the usual base fee, and let every recipient be as it was."""
         self._turning = False
         self._chain.collection.refusing.discard(TURNING)
         self._chain.collection.paused, self._chain.collection.issuing = False, True
+        if self._chain.items is not None:
+            self._chain.items.paused = False
         self._chain.base_fee = GWEI

@@ -156,7 +156,9 @@ class Outsiders:
         waiting = [
             mint.token_id
             for _, mint in self.tables.mints.items()
-            if mint.custody == "sponsored" and mint.token_id is not None and mint.token_id not in tokens
+            if (mint.custody, mint.contract) == ("sponsored", CONTRACT)
+            and mint.token_id is not None
+            and mint.token_id not in tokens
         ]
         if not waiting:
             return

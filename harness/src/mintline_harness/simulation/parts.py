@@ -34,6 +34,7 @@ from mintline_harness.simulation.tables import (
     CLONE,
     CONTRACT,
     ISSUER,
+    ITEMS_CLONE,
     RELAYERS,
     TREASURY,
     Custody,
@@ -46,6 +47,7 @@ from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.policy import Factory, PlatformKey, Rates, SigningPolicy, TopUpBudget
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.protocol import Sign
+from mintline_testkit.api.operations import MemoryTokenIds
 from mintline_testkit.builder.tables import MemoryAccounts, MemoryTables
 from mintline_testkit.indexer.store import MemoryStore
 
@@ -97,7 +99,10 @@ def signing_policy() -> SigningPolicy:
         issuer=PlatformKey(address=ISSUER.address, subject=ISSUER.subject),
         treasury=PlatformKey(address=TREASURY.address, subject=TREASURY.subject),
         relayers=tuple(PlatformKey(address=key.address, subject=key.subject) for key in RELAYERS),
-        factories=(Factory(address=CLONE.factory, implementation=CLONE.implementation),),
+        factories=tuple(
+            Factory(address=clone.factory, implementation=clone.implementation)
+            for clone in (CLONE, ITEMS_CLONE)
+        ),
         user_actions=frozenset({"mint", "transfer", "burn"}),
         rates=Rates(window=60, user=1000, treasury=1000, issuer=1000),
         max_gas=1_000_000,
@@ -125,6 +130,7 @@ class Parts:
     consumed: Callable[[QueuesPort], QueuesPort] = lambda queues: queues
     indexed_chain: Callable[[Node, Any], Any] = NodeChain
     index_store: type[MemoryStore] = MemoryStore
+    token_ids: type[MemoryTokenIds] = MemoryTokenIds
     ledger: type[IndexedTransactionStore] = IndexedTransactionStore
 
 

@@ -35,6 +35,7 @@ from mintline_harness.simulation.planted_index import (
     Unconditional,
     Unfenced,
 )
+from mintline_harness.simulation.planted_items import AddingAgain, BlindToSerials, LeasingTwice
 from mintline_harness.simulation.planted_lines import (
     BelievingLines,
     LeavingOut,
@@ -338,5 +339,8 @@ BUGS: Mapping[str, Parts] = MappingProxyType(
         "believe-lines": Parts(authorizer=BelievingLines),
         "write-without-fence": Parts(index_store=Unfenced),
         "undo-without-marking": Parts(index_store=MarkingNothing),
+        "lease-serials-twice": Parts(token_ids=LeasingTwice),
+        "add-quantities-again": Parts(index_store=AddingAgain),
+        "mix-serials-up": Parts(indexed_chain=BlindToSerials),
     }
 )

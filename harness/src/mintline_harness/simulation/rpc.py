@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from mintline.chain.collection import ISSUER_ROLE, MINTED_TOPIC, RELAYER_ROLE, TRANSFER_TOPIC
+from mintline.chain.multi_token import ITEM_MINTED_TOPIC
+from mintline.chain.multi_token_transfers import TRANSFER_SINGLE_TOPIC
 from mintline.chain.rpc import RpcError, Suspect
 from mintline.eth import (
     HAS_ROLE_SELECTOR,
@@ -16,10 +18,10 @@ from mintline.eth import (
     word,
 )
 from mintline.holder_signatures import NONCES_SELECTOR
-from mintline_harness.simulation.calls import called
-from mintline_harness.simulation.chain import Block, Outcome, Sent, SimulatedChain, read
-from mintline_harness.simulation.contract import Effect, Moment
+from mintline_harness.simulation.chain import Block, Outcome, Sent, SimulatedChain, State, read
+from mintline_harness.simulation.contract import Effect
 from mintline_harness.simulation.gaps import Gaps
+from mintline_harness.simulation.items import ItemEffect
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits
 
 REVERTED = 3
@@ -133,7 +135,7 @@ class SimulatedNode:
         return [] if gaps.receipts or gaps.lacks(block) else self._all_logs(block)
 
     def _all_logs(self, block: Block) -> list[dict[str, Any]]:
-        return _logs(block, self._chain.collection.address)
+        return _logs(block)
 
     # --- accounts ---
 
@@ -150,8 +152,9 @@ class SimulatedNode:
 
     def eth_getCode(self, address: str, at: str) -> str:
         del at
-        collection = self._chain.collection
-        return "0x60" if address == collection.address or address in collection.refusing else "0x"
+        collection, items = self._chain.collection, self._chain.items
+        contract = address == collection.address or (items is not None and address == items.address)
+        return "0x60" if contract or address in collection.refusing else "0x"
 
     def _at(self, name: str) -> Block:
         block = self._block(name)
@@ -178,16 +181,24 @@ class SimulatedNode:
 
     def eth_call(self, call: dict[str, str], at: str | dict[str, str], _overrides: Any = None) -> str:
         if call["input"].startswith(_IS_MINTED):
-            block = self._at(at) if isinstance(at, str) else self._known(at["blockHash"])
-            return "0x" + word(int(int(call["input"][10:], 16) in block.state.tokens.minted)).hex()
+            state, number = self._state(at), int(call["input"][10:], 16)
+            used = number in (state.items.used if self._is_items(call["to"]) else state.tokens.minted)
+            return "0x" + word(int(used)).hex()
         if call["input"].startswith(_NONCES):
-            block = self._at(at) if isinstance(at, str) else self._known(at["blockHash"])
-            holder = to_checksum_address("0x" + call["input"][-40:])
-            return "0x" + word(block.state.tokens.counters.get(holder, 0)).hex()
+            state, holder = self._state(at), to_checksum_address("0x" + call["input"][-40:])
+            counters = (state.items if self._is_items(call["to"]) else state.tokens).counters
+            return "0x" + word(counters.get(holder, 0)).hex()
         if call["input"].startswith(_HAS_ROLE):
             return "0x" + word(int(self._granted(call["input"]))).hex()
         self._simulate(call)
         return "0x"
+
+    def _state(self, at: str | dict[str, str]) -> State:
+        return (self._at(at) if isinstance(at, str) else self._known(at["blockHash"])).state
+
+    def _is_items(self, address: str) -> bool:
+        items = self._chain.items
+        return items is not None and address.lower() == items.address.lower()
 
     def _granted(self, data: str) -> bool:
         """Answer `hasRole(bytes32,address)`."""
@@ -199,17 +210,20 @@ class SimulatedNode:
 
     def _simulate(self, call: dict[str, str]) -> int:
         """Return the gas of a call of the collection; raises RpcError if it reverts."""
-        made = called(bytes.fromhex(call["input"][2:]))
-        if made is None:
-            return CALL_GAS
         head = self._head()
-        caller = to_checksum_address(call["from"])
-        refusal = made.refusal(
-            Moment(self._chain.collection, head.state.tokens, caller, head.timestamp, issued=True)
+        run = self._chain.run(
+            to_checksum_address(call["to"]),
+            bytes.fromhex(call["input"][2:]),
+            sender=to_checksum_address(call["from"]),
+            state=head.state,
+            timestamp=head.timestamp,
+            issued=True,
         )
-        if refusal is not None:
-            raise RpcError(REVERTED, "execution reverted", "0x" + refusal.data.hex())
-        return made.gas
+        if run is None:
+            return CALL_GAS
+        if run.revert is not None:
+            raise RpcError(REVERTED, "execution reverted", "0x" + run.revert.data.hex())
+        return run.gas
 
     # --- transactions ---
 
@@ -282,7 +296,7 @@ def _shown(block: Block, *, full: bool) -> Any:
     key = "full" if full else "header"
     if key not in block.shown:
         parent = bytes(32) if block.parent is None else block.parent.hash
-        moved = any(outcome.effects for outcome in block.outcomes)
+        moved = any(outcome.effects or outcome.item_effects for outcome in block.outcomes)
         transactions: list[Any] = [
             {
                 "hash": "0x" + outcome.sent.hash.hex(),
@@ -310,11 +324,10 @@ def _shown(block: Block, *, full: bool) -> Any:
 def _bloom(block: Block) -> str:
     bits = 0
     for outcome in block.outcomes:
-        for effect in outcome.effects:
+        for topics, _ in _events_of(outcome):
             bits |= bloom_bits(bytes.fromhex(outcome.sent.body.to[2:]))
-            for topics, _ in _events(effect):
-                for topic in topics:
-                    bits |= bloom_bits(topic)
+            for topic in topics:
+                bits |= bloom_bits(topic)
     return "0x" + bits.to_bytes(BLOOM_BYTES, "big").hex()
 
 
@@ -322,14 +335,14 @@ _OTHER_BLOOM = "0x" + bloom_bits(b"someone else's event").to_bytes(BLOOM_BYTES, 
 """A header without any bit would be taken for a chain that keeps no bloom."""
 
 
-def _logs(block: Block, contract: str) -> list[dict[str, Any]]:
+def _logs(block: Block) -> list[dict[str, Any]]:
     if "logs" not in block.shown:
         logs: list[dict[str, Any]] = []
         for outcome in block.outcomes:
-            for topics, data in (event for effect in outcome.effects for event in _events(effect)):
+            for topics, data in _events_of(outcome):
                 logs.append(
                     {
-                        "address": contract,
+                        "address": outcome.sent.body.to,
                         "topics": ["0x" + topic.hex() for topic in topics],
                         "data": "0x" + data.hex(),
                         "blockHash": "0x" + block.hash.hex(),
@@ -343,11 +356,32 @@ def _logs(block: Block, contract: str) -> list[dict[str, Any]]:
     return block.shown["logs"]  # type: ignore[no-any-return]
 
 
-def _events(effect: Effect) -> list[tuple[tuple[bytes, ...], bytes]]:
+_EventLog: TypeAlias = tuple[tuple[bytes, ...], bytes]
+
+
+def _events_of(outcome: Outcome) -> list[_EventLog]:
+    """Return the topics and the data of each event of a transaction, which is of one collection."""
+    of_tokens = [event for effect in outcome.effects for event in _events(effect)]
+    return of_tokens + [event for effect in outcome.item_effects for event in _item_events(effect, outcome)]
+
+
+def _item_events(effect: ItemEffect, outcome: Outcome) -> list[_EventLog]:
+    """Return `ItemMinted` for a mint, and `TransferSingle`."""
+    sender, recipient = (address_word(one or ZERO_ADDRESS) for one in (effect.sender, effect.recipient))
+    item, quantity = word(effect.item_id), word(effect.quantity)
+    events: list[_EventLog] = []
+    if effect.serial is not None and effect.digest is not None:
+        topics = (ITEM_MINTED_TOPIC, word(effect.serial), item, recipient)
+        events.append((topics, quantity + effect.digest))
+    topics = (TRANSFER_SINGLE_TOPIC, address_word(outcome.sent.sender), sender, recipient)
+    return [*events, (topics, item + quantity)]
+
+
+def _events(effect: Effect) -> list[_EventLog]:
     """Return the topics and the data of each event: `Transfer`, and `Minted` after it for a mint."""
     token = word(effect.token_id)
     sender, recipient = (address_word(one or ZERO_ADDRESS) for one in (effect.sender, effect.recipient))
-    events: list[tuple[tuple[bytes, ...], bytes]] = [((TRANSFER_TOPIC, sender, recipient, token), b"")]
+    events: list[_EventLog] = [((TRANSFER_TOPIC, sender, recipient, token), b"")]
     if effect.digest is not None:
         events.append(((MINTED_TOPIC, token, recipient), effect.digest))
     return events

@@ -11,7 +11,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +23,7 @@ from mintline_harness.simulation.coverage import Reached
 from mintline_harness.simulation.disturbances import KINDS, NEWER, NEWER_KINDS, SPONSORED_KINDS, Disturbances
 from mintline_harness.simulation.endpoints import Endpoints
 from mintline_harness.simulation.invariants import Breach, InvariantChecker
+from mintline_harness.simulation.item_clients import ItemClients
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.mining import FINALITY, Mining
@@ -44,6 +45,7 @@ from mintline_harness.simulation.tables import (
     CLONE,
     CONTRACT,
     ISSUER,
+    ITEMS,
     RELAYERS,
     TREASURY,
     USERS,
@@ -66,6 +68,8 @@ RELAYING = (14, 15, 16, 21)
 """In which of those, of so many, the holder's signature moves a token, and a relayer sends it."""
 REQUESTING = (4, 10)
 """Which of those, of so many, have requests for many mints as well."""
+ITEMS_OF, WITH_ITEMS = 9, 2
+"""Which schedules, of so many, have an ERC-1155 collection as well."""
 BURSTS: Mapping[int, float] = MappingProxyType({2: 6, 5: 6, 12: 4, 30: 2, 100: 0.5})
 """How many sponsored mints a schedule has, and how likely that is against the others."""
 MOVES_WITHIN = 60.0
@@ -127,7 +131,16 @@ class Schedule:
         # What came later draws from a source of its own, so that the seeds before it stay what they were.
         self.chance = chance = random.Random(f"indexes {seed}")  # noqa: S311 - as above
         self.lag = Lag(clock=self.loop.time, rng=chance, told=partial(self.faults.count, "stale index reads"))
-        self.tables = Tables(self._broken, self.lag, index_store=parts.index_store, ledger=parts.ledger)
+        self.tables = Tables(
+            self._broken,
+            self.lag,
+            index_store=parts.index_store,
+            ledger=parts.ledger,
+            token_ids=parts.token_ids,
+        )
+        self.with_items = seed % ITEMS_OF == WITH_ITEMS
+        if self.with_items:
+            self.tables.hold_items()
         self.queues = SimulatedQueues(clock=self.loop.time, rng=rng, faults=self.faults)
         self.chain = self._chain()
         self.checker = InvariantChecker(self.tables, self.chain, self.queues)
@@ -174,6 +187,12 @@ class Schedule:
             random.Random(f"requests {seed}"),  # noqa: S311 - as above
             refused=self.checker.turned_away,
         )
+        self.item_clients = ItemClients(
+            self.clients,
+            self.chain,
+            random.Random(f"items {seed}"),  # noqa: S311 - as above
+            refusals=self._item_refused,
+        )
         self.outsiders = Outsiders(
             tables=self.tables,
             chain=self.chain,
@@ -185,6 +204,7 @@ class Schedule:
             accepted=self.checker.accepted,
             queues=self.queues,
         )
+        short_lived = self.own_wallets or self.relaying or self.with_items
         self.environment = Environment(
             tables=self.tables,
             queues=self.queues,
@@ -196,7 +216,7 @@ class Schedule:
             signed=self.checker.signing,
             refused=self.checker.refusing,
             broken=self._broken,
-            voucher_ttl=SHORT_TTL if self.own_wallets or self.relaying else VOUCHER_TTL,
+            voucher_ttl=SHORT_TTL if short_lived else VOUCHER_TTL,
             relaying=self.relaying,
         )
         self.processes = self._processes()
@@ -230,6 +250,10 @@ class Schedule:
         self.notes.append(note)
         self._tell(note)
 
+    def _item_refused(self, what: str) -> None:
+        self.faults.count("item mints refused")
+        self.note("client", what)
+
     def _may_lose_turns(self) -> bool:
         """Tell whether a reorg, a stranger or a node on another branch may have used or hidden a counter."""
         struck = self.faults.struck
@@ -250,6 +274,8 @@ class Schedule:
             refusing={REFUSING},
         )
         chain = SimulatedChain(collection, finality=FINALITY, now=EPOCH, rng=self.rng)
+        if self.with_items:
+            chain.items = replace(collection, address=ITEMS)
         chain.fund(TREASURY.address, 100 * ETHER)
         for number, relayer in enumerate(RELAYERS, 1):
             chain.fund(relayer.address, number * ETHER // 4)
@@ -305,6 +331,9 @@ class Schedule:
         clients += self._outside(users, span)
         clients += self._sponsored(users, span) if self.sponsoring else []
         clients += self._requests(users, span) if self.requesting else []
+        if self.with_items:
+            works = self.item_clients.works(list(users), span, span + MOVES_WITHIN)
+            clients += [asyncio.create_task(work) for work in works]
         disturbing = asyncio.create_task(self.disturbances.run(span), name="faults")
         if overtaken(self.seed):
             clients.append(asyncio.create_task(self.overtaking.run(span), name="overtaking"))

@@ -81,7 +81,6 @@ from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics as IndexerMetrics
 from mintline_signer.host.service import handle as sign_message
 from mintline_testkit.api.collections import MemoryCollections as ApiCollections
-from mintline_testkit.api.index import MemoryMetadata, MemoryVersions
 from mintline_testkit.api.operations import MemoryMints
 from mintline_testkit.api.uploads import MemoryFiles, MemoryUploads
 from mintline_testkit.builder.tables import MemoryCollections
@@ -102,7 +101,7 @@ class Cloned(CollectionRegistry):
     async def known(self, contract: str) -> RegisteredContract:
         """Return a collection with what it is made of."""
         found = await self._registry.known(contract)
-        return found.evolve(clone=CLONE)
+        return found if found.clone else found.evolve(clone=CLONE)
 
 
 class Api:
@@ -165,7 +164,11 @@ class Api:
                 entropy=environment.rng.randbytes,
                 now=process.milliseconds,
             ),
-            items=Items(chain_id=CHAIN_ID, versions=MemoryVersions(), texts=MemoryMetadata()),
+            items=Items(
+                chain_id=CHAIN_ID,
+                versions=process.port(tables.index.versions),
+                texts=process.port(tables.item_texts),
+            ),
             operations=self._mints,
             outbox=self._outbox,
             entropy=environment.rng.randbytes,

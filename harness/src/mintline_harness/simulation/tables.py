@@ -64,6 +64,15 @@ CLONE = Clone(
 )
 """What a factory made the collection of, in schedules in which holders' signatures move its tokens."""
 CONTRACT = address_of(CLONE)
+ITEMS_CLONE = Clone(
+    factory=CLONE.factory,
+    implementation="0x" + "c2" * 20,
+    principal="simulated",
+    operation_id="deploy_items",
+    args=CloneArgs(name="Items", symbol="ITM"),
+)
+ITEMS = address_of(ITEMS_CLONE)
+"""The ERC-1155 collection, in schedules that have one."""
 PREFIX = "mintline"
 _WRAPPED = b"wrapped:"
 USERS = ("user-0", "user-1", "user-2")
@@ -219,6 +228,7 @@ class Tables:
         *,
         index_store: type[MemoryStore] = MemoryStore,
         ledger: type[IndexedTransactionStore] = IndexedTransactionStore,
+        token_ids: type[MemoryTokenIds] = MemoryTokenIds,
     ) -> None:
         self.moves = Moves()
         self.mints = WatchedOperations[Mint](broken, lag, self.moves)
@@ -230,10 +240,11 @@ class Tables:
         self.builder = MemoryTables(
             mints=self.mints, token_operations=self.token_operations, transactions=self.transactions
         )
-        self.token_ids = MemoryTokenIds({CONTRACT: 1})
+        self.token_ids = token_ids({CONTRACT: 1})
         self.metadata = MemoryMetadata()
         self.requests: dict[str, BulkRecord] = {}
         self.packs = MemoryPacks()
+        self.item_texts = MemoryPacks()
         self.store = index_store(
             mint_table=self.mints,
             token_operation_table=self.token_operations,
@@ -266,6 +277,24 @@ class Tables:
             symbol="SIM",
             deployed_block=1,
             sponsored=True,
+            next_token_id=1,
+        )
+
+    def hold_items(self) -> None:
+        """Hold an ERC-1155 collection of the factory."""
+        self.builder.clones[ITEMS] = ITEMS_CLONE
+        self.token_ids.counters[ITEMS] = 1
+        self.collections.deployed[ITEMS] = 1
+        self.index.collections[ITEMS] = Collection(
+            collection_id=scoped(CHAIN_ID, ITEMS),
+            chain_id=CHAIN_ID,
+            contract=ITEMS,
+            name=ITEMS_CLONE.args.name,
+            symbol=ITEMS_CLONE.args.symbol,
+            deployed_block=1,
+            standard="erc1155",
+            sponsored=True,
+            clone=ITEMS_CLONE,
             next_token_id=1,
         )
 
