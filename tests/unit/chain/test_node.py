@@ -7,6 +7,7 @@ import pytest
 
 from mintline.chain.calls import Call, Override
 from mintline.chain.collection import MINTED_TOPIC
+from mintline.chain.multi_token import ITEM_MINTED_TOPIC
 from mintline.chain.node import Node
 from mintline.chain.rpc import RpcError, Suspect
 from mintline.chain.send_facts import SendFact
@@ -92,6 +93,18 @@ async def test_minted_digest__when_the_block_holds_no_such_event__then_none() ->
     rpc = FakeRpc([])
     assert await Node(rpc).minted_digest(BOB, 7, bytes(32)) is None
     assert rpc.asked[0][1][0]["topics"] == ["0x" + MINTED_TOPIC.hex(), "0x" + word(7).hex()]
+
+
+async def test_serial__when_what_used_it_is_asked_for__then_by_its_topic_in_a_range_or_a_block() -> None:
+    rpc = FakeRpc([])
+    assert await Node(rpc).serial_used(BOB, 7, last=9) is None
+    assert await Node(rpc).item_minted(BOB, 7, bytes(32)) is None
+    topics = ["0x" + ITEM_MINTED_TOPIC.hex(), "0x" + word(7).hex()]
+    by_serial = {"address": [BOB], "topics": topics}
+    assert [params for _, params in rpc.asked] == [
+        [{"fromBlock": "0x0", "toBlock": "0x9", **by_serial}],
+        [{"blockHash": "0x" + "00" * 32, **by_serial}],
+    ]
 
 
 async def test_logs__when_the_block_is_gone__then_unavailable() -> None:

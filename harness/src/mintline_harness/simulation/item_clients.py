@@ -31,7 +31,8 @@ BURSTS = (1, 3, 8, 20, 60)
 QUANTITIES = (1, 1, 2, 5, 1000, 2**64 - 1)
 OTHER_METADATA = 0.05
 """How often a mint comes with metadata that is not its item's."""
-RIVALRY = 0.0
+RIVALRY = 0.5
+"""How often there is another relayer that uses serials."""
 RENEWED = 10
 """Seconds after which a rival looks again for serials to take."""
 

@@ -126,9 +126,10 @@ class SimulatedNode:
             block = self._by_hash(query["blockHash"])
             if block is None:
                 raise RpcError(-32000, "unknown block")
-            return self._logs(block)
+            return [log for log in self._logs(block) if _is_asked_for(log, query)]
         first, last = int(query["fromBlock"], 16), min(int(query["toBlock"], 16), self._head().number)
-        return [log for block in chain.blocks[first : last + 1] for log in self._logs(block)]
+        logs = (log for block in chain.blocks[first : last + 1] for log in self._logs(block))
+        return [log for log in logs if _is_asked_for(log, query)]
 
     def _logs(self, block: Block) -> list[dict[str, Any]]:
         gaps = self._gaps()
@@ -290,6 +291,14 @@ class SimulatedNode:
             "to": outcome.sent.body.to,
             "logs": [log for log in self._all_logs(block) if log["transactionHash"] == tx_hash],
         }
+
+
+def _is_asked_for(log: dict[str, Any], query: dict[str, Any]) -> bool:
+    """Tell whether a log is of the topics that a query names: each one of several, or a single one."""
+    wanted, topics = query.get("topics", ()), log["topics"]
+    return len(topics) >= len(wanted) and all(
+        topic in (one if isinstance(one, list) else [one]) for one, topic in zip(wanted, topics, strict=False)
+    )
 
 
 def _shown(block: Block, *, full: bool) -> Any:

@@ -43,6 +43,7 @@ from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState, may
 from mintline_broadcaster.ports import (
     Final,
+    Minting,
     MintMoved,
     OpenMint,
     OpenTransaction,
@@ -254,11 +255,11 @@ class DynamoTransactionStore:
         item = await self._dynamo.get(TOKENS, place)
         return None if item is None else read(Token, TOKENS, item, self._set_aside).metadata_digest
 
-    async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
+    async def mine(self, mint: Mint, minting: Minting, *, at: int) -> None:
         """Move a mint that is still in `mint`'s state to mined."""
         await self._write(mint.mint_id, mining(mint, minting, at=at))
 
-    async def finalize(self, mint_id: str, minting: Transfer, *, at: int) -> None:
+    async def finalize(self, mint_id: str, minting: Minting, *, at: int) -> None:
         """Move a mint that this transfer's transaction mined to finalized."""
         await self._write(mint_id, finalizing(mint_id, minting, at=at))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mintline.chain.answers import FeeMarket, Receipt
+from mintline.chain.answers import FeeMarket, Log, Receipt
 from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer
 from mintline.messages.intents import AnyIntent, Intent, SignMint, SignNoop
@@ -23,6 +23,7 @@ from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.ports import (
     ChainClient,
     Final,
+    Minting,
     OpenMint,
     OpenTransaction,
     Seal,
@@ -146,12 +147,12 @@ class InstrumentedTransactionStore:
         """Return the metadata digest that a mint's token was made with."""
         return await self._store.minted_digest(mint)
 
-    async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
+    async def mine(self, mint: Mint, minting: Minting, *, at: int) -> None:
         """Move a mint to mined by its token."""
         await self._store.mine(mint, minting, at=at)
         self._stages.reached(MintStatus.MINED)
 
-    async def finalize(self, mint_id: str, minting: Transfer, *, at: int) -> None:
+    async def finalize(self, mint_id: str, minting: Minting, *, at: int) -> None:
         """Move a mined mint to finalized."""
         await self._store.finalize(mint_id, minting, at=at)
         self._stages.reached(MintStatus.FINALIZED)
@@ -215,6 +216,14 @@ class InstrumentedChain:
     async def minted_digest(self, contract: str, token_id: int, block_hash: bytes) -> bytes | None:
         """Return the metadata digest that a token was minted with in that very block."""
         return await self._chain.minted_digest(contract, token_id, block_hash)
+
+    async def serial_used(self, contract: str, serial: int, *, last: int) -> Log | None:
+        """Return the event by which a used serial was."""
+        return await self._chain.serial_used(contract, serial, last=last)
+
+    async def item_minted(self, contract: str, serial: int, block_hash: bytes) -> Log | None:
+        """Return the event by which a serial was used in that very block."""
+        return await self._chain.item_minted(contract, serial, block_hash)
 
     async def balance(self, address: str) -> int:
         """Return what an account holds on the latest block."""

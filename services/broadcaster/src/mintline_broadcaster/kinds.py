@@ -186,7 +186,10 @@ class NonceRelease:
         )
         if ended:
             log.warning("mint_front_run", **self._about(mint))
-        elif await self._succeeded() or await may_be_minted(mint, self.final, chain=self.chain):
+        elif await self._succeeded() or (
+            # Of an item's mint it is known by now that its serial is not used.
+            mint.item_id is None and await may_be_minted(mint, self.final, chain=self.chain)
+        ):
             log.info("mint_waits_for_index", **self._about(mint))
         elif mint.status is MintStatus.MINED:
             log.error("mint_without_token", **self._about(mint))

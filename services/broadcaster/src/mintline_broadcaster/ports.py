@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from pydantic import Field
 
-from mintline.chain.answers import FeeMarket, Receipt
+from mintline.chain.answers import FeeMarket, Log, Receipt
 from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer
 from mintline.errors import Conflict, Deferred
@@ -71,6 +71,26 @@ class Final:
     number: int = 0
     timestamp: int = 0
     hash: bytes = b""
+
+
+class Minting(Protocol):
+    """What made a mint's token, or tokens: a transfer in the index, or an event on the chain."""
+
+    @property
+    def tx_hash(self) -> bytes:
+        """The transaction's, 32 bytes."""
+
+    @property
+    def block_number(self) -> int:
+        """The block's."""
+
+    @property
+    def block_hash(self) -> bytes:
+        """The block's, 32 bytes."""
+
+    @property
+    def recipient(self) -> str | None:
+        """Who received them."""
 
 
 class Seal(NamedTuple):
@@ -200,14 +220,14 @@ class TransactionStore(Protocol):
     async def minted_digest(self, mint: Mint) -> bytes | None:
         """Return the metadata digest that a mint's token was made with; None if the index has none."""
 
-    async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
-        """Move a mint that is still in `mint`'s state to mined, by the transfer that made its token.
+    async def mine(self, mint: Mint, minting: Minting, *, at: int) -> None:
+        """Move a mint that is still in `mint`'s state to mined, by what made its token.
 
         Raises MintMoved.
         """
 
-    async def finalize(self, mint_id: str, minting: Transfer, *, at: int) -> None:
-        """Move a mint that this transfer's transaction mined to finalized; raises MintMoved."""
+    async def finalize(self, mint_id: str, minting: Minting, *, at: int) -> None:
+        """Move a mint that this transaction mined to finalized; raises MintMoved."""
 
 
 class VoucherStore(Protocol):
@@ -246,6 +266,15 @@ class ChainClient(Protocol):
 
     async def minted_digest(self, contract: str, token_id: int, block_hash: bytes) -> bytes | None:
         """Return the digest that a token was minted with in that very block, None if too few nodes can."""
+
+    async def serial_used(self, contract: str, serial: int, *, last: int) -> Log | None:
+        """Return the event by which a used serial was, up to a block, by one node's word.
+
+        None if it was not found so far.
+        """
+
+    async def item_minted(self, contract: str, serial: int, block_hash: bytes) -> Log | None:
+        """Return the event by which a serial was used in that very block, None if too few nodes can tell."""
 
     async def balance(self, address: str) -> int:
         """Return what an account holds on the latest block, in wei."""

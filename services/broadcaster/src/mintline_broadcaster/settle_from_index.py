@@ -13,7 +13,7 @@ A token missing from the index proves nothing: its item may have been set aside.
 final block, and if it cannot tell, nothing ends.
 
 A mint of an ERC-1155 item has no token of its own: its `token_id` is a serial, and the index's token of that
-number is another item. So only its own transaction ends it, and the chain tells whether its serial is used.
+number is another item. What its serial was used for is on the chain (`settle_items`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from mintline.records.operations import Mint
 from mintline.records.problems import TOKEN_TAKEN
 from mintline.records.transactions import Transaction
 from mintline.states import MintStatus, may
-from mintline_broadcaster.ports import ChainClient, Final, MintMoved, TransactionStore
+from mintline_broadcaster.ports import ChainClient, Final, Minting, MintMoved, TransactionStore
+from mintline_broadcaster.settle_items import use_of_serial
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +43,8 @@ async def settle_from_index(
 ) -> bool:
     """End a mint by its token if that is final; return whether there is a token at all, final or not.
 
+    Of a mint of an item, whether its serial is used or may be.
+
     A token of that id with another recipient or other metadata is not the mint's: then the mint can never be
     minted, and is rejected.
 
@@ -49,7 +52,12 @@ async def settle_from_index(
     milliseconds. `carried` is the transaction that carries the mint, if one does. Both writes may be
     repeated, and the second one made alone for a mint that is mined.
     """
-    minting = None if mint.item_id is not None else await store.minting(mint)
+    if mint.item_id is not None:
+        use = await use_of_serial(mint, final, chain=chain)
+        if not isinstance(use, bool):
+            await _end(mint, use, own=use.own, store=store, now=now, carried=carried)
+        return bool(use)
+    minting = await store.minting(mint)
     if minting is None:
         return False
     if minting.block_number > final.number:
@@ -58,9 +66,23 @@ async def settle_from_index(
     if own is None:
         log.warning("minted_token_unknown", mint_id=mint.mint_id, tx_hash="0x" + minting.tx_hash.hex())
         return True
+    await _end(mint, minting, own=own, store=store, now=now, carried=carried)
+    return True
+
+
+async def _end(
+    mint: Mint,
+    minting: Minting,
+    *,
+    own: bool,
+    store: TransactionStore,
+    now: int,
+    carried: Transaction | None,
+) -> None:
+    """End a mint by what made its token, or its tokens: it has them, or somebody else has."""
     if not own:
         await _end_without(mint, minting, store=store, now=now, carried=carried)
-        return True
+        return
     about = {"mint_id": mint.mint_id, "tx_hash": "0x" + minting.tx_hash.hex(), "was": mint.status.value}
     try:
         if mint.status is not MintStatus.MINED:
@@ -70,7 +92,6 @@ async def settle_from_index(
         log.info("mint_moved_meanwhile", **about)
     else:
         log.warning("mint_ended_by_token", **about)
-    return True
 
 
 async def may_be_minted(mint: Mint, final: Final, *, chain: ChainClient) -> bool:
@@ -113,7 +134,7 @@ async def _is_its_own(
 
 
 async def _end_without(
-    mint: Mint, minting: Transfer, *, store: TransactionStore, now: int, carried: Transaction | None
+    mint: Mint, minting: Minting, *, store: TransactionStore, now: int, carried: Transaction | None
 ) -> None:
     about = {"mint_id": mint.mint_id, "tx_hash": "0x" + minting.tx_hash.hex(), "was": mint.status.value}
     if not may(mint.status, MintStatus.REJECTED):

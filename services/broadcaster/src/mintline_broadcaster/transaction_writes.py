@@ -7,13 +7,12 @@ from mintline.aws.records import to_item, transition
 from mintline.aws.standing import attempt_item, moved, open_attributes, transaction_key
 from mintline.kinds import meaning_of
 from mintline.messages.intents import AnyIntent
-from mintline.records.index import Transfer
 from mintline.records.operations import Attempt, Mint, Operation
 from mintline.records.problems import Problem
 from mintline.records.transactions import Outcome, Transaction, carried_by, place_of
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import UNDECIDED, MintStatus, TransactionState
-from mintline_broadcaster.ports import Seal
+from mintline_broadcaster.ports import Minting, Seal
 from mintline_broadcaster.sweep_schedule import next_sweep
 
 _UNDECIDED = Clause("undecided", "state", "in", tuple(one.value for one in UNDECIDED))
@@ -128,7 +127,7 @@ def marking_operation(operation: Operation, *, at: int) -> Update:
     )
 
 
-def mining(mint: Mint, minting: Transfer, *, at: int) -> Update:
+def mining(mint: Mint, minting: Minting, *, at: int) -> Update:
     """Return the write that moves a mint to mined, by the transfer that made its token."""
     where = (_still_there(mint), *_its_nonce(mint))
     written: Item = {
@@ -142,7 +141,7 @@ def mining(mint: Mint, minting: Transfer, *, at: int) -> Update:
     )
 
 
-def finalizing(mint_id: str, minting: Transfer, *, at: int) -> Update:
+def finalizing(mint_id: str, minting: Minting, *, at: int) -> Update:
     """Return the write that moves a mint to finalized, while it stands by this transfer."""
     where = (Clause("by_this_transaction", "tx_hash", "eq", ("0x" + minting.tx_hash.hex(),)),)
     return transition(mint_id, MintStatus.FINALIZED, at=at, set={"finalized_at": at}, where=where)

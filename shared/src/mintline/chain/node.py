@@ -12,12 +12,13 @@ from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
-from mintline.chain import answers, collection, send_facts
+from mintline.chain import answers, collection, multi_token, send_facts
 from mintline.chain.answers import Block, FeeMarket, Log, Receipt
 from mintline.chain.calls import Call, Overrides, refusal, refuses, simulation
 from mintline.chain.quorum import Endpoints, majority, majority_refuses
 from mintline.chain.rpc import RpcError, Suspect
 from mintline.chain.send_facts import SendAnswer, SendFact
+from mintline.chain.serials import SerialSearch
 from mintline.errors import Rejected, Unavailable
 from mintline.eth import ZERO_ADDRESS, is_minted_calldata, keccak256, word
 from mintline.text import bounded
@@ -61,6 +62,7 @@ class Node:
         self._fees: tuple[float, FeeMarket] | None = None
         self._time: tuple[float, int] | None = None
         self._block_gas: tuple[float, int] | None = None
+        self._serials = SerialSearch(self._logs_of_serial)
 
     async def chain_id(self) -> int:
         """Return the chain's id (EIP-155)."""
@@ -182,6 +184,27 @@ class Node:
         topics = [_hex(collection.MINTED_TOPIC), _hex(word(token_id))]
         query = {"blockHash": _hex(block_hash), "address": [contract], "topics": topics}
         return await self._majority("eth_getLogs", [query], _digest)
+
+    async def item_minted(self, contract: str, serial: int, block_hash: bytes) -> Log | None:
+        """Return the event by which a serial of an ERC-1155 collection was used in the block of that hash.
+
+        None, and Disagreement, as of `minted_digest`.
+        """
+        topics = [_hex(multi_token.ITEM_MINTED_TOPIC), _hex(word(serial))]
+        query = {"blockHash": _hex(block_hash), "address": [contract], "topics": topics}
+        return await self._majority("eth_getLogs", [query], _item_minted)
+
+    async def serial_used(self, contract: str, serial: int, *, last: int) -> Log | None:
+        """Return the event by which a serial that is used was, up to a block, by one node's word.
+
+        None if it was not found so far: see `SerialSearch`. Raises RpcError as `logs_range`.
+        """
+        return await self._serials.find(contract, serial, last=last)
+
+    async def _logs_of_serial(self, contract: str, serial: int, first: int, last: int) -> tuple[Log, ...]:
+        topics = [_hex(multi_token.ITEM_MINTED_TOPIC), _hex(word(serial))]
+        query = {"fromBlock": hex(first), "toBlock": hex(last), "address": [contract], "topics": topics}
+        return answers.logs(await self._rpc.call("eth_getLogs", [query]))
 
     async def _majority(
         self, method: str, params: Sequence[Any], read: Callable[[Any], FactT | None]
@@ -321,6 +344,10 @@ def _flag(answer: Any) -> bool:
 def _digest(answer: Any) -> bytes | None:
     events = (collection.decode_minted(log) for log in answers.logs(answer))
     return next((event.metadata_digest for event in events if event is not None), None)
+
+
+def _item_minted(answer: Any) -> Log | None:
+    return next((log for log in answers.logs(answer) if multi_token.decode_item_minted(log)), None)
 
 
 def _is_missing(result: Any) -> bool:

@@ -26,6 +26,7 @@ from mintline.records.transactions import (
 from mintline.states import UNDECIDED, MintStatus, TransactionState, may, stored_sources, transaction_may
 from mintline_broadcaster.ports import (
     Final,
+    Minting,
     MintMoved,
     OpenMint,
     OpenTransaction,
@@ -296,7 +297,7 @@ class MemoryTransactionStore:
         await asyncio.sleep(0)
         return self.digests.get((mint.contract, mint.token_id))
 
-    async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
+    async def mine(self, mint: Mint, minting: Minting, *, at: int) -> None:
         """Move a mint that is still where it was read to mined."""
         await asyncio.sleep(0)
         self._change(
@@ -311,7 +312,7 @@ class MemoryTransactionStore:
             updated_at=at,
         )
 
-    async def finalize(self, mint_id: str, minting: Transfer, *, at: int) -> None:
+    async def finalize(self, mint_id: str, minting: Minting, *, at: int) -> None:
         """Move a mint that this transfer's transaction mined to finalized."""
         await asyncio.sleep(0)
         mint = self.mints.get(mint_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mintline.chain.answers import Receipt
+from mintline.chain.answers import Log, Receipt
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.eth import keccak256
 from mintline.messages.parts import Fees
@@ -49,6 +49,8 @@ class Pool(Accounts):
     """Next nonces by address, on each final block by its hash."""
     token_digests: dict[tuple[str, int], bytes] = field(default_factory=dict)
     """The metadata digests of tokens on chain, by contract and id, in whatever block is asked for."""
+    serial_events: dict[tuple[str, int], Log] = field(default_factory=dict)
+    """The events by which serials of ERC-1155 collections are used, by contract and serial."""
     stateless: bool = False
     """Whether the node keeps no state of the blocks that it is asked for."""
 
@@ -101,16 +103,29 @@ class Pool(Accounts):
         return None if counts is None else counts.get(address, 0)
 
     async def is_minted(self, contract: str, token_id: int, block_hash: bytes) -> bool | None:
-        """Tell whether a token is among `token_digests`; None while the state is gone."""
+        """Tell whether a token is among `token_digests`, or used; None while the state is gone."""
         await self._respond()
         del block_hash
-        return None if self.stateless else (contract, token_id) in self.token_digests
+        name = contract, token_id
+        return None if self.stateless else name in self.token_digests or name in self.serial_events
 
     async def minted_digest(self, contract: str, token_id: int, block_hash: bytes) -> bytes | None:
         """Return the digest of a token in `token_digests`; None while the state is gone."""
         await self._respond()
         del block_hash
         return None if self.stateless else self.token_digests.get((contract, token_id))
+
+    async def serial_used(self, contract: str, serial: int, *, last: int) -> Log | None:
+        """Return the event of a serial in `serial_events`, if it is in a block up to `last`."""
+        await self._respond()
+        event = self.serial_events.get((contract, serial))
+        return event if event is not None and event.block_number <= last else None
+
+    async def item_minted(self, contract: str, serial: int, block_hash: bytes) -> Log | None:
+        """Return the event of a serial in `serial_events`; None while the state is gone."""
+        await self._respond()
+        event = None if self.stateless else self.serial_events.get((contract, serial))
+        return event if event is not None and event.block_hash == block_hash else None
 
     def take_executable(self) -> dict[bytes, Decoded]:
         """Take out of the pool, and execute, what has no nonce gap before it and pays the base fee."""

@@ -1,0 +1,96 @@
+"""Looking for the event by which a serial of an ERC-1155 collection was used."""
+
+from __future__ import annotations
+
+import pytest
+
+from mintline.chain import serials
+from mintline.chain.answers import Log
+from mintline.chain.multi_token import ITEM_MINTED_TOPIC
+from mintline.chain.rpc import RpcError
+from mintline.chain.serials import SerialSearch
+from mintline.errors import Throttled, Unavailable
+from mintline.eth import word
+
+ITEMS = "0x" + "0a" * 20
+SERIAL = 7
+
+
+class Chain:
+    """One use of a serial, and a bound for the blocks of a request."""
+
+    def __init__(self, *, used_in: int | None, widest: int = 10**9) -> None:
+        self.used_in, self.widest = used_in, widest
+        self.asked: list[tuple[int, int]] = []
+        self.failure: Exception | None = None
+
+    async def logs(self, contract: str, serial: int, first: int, last: int) -> tuple[Log, ...]:
+        self.asked.append((first, last))
+        if self.failure is not None:
+            raise self.failure
+        if last - first + 1 > self.widest:
+            raise RpcError(-32005, "query exceeds max block range")
+        if self.used_in is None or not first <= self.used_in <= last:
+            return ()
+        topics = (ITEM_MINTED_TOPIC, word(serial))
+        return (Log(contract, topics, b"", bytes(32), self.used_in, bytes(32), 0, removed=False),)
+
+
+async def test_search__when_the_node_takes_any_range__then_it_asks_once() -> None:
+    chain = Chain(used_in=3)
+    found = await SerialSearch(chain.logs).find(ITEMS, SERIAL, last=1_000_000)
+    assert found is not None
+    assert found.block_number == 3
+    assert chain.asked == [(0, 1_000_000)]
+
+
+async def test_search__when_ranges_are_bounded__then_it_goes_down_in_ranges_that_the_node_takes() -> None:
+    chain = Chain(used_in=5, widest=30)
+    search = SerialSearch(chain.logs)
+    found = await search.find(ITEMS, SERIAL, last=99)
+    assert found is not None
+    assert chain.asked == [(0, 99), (50, 99), (75, 99), (50, 74), (25, 49), (0, 24)]
+    await search.find(ITEMS, 8, last=99)
+    assert chain.asked[6] == (75, 99)
+
+
+async def test_search__when_one_call_does_not_end_it__then_the_next_goes_on_below(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(serials, "REQUESTS", 4)
+    chain = Chain(used_in=1, widest=25)
+    search = SerialSearch(chain.logs)
+    assert await search.find(ITEMS, SERIAL, last=99) is None
+    assert await search.find(ITEMS, SERIAL, last=120) is not None
+    assert chain.asked == [(0, 99), (50, 99), (75, 99), (50, 74), (25, 49), (0, 24)]
+
+
+async def test_search__when_nothing_is_found_down_to_the_genesis__then_the_next_begins_at_the_top() -> None:
+    chain = Chain(used_in=None)
+    search = SerialSearch(chain.logs)
+    assert [await search.find(ITEMS, SERIAL, last=last) for last in (9, 12)] == [None, None]
+    assert chain.asked == [(0, 9), (0, 12)]
+
+
+@pytest.mark.parametrize(
+    "failure", [Throttled("slower"), Unavailable("nobody there"), RpcError(-32000, "no")]
+)
+async def test_search__when_nodes_answer_nothing__then_it_says_so(failure: Exception) -> None:
+    chain = Chain(used_in=1)
+    chain.failure = failure
+    with pytest.raises(type(failure)):
+        await SerialSearch(chain.logs).find(ITEMS, SERIAL, last=99)
+    assert len(chain.asked) <= serials.REQUESTS
+
+
+async def test_search__when_many_are_left_open__then_the_oldest_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(serials, "REQUESTS", 1)
+    monkeypatch.setattr(serials, "REMEMBERED", 2)
+    chain = Chain(used_in=None, widest=10)
+    search = SerialSearch(chain.logs)
+    search._widest = 10
+    for serial in (1, 2, 3):
+        assert await search.find(ITEMS, serial, last=99) is None
+    assert set(search._left) == {(ITEMS, 2), (ITEMS, 3)}
