@@ -215,6 +215,7 @@ def test_stacks__when_a_release_is_deployed__then_readers_come_before_writers(
         return {one.id.removeprefix("acme-mintline-") for one in stacks[name].dependencies}
 
     assert "broadcaster" in before("signer")
-    assert "signer" in before("builder")
-    assert "broadcaster" in before("indexer")
+    assert {"signer", "notifier"} <= before("builder")
+    assert {"broadcaster", "notifier"} <= before("indexer")
+    assert "notifier" in before("broadcaster")
     assert {"builder", "broadcaster", "indexer", "notifier", "reconciler"} <= before("api")

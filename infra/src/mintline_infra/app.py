@@ -23,8 +23,9 @@ from mintline_infra.services import (
 from mintline_infra.signer import SignerStack
 
 READERS = {
+    "broadcaster": ("notifier",),
     "signer": ("broadcaster",),
-    "builder": ("signer",),
+    "builder": ("signer", "notifier"),
     "indexer": ("broadcaster", "notifier"),
     "api": ("builder", "broadcaster", "indexer", "notifier", RECONCILER),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from contextvars import Context
 from typing import Annotated, Literal, Protocol, TypeAlias
 
 import structlog
@@ -17,6 +18,7 @@ from pydantic import Field, TypeAdapter
 from mintline.errors import MintlineError
 from mintline.fields import Address, Wei
 from mintline.frozen import Frozen
+from mintline.tracebacks import frames
 
 LOW_PAYMENTS = 100
 """What pays for fewer transactions of the latest one's cost runs low."""
@@ -24,6 +26,8 @@ WRITE_SECONDS = 5.0
 """How long one is written at most: whoever notices something has other things to do."""
 _DAY_MS = 86_400_000
 _REMEMBERED = 10_000
+AT_ONCE = 100
+"""How many are written in the background at once; those beyond wait for their next occasion."""
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +100,25 @@ class Notices:
     def __init__(self, store: NoticeStore) -> None:
         self._store = store
         self._told: OrderedDict[str, None] = OrderedDict()
+        self._writing: set[asyncio.Task[None]] = set()
+
+    def note(self, notice: Notice) -> None:
+        """Do what `tell` does in the background: whoever notices something does not wait for the write."""
+        if notice.notice_id in self._told or len(self._writing) >= AT_ONCE:
+            return
+        task = asyncio.create_task(self.tell(notice), name="notice", context=Context())
+        self._writing.add(task)
+        task.add_done_callback(self._written)
+
+    async def aclose(self) -> None:
+        """Wait for what is being written, WRITE_SECONDS at most."""
+        while self._writing:
+            await asyncio.wait(self._writing)
+
+    def _written(self, task: asyncio.Task[None]) -> None:
+        self._writing.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("notice_broke", error=type(error).__name__, frames=frames(error))
 
     async def tell(self, notice: Notice) -> None:
         """Put a notice on record, unless this process did; what fails or hangs is tried the next time."""

@@ -114,7 +114,9 @@ async def test_treasury__when_it_cannot_pay__then_told_that_nothing_is_left(
 ) -> None:
     harness.chain.balances[address("treasury")] = balance
     harness.chain.balances[address("alice")] = 0
-    await harness.builder().build(harness.accept("m0").mint_id)
+    builder = harness.builder()
+    await builder.build(harness.accept("m0").mint_id)
+    await builder.aclose()
     [low] = told(harness)
     assert isinstance(low, TreasuryLow)
     assert (low.balance, low.top_ups_left) == (balance, 0)

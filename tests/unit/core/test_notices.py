@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from mintline import notices
 from mintline.aws.items import Item
@@ -113,3 +114,68 @@ def test_item__when_read_again__then_the_notice_with_its_end(notice: Notice) -> 
 def test_item__when_it_is_damaged__then_unreadable(damage: Item) -> None:
     with pytest.raises(Unreadable):
         notice_of(notice_item(relayer()) | damage)
+
+
+class Slow(MemoryNotices):
+    """Writes once it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let = asyncio.Event()
+
+    async def add(self, notice: Notice) -> bool:
+        """Wait, and put a notice on record."""
+        await self.let.wait()
+        return await super().add(notice)
+
+
+async def test_notice__when_it_is_noted__then_nobody_waits_for_its_write_but_the_end() -> None:
+    store = Slow()
+    noted = Notices(store)
+    for _ in range(2):
+        noted.note(relayer())
+        await asyncio.sleep(0)
+    assert store.by_id == {}
+    closing = asyncio.create_task(noted.aclose())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    store.let.set()
+    await closing
+    assert (list(store.by_id.values()), store.asked) == ([relayer()], 1)
+
+
+async def test_notice__when_too_many_are_being_written__then_the_next_ones_wait_for_another_occasion(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(notices, "AT_ONCE", 2)
+    store = Slow()
+    noted = Notices(store)
+    for left in (1, 2, 3):
+        noted.note(relayer(NOON + left * DAY))
+    store.let.set()
+    await noted.aclose()
+    assert len(store.by_id) == 2
+    noted.note(relayer(NOON + 3 * DAY))
+    await noted.aclose()
+    assert len(store.by_id) == 3
+
+
+async def test_notice__when_its_write_breaks_in_the_background__then_the_next_time_writes_it() -> None:
+    class Broken(MemoryNotices):
+        broken = True
+
+        async def add(self, notice: Notice) -> bool:
+            if self.broken:
+                raise RuntimeError("a defect")
+            return await super().add(notice)
+
+    store = Broken()
+    noted = Notices(store)
+    with capture_logs() as logs:
+        noted.note(relayer())
+        await noted.aclose()
+    assert [entry["event"] for entry in logs] == ["notice_broke"]
+    store.broken = False
+    noted.note(relayer())
+    await noted.aclose()
+    assert list(store.by_id.values()) == [relayer()]

@@ -72,7 +72,7 @@ class Builder:
             jumps=metrics.jumps.inc,
             tracer=tracer,
         )
-        notices = Notices(adapters.notices)
+        self._notices = notices = Notices(adapters.notices)
         self.funds = Funds(
             treasury=config.treasury,
             policy=config.top_ups,
@@ -177,6 +177,7 @@ class Builder:
         """Wait for what is under way, and for its reservations."""
         await asyncio.gather(*(kind.aclose() for kind in self._kinds.values()))
         await self.reserver.aclose()
+        await self._notices.aclose()
 
     async def _chain_time(self) -> int:
         time = await self._chain.time()

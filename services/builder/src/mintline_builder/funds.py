@@ -135,7 +135,7 @@ class Funds:
         day is used up.
         """
         if wallet == self._treasury.address:
-            await self._treasury.warn_low(funding.balance, funding.required)
+            self._treasury.warn_low(funding.balance, funding.required)
             return
         if wallet in self._under_way:
             return

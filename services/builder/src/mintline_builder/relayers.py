@@ -99,7 +99,7 @@ class Relayers:
         for payer, refilled in zip(payers, coming, strict=True):
             self._record(payer, cost)
             if not refilled:
-                await self._tell_low(payer, cost)
+                self._note_low(payer, cost)
         able = next((payer for payer in payers if payer.affords(cost)), None)
         if able is not None:
             self._uses += 1
@@ -151,7 +151,7 @@ class Relayers:
             self._logged[address] = now
             log.info("relayer_balance", address=address, balance=str(balance), batches_left=balance // cost)
 
-    async def _tell_low(self, payer: Payer, cost: int) -> None:
+    def _note_low(self, payer: Payer, cost: int) -> None:
         """Tell operators of a relayer that can pay for few batches of `cost` wei."""
         left = payer.funding.balance // cost
         if left < LOW_PAYMENTS:
@@ -162,7 +162,7 @@ class Relayers:
                 batches_left=left,
                 at=to_ms(self._clock()),
             )
-            await self._notices.tell(notice)
+            self._notices.note(notice)
 
     def _warn_low(self, address: str, funding: FundingCheck) -> None:
         self._metrics.relayer_low.inc()

@@ -126,11 +126,11 @@ class Treasury:
         if top_up.state is TransactionState.RESERVED and self._clock() >= due:
             await self._send(top_up)
 
-    async def warn_low(self, balance: int, required: int) -> None:
+    def warn_low(self, balance: int, required: int) -> None:
         """Count and log that the treasury holds less than it must, and tell operators; both in wei."""
         self._metrics.treasury_low.inc()
         log.warning("treasury_low", address=self.address, balance=str(balance), required=str(required))
-        await self._tell_low(balance, 0)
+        self._note_low(balance, 0)
 
     async def _check_balance(self, cost: int, under_way: int) -> int:
         """Return how many of the treasury's transactions are mined; raises Deferred if it cannot pay."""
@@ -141,13 +141,13 @@ class Treasury:
         left = max(0, balance // cost - promised)
         self._log_balance(balance, left)
         if balance < required:
-            await self.warn_low(balance, required)
+            self.warn_low(balance, required)
             raise Waiting(TREASURY_EMPTY)
         if left < LOW_PAYMENTS:
-            await self._tell_low(balance, left)
+            self._note_low(balance, left)
         return mined
 
-    async def _tell_low(self, balance: int, top_ups_left: int) -> None:
+    def _note_low(self, balance: int, top_ups_left: int) -> None:
         notice = TreasuryLow(
             chain_id=self.key.chain_id,
             address=self.address,
@@ -155,7 +155,7 @@ class Treasury:
             top_ups_left=top_ups_left,
             at=to_ms(self._clock()),
         )
-        await self._notices.tell(notice)
+        self._notices.note(notice)
 
     def _log_balance(self, balance: int, top_ups_left: int) -> None:
         """Log what the treasury holds (wei), and for how many more top-ups that is: at most once a minute."""
