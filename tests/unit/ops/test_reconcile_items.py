@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ from mintline.records.index import Token
 from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import ItemMintedEvent, ItemTransferEvent
+from mintline_indexer.reconciler.comparison import reconcile
 from mintline_indexer.reconciler.findings import Kind
 from mintline_testkit.constants import CONTRACT
-from tests.unit.ops.test_reconcile import ALICE, BLOCK, BOB, DIGEST, TX, found, mint, token
+from tests.unit.ops.test_reconcile import ALICE, BLOCK, BOB, BOOKS, DIGEST, TX, found, mint, token
 
 PLACE: dict[str, Any] = {"block_number": 5, "block_hash": BLOCK, "tx_hash": TX, "contract": CONTRACT}
 
@@ -83,3 +85,10 @@ def test_item__when_the_index_does_not_know_it__then_it_is_not_indexed() -> None
 
 def test_token__when_its_mint_was_of_an_item__then_it_is_wrong_item() -> None:
     assert differences([mint()], [made()]) == [Kind.WRONG_ITEM]
+
+
+def test_counts__when_several_mints_made_of_one_item__then_each_is_minted_and_indexed() -> None:
+    events = [made(), made(serial=2, quantity=1, recipient=BOB), made(serial=3, token_id=9)]
+    for tokens, indexed in (([item()], 2), ([item(), item(token_id=9)], 3), ([], 0)):
+        counts = reconcile(replace(BOOKS, mints=[], events=events, tokens=tokens)).counts
+        assert (counts["minted"], counts["indexed"]) == (3, indexed)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mintline.records.index import Token
 from mintline.records.operations import Mint
 from mintline_indexer.chain_port import (
     Event,
@@ -56,12 +57,21 @@ def reconcile(books: Books) -> Reconciliation:
         *books.unreadable,
     ]
     counts = Counter({"accepted": len(books.mints), "minted": len(in_range)})
-    counts["indexed"] = sum(books.covers(token.minted_block) for token in books.tokens)
+    counts["indexed"] = _indexed(books, in_range, tokens)
     counts["burned"] = sum(found.owner(books.last) is None for found in in_range.values())
     counts.update(f"mints_{mint.status.value}" for mint in books.mints)
     counts.update(f"{one.kind}s_{one.status.value}" for one in books.token_operations)
     counts.update(finding.kind.value for finding in findings)
     return Reconciliation(dict(counts), tuple(findings))
+
+
+def _indexed(books: Books, in_range: Mapping[TokenKey, Minted], tokens: Mapping[TokenKey, Token]) -> int:
+    """Count what was minted in the range and is in the index: tokens, and the mints of items that it has."""
+    own = (token for token in books.tokens if token.standard != "erc1155")
+    of_items = (found.made for found in in_range.values() if isinstance(found.made, ItemMintedEvent))
+    return sum(books.covers(token.minted_block) for token in own) + sum(
+        TokenKey(made.contract, made.token_id) in tokens for made in of_items
+    )
 
 
 def _minted(events: Iterable[Event]) -> dict[TokenKey, Minted]:
