@@ -12,7 +12,8 @@ from mintline.chain.collection import Revert
 from mintline.errors import Rejected
 from mintline.item_calls import ItemMint, mint_items_calldata
 from mintline.records.problems import Problem
-from mintline.states import MintStatus
+from mintline.records.transactions import Transaction, carried_by
+from mintline.states import MintStatus, TransactionState
 from mintline_builder.waiting import COLLECTION_PAUSED
 from mintline_testkit.builder.harness import Builder, Harness, address
 from mintline_testkit.constants import CONTRACT
@@ -152,15 +153,59 @@ async def failed_on_chain(harness: Harness, builder: Builder, count: int) -> lis
     return names
 
 
-async def test_items__when_their_batch_failed_on_chain__then_each_goes_again_alone(
+async def test_items__when_their_batch_failed_on_chain__then_they_go_again_by_halves_and_with_no_others(
     harness: Harness, builder: Builder
 ) -> None:
-    names = await failed_on_chain(harness, builder, 3)
+    names = await failed_on_chain(harness, builder, 5)
+    new = harness.accept(
+        "new", sender="late", custody="sponsored", token_id=9, item_id=7, quantity=1, metadata=None
+    )
+
+    await asyncio.gather(*(builder.renew(name, spent=0) for name in names), builder.build(new.mint_id))
+
+    carried = sorted(batch.operations for batch in batches(harness)[1:])
+    assert carried == [("m0", "m1", "m2"), ("m3", "m4"), ("new",)]
+    assert {harness.mint(name).status for name in names} == {MintStatus.BUILT}
+
+
+@pytest.mark.parametrize("size", [2, 7, 64])
+async def test_items__when_one_recipient_fails_every_batch_on_chain__then_few_batches_find_it(
+    harness: Harness, builder: Builder, size: int
+) -> None:
+    """It accepts in simulations, so that each batch that it is in is sent, mined, and undone."""
+    names = accept_items(harness, size)
+    await build(builder, names)
+    bad, rounds = names[size // 2], 0
+    while (spent := _carrying(harness, bad)) is not None and len(spent.operations) > 1:
+        rounds += 1
+        harness.tables.transactions[spent.place] = spent.evolve(**FAILED, attempts=(SENT,), submitted_at=1)
+        harness.chain.counts[address("relayer")] = spent.nonce + 1
+        await asyncio.gather(*(builder.renew(name, spent=spent.nonce) for name in spent.operations))
+
+    assert rounds == (size - 1).bit_length()
+    assert len(batches(harness)) == 1 + 2 * rounds
+    assert [harness.mint(name).status for name in names] == [MintStatus.BUILT] * size
+
+
+async def test_items__when_their_batch_lost_its_nonce__then_they_go_again_together(
+    harness: Harness, builder: Builder
+) -> None:
+    names = accept_items(harness, 3)
+    await build(builder, names)
+    [batch] = batches(harness)
+    harness.tables.transactions[batch.place] = batch.evolve(
+        state=TransactionState.FINAL, outcome="filled", attempts=(SENT,), submitted_at=1
+    )
+    harness.chain.counts[address("relayer")] = 1
 
     await asyncio.gather(*(builder.renew(name, spent=0) for name in names))
 
-    assert sorted(batch.operations for batch in batches(harness)[1:]) == [("m0",), ("m1",), ("m2",)]
-    assert {harness.mint(name).status for name in names} == {MintStatus.BUILT}
+    assert [one.operations for one in batches(harness)[1:]] == [("m0", "m1", "m2")]
+
+
+def _carrying(harness: Harness, name: str) -> Transaction | None:
+    place = carried_by(harness.mint(name))
+    return None if place is None else harness.tables.transactions[place]
 
 
 async def test_items__when_one_of_those_cannot_go__then_the_others_do(

@@ -19,7 +19,7 @@ to, or the one that the broadcaster's monitor asks to (`FinishBatch`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ from mintline_builder.batch_simulation import BatchSimulator, Group, Sorted
 from mintline_builder.claims import BatchClaim, LineClaim, in_transactions, sealed
 from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import Funds
-from mintline_builder.gatherer import BatchLine
+from mintline_builder.gatherer import BatchLine, FailedBatch
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Accounts, ChainReader, Collections, MetadataPublisher, Operations, Outbox
 from mintline_builder.relayers import Payer, Relayers
@@ -111,17 +111,18 @@ class Batches:
     async def assemble(self, lines: Sequence[BatchLine]) -> None:
         """Put mints of one collection into batches, as few as gas and cost allow, and resolve each line.
 
-        Raises the error that stopped all unresolved lines. A mint of an item that was in a batch before goes
-        alone: if its recipient's code failed that on chain, it fails no other's again.
+        Raises the error that stopped all unresolved lines. Mints of items whose batch failed on chain go by
+        halves of that batch, with no others: a recipient whose code failed it is found in as many steps as
+        the batch can be halved, and fails no mint that was not in a batch with it.
         """
-        together = [line for line in lines if not _goes_alone(line.mint)]
+        together = [line for line in lines if line.failed is None]
         if together:
             await self._assemble(together)
-        for line in lines:
-            if _goes_alone(line.mint):
-                try:
-                    await self._assemble([line])
-                except MintlineError as error:
+        for part in _halves(lines):
+            try:
+                await self._assemble(part)
+            except MintlineError as error:
+                for line in part:
                     line.fail(error)
 
     async def _assemble(self, lines: Sequence[BatchLine]) -> None:
@@ -299,8 +300,14 @@ class Batches:
         self._sent[batch.place] = now
 
 
-def _goes_alone(mint: Mint) -> bool:
-    return mint.item_id is not None and mint.nonce is not None
+def _halves(lines: Sequence[BatchLine]) -> Iterator[list[BatchLine]]:
+    """Yield the lines whose batch failed, those of each such batch in parts of half its size at most."""
+    by_batch: dict[FailedBatch, list[BatchLine]] = {}
+    for line in lines:
+        if line.failed is not None:
+            by_batch.setdefault(line.failed, []).append(line)
+    for failed, own in by_batch.items():
+        yield from (own[start : start + failed.half] for start in range(0, len(own), failed.half))
 
 
 def _is_in(mint: Mint, batch: Transaction) -> bool:

@@ -9,11 +9,25 @@ from dataclasses import dataclass, field
 
 from mintline.errors import Unavailable
 from mintline.records.operations import Mint
+from mintline.records.transactions import Place
 
 ROOM = 900_000
 """Bytes of a batch with its authorizations, which the signer's host sends in a frame of 1 MiB."""
 LINE_BYTES = 500
 """What a line takes of that in addition to its authorization, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedBatch:
+    """A batch that failed on chain, and how many mints it had."""
+
+    place: Place
+    size: int
+
+    @property
+    def half(self) -> int:
+        """How many of its mints the next batch has, at most."""
+        return -(-self.size // 2)
 
 
 @dataclass(eq=False, slots=True)
@@ -24,6 +38,8 @@ class BatchLine:
     metadata: str | None
     size: int = LINE_BYTES
     """Bytes of the batch that it takes."""
+    failed: FailedBatch | None = None
+    """The batch that failed on chain with it, where a recipient's code may be the reason."""
     outcome: asyncio.Future[Mint] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def resolve(self, mint: Mint) -> None:
@@ -62,14 +78,16 @@ class Gatherer:
         self._under_way: dict[str, BatchLine] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def join(self, mint: Mint, metadata: str | None, *, envelope: bytes) -> Mint:
+    async def join(
+        self, mint: Mint, metadata: str | None, *, envelope: bytes, failed: FailedBatch | None = None
+    ) -> Mint:
         """Wait until a mint is in a batch, and return it as it then stands; raises what stopped it.
 
-        `envelope` is its authorization's.
+        `envelope` is its authorization's, `failed` the batch that failed with it (`BatchLine`).
         """
         line = self._under_way.get(mint.mint_id)
         if line is None:
-            line = self._add(BatchLine(mint, metadata, LINE_BYTES + len(envelope)))
+            line = self._add(BatchLine(mint, metadata, LINE_BYTES + len(envelope), failed))
         # A waiting caller may be cancelled, as by the consumer's deadline: the line goes on for the others.
         return await asyncio.shield(line.outcome)
 

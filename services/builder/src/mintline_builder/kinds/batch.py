@@ -9,7 +9,7 @@ from mintline.authorizations import Authorization
 from mintline.errors import Deferred, MintlineError, Rejected
 from mintline.records.operations import Mint
 from mintline.records.transactions import Place, address_of, carried_by
-from mintline_builder.gatherer import BatchLine
+from mintline_builder.gatherer import BatchLine, FailedBatch
 from mintline_builder.kinds.base import LAGGING_NODE_WAIT, Built, OperationKind, require_chain, unauthorized
 from mintline_builder.kinds.redemption import buildable
 
@@ -79,18 +79,25 @@ class BatchKind(OperationKind[Mint]):
         assert spent is not None
         if await self.context.chain.transaction_count(address_of(spent.sender_id)) <= spent.nonce:
             raise Deferred("the node does not know yet that the nonce is used", retry_after=LAGGING_NODE_WAIT)
-        if operation.item_id is not None:
-            await self._require_recipient(operation, spent)
-        return Built(await self.context.gatherer.join(operation, None, envelope=authorization.envelope))
+        failed = None if operation.item_id is None else await self._failed(spent)
+        if failed is not None and failed.size == 1:
+            await self._require_recipient(operation)
+        joined = self.context.gatherer.join(operation, None, envelope=authorization.envelope, failed=failed)
+        return Built(await joined)
 
-    async def _require_recipient(self, mint: Mint, spent: Place) -> None:
-        """Raise Rejected if a recipient's code failed a batch that had this mint alone.
+    async def _failed(self, spent: Place) -> FailedBatch | None:
+        """Return the batch that had a nonce, if it failed on chain; None if something else had the nonce."""
+        batch = await self.context.accounts.transaction(spent)
+        if batch is None or not batch.to_be_split:
+            return None
+        return FailedBatch(spent, len(batch.operations))
+
+    async def _require_recipient(self, mint: Mint) -> None:
+        """Raise Rejected if the recipient has code, which failed a batch that had this mint alone.
 
         That it accepts in simulations alone is no reason to pay for it again and again.
         """
-        batch = await self.context.accounts.transaction(spent)
-        failed_alone = batch is not None and batch.to_be_split and batch.operations == (mint.mint_id,)
-        if failed_alone and await self.context.chain.code(mint.to):
+        if await self.context.chain.code(mint.to):
             raise Rejected(
                 "recipient_refused",
                 "The recipient is a contract that accepted the tokens in a simulation, and not on chain.",
