@@ -1,8 +1,9 @@
-"""ERC-1155 collections on the whole line: items minted, sent and burned, in wallets without ether."""
+"""ERC-1155 collections on the whole line: items minted, dropped, sent and burned."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from mintline_ops import reconcile
 from mintline_ops.deployments import target_of_local_stack
 from tests.e2e.conftest import metadata
 from tests.e2e.test_collections import change, create, mint, refused, shop
+from tests.e2e.test_drops import Drop
 from tests.e2e.test_transfers import follow
 
 if TYPE_CHECKING:
@@ -131,3 +133,41 @@ async def test_items__when_minted_to_two_users__then_sent_and_burned_by_quantity
     assert differing == []
     held = {key.holder: n for key, n in books.held.on_chain.items() if key[:2] == (contract, int(ITEM))}
     assert held == {wallets[0]: 4, wallets[1]: 5, None: 9}
+
+
+async def test_drop__when_its_lines_are_of_items__then_wallets_have_their_quantities(
+    harness: Harness, shop: User
+) -> None:
+    contract = await create(shop, standard="erc1155", supply_cap=20)
+    wallets = [f"0x{secrets.token_hex(20)}" for _ in range(3)]
+    lines = [
+        {"recipient": {"address": wallets[0]}, "token_id": ITEM, "quantity": "3", "metadata": POTION},
+        {"recipient": {"address": wallets[1]}, "token_id": ITEM},
+        {"recipient": {"address": wallets[2]}, "token_id": "8", "quantity": "2"},
+        {
+            "recipient": {"address": wallets[2]},
+            "token_id": "8",
+            "quantity": "15",
+            "metadata": metadata("A sword"),
+        },
+        {"recipient": {"address": wallets[2]}, "token_id": ITEM, "quantity": "5"},
+    ]
+    drop = Drop(harness)
+    drop.path += "/" + (await drop.call("POST", "", {"name": "Items", "contract": contract}))["drop_id"]
+    body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    assert await drop.upload(body, 0) == 200
+
+    tried = await drop.call("POST", "/dry-run")
+    assert (tried["lines"], tried["tokens"], tried["items_refused"], tried["over_cap"]) == (3, "19", 1, 1)
+    await drop.call("POST", "/prepare")
+    await drop.until(lambda seen: seen["status"] == "prepared")
+    assert [json.loads(line)["refused"]["line"] for line in (await drop.refused()).splitlines()] == [3, 5]
+    await drop.call("POST", "/start")
+    done = await drop.until(lambda seen: seen["status"] == "completed")
+
+    assert done["minting"]["by_status"] == {"finalized": 3}, done
+    assert (done["minting"]["tokens"], done["minting"]["tokens_handed_on"]) == ("19", "19")
+    held = [(wallets[0], ITEM), (wallets[1], ITEM), (wallets[2], "8"), (wallets[2], ITEM)]
+    assert [await balance(harness, contract, *each) for each in held] == [3, 1, 15, 0]
+    shown = await shop.get(f"/v1/tokens/{contract}/{ITEM}")
+    assert (shown["supply"], shown["minted"], shown["item_cap"]) == ("4", "4", None)

@@ -114,7 +114,9 @@ def dry_run(caller: Caller, drop_id: DropId) -> None:
     """
     tried = caller.run(lambda client: client.drops.dry_run(drop_id))
     screen, wallets = caller.screen, tried["wallets"]
-    screen.stage("lines", f"{tried['lines']} to mint, {tried['refused']} refused")
+    refused = tried["refused"] + tried["items_refused"] + (tried["over_cap"] or 0)
+    tokens = "" if tried["tokens"] == str(tried["lines"]) else f" ({tried['tokens']} tokens)"
+    screen.stage("lines", f"{tried['lines']} to mint{tokens}, {refused} refused")
     about = "" if wallets["exact"] else f", estimated from {wallets['looked_up']} recipients"
     screen.stage("wallets", f"{wallets['to_make']} to make{about}")
     screen.stage("gas", str(tried["gas"]))
@@ -250,7 +252,8 @@ def _show(screen: Screen, drop: DropView) -> None:
 
 
 def _say_lines(screen: Screen, lines: Mapping[str, Any]) -> None:
-    screen.stage("lines", f"{lines['accepted']} accepted, {lines['refused']} refused")
+    tokens = "" if lines["tokens"] == str(lines["accepted"]) else f" ({lines['tokens']} tokens)"
+    screen.stage("lines", f"{lines['accepted']} accepted{tokens}, {lines['refused']} refused")
     for what in ("repeated_lines", "repeated_recipients"):
         if count := lines[what]["count"]:
             first = ", ".join(f"{each['line']} (as {each['first']})" for each in lines[what]["examples"][:5])

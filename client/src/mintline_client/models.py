@@ -586,11 +586,15 @@ class DryRunView(TypedDict):
 
     lines: int
     """Lines that would be minted."""
+    tokens: str
+    """Tokens of those lines: in an ERC-1155 collection a line has any number of them."""
     refused: int
     over_cap: int | None
-    """Accepted lines for which the collection's supply cap leaves no token now: `prepare` refuses them.
-    Null if no node says.
+    """Accepted lines for which the collection's supply cap, or the cap of their item, leaves too few
+    tokens now: `prepare` refuses them. Null if no node says.
     """
+    items_refused: int
+    """Accepted lines whose ERC-1155 item has no metadata, or other metadata: likewise."""
     wallets: WalletsEstimate
     gas: int
     gas_per_line: int
@@ -760,11 +764,11 @@ class LineRequest(TypedDict):
     """In an ERC-1155 collection, the item to mint, as in `POST /v1/mints`."""
     quantity: NotRequired[str | None]
     """In an ERC-1155 collection, how many tokens of the item; 1 if absent."""
-    metadata: MetadataRequest
     external_id: NotRequired[str | None]
     """What you call this mint: 1 to 128 printable ASCII characters, no other mint of yours."""
     tags: NotRequired[list[str] | None]
     """Up to 10 words by which you find the mint again, each once."""
+    metadata: MetadataRequest
 
 
 class LinesView(TypedDict):
@@ -777,11 +781,14 @@ class LinesView(TypedDict):
     lines: int
     """The number of the last line, blank lines and CSV header rows included."""
     accepted: int
+    tokens: str
+    """Tokens of the accepted lines: in an ERC-1155 collection a line has any number of them."""
     refused: int
     recipients: RecipientsView
     repeated_lines: RepetitionsView
     """The same recipient and the same metadata again."""
     repeated_recipients: RepetitionsView
+    """The same recipient again; in an ERC-1155 collection the same one for the same item."""
 
 
 class LinkList(TypedDict):
@@ -1026,8 +1033,12 @@ class MintingView(TypedDict):
 
     lines: int
     """Lines to be minted."""
+    tokens: str
+    """Tokens that those are."""
     handed_on: int
     """Lines whose mints were accepted."""
+    tokens_handed_on: str
+    """Tokens that those are."""
     by_status: dict[str, int]
     """Mints of the drop by their status, a few seconds old."""
     per_second: float | None
@@ -1090,10 +1101,13 @@ class PreparationView(TypedDict):
     """Users who were made for e-mail addresses, each with a wallet."""
     unresolved: int
     """Lines that the preparation refused: their recipient is no user of the pool, or has no usable
-    wallet, or they are over the supply cap. `…/refused` returns them too.
+    wallet, they are over a cap, or their ERC-1155 item has no metadata, or other metadata. `…/refused`
+    returns them too.
     """
     over_cap: int
-    """How many of those are beyond the collection's supply cap: `collection-full`."""
+    """How many of those are beyond the collection's supply cap (`collection-full`), or the cap of their
+    item (`item_full`).
+    """
 
 
 class ProblemDocument(TypedDict):

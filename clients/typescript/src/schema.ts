@@ -727,9 +727,16 @@ export interface components {
         DryRunView: {
             /** @description Lines that would be minted. */
             lines: number;
+            /**
+             * @description Tokens of those lines: in an ERC-1155 collection a line has any number of them.
+             * @example 1
+             */
+            tokens: string;
             refused: number;
-            /** @description Accepted lines for which the collection's supply cap leaves no token now: `prepare` refuses them. Null if no node says. */
+            /** @description Accepted lines for which the collection's supply cap, or the cap of their item, leaves too few tokens now: `prepare` refuses them. Null if no node says. */
             over_cap: number | null;
+            /** @description Accepted lines whose ERC-1155 item has no metadata, or other metadata: likewise. */
+            items_refused: number;
             wallets: components["schemas"]["WalletsEstimate"];
             gas: number;
             gas_per_line: number;
@@ -931,11 +938,11 @@ export interface components {
             token_id?: string | null;
             /** @description In an ERC-1155 collection, how many tokens of the item; 1 if absent. */
             quantity?: string | null;
-            metadata: components["schemas"]["MetadataRequest"];
             /** @description What you call this mint: 1 to 128 printable ASCII characters, no other mint of yours. */
             external_id?: string | null;
             /** @description Up to 10 words by which you find the mint again, each once. */
             tags?: string[] | null;
+            metadata: components["schemas"]["MetadataRequest"];
         };
         /**
          * LinesView
@@ -949,10 +956,16 @@ export interface components {
             /** @description The number of the last line, blank lines and CSV header rows included. */
             lines: number;
             accepted: number;
+            /**
+             * @description Tokens of the accepted lines: in an ERC-1155 collection a line has any number of them.
+             * @example 1
+             */
+            tokens: string;
             refused: number;
             recipients: components["schemas"]["RecipientsView"];
             /** @description The same recipient and the same metadata again. */
             repeated_lines: components["schemas"]["RepetitionsView"];
+            /** @description The same recipient again; in an ERC-1155 collection the same one for the same item. */
             repeated_recipients: components["schemas"]["RepetitionsView"];
         };
         /**
@@ -1246,8 +1259,18 @@ export interface components {
         MintingView: {
             /** @description Lines to be minted. */
             lines: number;
+            /**
+             * @description Tokens that those are.
+             * @example 1
+             */
+            tokens: string;
             /** @description Lines whose mints were accepted. */
             handed_on: number;
+            /**
+             * @description Tokens that those are.
+             * @example 1
+             */
+            tokens_handed_on: string;
             /** @description Mints of the drop by their status, a few seconds old. */
             by_status: {
                 [key: string]: number;
@@ -1316,9 +1339,9 @@ export interface components {
             prepared: number;
             /** @description Users who were made for e-mail addresses, each with a wallet. */
             users_made: number;
-            /** @description Lines that the preparation refused: their recipient is no user of the pool, or has no usable wallet, or they are over the supply cap. `…/refused` returns them too. */
+            /** @description Lines that the preparation refused: their recipient is no user of the pool, or has no usable wallet, they are over a cap, or their ERC-1155 item has no metadata, or other metadata. `…/refused` returns them too. */
             unresolved: number;
-            /** @description How many of those are beyond the collection's supply cap: `collection-full`. */
+            /** @description How many of those are beyond the collection's supply cap (`collection-full`), or the cap of their item (`item_full`). */
             over_cap: number;
         };
         /**

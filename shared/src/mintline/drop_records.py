@@ -19,7 +19,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mintline.fields import Address, BoundedText, Bytes32, TokenId, Wei
+from mintline.fields import Address, BoundedText, Bytes32, Quantity, TokenId, Uint256, Wei
 from mintline.frozen import Frozen
 from mintline.lines import MAX_CHUNK
 from mintline.messages.parts import Sealed
@@ -93,6 +93,8 @@ class Upload(Frozen):
     """Lines that were read, blank ones and header rows included: the number of the last one."""
     parts: int = Field(default=0, ge=0)
     accepted: int = Field(default=0, ge=0)
+    item_tokens: Uint256 = 0
+    """Of a drop of items: tokens of the accepted lines."""
     refused: int = Field(default=0, ge=0)
     addresses: int = Field(default=0, ge=0)
     """Distinct recipients that are addresses, among the accepted lines."""
@@ -130,6 +132,8 @@ class Drop(Frozen):
     client_id: str
     chain_id: int
     contract: Address
+    items: bool = False
+    """Whether its collection is of ERC-1155: a line is any number of tokens of an item then, else one."""
     name: BoundedText
     status: DropStatus
     request_digest: str
@@ -143,13 +147,17 @@ class Drop(Frozen):
     """Users who were made for its e-mail addresses."""
     unresolved: int = Field(default=0, ge=0)
     """Lines that the preparation refused: their recipient could not be found, has no wallet that may receive,
-    or the collection's supply cap leaves no token for them."""
+    a cap leaves no token for them, or their item has no metadata, or other metadata."""
     over_cap: int = Field(default=0, ge=0)
-    """How many of those are refused for the supply cap."""
+    """How many of those are refused for the supply cap, or their item's cap."""
     chunks: int = Field(default=0, ge=0)
     """Prepared parts that have lines to be minted."""
     lines: int = Field(default=0, ge=0)
     """Lines to be minted, once it is prepared."""
+    item_tokens: Uint256 = 0
+    """Of a drop of items: tokens of those lines."""
+    most_item_tokens: Uint256 = 0
+    """Likewise: of the chunk that has most."""
     root: Bytes32 | None = None
     """The Merkle root over the roots of its chunks (`mintline.lines`)."""
     envelope: Sealed = Field(default=b"", repr=False)
@@ -160,10 +168,14 @@ class Drop(Frozen):
     """Chunks that were handed to the pipeline: the first so many."""
     fed: int = Field(default=0, ge=0)
     """Lines in them."""
+    fed_item_tokens: Uint256 = 0
+    """Of a drop of items: tokens of those lines."""
     settled_chunks: int = Field(default=0, ge=0)
     """Chunks of them whose mints have all ended."""
     counts: Mapping[str, int] = Field(default_factory=dict)
     """The mints of the lines that were handed on, by their public status."""
+    done_item_tokens: Uint256 = 0
+    """Of a drop of items: tokens of the mints that were mined, or have ended."""
     cost: DropCost = DropCost()
     """Of those of them that were mined."""
     running_since: int | None = None
@@ -194,12 +206,32 @@ class Drop(Frozen):
         return sum(self.counts.get(status, 0) for status in DONE)
 
     @property
+    def tokens(self) -> int:
+        """Tokens to be minted, once it is prepared."""
+        return self.item_tokens if self.items else self.lines
+
+    @property
+    def tokens_handed_on(self) -> int:
+        """Tokens of the lines that were handed on."""
+        return self.fed_item_tokens if self.items else self.fed
+
+    @property
+    def tokens_done(self) -> int:
+        """Tokens of the lines that were mined, or have ended."""
+        return self.done_item_tokens if self.items else self.done
+
+    def tokens_of(self, part: DropPart) -> int:
+        """Return how many tokens a part's lines are."""
+        return part.item_tokens if self.items else part.lines
+
+    @property
     def may_hand_on(self) -> int:
-        """How many lines it has handed on or may still hand on, unless it is started again."""
+        """How many tokens it has handed on or may still hand on, unless it is started again."""
         if self.status is not DropStatus.CANCELLED:
-            return self.lines
+            return self.tokens
         # A process that has it may be in the middle of a chunk.
-        return min(self.lines, self.fed + (PART_LINES if self.lease is not None else 0))
+        chunk = self.most_item_tokens if self.items else PART_LINES
+        return min(self.tokens, self.tokens_handed_on + (chunk if self.lease is not None else 0))
 
     def lines_per_second(self, now: int) -> float | None:
         """Return how many lines were mined a second since it was started or resumed; None before any was."""
@@ -225,6 +257,8 @@ class DropPart(Frozen):
     """Its number among the drop's chunks, once it is prepared and has lines to be minted."""
     lines: int = Field(default=0, ge=0)
     """Lines in the object `prepared_key`."""
+    item_tokens: Uint256 = 0
+    """Of a drop of items: tokens of those lines."""
     prepared_key: str | None = None
     unresolved: int = Field(default=0, ge=0)
     unresolved_key: str | None = None
@@ -260,10 +294,14 @@ class ResolvedLine(Frozen):
     sub: str
     """The user whose mint it is; the client of a bare address."""
     to: Address
-    metadata: str
-    """Canonical JSON."""
+    metadata: str | None = None
+    """Canonical JSON; None for a line of an item, whose metadata is stored already."""
+    metadata_digest: Bytes32 | None = None
+    """SHA-256 of an item's metadata; None in an ERC-721 collection."""
     external_id: str | None = None
     tags: tuple[str, ...] | None = None
+    item_id: TokenId | None = None
+    quantity: Quantity | None = None
 
 
 def part_key(number: int) -> str:

@@ -135,7 +135,7 @@ def test_csv__when_rows_are_read__then_they_are_the_lines_of_the_json() -> None:
     accepted = rows.read(RawLine(row, len(row)), 2)
 
     assert isinstance(accepted, StoredLine)
-    assert json.loads(accepted.metadata) == {
+    assert json.loads(accepted.metadata or "") == {
         "name": 'n "1"',
         "image": IMAGE,
         "attributes": [{"trait_type": "N", "value": 7}, {"trait_type": "Mood", "value": "calm"}],

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from mintline.tasks import cut_off
+from mintline_api.features.drops import reservations
+from mintline_api.features.drops.preparation import LOOK_SECONDS
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
 from tests.unit.api.test_drops import Shop, finalize, is_, line, ndjson, prepared_drop, runner_of, until
@@ -153,3 +156,79 @@ async def test_dry_run__when_another_drop_has_reserved_tokens__then_they_are_ove
 
     assert (tried["lines"], tried["over_cap"]) == (100, 50)
     assert (prepared["minting"]["lines"], prepared["preparation"]["over_cap"]) == (100, 50)
+
+
+async def test_preparation__when_anothers_mined_lines_are_not_on_its_record_yet__then_no_line_is_handed_back(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = runner_of(shop.harness), runner_of(shop.harness, "two")
+    collection = await capped(shop, monkeypatch, 450)
+    await prepared_drop(shop, first, 300)
+    await shop.call("POST", "/start")
+    await until(shop, first, lambda seen: seen["minting"]["handed_on"] == 300)
+    await first.aclose()
+    other = Shop(shop.harness, shop.client)
+    made = await other.call("POST", "", {"name": "Late seats", "contract": collection.contract})
+    other.drop_id = made.json()["drop_id"]
+    await other.upload(ndjson([line(number) for number in range(150)]))
+    await other.call("POST", "/prepare")
+    looks = 0
+
+    async def pause(seconds: float) -> None:
+        nonlocal looks
+        assert seconds == LOOK_SECONDS
+        looks += 1
+        await until(shop, runner_of(shop.harness, "three"), lambda seen: "accepted" not in by_status(seen))
+
+    # By the chain 300 are minted, and by the first drop's record as many are still to come.
+    finalize(shop.harness)
+    shop.harness.now += 30
+    monkeypatch.setattr(second.preparation.pace, "pause", pause)
+    working = asyncio.create_task(second.work(other.drop_id))
+    await asyncio.wait_for(working, timeout=20)
+    prepared = await other.show()
+
+    assert looks >= 1
+    assert (prepared["status"], prepared["minting"]["lines"]) == ("prepared", 150)
+    assert prepared["preparation"]["over_cap"] == 0
+
+
+def by_status(seen: dict[str, Any]) -> dict[str, int]:
+    found: dict[str, int] = seen["minting"]["by_status"]
+    return found
+
+
+async def test_start__when_too_many_drops_hold_reserved_tokens__then_refused_until_one_has_ended(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reservations, "MOST_DROPS", 1)
+    runner = runner_of(shop.harness)
+    _, other = await two_prepared(shop, monkeypatch, cap=900, first=300, second=300)
+    await shop.call("POST", "/start")
+    await until(shop, runner, lambda seen: seen["minting"]["handed_on"] > 0)
+
+    refused = await other.call("POST", "/start")
+    assert (refused.status, refused.json()["code"]) == (409, "too-many-drops")
+    await until(shop, runner, is_("completed"), mine=True)
+    started = await other.call("POST", "/start")
+    assert started.status == 202
+
+
+async def test_drop__when_another_reserves_at_the_moment_of_its_start__then_it_pauses_and_can_be_resumed(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reservations, "MOST_DROPS", 1)
+    runner = runner_of(shop.harness)
+    _, other = await two_prepared(shop, monkeypatch, cap=900, first=300, second=300)
+    await asyncio.gather(shop.call("POST", "/start"), other.call("POST", "/start"))
+    await look_often(runner)
+
+    seen = [await shop.show(), await other.show()]
+    assert sorted(each["status"] for each in seen) == ["paused", "running"]
+    paused = next(each for each in seen if each["status"] == "paused")
+    assert paused["paused"]["code"] == "too-many-drops"
+    assert paused["minting"]["handed_on"] == 0
+    late, running = (shop, other) if seen[0]["status"] == "paused" else (other, shop)
+    await until(running, runner, is_("completed"), mine=True)
+    assert (await late.call("POST", "/resume")).status == 202
+    await until(late, runner, is_("completed"), mine=True)

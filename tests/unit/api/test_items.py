@@ -237,15 +237,6 @@ async def test_bulk__when_lines_do_not_fit__then_each_is_named_and_nothing_is_do
     assert (await client.request("GET", f"/v1/metadata/{contract}/9")).status == 404
 
 
-async def test_drop__when_its_collection_is_of_erc1155__then_refused_with_what_to_use_instead(
-    harness: Harness, client: MemoryClient, contract: str
-) -> None:
-    answered = await post(harness, client, "/v1/drops", {"name": "Spring", "contract": contract})
-
-    assert problem(answered) == (422, "wrong-standard")
-    assert "/v1/mints/bulk" in answered.json()["detail"]
-
-
 def indexed(harness: Harness, contract: str, item_id: int, digest: bytes) -> None:
     """Have the index know an item, as it does from its first mint on: it has no owner."""
     harness.index.tokens[contract, item_id] = Token(

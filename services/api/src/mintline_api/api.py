@@ -27,6 +27,7 @@ from mintline_api.features.drops.reservations import Reservations
 from mintline_api.features.drops.runner import DropRunner
 from mintline_api.features.events.positions import LogEnds
 from mintline_api.features.items.ports import ItemVersions
+from mintline_api.features.items.supplies import ItemSupplies
 from mintline_api.features.items.use_cases import Items
 from mintline_api.features.links.ports import LinkStore
 from mintline_api.features.metadata.ports import MetadataStore
@@ -122,11 +123,7 @@ class Api:
             recipients=Recipients(users=self.users, wallets=self.wallets),
             gate=self.mint_gate,
             uploads=self.uploads,
-            items=Items(
-                chain_id=self.settings.chain_id,
-                versions=self.metadata_versions,
-                texts=self.collection_metadata,
-            ),
+            items=self.items(),
             operations=self.mints,
             outbox=self.outbox,
             entropy=self.entropy,
@@ -134,6 +131,14 @@ class Api:
             rates=self.rates,
             gas=self.gas,
             client_budgets=self.client_budgets,
+        )
+
+    def items(self) -> Items:
+        """Return the items of ERC-1155 collections."""
+        return Items(
+            chain_id=self.settings.chain_id,
+            versions=self.metadata_versions,
+            texts=self.collection_metadata,
         )
 
     def lines_intake(self, nudges: Nudges) -> LinesIntake:
@@ -154,6 +159,8 @@ class Api:
                 wallets=self.wallets,
                 token_ids=self.token_ids,
                 gate=self.mint_gate,
+                items=self.items(),
+                supplies=ItemSupplies(chain=self.chain),
                 pace=Pace(settings.drop_users_per_second, clock=clock, sleep=self.sleep),
             ),
             feeding=Feeding(

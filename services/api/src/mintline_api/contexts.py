@@ -184,10 +184,13 @@ def _drops(api: Api) -> DropsContext:
             users=api.users,
             wallets=api.wallets,
             gate=api.mint_gate,
+            items=api.items(),
+            supplies=ItemSupplies(chain=api.chain),
             chain=api.chain,
             gas=GasMeter(
                 mints=api.mints, lines=api.lines, chain=api.chain, unmeasured=settings.sponsored_mint_gas
             ),
             users_per_second=settings.drop_users_per_second,
         ),
+        reservations=api.reservations,
     )

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from mintline.drop_records import Drop, DropStatus, Repetitions
-from mintline.fields import Address, Bytes32, Wei
+from mintline.fields import Address, Bytes32, Uint256, Wei
 from mintline.views.base import Time, View, rfc3339, rfc3339_or_none
 from mintline.views.operations import ProblemView
 
@@ -41,10 +41,15 @@ class LinesView(View):
     offset: int = Field(description="Bytes taken: where the upload goes on.")
     lines: int = Field(description="The number of the last line, blank lines and CSV header rows included.")
     accepted: int
+    tokens: Uint256 = Field(
+        description="Tokens of the accepted lines: in an ERC-1155 collection a line has any number of them."
+    )
     refused: int
     recipients: RecipientsView
     repeated_lines: RepetitionsView = Field(description="The same recipient and the same metadata again.")
-    repeated_recipients: RepetitionsView
+    repeated_recipients: RepetitionsView = Field(
+        description="The same recipient again; in an ERC-1155 collection the same one for the same item."
+    )
 
 
 class PreparationView(View):
@@ -55,10 +60,12 @@ class PreparationView(View):
     users_made: int = Field(description="Users who were made for e-mail addresses, each with a wallet.")
     unresolved: int = Field(
         description="Lines that the preparation refused: their recipient is no user of the pool, or has no "
-        "usable wallet, or they are over the supply cap. `…/refused` returns them too."
+        "usable wallet, they are over a cap, or their ERC-1155 item has no metadata, or other metadata. "
+        "`…/refused` returns them too."
     )
     over_cap: int = Field(
-        description="How many of those are beyond the collection's supply cap: `collection-full`."
+        description="How many of those are beyond the collection's supply cap (`collection-full`), or the "
+        "cap of their item (`item_full`)."
     )
 
 
@@ -66,7 +73,9 @@ class MintingView(View):
     """How far the minting has come."""
 
     lines: int = Field(description="Lines to be minted.")
+    tokens: Uint256 = Field(description="Tokens that those are.")
     handed_on: int = Field(description="Lines whose mints were accepted.")
+    tokens_handed_on: Uint256 = Field(description="Tokens that those are.")
     by_status: dict[str, int] = Field(description="Mints of the drop by their status, a few seconds old.")
     per_second: float | None = Field(description="Lines mined a second since it was started or resumed.")
     seconds_left: int | None = Field(description="At that rate, until the last line is mined.")
@@ -119,6 +128,7 @@ def lines_view(drop: Drop) -> LinesView:
         offset=upload.offset,
         lines=upload.lines,
         accepted=upload.accepted,
+        tokens=upload.item_tokens if drop.items else upload.accepted,
         refused=upload.refused,
         recipients=RecipientsView(addresses=upload.addresses, users=upload.users, emails=upload.emails),
         repeated_lines=_repetitions(upload.repeated_lines),
@@ -132,7 +142,9 @@ def minting_view(drop: Drop, *, now: int) -> MintingView:
     left = max(0, drop.lines - drop.done)
     return MintingView(
         lines=drop.lines,
+        tokens=drop.tokens,
         handed_on=drop.fed,
+        tokens_handed_on=drop.tokens_handed_on,
         by_status=dict(drop.counts),
         per_second=None if rate is None else round(rate, 2),
         seconds_left=None if not rate else round(left / rate),

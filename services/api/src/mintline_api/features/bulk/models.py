@@ -27,8 +27,8 @@ BulkId = Annotated[
 ]
 
 
-class LineRequest(Input):
-    """One of the mints."""
+class LineTerms(Input):
+    """Who receives the tokens of a line, of which item, and what the client calls it."""
 
     recipient: RecipientRequest = Field(description="Who receives the token.")
     token_id: TokenId | None = Field(
@@ -37,7 +37,6 @@ class LineRequest(Input):
     quantity: Quantity | None = Field(
         default=None, description="In an ERC-1155 collection, how many tokens of the item; 1 if absent."
     )
-    metadata: MetadataRequest
     external_id: ExternalId | None = Field(
         default=None,
         description="What you call this mint: 1 to 128 printable ASCII characters, no other mint of yours.",
@@ -45,6 +44,12 @@ class LineRequest(Input):
     tags: Tags | None = Field(
         default=None, description="Up to 10 words by which you find the mint again, each once."
     )
+
+
+class LineRequest(LineTerms):
+    """One of the mints."""
+
+    metadata: MetadataRequest
 
 
 class BulkRequest(Input):

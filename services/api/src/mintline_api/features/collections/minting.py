@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import structlog
 
@@ -19,7 +20,7 @@ from mintline.records.collections import RegisteredContract
 from mintline.views.collections import is_paused
 from mintline_api.caches import BoundedCache
 from mintline_api.chain import ChainReader
-from mintline_api.features.collections.ports import ManagedCollections, ReservedTokens
+from mintline_api.features.collections.ports import ManagedCollections, Reserved, ReservedTokens
 from mintline_api.features.collections.problems import (
     COLLECTION_CLOSED,
     COLLECTION_FULL,
@@ -53,6 +54,14 @@ _COUNT_SECONDS = 2.0
 """For how long a count serves."""
 _COUNTED = 10_000
 _TOTAL_MINTED = selector("totalMinted()")
+
+
+class Left(NamedTuple):
+    """Tokens that a supply cap leaves beside what drops have reserved."""
+
+    tokens: int
+    at_most: int
+    """As many it could be: drops' lines on their way may be counted twice, as minted and as to come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,18 +130,19 @@ class MintGate:
             raise Unavailable("no node says how many tokens of the collection were minted")
         return max(0, cap - minted - reserved)
 
-    async def left_beside_drops(self, contract: str, *, drop_id: str, reserved: int = 0) -> int | None:
+    async def left_beside_drops(self, contract: str, *, drop_id: str, reserved: int = 0) -> Left | None:
         """Return what `left` does, beside what drops other than `drop_id` have reserved."""
         if await self.cap(contract) is None:
             return None
         # Before the chain: what is mined by then is in its count.
         others = await self.others(contract, drop_id=drop_id)
-        return await self.left(contract, reserved=reserved + others)
+        left = await self.left(contract, reserved=reserved + others.tokens - others.under_way)
+        return None if left is None else Left(max(0, left - others.under_way), left)
 
-    async def others(self, contract: str, *, drop_id: str) -> int:
+    async def others(self, contract: str, *, drop_id: str) -> Reserved:
         """Return how many tokens of a collection are reserved for drops other than `drop_id`."""
         if self.reserved is None:
-            return 0
+            return Reserved(0, 0)
         return await self.reserved.tokens(contract, besides=drop_id, fresh=True)
 
     async def _as_it_stands(self, collection: RegisteredContract) -> RegisteredContract:
@@ -147,7 +157,7 @@ class MintGate:
             return
         reserved = 0
         if self.reserved is not None:
-            reserved = await self.reserved.tokens(contract, besides=drop_id, fresh=False)
+            reserved = (await self.reserved.tokens(contract, besides=drop_id, fresh=False)).tokens
         minted = self.counts.get(contract)
         if minted is None:
             minted = await self._count(contract, self.chain)

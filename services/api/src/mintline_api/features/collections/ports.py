@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mintline.authorizations import Authorization
 from mintline.errors import Conflict
@@ -76,10 +76,18 @@ class ManagedCollections(CollectionIndex, Protocol):
         ...
 
 
+class Reserved(NamedTuple):
+    """Tokens that drops have reserved and that are not known to be minted."""
+
+    tokens: int
+    under_way: int
+    """Those of lines that were handed on: the chain may have minted them by now."""
+
+
 class ReservedTokens(Protocol):
     """What is reserved of collections' supply caps, and not minted."""
 
-    async def tokens(self, contract: str, *, besides: str | None, fresh: bool) -> int:
+    async def tokens(self, contract: str, *, besides: str | None, fresh: bool) -> Reserved:
         """Return how many tokens of a collection are reserved for drops, but for the drop `besides`.
 
         Not `fresh`: as it was up to two seconds ago.

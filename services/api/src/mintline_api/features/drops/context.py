@@ -10,6 +10,7 @@ from aiohttp import web
 from mintline_api.features.bulk.ports import LineStore
 from mintline_api.features.drops.dry_run import DryRuns
 from mintline_api.features.drops.ports import DropStore, LineObjects
+from mintline_api.features.drops.reservations import Reservations
 from mintline_api.features.drops.use_cases import DropIntake
 from mintline_api.features.mints.ports import MintStore
 from mintline_api.features.uploads.use_cases import Uploads
@@ -31,6 +32,7 @@ class DropsContext:
     media: Uploads
     intake: DropIntake
     dry_runs: DryRuns
+    reservations: Reservations
     woken: asyncio.Event
     """Set when a drop may have been opened, which the runner of this process waits for."""
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADS))

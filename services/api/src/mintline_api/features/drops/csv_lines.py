@@ -1,6 +1,7 @@
 """Lines as CSV (RFC 4180): the columns and the JSON that a row stands for.
 
-One column names the recipient in each row; the others are metadata, `external_id` and `tags`. A column
+One column names the recipient in each row; the others are metadata, `external_id` and `tags`, and in an
+ERC-1155 collection `token_id` and `quantity`, where metadata may be left to other rows of the item. A column
 `attribute:TRAIT` is one trait with a text value; `attributes` holds the whole list as JSON.
 """
 
@@ -18,10 +19,11 @@ from mintline_api.features.drops.problems import CSV_COLUMNS
 from mintline_api.http.problems import Fault, RequestRefused
 
 RECIPIENTS = ("address", "user", "email")
+ITEM = ("token_id", "quantity")
 METADATA = ("name", "description", "image", "external_url", "animation_url", "background_color")
 REPORT = ("line", "pointer", "reason")
 """What `GET …/refused` adds; ignored when it comes back."""
-KNOWN = frozenset({*RECIPIENTS, *METADATA, "attributes", "external_id", "tags", *REPORT})
+KNOWN = frozenset({*RECIPIENTS, *ITEM, *METADATA, "attributes", "external_id", "tags", *REPORT})
 TRAIT = "attribute:"
 TAG_SEPARATOR = ";"
 MAX_COLUMNS = 128
@@ -54,20 +56,25 @@ def _cell(value: str) -> str:
     return f'"{quoted}"' if any(character in value for character in ',"\r\n') else value
 
 
-def names_columns(row: Sequence[str]) -> bool:
-    """Tell whether a row is a header row: it names known columns alone, `name` and `image` among them."""
+def names_columns(row: Sequence[str], *, items: bool = False) -> bool:
+    """Tell whether a row is a header row: it names known columns alone, all that are required among them."""
     names = _names(row)
-    return {"name", "image"} <= set(names) and all(_known(name) for name in names)
+    return set(_required(items=items)) <= set(names) and all(_known(name) for name in names)
 
 
-def columns_of(row: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that the first row names; raises RequestRefused for unknown or missing ones."""
+def columns_of(row: Sequence[str], *, items: bool = False) -> tuple[str, ...]:
+    """Return the columns that the first row names; raises RequestRefused for unknown or missing ones.
+
+    `items`: those of lines in an ERC-1155 collection.
+    """
     names = _names(row)
     faults = [Fault(f"unknown column {name[:100]!r}", pointer="#") for name in names if not _known(name)]
     twice = (name for name, count in Counter(names).items() if count > 1)
     faults += [Fault(f"column {name!r} appears twice", pointer="#") for name in twice]
     faults += [
-        Fault(f"column {name!r} is missing", pointer="#") for name in ("name", "image") if name not in names
+        Fault(f"column {name!r} is missing", pointer="#")
+        for name in _required(items=items)
+        if name not in names
     ]
     if not set(RECIPIENTS) & set(names):
         faults.append(Fault("expected at least one of the columns address, user and email", pointer="#"))
@@ -88,8 +95,10 @@ def value_of(row: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:
         metadata["attributes"] = attributes
     value: dict[str, Any] = {
         "recipient": {name: cells[name] for name in RECIPIENTS if name in cells},
-        "metadata": metadata,
+        **{name: cells[name] for name in ITEM if name in cells},
     }
+    if metadata or "token_id" not in columns:
+        value["metadata"] = metadata
     if "external_id" in cells:
         value["external_id"] = cells["external_id"]
     if "tags" in cells:
@@ -99,11 +108,13 @@ def value_of(row: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:
 
 def row_for(line: StoredLine, columns: Sequence[str]) -> str:
     """Return an accepted line as a CSV record of these columns that says the same."""
-    metadata = json.loads(line.metadata)
+    metadata = {} if line.metadata is None else json.loads(line.metadata)
     traits = metadata.pop("attributes", [])
     cells = {name: value for name, value in metadata.items() if isinstance(value, str)}
     cells |= {"address": line.address or "", "user": line.user or "", "email": line.email or ""}
     cells |= {"external_id": line.external_id or "", "tags": TAG_SEPARATOR.join(line.tags or ())}
+    if line.item_id is not None:
+        cells |= {"token_id": str(line.item_id), "quantity": str(line.tokens)}
     left: list[Any] = []
     for trait in traits:
         column = f"{TRAIT}{trait.get('trait_type')}"
@@ -136,6 +147,10 @@ def _attributes(cells: Mapping[str, str]) -> list[Any]:
 
 def _names(row: Sequence[str]) -> list[str]:
     return [name.strip() if name.strip().startswith(TRAIT) else name.strip().lower() for name in row]
+
+
+def _required(*, items: bool) -> tuple[str, ...]:
+    return ("token_id",) if items else ("name", "image")
 
 
 def _known(name: str) -> bool:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from mintline.drop_records import Drop
 from mintline.errors import MintlineError, Unavailable
 from mintline_api.chain import ChainReader
-from mintline_api.features.collections.minting import MintGate
+from mintline_api.features.collections.minting import Left, MintGate
 from mintline_api.features.drops.gas import GasMeter
+from mintline_api.features.drops.items import DropItems
 from mintline_api.features.drops.lines import StoredLine, from_ndjson
 from mintline_api.features.drops.models import (
     CostEstimate,
@@ -19,7 +20,10 @@ from mintline_api.features.drops.models import (
     TimeEstimate,
     WalletsEstimate,
 )
+from mintline_api.features.drops.placing import Placing
 from mintline_api.features.drops.ports import DropStore, LineObjects
+from mintline_api.features.items.supplies import ItemSupplies
+from mintline_api.features.items.use_cases import Items
 from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets.use_cases import WalletDirectory
 
@@ -35,6 +39,18 @@ _BLOCKS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Fitting:
+    """How many lines of a drop would be minted, and how many tokens those are."""
+
+    lines: int
+    tokens: int
+    over_cap: int | None
+    """Lines for which a cap has no room; None if no node says."""
+    misfits: int = 0
+    """Lines that do not fit their item's metadata."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DryRuns:
     """What it takes to try a drop out. `users_per_second`: the pace at which wallets are made."""
 
@@ -43,21 +59,25 @@ class DryRuns:
     users: UserDirectory
     wallets: WalletDirectory
     gate: MintGate
+    items: Items
+    supplies: ItemSupplies
     chain: ChainReader | None
     gas: GasMeter
     users_per_second: float
 
     async def of(self, drop: Drop) -> DryRunView:
         """Return what a drop would do. Makes nothing."""
-        over_cap = await self._over_cap(drop)
-        lines = drop.upload.accepted - (over_cap or 0)
+        fitting = await self._fitting(drop)
+        lines = fitting.lines
         wallets, line = await asyncio.gather(self._wallets(drop), self.gas.of(drop))
         gas = lines * line.gas
         costs, minting = await asyncio.gather(self._costs(gas), self._minting(gas))
         return DryRunView(
             lines=lines,
+            tokens=fitting.tokens,
             refused=drop.upload.refused,
-            over_cap=over_cap,
+            over_cap=fitting.over_cap,
+            items_refused=fitting.misfits,
             wallets=wallets,
             gas=gas,
             gas_per_line=line.gas,
@@ -68,13 +88,40 @@ class DryRuns:
             ),
         )
 
-    async def _over_cap(self, drop: Drop) -> int | None:
-        """Return how many accepted lines the supply cap leaves no token for; None if no node says."""
+    async def _fitting(self, drop: Drop) -> _Fitting:
+        """Return how many accepted lines fit the caps, and their items' metadata."""
+        accepted = drop.upload.accepted
         try:
             left = await self.gate.left_beside_drops(drop.contract, drop_id=drop.drop_id)
+            if drop.items:
+                return await self._items_fitting(drop, left)
         except Unavailable:
-            return None
-        return 0 if left is None else max(0, drop.upload.accepted - left)
+            tokens = drop.upload.item_tokens if drop.items else accepted
+            return _Fitting(lines=accepted, tokens=tokens, over_cap=None)
+        over_cap = 0 if left is None else max(0, accepted - left.tokens)
+        return _Fitting(lines=accepted - over_cap, tokens=accepted - over_cap, over_cap=over_cap)
+
+    async def _items_fitting(self, drop: Drop, left: Left | None) -> _Fitting:
+        """Likewise, of a drop of items: line by line, as they are prepared."""
+        collection = await self.gate.registry.known(drop.contract)
+        items = DropItems(collection=collection, items=self.items, supplies=self.supplies)
+        placing = Placing(left, items)
+        lines = tokens = over_cap = misfits = 0
+        async for part in self.store.parts(drop.drop_id):
+            if part.lines_key is None:
+                continue
+            stored = list(from_ndjson(await self.objects.get(part.lines_key), StoredLine))
+            await items.learn(stored)
+            fitting = [line for line in stored if items.misfit(line) is None]
+            placed = placing.place(fitting)
+            for line in placed:
+                items.spent[line.item_id or 0] += line.tokens
+            items.forget_texts(but_of=placed)
+            misfits += len(stored) - len(fitting)
+            over_cap += len(placing.refused)
+            lines += len(placed)
+            tokens += sum(line.tokens for line in placed)
+        return _Fitting(lines=lines, tokens=tokens, over_cap=over_cap, misfits=misfits)
 
     async def _wallets(self, drop: Drop) -> WalletsEstimate:
         at_most = drop.upload.emails + drop.upload.users

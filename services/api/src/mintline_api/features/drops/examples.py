@@ -87,8 +87,10 @@ CANCELLED = drop_view(_CANCELLED, now=_NOW)
 DROPS = DropList(items=[RUNNING], next_cursor=None)
 DRY_RUN = DryRunView(
     lines=9_958,
+    tokens=9_958,
     refused=42,
     over_cap=0,
+    items_refused=0,
     wallets=WalletsEstimate(to_make=864, at_most=950, looked_up=99, exact=False),
     gas=9_958 * 52_000,
     gas_per_line=52_000,

@@ -82,21 +82,28 @@ class Feeding:
         return True
 
     async def room(self, held: Leased) -> Room | None:
-        """Reserve what the supply cap allows of a drop; return for how many more lines. None: no cap.
+        """Reserve what the supply cap allows of a drop; return for how many more tokens. None: no cap.
 
-        Single mints on their way are in no reservation: the chain decides about those. Raises Unavailable if
-        no node answers.
+        Single mints on their way are in no reservation: the chain decides about those. The drop is paused if
+        too many others have reservations. Raises Unavailable if no node answers.
         """
-        return await self.reservations.claim(held.drop, self.gate)
+        try:
+            return await self.reservations.claim(held.drop, self.gate)
+        except RequestRefused as refused:
+            await self._pause(held, Problem(code=refused.kind.slug, reason=refused.detail))
+            return Room(0, 0)
 
-    async def pause_full(self, held: Leased, *, left: int, lines: int) -> None:
-        """Pause a drop whose next lines the collection's supply cap does not allow; it reserves none then."""
-        others = await self.gate.others(held.drop.contract, drop_id=held.drop.drop_id)
+    async def pause_full(self, held: Leased, *, left: int, part: DropPart) -> None:
+        """Pause a drop whose next part the collection's supply cap does not allow; it reserves none then."""
+        others = (await self.gate.others(held.drop.contract, drop_id=held.drop.drop_id)).tokens
+        lines = f"{part.lines} lines"
+        if held.drop.items:
+            lines += f", of {part.item_tokens} tokens,"
         tokens = "no token" if not left else f"{left} token{'s' if left > 1 else ''}"
         beside = f" beside {others} that other running drops have reserved" if others else ""
         reason = (
             f"The supply cap of {held.drop.contract} leaves {tokens}{beside}, and the drop's next {lines} "
-            "lines are handed on together. Cancel the drop; lines that were not handed on can go into "
+            "are handed on together. Cancel the drop; lines that were not handed on can go into "
             "another one."
         )
         await self.reservations.give_back(held.drop)
@@ -130,7 +137,9 @@ class Feeding:
             count=drop.lines,
             path=merkle_path(roots, part.chunk),
         )
-        kept = await accept_lines(chunk, [line.metadata for line in lines], intake=self.intake)
+        # What is of an item has its metadata stored already.
+        metadata = None if drop.items else [line.metadata or "" for line in lines]
+        kept = await accept_lines(chunk, metadata, intake=self.intake)
         if kept.envelope != drop.envelope:
             # An earlier try's, before the drop was resumed with another token.
             await held.store.renew(drop.drop_id, part.chunk, drop.envelope)
@@ -140,7 +149,13 @@ class Feeding:
         def commit(present: Drop) -> Drop | None:
             if present.fed_chunks != part.chunk:
                 return None
-            return moved(present, now=now, fed_chunks=present.fed_chunks + 1, fed=present.fed + part.lines)
+            return moved(
+                present,
+                now=now,
+                fed_chunks=present.fed_chunks + 1,
+                fed=present.fed + part.lines,
+                fed_item_tokens=present.fed_item_tokens + part.item_tokens,
+            )
 
         await held.update(commit, fed)
         await send_lines(kept.request_id, kept.chunk, trace=kept.trace, intake=self.intake)

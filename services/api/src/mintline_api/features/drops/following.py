@@ -30,6 +30,8 @@ class _Followed:
 
     part: DropPart
     counts: Counter[str]
+    tokens_done: int = 0
+    """Of items: those of the mints that were mined, or have ended."""
     cost: DropCost = NOTHING
     waiting_for: tuple[str, ...] = ()
     """Mints whose transactions are not final; empty while not all are mined."""
@@ -40,6 +42,7 @@ class _Followed:
         # What is unreadable is set aside for an operator, and counts as it did at first.
         if missing := self.part.lines - len(mints):
             self.counts[MintStatus.ACCEPTED.value] += missing
+        self.tokens_done = sum(mint.quantity or 0 for mint in mints if mint.status in DONE)
         self.cost = cost
         self.waiting_for = _one_of_each_transaction(mints) if self.mined else ()
 
@@ -62,6 +65,7 @@ class Following:
     _settled: Counter[str] = field(default_factory=Counter)
     """Mints of the chunks whose mints have all ended."""
     _settled_cost: DropCost = NOTHING
+    _settled_tokens: int = 0
 
     def add(self, part: DropPart) -> None:
         """Follow a part that was handed on, or remember how it ended."""
@@ -69,6 +73,7 @@ class Following:
         if part.counts is not None:
             self._settled.update(part.counts)
             self._settled_cost += part.cost
+            self._settled_tokens += part.item_tokens
         else:
             accepted = Counter({MintStatus.ACCEPTED.value: part.lines})
             self._chunks[part.chunk] = _Followed(part, accepted)
@@ -111,12 +116,12 @@ class Following:
         for number, followed in list(self._chunks.items()):
             if followed.settled:
                 await self._settle(held, number, followed)
-        counts, cost, now = self.counts(), self.cost(), held.now()
+        counts, cost, tokens, now = self.counts(), self.cost(), self.tokens_done(), held.now()
 
         def change(drop: Drop) -> Drop | None:
-            if dict(drop.counts) == counts and drop.cost == cost:
+            if (dict(drop.counts), drop.cost, drop.done_item_tokens) == (counts, cost, tokens):
                 return None
-            return moved(drop, now=now, counts=counts, cost=cost)
+            return moved(drop, now=now, counts=counts, cost=cost, done_item_tokens=tokens)
 
         await held.update(change)
 
@@ -127,6 +132,11 @@ class Following:
         del self._chunks[number]
         self._settled.update(followed.counts)
         self._settled_cost += followed.cost
+        self._settled_tokens += followed.part.item_tokens
+
+    def tokens_done(self) -> int:
+        """Return how many tokens of items were mined, or have ended otherwise."""
+        return sum((followed.tokens_done for followed in self._chunks.values()), self._settled_tokens)
 
     def cost(self) -> DropCost:
         """Return what the mints that are mined cost, as far as that is known."""

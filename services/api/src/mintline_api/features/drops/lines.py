@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import Field
 
-from mintline.fields import Address
+from mintline.fields import Address, Quantity, TokenId
 from mintline.frozen import Frozen
 
 MARK_BYTES = 8
@@ -26,10 +26,13 @@ class StoredLine(Frozen):
     user: str | None = None
     email: str | None = Field(default=None, repr=False)
     """In its normal form. It is in the bucket of drops alone, and goes when the drop is prepared."""
-    metadata: str
-    """Canonical JSON."""
+    metadata: str | None = None
+    """Canonical JSON; None if the item that it is of has it."""
     external_id: str | None = None
     tags: tuple[str, ...] | None = None
+    item_id: TokenId | None = None
+    """In an ERC-1155 collection, of which item it is, and how many tokens of that."""
+    quantity: Quantity | None = None
 
     @property
     def recipient(self) -> str:
@@ -40,9 +43,20 @@ class StoredLine(Frozen):
         """Return the hash by which another line for the same recipient is known."""
         return mark_of(self.recipient)
 
+    def share_mark(self) -> int:
+        """Return the hash by which another line for the same recipient, and item, is known."""
+        item = () if self.item_id is None else (str(self.item_id),)
+        return mark_of(self.recipient, *item)
+
     def mark(self) -> int:
         """Return the hash by which the same line is known again."""
-        return mark_of(self.recipient, self.metadata)
+        item = () if self.item_id is None else (str(self.item_id), str(self.tokens))
+        return mark_of(self.recipient, self.metadata or "", *item)
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens it is."""
+        return 1 if self.quantity is None else self.quantity
 
     def external_mark(self) -> int | None:
         """Return the hash by which its external id is known again; None if it has none."""
@@ -93,7 +107,8 @@ def as_json(line: StoredLine) -> str:
     named = {"address": line.address, "user": line.user, "email": line.email}
     value = {
         "recipient": {member: name for member, name in named.items() if name is not None},
-        "metadata": json.loads(line.metadata),
+        **({} if line.item_id is None else {"token_id": str(line.item_id), "quantity": str(line.tokens)}),
+        **({} if line.metadata is None else {"metadata": json.loads(line.metadata)}),
         **({"external_id": line.external_id} if line.external_id is not None else {}),
         **({"tags": list(line.tags)} if line.tags is not None else {}),
     }

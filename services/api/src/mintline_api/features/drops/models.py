@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mintline.fields import Address, Wei
+from mintline.fields import Address, Uint256, Wei
 from mintline.states import MintStatus
 from mintline.views.drops import (
     DropView,
@@ -20,8 +20,9 @@ from mintline.views.drops import (
     lines_view,
     minting_view,
 )
-from mintline_api.features.bulk.models import LineRequest
+from mintline_api.features.bulk.models import LineTerms
 from mintline_api.features.mints.models import MintView
+from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.http.models import Input, PageQuery, TextLine, View
 
 __all__ = [
@@ -58,9 +59,14 @@ class DropRequest(Input):
     name: Annotated[TextLine, Field(max_length=100)] = Field(description="What people call the drop.")
 
 
-class DropLine(LineRequest):
+class DropLine(LineTerms):
     """One line: who receives a token, and what it is."""
 
+    metadata: MetadataRequest | None = Field(
+        default=None,
+        description="Required in an ERC-721 collection. In one of ERC-1155 it may be left out once the item "
+        "has it: by an earlier mint, or an earlier line.",
+    )
     refused: Any = Field(
         default=None,
         description="Ignored: a line that `GET …/refused` returned has it, and can be sent again corrected.",
@@ -134,10 +140,16 @@ class DryRunView(View):
     """What a drop would do, before anything is made or spent."""
 
     lines: int = Field(description="Lines that would be minted.")
+    tokens: Uint256 = Field(
+        description="Tokens of those lines: in an ERC-1155 collection a line has any number of them."
+    )
     refused: int
     over_cap: int | None = Field(
-        description="Accepted lines for which the collection's supply cap leaves no token now: `prepare` "
-        "refuses them. Null if no node says."
+        description="Accepted lines for which the collection's supply cap, or the cap of their item, leaves "
+        "too few tokens now: `prepare` refuses them. Null if no node says."
+    )
+    items_refused: int = Field(
+        description="Accepted lines whose ERC-1155 item has no metadata, or other metadata: likewise."
     )
     wallets: WalletsEstimate
     gas: int

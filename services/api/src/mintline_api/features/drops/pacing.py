@@ -26,3 +26,7 @@ class Pace:
             self._next = at + self._gap
             if at > now:
                 await self._sleep(at - now)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for so long, whoever else goes on."""
+        await self._sleep(seconds)

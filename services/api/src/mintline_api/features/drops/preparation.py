@@ -2,12 +2,13 @@
 
 ::
 
-    each part:  cap ─▶ users, wallets ─▶ token ids ─▶ object of prepared lines ─▶ part and drop, in one write
-                             1              2                   3                         4
+    each part:  cap ─▶ users, wallets ─▶ items ─▶ token ids ─▶ object of prepared lines ─▶ part and drop
+                             1             2          3                   4                      5
 
-A process that dies before 4 leaves nothing that counts: who takes over finds the users and wallets of 1, and
-leases other token ids. The lines as they were uploaded are deleted after 4, with the e-mail addresses in
-them. Lines beyond the collection's supply cap are refused before anything is made for them.
+5 is one write. A process that dies before it leaves nothing that counts: who takes over finds the users and
+wallets of 1 and the items' metadata of 2, and leases other token ids. The lines as they were uploaded are
+deleted after 5, with the e-mail addresses in them. Lines beyond a cap, and those that do not fit their item's
+metadata, are refused before anything is made for them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -24,9 +25,10 @@ from mintline.drop_records import Drop, DropPart, DropStatus, ResolvedLine
 from mintline.lines import Line, LinesRequest
 from mintline.merkle import merkle_root
 from mintline.records.problems import Problem
-from mintline_api.features.collections.minting import MintGate
+from mintline_api.features.collections.minting import Left, MintGate
 from mintline_api.features.collections.problems import COLLECTION_FULL
 from mintline_api.features.drops.csv_lines import row_for
+from mintline_api.features.drops.items import DropItems
 from mintline_api.features.drops.leases import Leased
 from mintline_api.features.drops.lines import (
     LineFault,
@@ -37,8 +39,11 @@ from mintline_api.features.drops.lines import (
     to_ndjson,
 )
 from mintline_api.features.drops.pacing import Pace
+from mintline_api.features.drops.placing import Placing
 from mintline_api.features.drops.ports import LineObjects
 from mintline_api.features.drops.use_cases import moved
+from mintline_api.features.items.supplies import ItemSupplies
+from mintline_api.features.items.use_cases import Items
 from mintline_api.features.mints.problems import UNKNOWN_RECIPIENT
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.users.use_cases import UserDirectory
@@ -49,10 +54,16 @@ log = structlog.get_logger()
 
 AT_ONCE = 16
 """Recipients that are looked up, or made, at a time."""
+LOOK_SECONDS = 5.0
+SAME_LOOKS = 2
+"""How often a look has to find the same: for longer than running drops wait between two of theirs."""
 NOBODY = Problem(code="drop-empty", reason="No line of the drop has a recipient that can be found.")
+_NONE = "no token"
+_TOO_FEW = "too few tokens"
 NO_ROOM = Problem(
     code=COLLECTION_FULL.slug,
-    reason="The collection's supply cap leaves no token for any line. Make a drop of another collection.",
+    reason="The caps of the collection and of its items leave too few tokens for any line. Make a drop of "
+    "another collection.",
 )
 
 
@@ -60,9 +71,10 @@ NO_ROOM = Problem(
 class _Found:
     """Who a line is for, if that could be found out; `made` if a user was made for it.
 
-    `over_cap` if it is refused for the supply cap.
+    `over_cap` if it is refused for a cap.
     """
 
+    stored: StoredLine
     line: ResolvedLine | RefusedLine
     made: bool = False
     over_cap: bool = False
@@ -77,6 +89,8 @@ class Preparation:
     wallets: WalletDirectory
     token_ids: TokenIds
     gate: MintGate
+    items: Items
+    supplies: ItemSupplies
     pace: Pace
     """Of the lines that take requests to the user pool."""
 
@@ -85,10 +99,11 @@ class Preparation:
 
         Raises Retryable, and is to be repeated then.
         """
+        items = await self._items(held) if held.drop.items else None
         async for part in held.store.parts(held.drop.drop_id, first=held.drop.prepared_parts):
             if held.drop.status is not DropStatus.PREPARING:
                 return
-            await self._part(held, part)
+            await self._part(held, part, items)
         roots = [part.root async for part in held.store.parts(held.drop.drop_id) if part.root is not None]
         now = held.now()
 
@@ -103,13 +118,28 @@ class Preparation:
         drop = await held.update(done)
         log.info("drop_prepared", drop_id=drop.drop_id, lines=drop.lines, unresolved=drop.unresolved)
 
-    async def _part(self, held: Leased, part: DropPart) -> None:
+    async def _items(self, held: Leased) -> DropItems:
+        """Return the items of a drop's lines, with what the parts that are prepared take of them."""
+        items = DropItems(
+            collection=await self.gate.registry.known(held.drop.contract),
+            items=self.items,
+            supplies=self.supplies,
+        )
+        async for part in held.store.parts(held.drop.drop_id):
+            if part.number >= held.drop.prepared_parts:
+                break
+            if part.prepared_key is not None:
+                prepared = from_ndjson(await self.objects.get(part.prepared_key), ResolvedLine)
+                for line in prepared:
+                    items.spend(line)
+        return items
+
+    async def _part(self, held: Leased, part: DropPart, items: DropItems | None) -> None:
         drop = held.drop
         stored: list[StoredLine] = []
         if part.lines_key is not None:
             stored = list(from_ndjson(await self.objects.get(part.lines_key), StoredLine))
-        room = await self.gate.left_beside_drops(drop.contract, drop_id=drop.drop_id, reserved=drop.lines)
-        found = await self._resolve_within(drop, stored, room)
+        found = await self._found(held, stored, items)
         lines = [each.line for each in found if isinstance(each.line, ResolvedLine)]
         refused = [each.line for each in found if isinstance(each.line, RefusedLine)]
         made = sum(each.made for each in found)
@@ -126,12 +156,17 @@ class Preparation:
                 prepared_parts=part.number + 1,
                 chunks=present.chunks + (prepared.chunk is not None),
                 lines=present.lines + len(lines),
+                item_tokens=present.item_tokens + prepared.item_tokens,
+                most_item_tokens=max(present.most_item_tokens, prepared.item_tokens),
                 unresolved=present.unresolved + len(refused),
                 over_cap=present.over_cap + over_cap,
                 users_made=present.users_made + made,
             )
 
         await held.update(commit, prepared)
+        if items is not None:
+            for line in lines:
+                items.spend(line)
         if part.lines_key is not None and held.drop.prepared_parts > part.number:
             await self.objects.delete(part.lines_key)
 
@@ -156,24 +191,69 @@ class Preparation:
             await self.objects.put(key, to_ndjson(lines))
             changes |= {
                 "chunk": drop.chunks,
+                "item_tokens": sum(line.quantity or 0 for line in lines),
                 "prepared_key": key,
                 "first_token_id": first,
                 "root": merkle_root(leaves),
             }
         return part.evolve(**changes)
 
-    async def _resolve_within(
-        self, drop: Drop, lines: Sequence[StoredLine], room: int | None
+    async def _found(
+        self, held: Leased, stored: Sequence[StoredLine], items: DropItems | None
     ) -> list[_Found]:
-        """Find the recipients of the first lines for which there is room; the others are refused."""
-        if room is None:
-            return await self._resolve(drop, lines)
+        """Return a part's lines in their order, each with its recipient, or why it is refused."""
+        drop = held.drop
+        if items is None:
+            return await self._resolve_within(drop, stored, None)
+        await items.learn(stored)
+        faults = [(line, items.misfit(line)) for line in stored]
+        misfits = [_Found(line, _handed_back(drop, line, fault)) for line, fault in faults if fault]
+        found = await self._resolve_within(drop, [line for line, fault in faults if fault is None], items)
+        resolved = [each.stored for each in found if isinstance(each.line, ResolvedLine)]
+        await items.begin(drop, resolved, now=held.now())
+        return sorted(
+            [*misfits, *(_of_item(drop, each, items) for each in found)], key=lambda each: each.stored.line
+        )
+
+    async def _resolve_within(
+        self, drop: Drop, lines: Sequence[StoredLine], items: DropItems | None
+    ) -> list[_Found]:
+        """Find the recipients of the lines for which there is room; the others are refused."""
+        placing, placed = await self._placed(drop, lines, items)
         found: list[_Found] = []
-        while room and len(found) < len(lines):
-            some = await self._resolve(drop, lines[len(found) : len(found) + room])
-            room -= sum(isinstance(each.line, ResolvedLine) for each in some)
+        while placed:
+            some = await self._resolve(drop, placed)
+            for each in some:
+                if isinstance(each.line, RefusedLine):
+                    placing.give_back(each.stored)
             found += some
-        return [*found, *(_Found(_over_cap(drop, line), over_cap=True) for line in lines[len(found) :])]
+            placed = placing.place(placing.refused)
+        found += (_beyond(drop, line, placing) for line in placing.refused)
+        return sorted(found, key=lambda each: each.stored.line)
+
+    async def _placed(
+        self, drop: Drop, lines: Sequence[StoredLine], items: DropItems | None
+    ) -> tuple[Placing, list[StoredLine]]:
+        """Return the lines for which there is room.
+
+        What other drops have on their way is counted twice between its block and the next look at their
+        mints. If that may be what stands in the way, this waits until the numbers have stayed the same.
+        """
+        before: Left | None = None
+        same = 0
+        while True:
+            left = await self.gate.left_beside_drops(
+                drop.contract, drop_id=drop.drop_id, reserved=drop.tokens
+            )
+            placing = Placing(left, items)
+            placed = placing.place(lines)
+            same = same + 1 if left == before else 0
+            if same == SAME_LOOKS or not placing.may_find_room():
+                return placing, placed
+            for line in placed:
+                placing.give_back(line)
+            before = left
+            await self.pace.pause(LOOK_SECONDS)
 
     async def _resolve(self, drop: Drop, lines: Sequence[StoredLine]) -> list[_Found]:
         places = asyncio.Semaphore(AT_ONCE)
@@ -188,17 +268,17 @@ class Preparation:
         """Return a line with its recipient's address; one that cannot be found is refused."""
         try:
             if line.address is not None:
-                return _Found(_resolved(line, drop.client_id, line.address))
+                return _Found(line, _resolved(line, drop.client_id, line.address))
             await self.pace.wait()
             if line.email is not None:
                 ensured = await self.users.ensure(self.users.email(line.email, pointer="#/recipient/email"))
                 wallet = await self.wallets.usable(ensured.user.sub)
-                return _Found(_resolved(line, wallet.sub, wallet.address), made=ensured.created)
+                return _Found(line, _resolved(line, wallet.sub, wallet.address), made=ensured.created)
             wallet = await self.wallets.usable(await self._known(line.user or ""))
-            return _Found(_resolved(line, wallet.sub, wallet.address))
+            return _Found(line, _resolved(line, wallet.sub, wallet.address))
         except RequestRefused as refused:
             pointer = "#/recipient/email" if line.email is not None else "#/recipient/user"
-            return _Found(_handed_back(drop, line, LineFault(pointer=pointer, detail=refused.detail)))
+            return _Found(line, _handed_back(drop, line, LineFault(pointer=pointer, detail=refused.detail)))
 
     async def _known(self, sub: str) -> str:
         """Return the `sub` of a user of the pool; raises RequestRefused if the pool has none."""
@@ -221,7 +301,15 @@ def request_of(drop: Drop) -> LinesRequest:
 
 def line_of(line: ResolvedLine) -> Line:
     """Return a line as it is authorized and minted."""
-    return Line(line.sub, line.to, digest_of(line.metadata), line.external_id, line.tags)
+    return Line(
+        line.sub,
+        line.to,
+        line.metadata_digest or digest_of(line.metadata or ""),
+        line.external_id,
+        line.tags,
+        line.item_id,
+        line.quantity,
+    )
 
 
 def _resolved(line: StoredLine, sub: str, to: str) -> ResolvedLine:
@@ -232,12 +320,29 @@ def _resolved(line: StoredLine, sub: str, to: str) -> ResolvedLine:
         metadata=line.metadata,
         external_id=line.external_id,
         tags=line.tags,
+        item_id=line.item_id,
+        quantity=line.quantity,
     )
 
 
-def _over_cap(drop: Drop, line: StoredLine) -> RefusedLine:
-    detail = f"the supply cap of {drop.contract} leaves no token for this line"
-    return _handed_back(drop, line, LineFault(pointer="#", detail=detail, code=COLLECTION_FULL.slug))
+def _of_item(drop: Drop, found: _Found, items: DropItems) -> _Found:
+    """Return a line with its item's metadata; refused if another request gave that another one just now."""
+    stored, line = found.stored, found.line
+    if isinstance(line, RefusedLine):
+        return found
+    if (fault := items.misfit(stored)) is not None:
+        return _Found(stored, _handed_back(drop, stored, fault), made=found.made)
+    return replace(found, line=line.evolve(metadata=None, metadata_digest=items.digest(stored)))
+
+
+def _beyond(drop: Drop, line: StoredLine, placing: Placing) -> _Found:
+    """Return the refusal of a line for which a cap has no room."""
+    if placing.items is not None and not placing.items.has_room(line):
+        fault = placing.items.over_cap(line)
+    else:
+        detail = f"the supply cap of {drop.contract} leaves {_TOO_FEW if drop.items else _NONE} for this line"
+        fault = LineFault(pointer="#", detail=detail, code=COLLECTION_FULL.slug)
+    return _Found(line, _handed_back(drop, line, fault), over_cap=True)
 
 
 def _handed_back(drop: Drop, line: StoredLine, fault: LineFault) -> RefusedLine:

@@ -67,3 +67,10 @@ DROP_NOT_PAUSED = ProblemType(
 DROP_ENDED = ProblemType(
     "drop-ended", 409, "Drop has ended", "The drop is completed or cancelled, and nothing of it changes now."
 )
+TOO_MANY_DROPS = ProblemType(
+    "too-many-drops",
+    409,
+    "Too many drops at once",
+    "In a collection with a supply cap at most 100 drops may hold reserved tokens at a time. Wait until one "
+    "has ended, or cancel one; then start or resume this one.",
+)

@@ -19,6 +19,7 @@ from mintline_api.features.drops.lines import LineFault, RefusedLine, StoredLine
 from mintline_api.features.drops.models import DropLine
 from mintline_api.features.drops.problems import CSV_COLUMNS
 from mintline_api.features.drops.splitting import MAX_LINE, RawLine
+from mintline_api.features.items.problems import WRONG_STANDARD
 from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.http.problems import RequestRefused
 from mintline_api.http.requests import read_object
@@ -41,6 +42,8 @@ class LineReader:
     format: Format
     users: UserDirectory
     may_name_emails: bool
+    items: bool = False
+    """Whether the drop's collection is of ERC-1155."""
     columns: tuple[str, ...] = ()
     """Of CSV: as the latest header row named them."""
 
@@ -77,10 +80,10 @@ class LineReader:
         except UnicodeDecodeError as error:
             raise BadRow(f"not UTF-8: byte {error.start} begins no character") from None
         if not self.columns:
-            self.columns = columns_of(row)
+            self.columns = columns_of(row, items=self.items)
             return _HEADER
-        if names_columns(row):
-            self.columns = columns_of(row)
+        if names_columns(row, items=self.items):
+            self.columns = columns_of(row, items=self.items)
             return _HEADER
         return value_of(row, self.columns)
 
@@ -101,15 +104,36 @@ class LineReader:
             raise LineRefused(
                 LineFault(pointer="#/recipient", detail="expected exactly one of address, user and email")
             )
+        self._check_standard(request)
+        metadata = request.metadata
         return StoredLine(
             line=number,
             address=recipient.address,
             user=recipient.user,
             email=email,
-            metadata=canonical_json(request.metadata.model_dump(mode="json", exclude_none=True)),
+            metadata=None
+            if metadata is None
+            else canonical_json(metadata.model_dump(mode="json", exclude_none=True)),
             external_id=request.external_id,
             tags=tuple(request.tags) if request.tags else None,
+            item_id=request.token_id,
+            quantity=request.quantity or 1 if self.items else None,
         )
+
+    def _check_standard(self, request: DropLine) -> None:
+        """Raise LineRefused unless a line says what its collection's standard asks for."""
+        named = {"token_id": request.token_id, "quantity": request.quantity}
+        if self.items:
+            if request.token_id is None:
+                detail = "expected the item to mint: the collection is of ERC-1155"
+                raise LineRefused(_wrong_standard("token_id", detail))
+            return
+        detail = "expected none: the collection is of ERC-721, and numbers its tokens itself"
+        faults = [_wrong_standard(name, detail) for name, value in named.items() if value is not None]
+        if request.metadata is None:
+            faults.append(LineFault(pointer="#/metadata", detail="missing"))
+        if faults:
+            raise LineRefused(*faults)
 
     def _refused(self, text: bytes, number: int, *faults: LineFault) -> RefusedLine:
         if self.format == "csv" and not self.columns:
@@ -120,6 +144,10 @@ class LineReader:
             text=text.decode(errors="backslashreplace"),
             columns=self.columns if self.format == "csv" else (),
         )
+
+
+def _wrong_standard(member: str, detail: str) -> LineFault:
+    return LineFault(pointer=f"#/{member}", detail=detail, code=WRONG_STANDARD.slug)
 
 
 class LineRefused(ValueError):  # noqa: N818 - named for what happened

@@ -1,7 +1,7 @@
 """Which lines of a drop repeat something: known by short hashes, so that 100,000 lines fit in memory.
 
 Marks of a part: a line's number in 4 bytes, then the hashes of its recipient, of the line and of its external
-id (0: it has none), 8 bytes each.
+id (0: it has none), 8 bytes each; in a drop of items another one, of recipient and item.
 """
 
 from __future__ import annotations
@@ -14,19 +14,25 @@ from mintline.drop_records import Repetition, Upload
 from mintline_api.features.drops.lines import StoredLine
 
 _MARK = struct.Struct(">LQQQ")
+_ITEM_MARK = struct.Struct(">LQQQQ")
 
 
 @dataclass(slots=True)
 class Seen:
     """What the lines so far have: each hash, with the number of the first line that has it."""
 
+    items: bool = False
     recipients: dict[int, int] = field(default_factory=dict)
+    shares: dict[int, int] = field(default_factory=dict)
+    """In a drop of items: recipient and item."""
     lines: dict[int, int] = field(default_factory=dict)
     external_ids: dict[int, int] = field(default_factory=dict)
 
     def load(self, marks: bytes) -> None:
         """Take in the marks of a part."""
-        for number, recipient, line, external in _MARK.iter_unpack(marks):
+        for number, recipient, line, external, *share in _struct(self.items).iter_unpack(marks):
+            for mark in share:
+                self.shares.setdefault(mark, number)
             self.recipients.setdefault(recipient, number)
             self.lines.setdefault(line, number)
             if external:
@@ -46,20 +52,27 @@ class Seen:
         repeated_lines, repeated_recipients = upload.repeated_lines, upload.repeated_recipients
         for line in lines:
             number = line.line
-            if (first := self.recipients.setdefault(line.recipient_mark(), number)) == number:
+            first = self.recipients.setdefault(line.recipient_mark(), number)
+            if first == number:
                 kinds["addresses" if line.address else "users" if line.user else "emails"] += 1
-            else:
+            if self.items:
+                first = self.shares.setdefault(line.share_mark(), number)
+            if first != number:
                 repeated_recipients = repeated_recipients.and_also(Repetition(line=number, first=first))
             if (first := self.lines.setdefault(line.mark(), number)) != number:
                 repeated_lines = repeated_lines.and_also(Repetition(line=number, first=first))
         return upload.evolve(repeated_lines=repeated_lines, repeated_recipients=repeated_recipients, **kinds)
 
+    def marks_of(self, lines: Iterable[StoredLine]) -> bytes:
+        """Return the marks of a part's lines."""
+        return b"".join(self._packed(lines))
 
-def marks_of(lines: Iterable[StoredLine]) -> bytes:
-    """Return the marks of a part's lines."""
-    return b"".join(_packed(lines))
+    def _packed(self, lines: Iterable[StoredLine]) -> Iterator[bytes]:
+        for line in lines:
+            share = (line.share_mark(),) if self.items else ()
+            marks = (line.recipient_mark(), line.mark(), line.external_mark() or 0)
+            yield _struct(self.items).pack(line.line, *marks, *share)
 
 
-def _packed(lines: Iterable[StoredLine]) -> Iterator[bytes]:
-    for line in lines:
-        yield _MARK.pack(line.line, line.recipient_mark(), line.mark(), line.external_mark() or 0)
+def _struct(items: bool) -> struct.Struct:  # noqa: FBT001 - private
+    return _ITEM_MARK if items else _MARK

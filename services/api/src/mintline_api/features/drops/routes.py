@@ -39,7 +39,6 @@ from mintline_api.features.drops.use_cases import (
     create_drop,
     list_drops,
 )
-from mintline_api.features.items.problems import WRONG_STANDARD
 from mintline_api.features.operations.headers import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, location
 from mintline_api.features.operations.problems import KEY_REUSED
 from mintline_api.features.pages import read_page
@@ -112,7 +111,6 @@ log = structlog.get_logger()
         UNKNOWN_CONTRACT,
         *CLOSED_TO_MINTS,
         COLLECTION_NOT_ALLOWED,
-        WRONG_STANDARD,
         KEY_REUSED,
     ),
 )

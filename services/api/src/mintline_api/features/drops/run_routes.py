@@ -29,6 +29,7 @@ from mintline_api.features.drops.problems import (
     DROP_NOT_PREPARED,
     DROP_NOT_RUNNING,
     DROP_STARTED,
+    TOO_MANY_DROPS,
     UNKNOWN_DROP,
 )
 from mintline_api.features.drops.use_cases import (
@@ -111,6 +112,7 @@ async def prepare_drop(request: web.Request) -> web.Response:
         DROP_NOT_PREPARED,
         DROP_STARTED,
         DROP_ENDED,
+        TOO_MANY_DROPS,
         *CLOSED_TO_MINTS,
     ),
 )
@@ -138,6 +140,7 @@ async def start_drop(request: web.Request) -> web.Response:
         TOKEN_TOO_LONG,
         DROP_NOT_PAUSED,
         DROP_ENDED,
+        TOO_MANY_DROPS,
         *CLOSED_TO_MINTS,
     ),
 )
@@ -155,6 +158,7 @@ async def _check_open(request: web.Request, drop: Drop) -> None:
     if drop.fed_chunks < drop.chunks:
         gate, now = request.app[DROPS].intake.gate, request.app[HTTP].now()
         await gate.pass_(drop.contract, client_id=drop.client_id, now=now, drop_id=drop.drop_id)
+        await request.app[DROPS].reservations.check_room(drop, gate)
 
 
 async def _authorized(request: web.Request, caller: Caller, drop: Drop) -> Authorized:

@@ -207,9 +207,10 @@ class _Steps:
                 return False
             if runner.now() >= until:
                 return True
-            if room is not None and part.lines > room.lines:
-                if held.drop.fed == held.drop.done and part.lines > room.at_most:
-                    await runner.feeding.pause_full(held, left=room.lines, lines=part.lines)
+            tokens = drop.tokens_of(part)
+            if room is not None and tokens > room.tokens:
+                if held.drop.fed == held.drop.done and tokens > room.at_most:
+                    await runner.feeding.pause_full(held, left=room.tokens, part=part)
                 return False
             self._begun = True
             fed = await runner.feeding.feed(held, part, self._roots)
@@ -218,7 +219,7 @@ class _Steps:
                 return False
             following.add(fed)
             self._next = part.number + 1
-            room = None if room is None else room.without(part.lines)
+            room = None if room is None else room.without(tokens)
         return False
 
     async def _adopt(self, following: Following) -> None:

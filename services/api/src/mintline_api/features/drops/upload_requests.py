@@ -56,6 +56,7 @@ async def take_lines(request: web.Request, drop: Drop, caller: Caller) -> Drop:
             format=lines_format,
             users=context.users,
             may_name_emails=Scope.USERS_WRITE in caller.scopes,
+            items=drop.items,
             columns=drop.upload.columns,
         ),
         store=context.store,

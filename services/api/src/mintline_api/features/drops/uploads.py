@@ -27,7 +27,7 @@ from mintline_api.features.drops.lines import LineFault, RefusedLine, StoredLine
 from mintline_api.features.drops.ports import DropStore, LineObjects
 from mintline_api.features.drops.problems import LINES_CLOSED, TOO_MANY_LINES, UPLOAD_OFFSET
 from mintline_api.features.drops.reading import LineReader
-from mintline_api.features.drops.repetitions import Seen, marks_of
+from mintline_api.features.drops.repetitions import Seen
 from mintline_api.features.drops.splitting import LineSplitter, RawLine
 from mintline_api.features.mints.ports import MintStore
 from mintline_api.features.uploads.models import UPLOAD_SCHEME, MetadataRequest
@@ -57,7 +57,7 @@ class LineUpload:
     media: Uploads
     """The files that metadata may name."""
     now: Callable[[], int]
-    _seen: Seen = field(default_factory=Seen)
+    _seen: Seen = field(init=False)
     _splitter: LineSplitter = field(init=False)
     _number: int = field(init=False)
     """Of the part that is being filled."""
@@ -79,6 +79,7 @@ class LineUpload:
     def __post_init__(self) -> None:
         self._splitter = LineSplitter(quoted=self.reader.format == "csv")
         self._number = self.drop.upload.parts
+        self._seen = Seen(items=self.drop.items)
 
     async def take(self, body: AsyncIterable[bytes], *, complete: bool) -> Drop:
         """Take a body, and return the drop with what was taken.
@@ -132,7 +133,7 @@ class LineUpload:
         upload = self.drop.upload
         number = upload.lines + self._lines + 1
         read = self.reader.read(raw, number)
-        if isinstance(read, StoredLine) and NAMES_UPLOAD in read.metadata:
+        if isinstance(read, StoredLine) and NAMES_UPLOAD in (read.metadata or ""):
             read = await self._with_media(read, raw)
         if read is not None:
             new = len(self._accepted) + len(self._refused) - sum(self._kept)
@@ -160,7 +161,7 @@ class LineUpload:
 
     async def _with_media(self, line: StoredLine, raw: RawLine) -> StoredLine | RefusedLine:
         """Return a line with the URLs of the uploads that it names, or refused if one cannot be used."""
-        request = MetadataRequest.model_validate_json(line.metadata)
+        request = MetadataRequest.model_validate_json(line.metadata or "")
         try:
             found = await resolved(request, asked_by=self.drop.client_id, uploads=self.media)
         except RequestRefused as refused:
@@ -203,7 +204,7 @@ class LineUpload:
         part, marks = None, None
         if accepted or len(self._refused) > kept_refused:
             part = await self._stored()
-            marks = marks_of(self._accepted)
+            marks = self._seen.marks_of(self._accepted)
         after = drop.evolve(
             version=drop.version + 1,
             updated_at=self.now(),
@@ -214,6 +215,7 @@ class LineUpload:
                 lines=upload.lines + self._lines,
                 parts=self._number + 1 if part else upload.parts,
                 accepted=upload.accepted + len(accepted),
+                item_tokens=upload.item_tokens + sum(line.tokens for line in accepted if drop.items),
                 refused=upload.refused + len(self._refused) - kept_refused,
             ),
         )

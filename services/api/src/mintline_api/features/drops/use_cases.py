@@ -29,10 +29,9 @@ from mintline_api.features.drops.problems import (
     DROP_STARTED,
     UNKNOWN_DROP,
 )
-from mintline_api.features.items.problems import WRONG_STANDARD
 from mintline_api.features.operations.problems import KEY_REUSED
 from mintline_api.features.pages import PageRequest
-from mintline_api.http.problems import Fault, ProblemType, RequestRefused
+from mintline_api.http.problems import ProblemType, RequestRefused
 from mintline_api.limits.client_budgets import ClientBudgets
 
 log = structlog.get_logger()
@@ -77,10 +76,6 @@ async def create_drop(command: CreateDrop, *, intake: DropIntake) -> tuple[Drop,
     """
     contract = command.request.contract or intake.default_collection
     collection = await intake.gate.pass_(contract, client_id=command.client_id, now=command.now)
-    if collection.standard == "erc1155":
-        detail = f"{contract} is an ERC-1155 collection: mint in it by `POST /v1/mints/bulk`"
-        fault = Fault(detail, pointer="#/contract")
-        raise RequestRefused(WRONG_STANDARD, f"#/contract: {detail}.", faults=[fault])
     await intake.budgets.check_collection(command.client_id, collection)
     body = canonical_json(command.request.model_dump(mode="json", exclude_none=True))
     digest = hashlib.sha256(body.encode()).hexdigest()
@@ -94,6 +89,7 @@ async def create_drop(command: CreateDrop, *, intake: DropIntake) -> tuple[Drop,
         client_id=command.client_id,
         chain_id=intake.chain_id,
         contract=contract,
+        items=collection.standard == "erc1155",
         name=command.request.name,
         status=DropStatus.DRAFT,
         request_digest=digest,

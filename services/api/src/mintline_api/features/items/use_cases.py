@@ -64,7 +64,24 @@ class Items:
         """
         if item is None:
             return
-        item_id = item.item_id
+        digest = await self.fix(
+            contract, item.item_id, text, client_id=client_id, operation_id=operation_id, now=now
+        )
+        if digest != digest_of(text):
+            raise _differs(contract, item.item_id, "#/metadata")
+
+    async def digest(self, contract: str, item_id: int) -> bytes | None:
+        """Return the SHA-256 of an item's metadata as it is now; None for an item that has none."""
+        latest = await self.versions.latest(contract, item_id)
+        return None if latest is None else latest.digest
+
+    async def fix(
+        self, contract: str, item_id: int, text: str, *, client_id: str, operation_id: str, now: int
+    ) -> bytes:
+        """Give an item its first metadata unless it has some; return the SHA-256 of what it has then.
+
+        `operation_id` names the mint or the drop; `now` is in Unix milliseconds.
+        """
         latest = await self.versions.latest(contract, item_id)
         if latest is None:
             digest = digest_of(text)
@@ -79,12 +96,11 @@ class Items:
                 created_at=now,
             )
             if await self.versions.begin(first):
-                return
+                return digest
             latest = await self.versions.latest(contract, item_id)
             if latest is None:
                 raise Unavailable("an item's metadata was written by another, and is not there")
-        if latest.digest != digest_of(text):
-            raise _differs(contract, item_id, "#/metadata")
+        return latest.digest
 
 
 def asked_item(

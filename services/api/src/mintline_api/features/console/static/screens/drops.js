@@ -121,7 +121,7 @@ function Estimate({ drop }) {
     ${estimate === null && problem === null ? html`<${Loading} what="Estimating" />` : null}
     ${estimate
       ? html`<${Facts}>
-          <${Fact} name="Tokens">${number(estimate.lines)}<//>
+          <${Fact} name="Tokens">${number(estimate.tokens)}<//>
           <${Fact} name="New wallets">${estimate.wallets.exact ? number(estimate.wallets.to_make) : `about ${number(estimate.wallets.to_make)}`}<//>
           ${estimate.costs.map((cost) => html`<${Fact} key=${cost.level} name=${`Cost, ${level[cost.level].toLowerCase()}`}>${ether(cost.wei)}<//>`)}
         <//>`
@@ -134,7 +134,7 @@ function Buttons({ drop, action }) {
     html`<button type="button" class=${kind} disabled=${action.busy} onClick=${() => action.run(name)}>${text}</button>`;
   return html`<div class="actions">
     ${drop.status === "draft" && drop.lines.accepted > 0 ? does("prepare", `Prepare ${number(drop.lines.accepted)} mints`, "primary") : null}
-    ${drop.status === "prepared" ? does("start", `Start: mint ${number(drop.minting.lines || drop.lines.accepted)} tokens`, "primary") : null}
+    ${drop.status === "prepared" ? does("start", `Start: mint ${number(drop.minting.lines ? drop.minting.tokens : drop.lines.tokens)} tokens`, "primary") : null}
     ${drop.status === "running" ? does("pause", "Pause") : null}
     ${drop.status === "paused" ? does("resume", "Resume", "primary") : null}
     ${ENDS.includes(drop.status) ? null : does("cancel", "Cancel this drop", "danger")}
