@@ -387,10 +387,14 @@ def test_signers_role__when_its_instance_is_one__then_it_has_a_session_an_image_
         f"arn:aws:autoscaling:us-east-1:111122223333:autoScalingGroup:*:autoScalingGroupName/{PREFIX}-signer",
         f"arn:aws:ecr:us-east-1:111122223333:repository/{PREFIX}/signer",
         f"arn:aws:s3:::{PREFIX}-artifacts/*",
+        f"arn:aws:s3:::{PREFIX}-audit/*",
         f"arn:aws:logs:us-east-1:111122223333:log-group:/{PREFIX}/signer",
         f"arn:aws:logs:us-east-1:111122223333:log-group:/{PREFIX}/signer:log-stream:*",
     }
-    assert {action for action, _ in found if action.startswith("s3")} == {"s3:GetObject"}
+    assert {grant for grant in found if grant[0].startswith("s3")} == {
+        ("s3:GetObject", f"arn:aws:s3:::{PREFIX}-artifacts/*"),
+        ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-audit/*"),
+    }
     health = {action for action, _ in found if action.startswith("autoscaling")}
     assert health == {"autoscaling:SetInstanceHealth"}
     others = {

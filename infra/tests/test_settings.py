@@ -128,6 +128,7 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
         "enclave_access_key_id": "on AWS the enclave gets the instance role's credentials",
         "enclave_secret_access_key": "as enclave_access_key_id",
         "enclave_session_token": "as enclave_access_key_id",
+        "audit_ship_every": "the minute that docs/audit-trail.md names",
         "revocations_every": "within the minute that the API documents",
         "enclave_timeout": "a property of the enclave's socket",
         "proxy_connections": "above the enclave's KMS_CONNECTIONS",

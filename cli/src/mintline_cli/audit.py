@@ -1,9 +1,11 @@
-"""`mintline audit`: check what enclaves put on record, without a local stack, a network, or AWS."""
+"""`mintline audit`: check what enclaves put on record; without a network, unless it is in a bucket."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -13,9 +15,10 @@ from mintline.audit.kms_log import NoKmsLog, modules_in
 from mintline.audit.records import HASH_BYTES, NO_HASH
 from mintline.audit.trail import Chain, Report, verify_trail
 from mintline_cli.attest import expected, fingerprint
-from mintline_cli.execution import stop
-from mintline_cli.options import Json
+from mintline_cli.execution import execute, stop
+from mintline_cli.options import REGION, EndpointUrl, Json, Region
 from mintline_cli.output import Screen
+from mintline_ops.audit_bucket import SCHEME, fetch_trail
 
 app = typer.Typer(help="The enclaves' audit trail.", no_args_is_help=True)
 
@@ -26,9 +29,16 @@ def audit() -> None:
 
 
 @app.command("verify")
-def verify_folder(
-    folder: Annotated[Path, typer.Argument(help="The folder of the trail, or one that holds several.")],
+def verify_place(
+    place: Annotated[
+        str,
+        typer.Argument(
+            help="The folder of the trail, or one that holds several; or s3://BUCKET, or s3://BUCKET/PREFIX."
+        ),
+    ],
     *,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
     pcr0: Annotated[
         list[str] | None, typer.Option(help="An image's measurement, in hex; repeatable.")
     ] = None,
@@ -52,11 +62,20 @@ def verify_folder(
     trusted = AWS_ROOT if root is None else fingerprint(root)
     known = [_hash(value) for value in after or []]
     modules = [module_id for path in kms_log or [] for module_id in _modules_in(path)]
-    try:
-        report = verify_trail(folder, root=trusted, pcr0=images, known=known, modules=modules)
-    except OSError as error:
-        stop(f"{error.filename}: {error.strerror}")
     screen = Screen(as_json=as_json)
+    with ExitStack() as stack:
+        folder = Path(place)
+        if place.startswith(SCHEME):
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="mintline-audit-")))
+            fetched = execute(fetch_trail(place, folder, region=region, endpoint_url=endpoint_url))
+            screen.stage("fetched", f"{fetched.files} files")
+            if fetched.hidden:
+                screen.stage("hidden", f"{fetched.hidden} objects that somebody tried to delete")
+        try:
+            report = verify_trail(folder, root=trusted, pcr0=images, known=known, modules=modules)
+        except OSError as error:
+            stop(f"{error.filename}: {error.strerror}")
+    screen.stage("lives", str(report.lives))
     for chain in report.chains:
         screen.say(f"{chain.key.hex()[:16]}  {chain.module_id or 'not attested'}", style="bold")
         screen.stage("records", f"{len(chain.records)}, {_time(chain.first_at)} to {_time(chain.last_at)}")
@@ -72,7 +91,7 @@ def verify_folder(
     screen.result(_plain(report))
     if not report.sound:
         faults = [*report.breaks, *(_of(chain, fault) for chain in report.chains for fault in chain.breaks)]
-        stop(f"{folder}: the trail is broken: {'; '.join(faults)}", answered=True)
+        stop(f"{place}: the trail is broken: {'; '.join(faults)}", answered=True)
 
 
 def _hash(text: str) -> bytes:
@@ -106,6 +125,7 @@ def _plain(report: Report) -> dict[str, Any]:
     """Return the report, for programs; bytes in hex."""
     return {
         "verified": report.sound,
+        "lives": report.lives,
         "outcomes": dict(sorted(report.outcomes.items())),
         "chains": [
             {

@@ -284,6 +284,7 @@ MACHINERY_WILDCARDS = {
     "{0.arns}:logs:{0.region}:{0.account}:log-group:/{0.prefix}/signer:log-stream:*": (
         "One stream a container, in the service's own group."
     ),
+    "{0.arns}:s3:::{0.prefix}-audit/*": "The trail's files come one by one, in a bucket of their own.",
     "{0.arns}:s3:::{0.prefix}-artifacts/*": "Enclave images come one by one, in a bucket of their own.",
 }
 
@@ -381,7 +382,15 @@ def machinery(deployment: Deployment) -> list[iam.PolicyStatement]:
     artifacts = f"{deployment.arns}:s3:::{deployment.artifact_bucket_name()}/*"
     fleet = GROUP.format(deployment)
     writing = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    trail = f"{deployment.arns}:s3:::{deployment.audit_bucket_name()}/*"
     own = [
+        # It may add to the trail, and neither read, replace nor delete any of it.
+        iam.PolicyStatement(
+            sid="AuditTrail",
+            actions=["s3:PutObject"],
+            resources=[trail],
+            conditions={"Null": {"s3:if-none-match": "false"}},
+        ),
         iam.PolicyStatement(sid="EnclaveImage", actions=["s3:GetObject"], resources=[artifacts]),
         iam.PolicyStatement(sid="Logs", actions=writing, resources=[group, f"{group}:log-stream:*"]),
     ]

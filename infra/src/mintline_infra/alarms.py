@@ -101,6 +101,20 @@ LOG_ALARMS = (
     ),
     LogAlarm("signing-refused", "signer", "intent_refused", 1, "The enclave's policy refused an intent."),
     LogAlarm(
+        "audit-unwritable",
+        "signer",
+        "audit_trail_unwritable",
+        1,
+        "A host cannot write the audit trail, and signs nothing until it can.",
+    ),
+    LogAlarm(
+        "audit-not-shipped",
+        "signer",
+        "audit_trail_not_shipped",
+        3,
+        "The audit trail does not reach its bucket: an instance that is lost now takes it away.",
+    ),
+    LogAlarm(
         "canary-decrypted", CANARY, "unattested_decrypt_answered", 1, "KMS gave a key without attestation."
     ),
     LogAlarm(

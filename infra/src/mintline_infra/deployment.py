@@ -273,6 +273,8 @@ class Deployment(BaseModel):
     wallet_keys: tuple[PositiveInt, ...] = Field(default=(1,), min_length=1, max_length=2)
     """The KMS keys in use, by number. The first wraps new wallets' keys; a second one is named while those
     that the lower number wrapped are wrapped again by the higher."""
+    audit_retention_days: PositiveInt = 365
+    """For how long nobody can delete what was shipped of the audit trail, the account's root included."""
     alarm_email: str | None = None
     public_url: str | None = None
     """Where clients reach the API, if that is not API Gateway's own address."""
@@ -425,6 +427,10 @@ class Deployment(BaseModel):
     def artifact_bucket_name(self) -> str:
         """Return the name of the bucket that holds the enclave's images."""
         return f"{self.prefix}-artifacts"
+
+    def audit_bucket_name(self) -> str:
+        """Return the name of the bucket that the signer's audit trail is shipped to."""
+        return f"{self.prefix}-audit"
 
     def pcr3(self) -> str:
         """Return the measurement of the signer's instance role."""

@@ -70,6 +70,7 @@ class PlatformStack(cdk.Stack):
             )
             for service in (*SERVICES, RECONCILER)
         }
+        self.audit = self._audit_bucket(deployment, data)
         self.artifacts = s3.Bucket(
             self,
             "artifacts",
@@ -107,6 +108,24 @@ class PlatformStack(cdk.Stack):
         if deployment.alarm_email is not None:
             topic.add_subscription(subscriptions.EmailSubscription(deployment.alarm_email))
         return topic
+
+    def _audit_bucket(self, deployment: Deployment, data: DataStack) -> s3.Bucket:
+        """Make the bucket of the audit trail, of which nothing can be deleted or changed for a time."""
+        days = cdk.Duration.days(deployment.audit_retention_days)
+        return s3.Bucket(
+            self,
+            "audit",
+            bucket_name=deployment.audit_bucket_name(),
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            versioned=True,
+            object_lock_enabled=True,
+            object_lock_default_retention=s3.ObjectLockRetention.compliance(days),
+            server_access_logs_bucket=data.logs,
+            server_access_logs_prefix="audit/",
+            removal_policy=RETAIN,
+        )
 
     def _alarm_key(self, deployment: Deployment) -> kms.Key:
         """Make the key that encrypts what alarms say; AWS's own key for SNS admits no alarm and no notice."""

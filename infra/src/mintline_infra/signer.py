@@ -46,6 +46,7 @@ def host_settings(deployment: Deployment, minting: Minting) -> dict[str, str]:
         "MINTLINE_ADMIN_PORT": str(ADMIN_PORT),
         "MINTLINE_ISSUER": minting.issuer.model_dump_json(),
         "MINTLINE_AUDIT_DIR": AUDIT_DIR,
+        "MINTLINE_AUDIT_BUCKET": deployment.audit_bucket_name(),
         "MINTLINE_SEALING_SECRETS": json.dumps(minting.sealing.secrets),
         "MINTLINE_ENCLAVE_ADDRESS": f"vsock://{ENCLAVE_CID}:{ENCLAVE_PORT}",
         "MINTLINE_KMS_PROXY_ADDRESS": f"vsock://any:{KMS_PROXY_PORT}",

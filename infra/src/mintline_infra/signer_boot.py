@@ -139,14 +139,14 @@ StartLimitIntervalSec=0
 [Service]
 Restart=always
 RestartSec=2
-TimeoutStopSec=40
+TimeoutStopSec=70
 @PULL@
 ExecStart=/usr/bin/docker run --rm --name signer-host --network host --read-only --cap-drop ALL \\
   --security-opt no-new-privileges --security-opt seccomp=unconfined --env-file /etc/mintline/host.env \\
   --volume @AUDIT@:@AUDIT@ \\
   --log-driver awslogs --log-opt awslogs-region=@REGION@ --log-opt awslogs-group=@LOGS@ \\
   @HOST@
-ExecStop=/usr/bin/docker stop --time 30 signer-host
+ExecStop=/usr/bin/docker stop --time 60 signer-host
 [Install]
 WantedBy=multi-user.target
 END

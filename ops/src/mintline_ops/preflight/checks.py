@@ -197,7 +197,7 @@ async def _names(account: Account, planned: Planned) -> list[str]:
     deployed = await _stack_is_there(account, f"{planned.prefix}-data")
     buckets = [bucket.bucket_name(planned.prefix) for bucket in BUCKETS]
     missing = []
-    for name in (*buckets, f"{planned.prefix}-artifacts"):
+    for name in (*buckets, f"{planned.prefix}-artifacts", f"{planned.prefix}-audit"):
         missing += await _bucket_in_the_way(account, name, deployed=deployed)
     return missing if deployed else missing + await _tables_in_the_way(account, planned)
 

@@ -78,6 +78,11 @@ class Report:
         return bool(self.chains) and not self.breaks and not any(chain.breaks for chain in self.chains)
 
     @property
+    def lives(self) -> int:
+        """Return how many lives of enclaves begin here; a key that took over is of the same life."""
+        return sum(1 for chain in self.chains if not chain.predecessor)
+
+    @property
     def outcomes(self) -> Counter[str]:
         """Return the signatures and refusals of all chains by outcome."""
         return sum((chain.outcomes for chain in self.chains), Counter())

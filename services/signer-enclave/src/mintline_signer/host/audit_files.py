@@ -23,6 +23,8 @@ from mintline.errors import Misconfigured, Unavailable
 
 log = structlog.get_logger()
 
+SHIPPED = "shipped"
+"""The folder, within the trail's, of the newest file that was shipped."""
 MAX_FILE = 64 << 20
 """Bytes after which the next batch begins another file."""
 
@@ -57,6 +59,8 @@ class AuditFiles:
         self._waiting: list[tuple[Batch, asyncio.Future[None]]] = []
         self._arrived = asyncio.Event()
         self._file: int | None = None
+        self._path: Path | None = None
+        self._exclusive = asyncio.Lock()
         self._size = 0
         self._writer: asyncio.Task[None] | None = None
         self._closing = False
@@ -79,8 +83,18 @@ class AuditFiles:
         self._arrived.set()
         if self._writer is not None:
             await self._writer
-        if self._file is not None:
-            os.close(self._file)
+        self._close()
+
+    @property
+    def writing(self) -> Path | None:
+        """The file that is being written, if there is one."""
+        return self._path
+
+    async def close_file(self) -> None:
+        """End the file that is being written, if it has anything; the next batch begins another one."""
+        async with self._exclusive:
+            if self._size:
+                self._close()
 
     def last(self) -> bytes:
         """Return the hash of the last record that this process stored, or found in the newest file."""
@@ -103,7 +117,8 @@ class AuditFiles:
                 continue
             fault: Unavailable | None = None
             try:
-                await asyncio.to_thread(self._write, write_batches([batch for batch, _ in waiting]))
+                async with self._exclusive:
+                    await asyncio.to_thread(self._write, write_batches([batch for batch, _ in waiting]))
             except OSError as error:
                 log.error("audit_trail_unwritable", folder=str(self._folder), error=error.strerror)  # noqa: TRY400 - no traceback
                 fault = Unavailable("the audit trail cannot be written")
@@ -128,26 +143,32 @@ class AuditFiles:
             self._sync(self._file)
         except OSError:
             # What is half written ends this file for good: a reader takes it for a torn tail.
-            os.close(self._file)
-            self._file = None
+            self._close()
             raise
         self._size += len(data)
 
     def _open(self) -> None:
         """Begin a file, and make its name durable too."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        self._close()
         name = f"{self._now():020d}-{os.getpid()}{SUFFIX}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        self._file = os.open(self._folder / name, flags, 0o600)
-        self._size = 0
+        path = self._folder / name
+        # Named before it is there, so that it is never shipped while it is written.
+        self._path = path
+        self._file = os.open(path, flags, 0o600)
         sync_folder(self._folder)
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+        self._file = self._path = None
+        self._size = 0
 
 
 def _last_in(folder: Path) -> bytes:
     """Return the hash of the last record in the newest file that has one; zeros if none has."""
-    for path in sorted(folder.glob(f"*{SUFFIX}"), reverse=True):
+    found = (*folder.glob(f"*{SUFFIX}"), *folder.glob(f"{SHIPPED}/*{SUFFIX}"))
+    for path in sorted(found, key=lambda path: path.name, reverse=True):
         batch = last_batch(path)
         if batch is not None:
             return hash_of(batch.records[-1])

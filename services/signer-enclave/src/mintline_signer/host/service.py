@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -29,6 +30,7 @@ from mintline.tracer_factory import open_tracer
 from mintline.tracing import with_tracing
 from mintline_signer import addresses
 from mintline_signer.host.audit_files import AuditFiles
+from mintline_signer.host.audit_shipping import AuditBucket, AuditShipping
 from mintline_signer.host.authorization_keys import read_authorization_keys
 from mintline_signer.host.authorizations import DynamoAuthorizations
 from mintline_signer.host.credentials import credential_source
@@ -65,12 +67,13 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
             every=settings.revocations_every,
             passed=metrics.revocations_passed,
         )
+        audit = await _audit_trail(stack, settings, metrics)
         enclave = await stack.enter_async_context(
             EnclaveClient(
                 addresses.parse(settings.enclave_address),
                 credentials=credential_source(settings),
                 authorization_keys=await _authorization_keys(settings, dynamo, metrics),
-                audit=await stack.enter_async_context(AuditFiles(settings.audit_dir)),
+                audit=audit,
                 timeout=settings.enclave_timeout,
                 observe=metrics.observe_enclave,
                 revocations=revocations.known,
@@ -110,6 +113,20 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
             tracer=tracer,
         )
         await consumer.run(stop)
+
+
+async def _audit_trail(stack: AsyncExitStack, settings: HostSettings, metrics: Metrics) -> AuditFiles:
+    """Open the trail's files, and ship them if there is a bucket: the last of them once they are closed."""
+    if settings.audit_bucket is None:
+        return await stack.enter_async_context(AuditFiles(settings.audit_dir))
+    s3 = await open_client(stack, "s3", settings, calls=metrics.aws)
+    bucket = AuditBucket(s3, bucket=settings.audit_bucket, host=socket.gethostname())
+    shipping = AuditShipping(settings.audit_dir, bucket.put)
+    stack.push_async_callback(shipping.finish)
+    files = await stack.enter_async_context(AuditFiles(settings.audit_dir))
+    kept = shipping.keep(files, every=settings.audit_ship_every, sleep=asyncio.sleep)
+    stack.push_async_callback(cut_off, asyncio.create_task(kept, name="ship the audit trail"))
+    return files
 
 
 async def _authorization_keys(settings: HostSettings, dynamo: Dynamo, metrics: Metrics) -> AuthorizationKeys:

@@ -28,7 +28,11 @@ class HostSettings(ServiceSettings):
     issuer: KeyRef
     """The key that signs vouchers (JSON)."""
     audit_dir: Path
-    """The folder of the audit trail; several hosts may share it."""
+    """The folder of the audit trail; several hosts may share it, unless it is shipped."""
+    audit_bucket: str | None = None
+    """The bucket that the trail is shipped to, under this host's name; without it the folder keeps all."""
+    audit_ship_every: float = Field(default=60.0, gt=0)
+    """Seconds between two shipments."""
     sealing_secrets: tuple[str, ...] = Field(min_length=1, max_length=8)
     """The secrets of the authorization keys in use (JSON)."""
     enclave_address: AddressText

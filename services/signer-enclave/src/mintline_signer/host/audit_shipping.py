@@ -1,0 +1,144 @@
+"""Ships the audit trail to a bucket to which this host may only add.
+
+Files are closed and put once a minute, and when the host ends. An object's name holds the hash of its
+content, and it is written only where there is none: a repetition finds what it would write, and nothing that
+was shipped can be replaced. Of the files that were shipped the newest stays, since the next life names its
+last record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import structlog
+from botocore.exceptions import ClientError
+
+from mintline.audit.trail import SUFFIX
+from mintline.aws.session import error_code, translated
+from mintline.errors import MintlineError
+from mintline_signer.host.audit_files import SHIPPED
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+log = structlog.get_logger()
+
+PATIENCE = 20.0
+"""Seconds in which a host that ends has to have shipped the rest."""
+
+Put: TypeAlias = Callable[[str, bytes], Awaitable[None]]
+"""Stores bytes under a name, unless there are some."""
+
+
+class ShippedFiles(Protocol):
+    """The files of the trail."""
+
+    @property
+    def writing(self) -> Path | None:
+        """The file that is being written, if there is one."""
+        ...
+
+    async def close_file(self) -> None:
+        """End the file that is being written."""
+        ...
+
+
+class AuditBucket:
+    """The bucket of the trail, under this host's own name."""
+
+    def __init__(self, s3: S3Client, *, bucket: str, host: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._host = host
+
+    async def put(self, name: str, content: bytes) -> None:
+        """Add an object; one that is there is the same, since its name has its hash.
+
+        Raises Unavailable or Throttled. Object Lock takes a checksum with each object.
+        """
+        checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        try:
+            with translated():
+                await self._s3.put_object(
+                    Bucket=self._bucket,
+                    Key=f"{self._host}/{name}",
+                    Body=content,
+                    ContentType="application/octet-stream",
+                    ChecksumSHA256=checksum,
+                    IfNoneMatch="*",
+                )
+        except ClientError as error:
+            if error_code(error) != "PreconditionFailed":
+                raise
+
+
+class AuditShipping:
+    """Ships what is in a folder that no other host writes to.
+
+    `ship` may be repeated, after a crash too: what is shipped is moved away only afterwards.
+    """
+
+    def __init__(self, folder: Path, put: Put) -> None:
+        self._folder = folder
+        self._put = put
+        self._files: ShippedFiles | None = None
+
+    async def keep(
+        self, files: ShippedFiles, *, every: float, sleep: Callable[[float], Awaitable[None]]
+    ) -> None:
+        """Ship every so many seconds, until this is cancelled."""
+        self._files = files
+        while True:
+            await sleep(every)
+            await files.close_file()
+            await self.ship()
+
+    async def finish(self) -> None:
+        """Ship what is left, once the files are closed; say so if that takes too long."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self.ship()
+        except TimeoutError:
+            log.error("audit_trail_not_shipped", folder=str(self._folder), error="timeout")  # noqa: TRY400 - no traceback
+
+    async def ship(self) -> None:
+        """Put every closed file, the oldest first; what fails is logged, and is shipped the next time."""
+        for path in await asyncio.to_thread(self._closed):
+            try:
+                content = await asyncio.to_thread(path.read_bytes)
+                if content:
+                    digest = hashlib.sha256(content).hexdigest()[:32]
+                    await self._put(f"{path.stem}-{digest}{SUFFIX}", content)
+                await asyncio.to_thread(self._put_away, path)
+            except (OSError, MintlineError, ClientError) as error:
+                log.error("audit_trail_not_shipped", folder=str(self._folder), error=_about(error))  # noqa: TRY400 - no traceback
+                return
+
+    def _closed(self) -> list[Path]:
+        found = sorted(self._folder.glob(f"*{SUFFIX}"))
+        # Looked at last: what is begun afterwards was not found.
+        writing = self._files.writing if self._files is not None else None
+        return [path for path in found if path != writing]
+
+    def _put_away(self, path: Path) -> None:
+        """Keep a file that was shipped in place of the one before it."""
+        shipped = self._folder / SHIPPED
+        shipped.mkdir(exist_ok=True, mode=0o700)
+        if path.stat().st_size == 0:
+            path.unlink()
+            return
+        before = sorted(shipped.glob(f"*{SUFFIX}"))
+        path.rename(shipped / path.name)
+        for old in before:
+            old.unlink()
+
+
+def _about(error: Exception) -> str:
+    if isinstance(error, ClientError):
+        return error_code(error)
+    return (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
