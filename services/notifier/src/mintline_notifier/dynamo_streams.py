@@ -125,11 +125,10 @@ def _in_order(shards: Mapping[str, Shard]) -> list[Shard]:
 def _change(table: Table, record: Any) -> Change:
     body = record["dynamodb"]
     old, new = body.get("OldImage"), body.get("NewImage")
-    at = body["ApproximateCreationDateTime"]
     return Change(
         table=table,
         number=body["SequenceNumber"],
-        at=int(at.timestamp() * 1000) if hasattr(at, "timestamp") else int(at) * 1000,
+        at=int(body["ApproximateCreationDateTime"] * 1000),
         old=_item(old),
         new=_item(new),
     )

@@ -306,7 +306,7 @@ async def open_client(
     client: Any = await stack.enter_async_context(
         session.create_client(service, region_name=settings.aws_region, endpoint_url=endpoint, config=config)
     )
-    if service == "dynamodb":
+    if service in ("dynamodb", "dynamodbstreams"):
         use_plain_json(client)
     calls.attach(client)
     return client

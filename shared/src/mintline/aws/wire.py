@@ -1,9 +1,10 @@
-"""DynamoDB's requests and responses as JSON, without botocore's walk through the shapes of each value.
+"""Items of DynamoDB and its streams as JSON, without botocore's walk through the shapes of each value.
 
 An item's attributes look the same in botocore's parameters as in the JSON that is sent, but for binary
 values, which are base64 there. botocore visits every attribute all the same, once to write it and once to
 read it: half of the CPU of a request with a hundred items. Here `json` does both for the operations on
-items. Binary values of a response stay base64: `mintline.aws.items` decodes them.
+items. Binary values of a response stay base64: `mintline.aws.items` decodes them. Times of a stream's changes
+stay Unix seconds.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html
 """
 
@@ -21,6 +22,7 @@ ITEM_OPERATIONS = frozenset(
         "DeleteItem",
         "ExecuteStatement",
         "GetItem",
+        "GetRecords",
         "PutItem",
         "Query",
         "Scan",
@@ -32,7 +34,7 @@ _OUTPUTS = frozenset(f"{name}Output" for name in ITEM_OPERATIONS)
 
 
 def use_plain_json(client: Any) -> None:
-    """Have a DynamoDB client write and read items by `json` alone; errors are read as before."""
+    """Have a client of DynamoDB or its streams write and read items by `json`; errors are read as before."""
     client._serializer = _Serializer(client._serializer)  # noqa: SLF001 - botocore has no public way
     client._endpoint._response_parser_factory = _Parsers(  # noqa: SLF001 - likewise
         client._endpoint._response_parser_factory  # noqa: SLF001
