@@ -31,6 +31,8 @@ STATES_KEPT = 64
 NEVER = 10 * 365 * 24 * 3600
 """Seconds between anvil's saves while it runs: one that was killed must go back to the end of an earlier run,
 which the next start notices, and not to a minute ago, which it does not."""
+SAVING = 60.0
+"""Seconds that an emulator may take to save its state when it is stopped; one that is killed loses it all."""
 
 _QUEUE_URL = re.compile(rf"http://{re.escape(HOST)}:\d+/(\d{{12}})/")
 
@@ -89,6 +91,7 @@ def ministack(state: StateFolder, ports: Ports, http: aiohttp.ClientSession) -> 
         },
         cwd=CHECKOUT,
         ready=http_ready(http, f"{ports.url('ministack')}/_ministack/health"),
+        grace=SAVING,
         restart=False,
         death_signal=signal.SIGTERM,
     )
@@ -114,6 +117,7 @@ def anvil(
         env=base_environment(state),
         cwd=CHECKOUT,
         ready=chain_ready(http, ports.url("anvil")),
+        grace=SAVING,
         restart=False,
         death_signal=signal.SIGTERM,
     )
