@@ -18,7 +18,7 @@ from mintline_api.features.mints.ports import MintStore
 from mintline_api.features.mints.store import DynamoMints
 from mintline_broadcaster.dynamo import DynamoTransactionStore
 from mintline_broadcaster.ports import TransactionStore
-from mintline_builder.dynamo import DynamoOperations
+from mintline_builder.dynamo_operations import DynamoOperations
 from mintline_builder.ports import Operations
 from mintline_testkit.api.operations import MemoryMints
 from mintline_testkit.broadcaster.store import MemoryTransactionStore

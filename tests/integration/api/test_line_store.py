@@ -27,7 +27,7 @@ from mintline.states import MintStatus, TransactionState
 from mintline_api.features.bulk.records import record_of
 from mintline_api.features.bulk.store import DynamoLines, Packs
 from mintline_api.features.metadata.store import S3Metadata
-from mintline_builder.dynamo import DynamoOperations
+from mintline_builder.dynamo_operations import DynamoOperations
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.records import make_transaction
 

@@ -42,7 +42,7 @@ from mintline.resources import BUILD, COLLECTIONS, METADATA, MINTS, SIGN
 from mintline.set_aside import SetAside
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
-from mintline_builder.dynamo import DynamoAccounts
+from mintline_builder.dynamo_accounts import DynamoAccounts
 from mintline_builder.service import run
 from mintline_builder.settings import Settings
 from mintline_testkit.constants import CHAIN_ID, ETHER

@@ -17,7 +17,7 @@ from mintline.messages.parts import Fees
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
 from mintline_builder.claims import Advance, OperationClaim
-from mintline_builder.dynamo import DynamoAccounts
+from mintline_builder.dynamo_accounts import DynamoAccounts
 from mintline_builder.funding_policy import FundingCheck
 from mintline_builder.funds import Funds
 from mintline_builder.simulation import ROLE_AGE

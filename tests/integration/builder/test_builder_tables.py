@@ -18,7 +18,8 @@ from mintline.records.transactions import open_key, sender_shard
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import MintStatus
 from mintline_builder.claims import Advance, OperationClaim, VoucherClaim
-from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
+from mintline_builder.dynamo_accounts import DynamoAccounts
+from mintline_builder.dynamo_operations import DynamoOperations
 from mintline_builder.metadata_publisher import S3MetadataPublisher
 from mintline_builder.ports import MetadataTaken
 

@@ -17,7 +17,7 @@ from mintline.records.operations import CollectionDeployment, Operation
 from mintline.resources import COLLECTIONS
 from mintline.states import MintStatus, TransactionState
 from mintline_builder.claims import OperationClaim
-from mintline_builder.dynamo import DynamoCollections
+from mintline_builder.dynamo_operations import DynamoCollections
 from mintline_builder.ports import NotCommitted
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from tests.integration.builder.test_store_conformance import (

@@ -35,10 +35,11 @@ from mintline.records.problems import TOKEN_ON_CHAIN
 from mintline.records.transactions import Place, carried_by
 from mintline.resources import MINTS
 from mintline.states import MintStatus
+from mintline_builder.batch_claims import MAX_LINE_CLAIMS
 from mintline_builder.builder import Adapters, Builder
-from mintline_builder.claims import MAX_LINE_CLAIMS
 from mintline_builder.config import BuilderConfig
-from mintline_builder.dynamo import DynamoAccounts, DynamoCollections, DynamoOperations
+from mintline_builder.dynamo_accounts import DynamoAccounts
+from mintline_builder.dynamo_operations import DynamoCollections, DynamoOperations
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funding_policy import TopUpPolicy
 from mintline_builder.metrics import Metrics

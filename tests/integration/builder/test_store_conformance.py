@@ -22,18 +22,10 @@ from mintline.records.problems import Problem
 from mintline.records.transactions import Place, TopUpPayload, Transaction, place_of
 from mintline.resources import ACCOUNTS, MINTS
 from mintline.states import MintStatus, TransactionState
-from mintline_builder.claims import (
-    MAX_LINE_CLAIMS,
-    Advance,
-    BatchClaim,
-    LineClaim,
-    OperationClaim,
-    TopUpClaim,
-    VoucherClaim,
-    account_item,
-    sealed,
-)
-from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
+from mintline_builder.batch_claims import MAX_LINE_CLAIMS, BatchClaim, LineClaim, sealed
+from mintline_builder.claims import Advance, OperationClaim, TopUpClaim, VoucherClaim, account_item
+from mintline_builder.dynamo_accounts import DynamoAccounts
+from mintline_builder.dynamo_operations import DynamoOperations
 from mintline_builder.ports import Account, Accounts, NotCommitted, Operations
 from mintline_testkit.builder.tables import MemoryAccounts, MemoryOperations, MemoryTables
 from mintline_testkit.constants import CHAIN_ID, CONTRACT

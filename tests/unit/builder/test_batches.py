@@ -24,7 +24,7 @@ from mintline.records.transactions import Transaction, carried_by
 from mintline.resource_types import Queue
 from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
-from mintline_builder.claims import LineClaim
+from mintline_builder.batch_claims import LineClaim
 from mintline_builder.gatherer import LINE_BYTES, ROOM
 from mintline_builder.ports import MetadataTaken
 from mintline_builder.waiting import (

@@ -12,7 +12,7 @@ from mintline.messages.parts import Fees
 from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_builder.claims import Advance, Claim, OperationClaim, TopUpClaim
-from mintline_builder.dynamo import DynamoAccounts
+from mintline_builder.dynamo_accounts import DynamoAccounts
 from mintline_testkit.builder.harness import accepted_mint, key
 
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)

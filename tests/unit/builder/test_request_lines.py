@@ -15,7 +15,7 @@ from mintline.messages.work import BuildLines, BuildMint
 from mintline.records.operations import Mint
 from mintline.records.transactions import Transaction, carried_by
 from mintline.states import MintStatus
-from mintline_builder.claims import LineClaim, in_transactions
+from mintline_builder.batch_claims import LineClaim, in_transactions
 from mintline_builder.waiting import NO_RELAYER
 from mintline_testkit.builder.harness import Builder, Harness, accepted_mint, address
 from mintline_testkit.constants import CHAIN_ID, CONTRACT

@@ -22,7 +22,8 @@ from mintline.resource_types import Queue
 from mintline.states import MintStatus, TransactionState, may
 from mintline_broadcaster.broadcaster import Adapters, Broadcaster
 from mintline_broadcaster.ports import MintMoved, SignedTransaction
-from mintline_builder.claims import Advance, Claim, LineClaim, OperationClaim
+from mintline_builder.batch_claims import LineClaim
+from mintline_builder.claims import Advance, Claim, OperationClaim
 from mintline_builder.ports import NotCommitted
 from mintline_harness.simulation.calls import called
 from mintline_harness.simulation.chain import TRANSFER_GAS

@@ -33,8 +33,8 @@ from mintline.records.operations import Mint
 from mintline.records.transactions import Place, Transaction, carried_by
 from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
+from mintline_builder.batch_claims import BatchClaim, LineClaim, in_transactions, sealed
 from mintline_builder.batch_simulation import BatchSimulator, Group, Sorted
-from mintline_builder.claims import BatchClaim, LineClaim, in_transactions, sealed
 from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import Funds
 from mintline_builder.gatherer import BatchLine, FailedBatch

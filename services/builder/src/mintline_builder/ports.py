@@ -23,7 +23,8 @@ from mintline.records.operations import Mint, Operation
 from mintline.records.problems import Problem
 from mintline.records.transactions import Place, Transaction
 from mintline.resource_types import Queue
-from mintline_builder.claims import Advance, LineClaim, VoucherClaim
+from mintline_builder.batch_claims import LineClaim
+from mintline_builder.claims import Advance, VoucherClaim
 
 
 class Account(Frozen):

@@ -24,7 +24,8 @@ from mintline.rpc_factory import open_rpc
 from mintline.tracer_factory import open_tracer
 from mintline.tracing import Tracer, with_tracing
 from mintline_builder.builder import Adapters, Builder
-from mintline_builder.dynamo import DynamoAccounts, DynamoCollections, DynamoOperations
+from mintline_builder.dynamo_accounts import DynamoAccounts
+from mintline_builder.dynamo_operations import DynamoCollections, DynamoOperations
 from mintline_builder.metadata_publisher import S3MetadataPublisher
 from mintline_builder.metrics import Metrics
 from mintline_builder.settings import Settings

@@ -18,11 +18,10 @@ from mintline.records.problems import Problem
 from mintline.records.transactions import Place, Transaction, address_of, as_far_as_any, carried_by
 from mintline.resource_types import Queue
 from mintline.states import MintStatus, TransactionState
+from mintline_builder.batch_claims import BatchClaim, LineClaim
 from mintline_builder.claims import (
     Advance,
-    BatchClaim,
     Claim,
-    LineClaim,
     OperationClaim,
     RelayedClaim,
     TopUpClaim,

@@ -1,14 +1,12 @@
-"""The builder's tables on DynamoDB: a reservation writes operations and their transactions at once."""
+"""Nonces on DynamoDB: a reservation writes operations and their transactions at once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mintline.authorizations import MISSING, Authorization
-from mintline.aws.authorizations import find_authorization
 from mintline.aws.dynamo import (
     Change,
     Check,
@@ -19,55 +17,35 @@ from mintline.aws.dynamo import (
     TransactionCancelled,
     Update,
 )
-from mintline.aws.lines import create_mints, read_chunk
 from mintline.aws.records import OPEN, read, to_item, transition
 from mintline.aws.standing import (
     claiming,
     created,
-    filling,
-    read_operation,
-    read_operations,
     read_transaction,
     sealing,
     transaction_key,
 )
 from mintline.errors import Conflict, Unavailable
-from mintline.lines import MAX_CHUNK
-from mintline.messages.parts import Clone, KeyRef
-from mintline.operation_ids import line_mint_id
-from mintline.records.collections import RegisteredContract
-from mintline.records.keys import scoped, signature_turn_key, token_ref
+from mintline.records.keys import scoped, signature_turn_key
 from mintline.records.locks import SignatureTurn
-from mintline.records.operations import Mint, Operation
-from mintline.records.problems import Problem
+from mintline.records.operations import Operation
 from mintline.records.transactions import Place, Transaction, address_of
-from mintline.resources import ACCOUNTS, COLLECTIONS, MINTS, TRANSACTIONS
+from mintline.resources import ACCOUNTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
+from mintline_builder.batch_claims import BatchClaim, LineClaim
 from mintline_builder.claims import (
     Advance,
-    BatchClaim,
     Claim,
-    LineClaim,
     OperationClaim,
     RelayedClaim,
     TopUpClaim,
-    VoucherClaim,
-    may_be_renewed,
 )
-from mintline_builder.ports import Account, LinesOnRecord, NotCommitted
+from mintline_builder.dynamo_conditions import DID_NOT_SUCCEED, UNMINED, source_clauses
+from mintline_builder.ports import Account, NotCommitted
 
-MAX_REMEMBERED = 10_000
-"""Collections whose proofs are remembered."""
 _REFUSED = "ConditionalCheckFailed"
 _CONFLICT = "TransactionConflict"
-_DID_NOT_SUCCEED = (
-    Clause("on_record", "nonce", "exists"),
-    Clause("did_not_succeed", "outcome", "ne", ("succeeded",)),
-)
-"""`may_be_renewed` of a batch, as a condition."""
-_UNMINED = (*_DID_NOT_SUCCEED, Clause("did_not_fail", "outcome", "ne", ("failed",)))
-"""`may_be_renewed` of any other, likewise."""
 
 
 class DynamoAccounts:
@@ -163,7 +141,7 @@ class DynamoAccounts:
         left = list(claims)
         while left:
             spent = sorted({claim.spent for claim in left if claim.spent is not None})
-            checks = [Check(TRANSACTIONS, transaction_key(place), where=_DID_NOT_SUCCEED) for place in spent]
+            checks = [Check(TRANSACTIONS, transaction_key(place), where=DID_NOT_SUCCEED) for place in spent]
             lines: list[Change] = list(_lines(left, batch))
             try:
                 await self._dynamo.transact([*lines, claiming(batch), *checks])
@@ -211,10 +189,10 @@ def _built(claim: OperationClaim[Any], nonce: int) -> list[Change]:
         before = claim.operation.sender
     if isinstance(claim, RelayedClaim):
         written["counter"] = claim.counter
-    moved = _transition(claim.operation, written, claim.at, _source(claim.spent, before))
+    moved = _transition(claim.operation, written, claim.at, source_clauses(claim.spent, before))
     if claim.spent is None:
         return [moved]
-    return [moved, Check(TRANSACTIONS, transaction_key(claim.spent), where=_UNMINED)]
+    return [moved, Check(TRANSACTIONS, transaction_key(claim.spent), where=UNMINED)]
 
 
 def _turn(claim: RelayedClaim) -> Update:
@@ -243,7 +221,7 @@ def _lines(claims: Iterable[LineClaim], batch: Transaction) -> Iterator[Update]:
 def _line(claim: LineClaim, batch: Transaction) -> Update:
     """Return the transition of a mint that a batch is to carry."""
     written: Item = {"nonce": batch.nonce, "built_at": claim.at, "sender": to_item(batch.signer)}
-    return _transition(claim.mint, written, claim.at, _source(claim.spent, claim.mint.sender))
+    return _transition(claim.mint, written, claim.at, source_clauses(claim.spent, claim.mint.sender))
 
 
 def _transition(operation: Operation, written: Item, at: int, where: tuple[Clause, ...]) -> Update:
@@ -262,22 +240,6 @@ def _carries(batch: Transaction, item: Item) -> bool:
     return found == (MintStatus.BUILT.value, batch.nonce, batch.signer.address)
 
 
-def _source(spent: Place | None, relayer: KeyRef | None = None) -> tuple[Clause, ...]:
-    """Return where an operation must be that the builder moves: not under a nonce that still counts.
-
-    `relayer` is the one that sent what it was in, and is not its sender for good.
-    """
-    if spent is None:
-        return (Clause("still_accepted", "status", "eq", (MintStatus.ACCEPTED.value,)),)
-    return (
-        Clause("still_built", "status", "eq", (MintStatus.BUILT.value,)),
-        Clause("nonce_spent", "nonce", "eq", (spent.nonce,)),
-        *((Clause("by_the_relayer", "sender", "eq", (to_item(relayer),)),) if relayer else ()),
-        # One that is to be stopped ends with the nonce that it has.
-        Clause("not_stopped", "cancel_requested_at", "missing"),
-    )
-
-
 def _refusal(names: Sequence[str | Place], cancelled: TransactionCancelled) -> NotCommitted:
     """Say which conditions failed, from the reasons, which come in the order of the changes."""
     refused = [name for name, reason in zip(names, cancelled.reasons, strict=True) if reason.code == _REFUSED]
@@ -286,113 +248,3 @@ def _refusal(names: Sequence[str | Place], cancelled: TransactionCancelled) -> N
         lost=frozenset(name for name in refused if isinstance(name, str)),
         busy=any(reason.code == _CONFLICT for reason in cancelled.reasons),
     )
-
-
-class DynamoCollections:
-    """The registered collections, as far as the builder needs them; what it read of one stays true."""
-
-    def __init__(self, dynamo: Dynamo, chain_id: int, *, set_aside: SetAside | None = None) -> None:
-        self._dynamo = dynamo
-        self._chain_id = chain_id
-        self._set_aside = set_aside or SetAside()
-        self._clones: dict[str, Clone | None] = {}
-
-    async def clone(self, contract: str) -> Clone | None:
-        """Return what a factory made a collection of."""
-        if contract not in self._clones:
-            item = await self._dynamo.get(COLLECTIONS, {"collection_id": scoped(self._chain_id, contract)})
-            if item is None:
-                return None
-            record = read(RegisteredContract, COLLECTIONS, item, self._set_aside)
-            if len(self._clones) >= MAX_REMEMBERED:
-                del self._clones[next(iter(self._clones))]
-            self._clones[contract] = record.clone
-        return self._clones[contract]
-
-
-class DynamoOperations:
-    """Records of what was asked for, and what their users authorized."""
-
-    def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
-        self._dynamo = dynamo
-        self._set_aside = set_aside or SetAside()
-
-    async def get(self, operation_id: str) -> Operation | None:
-        """Read one operation as it stands."""
-        return await read_operation(self._dynamo, operation_id, self._set_aside)
-
-    async def lines(self, request_id: str, chunk: int) -> LinesOnRecord:
-        """Return the mints of a chunk, of which those that are missing are created first."""
-        kept = await read_chunk(self._dynamo, request_id, chunk, self._set_aside)
-        if kept is None:
-            ids = [line_mint_id(request_id, chunk, number) for number in range(MAX_CHUNK)]
-            found = await read_operations(self._dynamo, ids, self._set_aside)
-            return LinesOnRecord(_mints_of(found, ids), MISSING)
-        ids = list(kept.mint_ids)
-        found = await read_operations(self._dynamo, ids, self._set_aside)
-        missing = frozenset(number for number, mint_id in enumerate(ids) if mint_id not in found)
-        if missing:
-            await create_mints(self._dynamo, kept.mints(missing))
-            again = [ids[number] for number in sorted(missing)]
-            found |= await read_operations(self._dynamo, again, self._set_aside)
-        return LinesOnRecord(_mints_of(found, ids), Authorization(envelope=kept.envelope))
-
-    async def authorization(self, operation: Operation) -> Authorization:
-        """Return what an operation's user authorized."""
-        return await find_authorization(self._dynamo, operation, self._set_aside)
-
-    async def reject(
-        self, operation_id: str, problem: Problem, *, at: int, spent: Place | None = None
-    ) -> None:
-        """End an accepted operation, or one whose nonce is spent."""
-        written: Item = {"problem": to_item(problem)}
-        if spent is None:
-            where = _source(None)
-            await self._dynamo.write(
-                transition(operation_id, MintStatus.REJECTED, at=at, set=written, where=where)
-            )
-            return
-        carrier = await read_transaction(self._dynamo, spent, self._set_aside)
-        if carrier is None or not may_be_renewed(carrier):
-            raise Conflict(f"{operation_id} moved on")
-        left: Change = filling(carrier, at=at)
-        where = _source(spent)
-        if carrier.kind == "batch":
-            # Others of its mints may go on yet.
-            left = Check(TRANSACTIONS, transaction_key(spent), where=_DID_NOT_SUCCEED)
-            where = _source(spent, carrier.signer)
-        ended = transition(operation_id, MintStatus.REJECTED, at=at, set=written, where=where)
-        await self._dynamo.transact([ended, left])
-
-    async def wait(self, operation_id: str, problem: Problem) -> None:
-        """Note what an accepted operation waits for."""
-        written: Item = {"waiting": to_item(problem)}
-        await self._dynamo.write(Update(MINTS, {"mint_id": operation_id}, set=written, where=_source(None)))
-
-    async def build_voucher(self, mint: Mint, claim: VoucherClaim) -> None:
-        """Take an accepted self-custody mint to `built`, findable by its token from now on."""
-        await self._dynamo.write(
-            transition(
-                claim.mint_id,
-                MintStatus.BUILT,
-                at=claim.at,
-                set={
-                    "token_ref": _token_ref(mint),
-                    "deadline": claim.deadline,
-                    "gas": claim.gas,
-                    "built_at": claim.at,
-                },
-                remove=("metadata", "waiting"),
-                where=_source(None),
-            )
-        )
-
-
-def _mints_of(found: Mapping[str, Operation], ids: Sequence[str]) -> tuple[Mint, ...]:
-    mints = (found.get(mint_id) for mint_id in ids)
-    return tuple(mint for mint in mints if isinstance(mint, Mint))
-
-
-def _token_ref(mint: Mint) -> str:
-    assert mint.token_id is not None
-    return token_ref(mint.chain_id, mint.contract, mint.token_id)
