@@ -16,14 +16,13 @@ from typer.testing import CliRunner
 from mintline.acceptance import ACCEPTANCE
 from mintline.audit.kms_log import modules_in
 from mintline.authorization import Envelope
-from mintline.eth import Transaction, keccak256
+from mintline.eth import ETHER, Transaction, keccak256
 from mintline.kinds.mint import sign_mint
 from mintline.messages.intents import SignMint, SignNoop, SignTopUp
 from mintline_cli.main import app
 from mintline_signer.errors import RefusalCode
 from mintline_signer.frames import MAX_BODY, frame
 from mintline_signer.protocol import Failure, Reassign, Refusal, Rewrap, Sign, Signed, request_frame
-from mintline_testkit.constants import ETHER
 from mintline_testkit.signer import digest_of
 
 if TYPE_CHECKING:

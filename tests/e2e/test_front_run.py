@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mintline.eth import REDEEM_SELECTOR
-from mintline_testkit.constants import GWEI
+from mintline.eth import GWEI, REDEEM_SELECTOR
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Harness, User

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from mintline.eth import keccak256, redeem_calldata, voucher_hash
+from mintline.eth import GWEI, keccak256, redeem_calldata, voucher_hash
 from mintline_harness.simulation.chain import Block
 from mintline_harness.simulation.contract import REDEEM_GAS
 from mintline_harness.simulation.gaps import Gaps, Shape
 from mintline_harness.simulation.loop import VirtualLoop
-from mintline_harness.simulation.parts import GWEI, Parts
+from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.planted import BUGS
 from mintline_harness.simulation.process import EPOCH
 from mintline_harness.simulation.schedule import Schedule

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.chain.transport import Request
+from mintline.eth import ETHER, GWEI
 from mintline.messages.codec import decode
 from mintline.messages.parts import Fees
 from mintline.messages.work import RenewNonce
@@ -33,7 +34,6 @@ from mintline_harness.simulation.parts import TRANSFER_GAS
 from mintline_harness.simulation.rpc import SimulatedNode
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, key_of, key_ref, stray
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
-from mintline_testkit.constants import ETHER, GWEI
 from mintline_testkit.queues import MemoryQueues
 from mintline_testkit.records import make_mint
 

@@ -9,7 +9,7 @@ import pytest
 
 from mintline.chain.calls import Call, CallReverted
 from mintline.chain.node import Node
-from mintline.eth import burn_calldata, mint_batch_calldata, transfer_calldata
+from mintline.eth import ETHER, GWEI, burn_calldata, mint_batch_calldata, transfer_calldata
 from mintline.holder_signatures import (
     burn_by_signature_calldata,
     burn_hash,
@@ -23,7 +23,6 @@ from mintline_harness.simulation.gaps import WHOLE
 from mintline_harness.simulation.rpc import SimulatedNode
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, key_of, own_address, signed_by
 from mintline_signer.enclave.curve import SigningKey
-from mintline_testkit.constants import ETHER, GWEI
 
 HOLDER, RELAYER, OTHER = (own_address(name) for name in ("holder", "relayer", "other"))
 REFUSING = "0x" + "6" * 40

@@ -11,7 +11,7 @@ from mintline.chain.calls import Call, CallReverted
 from mintline.chain.multi_token import decode_item_minted
 from mintline.chain.multi_token_transfers import decode_item_transfers
 from mintline.chain.node import Node
-from mintline.eth import is_minted_calldata
+from mintline.eth import ETHER, GWEI, is_minted_calldata
 from mintline.holder_calls import HolderCall
 from mintline.holder_signatures import nonces_calldata
 from mintline.item_calls import ItemMint, mint_items_calldata
@@ -30,7 +30,6 @@ from mintline_harness.simulation.tables import (
     signed_by,
 )
 from mintline_signer.enclave.curve import SigningKey
-from mintline_testkit.constants import ETHER, GWEI
 
 HOLDER, RELAYER, OTHER = (own_address(name) for name in ("holder", "relayer", "other"))
 REFUSING = "0x" + "6" * 40

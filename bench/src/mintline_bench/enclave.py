@@ -30,6 +30,7 @@ from mintline.aws.key_stores import SecretsManagerKeys
 from mintline.aws.keys import generate_key
 from mintline.clock import unix_ms
 from mintline.errors import MintlineError, Unavailable
+from mintline.eth import GWEI
 from mintline.interrupts import Interrupted, run
 from mintline.messages.intents import SignMint
 from mintline.messages.parts import Fees, KeyRef, Voucher
@@ -50,8 +51,6 @@ from mintline_ops.aws_clients import aws_client, operator_client
 from mintline_signer.enclave.kinds import required_authorizations
 from mintline_signer.frames import FrameDecoder
 from mintline_signer.protocol import Sign, Signed, Stored, WrappedKey, read_response, request_frame
-
-GWEI = 10**9
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from mintline.eth import ETHER
 from mintline_cli.caller import Caller, calls_api
 from mintline_client.models import PipelineView, WaitingOperationView
 
-ETHER = 10**18
 _SHOWN = 8
 
 

@@ -16,9 +16,9 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mintline.aws.session import AwsRefused
-from mintline.clock import unix_ms
+from mintline.clock import DAY, unix_ms
 from mintline.errors import Misconfigured
-from mintline.key_stores import DAY, StoreName
+from mintline.key_stores import StoreName
 from mintline.records.keys import scoped
 from mintline.records.wallets import Wallet
 from mintline_cli.execution import execute, stop

@@ -10,10 +10,9 @@ from typing import Any
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.errors import Unavailable
-from mintline.eth import to_checksum_address
+from mintline.eth import ETHER, to_checksum_address
 from mintline_ops.collection import Deployer, Step
 
-ETHER = 10**18
 TREASURY_FUNDS = 5_000 * ETHER
 RELAYER_FUNDS = 1_000 * ETHER
 """Wei that each is given when it holds less than a fifth of that; the account that gives begins with 10,000

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from mintline.errors import Misconfigured
+from mintline.eth import ETHER, GWEI
 from mintline.resources import WALLET_KEY
 from mintline_devstack.attestation import AUTHORITY
 from mintline_devstack.emulators import CHAIN_ID, REGION, base_environment
@@ -26,8 +27,6 @@ from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_devstack.supervisor import ChildSpec, Probe
 from mintline_ops.aws_clients import AwsCredentials
 
-GWEI = 10**9
-ETHER = 10**18
 GRACE = 2 * 86_400
 """Seconds that an access token authorizes a mint after its expiry: the mint's fees may have to be raised."""
 MAX_VOUCHER_TTL = 366 * 86_400

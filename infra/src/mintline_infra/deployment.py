@@ -20,6 +20,7 @@ from mintline.attestation.registers import role_register
 from mintline.authorizations import KEPT
 from mintline.aws.partitions import domain, partition
 from mintline.errors import Misconfigured
+from mintline.eth import GWEI
 from mintline.fields import Address, Wei
 from mintline.key_stores import StoreName
 from mintline.key_subjects import MAX_RELAYERS
@@ -30,7 +31,6 @@ from mintline_infra.names import Prefix
 RECONCILER = "reconciler"
 """The task that checks records, chain and index: the indexer's image, with a role of its own."""
 
-GWEI = 10**9
 PositiveWei = Annotated[Wei, Field(gt=0)]
 
 NEWEST_AMI = (

@@ -15,6 +15,13 @@ UnixSeconds = NewType("UnixSeconds", float)
 Monotonic = NewType("Monotonic", float)
 """Seconds since an arbitrary moment: for durations within one process."""
 
+HOUR = 3_600
+"""Seconds."""
+DAY = 86_400
+"""Seconds."""
+HOUR_MS = 1000 * HOUR
+DAY_MS = 1000 * DAY
+
 
 def unix_ms() -> UnixMs:
     """Return the wall clock's time in milliseconds."""

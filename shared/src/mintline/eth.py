@@ -15,6 +15,10 @@ from mintline.rlp import RlpItem, rlp_encode, to_big_endian
 
 SECP256K1_N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 UINT256_MAX = 2**256 - 1
+GWEI = 10**9
+"""Wei."""
+ETHER = 10**18
+"""Wei."""
 ZERO_ADDRESS = "0x" + "00" * 20
 
 

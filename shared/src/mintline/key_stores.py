@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Protocol, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
+from mintline.clock import DAY
 from mintline.errors import Conflict, Rejected
 from mintline.fields import Address, KmsKeyArn
 from mintline.frozen import Frozen
@@ -24,8 +25,6 @@ StoreName: TypeAlias = Literal["secretsmanager", "dynamodb"]
 MIN_DELETION_DAYS = 7
 MAX_DELETION_DAYS = 30
 """Secrets Manager's bounds of a recovery window, which every store keeps to."""
-
-DAY = 86_400
 
 
 def _from_base64(value: object) -> object:

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Protocol, TypeAlias
 import structlog
 from pydantic import Field, TypeAdapter
 
+from mintline.clock import DAY_MS
 from mintline.errors import MintlineError
 from mintline.fields import Address, Wei
 from mintline.frozen import Frozen
@@ -24,7 +25,6 @@ LOW_PAYMENTS = 100
 """What pays for fewer transactions of the latest one's cost runs low."""
 WRITE_SECONDS = 5.0
 """How long one is written at most: whoever notices something has other things to do."""
-_DAY_MS = 86_400_000
 _REMEMBERED = 10_000
 AT_ONCE = 100
 """How many are written in the background at once; those beyond wait for their next occasion."""
@@ -45,7 +45,7 @@ class FundsNotice(Frozen):
     @property
     def notice_id(self) -> str:
         """Key of its item: the fact with its period."""
-        return f"{self.type}#{self.chain_id}#{self.address}#{self.at // _DAY_MS}"
+        return f"{self.type}#{self.chain_id}#{self.address}#{self.at // DAY_MS}"
 
 
 class RelayerLow(FundsNotice):

@@ -16,11 +16,10 @@ from mintline_api.features.tokens.ports import Index
 from mintline_api.features.tokens.store import DynamoIndex
 from mintline_indexer.dynamo_items import balance_item, token_item
 from mintline_testkit.api.index import MemoryIndex
-from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.constants import ALICE, CHAIN_ID, CONTRACT
 
 pytestmark = pytest.mark.integration
 
-ALICE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 BOB = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
 CAROL = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 ITEMS = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"

@@ -9,6 +9,7 @@ import pytest
 from mintline.aws.dynamo import Dynamo, Put
 from mintline.aws.records import OPEN, operation_item
 from mintline.aws.standing import created, moved
+from mintline.eth import GWEI
 from mintline.messages.parts import Fees, KeyRef
 from mintline.records.keys import open_shard, scoped
 from mintline.records.operations import Mint
@@ -20,7 +21,7 @@ from mintline_api.features.pipeline.ports import PipelineRecords
 from mintline_api.features.pipeline.store import DynamoPipeline
 from mintline_testkit.api.operations import MemoryMints
 from mintline_testkit.api.pipeline import MemoryPipeline
-from mintline_testkit.constants import CHAIN_ID, CONTRACT, GWEI
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 pytestmark = pytest.mark.integration
 

@@ -11,8 +11,9 @@ import pytest
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.session import AwsCalls, open_client
+from mintline.clock import DAY
 from mintline.errors import Conflict, Rejected
-from mintline.key_stores import DAY, KeyStore, KeyStores, MemoryKeyStore, StoredKey
+from mintline.key_stores import KeyStore, KeyStores, MemoryKeyStore, StoredKey
 from mintline.messages.parts import KeyRef
 from mintline.settings import ServiceSettings
 

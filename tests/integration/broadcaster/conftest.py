@@ -21,7 +21,7 @@ from mintline.aws.standing import created
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.chain.settings import RpcEndpoint
-from mintline.eth import keccak256, to_checksum_address, voucher_hash
+from mintline.eth import GWEI, keccak256, to_checksum_address, voucher_hash
 from mintline.kinds import meaning_of, transaction_of
 from mintline.messages.intents import AnyIntent, IssueVoucher, SignMint, SignNoop, SignTopUp
 from mintline.messages.parts import Fees, KeyRef, Voucher
@@ -37,7 +37,7 @@ from mintline_broadcaster.dynamo import DynamoTransactionStore
 from mintline_broadcaster.handlers import broadcast
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.settings import BroadcasterSettings
-from mintline_testkit.constants import CHAIN_ID, GWEI
+from mintline_testkit.constants import CHAIN_ID
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient

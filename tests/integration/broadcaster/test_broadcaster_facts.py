@@ -9,6 +9,7 @@ import pytest
 from mintline.aws.dynamo import Item, Put, Update
 from mintline.aws.standing import transaction_key
 from mintline.errors import Deferred
+from mintline.eth import GWEI
 from mintline.messages.codec import decode
 from mintline.messages.intents import SignMint, SignNoop, SignTopUp
 from mintline.messages.parts import Fees
@@ -17,7 +18,6 @@ from mintline.records.transactions import place_of
 from mintline.resource_types import Queue
 from mintline.resources import BUILD, CHECKPOINTS, SIGN, TRANSACTIONS
 from mintline.states import MintStatus
-from mintline_testkit.constants import GWEI
 
 if TYPE_CHECKING:
     from tests.integration.broadcaster.conftest import Harness

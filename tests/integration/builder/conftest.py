@@ -29,7 +29,7 @@ from mintline.canonical_json import canonical_json, digest_of
 from mintline.chain import collection
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
-from mintline.eth import Transaction, redeem_calldata, to_checksum_address, voucher_hash
+from mintline.eth import ETHER, Transaction, redeem_calldata, to_checksum_address, voucher_hash
 from mintline.messages.codec import AnyMessage, decode
 from mintline.messages.intents import SignMint, SignTopUp
 from mintline.messages.parts import KeyRef
@@ -45,7 +45,7 @@ from mintline.states import MintStatus
 from mintline_builder.dynamo_accounts import DynamoAccounts
 from mintline_builder.service import run
 from mintline_builder.settings import Settings
-from mintline_testkit.constants import CHAIN_ID, ETHER
+from mintline_testkit.constants import CHAIN_ID
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client

@@ -25,7 +25,7 @@ from mintline.canonical_json import digest_of
 from mintline.chain import collection
 from mintline.chain.gas import GasBound
 from mintline.clock import monotonic, unix_seconds
-from mintline.eth import address_word, mint_batch_calldata, selector, to_checksum_address
+from mintline.eth import ETHER, address_word, mint_batch_calldata, selector, to_checksum_address
 from mintline.kinds import transaction_of
 from mintline.messages.intents import SignBatch
 from mintline.messages.parts import KeyRef
@@ -45,7 +45,7 @@ from mintline_builder.funding_policy import TopUpPolicy
 from mintline_builder.metrics import Metrics
 from mintline_testkit.builder.tables import MemoryMetadata, MemoryOutbox
 from mintline_testkit.chain import FakeChain
-from mintline_testkit.constants import CHAIN_ID, ETHER
+from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.records import make_mint
 from tests.integration.builder.conftest import key_of
 

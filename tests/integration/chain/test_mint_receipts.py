@@ -22,11 +22,11 @@ from mintline.chain import collection
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.errors import Unavailable
-from mintline.eth import keccak256, redeem_calldata, to_checksum_address, voucher_hash
+from mintline.eth import GWEI, keccak256, redeem_calldata, to_checksum_address, voucher_hash
 from mintline.proofs.block_reader import BlockReader, WholeBlock
 from mintline.proofs.mint_receipt import Minted, MintReceipt, ReceiptRefused, prove_mint, read_receipt
 from mintline.proofs.receipt_checks import CHAIN_CHECKS, CHECKS
-from mintline_testkit.constants import CHAIN_ID, GWEI
+from mintline_testkit.constants import CHAIN_ID
 
 pytestmark = pytest.mark.integration
 

@@ -20,8 +20,8 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.chain.send_facts import SendFact
 from mintline.errors import Rejected, Unavailable
-from mintline.eth import keccak256, redeem_calldata, to_checksum_address, voucher_hash
-from mintline_testkit.constants import CHAIN_ID, GWEI
+from mintline.eth import GWEI, keccak256, redeem_calldata, to_checksum_address, voucher_hash
+from mintline_testkit.constants import CHAIN_ID
 
 pytestmark = pytest.mark.integration
 

@@ -27,9 +27,9 @@ from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_ops.aws_clients import AwsCredentials
 from mintline_signer.enclave.envelope import open_envelope
 from mintline_signer.enclave.recipient import new_key
+from mintline_testkit.constants import CHAIN_ID
 
-CHAIN = 31337
-CONTEXT = {"sub": "user-1", "chain": str(CHAIN)}
+CONTEXT = {"sub": "user-1", "chain": str(CHAIN_ID)}
 PAIR = {"KeyPairSpec": "ECC_SECG_P256K1", "EncryptionContext": CONTEXT}
 
 KEY = new_key()
@@ -69,7 +69,7 @@ async def serving(upstream: str, state: StateFolder) -> AsyncIterator[Front]:
     }
     policy = state.kms / "policy.json"
     images, policies = (PCRS[0].hex(),), (PCRS[16].hex(),)
-    write_json(policy, key_policy(CHAIN, images=images, policies=policies))
+    write_json(policy, key_policy(CHAIN_ID, images=images, policies=policies))
     async with aiohttp.ClientSession() as http:
         front = KmsFront(
             callers=callers,
@@ -259,7 +259,7 @@ async def test_data_key__when_the_policy_allows_it_to_the_attested__is_for_them_
 async def test_policy__when_someone_else_than_the_operator_puts_it__is_denied(
     front: Front, wrapped: tuple[str, bytes]
 ) -> None:
-    document = json.dumps(key_policy(CHAIN))
+    document = json.dumps(key_policy(CHAIN_ID))
     for role in ("enclave", "signer-host", "api"):
         async with front.client(role) as client:
             with pytest.raises(ClientError, match="not authorized"):
@@ -270,11 +270,11 @@ async def test_policy__when_no_image_is_admitted__then_no_enclave_decrypts_after
     front: Front, wrapped: tuple[str, bytes]
 ) -> None:
     async with front.client("operator") as operator:
-        await operator.put_key_policy(KeyId=wrapped[0], Policy=json.dumps(key_policy(CHAIN)))
+        await operator.put_key_policy(KeyId=wrapped[0], Policy=json.dumps(key_policy(CHAIN_ID)))
         with pytest.raises(ClientError, match="not understood"):
             await operator.put_key_policy(KeyId=wrapped[0], Policy='{"Version": "1999"}')
     assert await denied(front, wrapped, **recipient(attestation())) == "AccessDeniedException"
-    assert json.loads(front.policy.read_text()) == key_policy(CHAIN)
+    assert json.loads(front.policy.read_text()) == key_policy(CHAIN_ID)
 
 
 async def test_decrypt__when_the_context_names_another_user__fails(

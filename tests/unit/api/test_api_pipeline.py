@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from mintline.clock import DAY_MS
 from mintline.errors import Unavailable
+from mintline.eth import ETHER, GWEI
 from mintline.messages.parts import Fees, KeyRef
 from mintline.records.keys import scoped
 from mintline.records.operations import Mint
@@ -16,11 +18,11 @@ from mintline.records.transactions import TopUpPayload, Transaction
 from mintline.resources import BUILD, SIGN
 from mintline.scopes import Scope
 from mintline.states import MintStatus, TransactionState
-from mintline_api.features.pipeline.spending import DAY, SAMPLE, Sender
+from mintline_api.features.pipeline.spending import SAMPLE, Sender
 from mintline_api.features.pipeline.use_cases import KEPT, USE_KEPT
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
-from mintline_testkit.constants import CHAIN_ID, CONTRACT, ETHER, GWEI
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.user_pool import START
 
 RELAYER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -174,7 +176,7 @@ async def test_senders__when_they_spent_in_the_last_day__then_how_long_the_balan
     harness.senders = (Sender(TREASURY, "treasury"), Sender(RELAYER, "relayer"))
     assert harness.chain is not None
     harness.chain.balances |= {TREASURY: 3 * ETHER, RELAYER: 10 * GAS * price(harness)}
-    for nonce, ago in enumerate((2 * DAY, DAY + 1, DAY, 1_000)):
+    for nonce, ago in enumerate((2 * DAY_MS, DAY_MS + 1, DAY_MS, 1_000)):
         keep_transaction(harness, nonce, reserved_at=NOW - ago)
     top_up = TopUpPayload(recipient=RELAYER, value=ETHER)
     keep_transaction(harness, 0, sender=TREASURY, kind="top_up", operations=(), top_up=top_up, gas=0)
@@ -203,7 +205,7 @@ async def test_senders__when_they_are_busy__then_every_transaction_of_the_day_co
 ) -> None:
     harness.senders = (Sender(RELAYER, "relayer"),)
     for nonce in range(old):
-        keep_transaction(harness, nonce, reserved_at=NOW - DAY - old + nonce, state=TransactionState.FINAL)
+        keep_transaction(harness, nonce, reserved_at=NOW - DAY_MS - old + nonce, state=TransactionState.FINAL)
     for nonce in range(old, old + recent):
         keep_transaction(harness, nonce, reserved_at=NOW - recent - old + nonce)
 

@@ -10,7 +10,7 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 
 from mintline.errors import Unavailable
-from mintline.eth import redeem_calldata, to_checksum_address, voucher_hash
+from mintline.eth import GWEI, redeem_calldata, to_checksum_address, voucher_hash
 from mintline.raw_transactions import decode
 from mintline.records.keys import scoped
 from mintline.records.operations import Attempt, Mint
@@ -20,7 +20,7 @@ from mintline.states import MintStatus
 from mintline.vouchers import voucher_of
 from mintline_testkit.api.client import Answered, MemoryClient
 from mintline_testkit.api.harness import Harness
-from mintline_testkit.constants import CHAIN_ID, CONTRACT, GWEI
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.user_pool import START, OwnWallet
 
 WALLET = OwnWallet(7)

@@ -8,6 +8,7 @@ import pytest
 
 from mintline.chain.answers import Receipt
 from mintline.errors import Unavailable
+from mintline.eth import GWEI
 from mintline.messages.parts import Fees, KeyRef
 from mintline.records.operations import Mint
 from mintline.records.transactions import Transaction
@@ -16,7 +17,7 @@ from mintline_api.features.drops.runner import DropRunner
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
 from mintline_testkit.chain import FakeChain
-from mintline_testkit.constants import CHAIN_ID, GWEI
+from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.records import make_transaction
 from tests.unit.api.test_drops import Shop, is_, line, ndjson, prepared_drop, runner_of, until
 

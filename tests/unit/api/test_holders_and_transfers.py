@@ -14,9 +14,8 @@ from mintline_api.features.queries import holders as counting
 from mintline_api.features.queries import transfers as merging
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
-from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.constants import ALICE, CHAIN_ID, CONTRACT
 
-ALICE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 BOB = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
 CAROL = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
 DAVE = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"

@@ -9,9 +9,8 @@ import pytest
 from mintline.records.index import Token, Transfer
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
-from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.constants import ALICE, CHAIN_ID, CONTRACT
 
-ALICE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 BOB = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
 MANY = 2**200
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mintline.errors import Conflict, Deferred, Rejected
+from mintline.eth import GWEI
 from mintline.kinds import first_intent, meaning_of
 from mintline.messages.intents import BatchMint, SignBatch, SignNoop
 from mintline.messages.parts import KeyRef
@@ -24,7 +25,6 @@ from mintline_broadcaster import outcomes
 from mintline_broadcaster.on_record import OutcomeRefused
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent, sign
-from mintline_testkit.constants import GWEI
 from mintline_testkit.records import make_mint
 
 REFUSED = problem_of("token_expired")

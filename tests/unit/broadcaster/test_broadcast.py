@@ -9,6 +9,7 @@ import pytest
 
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.errors import Conflict, Deferred, Rejected, Retryable, Throttled, Unavailable
+from mintline.eth import GWEI
 from mintline.messages.intents import AnyIntent, SignMint, SignNoop
 from mintline.messages.work import FundWallet
 from mintline.records.problems import Problem
@@ -18,7 +19,6 @@ from mintline.states import MintStatus
 from mintline_broadcaster.on_record import OutcomeRefused
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent, noop_intent, sign, top_up_intent
-from mintline_testkit.constants import GWEI
 
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 

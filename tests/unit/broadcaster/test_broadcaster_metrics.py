@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mintline.errors import Deferred
+from mintline.eth import GWEI
 from mintline.messages.intents import AnyIntent
 from mintline_broadcaster.instrumented import (
     InstrumentedChain,
@@ -15,7 +16,6 @@ from mintline_broadcaster.instrumented import (
 from mintline_broadcaster.metrics import Metrics
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent, sign
-from mintline_testkit.constants import GWEI
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from mintline import authorizations
 from mintline.authorizations import Authorization
 from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
+from mintline.eth import GWEI
 from mintline.messages.intents import SignAdminister, SignDeploy, SignNoop
 from mintline.messages.parts import Clone, CollectionChange, KeyRef
 from mintline.messages.work import BuildMint, RenewNonce
@@ -21,7 +22,6 @@ from mintline_broadcaster.kinds import NONCE_TAKEN
 from mintline_broadcaster.on_record import OutcomeRefused
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent
-from mintline_testkit.constants import GWEI
 
 Kind = Literal["deploy", "administer"]
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mintline.errors import Conflict, Deferred, Rejected, Retryable, Unavailable
-from mintline.eth import keccak256
+from mintline.eth import GWEI, keccak256
 from mintline.messages.codec import decode
 from mintline.messages.intents import SignMint, SignNoop, SignTopUp
 from mintline.messages.signed import Broadcast
@@ -21,7 +21,6 @@ from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent, sign
-from mintline_testkit.constants import GWEI
 
 SENDERS, NONCES = 3, 6
 

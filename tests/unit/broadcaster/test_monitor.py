@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mintline.errors import Rejected
+from mintline.eth import GWEI
 from mintline.messages.intents import AnyIntent, SignMint, SignNoop, SignTopUp
 from mintline.messages.work import FundWallet, RenewNonce, ReviewMint
 from mintline.records.problems import Problem
@@ -18,7 +19,6 @@ from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent, noop_intent, sign, top_up_intent
-from mintline_testkit.constants import GWEI
 
 
 async def sent(harness: Harness, *intents: Any) -> None:

@@ -11,6 +11,7 @@ from mintline import authorizations
 from mintline.authorizations import Authorization
 from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
+from mintline.eth import GWEI
 from mintline.messages.intents import SignNoop, SignRelayedBurn, SignRelayedTransfer
 from mintline.messages.parts import Clone, KeyRef
 from mintline.records.operations import Operation, RelayedBurn, RelayedTransfer
@@ -21,7 +22,6 @@ from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster.kinds import NONCE_TAKEN, RELAYED_CANCELLED, SIGNATURE_EXPIRED
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent
-from mintline_testkit.constants import GWEI
 
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 CLONE = Clone(

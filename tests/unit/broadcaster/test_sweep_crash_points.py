@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mintline.eth import GWEI
 from mintline.kinds.mint import sign_mint
 from mintline.messages.work import ReviewMint
 from mintline.records.problems import CANCELLED
@@ -14,7 +15,6 @@ from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent, sign
-from mintline_testkit.constants import GWEI
 
 
 class Crash(BaseException):

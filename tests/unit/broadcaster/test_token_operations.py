@@ -11,6 +11,7 @@ import pytest
 from mintline import authorizations
 from mintline.authorizations import Authorization
 from mintline.errors import Conflict
+from mintline.eth import GWEI
 from mintline.messages.intents import SignBurn, SignNoop, SignTransfer
 from mintline.messages.work import BuildMint, ReviewMint
 from mintline.records.operations import Operation, TokenBurn, TokenTransfer
@@ -22,7 +23,6 @@ from mintline_broadcaster.kinds import NONCE_TAKEN
 from mintline_broadcaster.on_record import OutcomeRefused
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent
-from mintline_testkit.constants import GWEI
 
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 

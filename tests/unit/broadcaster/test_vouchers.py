@@ -11,7 +11,15 @@ from coincurve import PrivateKey
 from mintline.chain.gas import GasBound
 from mintline.chain.send_facts import SendFact
 from mintline.errors import Rejected, Throttled
-from mintline.eth import Transaction, address_of_public_key, keccak256, redeem_calldata, to_checksum_address
+from mintline.eth import (
+    ETHER,
+    GWEI,
+    Transaction,
+    address_of_public_key,
+    keccak256,
+    redeem_calldata,
+    to_checksum_address,
+)
 from mintline.messages.intents import IssueVoucher
 from mintline.messages.parts import Fees, KeyRef, Voucher
 from mintline.messages.signed import SelfRedeem, SigningRefused, VoucherIssued
@@ -31,7 +39,7 @@ from mintline_broadcaster.vouchers import expire, expired, issue, refuse_voucher
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
 from mintline_testkit.broadcaster.vouchers import MemoryVoucherStore
 from mintline_testkit.chain import Decoded, FakeChain
-from mintline_testkit.constants import CONTRACT, ETHER, GWEI
+from mintline_testkit.constants import CONTRACT
 
 NOW = 1_700_000_000_000
 DEADLINE = NOW // 1000 + 3600

@@ -11,6 +11,7 @@ from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
+from mintline.eth import GWEI
 from mintline.kinds import meaning_of
 from mintline.messages.intents import SignMint
 from mintline.messages.parts import Message
@@ -21,7 +22,6 @@ from mintline.resources import SIGN
 from mintline.states import MintStatus
 from mintline_builder.ports import MetadataTaken
 from mintline_testkit.builder.harness import Builder, Harness
-from mintline_testkit.constants import GWEI
 
 ALREADY_MINTED = CallReverted(Revert("AlreadyMinted", {"tokenId": 1}), "AlreadyMinted(tokenId=1)")
 PAUSED = CallReverted(Revert("EnforcedPause", {}), "EnforcedPause()")

@@ -14,6 +14,7 @@ from mintline.chain.collection import Revert
 from mintline.clone_calls import address_of, change_calldata, deployment_calldata
 from mintline.clones import CloneArgs
 from mintline.errors import Deferred, Unavailable
+from mintline.eth import ETHER
 from mintline.kinds import meaning_of
 from mintline.messages.intents import SignAdminister, SignBatch, SignDeploy
 from mintline.messages.parts import Clone, CollectionChange
@@ -22,7 +23,7 @@ from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_builder.waiting import GAS_ABOVE_BOUND, NO_RELAYER, RELAYER_NOT_ALLOWED
 from mintline_testkit.builder.harness import Builder, Harness, address, key
-from mintline_testkit.constants import CHAIN_ID, ETHER
+from mintline_testkit.constants import CHAIN_ID
 
 Kind = Literal["deploy", "administer"]
 CLONE = Clone(

@@ -10,7 +10,9 @@ from structlog.testing import capture_logs
 from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
+from mintline.clock import DAY
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
+from mintline.eth import ETHER
 from mintline.kinds import meaning_of
 from mintline.messages.intents import SignMint, SignTopUp
 from mintline.messages.parts import Fees, KeyRef
@@ -22,7 +24,6 @@ from mintline_builder.funding_policy import FundingCheck, TopUpPolicy
 from mintline_builder.ports import Account
 from mintline_builder.waiting import COLLECTION_PAUSED, GAS_ABOVE_BOUND, TREASURY_EMPTY
 from mintline_testkit.builder.harness import Builder, Harness, accepted_mint
-from mintline_testkit.constants import ETHER
 
 COST = 120_000 * 3 * 10**9
 """Of one mint at the prices of the memory chain: gas limit times fee cap."""
@@ -559,9 +560,6 @@ async def test_top_up__when_the_account_is_of_an_earlier_version__then_its_lates
 
 async def failing(*_: object, **__: object) -> None:
     raise Unavailable("SQS")
-
-
-DAY = 86_400
 
 
 async def spend(harness: Harness, name: str) -> None:

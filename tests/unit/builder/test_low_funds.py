@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from mintline.clock import DAY
 from mintline.errors import Deferred, Unavailable
+from mintline.eth import ETHER, GWEI
 from mintline.notices import LOW_PAYMENTS, Notice, RelayerLow, TreasuryLow
 from mintline_builder.funding_policy import Refill
 from mintline_testkit.builder.harness import Harness, address
-from mintline_testkit.constants import ETHER, GWEI
-
-DAY = 86_400
 
 
 def told(harness: Harness) -> list[Notice]:

@@ -14,6 +14,7 @@ from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.clones import CloneArgs
 from mintline.errors import Deferred, Unavailable
+from mintline.eth import ETHER
 from mintline.holder_signatures import burn_by_signature_calldata, transfer_by_signature_calldata
 from mintline.kinds import meaning_of
 from mintline.messages.intents import SignRelayedBurn, SignRelayedTransfer
@@ -26,7 +27,7 @@ from mintline_builder.kinds.relayed import SETTLED_AFTER, SIGNATURE_TTL
 from mintline_builder.token_simulation import RECOVERY_GAS, TAKES_ANY_SIGNATURE
 from mintline_builder.waiting import CHAIN_TIME_SKEWED, COLLECTION_PAUSED, NO_RELAYER
 from mintline_testkit.builder.harness import Builder, Harness, address, key
-from mintline_testkit.constants import CHAIN_ID, CONTRACT, ETHER
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 KINDS = ("relayed_transfer", "relayed_burn")
 TOKEN = 7

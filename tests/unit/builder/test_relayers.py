@@ -11,13 +11,13 @@ from structlog.testing import capture_logs
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.errors import Deferred
+from mintline.eth import ETHER
 from mintline.messages.intents import SignTopUp
 from mintline.records.transactions import Transaction
 from mintline.states import TransactionState
 from mintline_builder.funding_policy import Refill
 from mintline_builder.waiting import RELAYER_EMPTY, RELAYER_NOT_ALLOWED
 from mintline_testkit.builder.harness import Builder, Harness, address, key
-from mintline_testkit.constants import ETHER
 
 POOL = ("relayer", "relayer 2", "relayer 3")
 

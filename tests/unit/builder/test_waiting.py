@@ -6,6 +6,7 @@ import pytest
 
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
+from mintline.clock import DAY
 from mintline.errors import Conflict
 from mintline.messages.intents import SignMint
 from mintline.states import MintStatus
@@ -14,7 +15,6 @@ from mintline_builder.waiting import CHAIN_TIME_SKEWED, COLLECTION_PAUSED, ISSUE
 from mintline_testkit.builder.harness import Builder, Harness
 
 PAUSED = CallReverted(Revert("EnforcedPause", {}), "EnforcedPause()")
-DAY = 24 * 3600
 TTL = 3600
 
 

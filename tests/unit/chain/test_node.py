@@ -13,8 +13,8 @@ from mintline.chain.rpc import RpcError, Suspect
 from mintline.chain.send_facts import SendFact
 from mintline.errors import Rejected, Unavailable
 from mintline.eth import keccak256, selector, word
+from mintline_testkit.constants import ALICE
 
-ALICE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 BOB = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
 CALL = Call(sender=ALICE, to=BOB, data=b"\x01\x02")
 

@@ -16,10 +16,9 @@ from mintline_cli.caller import Caller
 from mintline_cli.main import app
 from mintline_client.collections import Collections
 from mintline_client.tokens import Tokens
-from mintline_testkit.constants import CONTRACT
+from mintline_testkit.constants import ALICE, CONTRACT
 from tests.unit.client.test_client import Answer, Http, api_of
 
-ALICE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 TRANSFER = {
     "token_id": "7",
     "from": None,

@@ -10,13 +10,13 @@ from structlog.testing import capture_logs
 from mintline import notices
 from mintline.aws.items import Item
 from mintline.aws.notices import notice_item, notice_of
+from mintline.clock import DAY_MS
 from mintline.errors import Unavailable, Unreadable
 from mintline.events import RETENTION_SECONDS
 from mintline.notices import BudgetReached, Notice, Notices, RelayerLow, TreasuryLow
 from mintline_testkit.notices import MemoryNotices
 
-DAY = 86_400_000
-NOON = 20_000 * DAY + DAY // 2
+NOON = 20_000 * DAY_MS + DAY_MS // 2
 ADDRESS = "0x" + "3" * 40
 
 
@@ -24,7 +24,7 @@ def relayer(at: int = NOON, address: str = ADDRESS, left: int = 7) -> RelayerLow
     return RelayerLow(chain_id=1, address=address, balance=10**17, batches_left=left, at=at)
 
 
-def budget(client_id: str = "shop", resets_at: int = NOON + DAY // 2) -> BudgetReached:
+def budget(client_id: str = "shop", resets_at: int = NOON + DAY_MS // 2) -> BudgetReached:
     return BudgetReached(client_id=client_id, budget="wei_per_day", limit=2**70, resets_at=resets_at, at=NOON)
 
 
@@ -41,7 +41,7 @@ async def test_notice__when_told_again_in_its_period__then_written_once() -> Non
 @pytest.mark.parametrize(
     "another",
     [
-        relayer(NOON + DAY),
+        relayer(NOON + DAY_MS),
         relayer(address="0x" + "5" * 40),
         TreasuryLow(chain_id=1, address=ADDRESS, balance=1, top_ups_left=7, at=NOON),
         relayer().evolve(chain_id=2),
@@ -59,7 +59,7 @@ async def test_notice__when_it_is_another_fact_or_period__then_written(another: 
 async def test_budget__when_another_window_or_client_reaches_it__then_written() -> None:
     store = MemoryNotices()
     told = Notices(store)
-    for notice in (budget(), budget(resets_at=NOON + DAY), budget("other")):
+    for notice in (budget(), budget(resets_at=NOON + DAY_MS), budget("other")):
         await told.tell(notice)
     assert len(store.by_id) == 3
 
@@ -151,11 +151,11 @@ async def test_notice__when_too_many_are_being_written__then_the_next_ones_wait_
     store = Slow()
     noted = Notices(store)
     for left in (1, 2, 3):
-        noted.note(relayer(NOON + left * DAY))
+        noted.note(relayer(NOON + left * DAY_MS))
     store.let.set()
     await noted.aclose()
     assert len(store.by_id) == 2
-    noted.note(relayer(NOON + 3 * DAY))
+    noted.note(relayer(NOON + 3 * DAY_MS))
     await noted.aclose()
     assert len(store.by_id) == 3
 

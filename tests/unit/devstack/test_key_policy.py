@@ -12,9 +12,9 @@ from mintline_devstack.principals import (
     role_arn,
     webhook_key_policy,
 )
+from mintline_testkit.constants import CHAIN_ID
 
-CHAIN = 31337
-ON_CHAIN = {"kms:EncryptionContext:chain": str(CHAIN), "kms:EncryptionContext:sub": "user"}
+ON_CHAIN = {"kms:EncryptionContext:chain": str(CHAIN_ID), "kms:EncryptionContext:sub": "user"}
 PAIR = {**ON_CHAIN, "kms:DataKeyPairSpec": "ECC_SECG_P256K1"}
 
 
@@ -29,7 +29,7 @@ ATTESTED = {
 
 
 def allows(role: str, action: str, context: dict[str, str], *, images: tuple[str, ...] = (IMAGE,)) -> bool:
-    policy = KeyPolicy.model_validate(key_policy(CHAIN, images=images, policies=(POLICY,)))
+    policy = KeyPolicy.model_validate(key_policy(CHAIN_ID, images=images, policies=(POLICY,)))
     return policy.allows(principal=role_arn(role), action=action, context=context)
 
 
@@ -157,7 +157,7 @@ def test_conditions__when_the_request_does_not_set_the_key__hold_for_null_alone(
 def test_encrypt__when_keys_are_wrapped_anew_under_the_key__is_the_enclaves_on_this_chain_alone(
     role: str,
 ) -> None:
-    receiving = KeyPolicy.model_validate(key_policy(CHAIN, images=(IMAGE,), receives=True))
+    receiving = KeyPolicy.model_validate(key_policy(CHAIN_ID, images=(IMAGE,), receives=True))
     other_chain = {**ON_CHAIN, "kms:EncryptionContext:chain": "1"}
 
     def received(action: str, context: dict[str, str]) -> bool:
@@ -174,7 +174,7 @@ def test_encrypt__when_keys_are_wrapped_anew_under_the_key__is_the_enclaves_on_t
 
 @pytest.mark.parametrize("role", ROLES)
 def test_encrypt__when_wallets_are_reassigned__is_the_enclaves_for_those_users_alone(role: str) -> None:
-    document = key_policy(CHAIN, images=(IMAGE,), policies=(POLICY,), reassigned=("new-1", "new-2"))
+    document = key_policy(CHAIN_ID, images=(IMAGE,), policies=(POLICY,), reassigned=("new-1", "new-2"))
     reassigning = KeyPolicy.model_validate(document)
 
     def allowed(action: str, **context: str) -> bool:
@@ -195,7 +195,7 @@ def test_webhook_key__when_a_request_names_a_webhook__then_the_api_encrypts_and_
 ):
     policy = KeyPolicy.model_validate(webhook_key_policy())
     named = {"kms:EncryptionContext:webhook": "wh_1"}
-    wallet = {"kms:EncryptionContext:sub": "alice", "kms:EncryptionContext:chain": str(CHAIN)}
+    wallet = {"kms:EncryptionContext:sub": "alice", "kms:EncryptionContext:chain": str(CHAIN_ID)}
     allowed = {
         (role, action)
         for role in ROLES

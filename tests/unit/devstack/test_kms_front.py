@@ -33,12 +33,12 @@ from mintline_devstack.principals import ROLES, key_policy, role_arn
 from mintline_devstack.state_folder import write_json
 from mintline_signer.enclave.envelope import open_envelope
 from mintline_signer.enclave.recipient import new_key
+from mintline_testkit.constants import CHAIN_ID
 
-CHAIN = 31337
 URL = "http://127.0.0.1:4567/"
 SECRET = b"the private key"
 PLAINTEXT = base64.b64encode(SECRET).decode()
-CONTEXT = {"sub": "user-1", "chain": str(CHAIN)}
+CONTEXT = {"sub": "user-1", "chain": str(CHAIN_ID)}
 DECRYPT = {"CiphertextBlob": "AAAA", "EncryptionContext": CONTEXT}
 PCRS = {index: bytes((index + 1,)) * 48 for index in (0, 1, 2, 16)} | {3: role_register(role_arn("enclave"))}
 KEY = new_key()
@@ -124,7 +124,7 @@ class Front:
         self.policy = self.folder / "policy.json"
         if not self.policy.exists():
             images, policies = (PCRS[0].hex(),), (PCRS[16].hex(),)
-            write_json(self.policy, key_policy(CHAIN, images=images, policies=policies))
+            write_json(self.policy, key_policy(CHAIN_ID, images=images, policies=policies))
         self.start()
 
     def start(self) -> None:
@@ -241,7 +241,7 @@ async def test_decrypt__when_a_register_is_not_the_policys__then_it_is_denied(
 
 
 @pytest.mark.parametrize(
-    "context", [{"chain": "1", "sub": "user-1"}, {"sub": "user-1"}, {}, None, "chain", [str(CHAIN)]]
+    "context", [{"chain": "1", "sub": "user-1"}, {"sub": "user-1"}, {}, None, "chain", [str(CHAIN_ID)]]
 )
 async def test_decrypt__when_the_context_names_no_key_of_this_chain__then_it_is_denied(
     front: Front, context: Any
@@ -433,7 +433,7 @@ async def test_answer__when_kms_refuses__then_the_refusal_is_passed_on_and_nothi
 async def test_policy__when_the_operator_replaces_it__then_it_decides_at_once_and_after_a_restart(
     front: Front,
 ) -> None:
-    shut = key_policy(CHAIN)
+    shut = key_policy(CHAIN_ID)
     attested = DECRYPT | recipient(document())
 
     status, _ = await front.send("PutKeyPolicy", {"Policy": json.dumps(shut)}, role="operator")
@@ -451,7 +451,9 @@ async def test_policy__when_another_role_replaces_it__then_it_is_denied_and_the_
 ) -> None:
     before = front.policy.read_bytes()
 
-    assert await front.refused("PutKeyPolicy", {"Policy": json.dumps(key_policy(CHAIN))}, role=role) == DENIED
+    assert (
+        await front.refused("PutKeyPolicy", {"Policy": json.dumps(key_policy(CHAIN_ID))}, role=role) == DENIED
+    )
     assert front.policy.read_bytes() == before
 
 
@@ -463,7 +465,7 @@ async def test_policy__when_another_role_replaces_it__then_it_is_denied_and_the_
         "",
         "[]",
         '{"Version": "1999", "Statement": []}',
-        json.dumps(key_policy(CHAIN) | {"Id": "unknown"}),
+        json.dumps(key_policy(CHAIN_ID) | {"Id": "unknown"}),
         json.dumps({"Version": "2012-10-17", "Statement": [UNKNOWN]}),
         "[" * 20_000,
     ],

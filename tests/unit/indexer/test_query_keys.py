@@ -6,9 +6,8 @@ from mintline.query_keys import TOKEN_QUERY_KEYS
 from mintline.records.index import Token, Transfer
 from mintline_indexer.dynamo_items import token_item, transfer_item
 from mintline_indexer.dynamo_writes import OPTIONAL
-from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.constants import ALICE, CHAIN_ID, CONTRACT
 
-ALICE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 BOB = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
 LARGEST = 2**256 - 1
 KILOBYTE = 1024

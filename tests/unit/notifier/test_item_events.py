@@ -14,11 +14,11 @@ from mintline.records.index import Token, Transfer
 from mintline.records.keys import position, scoped, token_ref
 from mintline.records.wallets import Link
 from mintline.resources import COLLECTIONS, LINKS, TOKENS, TRANSFERS
+from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.events import MemoryEventLog
 from mintline_testkit.notifier.followers import follower
 from mintline_testkit.notifier.tables import MemoryCursors, MemoryTables
 
-CHAIN = 31337
 ALICE, BOB = "0x" + "4" * 40, "0x" + "5" * 40
 CLIENT = "tickets"
 CLONE = Clone(
@@ -30,8 +30,8 @@ CLONE = Clone(
 )
 CONTRACT = address_of(CLONE)
 COLLECTION = RegisteredContract(
-    collection_id=scoped(CHAIN, CONTRACT),
-    chain_id=CHAIN,
+    collection_id=scoped(CHAIN_ID, CONTRACT),
+    chain_id=CHAIN_ID,
     contract=CONTRACT,
     name="Items",
     symbol="ITEM",
@@ -40,7 +40,7 @@ COLLECTION = RegisteredContract(
     clone=CLONE,
 )
 ITEM = Token(
-    chain_id=CHAIN,
+    chain_id=CHAIN_ID,
     contract=CONTRACT,
     token_id=7,
     owner=None,
@@ -52,13 +52,19 @@ ITEM = Token(
     standard="erc1155",
 )
 LINK = Link(
-    link_id=scoped(CHAIN, BOB), sub="bob", chain_id=CHAIN, address=BOB, kind="account", nonce="", linked_at=1
+    link_id=scoped(CHAIN_ID, BOB),
+    sub="bob",
+    chain_id=CHAIN_ID,
+    address=BOB,
+    kind="account",
+    nonce="",
+    linked_at=1,
 )
 
 
 def moved(sender: str | None, recipient: str | None) -> Transfer:
     return Transfer(
-        chain_id=CHAIN,
+        chain_id=CHAIN_ID,
         contract=CONTRACT,
         token_id=7,
         sender=sender,
@@ -83,9 +89,9 @@ async def test_transfer__when_an_item_moves__then_its_client_and_linked_users_ar
     reader = follower(tables, log, cursors, owner="first")
     await reader.poll()
     tables.put(COLLECTIONS, to_item(COLLECTION))
-    tables.put(TOKENS, to_item(ITEM) | token_place(CHAIN, CONTRACT, 7))
+    tables.put(TOKENS, to_item(ITEM) | token_place(CHAIN_ID, CONTRACT, 7))
     tables.put(LINKS, to_item(LINK))
-    place: Item = {"token_ref": token_ref(CHAIN, CONTRACT, 7), "position": position(5, 3)}
+    place: Item = {"token_ref": token_ref(CHAIN_ID, CONTRACT, 7), "position": position(5, 3)}
     tables.put(TRANSFERS, to_item(moved(sender, recipient)) | place)
     await reader.poll()
     for principal in (CLIENT, "bob"):

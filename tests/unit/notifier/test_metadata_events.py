@@ -18,12 +18,12 @@ from mintline.records.wallets import Link
 from mintline.resources import COLLECTIONS, LINKS, METADATA_VERSIONS, MINTS, TOKENS
 from mintline.reveals import Reveal
 from mintline.states import MintStatus
+from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.events import MemoryEventLog
 from mintline_testkit.notifier.followers import PUBLIC_URL, follower
 from mintline_testkit.notifier.tables import MemoryCursors, MemoryTables
 from mintline_testkit.records import make_mint
 
-CHAIN = 31337
 ADDRESS = "0x" + "2" * 40
 HOLDER = "0x" + "4" * 40
 CLIENT = "tickets"
@@ -43,7 +43,7 @@ CLONE = Clone(
     ),
 )
 CONTRACT = address_of(CLONE)
-REF = token_ref(CHAIN, CONTRACT, 1)
+REF = token_ref(CHAIN_ID, CONTRACT, 1)
 CHANGE_ID = "administer_7H2KQ0S5V9XW3Z8R4T6Y1B2C3D"
 
 
@@ -56,14 +56,14 @@ class Deployment:
         self.mint = make_mint(
             sub="alice",
             client_id=CLIENT,
-            chain_id=CHAIN,
+            chain_id=CHAIN_ID,
             to=HOLDER,
             custody="sponsored",
             token_id=1,
             at=self.tables.now,
         )
         self.token = Token(
-            chain_id=CHAIN,
+            chain_id=CHAIN_ID,
             contract=CONTRACT,
             token_id=1,
             owner=HOLDER,
@@ -90,7 +90,7 @@ class Deployment:
         call = CollectionCall(
             mint_id=CHANGE_ID,
             status=MintStatus.ACCEPTED,
-            chain_id=CHAIN,
+            chain_id=CHAIN_ID,
             contract=CONTRACT,
             request_digest="",
             created_at=self.tables.now,
@@ -100,8 +100,8 @@ class Deployment:
             change=change,
         )
         collection = RegisteredContract(
-            collection_id=scoped(CHAIN, CONTRACT),
-            chain_id=CHAIN,
+            collection_id=scoped(CHAIN_ID, CONTRACT),
+            chain_id=CHAIN_ID,
             contract=CONTRACT,
             name="Season tickets",
             symbol="SEAT",
@@ -115,9 +115,9 @@ class Deployment:
 
     def link(self, sub: str) -> None:
         link = Link(
-            link_id=scoped(CHAIN, HOLDER),
+            link_id=scoped(CHAIN_ID, HOLDER),
             sub=sub,
-            chain_id=CHAIN,
+            chain_id=CHAIN_ID,
             address=HOLDER,
             kind="account",
             nonce="n",
@@ -143,7 +143,7 @@ async def test_version__when_it_is_on_record__then_client_minter_and_holder_have
     deployment: Deployment,
 ) -> None:
     deployment.tables.put(MINTS, to_item(deployment.mint))
-    token = to_item(deployment.token) | token_place(CHAIN, CONTRACT, 1)
+    token = to_item(deployment.token) | token_place(CHAIN_ID, CONTRACT, 1)
     deployment.tables.put(TOKENS, token)
     deployment.link("bob")
     await deployment.reader.poll()
@@ -162,7 +162,7 @@ async def test_version__when_it_is_on_record__then_client_minter_and_holder_have
     assert first.resource == second.resource == ("token", f"{CONTRACT}/1")
     assert second.data == {
         "contract": CONTRACT,
-        "chain_id": CHAIN,
+        "chain_id": CHAIN_ID,
         "token_id": "1",
         "version": 3,
         "digest": "0x" + "03" * 32,
@@ -242,7 +242,7 @@ async def test_metadata__when_changes_were_gone_before_they_were_read__then_told
 
 async def test_metadata__when_a_version_is_damaged__then_the_others_are_told(deployment: Deployment) -> None:
     whole = deployment.version(2)
-    for ref in ("no token", f"{CHAIN}#{CONTRACT}#one"):
+    for ref in ("no token", f"{CHAIN_ID}#{CONTRACT}#one"):
         damaged = to_item(whole) | {"token_ref": ref}
         deployment.tables.put(METADATA_VERSIONS, damaged)
     deployment.tables.put(METADATA_VERSIONS, to_item(whole.evolve(version=3)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mintline.aws.notices import notice_item
+from mintline.clock import DAY_MS
 from mintline.events import EVENT_TYPES, OPERATORS
 from mintline.notices import BudgetReached, RelayerLow, TreasuryLow
 from mintline.resources import NOTICES
@@ -11,7 +12,6 @@ from mintline_testkit.notifier.followers import follower
 from mintline_testkit.notifier.tables import MemoryCursors, MemoryTables
 
 ADDRESS = "0x" + "3" * 40
-DAY = 86_400_000
 
 
 def relayer(at: int) -> RelayerLow:
@@ -27,7 +27,7 @@ async def test_notices__when_they_are_on_record__then_those_concerned_have_an_ev
         relayer(at),
         TreasuryLow(chain_id=1, address=ADDRESS, balance=5, top_ups_left=0, at=at),
         BudgetReached(client_id="shop", budget="mints_per_hour", limit=100, resets_at=at + 1, at=at),
-        relayer(at + DAY),
+        relayer(at + DAY_MS),
     ):
         tables.put(NOTICES, notice_item(notice))
     await reader.poll()
@@ -37,7 +37,7 @@ async def test_notices__when_they_are_on_record__then_those_concerned_have_an_ev
         ("relayer.low", ("relayer", ADDRESS), at),
         ("treasury.low", ("treasury", ADDRESS), at),
         ("client.budget_reached", ("client", "shop"), at),
-        ("relayer.low", ("relayer", ADDRESS), at + DAY),
+        ("relayer.low", ("relayer", ADDRESS), at + DAY_MS),
     ]
     assert {kind for kind, _, _ in seen} <= EVENT_TYPES
     assert [event.data for event in log.all(OPERATORS)][:3] == [

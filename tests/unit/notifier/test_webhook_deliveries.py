@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import webhooks as verifier
 
+from mintline.clock import DAY_MS, HOUR_MS
 from mintline.errors import Conflict
 from mintline.events import START, Event, Resource, event_id
 from mintline.webhooks.records import (
@@ -42,8 +43,6 @@ from mintline_testkit.webhooks import Delivered, MemorySecrets, MemoryWebhooks, 
 
 BEGIN = 1_795_398_654_000
 URL = "https://shop.example/hooks"
-HOUR = 3_600_000
-DAY = 24 * HOUR
 
 
 class Killed(BaseException):
@@ -261,13 +260,13 @@ async def test_resource__when_one_of_its_events_is_refused__then_its_later_ones_
     await setting.run(worker, milliseconds=1_000)
     await setting.happen("bad", kind="mint.rejected")
     await setting.happen("good-1", kind="mint.rejected")
-    await setting.run(worker, milliseconds=2 * HOUR)
+    await setting.run(worker, milliseconds=2 * HOUR_MS)
     expected = {event.id for event in setting.log.all("shop") if event.data["mint_id"] != "bad"}
     assert set(ids(receivers.accepted)) == expected
     assert len(receivers.accepted) == len(expected), "nothing that was acknowledged is sent again"
     assert len(receivers.requests) - len(expected) < 15, "what is refused is sent ever more seldom"
     refused.clear()
-    await setting.run(worker, milliseconds=2 * HOUR)
+    await setting.run(worker, milliseconds=2 * HOUR_MS)
     of_bad = [one for one in ids(receivers.accepted) if one not in expected]
     assert of_bad == [event.id for event in setting.log.all("shop") if event.data["mint_id"] == "bad"]
 
@@ -280,11 +279,11 @@ async def test_window__when_one_event_is_refused_for_long__then_a_bounded_number
     await setting.webhook()
     worker = await setting.started()
     await setting.happen("bad", *(f"m{number}" for number in range(200)))
-    await setting.run(worker, milliseconds=HOUR)
+    await setting.run(worker, milliseconds=HOUR_MS)
     assert len(receivers.accepted) == 63
     assert receivers.most_sending == 8
     receivers.status = lambda _: 200
-    await setting.run(worker, milliseconds=2 * HOUR)
+    await setting.run(worker, milliseconds=2 * HOUR_MS)
     assert len(receivers.accepted) == 201
     assert len(set(ids(receivers.accepted))) == 201
 
@@ -295,7 +294,7 @@ async def test_receiver__when_it_is_down_for_six_hours_and_the_sender_is_killed_
     rng = random.Random(14)
     webhook = await setting.webhook()
     receivers = setting.receivers
-    down_until = setting.now + 6 * HOUR
+    down_until = setting.now + 6 * HOUR_MS
 
     def answer(delivered: Delivered) -> int | None:
         for secret in setting.known[webhook.webhook_id]:
@@ -320,7 +319,7 @@ async def test_receiver__when_it_is_down_for_six_hours_and_the_sender_is_killed_
     assert setting.now > down_until, "some of them die after it is back"
     setting.fuse.burned, setting.fuse.left = False, None
     worker = await setting.started("the last")
-    await setting.run(worker, milliseconds=3 * HOUR)
+    await setting.run(worker, milliseconds=3 * HOUR_MS)
     events = setting.log.all("shop")
     assert len(events) > 300
     assert set(ids(receivers.accepted)) == {event.id for event in events}
@@ -330,7 +329,7 @@ async def test_receiver__when_it_is_down_for_six_hours_and_the_sender_is_killed_
 
     before = len(receivers.requests)
     await setting.change(webhook, rewind=Rewind(number=1, after=START))
-    await setting.run(worker, milliseconds=HOUR)
+    await setting.run(worker, milliseconds=HOUR_MS)
     replayed = receivers.requests[before:]
     assert ids(replayed) == [event.id for event in events], "the identical ordered log"
     bodies = {one.event_id: one.body for one in receivers.requests[:before]}
@@ -358,9 +357,9 @@ async def test_receiver__when_it_refuses_for_three_days__then_its_webhook_is_dis
     setting.receivers.status = lambda one: 500 if one.url == URL else 200
     worker = await setting.started()
     await setting.happen(*(f"m{number}" for number in range(30)))
-    await setting.run(worker, milliseconds=3 * DAY - 2 * HOUR)
+    await setting.run(worker, milliseconds=3 * DAY_MS - 2 * HOUR_MS)
     assert setting.store.webhooks[webhook.webhook_id].status == "enabled"
-    await setting.run(worker, milliseconds=4 * HOUR)
+    await setting.run(worker, milliseconds=4 * HOUR_MS)
     disabled = setting.store.webhooks[webhook.webhook_id]
     assert disabled.status == "disabled"
     assert "three days" in str(disabled.disabled_reason)
@@ -372,7 +371,7 @@ async def test_receiver__when_it_refuses_for_three_days__then_its_webhook_is_dis
     assert setting.store.progresses[other.webhook_id].failing == ()
 
     sent = len(setting.receivers.requests)
-    await setting.run(worker, milliseconds=DAY)
+    await setting.run(worker, milliseconds=DAY_MS)
     assert len(setting.receivers.requests) == sent, "nothing is sent to a disabled webhook"
     setting.receivers.status = lambda _: 200
     await setting.change(webhook, status="enabled", disabled_reason=None, rewind=Rewind(number=1))

@@ -9,12 +9,12 @@ import pytest
 from pydantic import ValidationError
 
 from mintline.acceptance import ACCEPTANCE
-from mintline.clock import UnixSeconds
+from mintline.clock import DAY_MS, HOUR_MS, UnixSeconds
 from mintline.messages.intents import IssueVoucher, SignBatch
 from mintline_signer.enclave import client_budgets
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.authorizer import AROUND, Authorizer
-from mintline_signer.enclave.client_budgets import DAY, HOUR, ClientBudgets, ClientMint
+from mintline_signer.enclave.client_budgets import ClientBudgets, ClientMint
 from mintline_signer.enclave.kinds import required_authorizations
 from mintline_signer.enclave.kinds.base import ClientTerms
 from mintline_signer.enclave.policy import Budget, ClientsPolicy
@@ -304,11 +304,11 @@ def test_budget__when_the_hour_is_another__begins_again(cast: Cast) -> None:
 
 def test_budget__when_a_days_wei_are_used_up__refuses_though_the_hour_is_another(cast: Cast) -> None:
     counted = Counted(cast, allowing(wei=100))
-    morning = cast.now * 1000 // DAY * DAY
+    morning = cast.now * 1000 // DAY_MS * DAY_MS
     assert counted.sign(*names(0, 10), at=morning, cost=10) is None
-    assert counted.sign("more", at=morning + 5 * HOUR, nonce=1, cost=1) == "more"
+    assert counted.sign("more", at=morning + 5 * HOUR_MS, nonce=1, cost=1) == "more"
     assert counted.refused == RefusalCode.CLIENT_BUDGET
-    assert counted.sign("tomorrow", at=morning + DAY, nonce=2, cost=100) is None
+    assert counted.sign("tomorrow", at=morning + DAY_MS, nonce=2, cost=100) is None
 
 
 def test_budget__when_fees_are_raised__counts_the_difference_and_refuses_no_replacement(cast: Cast) -> None:

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mintline.clock import DAY
 from mintline.errors import Rejected
-from mintline.key_stores import DAY
 from mintline.records.wallets import Wallet
 from mintline_ops.wallets.deletion import delete, undelete
 from mintline_ops.wallets.migration import migrate

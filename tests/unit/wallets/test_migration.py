@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mintline.clock import HOUR
 from mintline.errors import Conflict, Rejected, Unavailable
 from mintline_ops.wallets.migration import migrate, prune_copies
 from mintline_ops.wallets.summary import Summary
 
 if TYPE_CHECKING:
     from tests.unit.wallets.conftest import Custody
-
-HOUR = 3600
 
 
 async def moved(custody: Custody, to: Any = "dynamodb", *, dry_run: bool = False) -> Summary:

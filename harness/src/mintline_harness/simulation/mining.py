@@ -6,11 +6,11 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 
+from mintline.eth import GWEI
 from mintline_harness.simulation.calls import called, item_call
 from mintline_harness.simulation.chain import SimulatedChain
 from mintline_harness.simulation.contract import Redemption, TransferCall
 from mintline_harness.simulation.endpoints import Endpoints
-from mintline_harness.simulation.parts import GWEI
 from mintline_harness.simulation.process import Faults
 from mintline_harness.simulation.signed_calls import SignedCall
 

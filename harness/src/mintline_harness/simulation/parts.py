@@ -14,6 +14,7 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.consumer import Consumer
 from mintline.errors import MintlineError
+from mintline.eth import ETHER, GWEI
 from mintline.messages.codec import AnyMessage, encode
 from mintline.queue_port import QueuesPort
 from mintline.resource_types import Queue
@@ -51,8 +52,6 @@ from mintline_testkit.api.operations import MemoryTokenIds
 from mintline_testkit.builder.tables import MemoryAccounts, MemoryTables
 from mintline_testkit.indexer.store import MemoryStore
 
-GWEI = 10**9
-ETHER = 10**18
 VOUCHER_TTL = 24 * 3600
 SHORT_TTL = 600
 """Seconds: the shortest that the builder takes, for vouchers that run out within a schedule."""

@@ -16,6 +16,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from mintline.eth import ETHER
 from mintline_harness.simulation.chain import NEW_ACCOUNT_GAS, SimulatedChain
 from mintline_harness.simulation.clients import REFUSING, Clients
 from mintline_harness.simulation.contract import Collection
@@ -29,7 +30,7 @@ from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.mining import FINALITY, Mining
 from mintline_harness.simulation.outsiders import RIVAL, STRANGER, Outsiders
 from mintline_harness.simulation.overtaking import LONGER, Overtaking, overtaken
-from mintline_harness.simulation.parts import ETHER, SHORT_TTL, VOUCHER_TTL, Environment, Parts
+from mintline_harness.simulation.parts import SHORT_TTL, VOUCHER_TTL, Environment, Parts
 from mintline_harness.simulation.process import EPOCH, Faults, Process
 from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.requesters import Requesters

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from mintline.clock import DAY
 from mintline.errors import Rejected
-from mintline.key_stores import DAY, MAX_DELETION_DAYS, MIN_DELETION_DAYS, KeyStores
+from mintline.key_stores import MAX_DELETION_DAYS, MIN_DELETION_DAYS, KeyStores
 from mintline.records.keys import scoped
 from mintline.records.wallets import WALLET_CACHE_SECONDS, Wallet
 from mintline_ops.wallets.ports import Belongings, WalletRecords

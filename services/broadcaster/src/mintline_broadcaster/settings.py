@@ -5,12 +5,11 @@ from __future__ import annotations
 from pydantic import Field
 
 from mintline.chain.settings import GasSettings
+from mintline.eth import GWEI
 from mintline.fields import Wei
 from mintline.messages.parts import KeyRef
 from mintline_broadcaster.config import BroadcasterConfig, Patience
 from mintline_broadcaster.fees import FeeCaps
-
-GWEI = 10**9
 
 
 class BroadcasterSettings(GasSettings):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import structlog
 
 from mintline.chain.gas import GasBound
-from mintline.clock import UnixSeconds, to_ms
+from mintline.clock import DAY, UnixSeconds, to_ms
 from mintline.errors import Conflict, Deferred, Rejected
 from mintline.messages.parts import Fees, KeyRef
 from mintline.notices import Notices
@@ -30,7 +30,6 @@ from mintline_builder.waiting import GAS_BUDGET_REACHED, Waiting
 TREASURY_LOW_RETRY = 15.0
 MISSED_RETRY = 60.0
 """Seconds from a top-up that never arrived to the next: each try burns a no-op of the treasury's."""
-DAY = 86_400
 
 log = structlog.get_logger(__name__)
 

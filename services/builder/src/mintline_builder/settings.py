@@ -9,14 +9,13 @@ from pydantic import Field, model_validator
 from mintline.authorizations import KEPT
 from mintline.chain.gas import TRANSACTION_GAS_CAP, GasBound
 from mintline.chain.settings import GasSettings
+from mintline.eth import GWEI
 from mintline.fields import Wei
 from mintline.key_subjects import MAX_RELAYERS
 from mintline.messages.parts import KeyRef
 from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funding_policy import Refill, TopUpPolicy
-
-GWEI = 10**9
 
 
 class Settings(GasSettings):

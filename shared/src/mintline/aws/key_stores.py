@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
 from mintline.aws.session import AwsCalls, error_code, open_client, translated
+from mintline.clock import DAY
 from mintline.errors import Conflict
 from mintline.key_stores import (
-    DAY,
     KeyStores,
     StoredKey,
     StoreName,

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from mintline import authorizations
 from mintline.authorizations import Authorization
 from mintline.chain.gas import GasBound
+from mintline.eth import ETHER, GWEI
 from mintline.kinds import meaning_of, operation_ids
 from mintline.messages.codec import AnyMessage, decode
 from mintline.messages.intents import AnyIntent, SignMint, SignNoop, SignRelayed, SignTopUp
@@ -30,7 +31,6 @@ from mintline_broadcaster.sweep import Sweeper
 from mintline_testkit.broadcaster.intents import read, sign
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
 from mintline_testkit.chain import FakeChain
-from mintline_testkit.constants import ETHER, GWEI
 from mintline_testkit.queues import MemoryQueues
 
 NOW = 1_700_000_000_000

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from mintline.eth import keccak256, to_checksum_address
+from mintline.eth import GWEI, keccak256, to_checksum_address
 from mintline.messages.codec import decode, encode
 from mintline.messages.intents import AnyIntent, Intent, SignMint, SignNoop, SignTopUp
 from mintline.messages.parts import Fees, KeyRef, Voucher
 from mintline.messages.signed import Broadcast
 from mintline_testkit.chain import Decoded
-from mintline_testkit.constants import CONTRACT, GWEI
+from mintline_testkit.constants import CONTRACT
 
 
 def key_of(number: int) -> KeyRef:

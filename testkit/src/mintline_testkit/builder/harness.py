@@ -15,7 +15,7 @@ from mintline.authorizations import Authorization
 from mintline.canonical_json import digest_of
 from mintline.chain.gas import GasBound
 from mintline.clock import Monotonic, UnixSeconds
-from mintline.eth import keccak256, to_checksum_address
+from mintline.eth import ETHER, GWEI, keccak256, to_checksum_address
 from mintline.messages.codec import AnyMessage
 from mintline.messages.parts import KeyRef, Message
 from mintline.messages.work import BuildMint, FinishBatch, FundWallet, RenewNonce
@@ -37,7 +37,7 @@ from mintline_testkit.builder.tables import (
     MemoryTables,
 )
 from mintline_testkit.chain import FakeChain
-from mintline_testkit.constants import CHAIN_ID, CONTRACT, ETHER, GWEI
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.notices import MemoryNotices
 
 METADATA = '{"name":"A picture"}'

@@ -25,6 +25,7 @@ from typing import Literal, TypeAlias
 import structlog
 
 from mintline.batcher import Batcher
+from mintline.clock import DAY, HOUR
 from mintline.errors import MintlineError, Unavailable
 from mintline.notices import BudgetReached, Notices
 from mintline.records.clients import Client, ClientBudget
@@ -38,8 +39,6 @@ from mintline_api.limits.problems import CLIENT_BUDGET_REACHED, COLLECTION_NOT_A
 log = structlog.get_logger()
 _Counted: TypeAlias = Literal["mints_per_hour", "wei_per_day"]
 
-HOUR = 3_600
-DAY = 86_400
 MINT_GAS = 52_000
 """Gas that a sponsored mint counts for unless something else is set (`Settings.sponsored_mint_gas`)."""
 FRESH_SECONDS = 12.0

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mintline.clock import DAY
+from mintline.eth import GWEI
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.http.models import rfc3339
 from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.ports import GasAccounts
 from mintline_api.limits.problems import GAS_BUDGET_REACHED
 
-DAY = 86_400
-GWEI = 10**9
 FRESH_SECONDS = 5.0
 _WALLETS = 100_000
 

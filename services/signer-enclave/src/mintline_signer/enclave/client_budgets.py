@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mintline.clock import UnixSeconds, to_ms
+from mintline.clock import DAY_MS, HOUR_MS, UnixSeconds, to_ms
 from mintline.messages.intents import AnyRequest
 from mintline_signer.enclave.fixed_table import FixedTable
 from mintline_signer.enclave.kinds import kind_of
@@ -24,9 +24,6 @@ from mintline_signer.enclave.kinds.base import ClientTerms
 from mintline_signer.enclave.policy import Budget, SigningPolicy
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 
-HOUR = 3_600_000
-DAY = 24 * HOUR
-"""Milliseconds."""
 MAX_COUNTERS = 100_000
 """Hours and days of clients that are counted: bounds memory, however many clients the user pool has."""
 _REMEMBERED = 200_000
@@ -53,12 +50,12 @@ class ClientMint(NamedTuple):
     @property
     def hour(self) -> tuple[str, int]:
         """Return the client and the hour in which it counts."""
-        return self.client_id, self.accepted_at // HOUR
+        return self.client_id, self.accepted_at // HOUR_MS
 
     @property
     def day(self) -> tuple[str, int]:
         """Return the client and the day on which it counts."""
-        return self.client_id, self.accepted_at // DAY
+        return self.client_id, self.accepted_at // DAY_MS
 
 
 class _Known(NamedTuple):
@@ -83,7 +80,7 @@ class ClientBudgets:
         remembered: int = _REMEMBERED,
     ) -> None:
         self._policy = policy
-        self._kept = int(1000 * (policy.authorization.grace if kept is None else kept)) + 2 * DAY
+        self._kept = int(1000 * (policy.authorization.grace if kept is None else kept)) + 2 * DAY_MS
         self._known = FixedTable(size=remembered, secret=secret)
         self._mints: Counter[tuple[str, int]] = Counter()
         self._wei: Counter[tuple[str, int]] = Counter()
@@ -152,11 +149,11 @@ class ClientBudgets:
 
     def _prune(self, now: int) -> None:
         """Forget windows of which nothing is accepted any more."""
-        if now - self._pruned_at < HOUR:
+        if now - self._pruned_at < HOUR_MS:
             return
         self._pruned_at = now
         oldest = now - self._kept
-        for counters, length in ((self._mints, HOUR), (self._wei, DAY)):
+        for counters, length in ((self._mints, HOUR_MS), (self._wei, DAY_MS)):
             for window in [window for window in counters if (window[1] + 1) * length <= oldest]:
                 del counters[window]
 

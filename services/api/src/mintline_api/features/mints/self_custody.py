@@ -13,6 +13,7 @@ import structlog
 
 from mintline.chain.answers import FeeMarket
 from mintline.errors import MintlineError
+from mintline.eth import GWEI
 from mintline.messages.parts import Fees
 from mintline.messages.signed import SelfRedeem
 from mintline.raw_transactions import SignedTransaction, decode
@@ -30,7 +31,6 @@ log = structlog.get_logger()
 CHAIN_SECONDS = 5.0
 """How long a response waits for what only the chain knows."""
 
-GWEI = 10**9
 MIN_TIP = GWEI // 10
 """What is suggested to validators, in wei per gas, when recent blocks were empty."""
 MAX_FEE = 10_000 * GWEI

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mintline.clock import DAY_MS
 from mintline.records.transactions import Transaction
 from mintline_api.features.pipeline.ports import PipelineRecords, Role
 
-DAY = 24 * 3600 * 1000
-"""Milliseconds of the time by which the present rate is measured."""
 SAMPLE = 50
 """Transactions whose cost is taken for that of all."""
 
@@ -57,7 +56,7 @@ async def read_use(records: PipelineRecords, address: str, *, now: int) -> Use:
     What it sent is counted by nonces, so a busy sender costs no more reads than a quiet one. Gas is the limit
     of each transaction, which is above what it uses.
     """
-    since = now - DAY
+    since = now - DAY_MS
     newest = await records.newest_transactions(address, SAMPLE)
     recent = [one for one in newest if one.reserved_at >= since]
     if not recent:

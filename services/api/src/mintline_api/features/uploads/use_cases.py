@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import structlog
 
 from mintline.cids import CidHasher
+from mintline.clock import DAY
 from mintline.media_types import HEAD, IMAGES, MEDIA_TYPES, sniffed
 from mintline.records.uploads import Upload
 from mintline_api.features.metadata.models import Metadata
@@ -38,7 +39,6 @@ log = structlog.get_logger()
 
 PUT_SECONDS = 3600
 """How long an upload's URL is good; less if the credentials that sign it end before."""
-_DAY = 24 * 3600
 _ID_BYTES = 17
 _ID_CHARACTERS = 26
 _ID = re.compile(UPLOAD_ID)
@@ -86,7 +86,7 @@ async def announce(request: UploadRequest, *, asked_by: str, uploads: Uploads) -
         size=request.size,
         sha256=request.sha256,
         created_at=now,
-        expires=now // 1000 + _DAY,
+        expires=now // 1000 + DAY,
     )
     await uploads.uploads.create(upload)
     return upload, await uploads.files.put_request(upload, seconds=PUT_SECONDS)
