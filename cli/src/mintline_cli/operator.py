@@ -14,7 +14,7 @@ from mintline_cli.options import Deployment, EndpointUrl, Json
 from mintline_cli.output import Screen
 from mintline_cli.source_verification import verify
 from mintline_cli.unpack import unpack
-from mintline_ops import deployment_setup, factory_setup
+from mintline_ops import deployment_setup, factory_setup, policy_setup
 from mintline_ops.collection import MAX_GAS, CollectionTerms
 from mintline_ops.deployment_setup import About, Administrator
 from mintline_ops.preflight import run_preflight
@@ -88,6 +88,26 @@ def intake_key(*, document: Deployment, endpoint_url: EndpointUrl = None, as_jso
     key = execute(deployment_setup.read_intake_key(document, endpoint_url))
     screen.say(f"the signing policy's authorization.intake_keys must have {key}")
     screen.result({"intake_key": key})
+
+
+@app.command()
+def policy(
+    *,
+    document: Deployment,
+    user_pool: Annotated[str, typer.Option(help="The user pool's id: output of the stack `identity`.")],
+    client: Annotated[
+        list[str], typer.Option(help="An app client that users sign in by: output `client`; repeatable.")
+    ],
+    out: Annotated[Path, typer.Option(help="Where to write it; no file is replaced.")],
+    as_json: Json = False,
+) -> None:
+    """Write the signing policy of a deployment that has its keys and its contract."""
+    screen = Screen(as_json=as_json)
+    made = execute(policy_setup.policy_of(document, user_pool=user_pool, clients=client))
+    with ending_on_errors():
+        policy_setup.write_new(out, made)
+    screen.say(f"{out}: read it before you build an image with it (docs/signing-policy.md)")
+    screen.result({"policy": str(out)})
 
 
 @app.command()

@@ -1,0 +1,112 @@
+"""A deployment's signing policy is what its document says, and what the enclave's own reader takes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from mintline.errors import Misconfigured
+from mintline_ops import policy_setup
+from mintline_ops.policy_setup import policy_of, write_new
+from mintline_signer.enclave.policy import parse_policy
+
+ADDRESSES = tuple(f"0x{digit * 40}" for digit in "123")
+CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+INTAKE = base64.b64encode(
+    ec.generate_private_key(ec.SECP256R1())
+    .public_key()
+    .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+).decode()
+ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_Example"
+
+
+def jwks() -> dict[str, Any]:
+    numbers = rsa.generate_private_key(65537, 2048).public_key().public_numbers()
+    modulus = base64.urlsafe_b64encode(numbers.n.to_bytes(256, "big")).rstrip(b"=").decode()
+    key = {"kty": "RSA", "kid": "one", "use": "sig", "alg": "RS256", "n": modulus, "e": "AQAB"}
+    return {"keys": [key]}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have a user pool publish its keys; return where it was asked for them."""
+    urls: list[str] = []
+    published = jwks()
+
+    async def read(url: str) -> dict[str, Any]:
+        urls.append(url)
+        return published
+
+    monkeypatch.setattr(policy_setup, "read_jwks", read)
+    return urls
+
+
+def key(number: int, name: str) -> dict[str, Any]:
+    return {
+        "address": ADDRESSES[number],
+        "subject": f"platform:{name}",
+        "chain_id": 1,
+        "secret_id": f"dynamodb:1#{ADDRESSES[number]}",
+    }
+
+
+def document(folder: Path, **changes: Any) -> Path:
+    chain = {
+        "chain_id": 1,
+        "issuer": key(0, "issuer"),
+        "treasury": key(1, "treasury"),
+        "relayers": [key(2, "relayer-1")],
+        "intake_key": INTAKE,
+        "default_collection": CONTRACT,
+    }
+    path = folder / "deployment.json"
+    described = {"prefix": "acme", "region": "us-east-1", "chain": chain | changes.pop("chain", {})}
+    path.write_text(json.dumps(described | changes))
+    return path
+
+
+async def test_policy__when_the_document_is_complete__then_the_enclave_reads_it_and_it_fits_the_limits(
+    tmp_path: Path, asked: list[str]
+) -> None:
+    limits = {"fee_cap": "7000000000", "max_transaction_cost": "30000000000000000", "user_rate": 60}
+
+    made = await policy_of(
+        document(tmp_path, limits=limits), user_pool="us-east-1_Example", clients=["abc123"]
+    )
+
+    policy = parse_policy(made)
+    assert asked == [f"{ISSUER}/.well-known/jwks.json"]
+    assert policy.authorization.issuer == ISSUER
+    assert [*policy.authorization.client_ids] == ["abc123"]
+    assert (policy.issuer.address, policy.treasury.address) == ADDRESSES[:2]
+    assert [relayer.subject for relayer in policy.relayers] == ["platform:relayer-1"]
+    assert [*policy.chain_ids, *policy.contracts] == [1, CONTRACT]
+    assert (policy.max_fee_per_gas, policy.max_transaction_cost) == (7 * 10**9, 3 * 10**16)
+    assert [*policy.user_actions] == ["mint"]
+
+
+async def test_policy__when_keys_or_the_contract_are_missing__then_it_names_them(
+    tmp_path: Path, asked: list[str]
+) -> None:
+    path = document(tmp_path, chain={"treasury": None, "default_collection": None})
+
+    with pytest.raises(Misconfigured, match=r"chain\.treasury, chain\.default_collection"):
+        await policy_of(path, user_pool="us-east-1_Example", clients=["abc123"])
+
+    assert len(asked) == 1
+
+
+def test_policy__when_there_is_one__then_it_stays(tmp_path: Path) -> None:
+    out = tmp_path / "policy.json"
+    write_new(out, b"{}")
+
+    with pytest.raises(Misconfigured, match="is there already"):
+        write_new(out, b"another")
+
+    assert out.read_bytes() == b"{}"
