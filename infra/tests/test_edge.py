@@ -108,3 +108,45 @@ def test_firewall__when_one_address_asks_too_often__then_it_is_known_by_what_the
         f"overwrite:header.{CLIENT_HEADER}": "$context.identity.sourceIp"
     }
     assert len(resources(template, "AWS::WAFv2::WebACLAssociation")) == 1
+
+
+CERTIFICATE = "arn:aws:acm:us-east-1:111122223333:certificate/0a1b2c3d-0000-4000-8000-000000000000"
+
+
+def test_name__when_the_document_has_a_certificate__then_the_gateway_answers_under_the_public_urls_host(
+    tmp_path: Path,
+) -> None:
+    deployed = described(public_url="https://api.example.com/", certificate_arn=CERTIFICATE)
+    templates = synthesized(deployed, tmp_path)
+    (name,) = properties(templates["platform"], "AWS::ApiGatewayV2::DomainName")
+    ((_, mapping),) = resources(templates["api"], "AWS::ApiGatewayV2::ApiMapping").items()
+    (stage,) = resources(templates["api"], "AWS::ApiGatewayV2::Stage")
+
+    assert name["DomainName"] == mapping["Properties"]["DomainName"] == "api.example.com"
+    (configured,) = name["DomainNameConfigurations"]
+    assert (configured["CertificateArn"], configured["SecurityPolicy"]) == (CERTIFICATE, "TLS_1_2")
+    assert mapping["Properties"]["Stage"] == "$default"
+    assert stage in mapping["DependsOn"]
+    # Known before the contract names it.
+    assert "apinametarget" in templates["platform"]["Outputs"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"certificate_arn": CERTIFICATE}, "takes a public_url"),
+        ({"certificate_arn": CERTIFICATE, "public_url": "https://example.com/api"}, "takes a public_url"),
+        (
+            {
+                "certificate_arn": CERTIFICATE.replace("us-east-1", "eu-west-1"),
+                "public_url": "https://a.example",
+            },
+            "certificates of us-east-1",
+        ),
+    ],
+)
+def test_name__when_the_certificate_cannot_be_of_it__then_the_document_is_refused(
+    changes: dict[str, str], named: str
+) -> None:
+    with pytest.raises(Misconfigured, match=named):
+        described(**changes)

@@ -38,6 +38,7 @@ NEWEST_AMI = (
     "--query Parameter.Value --output text"
 )
 _MEASUREMENT = re.compile(r"[0-9a-f]{96}")
+_HOST_ALONE = re.compile(r"https://[a-z0-9.-]+/?")
 _CALLBACK = re.compile(r"(https://[^\s#/?*]+|http://localhost(:[0-9]{1,5})?)(/[^\s#*]*)?")
 
 
@@ -279,6 +280,11 @@ class Deployment(BaseModel):
     public_url: str | None = None
     """Where clients reach the API, if that is not API Gateway's own address."""
 
+    certificate_arn: str | None = Field(
+        default=None, pattern=r"^arn:aws(-[a-z]+)*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[0-9a-f-]+$"
+    )
+    """The certificate in ACM of `public_url`'s host: API Gateway then answers under that name."""
+
     media_url: str | None = Field(default=None, pattern=r"^https?://[^?#\s]+[^/?#\s]$")
     """What the permanent addresses of uploaded files begin with, if that is not CloudFront's own address with
     the path `/media`: one's own domain in front of the same bucket. It stands in the metadata of every token
@@ -326,6 +332,16 @@ class Deployment(BaseModel):
             raise ValueError(
                 "a small deployment's signer does not reach Secrets Manager: keys are in dynamodb"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _certificate_is_of_a_name(self) -> Self:
+        if self.certificate_arn is None:
+            return self
+        if not _HOST_ALONE.fullmatch(self.public_url or ""):
+            raise ValueError("certificate_arn takes a public_url of https, with a host and nothing behind it")
+        if self.certificate_arn.split(":")[3] != self.region:
+            raise ValueError(f"certificate_arn: API Gateway takes certificates of {self.region}")
         return self
 
     @model_validator(mode="after")
@@ -392,6 +408,13 @@ class Deployment(BaseModel):
     def domain(self) -> str:
         """The domain of the services of AWS that it uses."""
         return domain(self.region)
+
+    @property
+    def api_host(self) -> str | None:
+        """The name of the deployment's own under which API Gateway answers, if there is a certificate."""
+        if self.certificate_arn is None or self.public_url is None:
+            return None
+        return self.public_url.removeprefix("https://").rstrip("/")
 
     @property
     def small(self) -> bool:

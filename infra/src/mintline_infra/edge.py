@@ -88,6 +88,28 @@ def http_api(scope: Construct, name: str) -> gateway.HttpApi:
     )
 
 
+def own_name(scope: Construct, host: str, *, certificate_arn: str) -> gateway.CfnDomainName:
+    """Have API Gateway answer under a name of the deployment's own, which may lead elsewhere later."""
+    return gateway.CfnDomainName(
+        scope,
+        "api-name",
+        domain_name=host,
+        domain_name_configurations=[
+            gateway.CfnDomainName.DomainNameConfigurationProperty(
+                certificate_arn=certificate_arn, endpoint_type="REGIONAL", security_policy="TLS_1_2"
+            )
+        ],
+    )
+
+
+def map_name(scope: Construct, host: str, api: gateway.IHttpApi, stage: gateway.HttpStage) -> None:
+    """Have a name lead to the API, once its stage is there."""
+    mapping = gateway.CfnApiMapping(
+        scope, "api-mapping", api_id=api.api_id, domain_name=host, stage=stage.stage_name
+    )
+    mapping.node.add_dependency(stage)
+
+
 def imported_api(scope: Construct, api: gateway.HttpApi) -> gateway.IHttpApi:
     """Return another stack's API, for the routes of this one."""
     return gateway.HttpApi.from_http_api_attributes(

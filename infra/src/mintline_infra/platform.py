@@ -86,6 +86,14 @@ class PlatformStack(cdk.Stack):
         self.alarms = self._topic(deployment)
         self.http_api = edge.http_api(self, deployment.prefix)
         cdk.CfnOutput(self, "api-url", value=self.http_api.api_endpoint)
+        if (host := deployment.api_host) is not None:
+            name = edge.own_name(self, host, certificate_arn=str(deployment.certificate_arn))
+            cdk.CfnOutput(
+                self,
+                "api-name-target",
+                value=name.attr_regional_domain_name,
+                description=f"What the DNS record of {host} (CNAME or alias) has to lead to.",
+            )
 
     def _topic(self, deployment: Deployment) -> sns.Topic:
         topic = sns.Topic(

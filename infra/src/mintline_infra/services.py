@@ -12,6 +12,7 @@ from aws_cdk import aws_elasticloadbalancingv2 as balancing
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
+from aws_cdk.aws_apigatewayv2 import HttpStage
 from constructs import Construct
 
 from mintline.resource_types import Queue
@@ -126,15 +127,17 @@ class ApiStack(cdk.Stack):
             ),
         )
         if deployment.small:
-            edge.to_tasks(self, self.http_api, self.service, vpc, environment.platform.task_subnets)
+            stage = edge.to_tasks(self, self.http_api, self.service, vpc, environment.platform.task_subnets)
         else:
-            self._balanced(environment)
+            stage = self._balanced(environment)
+        if deployment.api_host is not None:
+            edge.map_name(self, deployment.api_host, self.http_api, stage)
 
-    def _balanced(self, environment: Environment) -> None:
+    def _balanced(self, environment: Environment) -> HttpStage:
         """Put balancer and firewall before the tasks, and have them scale."""
         vpc = environment.platform.vpc
         behind = edge.balancer(self, vpc, environment.data.logs)
-        edge.to_balancer(self, self.http_api, behind, vpc)
+        stage = edge.to_balancer(self, self.http_api, behind, vpc)
         edge.firewall(self, behind, f"{environment.deployment.prefix}-api")
         self.targets = behind.listener.add_targets(
             "tasks",
@@ -151,6 +154,7 @@ class ApiStack(cdk.Stack):
             scale_in_cooldown=cdk.Duration.seconds(120),
             scale_out_cooldown=cdk.Duration.seconds(30),
         )
+        return stage
 
 
 class WorkerStack(cdk.Stack):
