@@ -54,6 +54,12 @@ async def _check_chain(receipt: MintReceipt, url: str, report: _Report) -> None:
         await rpc.aclose()
 
 
+def _of_item(receipt: MintReceipt) -> dict[str, str]:
+    if receipt.serial is None:
+        return {}
+    return {"serial": str(receipt.serial), "quantity": str(receipt.quantity)}
+
+
 class _Report:
     """Prints each check as it passes, and ends the command at the first that fails."""
 
@@ -91,6 +97,7 @@ class _Report:
                 "chain_id": receipt.chain_id,
                 "contract": receipt.contract,
                 "token_id": str(receipt.token_id),
+                **_of_item(receipt),
                 "to": receipt.to,
                 "metadata_digest": f"0x{receipt.metadata_digest.hex()}",
                 "block_number": receipt.block_number,

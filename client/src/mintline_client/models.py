@@ -907,10 +907,12 @@ class MintReceipt(TypedDict):
     """Everything that proves a mint, for a reader who has a node of the chain."""
 
     type: NotRequired[Literal["mintline-mint-receipt"]]
-    version: NotRequired[Literal[1]]
+    version: NotRequired[Literal[1, 2]]
     chain_id: int
     contract: str
     token_id: str
+    serial: NotRequired[str | None]
+    quantity: NotRequired[str | None]
     to: str
     metadata: str
     metadata_digest: str

@@ -326,9 +326,12 @@ class Tokens:
             self._resource.transfers(contract, token_id, from_block=from_block, to_block=to_block)
         )
 
-    def proof(self, contract: str, token_id: int | str) -> MintReceipt:
-        """Return the receipt that proves a token's mint to anyone with a node."""
-        return self._portal.run(self._resource.proof(contract, token_id))
+    def proof(self, contract: str, token_id: int | str, *, mint: str | None = None) -> MintReceipt:
+        """Return the receipt that proves a token's mint to anyone with a node.
+
+        In an ERC-1155 collection `mint` is the id of a mint of the item.
+        """
+        return self._portal.run(self._resource.proof(contract, token_id, mint=mint))
 
     def owned_by(self, address: str, *, contract: str | None = None) -> Iterator[TokenSummary]:
         """Return the tokens of an address, those of a collection if one is given."""

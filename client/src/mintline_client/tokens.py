@@ -67,9 +67,12 @@ class Tokens:
         blocks = {"from_block": from_block, "to_block": to_block}
         return self._api.pages(f"/v1/tokens/{contract}/{token_id}/transfers", blocks)
 
-    async def proof(self, contract: str, token_id: int | str) -> MintReceipt:
-        """Return the receipt that proves a token's mint to anyone with a node."""
-        receipt: MintReceipt = await self._api.get(f"/v1/tokens/{contract}/{token_id}/proof")
+    async def proof(self, contract: str, token_id: int | str, *, mint: str | None = None) -> MintReceipt:
+        """Return the receipt that proves a token's mint to anyone with a node.
+
+        In an ERC-1155 collection `mint` is the id of a mint of the item.
+        """
+        receipt: MintReceipt = await self._api.get(f"/v1/tokens/{contract}/{token_id}/proof", {"mint": mint})
         return receipt
 
     def owned_by(self, address: str, *, contract: str | None = None) -> AsyncIterator[TokenSummary]:

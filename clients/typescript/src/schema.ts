@@ -1126,14 +1126,16 @@ export interface components {
             type?: "mintline-mint-receipt";
             /**
              * @default 1
-             * @constant
+             * @enum {integer}
              */
-            version?: 1;
+            version?: 1 | 2;
             chain_id: number;
             /** @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 */
             contract: string;
             /** @example 1 */
             token_id: string;
+            serial?: string | null;
+            quantity?: string | null;
             /** @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 */
             to: string;
             metadata: string;

@@ -56,9 +56,17 @@ export class Tokens {
     return this.api.pages(path`/v1/tokens/${contract}/${tokenId}/transfers`, query, options);
   }
 
-  /** Returns the receipt that proves a token's mint to anyone with a node. */
-  proof(contract: string, tokenId: TokenId, options: CallOptions = {}): Promise<MintReceipt> {
-    return this.api.get(path`/v1/tokens/${contract}/${tokenId}/proof`, {}, options);
+  /**
+   * Returns the receipt that proves a token's mint to anyone with a node. In an ERC-1155 collection `mint` is the id of
+   * a mint of the item.
+   */
+  proof(
+    contract: string,
+    tokenId: TokenId,
+    options: CallOptions & { mint?: string } = {},
+  ): Promise<MintReceipt> {
+    const { mint, ...call } = options;
+    return this.api.get(path`/v1/tokens/${contract}/${tokenId}/proof`, { mint }, call);
   }
 
   /** Yields the tokens of an address, those of a collection if one is given. */

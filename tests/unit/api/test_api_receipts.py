@@ -36,6 +36,18 @@ def hexed(data: bytes) -> str:
 
 def block_of_mint() -> WholeBlock:
     """Return a block with one transaction, which minted token 7."""
+    moved = [TRANSFER_TOPIC, bytes(32), address_word(OWNER), word(7)]
+    minted = [MINTED_TOPIC, word(7), address_word(OWNER)]
+    return block_with(log_of(moved, b""), log_of(minted, digest_of(TEXT)))
+
+
+def log_of(topics: list[bytes], data: bytes, contract: str = CONTRACT) -> dict[str, Any]:
+    """Return a log as a node tells it."""
+    return {"address": contract, "topics": [hexed(topic) for topic in topics], "data": hexed(data)}
+
+
+def block_with(*logs: dict[str, Any]) -> WholeBlock:
+    """Return a block with one transaction, which has these logs."""
     transaction = {
         "type": "0x2",
         "chainId": hex(CHAIN_ID),
@@ -46,23 +58,13 @@ def block_of_mint() -> WholeBlock:
         "accessList": [],
     }
     transaction["hash"] = hexed(keccak256(encodings.transaction(transaction)))
-    moved = [TRANSFER_TOPIC, bytes(32), address_word(OWNER), word(7)]
-    minted = [MINTED_TOPIC, word(7), address_word(OWNER)]
-    logs = [
-        {"address": CONTRACT, "topics": [hexed(topic) for topic in moved], "data": "0x"},
-        {
-            "address": CONTRACT,
-            "topics": [hexed(topic) for topic in minted],
-            "data": hexed(digest_of(TEXT)),
-        },
-    ]
     bloom = "0x" + "00" * 256
     receipt = {
         "type": "0x2",
         "status": "0x1",
         "cumulativeGasUsed": "0x9",
         "logsBloom": bloom,
-        "logs": logs,
+        "logs": list(logs),
     }
     block = {
         **dict.fromkeys(("parentHash", "sha3Uncles", "stateRoot", "mixHash"), ZEROS),

@@ -2,7 +2,7 @@
 
 ::
 
-    metadata ──SHA-256──▶ digest in the Minted event ──▶ receipt ──trie──▶ receiptsRoot ┐
+    metadata ──SHA-256──▶ digest in the mint's event ──▶ receipt ──trie──▶ receiptsRoot ┐
                                           transaction ──trie──▶ transactionsRoot ───────┴▶ header ──▶ hash
 
 What is left is to ask any node of the chain whether it has that block. The document has one form, canonical
@@ -13,16 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from mintline.canonical_json import canonical_json
 from mintline.chain.answers import Log, checksummed
 from mintline.chain.collection import decode_minted
+from mintline.chain.multi_token import decode_item_minted
 from mintline.errors import MintlineError, Unavailable
 from mintline.eth import keccak256
-from mintline.fields import Address, Bytes32, HexBytes, TokenId
+from mintline.fields import Address, Bytes32, HexBytes, Quantity, TokenId
 from mintline.frozen import Frozen
 from mintline.proofs import encodings
 from mintline.proofs.encodings import NUMBER, RECEIPTS_ROOT, TRANSACTIONS_ROOT, Json
@@ -30,6 +31,7 @@ from mintline.proofs.trie import prove
 from mintline.rlp import Rlp, rlp_decode
 from mintline.strict_json import AmbiguousJson, NotJson, parse
 
+ITEM_VERSION = 2
 MOST_BYTES = 4 * 1024 * 1024
 """A receipt is some 10 KB; one whose transaction or logs are larger than this is not made."""
 
@@ -53,10 +55,16 @@ class MintReceipt(Frozen):
     """Everything that proves a mint, for a reader who has a node of the chain."""
 
     type: Literal["mintline-mint-receipt"] = "mintline-mint-receipt"
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 1
+    """2 for a mint of an item of ERC-1155."""
     chain_id: int = Field(ge=1, le=2**53 - 1)
     contract: Address
     token_id: TokenId
+    """In an ERC-1155 collection, the item's."""
+    serial: TokenId | None = None
+    """The number of the mint of an item, which its collection takes once; absent for a token of ERC-721."""
+    quantity: Quantity | None = None
+    """How many tokens of the item were minted; absent likewise."""
     to: Address
     metadata: str
     """The exact text whose SHA-256 was minted."""
@@ -70,11 +78,18 @@ class MintReceipt(Frozen):
     transaction: Included
     receipt: Included
     log_index: int = Field(ge=0, le=2**32)
-    """Of the Minted event within the receipt."""
+    """Of the mint's event within the receipt: Minted, or ItemMinted."""
+
+    @model_validator(mode="after")
+    def _is_of_its_version(self) -> Self:
+        of_item = (self.serial is not None, self.quantity is not None)
+        if of_item != ((True, True) if self.version == ITEM_VERSION else (False, False)):
+            raise ValueError("serial and quantity belong to version 2")
+        return self
 
     def document(self) -> bytes:
-        """Return the one JSON document of this receipt."""
-        return canonical_json(self.model_dump(mode="json")).encode()
+        """Return the one JSON document of this receipt, without what it has not."""
+        return canonical_json(self.model_dump(mode="json", exclude_none=True)).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +103,8 @@ class Minted:
     metadata_digest: bytes
     block_hash: bytes
     tx_hash: bytes
+    serial: int | None = None
+    """Of a mint of an item; `token_id` is the item's then."""
 
 
 def prove_mint(minted: Minted, block: Json, receipts: Sequence[Any]) -> MintReceipt:
@@ -108,12 +125,15 @@ def prove_mint(minted: Minted, block: Json, receipts: Sequence[Any]) -> MintRece
     fields = header_fields(header)
     if (by_transaction.root, by_receipt.root) != (fields[TRANSACTIONS_ROOT], fields[RECEIPTS_ROOT]):
         raise Unavailable("the node's transactions or receipts do not add up to the block's roots")
-    log_index, to = _find_minted(minted, encoded[index])
+    event = _find_minted(minted, encoded[index])
     return MintReceipt(
+        version=1 if event.quantity is None else ITEM_VERSION,
         chain_id=minted.chain_id,
         contract=minted.contract,
         token_id=minted.token_id,
-        to=to,
+        serial=minted.serial,
+        quantity=event.quantity,
+        to=event.to,
         metadata=minted.metadata,
         metadata_digest=minted.metadata_digest,
         block_number=int.from_bytes(fields[NUMBER], "big"),
@@ -123,15 +143,26 @@ def prove_mint(minted: Minted, block: Json, receipts: Sequence[Any]) -> MintRece
         transaction_index=index,
         transaction=Included(raw=transactions[index], proof=by_transaction.nodes),
         receipt=Included(raw=encoded[index], proof=by_receipt.nodes),
-        log_index=log_index,
+        log_index=event.log_index,
     )
 
 
-def _find_minted(minted: Minted, receipt: bytes) -> tuple[int, str]:
+class _Event(NamedTuple):
+    log_index: int
+    to: str
+    quantity: int | None = None
+
+
+def _find_minted(minted: Minted, receipt: bytes) -> _Event:
     for index, log in enumerate(logs_of(receipt)):
-        event = decode_minted(log) if log.address == minted.contract else None
-        if event is not None and event.token_id == minted.token_id:
-            return index, event.to
+        if log.address != minted.contract:
+            continue
+        if minted.serial is not None:
+            made = decode_item_minted(log)
+            if made is not None and (made.serial, made.item_id) == (minted.serial, minted.token_id):
+                return _Event(index, made.to, made.quantity)
+        elif (event := decode_minted(log)) is not None and event.token_id == minted.token_id:
+            return _Event(index, event.to)
     raise Unavailable("the node's receipt has not the mint's event")
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from mintline.chain.answers import Log
 from mintline.chain.collection import TransferEvent, decode_minted, decode_transfer
+from mintline.chain.multi_token import ItemMintedEvent, decode_item_minted
+from mintline.chain.multi_token_transfers import ItemTransfers, decode_item_transfers
 from mintline.chain.node import Node
 from mintline.eth import keccak256
 from mintline.proofs.encodings import NUMBER, RECEIPTS_ROOT, TRANSACTIONS_ROOT
@@ -60,6 +63,8 @@ def _check_receipt(receipt: MintReceipt) -> str:
 
 def _check_event(receipt: MintReceipt) -> str:
     logs = logs_of(receipt.receipt.raw)
+    if receipt.serial is not None:
+        return _check_item_event(receipt, logs)
     log = logs[receipt.log_index] if receipt.log_index < len(logs) else None
     event = decode_minted(log) if log is not None and log.address == receipt.contract else None
     expected = (receipt.token_id, receipt.to, receipt.metadata_digest)
@@ -70,6 +75,26 @@ def _check_event(receipt: MintReceipt) -> str:
     if made not in map(decode_transfer, before):
         raise ReceiptRefused("event", "No Transfer from nobody to the recipient precedes the Minted event.")
     return f"{receipt.contract} minted token {receipt.token_id} to {receipt.to} with that digest"
+
+
+def _check_item_event(receipt: MintReceipt, logs: Sequence[Log]) -> str:
+    """Check that ItemMinted says what the receipt does, and that the very next log moved that much."""
+    own = [one if one.address == receipt.contract else None for one in logs[receipt.log_index :][:2]]
+    log, after = (*own, None, None)[:2]
+    expected = ItemMintedEvent(
+        serial=receipt.serial or 0,
+        item_id=receipt.token_id,
+        to=receipt.to,
+        quantity=receipt.quantity or 0,
+        metadata_digest=receipt.metadata_digest,
+    )
+    if log is None or decode_item_minted(log) != expected:
+        raise ReceiptRefused("event", "The receipt has no such ItemMinted event of the contract.")
+    made = ItemTransfers(None, receipt.to, {receipt.token_id: receipt.quantity or 0})
+    if after is None or decode_item_transfers(after) != made:
+        raise ReceiptRefused("event", "No transfer of as many tokens to the recipient follows ItemMinted.")
+    what = f"{receipt.quantity} of item {receipt.token_id}"
+    return f"{receipt.contract} minted {what} to {receipt.to} with that digest, under serial {receipt.serial}"
 
 
 CHECKS: tuple[Check, ...] = (

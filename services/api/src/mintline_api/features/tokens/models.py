@@ -77,6 +77,17 @@ BlockNumber = Annotated[
 ]
 
 
+class ProofQuery(Input):
+    """Of which mint."""
+
+    mint: str | None = Field(
+        default=None,
+        max_length=64,
+        description="In an ERC-1155 collection, a mint of yours of this item; absent otherwise.",
+        examples=["mint_7H2KQ0S5V9XW3Z8R4T6Y1B2C3D"],
+    )
+
+
 class TransfersQuery(PageQuery):
     """Which of a token's transfers."""
 

@@ -15,7 +15,7 @@ NO_RECEIPT = ProblemType(
     404,
     "Mint has no receipt",
     "A receipt proves the metadata that a token was minted with. This token's mint has no digest of metadata "
-    "on chain, or its metadata is not stored here.",
+    "on chain, or its metadata is not stored here; or the mint that was named came to nothing.",
 )
 RECEIPT_NOT_FINAL = ProblemType(
     "receipt-not-final",

@@ -12,12 +12,14 @@ from mintline.errors import Unavailable
 from mintline.proofs.block_reader import WholeBlock
 from mintline.proofs.mint_receipt import Minted, prove_mint
 from mintline.records.index import Token, Transfer
+from mintline.states import MintStatus
 from mintline_api.caches import BoundedCache, SingleFlight
+from mintline_api.features.mints.problems import UNKNOWN_MINT
 from mintline_api.features.tokens.models import finality
 from mintline_api.features.tokens.ports import BlockRange
 from mintline_api.features.tokens.problems import NO_RECEIPT, RECEIPT_NOT_FINAL, RECEIPT_UNAVAILABLE
 from mintline_api.features.tokens.use_cases import TokenReads, minted_metadata, unknown_token
-from mintline_api.http.problems import RequestRefused
+from mintline_api.http.problems import INVALID_PARAMETER, Fault, RequestRefused
 
 log = structlog.get_logger()
 _BLOCKS_AT_ONCE = 4
@@ -48,7 +50,8 @@ class MintReceipts:
 
     async def document(self, minted: Minted) -> bytes:
         """Return the receipt of a final mint; raises RequestRefused if no node gives its block."""
-        key = (minted.contract, minted.token_id)
+        # A collection has either tokens or serials.
+        key = (minted.contract, minted.token_id if minted.serial is None else minted.serial)
         if (kept := self._cache.get(key)) is not None:
             return kept
         if self._blocks is None:
@@ -74,22 +77,27 @@ class MintReceipts:
         return receipt.document()
 
 
-async def get_receipt(contract: str, token_id: int, *, reads: TokenReads, receipts: MintReceipts) -> bytes:
-    """Return the receipt of a token's mint; raises RequestRefused if there is none, or none yet."""
+async def get_receipt(
+    contract: str, token_id: int, *, mint_id: str | None, sub: str, reads: TokenReads, receipts: MintReceipts
+) -> bytes:
+    """Return the receipt of a token's mint; raises RequestRefused if there is none, or none yet.
+
+    An item of ERC-1155 has many mints: `mint_id` names one that `sub` asked for, or that is theirs.
+    """
     collection = await reads.collections.known(contract)
     if collection.standard == "erc1155":
-        raise RequestRefused(NO_RECEIPT, f"{contract} is an ERC-1155 collection: its mints have no receipts.")
+        if mint_id is None:
+            raise _refused_mint("expected the mint, since each mint of an item has a receipt of its own")
+        return await _item_receipt(contract, token_id, mint_id, sub=sub, reads=reads, receipts=receipts)
+    if mint_id is not None:
+        raise _refused_mint(f"expected none: a token of {contract}, an ERC-721 collection, has one mint")
     token, checkpoint = await asyncio.gather(reads.index.token(contract, token_id), reads.index.checkpoint())
     if token is None:
         raise unknown_token(contract, token_id)
     if token.standard is not None:
         raise RequestRefused(NO_RECEIPT, f"Token {token_id} of {contract} is an item of ERC-1155.")
     if finality(token.minted_block, checkpoint) == "pending":
-        raise RequestRefused(
-            RECEIPT_NOT_FINAL,
-            f"Block {token.minted_block}, in which the token was minted, is not final yet.",
-            headers={"Retry-After": str(_RETRY_SECONDS)},
-        )
+        raise _not_final(f"Block {token.minted_block}, in which the token was minted, is not final yet.")
     metadata, mint = await asyncio.gather(minted_metadata(token, reads), _mint_event(token, reads))
     if token.metadata_digest is None or metadata is None or mint is None:
         raise RequestRefused(NO_RECEIPT, f"Token {token_id} of {contract} was not minted with metadata here.")
@@ -103,6 +111,49 @@ async def get_receipt(contract: str, token_id: int, *, reads: TokenReads, receip
         tx_hash=mint.tx_hash,
     )
     return await receipts.document(minted)
+
+
+async def _item_receipt(
+    contract: str, item_id: int, mint_id: str, *, sub: str, reads: TokenReads, receipts: MintReceipts
+) -> bytes:
+    mint, checkpoint = await asyncio.gather(reads.mints.get(mint_id), reads.index.checkpoint())
+    if (
+        mint is None
+        or sub not in (mint.sub, mint.asked_by)
+        or (mint.contract, mint.item_id)
+        != (
+            contract,
+            item_id,
+        )
+    ):
+        raise RequestRefused(UNKNOWN_MINT, f"Mint not found among yours of item {item_id} of {contract}.")
+    if mint.status in (MintStatus.REJECTED, MintStatus.REVERTED):
+        raise RequestRefused(NO_RECEIPT, f"The mint is {mint.status.value}: nothing was minted.")
+    if mint.tx_hash is None or mint.block_hash is None or mint.block_number is None:
+        raise _not_final(f"The mint is {mint.status.value}.")
+    if finality(mint.block_number, checkpoint) == "pending":
+        raise _not_final(f"Block {mint.block_number}, in which the mint was mined, is not final yet.")
+    # The text that was minted, whatever version the item has now.
+    metadata = await reads.metadata.version(contract, item_id, mint.metadata_digest)
+    minted = Minted(
+        chain_id=mint.chain_id,
+        contract=contract,
+        token_id=item_id,
+        metadata=metadata.decode(),
+        metadata_digest=mint.metadata_digest,
+        block_hash=mint.block_hash,
+        tx_hash=mint.tx_hash,
+        serial=mint.token_id,
+    )
+    return await receipts.document(minted)
+
+
+def _refused_mint(detail: str) -> RequestRefused:
+    return RequestRefused(INVALID_PARAMETER, f"mint: {detail}.", faults=[Fault(detail, parameter="mint")])
+
+
+def _not_final(detail: str) -> RequestRefused:
+    return RequestRefused(RECEIPT_NOT_FINAL, detail, headers={"Retry-After": str(_RETRY_SECONDS)})
 
 
 async def _mint_event(token: Token, reads: TokenReads) -> Transfer | None:

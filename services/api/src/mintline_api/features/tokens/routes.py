@@ -14,6 +14,7 @@ from mintline_api.auth.callers import read_caller
 from mintline_api.features.contracts.models import ContractPath, TokenPath
 from mintline_api.features.contracts.problems import UNKNOWN_CONTRACT
 from mintline_api.features.metadata.problems import METADATA_ALTERED
+from mintline_api.features.mints.problems import UNKNOWN_MINT
 from mintline_api.features.pages import next_cursor, read_page
 from mintline_api.features.tokens import examples
 from mintline_api.features.tokens.models import (
@@ -25,6 +26,7 @@ from mintline_api.features.tokens.models import (
     HoldsView,
     OwnerPath,
     OwnerQuery,
+    ProofQuery,
     TokenList,
     TokenMint,
     TokenSummary,
@@ -144,17 +146,20 @@ async def read_transfers(request: web.Request) -> web.Response:
     "GET",
     "/v1/tokens/{contract}/{token_id}/proof",
     clients=True,
-    summary="The receipt of a token's mint",
+    summary="The receipt of a token's mint, or of a mint of an item",
     description="Proves the mint to anyone who has a node of the chain, without this API: the metadata, the "
     "event with its digest, the transaction and its receipt with their proofs against the block's header, "
     "and that header. Save the body as it is, and check it by `mintline verify FILE --rpc URL`. There is one "
-    "once the mint is final. The metadata is what was minted, whatever version is served now.",
+    "once the mint is final. The metadata is what was minted, whatever version is served now. In an ERC-1155 "
+    "collection `mint` names a mint of yours of the item; its receipt has `serial` and `quantity`.",
     path_model=TokenPath,
+    query_model=ProofQuery,
     answers=(Answer(200, "The receipt.", MintReceipt, examples.RECEIPT), not_modified()),
     problems=(
         INVALID_PARAMETER,
         UNKNOWN_CONTRACT,
         UNKNOWN_TOKEN,
+        UNKNOWN_MINT,
         NO_RECEIPT,
         RECEIPT_NOT_FINAL,
         RECEIPT_UNAVAILABLE,
@@ -163,11 +168,15 @@ async def read_transfers(request: web.Request) -> web.Response:
 )
 async def read_proof(request: web.Request) -> web.Response:
     """Return the receipt of a token's mint."""
-    await read_caller(request)
-    read_query(request, NoQuery)
-    path = read_path(request, TokenPath)
+    caller = await read_caller(request)
+    query, path = read_query(request, ProofQuery), read_path(request, TokenPath)
     body = await get_receipt(
-        path.contract, path.token_id, reads=request.app[TOKENS], receipts=request.app[RECEIPTS]
+        path.contract,
+        path.token_id,
+        mint_id=query.mint,
+        sub=caller.sub,
+        reads=request.app[TOKENS],
+        receipts=request.app[RECEIPTS],
     )
     return conditional_response(request, document_of(body, _RECEIPT_HEADERS))
 
