@@ -27,6 +27,11 @@ export async function minted(mintline: Mintline, id: string): Promise<MintView |
 export const received = (body: string, headers: Headers) => verifyWebhook(body, headers, "whsec_AAAA");
 """
 
+OPTIONS = (
+    *("--strict", "--noEmit", "--target", "es2022", "--module", "nodenext"),
+    *("--typeRoots", str(ROOT / "node_modules" / "@types"), "--types", "node"),
+)
+
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -57,13 +62,29 @@ def test_client__when_it_calls_a_path__the_document_has_it() -> None:
     assert called <= described
 
 
+def test_package__when_the_references_samples_use_it__then_they_compile(installed: Path) -> None:
+    folder = installed.parents[2]
+    samples = [
+        (operation["operationId"], sample["source"])
+        for methods in generate.document()["paths"].values()
+        for operation in methods.values()
+        for sample in operation["x-codeSamples"]
+        if sample["label"] == "TypeScript"
+    ]
+    for name, source in samples:
+        (folder / f"{name}.mts").write_text(f"{source}\nexport {{}};\n")
+
+    done = node(TSC, *OPTIONS, *(f"{name}.mts" for name, _ in samples), cwd=folder)
+
+    assert len(samples) > 60
+    assert done.returncode == 0, done.stdout
+
+
 def test_package__when_a_program_uses_it__has_types_and_the_workspaces_version(installed: Path) -> None:
     folder = installed.parents[2]
     (folder / "user.mts").write_text(USER)
     (folder / "mint.mts").write_text((ROOT / "examples" / "mint.ts").read_text())
-    types = ["--typeRoots", str(ROOT / "node_modules" / "@types"), "--types", "node"]
-    options = ["--strict", "--noEmit", "--target", "es2022", "--module", "nodenext"]
-    done = node(TSC, *options, *types, "user.mts", "mint.mts", cwd=folder)
+    done = node(TSC, *OPTIONS, "user.mts", "mint.mts", cwd=folder)
     assert done.returncode == 0, done.stdout
 
     ran = node("--input-type=module", "-e", "await import('@mintline/client')", cwd=folder)

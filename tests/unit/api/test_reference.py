@@ -1,17 +1,12 @@
 from __future__ import annotations
 
-import ast
 import gzip
-import json
 import re
-import shlex
 from html.parser import HTMLParser
-from typing import Any
 
 import pytest
 
 from mintline_api.app import GROUPS, PROBLEMS
-from mintline_api.http.openapi import openapi
 from mintline_api.http.problems import ProblemType
 from mintline_api.http.reference.pages import (
     asset,
@@ -20,7 +15,6 @@ from mintline_api.http.reference.pages import (
     source,
 )
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.harness import PUBLIC_URL, SIGN_IN_URL
 
 KINDS = PROBLEMS.all(operation for group in GROUPS for operation in group)
 
@@ -49,24 +43,6 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
-
-
-@pytest.fixture(scope="module")
-def operations() -> list[dict[str, Any]]:
-    document = json.loads(
-        json.dumps(openapi(GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL, sign_in_url=SIGN_IN_URL))
-    )
-    return [
-        {**operation, "method": method.upper(), "path": path}
-        for path, methods in document["paths"].items()
-        for method, operation in methods.items()
-    ]
-
-
-def sample_of(operation: dict[str, Any], label: str) -> str:
-    (source,) = (item["source"] for item in operation["x-codeSamples"] if item["label"] == label)
-    assert isinstance(source, str)
-    return source
 
 
 def test_pages__when_rendered__are_well_formed_and_load_from_their_own_host_alone() -> None:
@@ -132,65 +108,3 @@ async def test_redoc__when_the_client_takes_gzip__is_sent_packed_and_is_the_same
     assert packed.headers["etag"] != plain.headers["etag"]
     assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
     assert (again.status, again.body) == (304, b"")
-
-
-def texts_of(operation: dict[str, Any]) -> list[str]:
-    """Return the media types of a body that is no JSON."""
-    content = operation.get("requestBody", {}).get("content", {})
-    return [media_type for media_type in content if media_type != "application/json"]
-
-
-def test_samples__when_an_operation_is_described__show_its_request_in_curl(
-    operations: list[dict[str, Any]],
-) -> None:
-    for operation in operations:
-        words = shlex.split(sample_of(operation, "curl"))
-
-        assert words[:2] == ["curl", "-sS"]
-        assert ("-X" in words) is (operation["method"] != "GET")
-        assert any(word.startswith(PUBLIC_URL) and "{" not in word for word in words)
-        assert ("Authorization: Bearer $TOKEN" in words) is bool(operation["security"])
-        if texts_of(operation):
-            assert (f"Content-Type: {texts_of(operation)[0]}" in words, words[-2:]) == (
-                True,
-                ["-T", "lines.ndjson"],
-            )
-        elif "requestBody" in operation:
-            example = operation["requestBody"]["content"]["application/json"]["example"]
-            assert json.loads(words[words.index("-d") + 1]) == example
-
-
-def test_samples__when_an_operation_is_described__show_its_request_in_python(
-    operations: list[dict[str, Any]],
-) -> None:
-    for operation in operations:
-        calls = [
-            node for node in ast.walk(ast.parse(sample_of(operation, "Python"))) if isinstance(node, ast.Call)
-        ]
-        (call,) = (node for node in calls if ast.unparse(node.func) == "httpx.request")
-        keywords = {keyword.arg: keyword.value for keyword in call.keywords}
-
-        assert ast.literal_eval(call.args[0]) == operation["method"]
-        if texts_of(operation):
-            assert ast.unparse(keywords["content"]) == "open('lines.ndjson', 'rb')"
-        elif "requestBody" in operation:
-            example = operation["requestBody"]["content"]["application/json"]["example"]
-            assert ast.literal_eval(keywords["json"]) == example
-        if operation["security"]:
-            assert "'Authorization': f'Bearer {token}'" in ast.unparse(keywords["headers"])
-
-
-def test_samples__when_an_operation_is_described__show_its_request_in_typescript(
-    operations: list[dict[str, Any]],
-) -> None:
-    for operation in operations:
-        text = sample_of(operation, "TypeScript")
-
-        assert f'const response = await fetch("{PUBLIC_URL}/' in text
-        assert ("const token = process.env.TOKEN;" in text) is bool(operation["security"])
-        assert ('const file = await readFile("lines.ndjson");' in text) is bool(texts_of(operation))
-        assert (f'method: "{operation["method"]}"' in text) is (operation["method"] != "GET")
-        assert ("Authorization: `Bearer ${token}`" in text) is bool(operation["security"])
-        assert ("body: file" in text) is bool(texts_of(operation))
-        json_body = "requestBody" in operation and not texts_of(operation)
-        assert ("JSON.stringify(" in text) is json_body

@@ -37,6 +37,10 @@ checksum.
 
 **Problems** follow RFC 9457: `code` says which one it is, `detail` what is wrong, `errors` where, and `trace`
 names the request in our logs. Send `traceparent` to join your own trace. [All problems]({problems})
+
+**Samples** in Python and TypeScript use the clients, `mintline_client` and `@mintline/client`, where those
+have a method for the operation. They try again what can be tried again, and give each POST an idempotency
+key.
 """
 
 
@@ -59,9 +63,7 @@ def openapi(
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         described = _operation(operation, schemas, problems.of(operation), public_url)
-        described["x-codeSamples"] = code_samples(
-            operation.method, f"{public_url}{operation.path}", described
-        )
+        described["x-codeSamples"] = code_samples(operation.method, public_url, operation.path, described)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
     for model in _parameter_models(operations):
         schemas.pop(model.__name__, None)

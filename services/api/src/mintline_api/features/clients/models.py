@@ -64,7 +64,7 @@ class ClientPath(Input):
     """Names a client."""
 
     client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-]{1,128}$")] = Field(
-        description="The client's id."
+        description="The client's id.", examples=["3n4b5urk1ft4fl3mg5e62d9ado"]
     )
 
 

@@ -89,7 +89,9 @@ class UploadPath(Input):
 class MediaPath(Input):
     """Names a file by its SHA-256."""
 
-    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="Of the file, in lower-case hex.")
+    sha256: str = Field(
+        pattern="^[0-9a-f]{64}$", description="Of the file, in lower-case hex.", examples=["ab" * 32]
+    )
 
 
 class PutView(View):

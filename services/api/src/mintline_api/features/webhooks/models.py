@@ -73,7 +73,9 @@ class WebhookChange(Input):
 class WebhookPath(Input):
     """Names a webhook."""
 
-    webhook_id: WebhookId = Field(description="The webhook's id.")
+    webhook_id: WebhookId = Field(
+        description="The webhook's id.", examples=["wh_5d1f0a6be7c94d2f8a3b6c1e9f402d7a"]
+    )
 
 
 class ReplayRequest(Input):

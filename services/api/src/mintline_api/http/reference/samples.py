@@ -1,17 +1,20 @@
 """Each operation as a request in three languages: the `x-codeSamples` that the reference shows.
 
 They run as they are: the access token is in the environment variable TOKEN, FILE in the working folder.
+Python and TypeScript use the clients where those have a method for the operation (`client_calls`), and plain
+HTTP else.
 """
 
 from __future__ import annotations
 
 import json
-import pprint
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
+
+from mintline_api.http.reference.client_calls import CALLS, Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,10 @@ class Sample:
     secured: bool
     keyed: bool
     body: Mapping[str, Any] | None
+    base: str
+    """The API's address."""
+    path_values: tuple[Any, ...]
+    call: Call | None
     media_type: str | None = None
     """Of a body that is no JSON, and comes from the file FILE."""
 
@@ -32,18 +39,26 @@ _NEW_KEY = r"$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"
 """By tools that every system has; a minimal Debian has no `uuidgen`."""
 
 
-def code_samples(method: str, url: str, operation: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return an operation's request in curl, Python and TypeScript; `url` holds `{parameters}`."""
-    sample = _sample(method.upper(), url, operation)
+def code_samples(method: str, base: str, path: str, operation: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return an operation's request in curl, Python and TypeScript; `path` holds `{parameters}`."""
+    sample = _sample(method.upper(), base, path, operation)
     return [
         {"lang": "Shell", "label": "curl", "source": _curl(sample)},
-        {"lang": "Python", "label": "Python", "source": _python(sample)},
-        {"lang": "TypeScript", "label": "TypeScript", "source": _typescript(sample)},
+        {
+            "lang": "Python",
+            "label": "Python",
+            "source": _python(sample) if sample.call is None else _python_call(sample, sample.call),
+        },
+        {
+            "lang": "TypeScript",
+            "label": "TypeScript",
+            "source": _typescript(sample) if sample.call is None else _typescript_call(sample, sample.call),
+        },
     ]
 
 
-def _sample(method: str, url: str, operation: Mapping[str, Any]) -> Sample:
-    parameters = operation["parameters"]
+def _sample(method: str, base: str, path: str, operation: Mapping[str, Any]) -> Sample:
+    parameters, url = operation["parameters"], f"{base}{path}"
     for parameter in parameters:
         if parameter["in"] == "path":
             url = url.replace(f"{{{parameter['name']}}}", quote(str(_example(parameter))))
@@ -56,6 +71,9 @@ def _sample(method: str, url: str, operation: Mapping[str, Any]) -> Sample:
         secured=bool(operation["security"]),
         keyed=any(p["name"] == "Idempotency-Key" for p in parameters),
         body=body,
+        base=base,
+        path_values=tuple(_example(p) for p in parameters if p["in"] == "path"),
+        call=CALLS.get(operation["operationId"]),
         media_type=next(iter(content), None) if body is None else None,
     )
 
@@ -99,7 +117,7 @@ def _python(sample: Sample) -> str:
     if headers:
         arguments.append(f"headers={{{', '.join(f'{json.dumps(k)}: {v}' for k, v in headers.items())}}}")
     if sample.body is not None:
-        arguments.append(f"json={pprint.pformat(sample.body, width=60, sort_dicts=False)}")
+        arguments.append(f"json={_literal(sample.body)}")
     elif sample.media_type is not None:
         arguments.append(f'content=open("{FILE}", "rb")')
     call = ",\n".join(arguments).replace("\n", "\n    ")
@@ -134,3 +152,86 @@ def _typescript(sample: Sample) -> str:
     arguments = json.dumps(sample.url) + (f", {{\n  {options},\n}}" if members else "")
     call = f"const response = await fetch({arguments});\nconsole.log(response.status, await response.text());"
     return "\n".join((*before, call))
+
+
+def _python_call(sample: Sample, call: Call) -> str:
+    arguments = [json.dumps(str(value)) for value in sample.path_values]
+    if sample.body is not None:
+        match call.python:
+            case "whole":
+                arguments.append(_literal(sample.body))
+            case "members":
+                arguments += [f"{name}={_literal(value)}" for name, value in sample.body.items()]
+            case "first":
+                arguments.append(_literal(next(iter(sample.body.values()))))
+    made = f"mintline.{call.method}({_lined(arguments)})"
+    result = call.python_result or call.result
+    shown, after = {
+        "value": (f"result = {made}", "print(json.dumps(result, indent=2))"),
+        "bytes": (f"text = {made}", "print(text.decode())"),
+        "nothing": (made, ""),
+        "list": (f"for item in {made}:\n    print(json.dumps(item, indent=2))", ""),
+    }[result]
+    imports = ["json", "os"] if result in ("value", "list") else ["os"]
+    token = ', token=os.environ["TOKEN"]' if sample.secured else ""
+    if not sample.secured:
+        imports.remove("os")
+    body = shown.replace("\n", "\n    ")
+    lines = [
+        *(f"import {name}" for name in imports),
+        *([""] if imports else []),
+        "from mintline_client import Mintline",
+        "",
+        f"with Mintline({json.dumps(sample.base)}{token}) as mintline:",
+        f"    {body}",
+        *([after] if after else []),
+    ]
+    return "\n".join(lines)
+
+
+def _typescript_call(sample: Sample, call: Call) -> str:
+    arguments = [json.dumps(str(value)) for value in sample.path_values]
+    if sample.body is not None:
+        body: Any = sample.body if call.typescript == "whole" else next(iter(sample.body.values()))
+        arguments.append(json.dumps(body, indent=2))
+    made = f"mintline.{call.in_typescript()}({', '.join(arguments)})"
+    token = ", { token: process.env.TOKEN }" if sample.secured else ""
+    shown = {
+        "value": f"const result = await {made};\nconsole.log(JSON.stringify(result, null, 2));",
+        "bytes": f"console.log(new TextDecoder().decode(await {made}));",
+        "nothing": f"await {made};",
+        "list": f"for await (const item of {made}) {{\n  console.log(JSON.stringify(item, null, 2));\n}}",
+    }[call.result]
+    lines = [
+        'import { Mintline } from "@mintline/client";',
+        "",
+        f"const mintline = new Mintline({json.dumps(sample.base)}{token});",
+        shown,
+    ]
+    return "\n".join(lines)
+
+
+def _literal(value: Any) -> str:
+    """Return a JSON value as Python has it, with a line for each member."""
+    if isinstance(value, Mapping):
+        members = [f"{json.dumps(name)}: {_literal(member)}," for name, member in value.items()]
+        opened, closed = "{", "}"
+    elif isinstance(value, (list, tuple)):
+        members = [f"{_literal(item)}," for item in value]
+        opened, closed = "[", "]"
+    else:
+        return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+    short = opened + " ".join(members)[:-1] + closed
+    if len(short) <= 60 and "\n" not in short:
+        return short
+    inner = "\n".join(members).replace("\n", "\n    ")
+    return f"{opened}\n    {inner}\n{closed}"
+
+
+def _lined(arguments: Sequence[str]) -> str:
+    """Return arguments in one line if they are short, else each in a line of its own."""
+    line = ", ".join(arguments)
+    if len(line) <= 60 and "\n" not in line:
+        return line
+    inner = ",\n".join(arguments).replace("\n", "\n    ")
+    return f"\n    {inner},\n"
