@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from mintline.authorizations import Authorization
-from mintline.aws.dynamo import Dynamo
+from mintline.aws.dynamo import Dynamo, Item, Update
 from mintline.clone_calls import address_of
 from mintline.clones import CloneArgs
 from mintline.messages.parts import Clone, CollectionChange
@@ -15,6 +15,7 @@ from mintline.metadata_versions import MetadataVersion
 from mintline.records.collections import Collection, PendingChange, RegisteredContract
 from mintline.records.keys import scoped, token_ref
 from mintline.records.operations import CollectionCall, CollectionDeployment
+from mintline.resources import COLLECTIONS
 from mintline.states import MintStatus
 from mintline_api.features.collections.ports import ChangedMeanwhile, ManagedCollections
 from mintline_api.features.collections.store import DynamoCollections
@@ -126,6 +127,25 @@ async def test_made_by__when_a_client_made_some__then_it_pages_its_own_newest_fi
     assert listed == [one.contract for one in reversed(made)]
     assert (first.more, second.more) == (True, False)
     assert (await collections.made_by("nobody", limit=3, after=None)).items == ()
+
+
+async def test_made_by__when_a_record_is_unreadable__then_the_list_goes_on_behind_it(dynamo: Dynamo) -> None:
+    collections = DynamoCollections(dynamo, DynamoIndex(dynamo, chain_id=CHAIN_ID), chain_id=CHAIN_ID)
+    made = [deployment(number) for number in range(1, 4)]
+    for one in made:
+        await collections.deploy(collection(one), one, AUTHORIZATION)
+    key: Item = {"collection_id": collection(made[1]).collection_id}
+    await dynamo.write(Update(COLLECTIONS, key, set={"chain_id": "not ours"}))
+
+    listed: list[str] = []
+    after: str | None = None
+    more = True
+    while more:
+        page = await collections.made_by("shop", limit=1, after=after)
+        listed += [record.contract for _, record in page.items]
+        after, more = page.end, page.more
+
+    assert listed == [made[2].contract, made[0].contract]
 
 
 async def test_change__when_two_meet__then_one_is_on_record_and_the_other_hears_of_it(

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from mintline.aws.dynamo import ConditionFailed, Item, Page, Update
 from mintline.aws.records import to_item
 from mintline.errors import Unreadable, Unusable, Unwritable
+from mintline.query_keys import owned_key
 from mintline.records.index import Token, Transfer
 from mintline.records.keys import scoped
 from mintline.records.operations import Mint
@@ -20,6 +21,9 @@ from mintline.set_aside import SetAside
 from mintline_api.auth.store import DynamoRevocations
 from mintline_api.features.links.store import DynamoLinks
 from mintline_api.features.mints.store import DynamoTokenIds
+from mintline_api.features.pages import Page as ListPage
+from mintline_api.features.queries.holders import read_item_holders
+from mintline_api.features.queries.store import DynamoQueries
 from mintline_api.features.tokens.ports import CountedToken
 from mintline_api.features.tokens.store import DynamoIndex
 from mintline_api.features.wallets.store import DynamoWallets
@@ -275,3 +279,75 @@ async def test_token__when_its_mints_record_is_unreadable__then_the_token_is_sho
     shown = await client.request("GET", f"/v1/tokens/{CONTRACT}/1", headers=harness.headers())
     assert (shown.status, shown.json()["owner"], shown.json()["mint"]) == (200, OWNER, None)
     assert (await client.request("GET", "/v1/mints/mint_1", headers=harness.headers())).status == 503
+
+
+class OneRow:
+    """A DynamoDB of which every query returns one unreadable row, after which others follow."""
+
+    def __init__(self, row: Item) -> None:
+        self.row = row | {"block_number": {"SS": ["not ours"]}}
+
+    async def query(self, table: Table, **_: Any) -> Page:
+        del table
+        return Page([self.row], {"somewhere": "else"})
+
+
+async def test_lists__when_all_rows_of_a_page_are_unreadable__then_they_go_on_after_the_last() -> None:
+    key = owned_key(CONTRACT, 7)
+    names: Item = {"token_ref": "a token", "balance_ref": "a balance", "owned_key": key}
+    database: Any = OneRow({**names, "position": "000000000009#0001", "holder": OWNER})
+    index = DynamoIndex(database, chain_id=CHAIN_ID, set_aside=SetAside())
+    queries = DynamoQueries(database, index, chain_id=CHAIN_ID, set_aside=SetAside())
+
+    owned = await index.tokens_of(OWNER, contract=None, limit=1, after=None)
+    items = await index.items_in(CONTRACT, limit=1, after=None)
+    transfers = await index.transfers(CONTRACT, 7, limit=1, after=None)
+    holders = await read_item_holders(queries, CONTRACT, 7, limit=1, after=None)
+
+    assert (owned.items, owned.more, owned.end) == ((), True, key)
+    assert (items.tokens, items.after) == ((), 7)
+    assert (transfers.items, transfers.more, transfers.end) == ((), True, "000000000009#0001")
+    assert (holders.holders, holders.after) == ((), OWNER)
+
+
+async def test_list__when_a_page_has_no_readable_row__then_its_cursor_leads_on(
+    harness: Harness, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages: list[ListPage[CountedToken]] = [
+        ListPage((), more=True, last=owned_key(CONTRACT, 7)),
+        ListPage((), more=False),
+    ]
+    asked: list[str | None] = []
+
+    async def tokens_of(_: str, *, after: str | None, **__: Any) -> ListPage[CountedToken]:
+        asked.append(after)
+        return pages.pop(0)
+
+    monkeypatch.setattr(harness.index, "tokens_of", tokens_of)
+    path = f"/v1/owners/{OWNER}/tokens?limit=1"
+    first = (await client.request("GET", path, headers=harness.headers())).json()
+    second = await client.request("GET", f"{path}&cursor={first['next_cursor']}", headers=harness.headers())
+
+    assert (first["items"], second.json()["next_cursor"]) == ([], None)
+    assert asked == [None, owned_key(CONTRACT, 7)]
+
+
+async def test_drops__when_a_record_is_unreadable__then_the_others_are_listed(
+    harness: Harness, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.clients.add("shop")
+    made = [
+        (await client.post_json("/v1/drops", {"name": name}, headers=harness.client_headers())).json()
+        for name in ("Spring", "Summer")
+    ]
+    get = harness.drops.get
+
+    async def one_unreadable(drop_id: str) -> Any:
+        if drop_id == made[0]["drop_id"]:
+            raise Unreadable("Drop: not ours")
+        return await get(drop_id)
+
+    monkeypatch.setattr(harness.drops, "get", one_unreadable)
+    listed = await client.request("GET", "/v1/drops", headers=harness.client_headers())
+
+    assert [one["drop_id"] for one in listed.json()["items"]] == [made[1]["drop_id"]]

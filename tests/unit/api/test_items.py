@@ -368,3 +368,31 @@ async def test_mint__when_the_index_knows_items_with_high_ids__then_serials_go_o
     made = [record(harness, await mint(harness, client, contract)) for _ in range(2)]
 
     assert [one.token_id for one in made] == [1, 2]
+
+
+async def test_bulk__when_the_collection_takes_none_of_the_clients_mints__then_that_comes_before_the_lines(
+    harness: Harness, client: MemoryClient, contract: str
+) -> None:
+    await mint(harness, client, contract)
+    harness.clients.add("rival")
+    other = {"name": "Sword", "image": "https://example.com/sword.png"}
+    lines = [{"recipient": {"address": OTHER}, "token_id": "7", "metadata": other}]
+    body_of = {"contract": contract, "mints": lines}
+
+    assert problem(await post(harness, client, "/v1/mints/bulk", body_of, by="rival")) == (
+        403,
+        "not-your-collection",
+    )
+    assert problem(await post(harness, client, "/v1/mints/bulk", body_of)) == (422, "lines-refused")
+
+
+@pytest.mark.parametrize("member", ["address", "user", "email"])
+async def test_mint__when_a_member_of_the_recipient_is_null__then_refused_as_the_document_says(
+    harness: Harness, client: MemoryClient, contract: str, member: str
+) -> None:
+    recipient = {"address": OTHER, member: None}
+
+    answered = await post(harness, client, "/v1/mints", body(contract, recipient=recipient))
+
+    assert problem(answered) == (400, "invalid-body")
+    assert pointers(answered) == [f"#/recipient/{member}"]

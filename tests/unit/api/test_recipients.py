@@ -150,7 +150,7 @@ async def test_mint__when_its_key_is_sent_again__then_it_is_the_same_mint(
         ({}, (422, "ambiguous-recipient"), "#/recipient"),
         ({"recipient": None}, (422, "ambiguous-recipient"), "#/recipient"),
         ({"recipient": {}}, (422, "ambiguous-recipient"), "#/recipient"),
-        ({"recipient": {"address": None}}, (422, "ambiguous-recipient"), "#/recipient"),
+        ({"recipient": {"address": None}}, (400, "invalid-body"), "#/recipient/address"),
         ({"recipient": {"address": ADDRESS, "email": EMAIL}}, (422, "ambiguous-recipient"), "#/recipient"),
         ({"recipient": {"user": "alice", "email": EMAIL}}, (422, "ambiguous-recipient"), "#/recipient"),
         ({"recipient": {"address": ADDRESS}, "to": ADDRESS}, (422, "ambiguous-recipient"), "#/recipient"),

@@ -191,7 +191,7 @@ class MemoryIndex:
             if (of, item) == (contract, token_id) and owner is not None and quantity
             if holder_shard(owner) == shard and (after is None or owner > after)
         )
-        return HoldersPart(tuple(rest[:limit]), more=len(rest) > limit)
+        return HoldersPart(tuple(rest[:limit]), rest[limit - 1][0] if len(rest) > limit else None)
 
     async def transfers_in(self, partition: Partition, *, first: str, last: str, limit: int) -> TransfersPart:
         """Return a partition's transfers, newest first."""

@@ -22,6 +22,15 @@ class Page(Generic[T]):
 
     items: tuple[tuple[str, T], ...]
     more: bool
+    last: str | None = None
+    """The position of the last row that was read, if others follow the last item: those are unreadable."""
+
+    @property
+    def end(self) -> str | None:
+        """The position that the list goes on after; None for a page without rows."""
+        if self.last is not None:
+            return self.last
+        return self.items[-1][0] if self.items else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,5 +74,5 @@ def read_page(request: web.Request, bound: Sequence[str], query: PageQuery) -> P
 
 def next_cursor(request: web.Request, bound: Sequence[str], page: Page[T]) -> str | None:
     """Return the cursor that continues a list after a page, None at its end."""
-    more = page.more and page.items
-    return request.app[HTTP].cursors.issue(bound, page.items[-1][0]) if more else None
+    end = page.end
+    return request.app[HTTP].cursors.issue(bound, end) if page.more and end is not None else None

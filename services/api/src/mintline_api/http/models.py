@@ -6,7 +6,15 @@ import re
 from typing import Annotated, Any
 from unicodedata import category
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from mintline.views.base import Time, View, rfc3339, rfc3339_or_none
@@ -17,13 +25,13 @@ __all__ = [
     "Input",
     "Limit",
     "NoQuery",
+    "OneMember",
     "PageQuery",
     "Paragraphs",
     "TextLine",
     "Time",
     "View",
     "checked_paragraphs",
-    "one_of_its_members",
     "rfc3339",
     "rfc3339_or_none",
 ]
@@ -92,6 +100,19 @@ Limit = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
 ]
 Cursor = Annotated[str, Field(max_length=1024)]
+
+
+class OneMember(Input):
+    """A value that is exactly one of its members; the model says how that is refused."""
+
+    model_config = ConfigDict(json_schema_extra=one_of_its_members)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _given(cls, value: Any) -> Any:
+        if value is None:
+            raise PydanticCustomError("null", "expected a value; leave out a member that is not the one")
+        return value
 
 
 class PageQuery(Input):

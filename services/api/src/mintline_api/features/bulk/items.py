@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from mintline.records.collections import RegisteredContract
 from mintline_api.features.bulk.models import LineRequest
 from mintline_api.features.bulk.recipients import AT_ONCE, refuse_lines
-from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.items.use_cases import Item, Items, asked_item
 from mintline_api.http.problems import Fault, RequestRefused
 
 
-async def line_items(
-    lines: Sequence[LineRequest], contract: str, collections: CollectionRegistry
-) -> list[Item | None]:
+def line_items(lines: Sequence[LineRequest], collection: RegisteredContract) -> list[Item | None]:
     """Return the item of each line, None for each in an ERC-721 collection.
 
     Raises RequestRefused with each line that does not fit the collection's standard.
     """
-    collection = await collections.known(contract)
     items: list[Item | None] = []
     faults: list[Fault] = []
     for number, line in enumerate(lines):

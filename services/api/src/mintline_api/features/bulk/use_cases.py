@@ -25,6 +25,7 @@ from mintline.merkle import merkle_root
 from mintline.messages.work import BuildLines
 from mintline.operation_ids import ID_BYTES, keyed_operation_id, line_mint_id, operation_id_from
 from mintline.packs import pack_of
+from mintline.records.collections import RegisteredContract
 from mintline.states import MintStatus
 from mintline_api.features.bulk.drafts import BulkSubmission, Draft, check_external_ids, read_draft
 from mintline_api.features.bulk.items import begin_items, check_items, line_items
@@ -132,15 +133,17 @@ async def accept_bulk(submission: BulkSubmission, *, intake: BulkIntake) -> Bulk
         if record is not None:
             return await _replay(record, draft, intake)
     sub, count = submission.sub, draft.count
-    items = await line_items(submission.request.mints, draft.contract, intake.mints.collections)
+    permit: Permit | None = None
     try:
+        collection = await _open_collection(draft, intake)
+        items = line_items(submission.request.mints, collection)
         await check_items(items, draft.contract, draft.metadata, items_of=intake.mints.items)
-        permit = await _admit(draft, intake)
+        permit = await _admit(draft, collection, intake)
     except RequestRefused:
         if not await _is_begun(draft, intake.lines.lines):
             raise
         # An earlier try was admitted: its mints go on, so this one is not refused.
-        permit = None
+        items = line_items(submission.request.mints, await intake.mints.collections.known(draft.contract))
     try:
         recipients = await intake.recipients.resolve(draft.named, sub=sub)
         first = await intake.mints.token_ids.take_run(draft.contract, count)
@@ -193,8 +196,8 @@ def _lines(draft: Draft, recipients: Sequence[Recipient], items: Sequence[Item |
     ]
 
 
-async def _admit(draft: Draft, intake: BulkIntake) -> Permit:
-    """Return the permit for all lines of a request that may be made; raises RequestRefused."""
+async def _open_collection(draft: Draft, intake: BulkIntake) -> RegisteredContract:
+    """Return a request's collection if that takes its mints now; raises RequestRefused."""
     submission = draft.submission
     tokens = sum(line.quantity or 1 for line in submission.request.mints)
     collection = await intake.mints.gate.pass_(
@@ -202,6 +205,12 @@ async def _admit(draft: Draft, intake: BulkIntake) -> Permit:
     )
     if submission.client_id is None and not collection.sponsored:
         raise RequestRefused(NOT_SPONSORED, f"The platform does not pay for mints of {draft.contract}.")
+    return collection
+
+
+async def _admit(draft: Draft, collection: RegisteredContract, intake: BulkIntake) -> Permit:
+    """Return the permit for all lines of a request that may be made; raises RequestRefused."""
+    submission = draft.submission
     permit = await intake.mints.permit(
         submission.sub,
         paying=None,

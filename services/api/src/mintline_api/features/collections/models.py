@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     WithJsonSchema,
@@ -26,12 +25,12 @@ from mintline_api.features.metadata.models import ImageUrl, Link
 from mintline_api.features.operations.models import ProblemView
 from mintline_api.http.models import (
     Input,
+    OneMember,
     PageQuery,
     Paragraphs,
     TextLine,
     Time,
     View,
-    one_of_its_members,
     rfc3339,
 )
 
@@ -185,7 +184,7 @@ class ItemCapRequest(Input):
     )
 
 
-class CollectionPatch(Input):
+class CollectionPatch(OneMember):
     """What is to change of a collection: one of the members."""
 
     paused: bool | None = Field(default=None, description="Whether the contract refuses mints.")
@@ -194,8 +193,6 @@ class CollectionPatch(Input):
     item_cap: ItemCapRequest | None = Field(
         default=None, description="Bounds the tokens of an item, in an ERC-1155 collection."
     )
-
-    model_config = ConfigDict(json_schema_extra=one_of_its_members)
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:

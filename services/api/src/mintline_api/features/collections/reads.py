@@ -56,7 +56,7 @@ async def list_collections(
     found = await collections.made_by(principal, limit=page.limit, after=page.after)
     facts = await _standing([collection for _, collection in found.items], collections)
     positions = (position for position, _ in found.items)
-    return Page(tuple(zip(positions, facts, strict=True)), more=found.more)
+    return Page(tuple(zip(positions, facts, strict=True)), more=found.more, last=found.end)
 
 
 async def _standing(

@@ -254,7 +254,8 @@ async def patch_collection(request: web.Request) -> web.Response:
     context = request.app[COLLECTIONS]
     submission = await read_submission(request, CollectionPatch)
     path = read_path(request, ContractPath)
-    asked = CollectionChangeRequest(contract=path.contract, **dict(submission.request))
+    (named,) = ((member, value) for member, value in submission.request if value is not None)
+    asked = CollectionChangeRequest(contract=path.contract, **dict([named]))
     changed = await accept_change(
         submission.asking(asked), context=context, intake=context.intake(nudges_of(request))
     )

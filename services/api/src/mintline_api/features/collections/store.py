@@ -142,6 +142,7 @@ class DynamoCollections:
         return Page(
             tuple((key, row) for (key, _), row in zip(page.items, rows, strict=True) if row is not None),
             more=page.more,
+            last=page.end,
         )
 
     async def _row(self, collection_id: str) -> RegisteredContract | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
 from mintline.canonical_json import canonical_json
 from mintline.drop_records import ENDED, Drop, DropStatus
-from mintline.errors import Conflict, Unavailable
+from mintline.errors import Conflict, Unavailable, Unreadable
 from mintline.operation_ids import ID_BYTES, keyed_operation_id, operation_id_from
 from mintline.records.problems import Problem
 from mintline_api.features.collections.minting import MintGate
@@ -125,11 +126,17 @@ class DropPage:
 
 
 async def list_drops(client_id: str, page: PageRequest, *, store: DropStore) -> DropPage:
-    """Return a page of a client's drops, newest first."""
+    """Return a page of a client's drops, newest first; one whose record is unreadable is left out."""
     listed = await store.ids_of(client_id, limit=page.limit, after=page.after)
-    drops = [await store.get(drop_id) for _, drop_id in listed.items]
+    drops = [await _readable(drop_id, store) for _, drop_id in listed.items]
     after = listed.items[-1][0] if listed.more and listed.items else None
     return DropPage(tuple(drop for drop in drops if drop is not None), after)
+
+
+async def _readable(drop_id: str, store: DropStore) -> Drop | None:
+    with suppress(Unreadable):
+        return await store.get(drop_id)
+    return None
 
 
 async def change_drop(

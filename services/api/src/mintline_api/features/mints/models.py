@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from mintline.fields import Address, HexBytes, Quantity, TokenId
 from mintline.states import MintStatus
 from mintline.views.mints import MintLinks, MintView, RecipientView, Timeline, mint_view
 from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.features.users.models import EmailText, Sub
-from mintline_api.http.models import Input, PageQuery, TextLine, View, one_of_its_members
+from mintline_api.http.models import Input, OneMember, PageQuery, TextLine, View
 
 __all__ = [
     "ExternalId",
@@ -48,10 +48,8 @@ Tags = Annotated[
 ]
 
 
-class RecipientRequest(Input):
+class RecipientRequest(OneMember):
     """Who is to have the token: exactly one of the members."""
-
-    model_config = ConfigDict(json_schema_extra=one_of_its_members)
 
     address: Address | None = Field(default=None, description="An address on the chain; the same as `to`.")
     user: Sub | None = Field(

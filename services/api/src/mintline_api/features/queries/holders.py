@@ -92,9 +92,10 @@ async def read_item_holders(
         part = await index.holders_in(contract, token_id, shard, after=after, limit=left)
         found += [ItemHolder(owner, quantity) for owner, quantity in part.holders]
         after = None
-        if len(found) == limit or part.more:
-            rest = part.more or shard < HOLDER_SHARDS - 1
-            return ItemHolderPage(tuple(found), found[-1].owner if rest and found else None)
+        if part.after is not None:
+            return ItemHolderPage(tuple(found), part.after)
+        if len(found) == limit:
+            return ItemHolderPage(tuple(found), found[-1].owner if shard < HOLDER_SHARDS - 1 else None)
     return ItemHolderPage(tuple(found), None)
 
 

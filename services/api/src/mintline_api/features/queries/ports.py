@@ -49,10 +49,13 @@ class OwnersPart:
 
 @dataclass(frozen=True, slots=True)
 class HoldersPart:
-    """Some holders of an item with how much each has, by address; `more` if the partition goes on."""
+    """Some holders of an item with how much each has, by address.
+
+    `after` is the one that the rest is after, None at the partition's end.
+    """
 
     holders: tuple[tuple[str, int], ...]
-    more: bool
+    after: str | None
 
 
 @dataclass(frozen=True, slots=True)

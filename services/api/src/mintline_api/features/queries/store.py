@@ -74,7 +74,8 @@ class DynamoQueries:
         )
         balances = (one for _, one in readable(Balance, BALANCES, page.items, self._set_aside))
         holders = tuple((one.holder, one.quantity) for one in balances if one.holder is not None)
-        return HoldersPart(holders, more=page.next is not None)
+        more = page.next is not None and page.items
+        return HoldersPart(holders, text_of(page.items[-1], "holder") if more else None)
 
     async def transfers_in(self, partition: Partition, *, first: str, last: str, limit: int) -> TransfersPart:
         """Return a partition's transfers from the moment `last` back to `first`, both included."""

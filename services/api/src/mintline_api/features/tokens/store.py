@@ -90,9 +90,11 @@ class DynamoIndex:
         )
         merged = sorted([*tokens.items, *items.items], key=lambda one: one[0])
         # What comes after a page that goes on is not known yet.
-        ends = [page.items[-1][0] for page in (tokens, items) if page.more and page.items]
-        kept = [one for one in merged if not ends or one[0] <= min(ends)][:limit]
-        return Page(tuple(kept), more=tokens.more or items.more or len(kept) < len(merged))
+        ends = [page.end for page in (tokens, items) if page.more and page.end is not None]
+        known = [one for one in merged if not ends or one[0] <= min(ends)]
+        kept = known[:limit]
+        last = min(ends) if ends and len(kept) == len(known) else None
+        return Page(tuple(kept), more=tokens.more or items.more or len(kept) < len(merged), last=last)
 
     async def _tokens_of(
         self, owner: str, *, contract: str | None, limit: int, after: str | None
@@ -117,6 +119,7 @@ class DynamoIndex:
                 for item, token in readable(Token, TOKENS, page.items, self._set_aside)
             ),
             more=page.next is not None,
+            last=_last(page, "owned_key"),
         )
 
     async def _balances_in(
@@ -139,7 +142,7 @@ class DynamoIndex:
         balances = [one for _, one in readable(Balance, BALANCES, page.items, self._set_aside)]
         found = await asyncio.gather(*map(self._counted, balances))
         items = [(owned_key(one.token.contract, one.token.token_id), one) for one in found if one is not None]
-        return Page(tuple(items), more=page.next is not None)
+        return Page(tuple(items), more=page.next is not None, last=_last(page, "owned_key"))
 
     async def _counted(self, balance: Balance) -> CountedToken | None:
         """Return the item of a balance; None if its row cannot be read."""
@@ -174,8 +177,9 @@ class DynamoIndex:
         key = None if after is None else owned_key(contract, after)
         partition = items_partition(self._chain_id, contract)
         page = await self._balances_in(partition, None, contract=None, limit=limit, after=key)
-        tokens = tuple(one for _, one in page.items)
-        return CollectionPage(tokens, tokens[-1].token.token_id if page.more and tokens else None)
+        end = page.end if page.more else None
+        after = None if end is None else int(end.partition("#")[2])
+        return CollectionPage(tuple(one for _, one in page.items), after)
 
     async def tokens_in(self, contract: str, *, limit: int, after: int | None) -> CollectionPage:
         """Return a collection's tokens by id, found by reading the ids that were given out.
@@ -225,7 +229,13 @@ class DynamoIndex:
                 for item, transfer in readable(Transfer, TRANSFERS, page.items, self._set_aside)
             ),
             more=page.next is not None,
+            last=_last(page, "position"),
         )
+
+
+def _last(page: ItemPage, key: str) -> str | None:
+    """Return the position of a page's last row, whether or not it is readable."""
+    return text_of(page.items[-1], key) if page.items else None
 
 
 def _first_samples(ids: range) -> list[int]:
