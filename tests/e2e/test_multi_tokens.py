@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mintline.chain.calls import Call
-from mintline.eth import address_word, selector, word
+from mintline.eth import address_word, keccak256, selector, to_checksum_address, word
 from mintline_ops import reconcile
 from mintline_ops.deployments import target_of_local_stack
 from tests.e2e.conftest import metadata
@@ -171,3 +171,42 @@ async def test_drop__when_its_lines_are_of_items__then_wallets_have_their_quanti
     assert [await balance(harness, contract, *each) for each in held] == [3, 1, 15, 0]
     shown = await shop.get(f"/v1/tokens/{contract}/{ITEM}")
     assert (shown["supply"], shown["minted"], shown["item_cap"]) == ("4", "4", None)
+
+
+def foreign_contract(holder: str) -> bytes:
+    """Return the creation code of a contract of ERC-1155, by its word, that mints somebody five of item 7."""
+    asked, is_either = "60043560e01c", "806301ffc9a7149063d9b67a261417"
+    supports = bytes.fromhex(f"{asked}{is_either}60005260206000f3")
+    event = keccak256(b"TransferSingle(address,address,address,uint256,uint256)").hex()
+    seven_and_five, topics = "60076000526005602052", f"73{holder[2:]}6000337f{event}"
+    minted = bytes.fromhex(f"{seven_and_five}{topics}60406000a4")
+    size = len(supports)
+    deployed = bytes.fromhex(f"60{size:02x}60{len(minted) + 12:02x}60003960{size:02x}6000f3")
+    return minted + deployed + supports
+
+
+async def test_import__when_a_contract_of_others_is_of_erc1155__then_its_balances_are_served(
+    harness: Harness, shop: User
+) -> None:
+    admin, holder = harness.info["admin_address"], "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+    code = "0x" + foreign_contract(holder).hex()
+    tx_hash = await harness.rpc.call("eth_sendTransaction", [{"from": admin, "data": code}])
+    receipt: Any = None
+    async with asyncio.timeout(30):
+        while (receipt := await harness.rpc.call("eth_getTransactionReceipt", [tx_hash])) is None:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.1)
+    contract = to_checksum_address(receipt["contractAddress"])
+
+    body = {"contract": contract, "from_block": int(receipt["blockNumber"], 16)}
+    imported = await shop.call("POST", "/v1/collections/import", body)
+
+    assert (imported.status, imported.body["standard"], imported.body["mintable"]) == (201, "erc1155", False)
+    path = f"/v1/owners/{holder}/balance?contract={contract}&token_id=7"
+    async with asyncio.timeout(60):
+        while (found := await shop.get(path))["quantity"] != "5":  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.2)
+    assert found["balance"] == 1
+    shown = await shop.get(f"/v1/tokens/{contract}/7")
+    assert (shown["supply"], shown["minted"], shown["item_cap"]) == ("5", None, None)
+    minted = await mint_item(shop, contract, holder)
+    assert refused(minted) == (409, "collection-read-only")

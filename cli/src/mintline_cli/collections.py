@@ -231,7 +231,7 @@ def import_contract(
     *,
     from_block: Annotated[int, typer.Option(min=0, help="The block that deployed it.")],
 ) -> None:
-    """Have an ERC-721 contract indexed that others deployed; takes the scope `admin` too.
+    """Have an ERC-721 or ERC-1155 contract indexed that others deployed; takes the scope `admin` too.
 
     Example: mintline collections import 0x5FbD… --from-block 19000000
     """

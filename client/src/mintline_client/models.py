@@ -701,7 +701,9 @@ class ImportRequest(TypedDict):
 
     contract: str
     from_block: int
-    """Where the index begins to read it: the block that deployed it."""
+    """Where the index begins to read it: the block that deployed it. Balances of ERC-1155 tokens are
+    summed up from there.
+    """
 
 
 class Included(TypedDict):

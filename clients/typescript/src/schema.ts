@@ -858,7 +858,7 @@ export interface components {
         ImportRequest: {
             /** @example 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 */
             contract: string;
-            /** @description Where the index begins to read it: the block that deployed it. */
+            /** @description Where the index begins to read it: the block that deployed it. Balances of ERC-1155 tokens are summed up from there. */
             from_block: number;
         };
         /**

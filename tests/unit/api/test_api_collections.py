@@ -516,11 +516,32 @@ async def test_import__when_it_is_an_erc_721__then_it_is_indexed_and_not_minted_
     assert problem(await patch(harness, client, OTHER, {"paused": True})) == (409, "collection-read-only")
 
 
+async def test_import__when_it_is_an_erc_1155__then_its_items_are_served_and_it_neither_mints_nor_sends_them(
+    harness: Harness, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign(harness, monkeypatch, "01ffc9a7", "d9b67a26")
+
+    imported = await post(harness, client, f"{PATH}/import", {"contract": OTHER, "from_block": 7})
+
+    assert (imported.status, imported.json()["standard"], imported.json()["mintable"]) == (
+        201,
+        "erc1155",
+        False,
+    )
+    assert (record_of(harness, OTHER).standard, record_of(harness, OTHER).read_only) == ("erc1155", True)
+    mint = {**MINT, "contract": OTHER, "token_id": "7"}
+    assert problem(await post(harness, client, "/v1/mints", mint)) == (409, "collection-read-only")
+    for path, more in (("transfers", {"to": "0x" + "01" * 20}), ("burns", {})):
+        body = {"contract": OTHER, "token_id": "7", **more}
+        answered = await client.post_json(f"/v1/{path}", body, headers=harness.headers())
+        assert problem(answered) == (409, "collection-read-only")
+
+
 @pytest.mark.parametrize(
     ("interfaces", "said"),
     [
-        (("01ffc9a7", "d9b67a26"), "ERC-1155"),
-        (("01ffc9a7",), "not of ERC-721"),
+        (("01ffc9a7", "80ac58cd", "d9b67a26"), "both"),
+        (("01ffc9a7",), "neither of ERC-721 nor of ERC-1155"),
         ((), "ERC-165"),
         (("01ffc9a7", "80ac58cd", "ffffffff"), "ERC-165"),
     ],

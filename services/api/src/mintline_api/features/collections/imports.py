@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from typing import Literal
 
 import structlog
 from eth_abi.abi import decode
@@ -43,7 +45,7 @@ class Imported:
 
 
 async def import_contract(request: ImportRequest, *, context: CollectionsContext, now: int) -> Imported:
-    """Put an ERC-721 contract of others on record, from which it is indexed; `now` in Unix milliseconds.
+    """Put a contract of others on record, from which it is indexed; `now` is in Unix milliseconds.
 
     Safe to repeat: a contract that is on record stays as it is. Raises RequestRefused for an address without
     code, for another standard, and for a block that does not exist; Unavailable without a node.
@@ -54,7 +56,7 @@ async def import_contract(request: ImportRequest, *, context: CollectionsContext
         return Imported(existing, new=False)
     if context.chain is None:
         raise Unavailable("no node is configured, and an import is checked on chain")
-    await _check_standard(contract, context.chain)
+    standard = await _standard(contract, context.chain)
     checkpoint = await context.collections.checkpoint()
     if checkpoint is not None and request.from_block > checkpoint.head_number:
         head = checkpoint.head_number
@@ -69,6 +71,7 @@ async def import_contract(request: ImportRequest, *, context: CollectionsContext
         name=name or contract,
         symbol=symbol,
         deployed_block=request.from_block,
+        standard=standard,
         read_only=True,
         created_at=now,
         next_token_id=1,
@@ -79,16 +82,20 @@ async def import_contract(request: ImportRequest, *, context: CollectionsContext
     return Imported(existing or collection, new=existing is None)
 
 
-async def _check_standard(contract: str, chain: ChainReader) -> None:
+async def _standard(contract: str, chain: ChainReader) -> Literal["erc721", "erc1155"]:
+    """Return what a contract says that it is; raises RequestRefused for anything else."""
     if not is_contract(await chain.code(contract)):
         raise _refused(NOT_A_CONTRACT, f"The chain has no contract at {contract}.")
     if not await _supports(chain, contract, ERC165) or await _supports(chain, contract, _NO_INTERFACE):
         raise _refused(UNSUPPORTED_STANDARD, f"{contract} does not say by ERC-165 what it is.")
-    if await _supports(chain, contract, ERC721):
-        return
-    if await _supports(chain, contract, ERC1155):
-        raise _refused(UNSUPPORTED_STANDARD, f"{contract} is of ERC-1155, which is not supported.")
-    raise _refused(UNSUPPORTED_STANDARD, f"{contract} is not of ERC-721.")
+    unique, items = await asyncio.gather(
+        _supports(chain, contract, ERC721), _supports(chain, contract, ERC1155)
+    )
+    if unique and items:
+        raise _refused(UNSUPPORTED_STANDARD, f"{contract} says that it is of both ERC-721 and ERC-1155.")
+    if not unique and not items:
+        raise _refused(UNSUPPORTED_STANDARD, f"{contract} is neither of ERC-721 nor of ERC-1155.")
+    return "erc1155" if items else "erc721"
 
 
 async def _supports(chain: ChainReader, contract: str, interface: bytes) -> bool:

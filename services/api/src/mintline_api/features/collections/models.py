@@ -207,7 +207,10 @@ class ImportRequest(Input):
 
     contract: Address
     from_block: int = Field(
-        ge=0, le=10**12 - 1, description="Where the index begins to read it: the block that deployed it."
+        ge=0,
+        le=10**12 - 1,
+        description="Where the index begins to read it: the block that deployed it. Balances of ERC-1155 "
+        "tokens are summed up from there.",
     )
 
 

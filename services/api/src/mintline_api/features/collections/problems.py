@@ -87,8 +87,8 @@ COLLECTION_CHANGE_PENDING = ProblemType(
 UNSUPPORTED_STANDARD = ProblemType(
     "unsupported-standard",
     422,
-    "Not an ERC-721 contract",
-    "Contracts of ERC-721 that say so by ERC-165 can be imported. Those of ERC-1155 are not supported.",
+    "Not an ERC-721 or ERC-1155 contract",
+    "Contracts of ERC-721 or ERC-1155 can be imported that say by ERC-165 which of the two they are.",
 )
 EMPTY_MINT_WINDOW = ProblemType(
     "empty-mint-window",

@@ -148,9 +148,9 @@ async def create_collection(request: web.Request) -> web.Response:
     "/v1/collections/import",
     summary="Import a contract",
     clients=True,
-    description="Has an ERC-721 contract that others deployed indexed: its tokens, owners and transfers are "
-    "served from then on, and nothing is minted in it. What it is, it has to say by ERC-165. Takes the scope "
-    "`admin` too. Safe to repeat: what is on record of a contract stays.",
+    description="Has an ERC-721 or ERC-1155 contract that others deployed indexed: its tokens, owners and "
+    "transfers are served from then on, and nothing is minted in it. What it is, it has to say by ERC-165. "
+    "Takes the scope `admin` too. Safe to repeat: what is on record of a contract stays.",
     body_model=ImportRequest,
     body_example=examples.IMPORT_JSON,
     answers=(

@@ -10,6 +10,7 @@ from mintline.scopes import Scope
 from mintline.states import MintStatus
 from mintline_api.auth.callers import read_caller
 from mintline_api.auth.problems import TOKEN_TOO_LONG
+from mintline_api.features.collections.problems import COLLECTION_READ_ONLY
 from mintline_api.features.contracts.problems import UNKNOWN_CONTRACT
 from mintline_api.features.items.problems import WRONG_STANDARD
 from mintline_api.features.operations.headers import (
@@ -82,6 +83,7 @@ _REFUSALS = (
     TOKEN_BURNED,
     TOKEN_OPERATION_PENDING,
     WRONG_STANDARD,
+    COLLECTION_READ_ONLY,
     KEY_REUSED,
     WALLET_DELETED,
     WALLET_REASSIGNED,

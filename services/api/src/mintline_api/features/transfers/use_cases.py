@@ -15,6 +15,7 @@ from mintline.records.operations import RelayedBurn, RelayedTransfer, TokenBurn,
 from mintline.records.problems import TOKEN_OPERATION_CANCELLED
 from mintline.records.wallets import Wallet
 from mintline.states import MintStatus
+from mintline_api.features.collections.problems import COLLECTION_READ_ONLY
 from mintline_api.features.items.use_cases import asked_quantity
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import OperationStore, Outbox
@@ -23,7 +24,7 @@ from mintline_api.features.operations.use_cases import TRIES, Accepted, Intake, 
 from mintline_api.features.transfers.checks import TokenChecks, check_recipient, check_transferable
 from mintline_api.features.transfers.models import BurnRequest, TransferRequest
 from mintline_api.features.transfers.problems import UNKNOWN_BURN, UNKNOWN_TRANSFER
-from mintline_api.http.problems import RequestRefused
+from mintline_api.http.problems import Fault, RequestRefused
 
 log = structlog.get_logger()
 
@@ -85,10 +86,12 @@ async def _accept(
         if isinstance(request, TransferRequest):
             check_transferable(collection)
         quantity = asked_quantity(collection, request.quantity)
+        relayed = takes_signatures(collection)
+        if collection.standard == "erc1155" and not relayed:
+            raise _not_sent_here(contract)
         wallet = await intake.wallets.usable(sub)
         if checks is not None:
             await _check(request, wallet, contract, quantity, checks)
-        relayed = takes_signatures(collection)
         permit = await intake.permit(sub, paying=None if relayed else wallet)
     except RequestRefused:
         for record in (records.own, records.relayed):
@@ -122,6 +125,11 @@ async def _accept(
 def takes_signatures(collection: RegisteredContract) -> bool:
     """Tell whether its tokens move by their holders' signatures: a factory's collections take these."""
     return collection.clone is not None
+
+
+def _not_sent_here(contract: str) -> RequestRefused:
+    detail = f"the tokens of {contract}, an ERC-1155 contract that others deployed, are indexed alone"
+    return RequestRefused(COLLECTION_READ_ONLY, f"{detail}.", faults=[Fault(detail, pointer="#/contract")])
 
 
 async def _check(
