@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import random
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -51,6 +53,12 @@ def metadata_of(name: str, number: int) -> dict[str, Any]:
     }
 
 
+def arrivals(count: int, *, rate: float) -> list[float]:
+    """Return when so many come, in seconds from the beginning: a Poisson process, always the same one."""
+    rng = random.Random(f"arrivals {rate}")  # noqa: S311 - reproducible on purpose
+    return list(itertools.accumulate(rng.expovariate(rate) for _ in range(count)))
+
+
 class Driver:
     """Posts and follows mints for a set of users; `tokens` holds one access token for each."""
 
@@ -79,16 +87,19 @@ class Driver:
     async def post_at_rate(self, mints: int, *, rate: float) -> list[Posted]:
         """Post `rate` mints a second, whether or not those before were accepted; returns when all are.
 
+        They come as independent users do: the gaps between them vary by chance, and are the same each time.
         Each counts as started at its moment, so that waiting for a late driver or a slow API is in its times.
         """
         loop = asyncio.get_running_loop()
         first, began = loop.time(), time.time()
 
-        async def one(number: int) -> Posted:
-            await asyncio.sleep(first + number / rate - loop.time())
-            return await self.post(number, started=began + number / rate)
+        async def one(number: int, at: float) -> Posted:
+            await asyncio.sleep(first + at - loop.time())
+            return await self.post(number, started=began + at)
 
-        return await asyncio.gather(*(one(number) for number in range(mints)))
+        return await asyncio.gather(
+            *(one(number, at) for number, at in enumerate(arrivals(mints, rate=rate)))
+        )
 
     async def post(self, number: int, *, started: float | None = None) -> Posted:
         """Post one mint until it is accepted; raises Unavailable past the deadline.

@@ -2,11 +2,16 @@
 
 While a flush is in flight, or when several items arrived in the same turn of the event loop, items gather
 until a batch is full, a flush ends, or the linger is over.
+
+In a trickle, whose items come less than `TRICKLE_GAP` seconds after one another, an item may wait a little
+for the next one, as long as that pays: after a wait in which none came, the next item goes at once, then the
+next two, four, and so on up to `MOST_SKIPPED`. So callers that come one after another are hardly slowed down.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextvars import Context
@@ -17,6 +22,11 @@ from mintline.span_context import CURRENT_SPAN, link_spans
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
+
+
+TRICKLE_GAP = 0.1
+"""Seconds after an item within which another one is worth waiting for."""
+MOST_SKIPPED = 32
 
 
 class _Submission(NamedTuple, Generic[ItemT, ResultT]):
@@ -37,11 +47,44 @@ def _ungrouped(_: object) -> None:
     return None
 
 
+class _Trickle:
+    """Decides whether an item waits for the next one."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last = -math.inf
+        self._gap = math.inf
+        self._skip = 0
+        self._skipped = 1
+        """How many items go at once after the next wait that was in vain."""
+
+    def came(self, now: float) -> None:
+        """Note an item."""
+        self._gap, self._last = now - self._last, now
+
+    def wait(self) -> float:
+        """Return how long the item that came last waits; 0 if not at all."""
+        if not self._seconds or self._gap >= TRICKLE_GAP:
+            return 0.0
+        if self._skip:
+            self._skip -= 1
+            return 0.0
+        return self._seconds
+
+    def ended(self, *, alone: bool) -> None:
+        """Note how a wait ended: with one item alone, or with several."""
+        if alone:
+            self._skip, self._skipped = self._skipped, min(MOST_SKIPPED, self._skipped * 2)
+        else:
+            self._skip, self._skipped = 0, 1
+
+
 class Batcher(Generic[ItemT, ResultT]):
     """Coalesces `submit` calls into `flush` calls of at most `max_items` and `max_weight`.
 
     `flush` returns one result or exception for each item, in order; when it raises, all of its batch fails.
-    At most `concurrency` flushes run at a time; `linger` is in seconds. Items of one `group` are flushed in
+    At most `concurrency` flushes run at a time; `linger` is in seconds. `trickle` is how long, in seconds, an
+    item of a trickle waits for the next one while nothing is in flight. Items of one `group` are flushed in
     the order of their calls: what comes later waits for a flush in flight that has one of its group.
     """
 
@@ -54,6 +97,7 @@ class Batcher(Generic[ItemT, ResultT]):
         weight: Callable[[ItemT], int] = _weightless,
         group: Callable[[ItemT], Hashable | None] = _ungrouped,
         linger: float = 0.003,
+        trickle: float = 0.0,
         concurrency: int = 4,
     ) -> None:
         self._flush = flush
@@ -64,6 +108,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._groups_in_flight: set[Hashable] = set()
         self._waiting: Counter[Hashable] = Counter()
         self._linger = linger
+        self._trickle = _Trickle(trickle)
         self._concurrency = concurrency
         self._pending: deque[_Submission[ItemT, ResultT]] = deque()
         self._weight = 0
@@ -78,7 +123,9 @@ class Batcher(Generic[ItemT, ResultT]):
         """
         if self._closed:
             raise RuntimeError("the batcher is closed")
-        future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[ResultT] = loop.create_future()
+        self._trickle.came(loop.time())
         weight = self._weigh(item)
         group = self._group(item)
         self._pending.append(_Submission(item, weight, group, future, CURRENT_SPAN.get()))
@@ -104,7 +151,9 @@ class Batcher(Generic[ItemT, ResultT]):
 
     def _wait(self, *, idle: bool) -> None:
         loop = asyncio.get_running_loop()
-        if idle:
+        if idle and (seconds := self._trickle.wait()):
+            self._timer = loop.call_later(seconds, self._end_of_trickle)
+        elif idle:
             self._timer = loop.call_soon(self._end_of_turn)
         else:
             self._timer = loop.call_later(self._linger, self._end_of_linger)
@@ -115,6 +164,10 @@ class Batcher(Generic[ItemT, ResultT]):
             self._wait(idle=False)
         else:
             self._launch(everything=True)
+
+    def _end_of_trickle(self) -> None:
+        self._trickle.ended(alone=len(self._pending) == 1)
+        self._end_of_linger()
 
     def _end_of_linger(self) -> None:
         self._timer = None

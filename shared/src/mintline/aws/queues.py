@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +37,9 @@ ATTEMPTS = 4
 CALL_SECONDS = 15.0
 """How long a request may take, the SDK's retries included: its own bound fits the long poll."""
 
+DELETE_TRICKLE = 0.025
+"""How long a handled message may wait for another one to be deleted with: its group is locked until then."""
+
 _SYSTEM_ATTRIBUTES: Any = ["ApproximateReceiveCount", "MessageGroupId", "SentTimestamp"]
 _Operation: TypeAlias = Literal["send", "delete", "visibility"]
 _Entry: TypeAlias = dict[str, Any]
@@ -57,7 +60,8 @@ class Depth:
 class Queues:
     """The queues of one deployment, named by `prefix`.
 
-    `linger` (seconds) is how long a request may wait for company while others are in flight.
+    `linger` (seconds) is how long a request may wait for company while others are in flight, `trickle` how
+    long a message may while none is, if another one came shortly before.
     """
 
     def __init__(
@@ -66,12 +70,14 @@ class Queues:
         prefix: str,
         *,
         linger: float = 0.02,
+        trickle: float = 0.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: random.Random | None = None,
     ) -> None:
         self._sqs = sqs
         self._prefix = prefix
         self._linger = linger
+        self._trickles: Mapping[_Operation, float] = {"send": trickle, "delete": DELETE_TRICKLE}
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._budget = RetryBudget()
@@ -192,6 +198,7 @@ class Queues:
                 weight=_weight,
                 group=_group,
                 linger=self._linger,
+                trickle=self._trickles.get(operation, 0.0),
             )
         return batcher
 
