@@ -227,7 +227,7 @@ async def test_voucher__when_the_enclave_refuses_it__then_the_mint_ends_and_no_n
 
     gas = GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000)
     noops = Noops(chain=line.chain, outbox=NoOutbox(), caps=FeeCaps(1, 1), gas=gas)
-    await refuse(refusal, store=line.store, outbox=NoOutbox(), noops=noops, now=NOW)
+    await refuse(refusal, store=line.store, chain=line.chain, outbox=NoOutbox(), noops=noops, now=NOW)
 
     assert line.mint.status is MintStatus.REJECTED
     assert line.mint.problem == problem_of("policy_voucher_ttl")
@@ -468,7 +468,7 @@ async def test_voucher__when_the_enclave_refused_another_request_than_the_record
     message = SigningRefused(intent=REQUEST.evolve(**changes), code="authorization_missing", reason="")
 
     with pytest.raises(OutcomeRefused):
-        await refuse_voucher(message, store=line.store, now=NOW)
+        await refuse_voucher(message, store=line.store, chain=line.chain, now=NOW)
 
     assert line.mint == before
 
@@ -557,3 +557,46 @@ def test_mint__when_no_voucher_of_it_waits__then_none_expires(line: Harness, cha
     mint = line.put(MintStatus.ISSUED).model_copy(update=changes)
 
     assert not expired(mint, final_time=DEADLINE + 1)
+
+
+REFUSED = SigningRefused(intent=REQUEST, code="policy_voucher_expired", reason="")
+
+
+async def refused_late(line: Harness, final: Final) -> MintStatus:
+    """Have the enclave refuse a voucher that a mint had before its record was restored."""
+    line.store.indexed = final
+    await refuse_voucher(REFUSED, store=line.store, chain=line.chain, now=NOW)
+    return line.mint.status
+
+
+async def test_voucher__when_it_is_refused_and_was_redeemed_before_a_restore__then_its_mint_ends_by_the_token(
+    line: Harness,
+) -> None:
+    mint = line.put()
+    line.store.mintings[CONTRACT, 7] = made_in_block(8, USER)
+    line.store.digests[CONTRACT, 7] = mint.metadata_digest
+
+    assert await refused_late(line, Final(7, NOW // 1000)) is MintStatus.BUILT
+    assert await refused_late(line, Final(8, NOW // 1000)) is MintStatus.FINALIZED
+    assert line.mint.problem is None
+
+
+async def test_voucher__when_it_is_refused_and_its_token_is_anothers__then_its_mint_is_rejected(
+    line: Harness,
+) -> None:
+    line.put()
+    line.store.mintings[CONTRACT, 7] = made_in_block(8, OTHER)
+
+    assert await refused_late(line, Final(8, NOW // 1000)) is MintStatus.REJECTED
+    assert line.mint.problem == TOKEN_TAKEN
+
+
+@pytest.mark.parametrize("stateless", [True, False], ids=["nobody can tell", "the chain has it"])
+async def test_voucher__when_it_is_refused_and_its_token_may_be_on_chain_alone__then_its_mint_waits(
+    line: Harness, *, stateless: bool
+) -> None:
+    line.put()
+    line.chain.stateless = stateless
+    line.chain.token_digests[CONTRACT, 7] = bytes(32)
+
+    assert await refused_late(line, Final(8, NOW // 1000)) is MintStatus.BUILT

@@ -117,7 +117,7 @@ class Broadcaster:
             case SelfRedeem():
                 await relay(message, store=store, vouchers=vouchers, chain=chain, now=now)
             case SigningRefused():
-                await refuse(message, store=store, outbox=outbox, noops=noops, now=now)
+                await refuse(message, store=store, chain=chain, outbox=outbox, noops=noops, now=now)
             case ReviewMint():
                 await review(message, store=store, monitor=self._monitor, now=now)
             case _:

@@ -78,7 +78,13 @@ async def broadcast(
 
 
 async def refuse(
-    message: SigningRefused, *, store: TransactionStore, outbox: SendingPort, noops: Noops, now: int
+    message: SigningRefused,
+    *,
+    store: TransactionStore,
+    chain: ChainClient,
+    outbox: SendingPort,
+    noops: Noops,
+    now: int,
 ) -> None:
     """End what the enclave refused to sign, and have the nonce filled that was reserved for it.
 
@@ -90,7 +96,7 @@ async def refuse(
     """
     intent = message.intent
     if isinstance(intent, IssueVoucher):
-        await refuse_voucher(message, store=store, now=now)
+        await refuse_voucher(message, store=store, chain=chain, now=now)
         return
     problem = problem_of(message.code)
     transaction = await store.transaction(place_of(intent.signer, intent.nonce))

@@ -85,8 +85,14 @@ def is_of(intent: IssueVoucher, mint: Mint) -> bool:
     return own == (intent.chain_id, intent.contract, intent.voucher)
 
 
-async def refuse_voucher(message: SigningRefused, *, store: TransactionStore, now: int) -> None:
-    """End a self-custody mint whose voucher the enclave refused to issue: it has no nonce to fill."""
+async def refuse_voucher(
+    message: SigningRefused, *, store: TransactionStore, chain: ChainClient, now: int
+) -> None:
+    """End a self-custody mint whose voucher the enclave refused to issue: it has no nonce to fill.
+
+    A record that was restored from a backup may be older than its voucher, and than the token that it was
+    redeemed for: then the mint ends by that token, as soon as it is final, and is not rejected.
+    """
     assert isinstance(message.intent, IssueVoucher)
     mint_id = message.intent.mint_id
     problem = problem_of(message.code)
@@ -97,6 +103,12 @@ async def refuse_voucher(message: SigningRefused, *, store: TransactionStore, no
         if mint.deadline is None or mint.token_id is None:
             raise OutcomeRefused("mint_unknown", mint.mint_id, "deadline")
         check_refused(message.intent, issue_voucher(mint, message.intent.signer, await store.envelope(mint)))
+        # Read before the token, so that what is final then is final for good.
+        final = await store.final()
+        settled = await settle_from_index(mint, final, store=store, chain=chain, now=now)
+        if settled or await may_be_minted(mint, final, chain=chain):
+            log.warning("voucher_redeemed_before", mint_id=mint_id, code=problem.code)
+            return
     elif mint.status is not MintStatus.REJECTED:
         raise MintMoved(mint)
     await store.reject(mint, problem, at=now)

@@ -236,7 +236,7 @@ class Harness:
             await review(message, store=store, monitor=monitor, now=self.now)
         else:
             assert isinstance(message, SigningRefused)
-            await refuse(message, store=store, outbox=outbox, noops=noops, now=self.now)
+            await refuse(message, store=store, chain=chain, outbox=outbox, noops=noops, now=self.now)
 
     def change(self, intent: AnyIntent, **fields: Any) -> None:
         """Change the record of an intent's nonce, as another service would."""
