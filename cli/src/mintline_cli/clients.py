@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from mintline.aws.clients import ClientRegistry
-from mintline.aws.session import AwsRefused
+from mintline.aws.errors import AwsRefused
 from mintline.clock import unix_ms
 from mintline.errors import Misconfigured
 from mintline.fields import checked_address

@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mintline.aws.session import AwsRefused
+from mintline.aws.errors import AwsRefused
 from mintline.clock import DAY, unix_ms
 from mintline.errors import Misconfigured
 from mintline.key_stores import StoreName

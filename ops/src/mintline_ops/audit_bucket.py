@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from mintline.audit.trail import SUFFIX
-from mintline.aws.session import AwsCalls, error_code, open_client, translated
+from mintline.aws.errors import error_code, translated
+from mintline.aws.session import AwsCalls, open_client
 from mintline.errors import Misconfigured
 from mintline.settings import ServiceSettings
 

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from mintline.aws.dynamo import GONE, Dynamo, Item, decode_item
-from mintline.aws.session import AwsCalls, open_client, translated
+from mintline.aws.errors import translated
+from mintline.aws.session import AwsCalls, open_client
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.errors import Misconfigured

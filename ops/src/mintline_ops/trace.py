@@ -11,7 +11,7 @@ from typing import Any
 
 from mintline.aws import standing
 from mintline.aws.dynamo import Dynamo
-from mintline.aws.session import AwsRefused
+from mintline.aws.errors import AwsRefused
 from mintline.errors import Misconfigured, Rejected, Unreadable
 from mintline.records.operations import Mint
 from mintline.set_aside import SetAside

@@ -9,8 +9,8 @@ import structlog
 from structlog.testing import LogCapture
 from structlog.typing import EventDict
 
+from mintline.aws.errors import AwsRefused
 from mintline.aws.keys import GeneratedKey
-from mintline.aws.session import AwsRefused
 from mintline.errors import Misconfigured
 from mintline_api.http.tracing import trace_of
 from mintline_testkit.api.client import MemoryClient

@@ -9,7 +9,8 @@ from botocore.exceptions import (
 )
 from prometheus_client import CollectorRegistry
 
-from mintline.aws.session import AwsCalls, AwsRefused, map_error, translated
+from mintline.aws.errors import AwsRefused, map_error, translated
+from mintline.aws.session import AwsCalls
 from mintline.errors import MintlineError, Misconfigured, Throttled, Unavailable
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mintline.aws.dynamo import Item
+from mintline.aws.errors import translated
 from mintline.aws.objects import put_once, read_object
 from mintline.aws.records import from_item
-from mintline.aws.session import translated
 from mintline.errors import Unreadable
 from mintline.metadata_versions import MetadataVersion, version_object_key
 from mintline.object_keys import metadata_object_key

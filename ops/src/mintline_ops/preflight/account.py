@@ -10,7 +10,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mintline.aws.session import error_code
+from mintline.aws.errors import error_code
 
 CONNECT_SECONDS, READ_SECONDS = 5, 15
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import structlog
 from botocore.exceptions import ClientError
 
+from mintline.aws.errors import error_code
 from mintline.aws.objects import put_once, read_object
-from mintline.aws.session import error_code
 from mintline.errors import Rejected, Unavailable
 from mintline.object_keys import metadata_object_key
 from mintline.resources import METADATA

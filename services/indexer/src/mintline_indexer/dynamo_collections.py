@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from mintline.aws.collections import OPEN_CHANGES, same_changes
 from mintline.aws.dynamo import Clause, Dynamo, Item, Update, decode_item
+from mintline.aws.errors import translated
 from mintline.aws.records import readable, to_item
-from mintline.aws.session import translated
 from mintline.aws.standing import read_operations
 from mintline.records.collections import RegisteredContract
 from mintline.records.operations import Operation

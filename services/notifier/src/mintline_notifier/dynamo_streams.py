@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from mintline.aws.dynamo import GONE, Item, decode_item
-from mintline.aws.session import error_code, translated
+from mintline.aws.errors import error_code, translated
 from mintline.resource_types import Table
 from mintline_notifier.changes import SOURCES, Change, Read, Shard, Trimmed
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Delete, Dynamo, Item, Put, Update, Value
+from mintline.aws.errors import error_code, translated
 from mintline.aws.records import read, readable, to_item
-from mintline.aws.session import error_code, translated
 from mintline.errors import Rejected
 from mintline.records.clients import Client, ClientBudget
 from mintline.resources import CLIENTS

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mintline.aws.session import translated
+from mintline.aws.errors import translated
 from mintline.errors import Unavailable
 from mintline.messages.codec import members_of
 from mintline.resource_types import Queue

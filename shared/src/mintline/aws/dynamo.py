@@ -27,9 +27,9 @@ from botocore.exceptions import ClientError
 
 from mintline.aws import changes
 from mintline.aws.changes import Change, Check, Clause, Delete, Put, Update
+from mintline.aws.errors import error_code, refuses_record, translated, writing
 from mintline.aws.items import Item, Value, decode_item, encode_item, encode_value
 from mintline.aws.outcomes import ConditionFailed, Contended, Page, Reason, TransactionCancelled
-from mintline.aws.session import error_code, refuses_record, translated, writing
 from mintline.aws.writes import ATTEMPTS, BackOff, Writes
 from mintline.batcher import Batcher
 from mintline.errors import Throttled, Unavailable, Unwritable

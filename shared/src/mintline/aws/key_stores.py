@@ -16,7 +16,8 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
-from mintline.aws.session import AwsCalls, error_code, open_client, translated
+from mintline.aws.errors import error_code, translated
+from mintline.aws.session import AwsCalls, open_client
 from mintline.clock import DAY
 from mintline.errors import Conflict
 from mintline.key_stores import (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from mintline.aws.session import translated
+from mintline.aws.errors import translated
 from mintline.errors import Unavailable
 from mintline.eth import address_of_public_key
 

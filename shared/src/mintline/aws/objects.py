@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from mintline.aws.session import error_code, translated
+from mintline.aws.errors import error_code, translated
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from mintline.aws.session import AwsCalls, error_code, open_client, translated
+from mintline.aws.errors import error_code, translated
+from mintline.aws.session import AwsCalls, open_client
 from mintline.errors import Unavailable
 from mintline.queue_policy import dead_letter_statements, queue_statements
 from mintline.resource_types import Bucket, Index, KmsKey, Queue, Table

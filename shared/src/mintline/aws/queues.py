@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from mintline.aws.session import LONG_POLL_SECONDS, translated
+from mintline.aws.errors import translated
+from mintline.aws.session import LONG_POLL_SECONDS
 from mintline.batcher import Batcher
 from mintline.errors import Conflict, MintlineError, Unavailable
 from mintline.messages.codec import encode, members_of

@@ -16,8 +16,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError
 
 from mintline import key_subjects
 from mintline.authorization import key_id
+from mintline.aws.errors import error_code, translated
 from mintline.aws.keys import encryption_context
-from mintline.aws.session import error_code, translated
 from mintline.errors import Conflict, Rejected
 from mintline.fields import KmsKeyArn
 from mintline.frozen import Frozen

@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 
 from mintline.aws import changes
 from mintline.aws.changes import Change, Delete, Put, Update
+from mintline.aws.errors import error_code, writing
 from mintline.aws.items import decode_item
 from mintline.aws.outcomes import ConditionFailed
-from mintline.aws.session import error_code, writing
 from mintline.batcher import Batcher
 from mintline.errors import MintlineError, Throttled, Unwritable
 from mintline.retry_budget import RetryBudget

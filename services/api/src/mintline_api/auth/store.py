@@ -8,8 +8,8 @@ from pydantic import Field
 
 from mintline.acceptance import Certificate
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
+from mintline.aws.errors import translated
 from mintline.aws.records import read
-from mintline.aws.session import translated
 from mintline.errors import Unavailable
 from mintline.frozen import Frozen
 from mintline.records.clients import Client

@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from structlog.contextvars import bound_contextvars
 
-from mintline.aws.session import AwsRefused
+from mintline.aws.errors import AwsRefused
 from mintline.errors import Misconfigured, Retryable, Throttled, Unusable
 from mintline.tracebacks import digest_of_traceback, frames
 from mintline_api.http.context import DEADLINE, GATE, HEADERS, HTTP, METRICS, TRACER

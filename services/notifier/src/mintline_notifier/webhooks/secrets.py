@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cachetools import TTLCache
 
-from mintline.aws.session import translated
+from mintline.aws.errors import translated
 from mintline.errors import Unreadable
 from mintline.resources import WEBHOOK_KEY
 from mintline.webhooks.kms_policy import encryption_context

@@ -19,7 +19,7 @@ import structlog
 from botocore.exceptions import ClientError
 
 from mintline.audit.trail import SUFFIX
-from mintline.aws.session import error_code, translated
+from mintline.aws.errors import error_code, translated
 from mintline.errors import MintlineError
 from mintline_signer.host.audit_files import SHIPPED
 

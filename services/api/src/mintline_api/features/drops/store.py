@@ -22,10 +22,10 @@ from mintline.aws.dynamo import (
     Put,
     TransactionCancelled,
 )
+from mintline.aws.errors import translated
 from mintline.aws.lines import renew_chunk
 from mintline.aws.objects import read_object
 from mintline.aws.records import read, to_item
-from mintline.aws.session import translated
 from mintline.drop_records import (
     Drop,
     DropPart,

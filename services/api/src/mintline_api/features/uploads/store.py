@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Put, Update
+from mintline.aws.errors import error_code, translated
 from mintline.aws.objects import MISSING, PRECONDITION_FAILED
 from mintline.aws.records import read, to_item
-from mintline.aws.session import error_code, translated
 from mintline.object_keys import media_object_key
 from mintline.records.uploads import Upload
 from mintline.resources import MEDIA, UPLOAD_BUCKET, UPLOADS

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from mintline.aws.session import error_code, translated
+from mintline.aws.errors import error_code, translated
 from mintline.errors import Unavailable
 from mintline_api.features.users.emails import Email
 from mintline_api.features.users.ports import PoolUser

@@ -20,8 +20,8 @@ from mintline.aws.dynamo import (
     Item,
     Put,
 )
+from mintline.aws.errors import translated
 from mintline.aws.records import read, to_item
-from mintline.aws.session import translated
 from mintline.aws.webhooks import webhook_item
 from mintline.errors import Unavailable, Unreadable
 from mintline.resources import WEBHOOK_ATTEMPTS, WEBHOOK_KEY, WEBHOOK_PROGRESS, WEBHOOKS
