@@ -6,11 +6,9 @@ Time stands still until it is moved, and randomness comes from a seed.
 from __future__ import annotations
 
 import asyncio
-import random
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,41 +19,19 @@ from pydantic import SecretStr
 
 from mintline.acceptance import Certificate
 from mintline.chain.settings import FactorySettings
-from mintline.notices import Notices
 from mintline.resources import OPTIONAL_INDEXES, OptionalIndex
 from mintline.tracing import OFF, Tracer
 from mintline_api.api import Api
 from mintline_api.app import GROUPS, build_app
-from mintline_api.auth.access_tokens import AccessTokens, Issuer
-from mintline_api.auth.authorizations import Authorizations
-from mintline_api.auth.clients import ClientDirectory
+from mintline_api.auth.access_tokens import Issuer
 from mintline_api.auth.intake_sessions import IntakeSessions
-from mintline_api.auth.jwks import KeySet
-from mintline_api.auth.revocations import Revocations
-from mintline_api.features.collections.minting import MintGate
-from mintline_api.features.contracts.registry import CollectionRegistry
-from mintline_api.features.drops.reservations import Reservations
-from mintline_api.features.metadata.use_cases import MetadataCache
-from mintline_api.features.mints.token_ids import TokenIds
-from mintline_api.features.pipeline.dead_letters import DeadLetterDesk
 from mintline_api.features.pipeline.spending import Sender
-from mintline_api.features.pipeline.use_cases import PipelineReads
-from mintline_api.features.system.readiness import Readiness
-from mintline_api.features.tokens.receipts import MintReceipts, WholeBlocks
-from mintline_api.features.uploads.serving import MediaFiles
-from mintline_api.features.uploads.use_cases import Uploads
-from mintline_api.features.users.emails import Emails
-from mintline_api.features.users.use_cases import UserDirectory
-from mintline_api.features.wallets.use_cases import WalletDirectory
-from mintline_api.http.cursors import Cursors
+from mintline_api.features.tokens.receipts import WholeBlocks
 from mintline_api.http.operations import Operations
-from mintline_api.limits.client_budgets import ClientBudgets
-from mintline_api.limits.gas import GasBudget
-from mintline_api.limits.rates import Rates
 from mintline_api.metrics import Metrics
 from mintline_api.settings import Settings
+from mintline_testkit.api.assembly import assemble
 from mintline_testkit.api.clients import MemoryClientUse, MemoryRegistry
-from mintline_testkit.api.collections import MemoryCollections
 from mintline_testkit.api.drops import MemoryDrops, MemoryLineObjects
 from mintline_testkit.api.index import MemoryIndex, MemoryMetadata
 from mintline_testkit.api.lines import MemoryLines
@@ -208,118 +184,8 @@ class Harness:
 
     def app(self, groups: Sequence[Operations] = GROUPS) -> web.Application:
         """Return the application over this harness's ports."""
-        settings = self.settings()
-        keys = KeySet(self.jwks, clock=self.clock)
-        directory = ClientDirectory(self.clients, now=self.clock)
-        revocations = Revocations(self.revocations, self.intake, now=self.clock)
-        budgets = ClientBudgets(
-            self.client_use,
-            clients=directory,
-            chain=self.chain,
-            now=self.milliseconds,
-            clock=self.clock,
-            notices=Notices(self.notices),
-        )
-        collections = MemoryCollections(self.index, self.mints)
-        registry = CollectionRegistry(self.index, clock=self.clock)
-        reservations = Reservations(chain_id=CHAIN_ID, store=self.drops, clock=self.clock)
-        api = self.api = Api(
-            settings=settings,
-            access_tokens=AccessTokens(
-                keys=keys,
-                pool=self.user_pool,
-                issuer=ISSUER,
-                client_id=CLIENT_ID,
-                now=self.clock,
-                revocations=revocations,
-                clients=directory,
-                others=self.other_issuers,
-            ),
-            wallets=WalletDirectory(
-                chain_id=CHAIN_ID,
-                wallets=self.wallets,
-                keys=self.keys,
-                now=self.milliseconds,
-                clock=self.clock,
-            ),
-            users=UserDirectory(
-                self.pool_users,
-                Emails(settings.email_secret.get_secret_value().encode(), case_sensitive=True),
-                clock=self.clock,
-            ),
-            links=self.links,
-            chain=self.chain,
-            mints=self.mints,
-            lines=self.lines,
-            packs=self.metadata,
-            token_operations=self.mints,
-            drops=self.drops,
-            drop_lines=self.drop_lines,
-            outbox=self.line,
-            rates=Rates(self.rates, limit=self.user_rate, now=self.milliseconds, clock=self.clock),
-            gas=GasBudget(self.gas, budget=settings.user_gas_budget, now=self.milliseconds, clock=self.clock),
-            clients=self.registry_of_clients,
-            client_directory=directory,
-            client_budgets=budgets,
-            revocations=revocations,
-            index=self.index,
-            query_index=self.index,
-            uploads=Uploads(
-                uploads=self.uploads,
-                files=self.files,
-                media_url=settings.media_address(),
-                most=settings.upload_bytes,
-                entropy=random.Random(f"uploads {self.seed}").randbytes,
-                now=self.milliseconds,
-            ),
-            media=MediaFiles(self.files, clock=self.clock),
-            mint_receipts=MintReceipts(self.blocks, clock=self.clock),
-            collections=registry,
-            managed_collections=collections,
-            collection_metadata=self.metadata,
-            mint_gate=MintGate(
-                registry=registry,
-                collections=collections,
-                chain=self.chain,
-                reserved=reservations,
-                clock=self.clock,
-            ),
-            reservations=reservations,
-            metadata_versions=self.index.versions,
-            metadata_texts=self.metadata,
-            metadata=MetadataCache(self.metadata, versions=self.index.versions, clock=self.clock),
-            token_ids=TokenIds(self.token_ids, used=(self.index, self.mints), clock=self.clock),
-            webhooks=self.webhooks,
-            webhook_secrets=self.webhook_secrets,
-            event_log=self.event_log,
-            authorizations=Authorizations(settings.sealer(), self.intake),
-            cursors=Cursors(settings.cursor_secret.get_secret_value()),
-            events=self.events,
-            pipeline=PipelineReads(
-                records=self.pipeline,
-                queues=self.queues,
-                dead_letters=DeadLetterDesk(queues=self.dead_letters, clock=self.clock, sleep=self.sleep),
-                index=self.index,
-                chain=self.chain,
-                senders=self.senders,
-                now=self.milliseconds,
-                clock=self.clock,
-                patience=self.patience,
-            ),
-            readiness=Readiness(
-                {
-                    "dynamodb": self._check("dynamodb"),
-                    "sqs": self._check("sqs"),
-                    "jwks": keys.check,
-                    "intake": self.intake.check,
-                },
-                clock=self.clock,
-            ),
-            now=self.milliseconds,
-            sleep=self.sleep,
-            entropy=random.Random(self.seed).randbytes,
-        )
-        app = build_app(api, metrics=Metrics(self.registry), tracer=self.tracer, groups=groups)
+        self.api = assemble(self)
+        app = build_app(self.api, metrics=Metrics(self.registry), tracer=self.tracer, groups=groups)
         app.on_startup.append(self._begin)
         return app
 
@@ -352,10 +218,3 @@ class Harness:
         """Return the headers of a machine client's request; it has to be on record in `clients`."""
         token = self.pool.sign(self.pool.client_claims(client_id, now=self.now))
         return {**self.headers(**more), "Authorization": f"Bearer {token}"}
-
-    def _check(self, name: str) -> Any:
-        async def check() -> None:
-            if name in self.missing:
-                raise self.missing[name]
-
-        return check
