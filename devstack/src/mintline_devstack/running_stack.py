@@ -14,9 +14,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mintline.errors import Unavailable
 from mintline.scopes import SIGN_IN_SCOPES
 from mintline_devstack import emulators, services
-from mintline_devstack.attestation import admit, issue_authority, measure
+from mintline_devstack.attestation import admit, issue_authority
 from mintline_devstack.emulators import CHAIN_ID, REGION
 from mintline_devstack.known import Known, load_known
+from mintline_devstack.local_enclave import DevelopmentEnclave, LocalEnclave
 from mintline_devstack.ports import Listeners, PortChoice, Ports, choose
 from mintline_devstack.principals import issue_credentials
 from mintline_devstack.provisioning import PREFIX, REDIRECT_URI, open_clients, set_up
@@ -55,10 +56,12 @@ async def running_stack(
     on_event: OnEvent = _ignore,
     through: Through | None = None,
     finality: int = emulators.FINALITY,
+    enclave: LocalEnclave | None = None,
 ) -> AsyncIterator[Stack]:
     """Start the local stack, and stop it when the context ends, however it ends.
 
-    `copies` says how many of each worker to run, one if it does not. `finality` is in blocks.
+    `copies` says how many of each worker to run, one if it does not. `finality` is in blocks. `enclave` takes
+    the place of the development enclave.
 
     Raises Misconfigured, one line, when the folder is in use or damaged, a port is taken, a tool is missing,
     or a process does not start.
@@ -80,11 +83,13 @@ async def running_stack(
         stack.push_async_callback(supervisor.stop)
 
         await _start_emulators(supervisor, state, chosen, http, finality=finality)
-        known = await _set_up(state, chosen, credentials["operator"])
+        signing = enclave or DevelopmentEnclave()
+        known = await _set_up(state, chosen, credentials["operator"], signing)
         on_event(Event("resources", "ready"))
         reached = chosen if through is None else await through(chosen)
         environment = services.Environment(state, reached, known, credentials, sockets, state.audit)
-        await supervisor.start(services.enclave(environment))
+        for process in signing.processes(environment):
+            await supervisor.start(process)
         networked = services.networked(environment, http)
         more, admin = further(networked, copies or {}, sockets=sockets, http=http)
         await supervisor.start(*networked, *more)
@@ -126,13 +131,13 @@ async def _start_emulators(
     await supervisor.start(emulators.kms_front(state, ports, http))
 
 
-async def _set_up(state: StateFolder, ports: Ports, operator: AwsCredentials) -> Known:
+async def _set_up(state: StateFolder, ports: Ports, operator: AwsCredentials, enclave: LocalEnclave) -> Known:
     try:
         async with open_clients(ports, operator) as clients:
             known = await set_up(state, ports, clients)
             issue_authority(state, state.enclave)
             policy = services.write_policy(state.enclave, known)
-            image = await measure()
+            image = await enclave.measure(state, ports)
             await admit(clients.aws.kms, prefix=PREFIX, chain_id=CHAIN_ID, image=image, policy=policy)
             return known
     except (BotoCoreError, ClientError) as error:
