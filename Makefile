@@ -22,7 +22,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up demo test test-fast test-containers lint style types bench bench-enclave simulate chaos chaos-drop \
-	soak infra clients openapi wheels packages image eif screenshots clean
+	soak infra clients openapi wheels packages image eif boot-enclave screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -136,6 +136,14 @@ eif: setup ## Build the enclave image of a deployment into dist/: make eif REGIO
 		--out dist/signer-$(VERSION).eif
 	@.venv/bin/mintline eif pcrs dist/signer-$(VERSION).eif --json > dist/signer-$(VERSION).pcrs.json
 	@cat dist/signer-$(VERSION).pcrs.json
+
+boot-enclave: setup ## Boot the enclave's image under QEMU and mint by it; the first run builds the machine, as root
+	@tools/boot/build .machine
+	@docker build --quiet $(IMAGE_signer-enclave) $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
+		--tag mintline-boot/signer-enclave . >/dev/null
+	@mkdir -p dist
+	@docker save mintline-boot/signer-enclave --output dist/boot-enclave.tar
+	@.venv/bin/python -m mintline_harness.boot --machine .machine --image dist/boot-enclave.tar
 
 screenshots: setup ## Take the pictures of the console in docs/ again, with Debian's Chromium
 	@.venv/bin/python -m mintline_harness.screenshots docs
