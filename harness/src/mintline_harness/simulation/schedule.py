@@ -130,25 +130,17 @@ class Schedule:
         self._tell = tell
         self.faults = Faults()
         # What came later draws from a source of its own, so that the seeds before it stay what they were.
-        self.chance = chance = random.Random(f"indexes {seed}")  # noqa: S311 - as above
-        self.lag = Lag(clock=self.loop.time, rng=chance, told=partial(self.faults.count, "stale index reads"))
-        self.tables = Tables(
-            self._broken,
-            self.lag,
-            index_store=parts.index_store,
-            ledger=parts.ledger,
-            token_ids=parts.token_ids,
+        self.chance = random.Random(f"indexes {seed}")  # noqa: S311 - as above
+        self.lag = Lag(
+            clock=self.loop.time, rng=self.chance, told=partial(self.faults.count, "stale index reads")
         )
+        self.tables = self._tables(parts)
         self.with_items = seed % ITEMS_OF == WITH_ITEMS
         if self.with_items:
             self.tables.hold_items()
         self.queues = SimulatedQueues(clock=self.loop.time, rng=rng, faults=self.faults)
         self.chain = self._chain()
-        self.checker = InvariantChecker(self.tables, self.chain, self.queues)
-        self.checker.turns_may_be_lost = self._may_lose_turns
-        self.tables.moves.told = self.checker.moved
-        self.queues.misdeed = self.checker.broken
-        self.chain.mined = self.checker.mined
+        self.checker = self._checker()
         self.endpoints = Endpoints(seed, self.chain, faults=self.faults, sending=self.checker.sending)
         self.mining = Mining(
             self.chain,
@@ -158,6 +150,40 @@ class Schedule:
             note=self.note,
             true_time=self._true_time,
         )
+        self._choose()
+        self._cast()
+        self.environment = self._environment(parts)
+        self.processes = self._processes()
+        self.disturbances = self._disturbances()
+        self.overtaking = self._overtaking()
+
+    def note(self, who: str, what: str) -> None:
+        """Remember what happened, to explain a failure by it."""
+        note = f"{self.loop.time():9.3f}  {who:<14} {what}"
+        self.notes.append(note)
+        self._tell(note)
+
+    def _tables(self, parts: Parts) -> Tables:
+        return Tables(
+            self._broken,
+            self.lag,
+            index_store=parts.index_store,
+            ledger=parts.ledger,
+            token_ids=parts.token_ids,
+        )
+
+    def _checker(self) -> InvariantChecker:
+        """Return the checker, which is told of all that happens to tables, queues and chain."""
+        checker = InvariantChecker(self.tables, self.chain, self.queues)
+        checker.turns_may_be_lost = self._may_lose_turns
+        self.tables.moves.told = checker.moved
+        self.queues.misdeed = checker.broken
+        self.chain.mined = checker.mined
+        return checker
+
+    def _choose(self) -> None:
+        """Draw which faults strike, and who does what."""
+        seed, rng, chance = self.seed, self.rng, self.chance
         self.kinds = rng.sample(KINDS, rng.randint(1, len(KINDS)))
         self.newer = NEWER[seed % len(NEWER)]
         if self.newer:
@@ -172,6 +198,10 @@ class Schedule:
         self.requesting = seed % SPONSORING_OF in REQUESTING
         if self.sponsoring:
             self.kinds += [kind for kind in SPONSORED_KINDS if operations.random() < 0.5]
+
+    def _cast(self) -> None:
+        """Make those who ask the api for something, and those who have keys of their own."""
+        seed, rng, chance, operations = self.seed, self.rng, self.chance, self.operations
         self.clients = Clients(
             [],
             self.faults,
@@ -205,14 +235,17 @@ class Schedule:
             accepted=self.checker.accepted,
             queues=self.queues,
         )
+
+    def _environment(self, parts: Parts) -> Environment:
+        """Return what the services have to do with."""
         short_lived = self.own_wallets or self.relaying or self.with_items
-        self.environment = Environment(
+        return Environment(
             tables=self.tables,
             queues=self.queues,
             custody=Custody(),
             endpoints=self.endpoints,
             parts=parts,
-            rng=rng,
+            rng=self.rng,
             true_time=self._true_time,
             signed=self.checker.signing,
             refused=self.checker.refusing,
@@ -220,8 +253,9 @@ class Schedule:
             voucher_ttl=SHORT_TTL if short_lived else VOUCHER_TTL,
             relaying=self.relaying,
         )
-        self.processes = self._processes()
-        self.disturbances = Disturbances(
+
+    def _disturbances(self) -> Disturbances:
+        return Disturbances(
             kinds=self.kinds,
             processes=self.processes,
             faults=self.faults,
@@ -230,26 +264,21 @@ class Schedule:
             mining=self.mining,
             endpoints=self.endpoints,
             outsiders=self.outsiders,
-            rng=rng,
-            chance=chance,
+            rng=self.rng,
+            chance=self.chance,
             clock=self.loop.time,
             note=self.note,
         )
 
-        self.overtaking = Overtaking(
+    def _overtaking(self) -> Overtaking:
+        return Overtaking(
             store=self.tables.store,
             processes=self.processes,
             mining=self.mining,
             faults=self.faults,
-            rng=random.Random(f"overtaking {seed}"),  # noqa: S311 - as above
+            rng=random.Random(f"overtaking {self.seed}"),  # noqa: S311 - as above
             clock=self.loop.time,
         )
-
-    def note(self, who: str, what: str) -> None:
-        """Remember what happened, to explain a failure by it."""
-        note = f"{self.loop.time():9.3f}  {who:<14} {what}"
-        self.notes.append(note)
-        self._tell(note)
 
     def _item_refused(self, what: str) -> None:
         self.faults.count("item mints refused")
