@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mintline.eth import GWEI, keccak256, redeem_calldata, voucher_hash
+from mintline_harness.simulation.accounts import CHAIN_ID, CONTRACT, USERS, key_of, own_address, signed_by
 from mintline_harness.simulation.chain import Block
 from mintline_harness.simulation.contract import REDEEM_GAS
 from mintline_harness.simulation.gaps import Gaps, Shape
@@ -17,7 +18,6 @@ from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.planted import BUGS
 from mintline_harness.simulation.process import EPOCH
 from mintline_harness.simulation.schedule import Schedule
-from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, USERS, key_of, own_address, signed_by
 from mintline_indexer.store_port import TokenKey
 from mintline_signer.enclave.curve import SigningKey
 

@@ -20,9 +20,10 @@ from mintline.records.problems import CANCELLED, Problem
 from mintline.records.transactions import Transaction, carried_by
 from mintline.states import MintStatus, TransactionState
 from mintline_builder.claims import Advance, OperationClaim
+from mintline_harness.simulation.accounts import key_ref
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
-from mintline_harness.simulation.tables import Tables, key_ref
+from mintline_harness.simulation.tables import Tables
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.store_port import (
     EndedTransaction,

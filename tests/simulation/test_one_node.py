@@ -27,12 +27,12 @@ from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.monitor import TransactionMonitor
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.ports import Final
+from mintline_harness.simulation.accounts import CHAIN_ID, CONTRACT, ISSUER, key_of, key_ref, stray
 from mintline_harness.simulation.chain import Sent, SimulatedChain
 from mintline_harness.simulation.contract import Collection
 from mintline_harness.simulation.gaps import WHOLE
 from mintline_harness.simulation.parts import TRANSFER_GAS
 from mintline_harness.simulation.rpc import SimulatedNode
-from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, key_of, key_ref, stray
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
 from mintline_testkit.queues import MemoryQueues
 from mintline_testkit.records import make_mint

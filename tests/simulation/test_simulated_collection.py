@@ -17,11 +17,11 @@ from mintline.holder_signatures import (
     transfer_by_signature_calldata,
     transfer_hash,
 )
+from mintline_harness.simulation.accounts import CHAIN_ID, CONTRACT, ISSUER, key_of, own_address, signed_by
 from mintline_harness.simulation.chain import SimulatedChain
 from mintline_harness.simulation.contract import BATCH_GAS, LINE_GAS, Collection
 from mintline_harness.simulation.gaps import WHOLE
 from mintline_harness.simulation.rpc import SimulatedNode
-from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, key_of, own_address, signed_by
 from mintline_signer.enclave.curve import SigningKey
 
 HOLDER, RELAYER, OTHER = (own_address(name) for name in ("holder", "relayer", "other"))

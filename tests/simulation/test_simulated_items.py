@@ -15,12 +15,7 @@ from mintline.eth import ETHER, GWEI, is_minted_calldata
 from mintline.holder_calls import HolderCall
 from mintline.holder_signatures import nonces_calldata
 from mintline.item_calls import ItemMint, mint_items_calldata
-from mintline_harness.simulation.chain import SimulatedChain
-from mintline_harness.simulation.contract import Collection
-from mintline_harness.simulation.gaps import WHOLE
-from mintline_harness.simulation.items import ITEM_BATCH_GAS, ITEM_LINE_GAS, ItemEffect
-from mintline_harness.simulation.rpc import SimulatedNode
-from mintline_harness.simulation.tables import (
+from mintline_harness.simulation.accounts import (
     CHAIN_ID,
     CONTRACT,
     ISSUER,
@@ -29,6 +24,11 @@ from mintline_harness.simulation.tables import (
     own_address,
     signed_by,
 )
+from mintline_harness.simulation.chain import SimulatedChain
+from mintline_harness.simulation.contract import Collection
+from mintline_harness.simulation.gaps import WHOLE
+from mintline_harness.simulation.items import ITEM_BATCH_GAS, ITEM_LINE_GAS, ItemEffect
+from mintline_harness.simulation.rpc import SimulatedNode
 from mintline_signer.enclave.curve import SigningKey
 
 HOLDER, RELAYER, OTHER = (own_address(name) for name in ("holder", "relayer", "other"))

@@ -9,8 +9,8 @@ from typing import Any, cast
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mintline.clock import Monotonic, UnixSeconds
+from mintline_harness.simulation.accounts import Custody, authority
 from mintline_harness.simulation.parts import Parts, signing_policy
-from mintline_harness.simulation.tables import Custody, authority
 from mintline_signer.enclave.audit import Audit, SessionTrail
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.client_budgets import ClientBudgets

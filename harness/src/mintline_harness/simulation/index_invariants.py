@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from mintline.records.index import Balance, Token
 from mintline.records.keys import position, token_ref
 from mintline.records.operations import Mint
+from mintline_harness.simulation.accounts import CHAIN_ID, CONTRACT, ITEMS
 from mintline_harness.simulation.chain import Block, Outcome, SimulatedChain
 from mintline_harness.simulation.contract import Effect
 from mintline_harness.simulation.items import ItemEffect
-from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ITEMS, Tables
+from mintline_harness.simulation.tables import Tables
 from mintline_indexer.store_port import BalanceKey, TokenKey
 
 

@@ -16,13 +16,13 @@ from mintline_api.features.operations.use_cases import Accepted
 from mintline_api.features.transfers.models import BurnRequest, TransferRequest
 from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.http.problems import RequestRefused
+from mintline_harness.simulation.accounts import ITEMS, own_address, signed_by
 from mintline_harness.simulation.calls import item_call
 from mintline_harness.simulation.chain import SimulatedChain
 from mintline_harness.simulation.clients import ANYBODY, CANCELS, REFUSING, Clients
 from mintline_harness.simulation.items import ITEM_BATCH_GAS, ITEM_CALL_GAS, ITEM_LINE_GAS, SignedItemCall
 from mintline_harness.simulation.mining import TURNING
 from mintline_harness.simulation.outsiders import RIVAL, STRANGER
-from mintline_harness.simulation.tables import ITEMS, own_address, signed_by
 
 KINDS = (1, 2, 3)
 """The items: few, so that batches have several mints of one."""

@@ -30,21 +30,14 @@ from mintline.vouchers import calldata
 from mintline_api.features.mints.models import MintRequest
 from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.http.problems import RequestRefused
+from mintline_harness.simulation.accounts import CONTRACT, ISSUER, RELAYERS, own_address, signed_by, stray
 from mintline_harness.simulation.calls import called, redemption
 from mintline_harness.simulation.chain import Sent, SimulatedChain
 from mintline_harness.simulation.contract import BATCH_GAS, LINE_GAS, REDEEM_GAS
 from mintline_harness.simulation.process import Faults
 from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.signed_calls import SignedCall
-from mintline_harness.simulation.tables import (
-    CONTRACT,
-    ISSUER,
-    RELAYERS,
-    Tables,
-    own_address,
-    signed_by,
-    stray,
-)
+from mintline_harness.simulation.tables import Tables
 
 ISSUED_WITHIN = 900.0
 """Seconds after which a user looks no more for a voucher."""

@@ -25,12 +25,7 @@ from mintline_broadcaster.fees import FeeCaps
 from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funding_policy import Refill, TopUpPolicy
-from mintline_harness.simulation.endpoints import Endpoints
-from mintline_harness.simulation.lines import StoredLines, TornOperations
-from mintline_harness.simulation.process import Process
-from mintline_harness.simulation.queues import SimulatedQueues
-from mintline_harness.simulation.rpc import SimulatedNode
-from mintline_harness.simulation.tables import (
+from mintline_harness.simulation.accounts import (
     CHAIN_ID,
     CLONE,
     CONTRACT,
@@ -39,10 +34,15 @@ from mintline_harness.simulation.tables import (
     RELAYERS,
     TREASURY,
     Custody,
-    IndexedTransactionStore,
-    Tables,
     authority,
 )
+from mintline_harness.simulation.endpoints import Endpoints
+from mintline_harness.simulation.lines import StoredLines, TornOperations
+from mintline_harness.simulation.process import Process
+from mintline_harness.simulation.queues import SimulatedQueues
+from mintline_harness.simulation.rpc import SimulatedNode
+from mintline_harness.simulation.tables import Tables
+from mintline_harness.simulation.watched import IndexedTransactionStore
 from mintline_indexer.node_chain import NodeChain
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.policy import Factory, PlatformKey, Rates, SigningPolicy, TopUpBudget

@@ -43,7 +43,7 @@ from mintline_harness.simulation.planted_lines import (
     ReplacingChunks,
 )
 from mintline_harness.simulation.process import Process
-from mintline_harness.simulation.tables import IndexedTransactionStore
+from mintline_harness.simulation.watched import IndexedTransactionStore
 from mintline_indexer.chain_port import Block, Event, Tips
 from mintline_indexer.node_chain import NodeChain
 from mintline_testkit.builder.tables import MemoryAccounts, MemoryTables

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mintline_harness.simulation.tables import ITEMS
+from mintline_harness.simulation.accounts import ITEMS
 from mintline_indexer.chain_port import Event, ItemMintedEvent
 from mintline_indexer.index_records import PriorBalance
 from mintline_indexer.node_chain import NodeChain

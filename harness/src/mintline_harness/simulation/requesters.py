@@ -19,12 +19,12 @@ from mintline_api.features.bulk.models import BulkRequest, LineRequest
 from mintline_api.features.mints.models import RecipientRequest
 from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.http.problems import RequestRefused
+from mintline_harness.simulation.accounts import CHAIN_ID, own_address
 from mintline_harness.simulation.clients import ANYBODY, CANCELS, REFUSING, Clients
 from mintline_harness.simulation.mining import TURNING
 from mintline_harness.simulation.outsiders import STRANGER
 from mintline_harness.simulation.process import Ambush
 from mintline_harness.simulation.queues import SimulatedQueues
-from mintline_harness.simulation.tables import CHAIN_ID, own_address
 
 MOST_LINES = 60
 AMBUSHED = 0.4

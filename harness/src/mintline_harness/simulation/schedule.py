@@ -17,6 +17,18 @@ from types import MappingProxyType
 from typing import Any
 
 from mintline.eth import ETHER
+from mintline_harness.simulation.accounts import (
+    CHAIN_ID,
+    CLONE,
+    CONTRACT,
+    ISSUER,
+    ITEMS,
+    RELAYERS,
+    TREASURY,
+    USERS,
+    Custody,
+    own_address,
+)
 from mintline_harness.simulation.chain import NEW_ACCOUNT_GAS, SimulatedChain
 from mintline_harness.simulation.clients import REFUSING, Clients
 from mintline_harness.simulation.contract import Collection
@@ -41,19 +53,7 @@ from mintline_harness.simulation.services import (
     serve_indexer,
     serve_signer,
 )
-from mintline_harness.simulation.tables import (
-    CHAIN_ID,
-    CLONE,
-    CONTRACT,
-    ISSUER,
-    ITEMS,
-    RELAYERS,
-    TREASURY,
-    USERS,
-    Custody,
-    Tables,
-    own_address,
-)
+from mintline_harness.simulation.tables import Tables
 
 PATIENCE = 1_800.0
 """Seconds, from the last fault, in which everything must come to rest."""

@@ -57,6 +57,7 @@ from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters
 from mintline_broadcaster.metrics import Metrics as BroadcasterMetrics
 from mintline_builder.builder import Adapters, Builder
 from mintline_builder.metrics import Metrics as BuilderMetrics
+from mintline_harness.simulation.accounts import CHAIN_ID, CLONE, CONTRACT, ISSUER, authority, token_of
 from mintline_harness.simulation.enclave import SimulatedEnclave
 from mintline_harness.simulation.lines import TornLines
 from mintline_harness.simulation.parts import (
@@ -68,15 +69,7 @@ from mintline_harness.simulation.parts import (
     node_over,
 )
 from mintline_harness.simulation.process import EPOCH, Process
-from mintline_harness.simulation.tables import (
-    CHAIN_ID,
-    CLONE,
-    CONTRACT,
-    ISSUER,
-    SponsoredAuthorizations,
-    authority,
-    token_of,
-)
+from mintline_harness.simulation.watched import SponsoredAuthorizations
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics as IndexerMetrics
 from mintline_signer.host.service import handle as sign_message
