@@ -216,7 +216,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
     RECONCILER: Permissions(
         principal=TASK,
         tables={
-            CHECKPOINTS: GET,
+            CHECKPOINTS: GET + PING,
             FOLLOWED: QUERY,
             MINTS: GET + QUERY,
             TRANSACTIONS: GET + QUERY,

@@ -1,0 +1,142 @@
+"""Which calls of AWS each service makes, as IAM sees them, and whether a role's statements allow them.
+
+Sources: the Service Authorization Reference of each service; DynamoDB's developer guide on PartiQL and
+transactions, which are authorized by what they contain; SQS's on batches, which are authorized as what they
+are batches of.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from mintline_harness.chaos.proxy import FaultProxy, Weather
+
+_CREDENTIAL = re.compile(r"Credential=([^/]+)/[^/]+/[^/]+/([^/]+)/")
+_STATEMENT = re.compile(
+    r'^\s*(INSERT INTO|UPDATE|DELETE FROM|SELECT .*? FROM)\s+"([^"]+)"(?:\."([^"]+)")?', re.DOTALL
+)
+_PARTIQL = {"INSERT": "PartiQLInsert", "UPDATE": "PartiQLUpdate", "DELETE": "PartiQLDelete"}
+_IN_TRANSACTION = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "Delete": "DeleteItem",
+    "ConditionCheck": "ConditionCheckItem",
+    "Get": "GetItem",
+}
+_OBJECT = {"GET": "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject", "DELETE": "s3:DeleteObject"}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AwsCall:
+    """One kind of call: who may be allowed or denied what, on what."""
+
+    action: str
+    """As policies name it, such as `dynamodb:GetItem`."""
+    resource: str
+    """The end of the ARN, without the deployment's prefix, such as `table/mints/index/open`."""
+    creates: bool = False
+    """Whether it fails where there is something already (`If-None-Match: *`)."""
+
+
+class AwsCallRecorder(FaultProxy):
+    """Passes requests on to an AWS emulator, and notes the calls by the access key that signed them."""
+
+    def __init__(self, upstream: str, *, prefix: str) -> None:
+        super().__init__(upstream, Weather(random.Random(0)))  # noqa: S311 - a weather in which nothing happens
+        self._prefix = f"{prefix}-"
+        self.calls: dict[str, set[AwsCall]] = {}
+
+    async def _through(self, request: web.Request) -> web.StreamResponse:
+        signed = _CREDENTIAL.search(request.headers.get("authorization", ""))
+        if signed is not None:
+            for call in self._calls(signed[2], request, await request.read()):
+                self.calls.setdefault(signed[1], set()).add(call)
+        return await super()._through(request)
+
+    def _calls(self, service: str, request: web.Request, body: bytes) -> Iterator[AwsCall]:
+        operation = request.headers.get("x-amz-target", "").rpartition(".")[2]
+        match service:
+            case "s3":
+                yield self._object(request)
+            case "dynamodb":
+                for action, resource in _dynamodb(operation, json.loads(body)):
+                    yield AwsCall(f"dynamodb:{action}", self._named(resource))
+            case "sqs":
+                asked = json.loads(body)
+                queue = asked.get("QueueName") or asked["QueueUrl"].rpartition("/")[2]
+                yield AwsCall(f"sqs:{operation.removesuffix('Batch')}", self._named(queue))
+            case "secretsmanager":
+                asked = json.loads(body)
+                secret = str(asked.get("SecretId") or asked.get("Name")).partition("/")[2]
+                yield AwsCall(f"secretsmanager:{operation}", f"secret:{secret}")
+            case "cognito-idp":
+                yield AwsCall(f"cognito-idp:{operation}", "userpool")
+            case _:
+                yield AwsCall(f"{service}:{operation}", "*")
+
+    def _object(self, request: web.Request) -> AwsCall:
+        bucket, _, key = unquote(request.path).lstrip("/").partition("/")
+        if not key:
+            return AwsCall("s3:ListBucket", self._named(bucket))
+        creates = "if-none-match" in request.headers
+        return AwsCall(_OBJECT[request.method], f"{self._named(bucket)}/{key}", creates)
+
+    def _named(self, resource: str) -> str:
+        return resource.replace(self._prefix, "", 1)
+
+
+def _dynamodb(operation: str, asked: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what IAM is asked for one request: the action, and the table or index."""
+    if operation in ("TransactWriteItems", "TransactGetItems"):
+        for item in asked["TransactItems"]:
+            ((kind, about),) = item.items()
+            yield _IN_TRANSACTION[kind], f"table/{about['TableName']}"
+    elif operation in ("BatchGetItem", "BatchWriteItem"):
+        for table in asked["RequestItems"]:
+            yield operation, f"table/{table}"
+    elif operation in ("BatchExecuteStatement", "ExecuteStatement", "ExecuteTransaction"):
+        for statement in asked.get("Statements") or asked.get("TransactStatements") or [asked]:
+            found = _STATEMENT.match(statement["Statement"])
+            assert found is not None, "a statement of ours"
+            verb, table, index = found.groups()
+            resource = f"table/{table}" if index is None else f"table/{table}/index/{index}"
+            yield _PARTIQL.get(verb.split()[0], "PartiQLSelect"), resource
+    elif "StreamArn" in asked:
+        yield operation, f"table/{asked['StreamArn'].split('/')[1]}/stream/TIME"
+    elif operation == "GetRecords":
+        # An iterator is of one stream, and does not say of which.
+        yield operation, "table/mints/stream/TIME"
+    elif "TableName" in asked:
+        index = asked.get("IndexName")
+        yield operation, f"table/{asked['TableName']}" + (f"/index/{index}" if index else "")
+    else:
+        yield operation, "*"
+
+
+def allowed(statements: Sequence[Mapping[str, Any]], call: AwsCall) -> bool:
+    """Decide as IAM does by a role's statements, whose resources are ends of ARNs as in `AwsCall`.
+
+    Knows the one condition that Mintline's roles have, and raises ValueError for another.
+    """
+    effects = {statement["Effect"] for statement in statements if _concerns(statement, call)}
+    return effects == {"Allow"}
+
+
+def _concerns(statement: Mapping[str, Any], call: AwsCall) -> bool:
+    conditions = statement.get("Condition", {})
+    if conditions not in ({}, {"Null": {"s3:if-none-match": "false"}}):
+        raise ValueError(f"a condition that is not known here: {conditions}")
+    return (
+        call.action in statement["Action"]
+        and any(fnmatchcase(call.resource, pattern) for pattern in statement["Resource"])
+        and (not conditions or call.creates)
+    )
