@@ -6,6 +6,7 @@ FIRST ?= 1
 SEEDS ?= 20
 MINTS ?= 1000
 SPONSORED ?= 0
+ITEMS ?= 0.05
 PROFILE ?= $(if $(filter-out 0,$(SPONSORED)),sponsored$(if $(filter lone,$(SPONSORED)),-lone),burst)
 LINES ?= 10000
 BAD ?= 42
@@ -73,7 +74,7 @@ simulate: setup ## Run the line through seeded schedules of faults: make simulat
 
 chaos: setup ## Break the real processes under load: make chaos SEEDS=20 MINTS=1000
 	@.venv/bin/python -m mintline_harness.chaos --first $(FIRST) --seeds $(SEEDS) --mints $(MINTS) \
-		--sponsored $(SPONSORED)
+		--sponsored $(SPONSORED) --items $(ITEMS)
 
 chaos-drop: setup ## Kill every service every 20 s under a drop whose upload is cut twice: make chaos-drop LINES=10000 BAD=42
 	@.venv/bin/python -m mintline_harness.chaos.drop --first $(FIRST) --lines $(LINES) --bad $(BAD) --every $(EVERY)

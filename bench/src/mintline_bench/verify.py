@@ -30,6 +30,15 @@ class Verdict:
     mismatched: int
     """Tokens whose id or recipient differs from what the API says."""
 
+    def __add__(self, other: Verdict) -> Verdict:
+        return Verdict(
+            minted=self.minted + other.minted,
+            lost=self.lost + other.lost,
+            doubled=self.doubled + other.doubled,
+            failed=self.failed + other.failed,
+            mismatched=self.mismatched + other.mismatched,
+        )
+
     @property
     def clean(self) -> bool:
         """Tell whether every accepted mint is on chain exactly once."""

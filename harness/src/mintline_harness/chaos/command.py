@@ -15,7 +15,7 @@ import structlog
 from mintline.errors import MintlineError
 from mintline.interrupts import Interrupted, run
 from mintline_devstack.arguments import Arguments, amount, at_least_one
-from mintline_harness.chaos.run import Outcome, run_seed
+from mintline_harness.chaos.run import Outcome, Shares, run_seed
 
 COLUMNS = (
     "seed",
@@ -47,6 +47,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--mints", type=at_least_one, default=1000, help="mints of each seed")
     parser.add_argument("--patience", type=amount, default=300.0, help="seconds until a mint is stuck")
     parser.add_argument("--sponsored", type=share, default=0.0, help="share of the mints that a relayer pays")
+    parser.add_argument("--items", type=share, default=0.05, help="share of the mints of ERC-1155 items")
     options = parser.parse_args(argv)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
@@ -54,7 +55,8 @@ def main(argv: Sequence[str]) -> int:
     )
     seeds = range(options.first, options.first + options.seeds)
     try:
-        return run(_seeds(seeds, mints=options.mints, patience=options.patience, sponsored=options.sponsored))
+        shares = Shares(sponsored=options.sponsored, items=options.items)
+        return run(_seeds(seeds, mints=options.mints, patience=options.patience, shares=shares))
     except Interrupted as interruption:
         return interruption.exit_code
     except MintlineError as error:
@@ -73,11 +75,11 @@ def share(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 0 to 1")
 
 
-async def _seeds(seeds: range, *, mints: int, patience: float, sponsored: float) -> int:
+async def _seeds(seeds: range, *, mints: int, patience: float, shares: Shares) -> int:
     print("".join(f"{name:>13}" for name in COLUMNS), flush=True)  # noqa: T201 - the result
     outcomes: list[Outcome] = []
     for seed in seeds:
-        outcome = await run_seed(seed, mints=mints, patience=patience, sponsored=sponsored)
+        outcome = await run_seed(seed, mints=mints, patience=patience, shares=shares)
         outcomes.append(outcome)
         row = _row(outcome)
         print("".join(f"{row[name]!s:>13}" for name in COLUMNS), flush=True)  # noqa: T201 - the result

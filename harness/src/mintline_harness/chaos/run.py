@@ -7,9 +7,10 @@ import json
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,13 @@ from mintline.states import TERMINAL
 from mintline_bench.load import Driver, Posted
 from mintline_bench.users import sign_in_new
 from mintline_bench.verify import Verdict, verify
+from mintline_client import AsyncMintline
+from mintline_client.sign_in import demo_client_token
 from mintline_devstack.ports import Ports
 from mintline_devstack.running_stack import Stack, running_stack
 from mintline_harness.chaos.disturb import Disturbances
 from mintline_harness.chaos.event_logs import untold
+from mintline_harness.chaos.items import ItemDriver, create_items, verify_items
 from mintline_harness.chaos.proxy import FaultProxy, Reached, Weather
 from mintline_harness.chaos.sponsored import SponsoredDriver
 from mintline_harness.entries import start_entry
@@ -71,14 +75,29 @@ class Outcome:
         )
 
 
-async def run_seed(seed: int, *, mints: int, patience: float, sponsored: float = 0.0) -> Outcome:
-    """Run one seed on a line of its own; `patience` is in seconds, from the last fault on.
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Of the mints, those that a relayer pays for, and those of items of an ERC-1155 collection."""
 
-    `sponsored` is the share of the mints that a relayer pays for.
-    """
+    sponsored: float = 0.0
+    items: float = 0.0
+
+    def __str__(self) -> str:
+        return f"SPONSORED={self.sponsored} ITEMS={self.items}"
+
+    def chosen(self, seed: int, mints: int) -> tuple[set[int], set[int]]:
+        """Return the numbers of the sponsored mints, and of those of items."""
+        rng, others = random.Random(f"sponsored {seed}"), random.Random(f"items {seed}")  # noqa: S311 - reproducible on purpose
+        sponsored = {number for number in range(mints) if rng.random() < self.sponsored}
+        items = {number for number in range(mints) if others.random() < self.items}
+        return sponsored - items, items
+
+
+async def run_seed(seed: int, *, mints: int, patience: float, shares: Shares) -> Outcome:
+    """Run one seed on a line of its own; `patience` is in seconds, from the last fault on."""
     started = time.monotonic()
     async with AsyncExitStack() as stack:
-        again = f"make chaos FIRST={seed} SEEDS=1 MINTS={mints} SPONSORED={sponsored}"
+        again = f"make chaos FIRST={seed} SEEDS=1 MINTS={mints} {shares}"
         kept = stack.enter_context(evidence("chaos", again=again))
         weather = Weather(random.Random(f"weather {seed}"))  # noqa: S311 - reproducible on purpose
 
@@ -92,7 +111,7 @@ async def run_seed(seed: int, *, mints: int, patience: float, sponsored: float =
             running_stack(kept.folder, ports="free", through=through, finality=FINALITY)
         )
         posted, struck, verdict, not_told = await _drive(
-            stack, line, weather, seed=seed, mints=mints, patience=patience, sponsored=sponsored
+            stack, line, weather, seed=seed, mints=mints, patience=patience, shares=shares
         )
         findings = await reconcile(kept.folder)
         counts = {"rejected", "reverted"}
@@ -124,7 +143,7 @@ async def _drive(
     seed: int,
     mints: int,
     patience: float,
-    sponsored: float,
+    shares: Shares,
 ) -> tuple[Sequence[Posted], dict[str, int], Verdict, int]:
     info, span = line.info, max(SHORTEST, mints / PACE)
     session = await stack.enter_async_context(
@@ -138,14 +157,14 @@ async def _drive(
     deadline = time.time() + span + patience
     driver = Driver(session, api_url=info["api_url"], tokens=tokens, deadline=deadline)
     sponsoring = driver
-    if sponsored:
+    by_relayer, of_items = shares.chosen(seed, mints)
+    if by_relayer:
         # Of users of their own: the API does not show a sponsored mint yet.
         others = await sign_in_new(info, count=USERS)
         entry = await start_entry(line, session)
         sponsoring = found = SponsoredDriver(session, api_url=entry, tokens=others, deadline=deadline)
         await found.find_wallets()
-    chosen = random.Random(f"sponsored {seed}")  # noqa: S311 - reproducible on purpose
-    by_relayer = {number for number in range(mints) if chosen.random() < sponsored}
+    items = await _items(session, line, deadline=deadline) if of_items else None
     disturbances = Disturbances(
         rng=random.Random(f"disturbances {seed}"),  # noqa: S311 - reproducible on purpose
         span=span,
@@ -156,30 +175,59 @@ async def _drive(
 
     async def post(number: int) -> Posted:
         await asyncio.sleep(span * number / mints)
+        if items is not None and number in of_items:
+            return await items.post(number)
         return await (sponsoring if number in by_relayer else driver).post(number)
 
     disturbing = asyncio.create_task(disturbances.run())
     stack.push_async_callback(_end, disturbing)
     posted = await asyncio.gather(*(post(number) for number in range(mints)))
     await disturbing
+    paid = [one for number, one in enumerate(posted) if number not in by_relayer | of_items]
+    item_mints = [one for number, one in enumerate(posted) if number in of_items]
     await asyncio.gather(
-        driver.follow([one for number, one in enumerate(posted) if number not in by_relayer], pause=2.0),
+        driver.follow(paid, pause=2.0),
         sponsoring.follow([one for number, one in enumerate(posted) if number in by_relayer], pause=2.0),
+        *([] if items is None else [items.follow(item_mints, pause=2.0)]),
     )
-    # What has not ended is stuck, not lost as well; it may well be doubled.
+    tokens_posted = [one for number, one in enumerate(posted) if number not in of_items]
+    verdict = await _verdict(
+        partial(verify, node, contract=info["contract"], first_block=first), tokens_posted
+    )
+    if items is not None:
+        verdict += await _verdict(
+            partial(verify_items, node, contract=items.contract, first_block=first), item_mints
+        )
+    logs = [(tokens, paid), *([] if items is None else [(items.tokens, item_mints)])]
+    not_told = sum(
+        await asyncio.gather(
+            *(
+                untold(session, api_url=info["api_url"], tokens=some, posted=theirs, patience=TELLING)
+                for some, theirs in logs
+            )
+        )
+    )
+    return posted, dict(disturbances.struck), verdict, not_told
+
+
+async def _items(session: aiohttp.ClientSession, line: Stack, *, deadline: float) -> ItemDriver:
+    """Return the driver of a collection of items, which is made before anything goes wrong."""
+    demo = line.info["demo_client"]
+    async with AsyncMintline(
+        line.info["api_url"], client_id=demo["client_id"], client_secret=demo["client_secret"]
+    ) as client:
+        contract = await create_items(client, within=deadline - time.time())
+    token = (await demo_client_token(session, line.info)).access_token
+    driver = ItemDriver(session, api_url=line.info["api_url"], tokens=[token], deadline=deadline)
+    driver.contract = contract
+    return driver
+
+
+async def _verdict(check: Callable[..., Awaitable[Verdict]], posted: Sequence[Posted]) -> Verdict:
+    """Return what the chain says of mints; what has not ended is stuck, not lost as well."""
     ended = [mint for mint in posted if mint.status in TERMINAL]
-    of_all, of_ended = [
-        await verify(node, contract=info["contract"], first_block=first, posted=some)
-        for some in (posted, ended)
-    ]
-    not_told = await untold(
-        session,
-        api_url=info["api_url"],
-        tokens=tokens,
-        posted=[one for number, one in enumerate(posted) if number not in by_relayer],
-        patience=TELLING,
-    )
-    return posted, dict(disturbances.struck), replace(of_all, lost=of_ended.lost), not_told
+    of_all, of_ended = [await check(posted=some) for some in (posted, ended)]
+    return replace(of_all, lost=of_ended.lost)
 
 
 async def _end(disturbing: asyncio.Task[None]) -> None:
