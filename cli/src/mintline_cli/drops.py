@@ -240,6 +240,8 @@ def _show(screen: Screen, drop: DropView) -> None:
     screen.stage("drop", drop["drop_id"])
     screen.stage("status", drop["status"])
     _say_lines(screen, drop["lines"])
+    if unresolved := drop["preparation"]["unresolved"]:
+        screen.stage("refused", f"{unresolved} more by the preparation: `mintline drops refused` has them")
     screen.stage("progress", _progress(drop))
     if (cost := drop["cost"])["lines"]:
         each = cost["gas"] // cost["lines"]
@@ -254,10 +256,11 @@ def _show(screen: Screen, drop: DropView) -> None:
 def _say_lines(screen: Screen, lines: Mapping[str, Any]) -> None:
     tokens = "" if lines["tokens"] == str(lines["accepted"]) else f" ({lines['tokens']} tokens)"
     screen.stage("lines", f"{lines['accepted']} accepted{tokens}, {lines['refused']} refused")
-    for what in ("repeated_lines", "repeated_recipients"):
-        if count := lines[what]["count"]:
-            first = ", ".join(f"{each['line']} (as {each['first']})" for each in lines[what]["examples"][:5])
-            screen.stage(what.replace("_", " "), f"{count}: line {first}")
+    for what in ("lines", "recipients"):
+        if count := lines[f"repeated_{what}"]["count"]:
+            examples = lines[f"repeated_{what}"]["examples"][:5]
+            first = ", ".join(f"{each['line']} (as {each['first']})" for each in examples)
+            screen.stage("repeated", f"{count} {what}: line {first}")
 
 
 def _progress(drop: Mapping[str, Any]) -> str:

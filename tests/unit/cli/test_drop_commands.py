@@ -1,0 +1,79 @@
+"""`mintline drops`: what is shown of lines, tokens and refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from mintline_cli.caller import Caller
+from mintline_cli.main import app
+
+NONE = {"count": 0, "examples": []}
+LINES = {"accepted": 5, "tokens": "5", "refused": 1, "repeated_lines": NONE, "repeated_recipients": NONE}
+DROP: dict[str, Any] = {
+    "drop_id": "drop_1",
+    "status": "prepared",
+    "lines": LINES,
+    "preparation": {"prepared": 1, "parts": 1, "unresolved": 0},
+    "minting": {"by_status": {}, "seconds_left": None, "handed_on": 0, "lines": 5},
+    "cost": {"lines": 0},
+    "paused": None,
+    "resumes_at": None,
+}
+TRIED: dict[str, Any] = {
+    "lines": 3,
+    "tokens": "3",
+    "refused": 1,
+    "over_cap": 0,
+    "items_refused": 0,
+    "wallets": {"to_make": 0, "exact": True},
+    "gas": 1,
+    "costs": [],
+    "seconds_at_least": {"preparation": 0, "minting": None},
+}
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, command: str, answer: dict[str, Any]) -> str:
+    monkeypatch.setattr(Caller, "run", lambda *_: answer)
+    result = CliRunner().invoke(app, ["drops", command, "drop_1"])
+    assert result.exit_code == 0, result.output
+    return " ".join(result.output.split())
+
+
+def test_show__when_lines_are_of_items_and_some_were_refused_late__then_says_how_many_tokens_and_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    repeated = {"count": 1, "examples": [{"line": 6, "first": 2}]}
+    lines = LINES | {"tokens": "106", "repeated_recipients": repeated}
+    seen = shown(
+        monkeypatch, "show", DROP | {"lines": lines, "preparation": DROP["preparation"] | {"unresolved": 2}}
+    )
+
+    assert "5 accepted (106 tokens), 1 refused" in seen
+    assert "repeated 1 recipients: line 6 (as 2)" in seen
+    assert "refused 2 more by the preparation" in seen
+
+
+def test_show__when_each_line_is_one_token__then_tokens_are_not_counted_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = shown(monkeypatch, "show", DROP)
+
+    assert "5 accepted, 1 refused" in seen
+    assert "preparation" not in seen
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "3 to mint, 1 refused"),
+        ({"tokens": "9", "over_cap": 2, "items_refused": 4}, "3 to mint (9 tokens), 7 refused"),
+        ({"over_cap": None}, "3 to mint, 1 refused"),
+    ],
+)
+def test_dry_run__when_shown__then_all_refusals_are_counted(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], said: str
+) -> None:
+    assert said in shown(monkeypatch, "dry-run", TRIED | changes)
