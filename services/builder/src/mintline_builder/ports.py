@@ -1,8 +1,9 @@
 """The builder's ports, and the values that cross them.
 
-`mintline_testkit.builder` has each of them in memory. In production they are `mintline_builder.dynamo`,
-`.metadata_publisher`, and the shared library's queues and node. Amounts are in wei, times in Unix
-milliseconds unless a name says otherwise, addresses checksummed.
+`mintline_testkit.builder` has each of them in memory. In production they are
+`mintline_builder.dynamo_accounts`, `.dynamo_operations`, `.metadata_publisher`, and the shared library's
+queues and node. Amounts are in wei, times in Unix milliseconds unless a name says otherwise, addresses
+checksummed.
 """
 
 from __future__ import annotations

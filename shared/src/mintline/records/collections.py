@@ -47,10 +47,10 @@ class PendingChange(Frozen):
 
 
 class RegisteredContract(Frozen):
-    """A contract that Mintline mints into, as all know it who need no token id of it.
+    """A contract that Mintline mints into, without the counter of its token ids.
 
     `status`, `deployed_block`, `state`, `pending` and `pausing` of a clone follow, by the indexer, from the
-    operations of its deployment and its changes (`mintline.collection_records`).
+    operations of its deployment and its changes (`mintline.records.collection_state`).
     """
 
     collection_id: str
