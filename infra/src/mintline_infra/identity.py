@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_cognito as cognito
@@ -43,7 +43,60 @@ class IdentityStack(cdk.Stack):
             description="Mintline: users.",
             termination_protection=deployment.holds_something,
         )
-        self.pool = cognito.UserPool(
+        self.pool = self._pool(deployment)
+        scopes = {
+            scope: cognito.ResourceServerScope(scope_name=scope.short, scope_description=text)
+            for scope, text in DESCRIPTIONS.items()
+        }
+        server = self.pool.add_resource_server(
+            RESOURCE_SERVER,
+            identifier=RESOURCE_SERVER,
+            user_pool_resource_server_name=RESOURCE_SERVER,
+            scopes=list(scopes.values()),
+        )
+        granted = {scope: cognito.OAuthScope.resource_server(server, made) for scope, made in scopes.items()}
+        # Without `public_url` nobody knows the API's address yet: it is named in `sign_in_callbacks` later.
+        consoles = [f"{deployment.public_url.rstrip('/')}/console/home"] if deployment.public_url else []
+        consoles += [url for url in deployment.sign_in_callbacks if url.endswith("/console/home")]
+        self.client = self._sign_in_client(
+            "api",
+            deployment,
+            scopes=[granted[scope] for scope in USER_SCOPES],
+            callbacks=list(dict.fromkeys((*deployment.sign_in_callbacks, *consoles))),
+            logouts=consoles or None,
+            refresh=cdk.Duration.days(30),
+        )
+        self.operators_client = None
+        if deployment.operators_console:
+            self.operators_client = self._sign_in_client(
+                "operators",
+                deployment,
+                scopes=[granted[scope] for scope in MACHINE_SCOPES],
+                callbacks=consoles,
+                logouts=consoles,
+                refresh=cdk.Duration.hours(12),
+            )
+            cdk.CfnOutput(self, "operators-client", value=self.operators_client.user_pool_client_id)
+        self._let_api_use_pool(deployment)
+        domain = self.pool.add_domain(
+            "sign-in", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=deployment.prefix)
+        )
+        self.sign_in_url = domain.base_url()
+        cognito.UserPoolGroup(
+            self,
+            OPERATORS,
+            user_pool=self.pool,
+            group_name=OPERATORS,
+            precedence=0,
+            description="Those who run the platform, and may act as a machine client in its console.",
+        )
+        self.issuer = f"https://cognito-idp.{deployment.region}.{deployment.domain}/{self.pool.user_pool_id}"
+        cdk.CfnOutput(self, "user-pool", value=self.pool.user_pool_id)
+        cdk.CfnOutput(self, "client", value=self.client.user_pool_client_id)
+        cdk.CfnOutput(self, "sign-in-url", value=self.sign_in_url)
+
+    def _pool(self, deployment: Deployment) -> cognito.UserPool:
+        pool = cognito.UserPool(
             self,
             "users",
             user_pool_name=deployment.prefix,
@@ -64,89 +117,43 @@ class IdentityStack(cdk.Stack):
             removal_policy=RETAIN,
         )
         acknowledge(
-            self.pool,
+            pool,
             COG2="Users of a shop's NFTs may choose a second factor; one that is forced belongs to the shop.",
             COG3="Threat protection needs the Plus plan, 2 cents per active user: the operator's choice.",
             COG8="Threat protection needs the Plus plan, 2 cents per active user: the operator's choice.",
         )
-        scopes = {
-            scope: cognito.ResourceServerScope(scope_name=scope.short, scope_description=text)
-            for scope, text in DESCRIPTIONS.items()
-        }
-        server = self.pool.add_resource_server(
-            RESOURCE_SERVER,
-            identifier=RESOURCE_SERVER,
-            user_pool_resource_server_name=RESOURCE_SERVER,
-            scopes=list(scopes.values()),
-        )
-        # Without `public_url` nobody knows the API's address yet: it is named in `sign_in_callbacks` later.
-        consoles = [f"{deployment.public_url.rstrip('/')}/console/home"] if deployment.public_url else []
-        consoles += [url for url in deployment.sign_in_callbacks if url.endswith("/console/home")]
-        self.client = self.pool.add_client(
-            "api",
-            user_pool_client_name=f"{deployment.prefix}-api",
+        return pool
+
+    def _sign_in_client(
+        self,
+        name: str,
+        deployment: Deployment,
+        *,
+        scopes: Sequence[cognito.OAuthScope],
+        callbacks: list[str],
+        logouts: list[str] | None,
+        refresh: cdk.Duration,
+    ) -> cognito.UserPoolClient:
+        """Make an app client by which people sign in on the login page."""
+        client = self.pool.add_client(
+            name,
+            user_pool_client_name=f"{deployment.prefix}-{name}",
             generate_secret=False,
             o_auth=cognito.OAuthSettings(
                 flows=cognito.OAuthFlows(authorization_code_grant=True),
-                scopes=[
-                    cognito.OAuthScope.OPENID,
-                    *(cognito.OAuthScope.resource_server(server, scopes[scope]) for scope in USER_SCOPES),
-                ],
-                callback_urls=list(dict.fromkeys((*deployment.sign_in_callbacks, *consoles))),
-                logout_urls=consoles or None,
+                scopes=[cognito.OAuthScope.OPENID, *scopes],
+                callback_urls=callbacks,
+                logout_urls=logouts,
             ),
             supported_identity_providers=[cognito.UserPoolClientIdentityProvider.COGNITO],
             prevent_user_existence_errors=True,
             enable_token_revocation=True,
             access_token_validity=cdk.Duration.hours(1),
             id_token_validity=cdk.Duration.hours(1),
-            refresh_token_validity=cdk.Duration.days(30),
+            refresh_token_validity=refresh,
         )
-        _no_direct_sign_in(self.client)
-        self.operators_client = None
-        if deployment.operators_console:
-            self.operators_client = self.pool.add_client(
-                "operators",
-                user_pool_client_name=f"{deployment.prefix}-operators",
-                generate_secret=False,
-                o_auth=cognito.OAuthSettings(
-                    flows=cognito.OAuthFlows(authorization_code_grant=True),
-                    scopes=[
-                        cognito.OAuthScope.OPENID,
-                        *(
-                            cognito.OAuthScope.resource_server(server, scopes[scope])
-                            for scope in MACHINE_SCOPES
-                        ),
-                    ],
-                    callback_urls=consoles,
-                    logout_urls=consoles,
-                ),
-                supported_identity_providers=[cognito.UserPoolClientIdentityProvider.COGNITO],
-                prevent_user_existence_errors=True,
-                enable_token_revocation=True,
-                access_token_validity=cdk.Duration.hours(1),
-                id_token_validity=cdk.Duration.hours(1),
-                refresh_token_validity=cdk.Duration.hours(12),
-            )
-            _no_direct_sign_in(self.operators_client)
-            cdk.CfnOutput(self, "operators-client", value=self.operators_client.user_pool_client_id)
-        self._let_api_use_pool(deployment)
-        domain = self.pool.add_domain(
-            "sign-in", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=deployment.prefix)
-        )
-        self.sign_in_url = domain.base_url()
-        cognito.UserPoolGroup(
-            self,
-            OPERATORS,
-            user_pool=self.pool,
-            group_name=OPERATORS,
-            precedence=0,
-            description="Those who run the platform, and may act as a machine client in its console.",
-        )
-        self.issuer = f"https://cognito-idp.{deployment.region}.{deployment.domain}/{self.pool.user_pool_id}"
-        cdk.CfnOutput(self, "user-pool", value=self.pool.user_pool_id)
-        cdk.CfnOutput(self, "client", value=self.client.user_pool_client_id)
-        cdk.CfnOutput(self, "sign-in-url", value=self.sign_in_url)
+        _no_direct_sign_in(client)
+        return client
 
     def _let_api_use_pool(self, deployment: Deployment) -> None:
         """Let the api make and delete app clients of this pool, and find and make its users.
