@@ -193,6 +193,32 @@ async def test_preparation__when_anothers_mined_lines_are_not_on_its_record_yet_
     assert prepared["preparation"]["over_cap"] == 0
 
 
+async def test_preparation__when_it_is_cancelled_while_it_waits_for_another_drop__then_it_ends(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = runner_of(shop.harness), runner_of(shop.harness, "two")
+    collection = await capped(shop, monkeypatch, 450)
+    await prepared_drop(shop, first, 300)
+    await shop.call("POST", "/start")
+    await until(shop, first, lambda seen: seen["minting"]["handed_on"] == 300)
+    await first.aclose()
+    other = Shop(shop.harness, shop.client)
+    made = await other.call("POST", "", {"name": "Late seats", "contract": collection.contract})
+    other.drop_id = made.json()["drop_id"]
+    await other.upload(ndjson([line(number) for number in range(160)]))
+    await other.call("POST", "/prepare")
+
+    async def pause(_: float) -> None:
+        await other.call("POST", "/cancel")
+
+    monkeypatch.setattr(second.preparation.pace, "pause", pause)
+    await asyncio.wait_for(second.work(other.drop_id), timeout=20)
+    seen = await other.show()
+
+    assert (seen["status"], seen["preparation"]["prepared"]) == ("cancelled", 0)
+    assert seen["ended_at"] is not None
+
+
 def by_status(seen: dict[str, Any]) -> dict[str, int]:
     found: dict[str, int] = seen["minting"]["by_status"]
     return found

@@ -22,6 +22,7 @@ import structlog
 
 from mintline.canonical_json import digest_of
 from mintline.drop_records import Drop, DropPart, DropStatus, ResolvedLine
+from mintline.errors import Unavailable
 from mintline.lines import Line, LinesRequest
 from mintline.merkle import merkle_root
 from mintline.records.problems import Problem
@@ -204,11 +205,11 @@ class Preparation:
         """Return a part's lines in their order, each with its recipient, or why it is refused."""
         drop = held.drop
         if items is None:
-            return await self._resolve_within(drop, stored, None)
+            return await self._resolve_within(held, stored, None)
         await items.learn(stored)
         faults = [(line, items.misfit(line)) for line in stored]
         misfits = [_Found(line, _handed_back(drop, line, fault)) for line, fault in faults if fault]
-        found = await self._resolve_within(drop, [line for line, fault in faults if fault is None], items)
+        found = await self._resolve_within(held, [line for line, fault in faults if fault is None], items)
         resolved = [each.stored for each in found if isinstance(each.line, ResolvedLine)]
         await items.begin(drop, resolved, now=held.now())
         return sorted(
@@ -216,10 +217,11 @@ class Preparation:
         )
 
     async def _resolve_within(
-        self, drop: Drop, lines: Sequence[StoredLine], items: DropItems | None
+        self, held: Leased, lines: Sequence[StoredLine], items: DropItems | None
     ) -> list[_Found]:
         """Find the recipients of the lines for which there is room; the others are refused."""
-        placing, placed = await self._placed(drop, lines, items)
+        drop = held.drop
+        placing, placed = await self._placed(held, lines, items)
         found: list[_Found] = []
         while placed:
             some = await self._resolve(drop, placed)
@@ -232,13 +234,15 @@ class Preparation:
         return sorted(found, key=lambda each: each.stored.line)
 
     async def _placed(
-        self, drop: Drop, lines: Sequence[StoredLine], items: DropItems | None
+        self, held: Leased, lines: Sequence[StoredLine], items: DropItems | None
     ) -> tuple[Placing, list[StoredLine]]:
         """Return the lines for which there is room.
 
         What other drops have on their way is counted twice between its block and the next look at their
         mints. If that may be what stands in the way, this waits until the numbers have stayed the same.
+        Raises Unavailable if the drop is cancelled meanwhile.
         """
+        drop = held.drop
         before: Left | None = None
         same = 0
         while True:
@@ -254,6 +258,8 @@ class Preparation:
                 placing.give_back(line)
             before = left
             await self.pace.pause(LOOK_SECONDS)
+            if (await held.refresh()).status is not DropStatus.PREPARING:
+                raise Unavailable("the drop is not being prepared any more")
 
     async def _resolve(self, drop: Drop, lines: Sequence[StoredLine]) -> list[_Found]:
         places = asyncio.Semaphore(AT_ONCE)
