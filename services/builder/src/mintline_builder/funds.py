@@ -136,11 +136,19 @@ class Funds:
         if wallet == self._treasury.address:
             self._treasury.warn_low(funding.balance, funding.required)
             return
+        with self._alone(wallet) as free:
+            if free:
+                await self._top_up(wallet, funding, trace)
+
+    @contextmanager
+    def _alone(self, wallet: str) -> Iterator[bool]:
+        """Tell whether no other top-up of a wallet is being started; meanwhile there is none."""
         if wallet in self._under_way:
+            yield False
             return
         self._under_way.add(wallet)
         try:
-            await self._top_up(wallet, funding, trace)
+            yield True
         finally:
             self._under_way.discard(wallet)
 
@@ -194,13 +202,9 @@ class Funds:
         A relayer's balance changes with every batch, so it does not show whether the latest one arrived: the
         next is reserved a minute after it at the earliest. Raises Deferred until then, and as `top_up` does.
         """
-        if relayer in self._under_way:
-            return
-        self._under_way.add(relayer)
-        try:
-            await self._refill(relayer, funding, refill)
-        finally:
-            self._under_way.discard(relayer)
+        with self._alone(relayer) as free:
+            if free:
+                await self._refill(relayer, funding, refill)
 
     async def _refill(self, relayer: str, funding: FundingCheck, refill: Refill) -> None:
         account = await self._accounts.get(relayer) or Account()
