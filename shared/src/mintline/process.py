@@ -6,6 +6,7 @@ The event loop is asyncio's own: uvloop saved under 10 % of an SQS round trip's 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -20,6 +21,9 @@ from mintline.settings import SettingsT, load
 
 log = structlog.get_logger()
 
+ALLOCATIONS = 10_000
+"""Objects made, less those gone, between two collections of the youngest; Python's own 700 took 7 % of the
+API's CPU, this 0.3 %."""
 EXIT_FAILED = 1
 EXIT_MISCONFIGURED = 2
 
@@ -35,6 +39,7 @@ def main(
     try:
         settings = load(model, os.environ)
         configure(service, settings)
+        spare_collector()
         asyncio.run(_supervised(settings, run))
     except Misconfigured as error:
         sys.stderr.write(f"{service}: {error}\n")
@@ -46,6 +51,13 @@ def main(
         log.exception("service_failed")
         sys.exit(EXIT_FAILED)
     sys.exit(0)
+
+
+def spare_collector() -> None:
+    """Have cyclic garbage looked for less often, and never among what is loaded by now."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(ALLOCATIONS, 10, 10)
 
 
 async def _supervised(
