@@ -191,6 +191,26 @@ async def test_document__when_an_operation_is_secured__it_refuses_without_a_toke
         assert (answer.status == 401) is bool(operation["security"]), path
 
 
+async def test_document__when_users_are_refused__names_no_user_token_for_the_operation(
+    described: dict[str, Any], client: MemoryClient, harness: Harness
+) -> None:
+    refused = set()
+    for method, path, operation in operations(described):
+        if "requestBody" in operation or not operation["security"]:
+            continue
+        target = path
+        for parameter in operation["parameters"]:
+            if parameter["in"] == "path":
+                target = target.replace(
+                    f"{{{parameter['name']}}}", str(parameter["schema"].get("examples", ["1"])[0])
+                )
+        answer = await client.request(method.upper(), target, headers=harness.headers())
+        if answer.status == 403 and answer.json()["code"] in ("clients-only", "insufficient-scope"):
+            refused.add((method, path))
+            assert not any("accessToken" in alternative for alternative in operation["security"]), path
+    assert ("get", "/v1/drops") in refused
+
+
 def test_document__when_machine_clients_may_call_an_operation__names_their_scheme_beside_the_users(
     described: dict[str, Any],
 ) -> None:

@@ -63,6 +63,8 @@ class Operation:
     """What a token must have been given for; None: everybody may ask."""
     clients: bool
     """Whether machine clients may call it."""
+    users: bool
+    """Whether users may call it."""
     path_model: type[BaseModel] | None
     query_model: type[BaseModel]
     body_model: type[BaseModel] | None
@@ -75,7 +77,7 @@ class Operation:
     @property
     def for_users(self) -> bool:
         """Whether users may call it with a token: there is none for scopes of machine clients alone."""
-        return self.scope in USER_SCOPES
+        return self.users and self.scope in USER_SCOPES
 
     @property
     def for_clients(self) -> bool:
@@ -93,6 +95,8 @@ class Operations:
     """What a token must have been given for, to read; None if the group has no operation for users alone."""
     changes: Scope | None = None
     """The same for everything but reading."""
+    users: bool = True
+    """Whether users may call them; they are refused otherwise, whatever their token's scopes."""
     _items: list[Operation] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Operation]:
@@ -131,6 +135,7 @@ class Operations:
                     answers=answers,
                     scope=(self.reads if method == "GET" else self.changes) if secured else None,
                     clients=clients,
+                    users=self.users,
                     path_model=path_model,
                     query_model=query_model,
                     body_model=body_model,

@@ -63,6 +63,7 @@ operations = Operations(
     "Mint up to 100,000 tokens from one list.",
     reads=Scope.MINTS_READ,
     changes=Scope.MINTS_CREATE,
+    users=False,
 )
 _BYTES = {"type": "string", "pattern": "^(0|[1-9][0-9]{0,15})$"}
 UPLOAD_OFFSET_FIELD = HeaderField(

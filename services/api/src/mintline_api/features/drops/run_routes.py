@@ -63,6 +63,7 @@ operations = Operations(
     "Prepare a drop, start it, pause, resume or cancel it, and list its mints.",
     reads=Scope.MINTS_READ,
     changes=Scope.MINTS_CREATE,
+    users=False,
 )
 
 
