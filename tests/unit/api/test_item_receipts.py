@@ -227,13 +227,13 @@ async def test_proof__when_it_names_no_mint_or_an_unknown_one__then_refused(
     made = await finalized(harness, client, blocks, collection)
 
     unnamed = await ask(harness, client, collection, None)
-    assert (unnamed.status, unnamed.json()["code"]) == (400, "invalid-parameter")
+    assert (unnamed.status, unnamed.json()["code"]) == (422, "wrong-standard")
     [error] = unnamed.json()["errors"]
     assert error["parameter"] == "mint"
     unknown = await ask(harness, client, collection, "mint_unknown")
     assert (unknown.status, unknown.json()["code"]) == (404, "unknown-mint")
     other = await ask(harness, client, CONTRACT, made.mint_id)
-    assert (other.status, other.json()["code"]) == (400, "invalid-parameter")
+    assert (other.status, other.json()["code"]) == (422, "wrong-standard")
 
 
 async def test_proof__when_the_items_metadata_is_gone__then_it_is_told_apart_from_a_missing_receipt(

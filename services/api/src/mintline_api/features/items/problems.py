@@ -9,8 +9,9 @@ WRONG_STANDARD = ProblemType(
     422,
     "Not of the collection's standard",
     "In an ERC-1155 collection a request names its item by `token_id`, and how many tokens of it by "
-    "`quantity` (1 if absent). In an ERC-721 collection a mint has neither, and a transfer or burn no "
-    "`quantity`. `GET /v1/collections/{contract}` says which `standard` a collection has.",
+    "`quantity` (1 if absent), and for a receipt its `mint`. In an ERC-721 collection a mint has neither, a "
+    "transfer or burn no `quantity`, and a receipt is asked for without `mint`. `GET "
+    "/v1/collections/{contract}` says which `standard` a collection has.",
 )
 ITEM_METADATA_DIFFERS = ProblemType(
     "item-metadata-differs",

@@ -14,12 +14,13 @@ from mintline.proofs.mint_receipt import Minted, prove_mint
 from mintline.records.index import Token, Transfer
 from mintline.states import MintStatus
 from mintline_api.caches import BoundedCache, SingleFlight
+from mintline_api.features.items.problems import WRONG_STANDARD
 from mintline_api.features.mints.problems import UNKNOWN_MINT
 from mintline_api.features.tokens.models import finality
 from mintline_api.features.tokens.ports import BlockRange
 from mintline_api.features.tokens.problems import NO_RECEIPT, RECEIPT_NOT_FINAL, RECEIPT_UNAVAILABLE
 from mintline_api.features.tokens.use_cases import TokenReads, minted_metadata, unknown_token
-from mintline_api.http.problems import INVALID_PARAMETER, Fault, RequestRefused
+from mintline_api.http.problems import Fault, RequestRefused
 
 log = structlog.get_logger()
 _BLOCKS_AT_ONCE = 4
@@ -149,7 +150,7 @@ async def _item_receipt(
 
 
 def _refused_mint(detail: str) -> RequestRefused:
-    return RequestRefused(INVALID_PARAMETER, f"mint: {detail}.", faults=[Fault(detail, parameter="mint")])
+    return RequestRefused(WRONG_STANDARD, f"mint: {detail}.", faults=[Fault(detail, parameter="mint")])
 
 
 def _not_final(detail: str) -> RequestRefused:

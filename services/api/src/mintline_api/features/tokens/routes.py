@@ -13,6 +13,7 @@ from mintline.scopes import Scope
 from mintline_api.auth.callers import read_caller
 from mintline_api.features.contracts.models import ContractPath, TokenPath
 from mintline_api.features.contracts.problems import UNKNOWN_CONTRACT
+from mintline_api.features.items.problems import WRONG_STANDARD
 from mintline_api.features.metadata.problems import METADATA_ALTERED
 from mintline_api.features.mints.problems import UNKNOWN_MINT
 from mintline_api.features.pages import next_cursor, read_page
@@ -163,6 +164,7 @@ async def read_transfers(request: web.Request) -> web.Response:
         NO_RECEIPT,
         RECEIPT_NOT_FINAL,
         RECEIPT_UNAVAILABLE,
+        WRONG_STANDARD,
         METADATA_ALTERED,
     ),
 )
