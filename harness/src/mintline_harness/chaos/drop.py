@@ -37,6 +37,7 @@ from mintline_client import AsyncMintline, Retries
 from mintline_devstack.arguments import Arguments, amount, at_least_one
 from mintline_devstack.running_stack import Stack, running_stack
 from mintline_harness.chaos.drop_lines import DropLines, drop_lines
+from mintline_harness.chaos.event_logs import untold_of_drop
 from mintline_harness.chaos.killings import Killings
 from mintline_harness.chaos.run import FINALITY, reconcile
 from mintline_harness.evidence import evidence
@@ -45,6 +46,8 @@ T = TypeVar("T")
 CUTS = 2
 PIECE = 64 * 1024
 PAUSE = 1.0
+TOLD = 60.0
+"""Seconds from the end of the drop to its last event, at most."""
 PATIENT = Retries(tries=12)
 """The API is away for seconds, again and again."""
 
@@ -54,7 +57,8 @@ class DropOutcome:
     """What came of a seed.
 
     `named`: the bad lines that were handed back, and no other; `tokens`: what the chain has of the drop;
-    `unreconciled`: what `mintline reconcile` found wrong, -1 if it could not say.
+    `unreconciled`: what `mintline reconcile` found wrong, -1 if it could not say; `untold`: how many of its
+    mints the client's event log tells something else of, and whether of the drop.
     """
 
     seed: int
@@ -67,6 +71,7 @@ class DropOutcome:
     doubled: int
     mismatched: int
     unreconciled: int
+    untold: int
     cuts: int
     kills: dict[str, int]
     seconds: float
@@ -76,7 +81,7 @@ class DropOutcome:
         """Tell whether each good line is one token, each bad one is named, and the books agree."""
         good = self.lines - self.bad
         counts = (self.named, self.finalized, self.tokens, self.cuts)
-        wrong = self.lost or self.doubled or self.mismatched or self.unreconciled
+        wrong = self.lost or self.doubled or self.mismatched or self.unreconciled or self.untold
         return counts == (self.bad, good, good, CUTS) and not wrong
 
 
@@ -146,6 +151,9 @@ async def run_drop(seed: int, *, lines: int, bad: int, every: float, patience: f
             await cut_off(killing)
             named = _named(await _until(lambda: client.drops.refused(drop_id), deadline), made)
             mints = await _until(lambda: _mints(client, drop_id), deadline)
+            untold = await _until(
+                lambda: untold_of_drop(client, drop_id, mints, refused=bad, patience=TOLD), deadline
+            )
             verdict = await verify(node, contract=line.info["contract"], first_block=first, posted=mints)
         findings = await reconcile(kept.folder)
         outcome = DropOutcome(
@@ -159,6 +167,7 @@ async def run_drop(seed: int, *, lines: int, bad: int, every: float, patience: f
             doubled=verdict.doubled,
             mismatched=verdict.mismatched,
             unreconciled=-1 if findings is None else findings["differences"],
+            untold=untold,
             cuts=cuts,
             kills=dict(sorted(killings.kills.items())),
             seconds=round(time.monotonic() - started, 1),

@@ -1,4 +1,4 @@
-"""Whether the event logs of users tell what their mints went through."""
+"""Whether the event logs of users and clients tell what their mints and drops went through."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import aiohttp
 
 from mintline.states import TERMINAL, MintStatus
 from mintline_bench.load import Posted
+from mintline_client import AsyncMintline
 
 PAUSE = 2.0
 """Seconds between two readings of the logs."""
@@ -62,6 +63,45 @@ def is_told(events: Sequence[Mapping[str, Any]], status: MintStatus) -> bool:
         and all(types.count(once) == 1 for once in (types[0], types[-1]))
         and all(one["sequence"] < other["sequence"] for one, other in pairwise(events))
         and (status is not MintStatus.FINALIZED or in_blocks == 1)
+    )
+
+
+async def untold_of_drop(
+    client: AsyncMintline, drop_id: str, posted: Sequence[Posted], *, refused: int, patience: float
+) -> int:
+    """Count what the log of a drop's client tells wrong: the drop, and each of its mints that has ended.
+
+    `refused` lines of the drop were refused. The log is read again for up to `patience` seconds; raises
+    Unavailable if it cannot be read.
+    """
+    ended = {mint.mint_id: mint.status for mint in posted if mint.status in TERMINAL}
+    deadline = time.monotonic() + patience
+    while True:
+        log: list[Mapping[str, Any]] = [dict(event) async for event in client.events.list()]
+        of_drop = [event for event in log if event["resource"]["id"] == drop_id]
+        wrong = _wrong(ended, [log]) + (not is_drop_told(of_drop, refused=refused))
+        if not wrong or time.monotonic() > deadline:
+            return wrong
+        await asyncio.sleep(PAUSE)
+
+
+def is_drop_told(events: Sequence[Mapping[str, Any]], *, refused: int) -> bool:
+    """Tell whether a completed drop's events are its own, in order, and each that happens once comes once.
+
+    Lines are refused by their form as they are taken, and by their recipient as the drop is prepared: each is
+    told once. A drop that pauses itself goes on before it is completed.
+    """
+    types = [event["type"].removeprefix("drop.") for event in events]
+    before = types[: types.index("started")] if "started" in types else types
+    between = types[len(before) + 1 : -1]
+    pauses = [kind for kind in between if kind != "progressed"]
+    return (
+        set(before) <= {"lines_refused"}
+        and (1 <= len(before) <= 2 if refused else not before)
+        and types[-1:] == ["completed"]
+        and "progressed" in between
+        and pauses == ["paused", "resumed"] * (len(pauses) // 2)
+        and all(one["sequence"] < other["sequence"] for one, other in pairwise(events))
     )
 
 
