@@ -87,11 +87,11 @@ class PlatformStack(cdk.Stack):
         self.http_api = edge.http_api(self, deployment.prefix)
         cdk.CfnOutput(self, "api-url", value=self.http_api.api_endpoint)
         if (host := deployment.api_host) is not None:
-            name = edge.own_name(self, host, certificate_arn=str(deployment.certificate_arn))
+            own = edge.own_name(self, host, certificate_arn=str(deployment.certificate_arn))
             cdk.CfnOutput(
                 self,
                 "api-name-target",
-                value=name.attr_regional_domain_name,
+                value=own.attr_regional_domain_name,
                 description=f"What the DNS record of {host} (CNAME or alias) has to lead to.",
             )
 
