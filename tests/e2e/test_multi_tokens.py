@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,7 @@ from mintline.eth import address_word, keccak256, selector, to_checksum_address,
 from mintline_ops import reconcile
 from mintline_ops.deployments import target_of_local_stack
 from tests.e2e.conftest import metadata
-from tests.e2e.test_collections import change, create, mint, refused, shop
+from tests.e2e.test_collections import change, command, create, mint, refused, shop
 from tests.e2e.test_drops import Drop
 from tests.e2e.test_transfers import follow
 
@@ -76,8 +77,30 @@ async def check_queries(client: User, contract: str, wallets: list[str]) -> None
     ]
 
 
+async def check_receipt(harness: Harness, client: User, mint: Any, folder: Path) -> None:
+    """Have the command check a mint's receipt by the node, and refuse it once it is changed."""
+    file = folder / "receipt.json"
+    path = f"{client.api}/v1/tokens/{mint['contract']}/{mint['token_id']}/proof?mint={mint['mint_id']}"
+    headers = {"Authorization": f"Bearer {client.token}"}
+    async with harness.session.get(path, headers=headers) as answer:
+        assert answer.status == 200, await answer.text()
+        receipt = await answer.read()
+    told = ("verify", str(file), "--rpc", harness.info["rpc_url"], "--json")
+    file.write_bytes(receipt)
+    code, out = await command(*told)
+    assert code == 0, out
+    verified = json.loads(out)
+    assert verified["verified"] is True
+    assert {name: verified[name] for name in ("token_id", "serial", "quantity", "to")} == {
+        name: mint[name] for name in ("token_id", "serial", "quantity", "to")
+    }
+    file.write_bytes(receipt.replace(b'"quantity":"3"', b'"quantity":"4"'))
+    code, out = await command(*told)
+    assert (code, json.loads(out)["failed"]["check"]) == (1, "event")
+
+
 async def test_items__when_minted_to_two_users__then_sent_and_burned_by_quantity_without_ether(
-    harness: Harness, shop: User
+    harness: Harness, shop: User, tmp_path: Path
 ) -> None:
     contract = await create(shop, standard="erc1155", supply_cap=1000)
     alice, bob = await harness.sign_in(), await harness.sign_in()
@@ -90,6 +113,7 @@ async def test_items__when_minted_to_two_users__then_sent_and_burned_by_quantity
     mints = [await shop.until(answer.body["mint_id"], "finalized") for answer in posted]
     assert [(one["token_id"], one["quantity"]) for one in mints] == [("7", "3"), ("7", "3"), ("8", "1")]
     assert len({one["serial"] for one in mints}) == 3
+    await check_receipt(harness, shop, mints[1], tmp_path)
     assert await shop.get(f"/v1/metadata/{contract}/7") == POTION
     lines = [
         {"token_id": ITEM, "quantity": "2", "metadata": POTION, "recipient": {"address": wallet}}
