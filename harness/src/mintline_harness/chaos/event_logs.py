@@ -6,22 +6,20 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
-import aiohttp
-
+from mintline.errors import MintlineError
 from mintline.states import TERMINAL, MintStatus
 from mintline_bench.load import Posted
-from mintline_client import AsyncMintline
+from mintline_client import AsyncMintline, Retries
 
 PAUSE = 2.0
 """Seconds between two readings of the logs."""
 
 
 async def untold(
-    session: aiohttp.ClientSession,
     *,
     api_url: str,
     tokens: Sequence[str],
@@ -35,7 +33,7 @@ async def untold(
     ended = {mint.mint_id: mint.status for mint in posted if mint.status in TERMINAL}
     deadline = time.monotonic() + patience
     while True:
-        logs = await asyncio.gather(*(_log(session, api_url, token) for token in tokens))
+        logs = await asyncio.gather(*(_log(api_url, token) for token in tokens))
         wrong = _wrong(ended, logs)
         if not wrong or time.monotonic() > deadline:
             return wrong
@@ -105,17 +103,10 @@ def is_drop_told(events: Sequence[Mapping[str, Any]], *, refused: int) -> bool:
     )
 
 
-async def _log(session: aiohttp.ClientSession, api_url: str, token: str) -> list[Mapping[str, Any]]:
-    """Return a user's whole log, as far as it can be read just now."""
-    events: list[Mapping[str, Any]] = []
-    query = {"limit": "100"}
-    headers = {"Authorization": f"Bearer {token}"}
-    while True:
-        async with session.get(f"{api_url}/v1/events", params=query, headers=headers) as response:
-            if response.status != HTTPStatus.OK:
-                return events
-            page = await response.json()
-        events += page["events"]
-        if not page["more"]:
-            return events
-        query["after"] = page["next"]
+async def _log(api_url: str, token: str) -> list[Mapping[str, Any]]:
+    """Return a user's whole log, each page by one try; an empty one if it cannot be read just now."""
+    log: list[Mapping[str, Any]] = []
+    async with AsyncMintline(api_url, token=token, retries=Retries(tries=1)) as client:
+        with suppress(MintlineError):
+            log = [dict(event) async for event in client.events.list()]
+    return log

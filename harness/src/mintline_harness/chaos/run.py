@@ -202,7 +202,7 @@ async def _drive(
     not_told = sum(
         await asyncio.gather(
             *(
-                untold(session, api_url=info["api_url"], tokens=some, posted=theirs, patience=TELLING)
+                untold(api_url=info["api_url"], tokens=some, posted=theirs, patience=TELLING)
                 for some, theirs in logs
             )
         )
