@@ -37,6 +37,7 @@ def test_lines__when_some_are_bad__then_the_api_refuses_those_alone(bad: int) ->
         {"tokens": 959},
         {"unreconciled": 1},
         {"unreconciled": -1},
+        {"untold": 1},
         {"cuts": 1},
     ],
 )
@@ -51,6 +52,7 @@ def test_outcome__when_one_promise_is_broken__then_it_is_not_clean(broken: dict[
         "doubled": 0,
         "mismatched": 0,
         "unreconciled": 0,
+        "untold": 0,
         "cuts": 2,
     }
     assert DropOutcome(seed=1, kills={}, seconds=1.0, **kept).clean
