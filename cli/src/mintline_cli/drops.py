@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from mintline_client import AsyncMintline
 from mintline_client.models import DropRequest, DropView, LinesView
 
 app = typer.Typer(help="Mint up to 100,000 tokens from one file, as a machine client.", no_args_is_help=True)
+
+_ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
 
 DropId = Annotated[str, typer.Argument(metavar="DROP_ID", help="The drop's id, as `create` prints it.")]
 
@@ -36,6 +39,10 @@ def create(
 
     Example: mintline drops create "Season tickets"
     """
+    if _ADDRESS.fullmatch(name):
+        raise typer.BadParameter(
+            'an address is no name: mintline drops create "My drop" --contract 0x…', param_hint="NAME"
+        )
     request: DropRequest = {"name": name}
     if contract:
         request["contract"] = contract

@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mintline.authorization import Envelope
+from mintline.chain.answers import MIN_TIP, FeeMarket
 from mintline.drop_records import DropStatus
 from mintline.records.clients import ClientBudget
 from mintline.records.uploads import Upload
@@ -414,6 +415,11 @@ async def test_dry_run__when_lines_are_there__then_it_says_what_it_would_take_an
     assert tried["wallets"] == {"to_make": 2, "at_most": 3, "looked_up": 3, "exact": True}
     assert [cost["level"] for cost in tried["costs"]] == ["low", "expected", "high"]
     assert len({cost["wei"] for cost in tried["costs"]}) == 3
+    assert harness.chain is not None
+    harness.chain.market = FeeMarket(base_fee=7, priority_fee=3)
+    cheap = (await shop.call("POST", "/dry-run")).json()
+    # The builder offers no smaller tip: a chain whose blocks are empty costs that much all the same.
+    assert [cost["wei_per_gas"] for cost in cheap["costs"]] == [str(MIN_TIP + base) for base in (7, 10, 14)]
     assert tried["seconds_at_least"]["preparation"] == 1
     assert len(harness.pool_users.rows) == users
     assert (await shop.show())["status"] == "draft"

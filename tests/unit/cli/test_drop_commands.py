@@ -77,3 +77,10 @@ def test_dry_run__when_shown__then_all_refusals_are_counted(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], said: str
 ) -> None:
     assert said in shown(monkeypatch, "dry-run", TRIED | changes)
+
+
+def test_create__when_the_name_is_an_address__then_says_where_it_goes() -> None:
+    result = CliRunner().invoke(app, ["drops", "create", "0x" + "ab" * 20])
+
+    assert result.exit_code == 2
+    assert "--contract" in " ".join(result.output.split())

@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from mintline.authorizations import KEPT
+from mintline.chain.answers import MIN_TIP
 from mintline.chain.gas import TRANSACTION_GAS_CAP, GasBound
 from mintline.chain.settings import GasSettings
 from mintline.eth import GWEI
@@ -64,7 +65,7 @@ class Settings(GasSettings):
     """Seconds for which the first mint of a batch waits for others."""
     max_batch_gas: int = Field(default=TRANSACTION_GAS_CAP, gt=0)
     """The highest gas limit of a batch; within what the enclave's policy allows, and the chain's blocks."""
-    min_priority_fee: int = Field(default=GWEI // 10, ge=0)
+    min_priority_fee: int = Field(default=MIN_TIP, ge=0)
     max_priority_fee: int = Field(default=5 * GWEI, ge=0)
     max_fee: int = Field(default=200 * GWEI, gt=0)
     """Mints wait while the base fee asks for more."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from mintline.errors import Unavailable
-from mintline.eth import to_checksum_address
+from mintline.eth import GWEI, to_checksum_address
 
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
 T = TypeVar("T")
@@ -67,6 +67,13 @@ class Receipt:
     gas_used: int
     gas_price: int | None = None
     """Wei per gas that were paid, the tip included; None from a node that does not say (EIP-1559)."""
+
+
+MIN_TIP = GWEI // 10
+"""Wei per gas that validators are offered at least, also when recent blocks were empty: nodes refuse less.
+
+The default of the builder's setting `min_priority_fee`.
+"""
 
 
 @dataclass(frozen=True, slots=True)

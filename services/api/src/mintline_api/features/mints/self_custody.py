@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from mintline.chain.answers import FeeMarket
+from mintline.chain.answers import MIN_TIP, FeeMarket
 from mintline.errors import MintlineError
 from mintline.eth import GWEI
 from mintline.messages.parts import Fees
@@ -31,8 +31,6 @@ log = structlog.get_logger()
 CHAIN_SECONDS = 5.0
 """How long a response waits for what only the chain knows."""
 
-MIN_TIP = GWEI // 10
-"""What is suggested to validators, in wei per gas, when recent blocks were empty."""
 MAX_FEE = 10_000 * GWEI
 """Wei per gas above which a fee is a slip: no block ever asked a tenth of it."""
 _WAITING = (MintStatus.ISSUED, MintStatus.SUBMITTED)
