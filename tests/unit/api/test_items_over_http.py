@@ -52,8 +52,8 @@ async def test_token__when_it_is_an_item__then_it_has_a_supply_and_is_not_shown_
         view = await get(items, client, f"/v1/tokens/{CONTRACT}/{token_id}")
         assert (view["standard"], view["owner"], view["burned"]) == ("erc1155", None, False)
         assert (view["supply"], view["quantity"], view["mint"]) == (str(supply), None, None)
-    refused = await get(items, client, f"/v1/tokens/{CONTRACT}/7/proof", 404)
-    assert refused["code"] == "no-receipt"
+    refused = await get(items, client, f"/v1/tokens/{CONTRACT}/7/proof", 422)
+    assert refused["code"] == "wrong-standard"
 
 
 async def test_lists__when_a_collection_has_items__then_name_how_many_there_are_and_are_owned(
