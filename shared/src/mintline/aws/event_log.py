@@ -64,7 +64,8 @@ class _Known(NamedTuple):
     """The ids of a log's events in its batches that were written since a time in Unix milliseconds."""
 
     since: int
-    ids: frozenset[str]
+    ids: set[str]
+    """Added to by whoever writes the next batch: that write is conditional, so nobody else does."""
 
 
 class _Tail(NamedTuple):
@@ -174,8 +175,9 @@ class DynamoEventLog:
             await self._dynamo.write(Put(EVENTS, item, where=(Clause("free", "principal", "missing"),)))
         except ConditionFailed:
             return False
-        known = tail.known and _Known(tail.known.since, tail.known.ids | {row.event.id for row in rows})
-        self._remember(principal, _Tail(number, marks, at, known))
+        if tail.known is not None:
+            tail.known.ids.update(row.event.id for row in rows)
+        self._remember(principal, _Tail(number, marks, at, tail.known))
         return True
 
     async def _tail(self, principal: str) -> _Tail:
@@ -203,13 +205,13 @@ class DynamoEventLog:
             return batch
         return _NONE
 
-    async def _ids(self, principal: str, since: int) -> frozenset[str]:
+    async def _ids(self, principal: str, since: int) -> set[str]:
         ids: set[str] = set()
         async for batch in self._backwards(principal, limit=READ_BATCHES):
             if batch.at < since - _CLOCK_SKEW_MS:
                 break
             ids.update(event.id for event in batch.events)
-        return frozenset(ids)
+        return ids
 
     async def _backwards(self, principal: str, *, limit: int) -> AsyncIterator[_Batch]:
         start: Item | None = None
