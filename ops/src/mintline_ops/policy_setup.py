@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mintline.aws.partitions import domain
 from mintline.errors import Misconfigured, Unavailable
 from mintline.fields import Wei
+from mintline.revocation import KEPT as REVOCATIONS_KEPT
 from mintline_ops import deployment_file
 from mintline_ops.deployment_file import Described
 from mintline_signer.enclave.policy import parse_policy
@@ -20,6 +22,13 @@ _TIMEOUT = aiohttp.ClientTimeout(total=20)
 _MOST_BYTES = 100_000
 """Of a user pool's keys: two of them take less than one kilobyte."""
 ETHER = 10**18
+DAY = 86_400
+VOUCHER_TTL = DAY
+"""The builder's `MINTLINE_VOUCHER_TTL`, which deployments leave at its default."""
+CLOCKS = 300
+"""Seconds by which the clocks of the builder's and the enclave's hosts may differ."""
+USUAL = 172_800
+"""Seconds of `grace` and `max_voucher_ttl` in docs/signing-policy.md, which the default limits fit."""
 
 
 class _Limits(BaseModel):
@@ -31,6 +40,9 @@ class _Limits(BaseModel):
     max_transaction_cost: Wei = 5 * 10**17
     fee_cap: Wei = 500 * 10**9
     relayer_target_balance: Wei = 0
+    max_wait: int = Field(default=DAY, ge=0)
+    drop_grace: int = Field(default=0, ge=0)
+    max_chain_skew: int = Field(default=DAY // 2, ge=0)
 
 
 async def policy_of(document: Path, *, user_pool: str, clients: list[str]) -> bytes:
@@ -64,14 +76,22 @@ async def read_jwks(url: str) -> dict[str, Any]:
         async with aiohttp.ClientSession(timeout=_TIMEOUT) as http, http.get(url) as response:
             if response.status != 200:
                 raise Misconfigured(f"{url}: status {response.status}: is the user pool's id right?")
-            content = await response.content.read(_MOST_BYTES)
+            content = await _whole(response.content, url)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise Unavailable(f"{url}: {error or type(error).__name__}") from None
     try:
         found: dict[str, Any] = {"keys": json.loads(content)["keys"]}
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise Misconfigured(f"{url}: no JSON Web Key Set") from None
     return found
+
+
+async def _whole(body: aiohttp.StreamReader, url: str) -> bytes:
+    try:
+        await body.readexactly(_MOST_BYTES + 1)
+    except asyncio.IncompleteReadError as ended:
+        return ended.partial
+    raise Misconfigured(f"{url}: more than {_MOST_BYTES} bytes: no user pool publishes that many keys")
 
 
 def compose(
@@ -100,7 +120,7 @@ def compose(
             "client_ids": clients,
             "jwks": jwks,
             "intake_keys": [chain.intake_key],
-            "grace": 172_800,
+            "grace": _grace(limits),
         },
         "issuer": {"address": chain.issuer.address, "subject": chain.issuer.subject},
         "treasury": {"address": chain.treasury.address, "subject": chain.treasury.subject},
@@ -114,8 +134,24 @@ def compose(
         "max_transaction_cost": str(limits.max_transaction_cost),
         "max_top_up_value": str(ETHER),
         "top_ups": {"window": 3600, "value": str(100 * ETHER), "recipient": str(recipient), **relayer},
-        "max_voucher_ttl": 172_800,
+        "max_voucher_ttl": max(USUAL, VOUCHER_TTL + limits.max_chain_skew + CLOCKS),
     }
+
+
+def _grace(limits: _Limits) -> int:
+    """Return how long past its expiry a token has to count, in seconds.
+
+    A drop hands a mint on until `drop_grace` after the expiry, the mint waits for `max_wait`, and queues and
+    replacement transactions get a day. Raises Misconfigured where a revocation is not on record for as long.
+    """
+    grace = limits.drop_grace + limits.max_wait + DAY
+    if grace >= REVOCATIONS_KEPT:
+        raise Misconfigured(
+            f"limits.max_wait ({limits.max_wait} s) and limits.drop_grace ({limits.drop_grace} s) ask for a "
+            f"grace of {grace} s, and a revoked token is on record for {REVOCATIONS_KEPT} s: lower them to "
+            f"less than {REVOCATIONS_KEPT - DAY} s together, and deploy the api and the builder with that"
+        )
+    return max(USUAL, grace)
 
 
 def _limits(document: Path) -> _Limits:

@@ -91,6 +91,39 @@ async def test_policy__when_the_document_is_complete__then_the_enclave_reads_it_
     assert [*policy.user_actions] == ["mint"]
 
 
+@pytest.mark.parametrize(
+    ("limits", "grace", "ttl"),
+    [
+        ({}, 172_800, 172_800),
+        ({"max_wait": 3600, "max_chain_skew": 60}, 172_800, 172_800),
+        ({"max_wait": 100_000, "drop_grace": 40_000}, 226_400, 172_800),
+        ({"max_chain_skew": 100_000}, 172_800, 186_700),
+    ],
+)
+async def test_policy__when_mints_may_wait_or_the_chain_may_differ_for_longer__then_it_lasts_as_long(
+    tmp_path: Path, asked: list[str], limits: dict[str, int], grace: int, ttl: int
+) -> None:
+    made = await policy_of(
+        document(tmp_path, limits=limits), user_pool="us-east-1_Example", clients=["abc123"]
+    )
+
+    policy = parse_policy(made)
+    assert len(asked) == 1
+    assert (policy.authorization.grace, policy.max_voucher_ttl) == (grace, ttl)
+
+
+@pytest.mark.parametrize("limits", [{"max_wait": 172_800}, {"max_wait": 86_400, "drop_grace": 86_400}])
+async def test_policy__when_a_revoked_token_is_not_on_record_for_as_long__then_it_says_what_to_lower(
+    tmp_path: Path, asked: list[str], limits: dict[str, int]
+) -> None:
+    path = document(tmp_path, limits=limits)
+
+    with pytest.raises(Misconfigured, match=r"limits\.max_wait .* lower them to less than 172800 s together"):
+        await policy_of(path, user_pool="us-east-1_Example", clients=["abc123"])
+
+    assert len(asked) == 1
+
+
 async def test_policy__when_keys_or_the_contract_are_missing__then_it_names_them(
     tmp_path: Path, asked: list[str]
 ) -> None:
