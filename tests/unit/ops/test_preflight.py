@@ -81,7 +81,7 @@ async def test_preflight__when_everything_is_ready__then_nothing_is_missing() ->
                 "get_aws_default_service_quota": {"Quota": {"Value": 5.0}},
             },
             "quotas",
-            "EC2, vCPUs of standard on-demand instances: 5, at least 8",
+            "EC2, vCPUs of standard on-demand instances: 5, at least 12",
         ),
         ({"describe_instance_type_offerings": {"InstanceTypeOfferings": []}}, "zones", "these fit: none"),
         ({"head_bucket": "403"}, "names", "acme-artifacts is another account's"),
@@ -136,6 +136,25 @@ async def test_preflight__when_the_deployment_is_small__then_one_zone_and_a_new_
     assert small.zone_names == ("us-east-1a",)
     assert await missing(small, **new_account) == {}
     assert "EC2, vCPUs" in (await missing(PLANNED, **new_account))["quotas"]
+
+
+@pytest.mark.parametrize(
+    ("size", "zones", "fargate", "ec2"),
+    [("small", "a", 2, 4), ("small", "ab", 3, 6), ("small", "abc", 3, 8), ("standard", "ab", 4, 12)],
+)
+async def test_quotas__when_they_are_one_vcpu_short_of_replacing_one__then_each_names_what_it_takes(
+    size: str, zones: str, fargate: int, ec2: int
+) -> None:
+    planned = Planned.model_validate({**PLANNED.model_dump(), "size": size, "zones": [*zones]})
+    needed = {"L-3032A538": fargate, "L-36FBB829": 50, "L-1216C47A": ec2}
+
+    def short(by: int) -> Any:
+        return lambda ServiceCode, QuotaCode: {"Quota": {"Value": needed[QuotaCode] - by}}  # noqa: ARG005, N803
+
+    assert "quotas" not in await missing(planned, get_service_quota=short(0))
+    found = await missing(planned, get_service_quota=short(1))
+    assert f"at least {fargate} are needed" in found["quotas"]
+    assert f"at least {ec2} are needed" in found["quotas"]
 
 
 async def test_names__when_the_deployment_has_its_stacks__then_what_it_holds_is_not_missing() -> None:

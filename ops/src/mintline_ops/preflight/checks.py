@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,7 @@ from mintline_ops.preflight.account import Account, Refusal
 
 INSTANCE_TYPES = {"standard": "c7g.xlarge", "small": "c6g.large"}
 """The signer's, by the deployment's size."""
-QUOTAS = (
-    ("fargate", "L-3032A538", "Fargate, vCPUs on demand", {"standard": 4, "small": 2}),
-    ("fargate", "L-36FBB829", "Fargate, vCPUs on Spot", {"standard": 4, "small": 0}),
-    ("ec2", "L-1216C47A", "EC2, vCPUs of standard on-demand instances", {"standard": 8, "small": 4}),
-)
-"""Service, code, what it is, and what the tasks and signers of an idle deployment take by its size, while one
-service of it is replaced. docs/aws-quotas.md says what a busy one takes."""
+INSTANCE_VCPUS = {"standard": 4, "small": 2}
 LINK_ZONES = {
     "us-east-1": (1, 2, 4, 5, 6),
     "us-east-2": (1, 2, 3),
@@ -126,10 +121,37 @@ async def _bootstrap(account: Account, _planned: Planned) -> list[str]:
     return ["the CDK was not bootstrapped in the region: npx aws-cdk@2 bootstrap"]
 
 
+def _on_demand(planned: Planned) -> int:
+    """Return the vCPUs of an idle deployment's tasks on Fargate, while one service of it is replaced."""
+    if planned.size == "standard":
+        return 4
+    # A quarter each: four services with one task, the reconciler's, and the api's, all of them twice.
+    return math.ceil((5 + 2 * len(planned.zones)) / 4)
+
+
+def _on_spot(planned: Planned) -> int:
+    return 4 if planned.size == "standard" else 0
+
+
+def _of_signers(planned: Planned) -> int:
+    """Return the vCPUs of an idle deployment's signers, and of one that starts before a sick one ends."""
+    signers = len(planned.zones) if planned.size == "small" else 2
+    return (signers + 1) * INSTANCE_VCPUS[planned.size]
+
+
+QUOTAS: tuple[tuple[str, str, str, Callable[[Planned], int]], ...] = (
+    ("fargate", "L-3032A538", "Fargate, vCPUs on demand", _on_demand),
+    ("fargate", "L-36FBB829", "Fargate, vCPUs on Spot", _on_spot),
+    ("ec2", "L-1216C47A", "EC2, vCPUs of standard on-demand instances", _of_signers),
+)
+"""Service, code, what it is, and how much of it an idle deployment takes. docs/aws-quotas.md says what a busy
+one does."""
+
+
 async def _quotas(account: Account, planned: Planned) -> list[str]:
     missing = []
-    for service, code, what, sizes in QUOTAS:
-        needed = sizes[planned.size]
+    for service, code, what, vcpus in QUOTAS:
+        needed = vcpus(planned)
         value = await _quota(account, service, code)
         if value < needed:
             missing.append(
