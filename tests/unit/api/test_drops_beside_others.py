@@ -10,7 +10,7 @@ import pytest
 
 from mintline.tasks import cut_off
 from mintline_api.features.drops import reservations
-from mintline_api.features.drops.preparation import LOOK_SECONDS
+from mintline_api.features.drops.preparation import LOOK_SECONDS, MOST_LOOKS
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
 from tests.unit.api.test_drops import Shop, finalize, is_, line, ndjson, prepared_drop, runner_of, until
@@ -191,6 +191,38 @@ async def test_preparation__when_anothers_mined_lines_are_not_on_its_record_yet_
     assert looks >= 1
     assert (prepared["status"], prepared["minting"]["lines"]) == ("prepared", 150)
     assert prepared["preparation"]["over_cap"] == 0
+
+
+async def test_preparation__when_others_numbers_keep_moving__then_it_waits_for_a_bounded_time(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = runner_of(shop.harness), runner_of(shop.harness, "two")
+    collection = await capped(shop, monkeypatch, 450)
+    await prepared_drop(shop, first, 300)
+    await shop.call("POST", "/start")
+    await until(shop, first, lambda seen: seen["minting"]["handed_on"] == 300)
+    await first.aclose()
+    other = Shop(shop.harness, shop.client)
+    made = await other.call("POST", "", {"name": "Late seats", "contract": collection.contract})
+    other.drop_id = made.json()["drop_id"]
+    await other.upload(ndjson([line(number) for number in range(100)]))
+    await other.call("POST", "/prepare")
+    looks = 0
+
+    async def pause(seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        assert looks < 100, "it waits for ever"
+        collection.others = looks % 2
+
+    finalize(shop.harness)
+    shop.harness.now += 30
+    monkeypatch.setattr(second.preparation.pace, "pause", pause)
+    await asyncio.wait_for(second.work(other.drop_id), timeout=20)
+    ended = await other.show()
+
+    assert looks == MOST_LOOKS - 1
+    assert (ended["status"], ended["preparation"]["over_cap"]) == ("cancelled", 100)
 
 
 async def test_preparation__when_it_is_cancelled_while_it_waits_for_another_drop__then_it_ends(

@@ -58,6 +58,8 @@ AT_ONCE = 16
 LOOK_SECONDS = 5.0
 SAME_LOOKS = 2
 """How often a look has to find the same: for longer than running drops wait between two of theirs."""
+MOST_LOOKS = 12
+"""Looks after which numbers that still move are taken as they are: a minute."""
 NOBODY = Problem(code="drop-empty", reason="No line of the drop has a recipient that can be found.")
 _NONE = "no token"
 _TOO_FEW = "too few tokens"
@@ -239,20 +241,22 @@ class Preparation:
         """Return the lines for which there is room.
 
         What other drops have on their way is counted twice between its block and the next look at their
-        mints. If that may be what stands in the way, this waits until the numbers have stayed the same.
+        mints. If that may be what stands in the way, this waits until the numbers have stayed the same, for
+        MOST_LOOKS at most: other drops may move them for hours.
         Raises Unavailable if the drop is cancelled meanwhile.
         """
         drop = held.drop
         before: Left | None = None
-        same = 0
+        looks = same = 0
         while True:
+            looks += 1
             left = await self.gate.left_beside_drops(
                 drop.contract, drop_id=drop.drop_id, reserved=drop.tokens
             )
             placing = Placing(left, items)
             placed = placing.place(lines)
             same = same + 1 if left == before else 0
-            if same == SAME_LOOKS or not placing.may_find_room():
+            if same == SAME_LOOKS or looks == MOST_LOOKS or not placing.may_find_room():
                 return placing, placed
             for line in placed:
                 placing.give_back(line)
