@@ -121,7 +121,7 @@ def dry_run(caller: Caller, drop_id: DropId) -> None:
     """
     tried = caller.run(lambda client: client.drops.dry_run(drop_id))
     screen, wallets = caller.screen, tried["wallets"]
-    refused = tried["refused"] + tried["items_refused"] + (tried["over_cap"] or 0)
+    refused = tried["refused"] + (tried["items_refused"] or 0) + (tried["over_cap"] or 0)
     tokens = "" if tried["tokens"] == str(tried["lines"]) else f" ({tried['tokens']} tokens)"
     screen.stage("lines", f"{tried['lines']} to mint{tokens}, {refused} refused")
     about = "" if wallets["exact"] else f", estimated from {wallets['looked_up']} recipients"

@@ -591,10 +591,13 @@ class DryRunView(TypedDict):
     refused: int
     over_cap: int | None
     """Accepted lines for which the collection's supply cap, or the cap of their item, leaves too few
-    tokens now: `prepare` refuses them. Null if no node says.
+    tokens now: `prepare` refuses them. Null if no node says, and for lines of more than 1,000 ERC-1155
+    items: `lines` and `tokens` are those of all accepted lines then.
     """
-    items_refused: int
-    """Accepted lines whose ERC-1155 item has no metadata, or other metadata: likewise."""
+    items_refused: int | None
+    """Accepted lines whose ERC-1155 item has no metadata, or other metadata: `prepare` refuses them.
+    Null for lines of more than 1,000 items.
+    """
     wallets: WalletsEstimate
     gas: int
     gas_per_line: int

@@ -733,10 +733,10 @@ export interface components {
              */
             tokens: string;
             refused: number;
-            /** @description Accepted lines for which the collection's supply cap, or the cap of their item, leaves too few tokens now: `prepare` refuses them. Null if no node says. */
+            /** @description Accepted lines for which the collection's supply cap, or the cap of their item, leaves too few tokens now: `prepare` refuses them. Null if no node says, and for lines of more than 1,000 ERC-1155 items: `lines` and `tokens` are those of all accepted lines then. */
             over_cap: number | null;
-            /** @description Accepted lines whose ERC-1155 item has no metadata, or other metadata: likewise. */
-            items_refused: number;
+            /** @description Accepted lines whose ERC-1155 item has no metadata, or other metadata: `prepare` refuses them. Null for lines of more than 1,000 items. */
+            items_refused: number | null;
             wallets: components["schemas"]["WalletsEstimate"];
             gas: number;
             gas_per_line: number;

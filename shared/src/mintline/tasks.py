@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -14,6 +14,8 @@ from mintline.errors import MintlineError
 from mintline.tracebacks import frames
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 async def first(*futures: asyncio.Future[Any]) -> None:
@@ -26,6 +28,25 @@ async def all_ended(tasks: Iterable[asyncio.Future[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     # Since Python 3.12 `gather` gives the loop no turn when all have ended already, and callbacks need one.
     await asyncio.sleep(0)
+
+
+async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int) -> None:
+    """Do some work on each item, on `at_once` of them at a time.
+
+    Raises the first error; the work on the other items has ended by then.
+    """
+    waiting = iter(items)
+
+    async def worker() -> None:
+        for item in waiting:
+            await work(item)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once):
+                group.create_task(worker())
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 async def either(*events: asyncio.Event) -> None:

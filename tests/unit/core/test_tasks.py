@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from mintline.tasks import all_ended
+import pytest
+
+from mintline.errors import Unavailable
+from mintline.tasks import all_ended, for_each
 
 
 async def failure() -> None:
@@ -24,3 +27,40 @@ async def test_all_ended__when_all_have_ended_already__still_runs_what_is_done_a
     future.set_result(None)
     await all_ended((future,))
     assert not under_way
+
+
+async def test_for_each__when_one_fails__then_its_error_is_raised_and_no_work_goes_on() -> None:
+    begun: list[int] = []
+    ended: list[int] = []
+
+    async def work(item: int) -> None:
+        begun.append(item)
+        try:
+            if item == 2:
+                raise Unavailable("the second")
+            await asyncio.Event().wait()
+        finally:
+            ended.append(item)
+
+    with pytest.raises(Unavailable, match="the second"):
+        await for_each(range(1, 9), work, at_once=3)
+
+    assert sorted(begun) == sorted(ended)
+    assert len(begun) <= 3
+
+
+async def test_for_each__when_all_goes_well__then_each_is_worked_on_once_and_so_many_at_a_time() -> None:
+    done: list[int] = []
+    most = now = 0
+
+    async def work(item: int) -> None:
+        nonlocal most, now
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0)
+        now -= 1
+        done.append(item)
+
+    await for_each(range(10), work, at_once=4)
+
+    assert (sorted(done), most) == (list(range(10)), 4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mintline.chain.answers import MIN_TIP
 from mintline.drop_records import Drop
@@ -35,6 +35,8 @@ ENOUGH = 4 * LOOKED_UP
 _PARTS = 40
 """Parts that are read for them, at most, spread over the drop."""
 _AT_ONCE = 8
+MOST_ITEMS = 1_000
+"""Distinct ERC-1155 items of which a node and the metadata store are asked, at most."""
 _BLOCKS = 20
 """Blocks from which the time of one is known."""
 
@@ -46,9 +48,9 @@ class _Fitting:
     lines: int
     tokens: int
     over_cap: int | None
-    """Lines for which a cap has no room; None if no node says."""
-    misfits: int = 0
-    """Lines that do not fit their item's metadata."""
+    """Lines for which a cap has no room; None if no node says, or they are of too many items."""
+    misfits: int | None = 0
+    """Lines that do not fit their item's metadata; None if they are of too many items."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,17 +97,22 @@ class DryRuns:
         try:
             left = await self.gate.left_beside_drops(drop.contract, drop_id=drop.drop_id)
             if drop.items:
-                return await self._items_fitting(drop, left)
+                return await self._items_fitting(drop, left, self.supplies)
         except Unavailable:
-            tokens = drop.upload.item_tokens if drop.items else accepted
-            return _Fitting(lines=accepted, tokens=tokens, over_cap=None)
+            if drop.items:
+                fitting = await self._items_fitting(drop, None, ItemSupplies(chain=None))
+                return replace(fitting, over_cap=None)
+            return _Fitting(lines=accepted, tokens=accepted, over_cap=None)
         over_cap = 0 if left is None else max(0, accepted - left.tokens)
         return _Fitting(lines=accepted - over_cap, tokens=accepted - over_cap, over_cap=over_cap)
 
-    async def _items_fitting(self, drop: Drop, left: Left | None) -> _Fitting:
-        """Likewise, of a drop of items: line by line, as they are prepared."""
+    async def _items_fitting(self, drop: Drop, left: Left | None, supplies: ItemSupplies) -> _Fitting:
+        """Likewise, of a drop of items: line by line, as they are prepared.
+
+        Each item is asked about once. Of more than MOST_ITEMS nothing is said.
+        """
         collection = await self.gate.registry.known(drop.contract)
-        items = DropItems(collection=collection, items=self.items, supplies=self.supplies)
+        items = DropItems(collection=collection, items=self.items, supplies=supplies, once=True)
         placing = Placing(left, items)
         lines = tokens = over_cap = misfits = 0
         async for part in self.store.parts(drop.drop_id):
@@ -113,11 +120,12 @@ class DryRuns:
                 continue
             stored = list(from_ndjson(await self.objects.get(part.lines_key), StoredLine))
             await items.learn(stored)
+            if items.learned > MOST_ITEMS:
+                upload = drop.upload
+                return _Fitting(lines=upload.accepted, tokens=upload.item_tokens, over_cap=None, misfits=None)
             fitting = [line for line in stored if items.misfit(line) is None]
             placed = placing.place(fitting)
-            for line in placed:
-                items.spent[line.item_id or 0] += line.tokens
-            items.forget_texts(but_of=placed)
+            items.suppose(placed)
             misfits += len(stored) - len(fitting)
             over_cap += len(placing.refused)
             lines += len(placed)

@@ -6,12 +6,12 @@
                                    1                      2         3                         4
 
 The first line of an item that has no metadata gives it its own; from 4 on that is on record, as after a first
-mint. Until then a line says nothing to anybody but the lines after it.
+mint. Until then a line says nothing to anybody but the lines of its part after it. Texts are held for one
+part alone, digests for the whole drop.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from mintline.canonical_json import digest_of
 from mintline.drop_records import Drop, ResolvedLine
 from mintline.errors import Unavailable
 from mintline.records.collections import RegisteredContract
+from mintline.tasks import for_each
 from mintline_api.features.drops.lines import LineFault, StoredLine
 from mintline_api.features.items.problems import ITEM_METADATA_DIFFERS
 from mintline_api.features.items.supplies import ItemSupplies
@@ -38,30 +39,32 @@ class DropItems:
     collection: RegisteredContract
     items: Items
     supplies: ItemSupplies
+    once: bool = False
+    """Whether the cap of an item is asked for once alone; else with each part, as the chain is then."""
     spent: Counter[int] = field(default_factory=Counter)
     """Tokens of the drop's earlier parts, by item."""
     _digests: dict[int, bytes | None] = field(default_factory=dict)
     """Of the metadata on record; None for an item that has none."""
     _texts: dict[int, str] = field(default_factory=dict)
-    """What a line says of an item that has none."""
-    _minted: set[int] = field(default_factory=set)
-    """Items of which lines are to be minted."""
+    """What a line of the part says of an item that has none."""
     _left: dict[int, int] = field(default_factory=dict)
     """Tokens that the caps of items leave; an item without a cap is not in it."""
     _uncapped: set[int] = field(default_factory=set)
 
     async def learn(self, lines: Sequence[StoredLine]) -> None:
         """Learn what is to be known of the items of a part's lines; raises Unavailable if no node answers."""
-        places = asyncio.Semaphore(AT_ONCE)
+        await for_each({_item_of(line) for line in lines}, self._learn, at_once=AT_ONCE)
 
-        async def one(item_id: int) -> None:
-            async with places:
-                if item_id not in self._digests:
-                    self._digests[item_id] = await self.items.digest(self.collection.contract, item_id)
-                if item_id not in self._uncapped:
-                    await self._learn_cap(item_id)
+    @property
+    def learned(self) -> int:
+        """Of how many items something is known."""
+        return len(self._digests)
 
-        await asyncio.gather(*(one(item_id) for item_id in {_item_of(line) for line in lines}))
+    async def _learn(self, item_id: int) -> None:
+        if item_id not in self._digests:
+            self._digests[item_id] = await self.items.digest(self.collection.contract, item_id)
+        if item_id not in self._uncapped and not (self.once and item_id in self._left):
+            await self._learn_cap(item_id)
 
     async def _learn_cap(self, item_id: int) -> None:
         if self.supplies.chain is None:
@@ -111,32 +114,30 @@ class DropItems:
 
     async def begin(self, drop: Drop, lines: Sequence[StoredLine], *, now: int) -> None:
         """Put the first metadata of these lines' items on record; another's that came before holds."""
-        places = asyncio.Semaphore(AT_ONCE)
 
         async def one(item_id: int) -> None:
-            async with places:
-                self._digests[item_id] = await self.items.fix(
-                    self.collection.contract,
-                    item_id,
-                    self._texts[item_id],
-                    client_id=drop.client_id,
-                    operation_id=drop.drop_id,
-                    now=now,
-                )
+            self._digests[item_id] = await self.items.fix(
+                self.collection.contract,
+                item_id,
+                self._texts[item_id],
+                client_id=drop.client_id,
+                operation_id=drop.drop_id,
+                now=now,
+            )
 
-        new = {item_id for line in lines if self._digests[item_id := _item_of(line)] is None}
-        await asyncio.gather(*map(one, new))
-        self.forget_texts(but_of=lines)
+        await for_each(self._new(lines), one, at_once=AT_ONCE)
+        # What was said of an item of which no line is minted binds no later part.
+        self._texts.clear()
 
-    def forget_texts(self, *, but_of: Sequence[StoredLine]) -> None:
-        """Hold later lines to nothing that was said of an item of which no line is minted."""
-        kept = {_item_of(line) for line in but_of}
-        self._texts = {
-            item_id: text
-            for item_id, text in self._texts.items()
-            if item_id in kept or item_id in self._minted
-        }
-        self._minted |= kept
+    def suppose(self, lines: Sequence[StoredLine]) -> None:
+        """Go on as though `begin` had put the metadata of these lines' items on record."""
+        for item_id in self._new(lines):
+            self._digests[item_id] = digest_of(self._texts[item_id])
+        self._texts.clear()
+
+    def _new(self, lines: Sequence[StoredLine]) -> set[int]:
+        """Return the items of some lines that have no metadata on record."""
+        return {item_id for line in lines if self._digests[item_id := _item_of(line)] is None}
 
     def digest(self, line: StoredLine) -> bytes:
         """Return the SHA-256 of the metadata of a line's item, which `begin` made sure of."""

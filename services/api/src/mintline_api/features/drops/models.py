@@ -146,10 +146,12 @@ class DryRunView(View):
     refused: int
     over_cap: int | None = Field(
         description="Accepted lines for which the collection's supply cap, or the cap of their item, leaves "
-        "too few tokens now: `prepare` refuses them. Null if no node says."
+        "too few tokens now: `prepare` refuses them. Null if no node says, and for lines of more than 1,000 "
+        "ERC-1155 items: `lines` and `tokens` are those of all accepted lines then."
     )
-    items_refused: int = Field(
-        description="Accepted lines whose ERC-1155 item has no metadata, or other metadata: likewise."
+    items_refused: int | None = Field(
+        description="Accepted lines whose ERC-1155 item has no metadata, or other metadata: `prepare` "
+        "refuses them. Null for lines of more than 1,000 items."
     )
     wallets: WalletsEstimate
     gas: int
