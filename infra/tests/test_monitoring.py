@@ -166,6 +166,26 @@ def test_log_alarm__when_several_services_log_its_event__then_it_counts_all_of_t
     assert len(groups) == len(services)
 
 
+def test_audit_alarm__when_a_host_leaves_records_behind_once__then_it_fires(templates: Templates) -> None:
+    """A host that ends logs the event once: no second line would come."""
+    (alarm,) = (
+        each
+        for each in properties(templates["watch"], "AWS::CloudWatch::Alarm")
+        if each["AlarmName"] == "acme-mintline-audit-left-behind"
+    )
+    (counted,) = (
+        each
+        for each in properties(templates["watch"], "AWS::Logs::MetricFilter")
+        if each["MetricTransformations"][0]["MetricName"] == alarm["MetricName"]
+    )
+
+    assert (alarm["Statistic"], alarm["Threshold"], alarm["EvaluationPeriods"]) == ("Sum", 1, 1)
+    assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert alarm["TreatMissingData"] == "notBreaching"
+    assert counted["FilterPattern"] == '{ $.event = "audit_trail_left_behind" }'
+    assert "logssigner" in str(counted["LogGroupName"])
+
+
 def test_reconcile_alarms__when_a_pass_found_something_or_none_was_made__then_they_fire(
     templates: Templates,
 ) -> None:

@@ -115,6 +115,13 @@ LOG_ALARMS = (
         "The audit trail does not reach its bucket: an instance that is lost now takes it away.",
     ),
     LogAlarm(
+        "audit-left-behind",
+        "signer",
+        "audit_trail_left_behind",
+        1,
+        "A host ended before its last records were in the bucket: they are lost with its instance.",
+    ),
+    LogAlarm(
         "canary-decrypted", CANARY, "unattested_decrypt_answered", 1, "KMS gave a key without attestation."
     ),
     LogAlarm(

@@ -111,7 +111,7 @@ STREAMS_READ = sum(table.streamed for table in TABLES) * SECONDS
 """Reads of change streams a month, by an idle notifier: each stream once a second."""
 LEASE_UNITS = SECONDS / 4
 """Write units a month by which the notifier keeps its lease."""
-ALARMS = 42
+ALARMS = 43
 SECRETS = 4
 """The standard size's: RPC URLs, cursors, e-mail addresses, and the authorization key, which the small one
 has in DynamoDB."""

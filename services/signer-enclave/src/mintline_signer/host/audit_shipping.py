@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from mintline.audit.trail import SUFFIX
 from mintline.aws.errors import error_code, translated
 from mintline.errors import MintlineError
+from mintline.tracebacks import frames
 from mintline_signer.host.audit_files import SHIPPED
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ log = structlog.get_logger()
 
 PATIENCE = 20.0
 """Seconds in which a host that ends has to have shipped the rest."""
+PAUSE = 2.0
+"""Seconds until a host that ends tries again what failed."""
 
 Put: TypeAlias = Callable[[str, bytes], Awaitable[None]]
 """Stores bytes under a name, unless there are some."""
@@ -91,33 +94,70 @@ class AuditShipping:
     async def keep(
         self, files: ShippedFiles, *, every: float, sleep: Callable[[float], Awaitable[None]]
     ) -> None:
-        """Ship every so many seconds, until this is cancelled."""
+        """Ship every so many seconds, until this is cancelled; it outlives whatever breaks."""
         self._files = files
         while True:
             await sleep(every)
-            await files.close_file()
+            try:
+                await files.close_file()
+            except Exception as error:  # noqa: BLE001 - what is closed is shipped all the same
+                self._tell(error)
             await self.ship()
 
-    async def finish(self) -> None:
-        """Ship what is left, once the files are closed; say so if that takes too long."""
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self.ship()
-        except TimeoutError:
-            log.error("audit_trail_not_shipped", folder=str(self._folder), error="timeout")  # noqa: TRY400 - no traceback
+    async def finish(
+        self, *, patience: float = PATIENCE, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        """Ship what is left, once the files are closed, again and again until nothing is.
 
-    async def ship(self) -> None:
-        """Put every closed file, the oldest first; what fails is logged, and is shipped the next time."""
-        for path in await asyncio.to_thread(self._closed):
-            try:
-                content = await asyncio.to_thread(path.read_bytes)
-                if content:
-                    digest = hashlib.sha256(content).hexdigest()[:32]
-                    await self._put(f"{path.stem}-{digest}{SUFFIX}", content)
-                await asyncio.to_thread(self._put_away, path)
-            except (OSError, MintlineError, ClientError) as error:
-                log.error("audit_trail_not_shipped", folder=str(self._folder), error=_about(error))  # noqa: TRY400 - no traceback
-                return
+        After `patience` seconds it logs `audit_trail_left_behind` and returns.
+        """
+        # No file is being written any more, even if one could not be closed.
+        self._files = None
+        failed: str | None = None
+        try:
+            async with asyncio.timeout(patience):
+                while (failed := await self.ship()) is not None:
+                    await sleep(PAUSE)
+        except TimeoutError:
+            log.error("audit_trail_left_behind", folder=str(self._folder), error=failed or "timeout")  # noqa: TRY400 - no traceback
+
+    async def ship(self) -> str | None:
+        """Put every closed file, the oldest first; return what failed last, or None.
+
+        What fails is logged, and is shipped the next time. A file that cannot be read or moved does not stop
+        the others; any other failure ends the pass.
+        """
+        failed: str | None = None
+        try:
+            for path in await asyncio.to_thread(self._closed):
+                try:
+                    await self._ship(path)
+                except FileNotFoundError:
+                    # A shipment that was cut off has put it away since.
+                    continue
+                except OSError as error:
+                    failed = self._tell(error)
+        except Exception as error:  # noqa: BLE001 - the next pass must come
+            failed = self._tell(error)
+        return failed
+
+    async def _ship(self, path: Path) -> None:
+        content = await asyncio.to_thread(path.read_bytes)
+        if content:
+            digest = hashlib.sha256(content).hexdigest()[:32]
+            await self._put(f"{path.stem}-{digest}{SUFFIX}", content)
+        await asyncio.to_thread(self._put_away, path)
+
+    def _tell(self, error: Exception) -> str:
+        """Log a failure, and return what it was."""
+        about = _about(error)
+        if about is None:
+            # No text of the error: it may quote what it was about.
+            about = type(error).__name__
+            log.error("audit_trail_not_shipped", folder=str(self._folder), error=about, frames=frames(error))
+        else:
+            log.error("audit_trail_not_shipped", folder=str(self._folder), error=about)
+        return about
 
     def _closed(self) -> list[Path]:
         found = sorted(self._folder.glob(f"*{SUFFIX}"))
@@ -126,7 +166,11 @@ class AuditShipping:
         return [path for path in found if path != writing]
 
     def _put_away(self, path: Path) -> None:
-        """Keep a file that was shipped in place of the one before it."""
+        """Keep a file that was shipped in place of the one before it.
+
+        It may run twice at once, since a thread outlives its cancelled task: then one moves the file, and the
+        other raises FileNotFoundError.
+        """
         shipped = self._folder / SHIPPED
         shipped.mkdir(exist_ok=True, mode=0o700)
         if path.stat().st_size == 0:
@@ -135,10 +179,17 @@ class AuditShipping:
         before = sorted(shipped.glob(f"*{SUFFIX}"))
         path.rename(shipped / path.name)
         for old in before:
-            old.unlink()
+            old.unlink(missing_ok=True)
 
 
-def _about(error: Exception) -> str:
-    if isinstance(error, ClientError):
-        return error_code(error)
-    return (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
+def _about(error: Exception) -> str | None:
+    """Return what may be told of an error; None if it is none of those that are expected."""
+    match error:
+        case ClientError():
+            return error_code(error)
+        case OSError():
+            return error.strerror or type(error).__name__
+        case MintlineError():
+            return str(error)
+        case _:
+            return None
