@@ -18,7 +18,7 @@ from mintline_cli.attest import expected, fingerprint
 from mintline_cli.execution import execute, stop
 from mintline_cli.options import REGION, EndpointUrl, Json, Region
 from mintline_cli.output import Screen
-from mintline_ops.audit_bucket import SCHEME, fetch_trail
+from mintline_ops.audit_bucket import SCHEME, Fetched, fetch_trail
 
 app = typer.Typer(help="The enclaves' audit trail.", no_args_is_help=True)
 
@@ -64,7 +64,7 @@ def verify_place(
     modules = [module_id for path in kms_log or [] for module_id in _modules_in(path)]
     screen = Screen(as_json=as_json)
     with ExitStack() as stack:
-        folder = Path(place)
+        folder, fetched = Path(place), Fetched()
         if place.startswith(SCHEME):
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="mintline-audit-")))
             fetched = execute(fetch_trail(place, folder, region=region, endpoint_url=endpoint_url))
@@ -72,9 +72,12 @@ def verify_place(
             if fetched.hidden:
                 screen.stage("hidden", f"{fetched.hidden} objects that somebody tried to delete")
         try:
-            report = verify_trail(folder, root=trusted, pcr0=images, known=known, modules=modules)
+            report = verify_trail(
+                folder, root=trusted, pcr0=images, known=known, modules=modules, names=fetched.names
+            )
         except OSError as error:
             stop(f"{error.filename}: {error.strerror}")
+        report.breaks += fetched.faults
     screen.stage("lives", str(report.lives))
     for chain in report.chains:
         screen.say(f"{chain.key.hex()[:16]}  {chain.module_id or 'not attested'}", style="bold")

@@ -85,7 +85,7 @@ async def test_trail__when_two_instances_were_replaced__then_both_their_lives_ar
     assert (report.sound, report.lives, report.outcomes["signed"], hidden) == (True, 2, 4, 0)
 
 
-async def test_command__when_the_trail_is_in_a_bucket__then_it_counts_the_lives(
+async def test_command__when_the_trail_is_in_a_bucket__then_it_counts_the_lives_and_names_what_is_broken(
     s3: Any, bucket: str, tmp_path: Path, aws_settings: ServiceSettings
 ) -> None:
     put = AuditBucket(s3, bucket=bucket, host="ip-10-0-0-7")
@@ -93,17 +93,24 @@ async def test_command__when_the_trail_is_in_a_bucket__then_it_counts_the_lives(
     root = tmp_path / "root.pem"
     await asyncio.to_thread(root.write_bytes, AUTHORITY.root.public_bytes(Encoding.PEM))
 
-    process = await asyncio.create_subprocess_exec(
-        str(Path(sys.executable).with_name("mintline")),
-        *("audit", "verify", f"s3://{bucket}/", "--root", str(root), "--json"),
-        *("--region", aws_settings.aws_region, "--endpoint-url", str(aws_settings.aws_endpoint_url)),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    said, _ = await process.communicate()
+    async def verify() -> tuple[int | None, dict[str, Any]]:
+        process = await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).with_name("mintline")),
+            *("audit", "verify", f"s3://{bucket}/", "--root", str(root), "--json"),
+            *("--region", aws_settings.aws_region, "--endpoint-url", str(aws_settings.aws_endpoint_url)),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        said, _ = await process.communicate()
+        return process.returncode, json.loads(said)
 
-    report = json.loads(said)
-    assert (process.returncode, report["verified"], report["lives"]) == (0, True, 1)
+    code, report = await verify()
+    assert (code, report["verified"], report["lives"]) == (0, True, 1)
     assert report["outcomes"] == {"signed": 2}
+    junk = await s3.put_object(Bucket=bucket, Key="junk.audit", Body=b"\xff" * 8)
+    code, report = await verify()
+    assert (code, report["verified"], report["lives"]) == (1, False, 1)
+    (fault,) = report["breaks"]
+    assert fault.startswith(f"s3://{bucket}/junk.audit (version {junk['VersionId']}): ")
 
 
 async def test_trail__when_an_object_is_deleted_or_written_again__then_its_records_are_verified_all_the_same(

@@ -36,6 +36,8 @@ _LENGTH = 4
 """Bytes that hold a batch's length, ahead of it."""
 SUFFIX = ".audit"
 """Ends the name of every file of the trail."""
+MAX_FILE = 64 << 20
+"""Bytes of a file after which a host begins another one."""
 
 
 @dataclass(slots=True)
@@ -95,18 +97,21 @@ def verify_trail(
     pcr0: Collection[bytes] = (),
     known: Collection[bytes] = (),
     modules: Collection[str] = (),
+    names: Mapping[Path, str] | None = None,
 ) -> Report:
     """Verify every file of the trail in a folder, and in the folders below.
 
     `root` is the SHA-256 of the trusted root's DER, `pcr0` the measurements that an image may have; any, if
     there are none. `known` are the hashes of records that are kept elsewhere, which lives may follow,
-    `modules` the ids of the enclaves that asked KMS for keys, each of which must have a life here.
+    `modules` the ids of the enclaves that asked KMS for keys, each of which must have a life here. `names` is
+    what the report calls files, or the folder, whose own names say nothing.
     Raises OSError.
     """
     report = Report(chains=[], breaks=[], torn=[])
+    names = names or {}
     chains: dict[bytes, Chain] = {}
     for path in sorted(folder.rglob(f"*{SUFFIX}")):
-        for batch in _batches(path, report):
+        for batch in _batches(path, names.get(path, path.name), report):
             _gather(batch, chains.setdefault(batch.key, Chain(batch.key)))
     for chain in chains.values():
         _check(chain, root=root, pcr0=pcr0)
@@ -120,7 +125,7 @@ def verify_trail(
     ]
     report.chains.sort(key=lambda chain: chain.first_at)
     if not chains:
-        report.breaks.append(f"there is no trail in {folder}")
+        report.breaks.append(f"there is no trail in {names.get(folder, folder)}")
     return report
 
 
@@ -144,22 +149,22 @@ def last_batch(path: Path) -> Batch | None:
             return None
 
 
-def _batches(path: Path, report: Report) -> Iterator[Batch]:
+def _batches(path: Path, name: str, report: Report) -> Iterator[Batch]:
     data = path.read_bytes()
     at = 0
     while at < len(data):
         length = int.from_bytes(data[at : at + _LENGTH], "big")
         body = data[at + _LENGTH : at + _LENGTH + length]
         if length > MAX_BATCH:
-            report.breaks.append(f"{path.name}: what stands at byte {at} is no batch")
+            report.breaks.append(f"{name}: what stands at byte {at} is no batch")
             return
         if len(data) - at < _LENGTH or len(body) < length:
-            report.torn.append(path.name)
+            report.torn.append(name)
             return
         try:
             yield read_batch(loads(body, max_depth=3))
         except (MalformedCbor, BrokenRecord) as fault:
-            report.breaks.append(f"{path.name}: what stands at byte {at} is broken: {fault}")
+            report.breaks.append(f"{name}: what stands at byte {at} is broken: {fault}")
         at += _LENGTH + length
 
 

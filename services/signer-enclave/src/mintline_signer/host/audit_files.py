@@ -18,15 +18,13 @@ import structlog
 
 from mintline.atomic_files import sync_folder
 from mintline.audit.records import NO_HASH, Batch, hash_of, write_batches
-from mintline.audit.trail import SUFFIX, last_batch
+from mintline.audit.trail import MAX_FILE, SUFFIX, last_batch
 from mintline.errors import Misconfigured, Unavailable
 
 log = structlog.get_logger()
 
 SHIPPED = "shipped"
 """The folder, within the trail's, of the newest file that was shipped."""
-MAX_FILE = 64 << 20
-"""Bytes after which the next batch begins another file."""
 
 
 class AuditStore(Protocol):
