@@ -23,6 +23,7 @@ from mintline_api.features.drops.models import (
 )
 from mintline_api.features.drops.placing import Placing
 from mintline_api.features.drops.ports import DropStore, LineObjects
+from mintline_api.features.drops.standards import check_standard
 from mintline_api.features.items.supplies import ItemSupplies
 from mintline_api.features.items.use_cases import Items
 from mintline_api.features.users.use_cases import UserDirectory
@@ -69,7 +70,11 @@ class DryRuns:
     users_per_second: float
 
     async def of(self, drop: Drop) -> DryRunView:
-        """Return what a drop would do. Makes nothing."""
+        """Return what a drop would do. Makes nothing.
+
+        Raises RequestRefused for a drop that an older release wrote.
+        """
+        check_standard(drop, await self.gate.registry.known(drop.contract))
         fitting = await self._fitting(drop)
         lines = fitting.lines
         wallets, line = await asyncio.gather(self._wallets(drop), self.gas.of(drop))

@@ -34,6 +34,7 @@ from mintline_api.features.drops.lines import from_ndjson
 from mintline_api.features.drops.ports import LineObjects
 from mintline_api.features.drops.preparation import line_of, request_of
 from mintline_api.features.drops.reservations import Reservations, Room
+from mintline_api.features.drops.standards import check_standard
 from mintline_api.features.drops.use_cases import moved, paused
 from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.client_budgets import ClientBudgets, budgeted
@@ -71,7 +72,8 @@ class Feeding:
             return False
         try:
             # How much the supply cap allows is for `room` to say.
-            await self.gate.pass_(drop.contract, client_id=drop.client_id, now=now, count=0)
+            collection = await self.gate.pass_(drop.contract, client_id=drop.client_id, now=now, count=0)
+            check_standard(drop, collection)
         except RequestRefused as refused:
             await self._pause(held, Problem(code=refused.kind.slug, reason=refused.detail))
             return False
@@ -137,8 +139,10 @@ class Feeding:
             count=drop.lines,
             path=merkle_path(roots, part.chunk),
         )
-        # What is of an item has its metadata stored already.
-        metadata = None if drop.items else [line.metadata or "" for line in lines]
+        # What is of an item has its metadata stored already. The lines tell, whose root is authorized: the
+        # record of a drop may have lost it.
+        texts = [line.metadata for line in lines if line.metadata is not None]
+        metadata = texts if len(texts) == len(lines) else None
         kept = await accept_lines(chunk, metadata, intake=self.intake)
         if kept.envelope != drop.envelope:
             # An earlier try's, before the drop was resumed with another token.

@@ -22,7 +22,7 @@ import structlog
 
 from mintline.canonical_json import digest_of
 from mintline.drop_records import Drop, DropPart, DropStatus, ResolvedLine
-from mintline.errors import Unavailable
+from mintline.errors import Unavailable, Unreadable
 from mintline.lines import Line, LinesRequest
 from mintline.merkle import merkle_root
 from mintline.records.problems import Problem
@@ -42,6 +42,7 @@ from mintline_api.features.drops.lines import (
 from mintline_api.features.drops.pacing import Pace
 from mintline_api.features.drops.placing import Placing
 from mintline_api.features.drops.ports import LineObjects
+from mintline_api.features.drops.standards import check_standard
 from mintline_api.features.drops.use_cases import moved
 from mintline_api.features.items.supplies import ItemSupplies
 from mintline_api.features.items.use_cases import Items
@@ -102,6 +103,11 @@ class Preparation:
 
         Raises Retryable, and is to be repeated then.
         """
+        try:
+            check_standard(held.drop, await self.gate.registry.known(held.drop.contract))
+        except RequestRefused as refused:
+            await self._give_up(held, Problem(code=refused.kind.slug, reason=refused.detail))
+            return
         items = await self._items(held) if held.drop.items else None
         async for part in held.store.parts(held.drop.drop_id, first=held.drop.prepared_parts):
             if held.drop.status is not DropStatus.PREPARING:
@@ -120,6 +126,19 @@ class Preparation:
 
         drop = await held.update(done)
         log.info("drop_prepared", drop_id=drop.drop_id, lines=drop.lines, unresolved=drop.unresolved)
+
+    @staticmethod
+    async def _give_up(held: Leased, problem: Problem) -> None:
+        """Cancel a drop that is being prepared, and say why."""
+        now = held.now()
+
+        def change(drop: Drop) -> Drop | None:
+            if drop.status is not DropStatus.PREPARING:
+                return None
+            return moved(drop, now=now, status=DropStatus.CANCELLED, ended_at=now, paused=problem)
+
+        await held.update(change)
+        log.warning("drop_not_prepared", drop_id=held.drop.drop_id, reason=problem.code)
 
     async def _items(self, held: Leased) -> DropItems:
         """Return the items of a drop's lines, with what the parts that are prepared take of them."""
@@ -310,11 +329,16 @@ def request_of(drop: Drop) -> LinesRequest:
 
 
 def line_of(line: ResolvedLine) -> Line:
-    """Return a line as it is authorized and minted."""
+    """Return a line as it is authorized and minted; raises Unreadable for one without metadata."""
+    digest = line.metadata_digest
+    if digest is None:
+        if line.metadata is None:
+            raise Unreadable(f"line {line.line} of a drop has no metadata, and names none of an item")
+        digest = digest_of(line.metadata)
     return Line(
         line.sub,
         line.to,
-        line.metadata_digest or digest_of(line.metadata or ""),
+        digest,
         line.external_id,
         line.tags,
         line.item_id,

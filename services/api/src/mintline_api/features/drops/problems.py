@@ -58,6 +58,14 @@ DROP_STARTED = ProblemType(
     "Drop was started before",
     "A drop is started once. One that is paused goes on with `POST …/resume`.",
 )
+DROP_BY_OLDER_RELEASE = ProblemType(
+    "drop-by-older-release",
+    409,
+    "Drop written by an older release",
+    "During an upgrade or a rollback an API process of a release that knows no ERC-1155 items wrote the "
+    "drop's record, and what was known of its items is lost. Nothing more of it is minted. Cancel the drop, "
+    "and make another one with the lines that were not handed on.",
+)
 DROP_NOT_RUNNING = ProblemType(
     "drop-not-running", 409, "Drop is not running", "Only a drop whose status is `running` can be paused."
 )

@@ -26,6 +26,7 @@ from mintline_api.features.drops.models import (
 )
 from mintline_api.features.drops.problems import (
     CSV_COLUMNS,
+    DROP_BY_OLDER_RELEASE,
     LINES_CLOSED,
     LINES_MEDIA_TYPE,
     TOO_MANY_LINES,
@@ -218,6 +219,7 @@ async def read_lines(request: web.Request) -> web.Response:
         LINES_MEDIA_TYPE,
         UPLOAD_OFFSET,
         LINES_CLOSED,
+        DROP_BY_OLDER_RELEASE,
         CSV_COLUMNS,
         TOO_MANY_LINES,
         BODY_TOO_SLOW,
@@ -281,7 +283,7 @@ async def read_refused(request: web.Request) -> web.StreamResponse:
     "recipients are users or e-mail addresses, and an estimate from up to 100 of them otherwise.",
     path_model=DropPath,
     answers=(Answer(200, "What it would do.", DryRunView, examples.DRY_RUN),),
-    problems=(INVALID_PARAMETER, CLIENTS_ONLY, UNKNOWN_DROP),
+    problems=(INVALID_PARAMETER, CLIENTS_ONLY, UNKNOWN_DROP, DROP_BY_OLDER_RELEASE),
 )
 async def try_drop(request: web.Request) -> web.Response:
     """Return what a drop would do."""

@@ -23,6 +23,7 @@ from mintline_api.features.drops.models import (
 )
 from mintline_api.features.drops.preparation import request_of
 from mintline_api.features.drops.problems import (
+    DROP_BY_OLDER_RELEASE,
     DROP_EMPTY,
     DROP_ENDED,
     DROP_NOT_PAUSED,
@@ -32,6 +33,7 @@ from mintline_api.features.drops.problems import (
     TOO_MANY_DROPS,
     UNKNOWN_DROP,
 )
+from mintline_api.features.drops.standards import check_standard
 from mintline_api.features.drops.use_cases import (
     Authorized,
     Change,
@@ -86,11 +88,20 @@ async def _changed(request: web.Request, change: Change, *, status: int = 200) -
     "to repeat.",
     path_model=DropPath,
     answers=(Answer(202, "It is being prepared.", DropView, examples.PREPARING),),
-    problems=(INVALID_PARAMETER, CLIENTS_ONLY, UNKNOWN_DROP, DROP_EMPTY, DROP_STARTED, DROP_ENDED),
+    problems=(
+        INVALID_PARAMETER,
+        CLIENTS_ONLY,
+        UNKNOWN_DROP,
+        DROP_BY_OLDER_RELEASE,
+        DROP_EMPTY,
+        DROP_STARTED,
+        DROP_ENDED,
+    ),
 )
 async def prepare_drop(request: web.Request) -> web.Response:
     """Have a drop prepared."""
     _, drop = await read_drop(request)
+    check_standard(drop, await request.app[DROPS].intake.gate.registry.known(drop.contract))
     if drop.upload.emails:
         await require_scope(request, Scope.USERS_WRITE)
     return await _changed(request, prepare(request.app[HTTP].now()), status=202)
@@ -114,6 +125,7 @@ async def prepare_drop(request: web.Request) -> web.Response:
         DROP_STARTED,
         DROP_ENDED,
         TOO_MANY_DROPS,
+        DROP_BY_OLDER_RELEASE,
         *CLOSED_TO_MINTS,
     ),
 )
@@ -142,6 +154,7 @@ async def start_drop(request: web.Request) -> web.Response:
         DROP_NOT_PAUSED,
         DROP_ENDED,
         TOO_MANY_DROPS,
+        DROP_BY_OLDER_RELEASE,
         *CLOSED_TO_MINTS,
     ),
 )
@@ -158,7 +171,8 @@ async def _check_open(request: web.Request, drop: Drop) -> None:
     """Raise RequestRefused if the drop has lines to hand on, and its collection takes no mint of it now."""
     if drop.fed_chunks < drop.chunks:
         gate, now = request.app[DROPS].intake.gate, request.app[HTTP].now()
-        await gate.pass_(drop.contract, client_id=drop.client_id, now=now, drop_id=drop.drop_id)
+        collection = await gate.pass_(drop.contract, client_id=drop.client_id, now=now, drop_id=drop.drop_id)
+        check_standard(drop, collection)
         await request.app[DROPS].reservations.check_room(drop, gate)
 
 

@@ -12,6 +12,7 @@ from mintline_api.auth.access_tokens import Caller
 from mintline_api.features.drops.context import DROPS
 from mintline_api.features.drops.problems import LINES_MEDIA_TYPE
 from mintline_api.features.drops.reading import MEDIA_TYPES, Format, LineReader
+from mintline_api.features.drops.standards import check_standard
 from mintline_api.features.drops.uploads import (
     UPLOAD_OFFSET_HEADER,
     LineUpload,
@@ -44,6 +45,7 @@ async def take_lines(request: web.Request, drop: Drop, caller: Caller) -> Drop:
         raise lines_closed(drop)
     if offset != drop.upload.offset:
         raise offset_mismatch(drop)
+    check_standard(drop, await context.intake.gate.registry.known(drop.contract))
     if context.uploads.locked():
         raise RequestRefused(
             OVERLOADED,
