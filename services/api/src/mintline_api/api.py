@@ -27,7 +27,7 @@ from mintline_api.features.drops.reservations import Reservations
 from mintline_api.features.drops.runner import DropRunner
 from mintline_api.features.events.positions import LogEnds
 from mintline_api.features.items.ports import ItemVersions
-from mintline_api.features.items.supplies import ItemSupplies
+from mintline_api.features.items.supplies import ItemSupplies, RecentSupplies
 from mintline_api.features.items.use_cases import Items
 from mintline_api.features.links.ports import LinkStore
 from mintline_api.features.metadata.ports import MetadataStore
@@ -97,6 +97,7 @@ class Api:
     metadata_versions: ItemVersions
     metadata_texts: MetadataStore
     metadata: MetadataCache
+    item_supplies: RecentSupplies
     webhooks: Webhooks
     webhook_secrets: SecretSealer
     event_log: LogEnds

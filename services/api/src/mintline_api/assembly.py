@@ -24,6 +24,7 @@ from mintline_api.features.collections.store import DynamoCollections, S3Collect
 from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.drops.reservations import Reservations
 from mintline_api.features.drops.store import DynamoDrops, S3Lines
+from mintline_api.features.items.supplies import ItemSupplies, RecentSupplies
 from mintline_api.features.links.store import DynamoLinks
 from mintline_api.features.metadata.store import DynamoVersions, S3Metadata
 from mintline_api.features.metadata.use_cases import MetadataCache
@@ -127,6 +128,7 @@ def assemble(
             clock=time.monotonic,
         ),
         reservations=reservations,
+        item_supplies=RecentSupplies(supplies=ItemSupplies(chain=environment.chain), clock=time.monotonic),
         metadata_versions=versions,
         metadata_texts=texts,
         metadata=_metadata(metrics, texts, versions),

@@ -121,7 +121,7 @@ def _provide_reads(app: web.Application, api: Api) -> None:
         index=api.index,
         metadata=api.metadata,
         mints=api.mints,
-        supplies=ItemSupplies(chain=api.chain),
+        supplies=api.item_supplies,
     )
     app[queries.QUERIES] = queries.QueryReads(
         chain_id=settings.chain_id,

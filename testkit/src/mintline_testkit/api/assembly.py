@@ -16,6 +16,7 @@ from mintline_api.auth.revocations import Revocations
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.drops.reservations import Reservations
+from mintline_api.features.items.supplies import ItemSupplies, RecentSupplies
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.pipeline.dead_letters import DeadLetterDesk
@@ -88,6 +89,7 @@ def assemble(harness: Harness) -> Api:
             clock=harness.clock,
         ),
         reservations=reservations,
+        item_supplies=RecentSupplies(supplies=ItemSupplies(chain=harness.chain), clock=harness.clock),
         metadata_versions=harness.index.versions,
         metadata_texts=harness.metadata,
         metadata=MetadataCache(harness.metadata, versions=harness.index.versions, clock=harness.clock),

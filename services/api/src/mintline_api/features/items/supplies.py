@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -11,12 +12,16 @@ from mintline.chain.calls import Call
 from mintline.errors import Rejected, Retryable
 from mintline.eth import selector, word
 from mintline.records.collections import RegisteredContract
+from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.chain import ChainReader
 
 log = structlog.get_logger()
 
 _CHAIN_SECONDS = 2.0
 """How long a request waits for a node."""
+_RECENT_SECONDS = 2.0
+"""For how long an answer serves, unless another block is indexed."""
+_RECENT = 10_000
 _MINTED = selector("minted(uint256)")
 _ITEM_CAP = selector("itemCap(uint256)")
 
@@ -64,3 +69,31 @@ class ItemSupplies:
     async def _number(chain: ChainReader, contract: str, function: bytes, item_id: int) -> int | None:
         answer = await chain.call(Call(sender=contract, to=contract, data=function + word(item_id)))
         return int.from_bytes(answer, "big") if len(answer) == 32 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentSupplies:
+    """Where items stand, asked of a node once for all who read within moments; `clock` is in seconds."""
+
+    supplies: ItemSupplies
+    clock: Callable[[], float]
+    _known: BoundedCache[tuple[str, int, int | None], tuple[ItemSupply | None]] = field(init=False)
+    _flights: SingleFlight[tuple[str, int, int | None], ItemSupply | None] = field(
+        init=False, default_factory=SingleFlight
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_known", BoundedCache(max_weight=_RECENT, clock=self.clock))
+
+    async def of(
+        self, collection: RegisteredContract, item_id: int, *, indexed: int | None
+    ) -> ItemSupply | None:
+        """Return what `ItemSupplies.of` does, at the block `indexed` or a later one."""
+        if collection.standard != "erc1155":
+            return None
+        key = (collection.contract, item_id, indexed)
+        entry = self._known.get(key)
+        if entry is None:
+            entry = (await self._flights.run(key, lambda: self.supplies.of(collection, item_id)),)
+            self._known.put(key, entry, ttl=_RECENT_SECONDS)
+        return entry[0]

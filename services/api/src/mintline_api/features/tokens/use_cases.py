@@ -15,7 +15,7 @@ from mintline.records.collections import RegisteredContract
 from mintline.records.index import Checkpoint, Token, Transfer
 from mintline.records.operations import Mint
 from mintline_api.features.contracts.registry import CollectionRegistry
-from mintline_api.features.items.supplies import ItemSupplies, ItemSupply
+from mintline_api.features.items.supplies import ItemSupply, RecentSupplies
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.pages import Page, PageRequest
 from mintline_api.features.tokens.ports import (
@@ -59,7 +59,7 @@ class TokenReads:
     index: Index
     metadata: MetadataCache
     mints: MintReader
-    supplies: ItemSupplies
+    supplies: RecentSupplies
 
 
 async def get_token(contract: str, token_id: int, *, reads: TokenReads) -> TokenFacts:
@@ -69,16 +69,23 @@ async def get_token(contract: str, token_id: int, *, reads: TokenReads) -> Token
     if token is None:
         raise unknown_token(contract, token_id)
 
-    found = await _with_metadata(CountedToken(token), reads)
+    found, supply, item, mint = await asyncio.gather(
+        _with_metadata(CountedToken(token), reads),
+        _supply(token, reads.index),
+        reads.supplies.of(
+            collection, token_id, indexed=None if checkpoint is None else checkpoint.head_number
+        ),
+        _mint_of(token, reads.mints),
+    )
     return TokenFacts(
         token=token,
-        supply=await reads.index.held(contract, token_id, None) if token.standard is not None else None,
-        item=await reads.supplies.of(collection, token_id),
+        supply=supply,
+        item=item,
         checkpoint=checkpoint,
         metadata=found.metadata,
         verified=found.verified,
         version=found.version,
-        mint=await _mint_of(token, reads.mints),
+        mint=mint,
     )
 
 
@@ -132,6 +139,11 @@ async def listed(tokens: Iterable[CountedToken], *, metadata: bool, reads: Token
             return await _with_metadata(token, reads)
 
     return await asyncio.gather(*map(one, tokens))
+
+
+async def _supply(token: Token, index: Index) -> int | None:
+    """Return how much of an item is in circulation; None for a token of ERC-721."""
+    return None if token.standard is None else await index.held(token.contract, token.token_id, None)
 
 
 async def _mint_of(token: Token, mints: MintReader) -> Mint | None:
