@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from mintline.aws.dead_letters import PAUSE, ROUNDS
 from mintline.errors import Unavailable
 from mintline.messages.codec import encode
 from mintline.messages.work import BuildMint
 from mintline.resource_types import Queue
 from mintline.resources import BUILD, SIGN
 from mintline.scopes import Scope
-from mintline_api.features.pipeline.dead_letters import LETTERS_KEPT, PAUSE, ROUNDS
+from mintline_api.features.pipeline.dead_letters import LETTERS_KEPT
 from mintline_api.features.pipeline.models import EXCERPT
 from mintline_api.features.pipeline.use_cases import KEPT
 from mintline_testkit.api.client import MemoryClient

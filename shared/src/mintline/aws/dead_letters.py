@@ -6,7 +6,9 @@ ten of each sender, whereas redriving and dropping, which settle as they go, rea
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,12 @@ HOLD = 60
 BATCH = 10
 MOST = 1_000
 """Messages that one command takes into its hands at most."""
+ROUNDS = 3
+"""How often those that are named are looked for: somebody who looks at them may hold them at first."""
+PAUSE = 1.0
+"""Seconds between two rounds."""
+PUT_BACK_SECONDS = 5.0
+"""How long one who is cancelled still waits for messages to be put back."""
 BY_SQS = "max_receives"
 """The code of a message that SQS itself moved: it killed its consumer each time."""
 
@@ -70,6 +78,27 @@ class DeadLetter:
         }
 
 
+async def in_rounds(
+    settle: Callable[[Collection[str] | None], Awaitable[list[DeadLetter]]],
+    ids: Collection[str] | None,
+    *,
+    sleep: Callable[[float], Awaitable[None]],
+) -> list[DeadLetter]:
+    """Have `settle` redrive or drop the letters named, again for those that it did not find; returns them.
+
+    `ids` of None means all, in one round.
+    """
+    settled = await settle(ids)
+    left = set(ids or ())
+    for _ in range(ROUNDS - 1):
+        left -= {letter.message_id for letter in settled}
+        if not left:
+            break
+        await sleep(PAUSE)
+        settled += await settle(left)
+    return settled
+
+
 class DeadLetters:
     """The dead-letter queues of one deployment."""
 
@@ -97,22 +126,30 @@ class DeadLetters:
         return letters
 
     async def redrive(
-        self, queue: Queue, ids: Collection[str] | None = None, *, limit: int = MOST
+        self,
+        queue: Queue,
+        ids: Collection[str] | None = None,
+        *,
+        limit: int = MOST,
+        sent: Callable[[Sequence[DeadLetter]], None] = lambda _: None,
     ) -> list[DeadLetter]:
         """Send messages back to the queue that they come from, in order, each under its own group.
 
         Their deduplication ids are new, so that SQS does not take them for what it saw when they first came;
         sent twice, because a process died in between, they are still one. `ids` of None means all. What is
         dead-lettered again at once, as its cause was not fixed, stays: each message is sent back once.
+        `sent` hears of each batch as soon as it is in its queue, whatever becomes of the next.
         """
         back = await self._url(queue.queue_name(self._prefix))
         settled: list[DeadLetter] = []
         gone: set[tuple[str, str]] = set()
-        async for url, batch in self._chosen(queue, ids, limit, but=gone):
-            sent = await self._send(back, batch)
-            gone |= {letter.content for letter in sent}
-            await self._delete(url, sent)
-            settled += sent
+        async with aclosing(self._chosen(queue, ids, limit, but=gone)) as chosen:
+            async for url, batch in chosen:
+                taken = await self._send(back, batch)
+                sent(taken)
+                gone |= {letter.content for letter in taken}
+                await self._delete(url, taken)
+                settled += taken
         return settled
 
     async def drop(
@@ -120,9 +157,10 @@ class DeadLetters:
     ) -> list[DeadLetter]:
         """Delete messages for good. `ids` of None means all."""
         settled: list[DeadLetter] = []
-        async for url, batch in self._chosen(queue, ids, limit):
-            await self._delete(url, batch)
-            settled += batch
+        async with aclosing(self._chosen(queue, ids, limit)) as chosen:
+            async for url, batch in chosen:
+                await self._delete(url, batch)
+                settled += batch
         return settled
 
     async def _chosen(
@@ -132,13 +170,16 @@ class DeadLetters:
         limit: int,
         *,
         but: Collection[tuple[str, str]] = (),
-    ) -> AsyncIterator[tuple[str, list[DeadLetter]]]:
+    ) -> AsyncGenerator[tuple[str, list[DeadLetter]]]:
         """Yield the messages asked for, to be settled before the next; put back the others at the end.
+
+        Those that could not be settled are put back as well: close it at once when it is left early.
 
         `but` is read again for each batch: contents that are not wanted.
         """
         url = await self._url(queue.dead_letter_name(self._prefix))
         others: list[DeadLetter] = []
+        chosen: list[DeadLetter] = []
         left = limit if ids is None else len(ids)
         try:
             async for batch in self._take(queue, url, limit if ids is None else MOST):
@@ -148,10 +189,11 @@ class DeadLetters:
                 if chosen:
                     yield url, chosen
                 left -= len(chosen)
+                chosen = []
                 if left <= 0:
                     break
         finally:
-            await self._put_back(url, others)
+            await self._put_back(url, [*others, *chosen])
 
     async def _take(self, queue: Queue, url: str, limit: int) -> AsyncIterator[list[DeadLetter]]:
         left = min(limit, MOST)
@@ -193,6 +235,17 @@ class DeadLetters:
                 raise Unavailable(f"{len(failed)} messages could not be deleted: {failed[0].get('Code')}")
 
     async def _put_back(self, url: str, letters: Sequence[DeadLetter]) -> None:
+        """Let others have messages at once, to the end even if the caller is cancelled."""
+        task = asyncio.create_task(self._show_again(url, letters))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait((task,), timeout=PUT_BACK_SECONDS)
+            if not task.cancel() and not task.cancelled():
+                task.exception()  # Seen: they are hidden until HOLD ends.
+            raise
+
+    async def _show_again(self, url: str, letters: Sequence[DeadLetter]) -> None:
         for start in range(0, len(letters), BATCH):
             entries = [entry | {"VisibilityTimeout": 0} for entry in _entries(letters[start : start + BATCH])]
             with translated():

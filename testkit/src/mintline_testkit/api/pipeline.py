@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 
 from mintline.aws.dead_letters import DeadLetter
 from mintline.records.keys import scoped
@@ -71,14 +71,21 @@ class MemoryDeadLetters:
         return [_letter(queue, kept) for kept in self._queues.dead_letters(queue)[:limit]]
 
     async def redrive(
-        self, queue: Queue, ids: Collection[str] | None = None, *, limit: int
+        self,
+        queue: Queue,
+        ids: Collection[str] | None = None,
+        *,
+        limit: int,
+        sent: Callable[[Sequence[DeadLetter]], None],
     ) -> list[DeadLetter]:
         """Send dead letters back to their queue, and return them."""
         kept = self._queues.dead_letters(queue)
         chosen = [one for one in kept if ids is None or one.message_id in ids][:limit]
         for one in chosen:
             self._queues.redrive(queue, one)
-        return [_letter(queue, one) for one in chosen]
+        redriven = [_letter(queue, one) for one in chosen]
+        sent(redriven)
+        return redriven
 
 
 def _letter(queue: Queue, kept: KeptLetter) -> DeadLetter:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from mintline.aws.dead_letters import DeadLetter
+from mintline.aws.dead_letters import HOLD, DeadLetter, in_rounds
 from mintline.resource_types import Queue
+from mintline_api.caches import SingleFlight
 from mintline_api.features.pipeline.ports import DeadLetterQueues
 
 SHOWN = 20
@@ -18,32 +19,36 @@ LETTERS_KEPT = 15.0
 """Seconds between looks at a queue's dead letters: a look holds them, so that nobody else gets them."""
 MOST_REDRIVEN = 100
 """Dead letters that one request sends back at most."""
-ROUNDS = 3
-"""How often those that were asked for are looked for: another process may hold them at first."""
-PAUSE = 1.0
-"""Seconds between two rounds."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
 class DeadLetterDesk:
-    """Reads dead letters seldom, and sends them back. `clock` is in seconds."""
+    """Reads dead letters seldom, and sends them back. `clock` is in seconds.
+
+    Both are done to their end when who asked is cancelled: what was received is put back, what was sent is
+    logged.
+    """
 
     queues: DeadLetterQueues
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     _kept: dict[str, tuple[float, list[DeadLetter]]] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _looks: SingleFlight[str, None] = field(default_factory=SingleFlight)
+    _redrives: SingleFlight[tuple[str, frozenset[str] | None, str], list[DeadLetter]] = field(
+        default_factory=SingleFlight
+    )
+    _redriving: int = 0
 
     async def letters(self, counts: Mapping[Queue, int]) -> list[tuple[Queue, DeadLetter]]:
         """Return the first dead letters of each queue that has some by `counts`, 15 seconds old at most.
 
         While some are being sent back, those that were seen before are returned.
         """
-        if not self._lock.locked():
-            async with self._lock:
-                await asyncio.gather(*(self._look(queue, count) for queue, count in counts.items()))
+        if not self._redriving:
+            await self._looks.run("look", lambda: self._look_at(counts))
         return [
             (queue, letter)
             for queue, count in counts.items()
@@ -54,36 +59,42 @@ class DeadLetterDesk:
     async def redrive(self, queue: Queue, ids: Collection[str] | None, *, by: str) -> list[DeadLetter]:
         """Send dead letters back to their queue, in order; `ids` of None means the first 100.
 
-        Returns those that were sent; the log says that it was by `by`. A repetition is harmless: what was
-        sent is no dead letter any more.
+        Returns those that were sent; the log says that it was by `by`. A repetition gets the outcome of the
+        one that is under way. A later one of named letters is harmless: what was sent is no dead letter any
+        more.
         """
-        async with self._lock:
-            self._kept.pop(queue.name, None)
-            sent = await self._redrive(queue, ids)
-        for letter in sent:
-            log.info(
-                "dead_letter_redriven",
-                queue=queue.name,
-                message_id=letter.message_id,
-                code=letter.code,
-                digest=letter.digest,
-                by=by,
-            )
-        return sent
+        wanted = None if ids is None else frozenset(ids)
+        return await self._redrives.run((queue.name, wanted, by), lambda: self._redrive(queue, wanted, by=by))
 
-    async def _redrive(self, queue: Queue, ids: Collection[str] | None) -> list[DeadLetter]:
-        if ids is None:
-            return await self.queues.redrive(queue, None, limit=MOST_REDRIVEN)
-        sent: list[DeadLetter] = []
-        wanted = set(ids)
-        for turn in range(ROUNDS):
-            if turn:
-                await self.sleep(PAUSE)
-            sent += await self.queues.redrive(queue, wanted, limit=MOST_REDRIVEN)
-            wanted -= {letter.message_id for letter in sent}
-            if not wanted:
-                break
-        return sent
+    async def _redrive(self, queue: Queue, ids: Collection[str] | None, *, by: str) -> list[DeadLetter]:
+        def sent(letters: Sequence[DeadLetter]) -> None:
+            for letter in letters:
+                log.info(
+                    "dead_letter_redriven",
+                    queue=queue.name,
+                    message_id=letter.message_id,
+                    code=letter.code,
+                    digest=letter.digest,
+                    by=by,
+                )
+
+        async def send(left: Collection[str] | None) -> list[DeadLetter]:
+            return await self.queues.redrive(queue, left, limit=MOST_REDRIVEN, sent=sent)
+
+        self._redriving += 1
+        try:
+            async with self._lock:
+                try:
+                    return await in_rounds(send, ids, sleep=self.sleep)
+                finally:
+                    self._kept.pop(queue.name, None)
+        finally:
+            self._redriving -= 1
+
+    async def _look_at(self, counts: Mapping[Queue, int]) -> None:
+        # What takes longer than they are held has lost them.
+        async with self._lock, asyncio.timeout(HOLD):
+            await asyncio.gather(*(self._look(queue, count) for queue, count in counts.items()))
 
     async def _look(self, queue: Queue, count: int) -> None:
         kept = self._kept.get(queue.name)

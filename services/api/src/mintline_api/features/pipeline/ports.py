@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal, Protocol, TypeAlias
 
 from mintline.aws.dead_letters import DeadLetter
@@ -57,9 +57,17 @@ class DeadLetterQueues(Protocol):
         ...
 
     async def redrive(
-        self, queue: Queue, ids: Collection[str] | None = None, *, limit: int
+        self,
+        queue: Queue,
+        ids: Collection[str] | None = None,
+        *,
+        limit: int,
+        sent: Callable[[Sequence[DeadLetter]], None],
     ) -> list[DeadLetter]:
-        """Send dead letters back to their queue, in order, and return them. `ids` of None means all."""
+        """Send dead letters back to their queue, in order, and return them. `ids` of None means all.
+
+        `sent` hears of each batch as soon as it is in its queue.
+        """
         ...
 
 
