@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline_client.api import Api
+from mintline_client.api import ONCE, Api
 from mintline_client.models import (
     ClientChange,
     ClientList,
@@ -117,6 +117,10 @@ class Pipeline:
         return pipeline
 
     async def redrive(self, request: RedriveRequest) -> RedriveView:
-        """Send dead letters back to the queue that they come from; without ids the first 100 of it."""
-        redriven: RedriveView = await self._api.post("/v1/pipeline/redrives", request)
+        """Send dead letters back to the queue that they come from; name them by `message_ids`.
+
+        Without ids the first 100 of the queue are sent, and another call sends the next: it is tried once.
+        """
+        retries = ONCE if request.get("message_ids") is None else None
+        redriven: RedriveView = await self._api.post("/v1/pipeline/redrives", request, retries=retries)
         return redriven

@@ -99,9 +99,10 @@ class Api:
         body: Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
+        retries: Retries | None = None,
     ) -> Any:
         """Post JSON, or nothing, and return the response's; a new idempotency key if None."""
-        return await self._write("POST", path, body, idempotency_key)
+        return await self._write("POST", path, body, idempotency_key, retries)
 
     async def patch(self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> Any:
         """Patch a resource by JSON and return the response's."""
@@ -178,13 +179,14 @@ class Api:
         path: str,
         body: Mapping[str, Any] | None,
         idempotency_key: str | None,
+        retries: Retries | None = None,
     ) -> Any:
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             data = json.dumps(body).encode()
-        return (await self.request(method, path, data=data, headers=headers)).json()
+        return (await self.request(method, path, data=data, headers=headers, retries=retries)).json()
 
     async def _once(
         self, method: str, path: str, data: Any, headers: Mapping[str, str], *, fresh: bool

@@ -1212,7 +1212,9 @@ class RedriveRequest(TypedDict):
     queue: Literal["build", "sign", "broadcast"]
     """The queue that they come from."""
     message_ids: NotRequired[list[str] | None]
-    """Ids of dead letters; null: the first 100 of the queue, in order."""
+    """Ids of dead letters; null: the first 100 of the queue, in order, and the next 100 when it is
+    repeated.
+    """
 
 
 class RedriveView(TypedDict):
@@ -1222,7 +1224,9 @@ class RedriveView(TypedDict):
     redriven: list[str]
     """Ids of the dead letters that are in their queue again."""
     missing: list[str]
-    """Ids that were asked for and are not among the first 1,000 dead letters."""
+    """Ids that were asked for and are not among the first 1,000 dead letters: they were sent back
+    before, or somebody who looks at them holds them, for up to a minute.
+    """
 
 
 class RepetitionView(TypedDict):

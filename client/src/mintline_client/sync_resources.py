@@ -515,7 +515,10 @@ class Pipeline:
         return self._portal.run(self._resource.get())
 
     def redrive(self, request: RedriveRequest) -> RedriveView:
-        """Send dead letters back to the queue that they come from; without ids the first 100 of it."""
+        """Send dead letters back to the queue that they come from; name them by `message_ids`.
+
+        Without ids the first 100 of the queue are sent, and another call sends the next: it is tried once.
+        """
         return self._portal.run(self._resource.redrive(request))
 
 

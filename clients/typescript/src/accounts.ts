@@ -117,8 +117,12 @@ export class Pipeline {
     return this.api.get("/v1/pipeline", {}, options);
   }
 
-  /** Sends dead letters back to the queue that they come from; without ids the first 100 of it. */
+  /**
+   * Sends dead letters back to the queue that they come from; name them by `message_ids`. Without ids the first 100
+   * of the queue are sent, and another call sends the next: it is tried once.
+   */
   redrive(request: RedriveRequest, options: CallOptions = {}): Promise<RedriveView> {
-    return this.api.post("/v1/pipeline/redrives", request, options);
+    const tries = request.message_ids ? undefined : 1;
+    return this.api.post("/v1/pipeline/redrives", request, { ...options, tries });
   }
 }

@@ -32,10 +32,14 @@ export interface WriteOptions extends CallOptions {
   idempotencyKey?: string | undefined;
 }
 
-interface RequestOptions extends CallOptions {
+interface Tries {
+  /** As many as the client is set to if absent. */
+  tries?: number | undefined;
+}
+
+interface RequestOptions extends CallOptions, Tries {
   body?: BodyInit | undefined;
   headers?: Record<string, string>;
-  tries?: number;
 }
 
 /** Returns a path whose values are escaped: path`/v1/mints/${id}`. */
@@ -80,7 +84,7 @@ export class Api {
   }
 
   /** Posts JSON, or nothing, and returns the response's. */
-  async post<T>(path: string, body?: object, options: WriteOptions = {}): Promise<T> {
+  async post<T>(path: string, body?: object, options: WriteOptions & Tries = {}): Promise<T> {
     return this.write<T>("POST", path, body, options);
   }
 
@@ -123,11 +127,17 @@ export class Api {
     return token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 
-  private async write<T>(method: string, path: string, body: object | undefined, options: WriteOptions): Promise<T> {
+  private async write<T>(
+    method: string,
+    path: string,
+    body: object | undefined,
+    options: WriteOptions & Tries,
+  ): Promise<T> {
     const headers: Record<string, string> = { "idempotency-key": options.idempotencyKey ?? crypto.randomUUID() };
     if (body !== undefined) headers["content-type"] = "application/json";
     const sent = body === undefined ? undefined : JSON.stringify(body);
-    return json<T>(await this.request(method, path, { body: sent, headers, signal: options.signal }));
+    const { signal, tries } = options;
+    return json<T>(await this.request(method, path, { body: sent, headers, signal, tries }));
   }
 
   /** Sends a request, again where that may help, and returns the response's bytes. */

@@ -1469,7 +1469,7 @@ export interface components {
              * @enum {string}
              */
             queue: "build" | "sign" | "broadcast";
-            /** @description Ids of dead letters; null: the first 100 of the queue, in order. */
+            /** @description Ids of dead letters; null: the first 100 of the queue, in order, and the next 100 when it is repeated. */
             message_ids?: string[] | null;
         };
         /**
@@ -1480,7 +1480,7 @@ export interface components {
             queue: string;
             /** @description Ids of the dead letters that are in their queue again. */
             redriven: string[];
-            /** @description Ids that were asked for and are not among the first 1,000 dead letters. */
+            /** @description Ids that were asked for and are not among the first 1,000 dead letters: they were sent back before, or somebody who looks at them holds them, for up to a minute. */
             missing: string[];
         };
         /**

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 
 import { Rejected, TryLater, Unavailable } from "../src/index.ts";
-import { BROKEN, serve } from "./server.ts";
+import { BROKEN, problem, serve } from "./server.ts";
 
 const mint = (status: string, problem: unknown = null) => ({ json: { mint_id: "m", status, problem } });
 
@@ -110,6 +110,16 @@ test("who has how much of an item is listed, and counted for one address", async
     server.received.map(({ path }) => path),
     ["/v1/tokens/0xc/7/holders?limit=100", "/v1/owners/0xa/balance?contract=0xc&token_id=7"],
   );
+});
+
+test("a redrive that names no letters is not sent again, as it would send others", async (context) => {
+  const sent = { json: { queue: "build", redriven: ["a"], missing: [] } };
+  const server = await serve(context, problem(503, "deadline-passed"), problem(503, "deadline-passed"), sent);
+  const { pipeline } = server.client();
+
+  await assert.rejects(pipeline.redrive({ queue: "build" }), TryLater);
+  assert.equal(server.received.length, 1);
+  assert.deepEqual((await pipeline.redrive({ queue: "build", message_ids: ["a"] })).redriven, ["a"]);
 });
 
 test("a call that reads ends with its signal", async (context) => {

@@ -11,7 +11,7 @@ import pytest
 
 from mintline.errors import Unavailable
 from mintline_client import bulk, drops
-from mintline_client.api import Api
+from mintline_client.api import Api, Retries
 from mintline_client.models import BulkView, LineRequest
 
 
@@ -36,7 +36,9 @@ class Server(Api):
         body: Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
+        retries: Retries | None = None,
     ) -> Any:
+        assert retries is None
         assert idempotency_key is not None
         self.posted.append((path, body, idempotency_key))
         return {"request_id": "bulk_1"}

@@ -29,6 +29,7 @@ from mintline_client import (
     verify_webhook,
 )
 from mintline_client.access import ClientCredentials
+from mintline_client.accounts import Pipeline
 from mintline_client.api import Api
 from mintline_client.events import Events, SseParser
 from mintline_client.minting import Mints
@@ -114,6 +115,17 @@ async def test_request__when_it_fails_for_a_while__is_sent_again_with_the_same_k
     assert http.sent[0][2]["Authorization"] == "Bearer TOKEN"
     assert 0.125 <= slept[0] <= 0.25
     assert slept[1] == 3
+
+
+async def test_redrive__when_no_letters_are_named__then_is_not_sent_again_as_it_would_send_others() -> None:
+    busy = Answer(503, problem(503, "deadline-passed"))
+    http = Http(busy, busy, Answer(200, {"queue": "build", "redriven": ["a"], "missing": []}))
+    pipeline = Pipeline(api_of(http))
+
+    with pytest.raises(TryLater):
+        await pipeline.redrive({"queue": "build", "message_ids": None})
+    assert len(http.sent) == 1
+    assert (await pipeline.redrive({"queue": "build", "message_ids": ["a"]}))["redriven"] == ["a"]
 
 
 async def test_request__when_all_tries_fail__raises_the_last_failure() -> None:

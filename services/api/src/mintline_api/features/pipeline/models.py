@@ -65,7 +65,11 @@ class RedriveRequest(Input):
             Field(min_length=1, max_length=MOST_REDRIVEN),
         ]
         | None
-    ) = Field(default=None, description="Ids of dead letters; null: the first 100 of the queue, in order.")
+    ) = Field(
+        default=None,
+        description="Ids of dead letters; null: the first 100 of the queue, in order, and the next 100 when "
+        "it is repeated.",
+    )
 
 
 class RedriveView(View):
@@ -74,7 +78,8 @@ class RedriveView(View):
     queue: str
     redriven: list[str] = Field(description="Ids of the dead letters that are in their queue again.")
     missing: list[str] = Field(
-        description="Ids that were asked for and are not among the first 1,000 dead letters."
+        description="Ids that were asked for and are not among the first 1,000 dead letters: they were sent "
+        "back before, or somebody who looks at them holds them, for up to a minute."
     )
 
 

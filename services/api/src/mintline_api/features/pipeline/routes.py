@@ -54,9 +54,10 @@ async def read_pipeline(request: web.Request) -> web.Response:
     clients=True,
     summary="Send dead letters back",
     description="Sends dead letters back to the queue that they come from, in order. First fix what `code` "
-    "and `reason` say: a message whose cause remains is dead-lettered again. Repeating the request is "
-    "harmless: every step accepts a message again, and drops what is already done. For clients with the "
-    "scope `admin`.",
+    "and `reason` say: a message whose cause remains is dead-lettered again. Every step accepts a message "
+    "again, and drops what is already done. Name `message_ids`: such a request may be repeated. One without "
+    "sends the first 100, and sends the next 100 when it is repeated after its end; `Idempotency-Key` does "
+    "not change that. For clients with the scope `admin`.",
     body_model=RedriveRequest,
     body_example=examples.REDRIVE_JSON,
     answers=(Answer(200, "What was sent back.", RedriveView, examples.REDRIVEN),),
