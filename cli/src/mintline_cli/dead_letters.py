@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
-from mintline.aws.dead_letters import MOST, DeadLetter
+from mintline.aws.dead_letters import MOST, DeadLetter, in_rounds
 from mintline.resource_types import Queue
 from mintline.resources import QUEUES
 from mintline_cli.execution import execute, stop
@@ -117,7 +119,7 @@ def redrive(
 
     async def send() -> list[DeadLetter]:
         async with open_dead_letters(target) as letters:
-            return await letters.redrive(origin, wanted, limit=limit)
+            return await in_rounds(partial(letters.redrive, origin, limit=limit), wanted, sleep=asyncio.sleep)
 
     _settled("redriven", execute(send()), wanted, as_json=as_json)
 
@@ -145,7 +147,7 @@ def drop(
 
     async def delete() -> list[DeadLetter]:
         async with open_dead_letters(target) as letters:
-            return await letters.drop(origin, wanted, limit=limit)
+            return await in_rounds(partial(letters.drop, origin, limit=limit), wanted, sleep=asyncio.sleep)
 
     _settled("dropped", execute(delete()), wanted, as_json=as_json)
 
@@ -164,7 +166,11 @@ def _settled(what: str, letters: list[DeadLetter], wanted: set[str] | None, *, a
     result: dict[str, Any] = {what: [letter.to_json() for letter in letters], "missing": missing}
     screen.result(result)
     if missing:
-        stop(f"not found: {', '.join(missing)}", answered=True)
+        stop(
+            f"not found: {', '.join(missing)}; they were dealt with before, or are held by somebody who "
+            "looks at them, for up to a minute",
+            answered=True,
+        )
     screen.say(f"{len(letters)} {what}", style="bold")
 
 

@@ -121,8 +121,8 @@ def dry_run(caller: Caller, drop_id: DropId) -> None:
     """
     tried = caller.run(lambda client: client.drops.dry_run(drop_id))
     screen, wallets = caller.screen, tried["wallets"]
-    refused = tried["refused"] + (tried["items_refused"] or 0) + (tried["over_cap"] or 0)
-    tokens = "" if tried["tokens"] == str(tried["lines"]) else f" ({tried['tokens']} tokens)"
+    refused = tried["refused"] + (tried.get("items_refused") or 0) + (tried["over_cap"] or 0)
+    tokens = _tokens(tried, tried["lines"])
     screen.stage("lines", f"{tried['lines']} to mint{tokens}, {refused} refused")
     about = "" if wallets["exact"] else f", estimated from {wallets['looked_up']} recipients"
     screen.stage("wallets", f"{wallets['to_make']} to make{about}")
@@ -261,13 +261,19 @@ def _show(screen: Screen, drop: DropView) -> None:
 
 
 def _say_lines(screen: Screen, lines: Mapping[str, Any]) -> None:
-    tokens = "" if lines["tokens"] == str(lines["accepted"]) else f" ({lines['tokens']} tokens)"
+    tokens = _tokens(lines, lines["accepted"])
     screen.stage("lines", f"{lines['accepted']} accepted{tokens}, {lines['refused']} refused")
     for what in ("lines", "recipients"):
         if count := lines[f"repeated_{what}"]["count"]:
             examples = lines[f"repeated_{what}"]["examples"][:5]
             first = ", ".join(f"{each['line']} (as {each['first']})" for each in examples)
             screen.stage("repeated", f"{count} {what}: line {first}")
+
+
+def _tokens(counted: Mapping[str, Any], lines: int) -> str:
+    """Return how many tokens the lines are, unless it is one each; an older API does not say."""
+    tokens = counted.get("tokens", str(lines))
+    return "" if tokens == str(lines) else f" ({tokens} tokens)"
 
 
 def _progress(drop: Mapping[str, Any]) -> str:

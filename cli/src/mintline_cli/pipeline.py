@@ -51,7 +51,7 @@ def pipeline(caller: Caller) -> None:
 
 
 def _show_dead_letters(caller: Caller, state: PipelineView) -> None:
-    letters = state["dead_letters"]
+    letters = state.get("dead_letters")
     if not letters:
         return
     caller.screen.table(
@@ -73,8 +73,8 @@ def _show_dead_letters(caller: Caller, state: PipelineView) -> None:
 
 
 def _why(operation: WaitingOperationView) -> str:
-    if operation["dead_letter"] is not None:
-        return f"dead letter {operation['dead_letter']}"
+    if letter := operation.get("dead_letter"):
+        return f"dead letter {letter}"
     return (operation["waiting"] or {"code": "-"})["code"]
 
 

@@ -23,4 +23,8 @@ async def find(letters: DeadLetters, queue: Queue, message_id: str) -> DeadLette
     for letter in await letters.look(queue, limit=MOST):
         if letter.message_id == message_id:
             return letter
-    raise Rejected("message_unknown", f"no dead letter {message_id} among the first {MOST} of {queue.name}")
+    reason = (
+        f"no dead letter {message_id} among the first {MOST} of {queue.name}; one that somebody else looks "
+        "at is not seen for up to a minute"
+    )
+    raise Rejected("message_unknown", reason)

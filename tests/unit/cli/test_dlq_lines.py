@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 import typer
 
 from mintline.aws.dead_letters import DeadLetter
-from mintline_cli.dead_letters import describe, redrive
+from mintline.resource_types import Queue
+from mintline_cli.dead_letters import describe, drop, redrive
+from mintline_cli.execution import Stopped
 from mintline_cli.output import Screen, harmless
 
 
@@ -33,6 +37,42 @@ def test_line__when_a_body_is_no_message__then_it_says_so_and_when_it_was_sent()
 def test_redrive__when_the_queue_is_unknown__then_the_queues_are_listed_first() -> None:
     with pytest.raises(typer.BadParameter, match="no queue 'nosuch'; queues are build, "):
         redrive("nosuch")
+
+
+class Held:
+    """Dead letters that somebody else holds at the first look."""
+
+    def __init__(self) -> None:
+        self.asked: list[set[str]] = []
+
+    async def redrive(self, _queue: Queue, ids: Collection[str], *, limit: int) -> list[DeadLetter]:
+        assert limit == 100
+        self.asked.append(set(ids))
+        return [letter()] if len(self.asked) == 2 else []
+
+    drop = redrive
+
+
+@pytest.mark.parametrize("command", [redrive, drop])
+def test_redrive_and_drop__when_somebody_holds_a_letter__then_look_again_and_name_those_still_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: Callable[..., None]
+) -> None:
+    held = Held()
+
+    @asynccontextmanager
+    async def opened(_: object) -> AsyncIterator[Held]:
+        yield held
+
+    monkeypatch.setattr("mintline_cli.dead_letters.open_dead_letters", opened)
+    monkeypatch.setattr("mintline.aws.dead_letters.PAUSE", 0.0)
+
+    with pytest.raises(Stopped):
+        command("build", ["id", "other"], prefix="p", limit=100, as_json=True)
+
+    assert held.asked == [{"id", "other"}, {"id", "other"}, {"other"}]
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["missing"] == ["other"]
+    assert "for up to a minute" in shown.err
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x1b]0;title\x07", "\x9b2J", "\x7f", "\rover"])

@@ -79,6 +79,16 @@ def test_dry_run__when_shown__then_all_refusals_are_counted(
     assert said in shown(monkeypatch, "dry-run", TRIED | changes)
 
 
+def test_drops__when_the_api_is_older__then_tokens_are_not_counted_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = {name: value for name, value in LINES.items() if name != "tokens"}
+    tried = {name: value for name, value in TRIED.items() if name not in ("tokens", "items_refused")}
+
+    assert "5 accepted, 1 refused" in shown(monkeypatch, "show", DROP | {"lines": lines})
+    assert "3 to mint, 1 refused" in shown(monkeypatch, "dry-run", tried)
+
+
 def test_create__when_the_name_is_an_address__then_says_where_it_goes() -> None:
     result = CliRunner().invoke(app, ["drops", "create", "0x" + "ab" * 20])
 

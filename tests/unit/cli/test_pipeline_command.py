@@ -69,6 +69,18 @@ def test_pipeline__when_parts_did_not_respond__then_names_them_and_shows_the_oth
     assert "QUEUE" not in shown
 
 
+def test_pipeline__when_the_api_is_older__then_shows_what_it_says(state: dict[str, Any]) -> None:
+    del state["dead_letters"]
+    state["operations"] = [dict(one) for one in state["operations"]]
+    for one in state["operations"]:
+        del one["dead_letter"]
+
+    shown = ask().stdout
+
+    assert "DEAD SINCE" not in shown
+    assert state["operations"][0]["operation_id"] in shown
+
+
 @pytest.mark.usefixtures("state")
 def test_pipeline__when_programs_ask__then_is_what_the_api_answers() -> None:
     assert json.loads(ask("--json").stdout) == SHOWN

@@ -5,7 +5,6 @@ import { Alert, Badge, Confirm, Copy, Loading, Title, ether, number, short, useA
 
 const BEHIND = 10; // Blocks; an index that follows the chain is one or two behind.
 const FEW_DAYS = 3;
-const MOST_AT_ONCE = 100; // Dead letters that the API sends back by one request.
 const PARTS = {
   queues: "the queues", dead_letters: "dead letters", chain: "the chain", index: "the index", operations: "waiting operations",
   transactions: "open transactions", senders: "balances",
@@ -69,17 +68,18 @@ function Letter({ letter, readAt, busy, onAsk }) {
 
 function QueueLetters({ queue, letters, readAt, busy, onAsk }) {
   const count = queue.dead_letters;
-  const all = Math.min(count, MOST_AT_ONCE);
+  // Those that are shown, by their ids: a request that names none would send others when it is repeated.
+  const ids = letters.map((letter) => letter.message_id);
   return html`<div class="head"><h3>${queue.name}: ${plural(count)}</h3>
-      ${count > 1 ? html`<button type="button" disabled=${busy} onClick=${() => onAsk(null, all)}>Send ${count > all ? "the first " : "all "}${number(all)} back</button>` : null}</div>
+      ${ids.length > 1 ? html`<button type="button" disabled=${busy} onClick=${() => onAsk(ids)}>Send ${count > ids.length ? "the first " : "all "}${number(ids.length)} back</button>` : null}</div>
     <ul class="letters">${letters.map(
-      (letter) => html`<${Letter} key=${letter.message_id} letter=${letter} readAt=${readAt} busy=${busy} onAsk=${() => onAsk([letter.message_id], 1)} />`,
-    )}${count > letters.length ? html`<li><p class="meta">${plural(count - letters.length)} more${letters.length ? "" : ", of which none could be read now"}.</p></li>` : null}</ul>`;
+      (letter) => html`<${Letter} key=${letter.message_id} letter=${letter} readAt=${readAt} busy=${busy} onAsk=${() => onAsk([letter.message_id])} />`,
+    )}${count > letters.length ? html`<li><p class="meta">${plural(count - letters.length)} more${letters.length ? "" : ". Somebody else may hold them, for up to a minute"}.</p></li>` : null}</ul>`;
 }
 
 function outcomeOf({ queue, redriven, missing }) {
   const sent = redriven.length ? `${plural(redriven.length)} sent back to ${queue}.` : "Nothing was sent back.";
-  return missing.length ? `${sent} ${plural(missing.length)} not found: somebody else has sent them back, or is about to.` : sent;
+  return missing.length ? `${sent} ${plural(missing.length)} not found: already sent back, or held for up to a minute by somebody who looks at them.` : sent;
 }
 
 // Where the API may not receive messages, an operator who may does so by the command.
@@ -106,11 +106,11 @@ function DeadLetters({ pipeline, again }) {
     <p>Messages that are not tried again. Fix the cause, then send them back: every step drops what is already done. <code>docs/codes.md</code> explains the
       codes, <code>docs/dead-letters.md</code> what to do.</p>
     <${Alert} problem=${action.problem} />${said}
-    ${known === null ? html`<${Commands} queues=${dead} />` : dead.map(
+    ${!known ? html`<${Commands} queues=${dead} />` : dead.map(
       (queue) => html`<${QueueLetters} key=${queue.name} queue=${queue} letters=${known.filter((letter) => letter.queue === queue.name)} readAt=${pipeline.read_at}
-        busy=${action.busy} onAsk=${(ids, count) => setAsked({ queue: queue.name, ids, count })} />`,
+        busy=${action.busy} onAsk=${(ids) => setAsked({ queue: queue.name, ids })} />`,
     )}
-    ${asked === null ? null : html`<${Confirm} title=${`Send ${plural(asked.count)} back to ${asked.queue}?`} action="Send back"
+    ${asked === null ? null : html`<${Confirm} title=${`Send ${plural(asked.ids.length)} back to ${asked.queue}?`} action="Send back"
       onConfirm=${() => action.run(asked)} onClose=${() => setAsked(null)}>What still has its cause is dead-lettered again.<//>`}
   </section>`;
 }
