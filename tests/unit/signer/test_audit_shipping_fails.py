@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from structlog.testing import capture_logs
 from mintline.audit.trail import SUFFIX
 from mintline.errors import Throttled
 from mintline_signer.host import audit_shipping
-from mintline_signer.host.audit_files import SHIPPED
+from mintline_signer.host.audit_files import SHIPPED, AuditFiles
 from mintline_signer.host.audit_shipping import AuditShipping
 
 
@@ -31,10 +33,9 @@ class Bucket:
 
 
 class Files:
-    """Files of a trail, one of which may be written; closing them may fail."""
+    """Files of a trail; closing them may fail."""
 
-    def __init__(self, *, writing: Path | None = None, fault: Exception | None = None) -> None:
-        self.writing = writing
+    def __init__(self, *, fault: Exception | None = None) -> None:
         self._fault = fault
 
     async def close_file(self) -> None:
@@ -139,18 +140,33 @@ async def test_finish__when_a_file_is_put_away_meanwhile__then_the_others_are_sh
     assert (bucket.stored, left(trail), logs) == ([b"1", b"3"], [], [])
 
 
-async def test_finish__when_the_last_file_could_not_be_closed__then_it_is_shipped_too(trail: Path) -> None:
+async def test_finish__when_a_file_was_being_written_until_then__then_it_is_shipped_too(trail: Path) -> None:
     bucket, pauses = Bucket(), Pauses(nothing)
     shipping = AuditShipping(trail, bucket.put)
-    files = Files(writing=trail / f"3{SUFFIX}")
-    kept = asyncio.create_task(shipping.keep(files, every=60, sleep=pauses.sleep))
+    written = os.open(trail / f"3{SUFFIX}", os.O_WRONLY)
+    fcntl.flock(written, fcntl.LOCK_EX)
+    kept = asyncio.create_task(shipping.keep(Files(), every=60, sleep=pauses.sleep))
     await pauses.over.wait()
     assert left(trail) == ["3"]
     kept.cancel()
+    os.close(written)
 
     await shipping.finish()
 
     assert (bucket.stored, left(trail)) == ([b"1", b"2", b"3"], [])
+
+
+async def test_finish__when_another_process_writes_until_the_end__then_what_is_left_behind_is_told(
+    trail: Path,
+) -> None:
+    bucket, pauses = Bucket(), Pauses(patience_ends)
+
+    with capture_logs() as logs:
+        async with AuditFiles(trail):
+            await AuditShipping(trail, bucket.put).finish(sleep=pauses.sleep)
+
+    assert bucket.stored == [b"1", b"2", b"3"]
+    assert events(logs) == [("audit_trail_left_behind", "a file is still being written")]
 
 
 async def test_ship__when_a_file_cannot_be_moved__then_the_others_are_shipped_and_it_is_told(

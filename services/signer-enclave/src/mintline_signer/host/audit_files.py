@@ -1,15 +1,18 @@
 """The host's half of the audit trail: append-only files, on the disk before an answer goes on.
 
 What arrives while a write is under way is written together by the next one: every batch costs an fsync, but
-many share it. A file is never written again once it is closed; a new process begins a new one.
+many share it. A file is never written again once it is closed; a new process begins a new one. It is locked
+(flock(2)) from before it has its name until it is closed, so that other processes know which ones are.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -57,7 +60,6 @@ class AuditFiles:
         self._waiting: list[tuple[Batch, asyncio.Future[None]]] = []
         self._arrived = asyncio.Event()
         self._file: int | None = None
-        self._path: Path | None = None
         self._exclusive = asyncio.Lock()
         self._size = 0
         self._writer: asyncio.Task[None] | None = None
@@ -79,14 +81,11 @@ class AuditFiles:
     ) -> None:
         self._closing = True
         self._arrived.set()
-        if self._writer is not None:
-            await self._writer
-        self._close()
-
-    @property
-    def writing(self) -> Path | None:
-        """The file that is being written, if there is one."""
-        return self._path
+        try:
+            if self._writer is not None:
+                await self._writer
+        finally:
+            self._close()
 
     async def close_file(self) -> None:
         """End the file that is being written, if it has anything; the next batch begins another one."""
@@ -150,24 +149,53 @@ class AuditFiles:
         self._close()
         name = f"{self._now():020d}-{os.getpid()}{SUFFIX}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        path = self._folder / name
-        # Named before it is there, so that it is never shipped while it is written.
-        self._path = path
-        self._file = os.open(path, flags, 0o600)
+        fresh = self._folder / f".{name}.new"
+        file = os.open(fresh, flags, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._give(file)
+            fresh.rename(self._folder / name)
+        except OSError:
+            os.close(file)
+            fresh.unlink(missing_ok=True)
+            raise
+        self._file = file
         sync_folder(self._folder)
 
+    def _give(self, file: int) -> None:
+        """Give root's file to the folder's owner: the host that ships it need not be root."""
+        folder = self._folder.stat()
+        with suppress(OSError):
+            os.fchown(file, folder.st_uid, folder.st_gid)
+
     def _close(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-        self._file = self._path = None
-        self._size = 0
+        file, self._file, self._size = self._file, None, 0
+        if file is not None:
+            os.close(file)
+
+
+def is_open(path: Path) -> bool:
+    """Tell whether a process still writes a file of the trail: once it does not, none ever does again.
+
+    Raises OSError if the file cannot be read.
+    """
+    file = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 def _last_in(folder: Path) -> bytes:
     """Return the hash of the last record in the newest file that has one; zeros if none has."""
     found = (*folder.glob(f"*{SUFFIX}"), *folder.glob(f"{SHIPPED}/*{SUFFIX}"))
     for path in sorted(found, key=lambda path: path.name, reverse=True):
-        batch = last_batch(path)
-        if batch is not None:
-            return hash_of(batch.records[-1])
+        # One that its host ships meanwhile is gone.
+        with suppress(FileNotFoundError):
+            batch = last_batch(path)
+            if batch is not None:
+                return hash_of(batch.records[-1])
     return NO_HASH

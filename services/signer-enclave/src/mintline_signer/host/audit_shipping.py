@@ -22,7 +22,7 @@ from mintline.audit.trail import SUFFIX
 from mintline.aws.errors import error_code, translated
 from mintline.errors import MintlineError
 from mintline.tracebacks import frames
-from mintline_signer.host.audit_files import SHIPPED
+from mintline_signer.host.audit_files import SHIPPED, is_open
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -34,17 +34,15 @@ PATIENCE = 20.0
 PAUSE = 2.0
 """Seconds until a host that ends tries again what failed."""
 
+WRITING = "a file is still being written"
+"""Why a file is left that a process has open."""
+
 Put: TypeAlias = Callable[[str, bytes], Awaitable[None]]
 """Stores bytes under a name, unless there are some."""
 
 
 class ShippedFiles(Protocol):
     """The files of the trail."""
-
-    @property
-    def writing(self) -> Path | None:
-        """The file that is being written, if there is one."""
-        ...
 
     async def close_file(self) -> None:
         """End the file that is being written."""
@@ -81,7 +79,7 @@ class AuditBucket:
 
 
 class AuditShipping:
-    """Ships what is in a folder that no other host writes to.
+    """Ships the closed files of a folder; other processes may write to it, and no other host ships it.
 
     `ship` may be repeated, after a crash too: what is shipped is moved away only afterwards.
     """
@@ -89,13 +87,11 @@ class AuditShipping:
     def __init__(self, folder: Path, put: Put) -> None:
         self._folder = folder
         self._put = put
-        self._files: ShippedFiles | None = None
 
     async def keep(
         self, files: ShippedFiles, *, every: float, sleep: Callable[[float], Awaitable[None]]
     ) -> None:
         """Ship every so many seconds, until this is cancelled; it outlives whatever breaks."""
-        self._files = files
         while True:
             await sleep(every)
             try:
@@ -107,12 +103,10 @@ class AuditShipping:
     async def finish(
         self, *, patience: float = PATIENCE, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
-        """Ship what is left, once the files are closed, again and again until nothing is.
+        """Ship what is left, once this host's files are closed, again and again until nothing is.
 
         After `patience` seconds it logs `audit_trail_left_behind` and returns.
         """
-        # No file is being written any more, even if one could not be closed.
-        self._files = None
         failed: str | None = None
         try:
             async with asyncio.timeout(patience):
@@ -122,16 +116,19 @@ class AuditShipping:
             log.error("audit_trail_left_behind", folder=str(self._folder), error=failed or "timeout")  # noqa: TRY400 - no traceback
 
     async def ship(self) -> str | None:
-        """Put every closed file, the oldest first; return what failed last, or None.
+        """Put every closed file, the oldest first; return why some are left, or None.
 
         What fails is logged, and is shipped the next time. A file that cannot be read or moved does not stop
-        the others; any other failure ends the pass.
+        the others; any other failure ends the pass. One that is still being written is left, and not logged.
         """
         failed: str | None = None
         try:
-            for path in await asyncio.to_thread(self._closed):
+            for path in await asyncio.to_thread(self._found):
                 try:
-                    await self._ship(path)
+                    if await asyncio.to_thread(is_open, path):
+                        failed = failed or WRITING
+                    else:
+                        await self._ship(path)
                 except FileNotFoundError:
                     # A shipment that was cut off has put it away since.
                     continue
@@ -159,14 +156,11 @@ class AuditShipping:
             log.error("audit_trail_not_shipped", folder=str(self._folder), error=about)
         return about
 
-    def _closed(self) -> list[Path]:
-        found = sorted(self._folder.glob(f"*{SUFFIX}"))
-        # Looked at last: what is begun afterwards was not found.
-        writing = self._files.writing if self._files is not None else None
-        return [path for path in found if path != writing]
+    def _found(self) -> list[Path]:
+        return sorted(self._folder.glob(f"*{SUFFIX}"))
 
     def _put_away(self, path: Path) -> None:
-        """Keep a file that was shipped in place of the one before it.
+        """Move a file that was shipped, and delete those that were but the one begun last.
 
         It may run twice at once, since a thread outlives its cancelled task: then one moves the file, and the
         other raises FileNotFoundError.
@@ -176,9 +170,8 @@ class AuditShipping:
         if path.stat().st_size == 0:
             path.unlink()
             return
-        before = sorted(shipped.glob(f"*{SUFFIX}"))
         path.rename(shipped / path.name)
-        for old in before:
+        for old in sorted(shipped.glob(f"*{SUFFIX}"))[:-1]:
             old.unlink(missing_ok=True)
 
 

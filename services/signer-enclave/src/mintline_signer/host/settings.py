@@ -28,7 +28,7 @@ class HostSettings(ServiceSettings):
     issuer: KeyRef
     """The key that signs vouchers (JSON)."""
     audit_dir: Path
-    """The folder of the audit trail; several hosts may share it, unless it is shipped."""
+    """The folder of the audit trail; several hosts may share it, of which one ships it."""
     audit_bucket: str | None = None
     """The bucket that the trail is shipped to, under this host's name; without it the folder keeps all."""
     audit_ship_every: float = Field(default=60.0, gt=0)
