@@ -371,6 +371,14 @@ async def test_console__when_an_operator_looks_at_the_pipeline__then_it_shows_wh
     assert await relayers.count() == len(harness.info["relayers"])
     assert await console.findings() == []
 
+    older = PIPELINE.model_dump_json(
+        exclude={"dead_letters": True, "operations": {"__all__": {"dead_letter"}}}
+    )
+    await page.route(
+        "**/v1/pipeline", lambda route: route.fulfill(body=older, content_type="application/json")
+    )
+    await page.get_by_text("mintline dlq redrive build --all").wait_for()
+
     shown = PIPELINE.model_copy(update={"missing": ["chain"]}).model_dump_json()
     await page.route(
         "**/v1/pipeline", lambda route: route.fulfill(body=shown, content_type="application/json")
