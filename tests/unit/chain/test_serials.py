@@ -23,6 +23,8 @@ class Chain:
         self.used_in, self.widest = used_in, widest
         self.asked: list[tuple[int, int]] = []
         self.failure: Exception | None = None
+        self.kept_from = 0
+        """The oldest block that has logs."""
 
     async def logs(self, contract: str, serial: int, first: int, last: int) -> tuple[Log, ...]:
         self.asked.append((first, last))
@@ -30,6 +32,8 @@ class Chain:
             raise self.failure
         if last - first + 1 > self.widest:
             raise RpcError(-32005, "query exceeds max block range")
+        if first < self.kept_from:
+            raise RpcError(-32000, "pruned history unavailable")
         if self.used_in is None or not first <= self.used_in <= last:
             return ()
         topics = (ITEM_MINTED_TOPIC, word(serial))
@@ -94,3 +98,65 @@ async def test_search__when_many_are_left_open__then_the_oldest_are_forgotten(
     for serial in (1, 2, 3):
         assert await search.find(ITEMS, serial, last=99) is None
     assert set(search._left) == {(ITEMS, 2), (ITEMS, 3)}
+
+
+@pytest.mark.parametrize("failure", [Unavailable("nobody there"), RpcError(-32000, "no")])
+async def test_search__when_nodes_answered_nothing_for_a_while__then_others_ask_for_all_blocks_again(
+    failure: Exception,
+) -> None:
+    chain = Chain(used_in=1)
+    search = SerialSearch(chain.logs)
+    chain.failure = failure
+    for serial in range(40):
+        with pytest.raises(type(failure)):
+            await search.find(ITEMS, serial, last=20_000_000)
+    chain.failure, chain.asked = None, []
+    assert await search.find(ITEMS, 40, last=20_000_000) is not None
+    assert chain.asked == [(0, 20_000_000)]
+
+
+@pytest.mark.parametrize(
+    "failure", [Throttled("slower"), Unavailable("nobody there"), RpcError(-32000, "no")]
+)
+async def test_search__when_it_fails_on_the_way__then_the_next_goes_on_below_what_was_answered(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    monkeypatch.setattr(serials, "REQUESTS", 3)
+    chain = Chain(used_in=1, widest=25)
+    search = SerialSearch(chain.logs)
+    assert await search.find(ITEMS, SERIAL, last=99) is None
+    chain.failure = failure
+    monkeypatch.setattr(serials, "REQUESTS", 32)
+    with pytest.raises(type(failure)):
+        await search.find(ITEMS, SERIAL, last=99)
+    chain.failure, chain.asked = None, []
+    assert await search.find(ITEMS, SERIAL, last=120) is not None
+    assert max(last for _, last in chain.asked) == 74
+
+
+async def test_search__when_all_blocks_take_a_node_too_long__then_the_next_asks_for_fewer() -> None:
+    chain = Chain(used_in=1)
+    search = SerialSearch(chain.logs)
+    chain.failure = Unavailable("silent, or not done in 10 s")
+    for _ in range(20):
+        with pytest.raises(Unavailable):
+            await search.find(ITEMS, SERIAL, last=79_999)
+    widths = [last - first + 1 for first, last in chain.asked]
+    assert widths == [80_000, 40_000, 20_000, *[serials.UNANSWERED] * 17]
+    chain.failure = None
+    assert await search.find(ITEMS, SERIAL, last=79_999) is not None
+    assert chain.asked[20:] == [(70_000, 79_999), (50_000, 69_999), (10_000, 49_999), (0, 9_999)]
+
+
+async def test_search__when_old_logs_are_gone__then_it_says_so_and_does_not_narrow_the_others() -> None:
+    chain = Chain(used_in=700)
+    chain.kept_from = 601
+    search = SerialSearch(chain.logs)
+    assert await search.find(ITEMS, 8, last=999) is not None
+    chain.used_in = 1
+    for _ in range(3):
+        with pytest.raises(RpcError):
+            await search.find(ITEMS, SERIAL, last=999)
+    chain.used_in, chain.asked = 700, []
+    assert await search.find(ITEMS, 9, last=999) is not None
+    assert chain.asked[0] == (750, 999), "as wide as the first range that was answered"
