@@ -673,6 +673,25 @@ async def test_end__when_the_index_has_the_token__then_mined_and_finalized_by_th
     )
 
 
+async def test_mined_by__when_a_transaction_mined_mints_by_their_own_records__then_these_and_no_others(
+    records: Records,
+) -> None:
+    restored = {"nonce": None, "deadline": None}
+    named = [mint(MintStatus.ACCEPTED, mint_id=f"m{number}", **restored) for number in range(4)]
+    made = [minting(), minting(), minting().evolve(tx_hash=b"\xdd" * 32), minting(4)]
+    for one, by in zip(named, made, strict=True):
+        await records.put(one)
+        await records.store.mine(one, by, at=5)
+    await records.store.finalize("m1", made[1], at=6)
+    await records.put(mint(MintStatus.ACCEPTED, mint_id="waits", **restored))
+    found = await records.store.mined_by(b"\xee" * 32, 3)
+    assert sorted((one.mint_id, one.status) for one in found) == [
+        ("m0", MintStatus.MINED),
+        ("m1", MintStatus.FINALIZED),
+    ]
+    assert await records.store.mined_by(b"\xee" * 32, 5) == []
+
+
 async def test_record__when_written_twice__then_the_first_stays(records: Records) -> None:
     store = records.store
     first = SignedTransaction(

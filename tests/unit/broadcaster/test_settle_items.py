@@ -11,11 +11,14 @@ from mintline.chain.answers import Log
 from mintline.chain.multi_token import ITEM_MINTED_TOPIC
 from mintline.errors import Unavailable
 from mintline.eth import address_word, word
-from mintline.records.operations import Mint
+from mintline.messages.intents import SignMint
+from mintline.records.operations import Attempt, Mint
 from mintline.records.problems import TOKEN_ON_CHAIN, TOKEN_TAKEN
+from mintline.records.transactions import place_of
 from mintline.states import MintStatus
+from mintline_broadcaster import settle_items
 from mintline_broadcaster import sweep as sweeping
-from mintline_broadcaster.ports import Final
+from mintline_broadcaster.ports import Final, SignedTransaction
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent
 
@@ -118,3 +121,162 @@ async def test_item_mint__when_no_node_searches__then_it_waits_and_the_others_go
     harness.store.indexed = Final(8, 8)
     await harness.sweep(after=sweeping.RESTING_SECONDS)
     assert harness.mint(mint_intent()).status is MintStatus.ACCEPTED
+
+
+def on_record(harness: Harness, intent: SignMint, *, mint_id: str | None = None) -> None:
+    """Put the event's transaction on record as an intent's, or as a mint's own wallet's."""
+    harness.store.signed[TX_HASH] = SignedTransaction(
+        tx_hash=TX_HASH,
+        kind=intent.type if mint_id is None else "self_redeem",
+        mint_id=mint_id,
+        sender=intent.signer.address,
+        nonce=intent.nonce,
+        chain_id=intent.chain_id,
+        raw=b"\x02",
+        attempt=0,
+        at=0,
+    )
+
+
+def other_mint(harness: Harness, mint: Mint) -> SignMint:
+    """Put a finalized mint on record that got the same serial, and asked for the same; return its intent."""
+    attempt = Attempt(tx_hash=TX_HASH, max_fee_per_gas=1, max_priority_fee_per_gas=1, at=0, nonce=7)
+    intent = mint_intent(7)
+    same = {"token_id": mint.token_id, "item_id": ITEM, "quantity": QUANTITY, "to": mint.to}
+    harness.built(intent, status=MintStatus.FINALIZED, attempts=(attempt,), custody="sponsored", **same)
+    on_record(harness, intent)
+    return intent
+
+
+async def settled(harness: Harness) -> Mint:
+    harness.store.indexed = Final(8, 8)
+    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    return harness.mint(mint_intent())
+
+
+async def test_item_mint__when_another_one_used_their_serial_for_the_same__then_it_is_rejected(
+    harness: Harness,
+) -> None:
+    """A restore of `collections` had the serial given out again."""
+    mint = accepted(harness)
+    use(harness, mint)
+    other = other_mint(harness, mint)
+    ended = await settled(harness)
+    assert (ended.status, ended.problem) == (MintStatus.REJECTED, TOKEN_TAKEN)
+    assert harness.mint(other).status is MintStatus.FINALIZED
+
+
+async def test_item_mint__when_the_other_one_is_no_more_on_record__then_it_is_rejected_all_the_same(
+    harness: Harness,
+) -> None:
+    """A restore of `mints` has lost it, and its transaction still names it."""
+    mint = accepted(harness)
+    use(harness, mint)
+    del harness.store.mints[other_mint(harness, mint).mint_id]
+    assert (await settled(harness)).problem == TOKEN_TAKEN
+
+
+async def test_item_mint__when_the_transaction_carried_it_before_a_restore__then_it_is_finalized(
+    harness: Harness,
+) -> None:
+    mint = accepted(harness)
+    use(harness, mint)
+    other = other_mint(harness, mint)
+    harness.change(other, operations=(other.mint_id, mint.mint_id))
+    ended = await settled(harness)
+    assert (ended.status, ended.tx_hash) == (MintStatus.FINALIZED, TX_HASH)
+
+
+@pytest.mark.parametrize("lost", ["record", "attempts"])
+async def test_item_mint__when_the_transactions_record_is_lost__then_the_event_is_its_own(
+    harness: Harness, lost: str
+) -> None:
+    mint = accepted(harness)
+    use(harness, mint)
+    other = other_mint(harness, mint)
+    if lost == "record":
+        del harness.store.transactions[place_of(other.signer, other.nonce)]
+    else:
+        [attempt] = harness.transaction(other).attempts
+        harness.change(other, attempts=(attempt.evolve(tx_hash=b"\x06" * 32),))
+    assert (await settled(harness)).status is MintStatus.FINALIZED
+
+
+@pytest.mark.parametrize(
+    ("redeemed", "status"), [("mint_0_0", MintStatus.FINALIZED), ("other", MintStatus.REJECTED)]
+)
+async def test_item_mint__when_a_users_own_wallet_used_its_serial__then_the_voucher_decides(
+    harness: Harness, redeemed: str, status: MintStatus
+) -> None:
+    use(harness, accepted(harness))
+    on_record(harness, mint_intent(), mint_id=redeemed)
+    assert (await settled(harness)).status is status
+
+
+async def test_item_mints__when_a_stranger_used_the_serial_of_two__then_the_event_ends_one_of_them(
+    harness: Harness,
+) -> None:
+    mint = accepted(harness)
+    use(harness, mint)
+    harness.store.mints["twin"] = mint.evolve(mint_id="twin")
+    harness.store.indexed = Final(8, 8)
+    sweeper = harness.sweeper()
+    for _ in range(3):
+        harness.now += settle_items.REST_SECONDS * 1000
+        await sweeper.sweep()
+    ended = [harness.store.mints[name] for name in (mint.mint_id, "twin")]
+    assert sorted(one.status for one in ended) == [MintStatus.FINALIZED, MintStatus.REJECTED]
+
+
+async def test_sweep__when_many_serials_are_not_found__then_a_pass_looks_for_a_few_and_each_rests(
+    harness: Harness,
+) -> None:
+    mint = accepted(harness)
+    serials = range(1, 2 * settle_items.SEARCHES + 2)
+    for serial in serials:
+        name = f"mint_{serial}"
+        harness.store.mints[name] = mint.evolve(mint_id=name, token_id=serial)
+        use(harness, harness.store.mints[name])
+    del harness.store.mints[mint.mint_id]
+    asked: list[int] = []
+
+    async def empty(contract: str, serial: int, *, last: int) -> None:
+        del contract, last
+        asked.append(serial)
+
+    harness.chain.serial_used = empty  # type: ignore[method-assign]
+    harness.store.indexed = Final(8, 8)
+    sweeper = harness.sweeper()
+    seconds = sweeping.RESTING_SECONDS
+    for most in (settle_items.SEARCHES, 2 * settle_items.SEARCHES, len(serials), len(serials)):
+        harness.now += seconds * 1000
+        await sweeper.sweep()
+        assert len(asked) == len(set(asked)) == most
+        seconds = 5
+    for _ in range(2):
+        harness.now += settle_items.REST_SECONDS * 1000
+        await sweeper.sweep()
+    again = asked[len(serials) :]
+    assert again == asked[: 2 * settle_items.SEARCHES], "those that rested the longest come first"
+
+
+async def test_sweep__when_a_serial_is_looked_for__then_the_senders_were_checked_before(
+    harness: Harness,
+) -> None:
+    use(harness, accepted(harness))
+    harness.built(mint_intent(1), created_at=harness.now, updated_at=harness.now)
+    steps: list[str] = []
+    count, find = harness.chain.transaction_count, harness.chain.serial_used
+
+    async def counting(address: str) -> int:
+        steps.append("sender")
+        return await count(address)
+
+    async def finding(contract: str, serial: int, *, last: int) -> Log | None:
+        steps.append("serial")
+        return await find(contract, serial, last=last)
+
+    harness.chain.transaction_count = counting  # type: ignore[method-assign]
+    harness.chain.serial_used = finding  # type: ignore[method-assign]
+    await settled(harness)
+    assert steps == ["sender", "serial"]

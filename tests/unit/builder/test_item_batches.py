@@ -9,7 +9,7 @@ import pytest
 
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
-from mintline.errors import Rejected
+from mintline.errors import Rejected, Unavailable
 from mintline.item_calls import ItemMint, mint_items_calldata
 from mintline.records.problems import Problem
 from mintline.records.transactions import Transaction, carried_by
@@ -218,6 +218,25 @@ async def test_items__when_one_of_those_cannot_go__then_the_others_do(
 
     assert sorted(batch.operations for batch in batches(harness)[1:]) == [("m1",), ("m2",)]
     assert harness.mint("m0").status is MintStatus.REJECTED
+
+
+async def test_items__when_new_mints_cannot_be_simulated__then_those_of_a_failed_batch_go_all_the_same(
+    harness: Harness, builder: Builder
+) -> None:
+    names = await failed_on_chain(harness, builder, 2)
+    new = harness.accept(
+        "new", sender="late", custody="sponsored", token_id=9, item_id=7, quantity=1, metadata=None
+    )
+    silent: Any = Unavailable("no node simulates it")
+    harness.chain.refusing[new.to] = silent
+
+    outcomes = await asyncio.gather(
+        builder.build(new.mint_id), *(builder.renew(name, spent=0) for name in names), return_exceptions=True
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [Unavailable, type(None), type(None)]
+    assert sorted(batch.operations for batch in batches(harness)[1:]) == [("m0",), ("m1",)]
+    assert harness.mint("new").status is MintStatus.ACCEPTED
 
 
 @pytest.mark.parametrize(

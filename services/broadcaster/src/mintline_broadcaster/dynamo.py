@@ -34,7 +34,7 @@ from mintline.fields import Bytes32
 from mintline.frozen import Frozen
 from mintline.messages.intents import AnyIntent
 from mintline.records.index import Token, Transfer
-from mintline.records.keys import created_key, token_ref
+from mintline.records.keys import block_shards, created_key, token_ref
 from mintline.records.operations import Attempt, Mint, Operation
 from mintline.records.problems import Problem
 from mintline.records.transactions import Outcome, Place, Transaction, open_place, place_of
@@ -66,6 +66,7 @@ from mintline_broadcaster.transaction_writes import (
 
 PAGE = 500
 _OPEN_MINTS = MINTS.index("open")
+_MINTS_IN_BLOCK = MINTS.index("in_block")
 _OPEN_TRANSACTIONS = TRANSACTIONS.index("open")
 
 
@@ -254,6 +255,23 @@ class DynamoTransactionStore:
         place = token_place(mint.chain_id, mint.contract, mint.token_id)
         item = await self._dynamo.get(TOKENS, place)
         return None if item is None else read(Token, TOKENS, item, self._set_aside).metadata_digest
+
+    async def mined_by(self, tx_hash: bytes, block_number: int) -> list[Mint]:
+        """Return the mints on whose own records a transaction in that block mined them."""
+        ids = await asyncio.gather(*map(self._mints_in, block_shards(block_number)))
+        found = await self.operations(one for each in ids for one in each)
+        return [one for one in found.values() if isinstance(one, Mint) and one.tx_hash == tx_hash]
+
+    async def _mints_in(self, shard: str) -> list[str]:
+        ids: list[str] = []
+        start: Item | None = None
+        while True:
+            page = await self._dynamo.query(
+                MINTS, index=_MINTS_IN_BLOCK, partition=shard, limit=PAGE, start=start
+            )
+            ids += [str(item["mint_id"]) for item in page.items]
+            if (start := page.next) is None:
+                return ids
 
     async def mine(self, mint: Mint, minting: Minting, *, at: int) -> None:
         """Move a mint that is still in `mint`'s state to mined."""

@@ -147,6 +147,10 @@ class InstrumentedTransactionStore:
         """Return the metadata digest that a mint's token was made with."""
         return await self._store.minted_digest(mint)
 
+    async def mined_by(self, tx_hash: bytes, block_number: int) -> list[Mint]:
+        """Return the mints that a transaction mined by their own records."""
+        return await self._store.mined_by(tx_hash, block_number)
+
     async def mine(self, mint: Mint, minting: Minting, *, at: int) -> None:
         """Move a mint to mined by its token."""
         await self._store.mine(mint, minting, at=at)

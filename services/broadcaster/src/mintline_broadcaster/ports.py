@@ -220,6 +220,12 @@ class TransactionStore(Protocol):
     async def minted_digest(self, mint: Mint) -> bytes | None:
         """Return the metadata digest that a mint's token was made with; None if the index has none."""
 
+    async def mined_by(self, tx_hash: bytes, block_number: int) -> list[Mint]:
+        """Return the mints on whose own records a transaction in that block mined them.
+
+        Those that it carried have its record instead. The index lags by moments.
+        """
+
     async def mine(self, mint: Mint, minting: Minting, *, at: int) -> None:
         """Move a mint that is still in `mint`'s state to mined, by what made its token.
 

@@ -27,7 +27,7 @@ from mintline.records.problems import TOKEN_TAKEN
 from mintline.records.transactions import Transaction
 from mintline.states import MintStatus, may
 from mintline_broadcaster.ports import ChainClient, Final, Minting, MintMoved, TransactionStore
-from mintline_broadcaster.settle_items import use_of_serial
+from mintline_broadcaster.settle_items import Searches, use_of_serial
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,7 @@ async def settle_from_index(
     chain: ChainClient,
     now: int,
     carried: Transaction | None = None,
+    searches: Searches | None = None,
 ) -> bool:
     """End a mint by its token if that is final; return whether there is a token at all, final or not.
 
@@ -49,11 +50,12 @@ async def settle_from_index(
     minted, and is rejected.
 
     `final` was read before, so that nothing at or below it can be undone any more. `now` is in Unix
-    milliseconds. `carried` is the transaction that carries the mint, if one does. Both writes may be
-    repeated, and the second one made alone for a mint that is mined.
+    milliseconds. `carried` is the transaction that carries the mint, if one does. `searches` bounds how many
+    serials are looked for. Both writes may be repeated, and the second one made alone for a mint that is
+    mined.
     """
     if mint.item_id is not None:
-        use = await use_of_serial(mint, final, chain=chain)
+        use = await use_of_serial(mint, final, store=store, chain=chain, searches=searches)
         if not isinstance(use, bool):
             await _end(mint, use, own=use.own, store=store, now=now, carried=carried)
         return bool(use)

@@ -52,6 +52,7 @@ from mintline_broadcaster.ports import (
     TransactionStore,
 )
 from mintline_broadcaster.settle_from_index import settle_from_index
+from mintline_broadcaster.settle_items import Searches
 from mintline_broadcaster.sweep_schedule import due
 from mintline_broadcaster.vouchers import WAITING as VOUCHERS
 from mintline_broadcaster.vouchers import expire, expired
@@ -103,6 +104,7 @@ class Sweeper:
         self._now = now
         self._mint_starts: dict[str, OpenMint] = {}
         self._transaction_starts: dict[str, OpenTransaction] = {}
+        self._searches = Searches()
         self._resting: dict[str | Place, int] = {}
         """When something was read last that needs nothing from here, in Unix milliseconds."""
 
@@ -140,8 +142,9 @@ class Sweeper:
         senders = self._awake(transaction_keys, now=now)
         if left or senders:
             final = await self._store.final()
-            await self._settle_left_behind(left, final, now=now)
+            # Senders first: what is left behind waits for nobody, and may take long to be found on the chain.
             await self._check_senders(senders, final, now=now)
+            await self._settle_left_behind(left, final, now=now)
         waiting = [one.created_at for one in operations if one.status in _WAITING]
         waiting += [key.reserved_at for key in transaction_keys if key.place not in self._resting]
         self._metrics.oldest_open.set(max(0, now - min(waiting, default=now)) / 1000)
@@ -211,12 +214,12 @@ class Sweeper:
 
     async def _settle_left_behind(self, mints: Sequence[Mint], final: Final, *, now: int) -> None:
         """End mints whose token the index has for good, and vouchers that nobody redeemed in time."""
-        for mint in mints:
+        for mint in self._searches.start_pass(mints, now=now):
             with self._metrics.set_aside.guarding(MINTS.name, mint.mint_id):
-                if expired(mint, final_time=final.timestamp):
-                    await expire(mint, final, store=self._store, chain=self._chain, now=now)
-                elif mint.block_number is None or mint.block_number <= final.number:
-                    await settle_from_index(mint, final, store=self._store, chain=self._chain, now=now)
+                if mint.block_number is not None and mint.block_number > final.number:
+                    continue
+                end = expire if expired(mint, final_time=final.timestamp) else settle_from_index
+                await end(mint, final, store=self._store, chain=self._chain, now=now, searches=self._searches)
 
     async def _check_senders(self, senders: dict[str, int], final: Final, *, now: int) -> None:
         places = asyncio.Semaphore(SENDERS_AT_ONCE)

@@ -37,6 +37,7 @@ from mintline_broadcaster.ports import (
     VoucherStore,
 )
 from mintline_broadcaster.settle_from_index import may_be_minted, settle_from_index
+from mintline_broadcaster.settle_items import Searches
 
 WAITING = (MintStatus.ISSUED, MintStatus.SUBMITTED)
 """Where a voucher waits for a transaction, or for its transaction to be mined."""
@@ -167,14 +168,23 @@ def expired(mint: Mint, *, final_time: int) -> bool:
     )
 
 
-async def expire(mint: Mint, final: Final, *, store: TransactionStore, chain: ChainClient, now: int) -> bool:
+async def expire(
+    mint: Mint,
+    final: Final,
+    *,
+    store: TransactionStore,
+    chain: ChainClient,
+    now: int,
+    searches: Searches | None = None,
+) -> bool:
     """Reject a mint whose voucher was not redeemed and never can be any more; tell whether it was so.
 
-    One whose voucher was redeemed, and whose redemption the indexer missed, ends by its token instead.
+    One whose voucher was redeemed, and whose redemption the indexer missed, ends by its token instead
+    (`settle_from_index`).
     """
     if not expired(mint, final_time=final.timestamp):
         return False
-    if await settle_from_index(mint, final, store=store, chain=chain, now=now):
+    if await settle_from_index(mint, final, store=store, chain=chain, now=now, searches=searches):
         return False
     if await may_be_minted(mint, final, chain=chain):
         return False

@@ -111,14 +111,12 @@ class Batches:
     async def assemble(self, lines: Sequence[BatchLine]) -> None:
         """Put mints of one collection into batches, as few as gas and cost allow, and resolve each line.
 
-        Raises the error that stopped all unresolved lines. Mints of items whose batch failed on chain go by
-        halves of that batch, with no others: a recipient whose code failed it is found in as many steps as
-        the batch can be halved, and fails no mint that was not in a batch with it.
+        Mints of items whose batch failed on chain go by halves of that batch, with no others: a recipient
+        whose code failed it is found in as many steps as the batch can be halved. What stops one part stops
+        no other.
         """
         together = [line for line in lines if line.failed is None]
-        if together:
-            await self._assemble(together)
-        for part in _halves(lines):
+        for part in filter(None, (together, *_halves(lines))):
             try:
                 await self._assemble(part)
             except MintlineError as error:

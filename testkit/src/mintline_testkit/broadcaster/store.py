@@ -297,6 +297,12 @@ class MemoryTransactionStore:
         await asyncio.sleep(0)
         return self.digests.get((mint.contract, mint.token_id))
 
+    async def mined_by(self, tx_hash: bytes, block_number: int) -> list[Mint]:
+        """Return the mints on whose own records a transaction in that block mined them."""
+        await asyncio.sleep(0)
+        outcome = tx_hash, block_number
+        return [mint for mint in self.mints.values() if (mint.tx_hash, mint.block_number) == outcome]
+
     async def mine(self, mint: Mint, minting: Minting, *, at: int) -> None:
         """Move a mint that is still where it was read to mined."""
         await asyncio.sleep(0)
