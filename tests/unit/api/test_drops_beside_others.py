@@ -10,7 +10,7 @@ import pytest
 
 from mintline.tasks import cut_off
 from mintline_api.features.drops import reservations
-from mintline_api.features.drops.preparation import LOOK_SECONDS, MOST_LOOKS
+from mintline_api.features.drops.preparation import LOOK_SECONDS, MOST_PAUSES
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
 from tests.unit.api.test_drops import Shop, finalize, is_, line, ndjson, prepared_drop, runner_of, until
@@ -205,15 +205,15 @@ async def test_preparation__when_others_numbers_keep_moving__then_it_waits_for_a
     other = Shop(shop.harness, shop.client)
     made = await other.call("POST", "", {"name": "Late seats", "contract": collection.contract})
     other.drop_id = made.json()["drop_id"]
-    await other.upload(ndjson([line(number) for number in range(100)]))
+    await other.upload(ndjson([line(number) for number in range(600)]))
     await other.call("POST", "/prepare")
-    looks = 0
+    pauses = 0
 
     async def pause(seconds: float) -> None:
-        nonlocal looks
-        looks += 1
-        assert looks < 100, "it waits for ever"
-        collection.others = looks % 2
+        nonlocal pauses
+        pauses += 1
+        assert pauses < 100, "it waits for ever"
+        collection.others = pauses % 2
 
     finalize(shop.harness)
     shop.harness.now += 30
@@ -221,8 +221,8 @@ async def test_preparation__when_others_numbers_keep_moving__then_it_waits_for_a
     await asyncio.wait_for(second.work(other.drop_id), timeout=20)
     ended = await other.show()
 
-    assert looks == MOST_LOOKS - 1
-    assert (ended["status"], ended["preparation"]["over_cap"]) == ("cancelled", 100)
+    assert pauses == MOST_PAUSES
+    assert (ended["status"], ended["preparation"]["over_cap"]) == ("cancelled", 600)
 
 
 async def test_preparation__when_it_is_cancelled_while_it_waits_for_another_drop__then_it_ends(

@@ -59,8 +59,8 @@ AT_ONCE = 16
 LOOK_SECONDS = 5.0
 SAME_LOOKS = 2
 """How often a look has to find the same: for longer than running drops wait between two of theirs."""
-MOST_LOOKS = 12
-"""Looks after which numbers that still move are taken as they are: a minute."""
+MOST_PAUSES = 12
+"""Pauses of one preparation, after which numbers that still move are taken as they are: a minute."""
 NOBODY = Problem(code="drop-empty", reason="No line of the drop has a recipient that can be found.")
 _NONE = "no token"
 _TOO_FEW = "too few tokens"
@@ -82,6 +82,14 @@ class _Found:
     line: ResolvedLine | RefusedLine
     made: bool = False
     over_cap: bool = False
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run of a preparation: the items of the drop's lines, if it is of items, and how often it paused."""
+
+    items: DropItems | None
+    pauses: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +116,11 @@ class Preparation:
         except RequestRefused as refused:
             await self._give_up(held, Problem(code=refused.kind.slug, reason=refused.detail))
             return
-        items = await self._items(held) if held.drop.items else None
+        run = _Run(await self._items(held) if held.drop.items else None)
         async for part in held.store.parts(held.drop.drop_id, first=held.drop.prepared_parts):
             if held.drop.status is not DropStatus.PREPARING:
                 return
-            await self._part(held, part, items)
+            await self._part(held, part, run)
         roots = [part.root async for part in held.store.parts(held.drop.drop_id) if part.root is not None]
         now = held.now()
 
@@ -156,12 +164,12 @@ class Preparation:
                     items.spend(line)
         return items
 
-    async def _part(self, held: Leased, part: DropPart, items: DropItems | None) -> None:
+    async def _part(self, held: Leased, part: DropPart, run: _Run) -> None:
         drop = held.drop
         stored: list[StoredLine] = []
         if part.lines_key is not None:
             stored = list(from_ndjson(await self.objects.get(part.lines_key), StoredLine))
-        found = await self._found(held, stored, items)
+        found = await self._found(held, stored, run)
         lines = [each.line for each in found if isinstance(each.line, ResolvedLine)]
         refused = [each.line for each in found if isinstance(each.line, RefusedLine)]
         made = sum(each.made for each in found)
@@ -186,9 +194,9 @@ class Preparation:
             )
 
         await held.update(commit, prepared)
-        if items is not None:
+        if run.items is not None:
             for line in lines:
-                items.spend(line)
+                run.items.spend(line)
         if part.lines_key is not None and held.drop.prepared_parts > part.number:
             await self.objects.delete(part.lines_key)
 
@@ -220,29 +228,25 @@ class Preparation:
             }
         return part.evolve(**changes)
 
-    async def _found(
-        self, held: Leased, stored: Sequence[StoredLine], items: DropItems | None
-    ) -> list[_Found]:
+    async def _found(self, held: Leased, stored: Sequence[StoredLine], run: _Run) -> list[_Found]:
         """Return a part's lines in their order, each with its recipient, or why it is refused."""
-        drop = held.drop
+        drop, items = held.drop, run.items
         if items is None:
-            return await self._resolve_within(held, stored, None)
+            return await self._resolve_within(held, stored, run)
         await items.learn(stored)
         faults = [(line, items.misfit(line)) for line in stored]
         misfits = [_Found(line, _handed_back(drop, line, fault)) for line, fault in faults if fault]
-        found = await self._resolve_within(held, [line for line, fault in faults if fault is None], items)
+        found = await self._resolve_within(held, [line for line, fault in faults if fault is None], run)
         resolved = [each.stored for each in found if isinstance(each.line, ResolvedLine)]
         await items.begin(drop, resolved, now=held.now())
         return sorted(
             [*misfits, *(_of_item(drop, each, items) for each in found)], key=lambda each: each.stored.line
         )
 
-    async def _resolve_within(
-        self, held: Leased, lines: Sequence[StoredLine], items: DropItems | None
-    ) -> list[_Found]:
+    async def _resolve_within(self, held: Leased, lines: Sequence[StoredLine], run: _Run) -> list[_Found]:
         """Find the recipients of the lines for which there is room; the others are refused."""
         drop = held.drop
-        placing, placed = await self._placed(held, lines, items)
+        placing, placed = await self._placed(held, lines, run)
         found: list[_Found] = []
         while placed:
             some = await self._resolve(drop, placed)
@@ -255,31 +259,31 @@ class Preparation:
         return sorted(found, key=lambda each: each.stored.line)
 
     async def _placed(
-        self, held: Leased, lines: Sequence[StoredLine], items: DropItems | None
+        self, held: Leased, lines: Sequence[StoredLine], run: _Run
     ) -> tuple[Placing, list[StoredLine]]:
         """Return the lines for which there is room.
 
         What other drops have on their way is counted twice between its block and the next look at their
         mints. If that may be what stands in the way, this waits until the numbers have stayed the same, for
-        MOST_LOOKS at most: other drops may move them for hours.
+        MOST_PAUSES in all at most: other drops may move them for hours.
         Raises Unavailable if the drop is cancelled meanwhile.
         """
         drop = held.drop
         before: Left | None = None
-        looks = same = 0
+        same = 0
         while True:
-            looks += 1
             left = await self.gate.left_beside_drops(
                 drop.contract, drop_id=drop.drop_id, reserved=drop.tokens
             )
-            placing = Placing(left, items)
+            placing = Placing(left, run.items)
             placed = placing.place(lines)
             same = same + 1 if left == before else 0
-            if same == SAME_LOOKS or looks == MOST_LOOKS or not placing.may_find_room():
+            if same == SAME_LOOKS or run.pauses == MOST_PAUSES or not placing.may_find_room():
                 return placing, placed
             for line in placed:
                 placing.give_back(line)
             before = left
+            run.pauses += 1
             await self.pace.pause(LOOK_SECONDS)
             if (await held.refresh()).status is not DropStatus.PREPARING:
                 raise Unavailable("the drop is not being prepared any more")
