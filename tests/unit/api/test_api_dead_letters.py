@@ -139,7 +139,7 @@ async def test_dead_letters__when_they_cannot_be_read__then_they_are_missing_and
 
     await dead_letter(harness)
     monkeypatch.setattr(harness.dead_letters, "look", fail)
-    harness.patience = 0.01
+    harness.patience = 0.5
 
     async with MemoryClient(harness.app()) as client:
         shown = await read(harness, client)
