@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 from mintline.scopes import Scope
 from mintline_api.auth.access_tokens import AccessTokens, Caller
 from mintline_api.auth.authorizations import Authorizations
-from mintline_api.http.context import FOR_CLIENTS, SCOPE
+from mintline_api.http.context import FOR_CLIENTS, SCOPE, SUB
 
 ACCESS_TOKENS = web.AppKey("access_tokens", AccessTokens)
 AUTHORIZATIONS = web.AppKey("authorizations", Authorizations)
@@ -24,4 +24,7 @@ async def read_caller(request: web.Request) -> Caller:
 async def require_scope(request: web.Request, scope: Scope) -> Caller:
     """Return who sent a request, as `read_caller` does, if their token was given for this scope."""
     authorization = request.headers.get(hdrs.AUTHORIZATION)
-    return await request.app[ACCESS_TOKENS].caller(authorization, scope, clients=request[FOR_CLIENTS])
+    tokens, clients = request.app[ACCESS_TOKENS], request[FOR_CLIENTS]
+    caller = await tokens.caller(authorization, scope, clients=clients)
+    request[SUB] = caller.sub
+    return caller

@@ -44,6 +44,10 @@ SCOPE = web.RequestKey("scope", Scope)
 """The scope that a request's operation takes."""
 FOR_CLIENTS = web.RequestKey("for_clients", bool)
 """Whether machine clients may call it too."""
+SUB = web.RequestKey("sub", str)
+"""Who sent a request, once their token was verified: at most 128 characters."""
+PROBLEM = web.RequestKey("problem", str)
+"""The slug of the problem that a request was refused with."""
 DEADLINE: web.RequestKey[Deadline] = web.RequestKey("deadline", Deadline)
 HEADERS: web.RequestKey[dict[str, str]] = web.RequestKey("headers", dict)
 """More headers of the response, even if it is a problem document."""

@@ -13,7 +13,7 @@ from structlog.contextvars import bound_contextvars
 from mintline.aws.errors import AwsRefused
 from mintline.errors import Misconfigured, Retryable, Throttled, Unusable
 from mintline.tracebacks import digest_of_traceback, frames
-from mintline_api.http.context import DEADLINE, GATE, HEADERS, HTTP, METRICS, TRACER
+from mintline_api.http.context import DEADLINE, GATE, HEADERS, HTTP, METRICS, PROBLEM, SUB, TRACER
 from mintline_api.http.cors import CORS, allow_origin
 from mintline_api.http.deadlines import Deadline
 from mintline_api.http.problems import (
@@ -81,7 +81,14 @@ async def _measured(request: web.Request, handler: Handler, route: str, trace: T
                 route=route,
                 status=status,
                 ms=round(seconds * 1000, 2),
+                **_known(request),
             )
+
+
+def _known(request: web.Request) -> dict[str, str]:
+    """Return what is known of who asked, and why it was refused."""
+    found = {"sub": request.get(SUB), "problem": request.get(PROBLEM)}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 @web.middleware

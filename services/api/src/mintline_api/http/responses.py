@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from aiohttp import hdrs, web
 
-from mintline_api.http.context import HTTP, Document
+from mintline_api.http.context import HTTP, PROBLEM, Document
 from mintline_api.http.models import View
 from mintline_api.http.problems import MEDIA_TYPE, Fault, ProblemType, body_of
 from mintline_api.http.tracing import TRACE
@@ -39,7 +39,8 @@ def problem_response(
     faults: tuple[Fault, ...] = (),
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-    """Return a problem document."""
+    """Return a problem document, and keep its slug for the log."""
+    request[PROBLEM] = kind.slug
     body = body_of(
         kind,
         detail,
