@@ -48,6 +48,17 @@ def test_small__when_synthesized__then_what_costs_by_the_hour_is_what_the_table_
     assert cluster["ClusterSettings"] == [{"Name": "containerInsights", "Value": "disabled"}]
 
 
+def test_small__when_the_reconciler_passes__then_it_covers_as_many_blocks_as_the_table_counts(
+    templates_of_small: Templates, templates: Templates
+) -> None:
+    def covered(stacks: Templates) -> str:
+        (task,) = properties(stacks["reconciler"], "AWS::ECS::TaskDefinition")
+        settings = task["ContainerDefinitions"][0]["Environment"]
+        return str(next(each["Value"] for each in settings if each["Name"] == "MINTLINE_RECONCILE_BLOCKS"))
+
+    assert (covered(templates), covered(templates_of_small)) == ("1000", "500")
+
+
 @pytest.mark.parametrize("service", TASKS)
 def test_small__when_a_service_runs__then_as_one_task_that_nothing_reaches_but_the_gateways_link(
     templates_of_small: Templates, service: str

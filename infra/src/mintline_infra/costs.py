@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mintline.key_stores import StoreName
-from mintline.records.keys import OPEN_SHARDS
+from mintline.records.keys import BLOCK_SHARDS, OPEN_SHARDS
 from mintline.resources import KMS_KEYS, TABLES
 from mintline_infra.alarms import LOG_ALARMS, VALUE_ALARMS
 from mintline_infra.deployment import FeaturePlan, Size
@@ -105,8 +105,8 @@ KEYS = len(KMS_KEYS) + 1
 """Keys of KMS: those of the data stack, and the alarm topic's."""
 RECONCILER_SHARE = 1.5 / 15
 """A pass every 15 minutes takes one and a half with the task's start, by estimate."""
-RECONCILER_READS = 0.5 * (RECONCILED_BLOCKS + 9) * SECONDS / RECONCILE_EVERY.to_seconds()
-"""Read units a month of an idle reconciler: a query for each block, and for each shard of open mints."""
+RECONCILED_TABLES = sum("in_block" in {index.name for index in table.indexes} for table in TABLES)
+"""Tables in which the reconciler looks for a block's records, and for what is open."""
 STREAMS_READ = sum(table.streamed for table in TABLES) * SECONDS
 """Reads of change streams a month, by an idle notifier: each stream once a second."""
 LEASE_UNITS = SECONDS / 4
@@ -201,7 +201,7 @@ def monthly(
         "Tables": mints
         * (WRITE_UNITS * _price("DynamoDB, a write unit") + READ_UNITS * _price("DynamoDB, a read unit"))
         + SECONDS / BLOCK_SECONDS * BLOCK_UNITS * _price("DynamoDB, a write unit")
-        + RECONCILER_READS * _price("DynamoDB, a read unit"),
+        + _reconciler_reads(shape) * _price("DynamoDB, a read unit"),
         "Events and webhooks": mints * EVENT_UNITS * _price("DynamoDB, a write unit")
         + (LEASE_UNITS + SHARD_UNITS) * _price("DynamoDB, a write unit")
         + OPEN_SHARDS * readers * SECONDS * _price("DynamoDB, a read unit")
@@ -296,6 +296,15 @@ def _users(users: float, plan: FeaturePlan) -> float:
         max(0.0, min(users, end) - begin) * _price(f"Cognito Lite, a user above {begin:,}")
         for begin, end in tiers
     )
+
+
+def _reconciler_reads(shape: Shape) -> float:
+    """Return the read units a month of an idle reconciler: half a one for each query that finds nothing.
+
+    A query for each shard of each block, and of what is open, in each of the tables.
+    """
+    shards = BLOCK_SHARDS * RECONCILED_BLOCKS[shape.size] + OPEN_SHARDS
+    return 0.5 * RECONCILED_TABLES * shards * SECONDS / RECONCILE_EVERY.to_seconds()
 
 
 def _keys(mints: int, store: StoreName) -> float:

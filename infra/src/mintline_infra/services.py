@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aws_cdk as cdk
@@ -19,13 +20,14 @@ from mintline.resource_types import Queue
 from mintline.resources import BROADCAST, BUILD, MEDIA, REDRIVE
 from mintline_infra import edge, fargate
 from mintline_infra.data import DataStack
-from mintline_infra.deployment import RECONCILER, Deployment, Minting
+from mintline_infra.deployment import RECONCILER, Deployment, Minting, Size
 from mintline_infra.identity import IdentityStack
 from mintline_infra.platform import PlatformStack
 
 API_PORT = 8080
 RECONCILE_EVERY = cdk.Duration.minutes(15)
-RECONCILED_BLOCKS = 1_000
+RECONCILED_BLOCKS: Mapping[Size, int] = {"standard": 1_000, "small": 500}
+"""By the deployment's size. Each pass reads all of them again, by a query for each shard of a block."""
 """Newest final blocks of one pass: a second pass has them too, on chains down to two seconds a block."""
 PATIENCE = 10
 """Seconds of work that may wait for each running task before another one is started."""
@@ -234,7 +236,7 @@ class ReconcilerStack(cdk.Stack):
                 settings={
                     "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
                     "MINTLINE_RECONCILE_EVERY": "0",
-                    "MINTLINE_RECONCILE_BLOCKS": str(RECONCILED_BLOCKS),
+                    "MINTLINE_RECONCILE_BLOCKS": str(RECONCILED_BLOCKS[deployment.size]),
                 },
                 secrets=_rpc_urls(environment),
             ),
