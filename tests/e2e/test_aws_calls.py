@@ -1,4 +1,7 @@
-"""Every call of AWS that a run makes is allowed to the role that makes it."""
+"""What services call of DynamoDB, SQS, S3, Secrets Manager and Cognito is allowed to their roles.
+
+Those of two mints: KMS is called beside the recorder, and STS by nothing that a mint takes.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +41,13 @@ class Recorded:
     state: Path
 
     def by_service(self) -> dict[str, set[AwsCall]]:
-        """Return the calls by the service that made them."""
+        """Return the calls by the service that made them; each was signed by a role that is known."""
         known = json.loads((self.state / "kms/principals.json").read_text())
         roles = {role_arn(role): OWN.get(role, role) for role in ROLES}
         named = {key: roles[entry["arn"]] for key, entry in known.items()}
-        return {role: calls for key, calls in self.recorder.calls.items() if (role := named.get(key))}
+        strangers = {key: calls for key, calls in self.recorder.calls.items() if key not in named}
+        assert strangers == {}
+        return {role: calls for key, calls in self.recorder.calls.items() if (role := named[key])}
 
 
 @pytest.fixture
@@ -80,5 +85,7 @@ async def test_calls__when_a_users_mint_and_a_sponsored_one_end__then_the_roles_
     }
     assert {service: calls for service, calls in refused.items() if calls} == {}
     assert {"api", "builder", "signer", "broadcaster", "indexer", "notifier"} <= set(made)
+    read = {call.resource for call in made["notifier"] if call.action == "dynamodb:GetRecords"}
+    assert {"table/mints/stream/TIME", "table/transactions/stream/TIME"} <= read
     assert AwsCall("dynamodb:GetItem", "table/wrapped-keys") not in made["api"]
     assert not allowed(grants["builder"], AwsCall("sqs:ReceiveMessage", "sign.fifo"))

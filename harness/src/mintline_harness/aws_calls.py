@@ -32,6 +32,7 @@ _IN_TRANSACTION = {
     "ConditionCheck": "ConditionCheckItem",
     "Get": "GetItem",
 }
+_ON_STREAMS = frozenset({"DescribeStream", "GetShardIterator", "GetRecords"})
 _OBJECT = {"GET": "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject", "DELETE": "s3:DeleteObject"}
 
 
@@ -54,19 +55,43 @@ class AwsCallRecorder(FaultProxy):
         super().__init__(upstream, Weather(random.Random(0)))  # noqa: S311 - a weather in which nothing happens
         self._prefix = f"{prefix}-"
         self.calls: dict[str, set[AwsCall]] = {}
+        self._iterated: dict[str, str] = {}
+        """The stream that each iterator leads to, which only the answer to the one who asked for it says."""
 
     async def _through(self, request: web.Request) -> web.StreamResponse:
         signed = _CREDENTIAL.search(request.headers.get("authorization", ""))
-        if signed is not None:
-            for call in self._calls(signed[2], request, await request.read()):
-                self.calls.setdefault(signed[1], set()).add(call)
-        return await super()._through(request)
+        if signed is None:
+            return await super()._through(request)
+        body = await request.read()
+        for call in self._calls(signed[2], request, body):
+            self.calls.setdefault(signed[1], set()).add(call)
+        response = await super()._through(request)
+        operation = _operation(request)
+        if operation in ("GetShardIterator", "GetRecords") and isinstance(response, web.Response):
+            self._follow(json.loads(body), response)
+        return response
+
+    def _follow(self, asked: Mapping[str, Any], response: web.Response) -> None:
+        """Note which stream the iterator of an answer is of: that of the ARN, or of the iterator before."""
+        if response.status != 200 or not isinstance(response.body, bytes):
+            return
+        answered = json.loads(response.body)
+        following = answered.get("ShardIterator") or answered.get("NextShardIterator")
+        if following:
+            self._iterated[following] = self._stream(asked)
+
+    def _stream(self, asked: Mapping[str, Any]) -> str:
+        if "StreamArn" in asked:
+            return f"table/{asked['StreamArn'].split('/')[1]}/stream/TIME"
+        return self._iterated.get(asked["ShardIterator"], "an iterator of no stream that was seen")
 
     def _calls(self, service: str, request: web.Request, body: bytes) -> Iterator[AwsCall]:
-        operation = request.headers.get("x-amz-target", "").rpartition(".")[2]
+        operation = _operation(request)
         match service:
             case "s3":
                 yield self._object(request)
+            case "dynamodb" if operation in _ON_STREAMS:
+                yield AwsCall(f"dynamodb:{operation}", self._named(self._stream(json.loads(body))))
             case "dynamodb":
                 for action, resource in _dynamodb(operation, json.loads(body)):
                     yield AwsCall(f"dynamodb:{action}", self._named(resource))
@@ -94,6 +119,10 @@ class AwsCallRecorder(FaultProxy):
         return resource.replace(self._prefix, "", 1)
 
 
+def _operation(request: web.Request) -> str:
+    return request.headers.get("x-amz-target", "").rpartition(".")[2]
+
+
 def _dynamodb(operation: str, asked: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what IAM is asked for one request: the action, and the table or index."""
     if operation in ("TransactWriteItems", "TransactGetItems"):
@@ -110,11 +139,6 @@ def _dynamodb(operation: str, asked: Mapping[str, Any]) -> Iterator[tuple[str, s
             verb, table, index = found.groups()
             resource = f"table/{table}" if index is None else f"table/{table}/index/{index}"
             yield _PARTIQL.get(verb.split()[0], "PartiQLSelect"), resource
-    elif "StreamArn" in asked:
-        yield operation, f"table/{asked['StreamArn'].split('/')[1]}/stream/TIME"
-    elif operation == "GetRecords":
-        # An iterator is of one stream, and does not say of which.
-        yield operation, "table/mints/stream/TIME"
     elif "TableName" in asked:
         index = asked.get("IndexName")
         yield operation, f"table/{asked['TableName']}" + (f"/index/{index}" if index else "")
