@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mintline.errors import Misconfigured
+from mintline.gateway import REQUEST_HEADER
 from mintline_infra.deployment import read
 from mintline_infra.edge import CLIENT_HEADER
 from synthesis import Templates, described, properties, resources, synthesized
@@ -105,7 +106,8 @@ def test_firewall__when_one_address_asks_too_often__then_it_is_known_by_what_the
     assert forwarded["HeaderName"] == CLIENT_HEADER
     # Overwritten, so that a caller cannot choose another address.
     assert integration["RequestParameters"] == {
-        f"overwrite:header.{CLIENT_HEADER}": "$context.identity.sourceIp"
+        f"overwrite:header.{CLIENT_HEADER}": "$context.identity.sourceIp",
+        f"overwrite:header.{REQUEST_HEADER}": "$context.requestId",
     }
     assert len(resources(template, "AWS::WAFv2::WebACLAssociation")) == 1
 

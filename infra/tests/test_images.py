@@ -70,13 +70,3 @@ def test_topic__when_alarms_are_published__then_encrypted_by_a_key_that_lets_the
     assert services == {"cloudwatch.amazonaws.com", "events.amazonaws.com"}
     # Notices of the signer's group come from the role by which Auto Scaling acts.
     assert [arn.rpartition("/")[2] for arn in callers] == ["AWSServiceRoleForAutoScaling"]
-
-
-def test_access_log__when_a_request_is_served__then_its_callers_address_is_in_it(
-    templates: Templates,
-) -> None:
-    (stage,) = properties(templates["api"], "AWS::ApiGatewayV2::Stage")
-
-    assert (
-        json.loads(stage["AccessLogSettings"]["Format"])["identity.sourceIp"] == "$context.identity.sourceIp"
-    )

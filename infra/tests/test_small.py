@@ -90,7 +90,10 @@ def test_small__when_a_request_comes__then_the_link_leads_to_the_tasks_that_clou
     assert registry["RegistryArn"] == {"Fn::GetAtt": [registered, "Arn"]}
     assert registry["ContainerPort"] == 8080
     # A caller cannot choose the address by which it is known.
-    assert set(integration["RequestParameters"]) == {"overwrite:header.x-mintline-client"}
+    assert set(integration["RequestParameters"]) == {
+        "overwrite:header.x-mintline-client",
+        "overwrite:header.x-mintline-request",
+    }
 
 
 def test_small__when_its_signer_is_compared__then_custody_is_as_in_any_other(

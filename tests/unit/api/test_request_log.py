@@ -9,6 +9,7 @@ import structlog
 from structlog.testing import LogCapture
 from structlog.typing import EventDict
 
+from mintline.gateway import REQUEST_HEADER
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
 
@@ -41,6 +42,7 @@ async def test_line__when_the_token_is_good__names_its_user_and_no_problem(
     line = the_line(logged)
     assert line["sub"] == "alice"
     assert "problem" not in line
+    assert "gateway" not in line
 
 
 async def test_line__when_the_token_is_refused__says_why_and_names_nobody(
@@ -61,3 +63,21 @@ async def test_line__when_a_verified_users_request_is_refused__has_both(
 
     line = the_line(logged)
     assert (line["sub"], line["problem"]) == ("alice", answer.json()["code"])
+
+
+@pytest.mark.parametrize(
+    ("given", "logged_as"),
+    [
+        ("JKJaXmPLvHcESHA=", "JKJaXmPLvHcESHA="),
+        ("x" * 65, None),
+        ("with space", None),
+        ('a"b', None),
+        ("", None),
+    ],
+)
+async def test_line__when_the_gateway_gave_the_request_an_id__has_it_and_nothing_that_is_none(
+    client: MemoryClient, logged: list[EventDict], given: str, logged_as: str | None
+) -> None:
+    await client.request("GET", "/v1/unknown", headers={REQUEST_HEADER: given})
+
+    assert the_line(logged).get("gateway") == logged_as

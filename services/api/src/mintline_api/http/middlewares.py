@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 
 import structlog
@@ -12,6 +13,7 @@ from structlog.contextvars import bound_contextvars
 
 from mintline.aws.errors import AwsRefused
 from mintline.errors import Misconfigured, Retryable, Throttled, Unusable
+from mintline.gateway import REQUEST_HEADER
 from mintline.tracebacks import digest_of_traceback, frames
 from mintline_api.http.context import DEADLINE, GATE, HEADERS, HTTP, METRICS, PROBLEM, SUB, TRACER
 from mintline_api.http.cors import CORS, allow_origin
@@ -34,6 +36,7 @@ from mintline_api.settings import LARGEST_BODY
 
 log = structlog.get_logger()
 
+_GATEWAY_ID = re.compile(r"[A-Za-z0-9+/=_-]{1,64}")
 _LATE_SECONDS = 5
 """When to come again after a request that took too long."""
 _REPAIR_SECONDS = 30
@@ -86,8 +89,10 @@ async def _measured(request: web.Request, handler: Handler, route: str, trace: T
 
 
 def _known(request: web.Request) -> dict[str, str]:
-    """Return what is known of who asked, and why it was refused."""
+    """Return what is known of who asked, why it was refused, and the id in API Gateway's access log."""
     found = {"sub": request.get(SUB), "problem": request.get(PROBLEM)}
+    given = request.headers.get(REQUEST_HEADER, "")
+    found["gateway"] = given if _GATEWAY_ID.fullmatch(given) else None
     return {name: value for name, value in found.items() if value is not None}
 
 
