@@ -385,7 +385,7 @@ def test_signers_role__when_its_instance_is_one__then_it_has_a_session_an_image_
     assert {resource for action, resource in found if not action.startswith(("ssm", "ec2"))} == {
         "*",  # ecr:GetAuthorizationToken
         f"arn:aws:autoscaling:us-east-1:111122223333:autoScalingGroup:*:autoScalingGroupName/{PREFIX}-signer",
-        f"arn:aws:ecr:us-east-1:111122223333:repository/{PREFIX}/signer",
+        f"arn:aws:ecr:us-east-1:111122223333:repository/{PREFIX}/signer-host",
         f"arn:aws:s3:::{PREFIX}-artifacts/*",
         f"arn:aws:s3:::{PREFIX}-audit/*",
         f"arn:aws:logs:us-east-1:111122223333:log-group:/{PREFIX}/signer",

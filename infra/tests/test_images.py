@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from mintline.errors import Misconfigured
 from mintline_infra.deployment import read
-from synthesis import Templates, described, properties, synthesized
+from synthesis import ROOT, Templates, described, properties, synthesized
 
 DIGEST = f"sha256:{'ab' * 32}"
 
@@ -26,6 +27,18 @@ def test_registry__when_many_releases_were_pushed__then_those_with_a_tag_are_kep
         assert repository["ImageTagMutability"] == "IMMUTABLE"
 
 
+def test_registry__when_make_pushes_an_image_that_is_deployed__then_the_stack_has_one_of_that_name(
+    templates: Templates,
+) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    pushed = re.findall(r"(?m)^IMAGE_([a-z-]+) :=", makefile)
+    names = {one["RepositoryName"] for one in properties(templates["platform"], "AWS::ECR::Repository")}
+
+    assert "name=$(REGISTRY)/$(IMAGE)," in makefile
+    # The enclave's image becomes a file in the artifact bucket.
+    assert names == {f"acme-mintline/{image}" for image in pushed if image != "signer-enclave"}
+
+
 def test_services__when_the_document_has_digests__then_those_bytes_run_and_the_rest_by_tag(
     tmp_path: Path,
 ) -> None:
@@ -39,7 +52,7 @@ def test_services__when_the_document_has_digests__then_those_bytes_run_and_the_r
     for service in ("builder", "indexer", "reconciler"):
         assert f"@{DIGEST}" in image(service)
     assert ":0.1.0" in image("api")
-    assert f"acme-mintline/signer@{DIGEST}" in str(templates["signer"]).replace("\\n", " ")
+    assert f"acme-mintline/signer-host@{DIGEST}" in str(templates["signer"]).replace("\\n", " ")
 
 
 @pytest.mark.parametrize("digests", [{"api": "0.1.0"}, {"reconciler": DIGEST}, {"api": DIGEST.upper()}])

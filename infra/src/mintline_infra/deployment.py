@@ -439,8 +439,8 @@ class Deployment(BaseModel):
         return f"/{self.prefix}/{service}"
 
     def repository_name(self, service: str) -> str:
-        """Return the name of the registry that holds a service's images."""
-        return f"{self.prefix}/{service}"
+        """Return the name of the registry that holds a service's images, as `make image` pushes them."""
+        return f"{self.prefix}/{'signer-host' if service == 'signer' else service}"
 
     def image_version(self, service: str) -> str:
         """Return the digest of a service's image if the document has it, else its tag."""
