@@ -15,6 +15,7 @@ import json
 import zlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put
@@ -44,6 +45,8 @@ MAX_MARKS = 64
 """Shards whose marks a log keeps: those that were read last."""
 READ_BATCHES = 4
 """Items of one read from the table."""
+ID_BATCHES = 50
+"""Likewise of one that looks for ids; DynamoDB ends a page at a megabyte."""
 PAGE_BATCHES = 40
 """Items that one page of a log looks at, at most, when few of its events are of the types that are wanted."""
 ATTEMPTS = 20
@@ -60,12 +63,13 @@ class _Batch(NamedTuple):
     events: tuple[Event, ...]
 
 
-class _Known(NamedTuple):
-    """The ids of a log's events in its batches that were written since a time in Unix milliseconds."""
+@dataclass(slots=True)
+class _Known:
+    """The ids of a log's events, of its batches since a time in Unix milliseconds up to one by its number."""
 
     since: int
+    number: int
     ids: set[str]
-    """Added to by whoever writes the next batch: that write is conditional, so nobody else does."""
 
 
 class _Tail(NamedTuple):
@@ -73,8 +77,6 @@ class _Tail(NamedTuple):
     marks: Mapping[str, str]
     at: int
     """When the batch of that number was written."""
-    known: _Known | None = None
-    """Exact as long as this is the log's last batch, on which each write is conditional."""
 
 
 class _Row(NamedTuple):
@@ -94,6 +96,7 @@ class DynamoEventLog:
         self._dynamo = dynamo
         self._now = now
         self._tails: OrderedDict[str, _Tail] = OrderedDict()
+        self._known: OrderedDict[str, _Known] = OrderedDict()
 
     async def read(
         self, principal: str, *, after: str | None, types: Collection[str] | None, limit: int
@@ -137,6 +140,8 @@ class DynamoEventLog:
     ) -> tuple[Placed, ...]:
         """Append what is not there yet; raises Unavailable if other writers were always faster."""
         since = known_from(events, marks, known_since)
+        if known_since is None:
+            self._known.pop(principal, None)
         appended: list[Placed] = []
         left = list(events)
         numbers = {event.id: mark for event, mark in zip(events, marks.of, strict=True)} if marks else {}
@@ -145,23 +150,23 @@ class DynamoEventLog:
             tail = await self._tail(principal)
             if marks:
                 left = unmarked(left, Marks(marks.shard, tuple(numbers[e.id] for e in left)), tail.marks)
-            known = await self._known_ids(principal, tail, since) if since is not None else None
-            if known is not None:
-                left = [event for event in left if event.id not in known.ids]
+            if since is not None:
+                ids = await self._ids_of(principal, since, tail.number, again=known_since is not None)
+                left = [event for event in left if event.id not in ids]
             rows = _fitting(left)
             if not rows:
                 break
             batch = [row.event for row in rows]
             marked = _marked(tail.marks, marks.shard, numbers[batch[-1].id]) if marks else tail.marks
-            if await self._put(principal, tail._replace(known=known), rows, marked):
+            if await self._put(principal, tail.number + 1, rows, marked):
                 appended += placed(tail.number + 1, batch)
                 left = left[len(batch) :]
             elif (conflicts := conflicts + 1) == ATTEMPTS:
                 raise Unavailable("other writers kept appending to the same event log")
         return tuple(appended)
 
-    async def _put(self, principal: str, tail: _Tail, rows: Sequence[_Row], marks: Mapping[str, str]) -> bool:
-        at, number = self._now(), tail.number + 1
+    async def _put(self, principal: str, number: int, rows: Sequence[_Row], marks: Mapping[str, str]) -> bool:
+        at = self._now()
         item: Item = {
             "principal": principal,
             "batch": number,
@@ -175,9 +180,11 @@ class DynamoEventLog:
             await self._dynamo.write(Put(EVENTS, item, where=(Clause("free", "principal", "missing"),)))
         except ConditionFailed:
             return False
-        if tail.known is not None:
-            tail.known.ids.update(row.event.id for row in rows)
-        self._remember(principal, _Tail(number, marks, at, tail.known))
+        known = self._known.get(principal)
+        if known is not None and known.number == number - 1:
+            known.number = number
+            known.ids.update(row.event.id for row in rows)
+        self._remember(principal, _Tail(number, marks, at))
         return True
 
     async def _tail(self, principal: str) -> _Tail:
@@ -188,11 +195,29 @@ class DynamoEventLog:
             self._remember(principal, tail)
         return tail
 
-    async def _known_ids(self, principal: str, tail: _Tail, since: int) -> _Known:
-        """Return the ids of a log up to its last batch: read once, and then known from what is written."""
-        if tail.known is not None and tail.known.since <= since:
-            return tail.known
-        return _Known(since, await self._ids(principal, since))
+    async def _ids_of(self, principal: str, since: int, last: int, *, again: bool) -> set[str]:
+        """Return the ids of a log's events since then, up to the batch `last` at least.
+
+        If they are asked for `again` and again, as after a gap, each batch is read once.
+        """
+        if not again:
+            return (await self._ids(principal, since)).ids
+        known = self._known.get(principal)
+        if known is None or known.since > since:
+            known = self._known[principal] = await self._ids(principal, since)
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        while known.number < last:
+            page = await self._dynamo.query(
+                EVENTS, partition=principal, sort_from=known.number + 1, limit=ID_BATCHES
+            )
+            for item in page.items:
+                batch = _decoded(item, principal)
+                known.ids.update(event.id for event in batch.events)
+                known.number = max(known.number, batch.number)
+            if page.next is None or not page.items:
+                break
+        return known.ids
 
     def _remember(self, principal: str, tail: _Tail) -> None:
         self._tails[principal] = tail
@@ -205,13 +230,14 @@ class DynamoEventLog:
             return batch
         return _NONE
 
-    async def _ids(self, principal: str, since: int) -> set[str]:
-        ids: set[str] = set()
-        async for batch in self._backwards(principal, limit=READ_BATCHES):
+    async def _ids(self, principal: str, since: int) -> _Known:
+        known = _Known(since, 0, set())
+        async for batch in self._backwards(principal, limit=ID_BATCHES):
+            known.number = max(known.number, batch.number)
             if batch.at < since - _CLOCK_SKEW_MS:
                 break
-            ids.update(event.id for event in batch.events)
-        return ids
+            known.ids.update(event.id for event in batch.events)
+        return known
 
     async def _backwards(self, principal: str, *, limit: int) -> AsyncIterator[_Batch]:
         start: Item | None = None
