@@ -28,9 +28,13 @@ class Seen:
     lines: dict[int, int] = field(default_factory=dict)
     external_ids: dict[int, int] = field(default_factory=dict)
 
+    @property
+    def _mark(self) -> struct.Struct:
+        return _ITEM_MARK if self.items else _MARK
+
     def load(self, marks: bytes) -> None:
         """Take in the marks of a part."""
-        for number, recipient, line, external, *share in _struct(self.items).iter_unpack(marks):
+        for number, recipient, line, external, *share in self._mark.iter_unpack(marks):
             for mark in share:
                 self.shares.setdefault(mark, number)
             self.recipients.setdefault(recipient, number)
@@ -71,8 +75,4 @@ class Seen:
         for line in lines:
             share = (line.share_mark(),) if self.items else ()
             marks = (line.recipient_mark(), line.mark(), line.external_mark() or 0)
-            yield _struct(self.items).pack(line.line, *marks, *share)
-
-
-def _struct(items: bool) -> struct.Struct:  # noqa: FBT001 - private
-    return _ITEM_MARK if items else _MARK
+            yield self._mark.pack(line.line, *marks, *share)
