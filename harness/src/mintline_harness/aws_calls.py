@@ -8,7 +8,6 @@ are batches of.
 from __future__ import annotations
 
 import json
-import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,7 +51,7 @@ class AwsCallRecorder(FaultProxy):
     """Passes requests on to an AWS emulator, and notes the calls by the access key that signed them."""
 
     def __init__(self, upstream: str, *, prefix: str) -> None:
-        super().__init__(upstream, Weather(random.Random(0)))  # noqa: S311 - a weather in which nothing happens
+        super().__init__(upstream, Weather())
         self._prefix = f"{prefix}-"
         self.calls: dict[str, set[AwsCall]] = {}
         self._iterated: dict[str, str] = {}

@@ -13,7 +13,6 @@ import asyncio
 import base64
 import json
 import math
-import random
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -110,7 +109,7 @@ class WriteMeter(FaultProxy):
     """
 
     def __init__(self, upstream: str, *, prefix: str) -> None:
-        super().__init__(upstream, Weather(random.Random(0)))  # noqa: S311 - a weather in which nothing happens
+        super().__init__(upstream, Weather())
         self._tables = {table.table_name(prefix): table for table in TABLES}
         self._writing = asyncio.Lock()
         self.units: Counter[str] = Counter()

@@ -55,7 +55,7 @@ async def _boot(enclave: BootedImage) -> dict[str, Any]:
         """Say what is ready, and after how many seconds."""
         if event.what == "ready":
             ready[event.child] = round(time.monotonic() - started, 1)
-            print(f"boot: {event.child} ready after {ready[event.child]} s", file=sys.stderr)  # noqa: T201
+            print(f"boot: {event.child} ready after {ready[event.child]} s", file=sys.stderr)  # noqa: T201 - progress
 
     async with AsyncExitStack() as stack:
         again = "make boot-enclave"

@@ -37,9 +37,9 @@ THROTTLED = (
 
 @dataclass(slots=True)
 class Weather:
-    """How often what happens to a request, each a probability; `struck` counts what did."""
+    """How often what happens to a request, each a probability, 0 by default; `struck` counts what did."""
 
-    rng: random.Random
+    rng: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - faults, not secrets
     cut: float = 0.0
     """The connection ends before the request gets anywhere."""
     refused: float = 0.0
