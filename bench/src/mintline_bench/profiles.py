@@ -39,7 +39,7 @@ PROFILES: Mapping[str, Profile] = {
     "burst": Profile(about="as fast as they are accepted, by users who are new"),
     "warm": Profile(about="as fast as they are accepted, by users who have minted before", warm=True),
     "steady": Profile(
-        about="at a rate, whatever is accepted, by users who have minted before", warm=True, open_loop=True
+        about="at a fixed rate, accepted or not, by users who have minted before", warm=True, open_loop=True
     ),
     "one-sender": Profile(about="as fast as they are accepted, all by one user", users=1, warm=True),
     "new-users": Profile(about="each by a user who is new", mints=200, users=None),
