@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A FIFO queue with its dead-letter queue; the message group is the sender's address.
+    """A FIFO queue with its dead-letter queue; `mintline.messages` says what the message groups are.
 
     `visibility_timeout` is in seconds and shorter than a human's patience: consumers extend it while they
     work, so it bounds how long a killed process delays its messages.

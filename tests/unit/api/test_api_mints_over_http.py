@@ -20,6 +20,7 @@ from mintline.errors import Unavailable, Unreadable
 from mintline.messages.parts import MAX_SEALED
 from mintline.records.operations import Mint
 from mintline.states import MintStatus
+from mintline_api.features.operations.message_groups import group_of
 from mintline_api.features.operations.nudges import Nudges
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness, public_key_of
@@ -61,8 +62,9 @@ async def test_post__when_the_body_is_good__accepts_and_puts_the_mint_on_the_lin
     assert mint.metadata_digest == digest_of(authorization.metadata)
     assert (mint.authorization, mint.metadata) == (None, None)
     assert mint.sender == wallet.key()
-    ((sender, message),) = harness.line.sent
-    assert (sender, message.mint_id, message.trace) == (wallet.address, mint.mint_id, mint.trace)
+    ((group, message),) = harness.line.sent
+    assert (group, message.mint_id, message.trace) == (group_of(mint), mint.mint_id, mint.trace)
+    assert group.startswith(f"{wallet.address}/")
 
 
 async def test_post__when_accepted__seals_the_callers_token_for_this_very_mint_and_shows_it_to_nobody(

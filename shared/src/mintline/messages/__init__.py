@@ -11,8 +11,8 @@
     api, indexer ──────────────────────────────────────────────ReviewMint──────────▶ broadcaster
 
 Every message is JSON on a FIFO queue. Its message group is the sender's address; one of the sender's nonces
-for what must not wait behind the others (`mintline.kinds.group_of`); the mint's id where the order does
-not matter, or the sender is no key of ours.
+for what must not wait behind the others (`mintline.kinds.group_of`); one of eight of the wallet for a mint
+that is to be built; the mint's id where the order does not matter, or the sender is no key of ours.
 
 The releases before and after this one read these messages too (docs/upgrades.md):
 a field may be added if it has a default and may be lost on the way, since a service of the release before

@@ -23,10 +23,11 @@ from mintline.authorizations import Authorization
 from mintline.canonical_json import canonical_json
 from mintline.messages.work import BuildMint
 from mintline.operation_ids import ID_BYTES, keyed_operation_id, operation_id_from
-from mintline.records.operations import Mint, Operation, RelayedTokenOperation
+from mintline.records.operations import Operation
 from mintline.records.wallets import Wallet
 from mintline.states import MintStatus
 from mintline_api.features.contracts.registry import CollectionRegistry
+from mintline_api.features.operations.message_groups import group_of
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import OperationStore, OperationT, Outbox
 from mintline_api.features.operations.problems import KEY_REUSED
@@ -214,23 +215,6 @@ class Intake:
             await self.send(existing)
         log.info(_REPLAYED[existing.kind], **{f"{existing.kind}_id": existing.operation_id})
         return Accepted(existing, replayed=True)
-
-
-def group_of(operation: Operation) -> str:
-    """Return the message group of an operation that is to be built.
-
-    A wallet's own keep their order. What it signs in one collection does too, apart from what it does
-    elsewhere, as each waits for the one before to be mined. Others that share a relayer have none to keep.
-    """
-    if isinstance(operation, RelayedTokenOperation):
-        return f"{operation.wallet.address}#{operation.contract}"
-    if isinstance(operation, Mint) and operation.custody == "sponsored":
-        return operation.mint_id
-    if isinstance(operation, Mint):
-        return operation.wallet
-    if operation.sender is None:
-        return operation.operation_id
-    return operation.sender.address
 
 
 def _is_this_try(existing: Operation, operation: Operation) -> bool:
