@@ -10,7 +10,8 @@ from typing import Any
 import aws_cdk as cdk
 
 from mintline_infra.app import build
-from mintline_infra.deployment import Deployment, Minting, read
+from mintline_infra.deployment import Deployment, read
+from mintline_infra.deployment_parts import Minting
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"

@@ -16,7 +16,8 @@ from mintline_signer.host.settings import HostSettings
 
 from mintline.errors import Misconfigured
 from mintline.settings import PREFIX, ServiceSettings
-from mintline_infra.deployment import Deployment, Limits, read
+from mintline_infra.deployment import Deployment, read
+from mintline_infra.deployment_parts import Limits
 from mintline_infra.signer import host_settings
 from synthesis import Templates, described, minting, properties, synthesized
 

@@ -16,7 +16,7 @@ from mintline.key_stores import StoreName
 from mintline.records.keys import BLOCK_SHARDS, OPEN_SHARDS
 from mintline.resources import KMS_KEYS, TABLES
 from mintline_infra.alarms import LOG_ALARMS, VALUE_ALARMS
-from mintline_infra.deployment import FeaturePlan, Size
+from mintline_infra.deployment_fields import FeaturePlan, Size
 from mintline_infra.endpoints import INTERFACES
 from mintline_infra.endpoints import SMALL as SMALL_INTERFACES
 from mintline_infra.services import BROADCASTER_RATE, BUILDER_RATE, RECONCILE_EVERY, RECONCILED_BLOCKS

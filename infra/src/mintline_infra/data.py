@@ -8,8 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_cloudfront as cloudfront
-from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -18,7 +16,6 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from mintline import intake_key
 from mintline.queue_policy import dead_letter_statements, queue_statements
 from mintline.resource_types import Bucket, Key, Queue, Table
 from mintline.resources import (
@@ -31,16 +28,12 @@ from mintline.resources import (
     WALLET_KEY,
     WEBHOOK_KEY,
 )
-from mintline.webhooks import kms_policy as webhook_key
+from mintline_infra import kms_keys
 from mintline_infra.deployment import Deployment
 from mintline_infra.nag import acknowledge
-from mintline_infra.wallet_key import key_policy
+from mintline_infra.public_reads import publish
+from mintline_infra.removal import RETAIN
 
-RETAIN = cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
-"""Kept, but by the creation that fails: what has a fixed name would stand in the way of the next one.
-
-Source: CloudFormation template reference, DeletionPolicy, `RetainExceptOnCreate`.
-"""
 RPC_URLS = "rpc-urls"
 REPLACED = "replaced-indexes"
 """Context of an upgrade's first deployment, with the value `keep`."""
@@ -57,13 +50,6 @@ _UPLOADS_FROM_BROWSERS = s3.CorsRule(
     allowed_methods=[s3.HttpMethods.PUT], allowed_origins=["*"], allowed_headers=["*"], max_age=3600
 )
 """A presigned URL is the permission; browsers of any site may use the one they were given."""
-_EVERY_ORIGIN = cloudfront.ResponseHeadersCorsBehavior(
-    access_control_allow_credentials=False,
-    access_control_allow_headers=["*"],
-    access_control_allow_methods=["GET", "HEAD"],
-    access_control_allow_origins=["*"],
-    origin_override=True,
-)
 
 
 class DataStack(cdk.Stack):
@@ -86,13 +72,13 @@ class DataStack(cdk.Stack):
         self.queues = {queue: self._queue(queue) for queue in QUEUES}
         self.tables = {table: self._table(table) for table in TABLES}
         assert KMS_KEYS == (WALLET_KEY, INTAKE_KEY, WEBHOOK_KEY), "every key has a policy of its own"
-        self.wallet_keys = self._wallet_keys(deployment)
-        self.intake_key = self._intake_key(deployment)
-        self.webhook_key = self._webhook_key(deployment)
+        self.wallet_keys = kms_keys.wallet_keys(self, deployment)
+        self.intake_key = kms_keys.intake_key(self, deployment)
+        self.webhook_key = kms_keys.webhook_key(self, deployment)
         self.logs = self._log_bucket()
         self.buckets = {bucket: self._bucket(bucket) for bucket in BUCKETS}
         self.distributions = {
-            bucket: self._published(bucket, made)
+            bucket: publish(self, bucket, made, prefix=self._prefix, logs=self.logs)
             for bucket, made in self.buckets.items()
             if bucket.serves and deployment.has_cloudfront
         }
@@ -176,89 +162,10 @@ class DataStack(cdk.Stack):
             )
         return made
 
-    def _wallet_keys(self, deployment: Deployment) -> list[kms.Key]:
-        """Make the keys; the alias is the first one's, and where new wallets' keys are made."""
-        keys = [self._wallet_key(deployment, number) for number in deployment.wallet_keys]
-        alias = kms.Alias(
-            self,
-            "wallet-key-alias",
-            alias_name=WALLET_KEY.alias(self._prefix),
-            target_key=keys[0],
-            removal_policy=RETAIN,
-        )
-        for other in keys[1:]:
-            # Wallets are made while the alias moves: the key that it leaves may stop making them only then.
-            other.node.add_dependency(alias)
-        return keys
-
-    def _wallet_key(self, deployment: Deployment, number: int) -> kms.Key:
-        name = "wallet-key" if number == 1 else f"wallet-key-{number}"
-        key = kms.Key(
-            self,
-            name,
-            description="Mintline: wraps every key in custody; only the attested enclave unwraps.",
-            enable_key_rotation=True,
-            pending_window=cdk.Duration.days(30),
-            policy=key_policy(deployment, number),
-            # A later one may have wrapped keys before the update that makes it fails.
-            removal_policy=RETAIN if number == 1 else cdk.RemovalPolicy.RETAIN,
-        )
-        cdk.CfnOutput(self, f"{name}-arn", value=key.key_arn)
-        return key
-
     @property
     def wallet_key(self) -> kms.Key:
         """The key that wraps what is made now."""
         return self.wallet_keys[0]
-
-    def _intake_key(self, deployment: Deployment) -> kms.Key:
-        """Make the key that certifies the api's session keys; its public half goes into the document."""
-        document = intake_key.key_policy(administrator=deployment.root_arn, api=deployment.role_arn("api"))
-        key = kms.Key(
-            self,
-            "intake-key",
-            description="Mintline: certifies the session keys by which the api signs what it accepts.",
-            key_spec=kms.KeySpec.ECC_NIST_P256,
-            key_usage=kms.KeyUsage.SIGN_VERIFY,
-            pending_window=cdk.Duration.days(30),
-            policy=iam.PolicyDocument.from_json(document),
-            removal_policy=RETAIN,
-        )
-        kms.Alias(
-            self,
-            "intake-key-alias",
-            alias_name=INTAKE_KEY.alias(self._prefix),
-            target_key=key,
-            removal_policy=RETAIN,
-        )
-        cdk.CfnOutput(self, "intake-key-arn", value=key.key_arn)
-        return key
-
-    def _webhook_key(self, deployment: Deployment) -> kms.Key:
-        """Make the key that encrypts webhooks' secrets."""
-        document = webhook_key.key_policy(
-            administrator=deployment.root_arn,
-            api=deployment.role_arn("api"),
-            notifier=deployment.role_arn("notifier"),
-        )
-        key = kms.Key(
-            self,
-            "webhook-key",
-            description="Mintline: encrypts webhooks' secrets; the notifier alone decrypts them.",
-            enable_key_rotation=True,
-            pending_window=cdk.Duration.days(30),
-            policy=iam.PolicyDocument.from_json(document),
-            removal_policy=RETAIN,
-        )
-        kms.Alias(
-            self,
-            "webhook-key-alias",
-            alias_name=WEBHOOK_KEY.alias(self._prefix),
-            target_key=key,
-            removal_policy=RETAIN,
-        )
-        cdk.CfnOutput(self, "webhook-key-arn", value=key.key_arn)
-        return key
 
     def _log_bucket(self) -> s3.Bucket:
         """Make the bucket for access logs, which names no one but AWS's log delivery."""
@@ -302,68 +209,6 @@ class DataStack(cdk.Stack):
             removal_policy=RETAIN,
         )
 
-    def _published(self, bucket: Bucket, made: s3.Bucket) -> cloudfront.Distribution:
-        """Let only CloudFront read a bucket for the public."""
-        headers = self._json_alone(bucket) if bucket.serves == "json" else self._media_alone(bucket)
-        distribution = cloudfront.Distribution(
-            self,
-            f"public-{bucket.name}",
-            comment=f"Mintline: public reads of {bucket.name}.",
-            default_behavior=cloudfront.BehaviorOptions(
-                origin=origins.S3BucketOrigin.with_origin_access_control(made),
-                viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
-                response_headers_policy=headers,
-            ),
-            minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
-            log_bucket=self.logs,
-            log_file_prefix=f"cloudfront-{bucket.name}/",
-            price_class=cloudfront.PriceClass.PRICE_CLASS_100,
-        )
-        _acknowledge_public(distribution)
-        cdk.CfnOutput(self, f"{bucket.name}-url", value=f"https://{distribution.distribution_domain_name}")
-        return distribution
-
-    def _json_alone(self, bucket: Bucket) -> cloudfront.ResponseHeadersPolicy:
-        """Label every answer as JSON, whatever type its object was stored with, and forbid browsers to guess.
-
-        An object that holds HTML or a script is then shown as text, never run.
-        """
-        return cloudfront.ResponseHeadersPolicy(
-            self,
-            f"headers-{bucket.name}",
-            response_headers_policy_name=f"{bucket.bucket_name(self._prefix)}-json",
-            comment=f"Mintline: {bucket.name} is JSON, for every origin.",
-            custom_headers_behavior=cloudfront.ResponseCustomHeadersBehavior(
-                custom_headers=[
-                    cloudfront.ResponseCustomHeader(
-                        header="Content-Type", value="application/json", override=True
-                    )
-                ]
-            ),
-            security_headers_behavior=_no_scripts("default-src 'none'; sandbox"),
-            cors_behavior=_EVERY_ORIGIN,
-        )
-
-    def _media_alone(self, bucket: Bucket) -> cloudfront.ResponseHeadersPolicy:
-        """Forbid browsers to guess another type than a file was stored with, and to run anything in it."""
-        return cloudfront.ResponseHeadersPolicy(
-            self,
-            f"headers-{bucket.name}",
-            response_headers_policy_name=f"{bucket.bucket_name(self._prefix)}-media",
-            comment=f"Mintline: {bucket.name} is images, videos and models, for every origin.",
-            custom_headers_behavior=cloudfront.ResponseCustomHeadersBehavior(
-                custom_headers=[
-                    cloudfront.ResponseCustomHeader(
-                        header="Cache-Control", value="public, max-age=31536000, immutable", override=True
-                    )
-                ]
-            ),
-            security_headers_behavior=_no_scripts(
-                "default-src 'none'; img-src 'self'; media-src 'self'; sandbox"
-            ),
-            cors_behavior=_EVERY_ORIGIN,
-        )
-
     def _secret(
         self,
         name: str,
@@ -387,15 +232,6 @@ class DataStack(cdk.Stack):
         return made
 
 
-def _no_scripts(policy: str) -> cloudfront.ResponseSecurityHeadersBehavior:
-    return cloudfront.ResponseSecurityHeadersBehavior(
-        content_type_options=cloudfront.ResponseHeadersContentTypeOptions(override=True),
-        content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
-            content_security_policy=policy, override=True
-        ),
-    )
-
-
 def _restrict(queue: sqs.Queue, statements: list[dict[str, Any]]) -> None:
     for statement in statements:
         queue.add_to_resource_policy(iam.PolicyStatement.from_json(statement))
@@ -403,12 +239,3 @@ def _restrict(queue: sqs.Queue, statements: list[dict[str, Any]]) -> None:
 
 def _attribute(key: Key) -> dynamodb.Attribute:
     return dynamodb.Attribute(name=key.name, type=_TYPES[key.type])
-
-
-def _acknowledge_public(distribution: cloudfront.Distribution) -> None:
-    acknowledge(
-        distribution,
-        CFR1="Token metadata and media are read by marketplaces everywhere.",
-        CFR2="It serves public objects by GET alone; there is no application behind.",
-        CFR4="CloudFront's own domain name fixes the TLS floor; it rises with one's own certificate.",
-    )

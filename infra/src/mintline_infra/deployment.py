@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -17,227 +16,23 @@ from pydantic import (
 )
 
 from mintline.attestation.registers import role_register
-from mintline.authorizations import KEPT
 from mintline.aws.partitions import domain, partition
 from mintline.errors import Misconfigured
-from mintline.eth import GWEI
-from mintline.fields import Address, Wei
 from mintline.key_stores import StoreName
-from mintline.key_subjects import MAX_RELAYERS
-from mintline.messages.parts import KeyRef
 from mintline.resources import OPTIONAL_INDEXES, OptionalIndex
+from mintline_infra.deployment_fields import Callback, Digest, FeaturePlan, ImageName, Origin, Size
+from mintline_infra.deployment_parts import ChainConfig, Enclave, Limits
 from mintline_infra.names import Prefix
 
 RECONCILER = "reconciler"
 """The task that checks records, chain and index: the indexer's image, with a role of its own."""
 
-PositiveWei = Annotated[Wei, Field(gt=0)]
 
 NEWEST_AMI = (
     "aws ssm get-parameter --name /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64 "
     "--query Parameter.Value --output text"
 )
-_MEASUREMENT = re.compile(r"[0-9a-f]{96}")
 _HOST_ALONE = re.compile(r"https://[a-z0-9.-]+/?")
-_CALLBACK = re.compile(r"(https://[^\s#/?*]+|http://localhost(:[0-9]{1,5})?)(/[^\s#*]*)?")
-
-
-def _measurement(text: str) -> str:
-    if not _MEASUREMENT.fullmatch(text):
-        raise ValueError("expected a SHA-384 in 96 lower-case hex digits")
-    if set(text) == {"0"}:
-        raise ValueError("an all-zero measurement is an enclave in debug mode")
-    return text
-
-
-Measurement = Annotated[str, AfterValidator(_measurement)]
-"""A platform configuration register of an enclave, as `nitro-cli describe-eif` prints it."""
-
-
-SPKI = r"^[A-Za-z0-9+/]{122}==$"
-"""SubjectPublicKeyInfo of a P-256 key, DER in base64."""
-
-
-def _callback(text: str) -> str:
-    if not _CALLBACK.fullmatch(text):
-        raise ValueError("expected https://…, or http://localhost for a client on the user's own machine")
-    return text
-
-
-_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:(\d{1,5}|\*))?|\*")
-
-
-def _origin(text: str) -> str:
-    if not _ORIGIN.fullmatch(text):
-        raise ValueError(
-            "expected an origin such as https://shop.example, with :* for any port, or * for all"
-        )
-    return text
-
-
-Origin = Annotated[str, AfterValidator(_origin)]
-"""An origin as browsers name it (RFC 6454)."""
-
-ImageName = Literal["api", "builder", "signer", "broadcaster", "indexer", "notifier"]
-"""A service with an image; the reconciler runs the indexer's."""
-Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-"""An image's digest, as `docker push` and ECR print it."""
-
-Size = Literal["standard", "small"]
-"""What a deployment is made of: `small` has one signer and one task of each service in each zone."""
-
-FeaturePlan = Literal["lite", "essentials"]
-"""A plan of Cognito's, by name."""
-
-Callback = Annotated[str, AfterValidator(_callback)]
-"""A redirect URI of a client; Cognito compares it character by character."""
-
-
-class AuthorizationKey(BaseModel):
-    """The authorization key, by which the api encrypts users' tokens for the enclaves; made beforehand."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    public_key: str = Field(pattern=SPKI)
-    secrets: tuple[str, ...] = Field(min_length=1, max_length=8)
-    """Where the wrapped halves lie, of this key and of those before that envelopes may still name."""
-
-
-class Factory(BaseModel):
-    """The factory of clients' collections, and the code of its collections."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    address: Address
-    implementation: Address
-    multi_token: Address | None = None
-    """The code of its ERC-1155 collections, once it is deployed."""
-
-
-class Minting(BaseModel):
-    """The contract and the keys that mint; known once they are made."""
-
-    model_config = ConfigDict(frozen=True)
-
-    default_collection: Address
-    issuer: KeyRef
-    treasury: KeyRef
-    pool: tuple[KeyRef, ...]
-    """The relayers."""
-    sealing: AuthorizationKey
-    intake_key: str
-
-
-class ChainConfig(BaseModel):
-    """The chain that is minted on. What mints on it comes after the stacks that it is made with."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    chain_id: int = Field(gt=0)
-    issuer: KeyRef | None = None
-    treasury: KeyRef | None = None
-    relayers: tuple[KeyRef, ...] = Field(default=(), max_length=MAX_RELAYERS)
-    """The keys that send sponsored mints and pay for them; without any they wait."""
-    relayer: KeyRef | None = None
-    """The only one, as earlier versions named it."""
-    sealing: AuthorizationKey | None = None
-    intake_key: str | None = Field(default=None, pattern=SPKI)
-    """The public half of the intake key, which the data stack makes."""
-    default_collection: Address | None = None
-    factory: Factory | None = None
-    """Makes clients' collections, once it is deployed; the policy document's `factories` must have it."""
-    managed_blockchain: bool = False
-    """Whether nodes of Amazon Managed Blockchain are asked, by requests that the tasks sign (SigV4)."""
-
-    @property
-    def pool(self) -> tuple[KeyRef, ...]:
-        """The relayers, by whichever name."""
-        return self.relayers or ((self.relayer,) if self.relayer is not None else ())
-
-    @property
-    def minting(self) -> Minting | None:
-        """Return what mints, or None while some of it is missing."""
-        needed = (self.issuer, self.treasury, self.sealing, self.intake_key, self.default_collection)
-        missing = None in needed
-        return None if missing else Minting.model_validate(self, from_attributes=True)
-
-
-def _user(sub: str) -> str:
-    if sub.startswith("platform:"):
-        raise ValueError("expected a user's sub; platform: keys cannot be reassigned")
-    return sub
-
-
-Subject = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.-]{1,128}$"), AfterValidator(_user)]
-"""A user, by `sub`. No character of it is a wildcard in a policy."""
-
-
-class Enclave(BaseModel):
-    """What an enclave must measure as for KMS to unwrap keys for it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    pcr0: tuple[Measurement, ...] = ()
-    """Images that may unwrap keys: one, or two while a new one is rolled out. None: nobody may."""
-    pcr16: tuple[Measurement, ...] = ()
-    """Policy documents by which they may sign: SHA384(0^48 || SHA384(document)). None: any document."""
-    pcr8: Measurement | None = None
-    """The certificate that signed the image, if it is signed."""
-    reassigned: tuple[Subject, ...] = Field(default=(), max_length=16)
-    """Users (`sub`) for whom it wraps the keys of wallets that were another user's: `to` of each entry of the
-    policy document's `reassign`, while that ceremony lasts."""
-
-
-class Limits(BaseModel):
-    """What the platform spends, and how long it waits: what depends on the chain or must fit other settings.
-
-    The defaults are the services' own and fit the document in docs/signing-policy.md. Amounts are wei.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    user_rate: int = Field(default=600, ge=1)
-    """Writes that a user may make a minute, over all copies of the API."""
-    user_gas_budget: Wei = 10**19
-    """Gas that the platform pays for a wallet and UTC day, for the API and the builder alike; not above the
-    policy document's `top_ups.recipient`."""
-    sponsored_mint_gas: int = Field(default=52_000, ge=21_000)
-    """Gas of one sponsored mint in a batch: what clients' `wei_per_day` counts, and dry runs of drops where
-    none is measured."""
-    drop_users_per_second: int = Field(default=25, ge=1, le=1_000)
-    """Recipients of drops that each copy of the API looks up or makes a second, within the pool's quota."""
-    drop_grace: int = Field(default=0, ge=0, le=KEPT)
-    """Seconds past its token's expiry for which a drop hands on lines; within the policy's `grace`."""
-    max_transaction_cost: Wei = 5 * 10**17
-    """The most that one transaction of a wallet may ask a top-up for: the policy document's own value."""
-    relayer_min_balance: Wei = 0
-    """The treasury tops a relayer up that holds less."""
-    relayer_target_balance: Wei = 0
-    """What a relayer is topped up to; 0: never. The policy document's `top_ups.relayer` must allow it."""
-    max_fee: PositiveWei = 200 * GWEI
-    """The most that a new transaction offers per gas; mints wait while the base fee asks for more."""
-    fee_cap: PositiveWei = 500 * GWEI
-    """The most that a replacement may offer per gas; not above the policy document's `max_fee_per_gas`."""
-    max_wait: int = Field(default=24 * 3600, ge=0, le=KEPT)
-    """Seconds for which a mint may wait for an operator; within the policy document's `grace`."""
-    max_chain_skew: int = Field(default=12 * 3600, ge=60)
-    """Seconds by which the chain's time may differ from the host's; with a voucher's day within the policy
-    document's `max_voucher_ttl`."""
-
-    @model_validator(mode="after")
-    def _refillable(self) -> Self:
-        if self.relayer_min_balance > self.relayer_target_balance:
-            raise ValueError("relayer_min_balance must not be above relayer_target_balance")
-        return self
-
-    @model_validator(mode="after")
-    def _replaceable(self) -> Self:
-        if self.fee_cap < self.max_fee:
-            raise ValueError(
-                f"fee_cap is {self.fee_cap}, below max_fee ({self.max_fee}): a transaction sent at max_fee "
-                "could not be replaced; raise fee_cap or lower max_fee"
-            )
-        return self
 
 
 class Deployment(BaseModel):

@@ -10,9 +10,10 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from mintline.scopes import DESCRIPTIONS, MACHINE_SCOPES, OPERATORS, RESOURCE_SERVER, USER_SCOPES
-from mintline_infra.data import RETAIN
-from mintline_infra.deployment import Deployment, FeaturePlan
+from mintline_infra.deployment import Deployment
+from mintline_infra.deployment_fields import FeaturePlan
 from mintline_infra.nag import acknowledge
+from mintline_infra.removal import RETAIN
 
 APP_CLIENTS = (
     "CreateUserPoolClient",

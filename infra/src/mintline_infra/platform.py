@@ -15,9 +15,10 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from mintline_infra import edge, endpoints
-from mintline_infra.data import RETAIN, DataStack
+from mintline_infra.data import DataStack
 from mintline_infra.deployment import RECONCILER, Deployment
 from mintline_infra.nag import acknowledge
+from mintline_infra.removal import RETAIN
 
 SERVICES = ("api", "builder", "signer", "broadcaster", "indexer", "notifier")
 """Each with an image; the reconciler runs the indexer's."""

@@ -20,7 +20,9 @@ from mintline.resource_types import Queue
 from mintline.resources import BROADCAST, BUILD, MEDIA, REDRIVE
 from mintline_infra import edge, fargate
 from mintline_infra.data import DataStack
-from mintline_infra.deployment import RECONCILER, Deployment, Minting, Size
+from mintline_infra.deployment import RECONCILER, Deployment
+from mintline_infra.deployment_fields import Size
+from mintline_infra.deployment_parts import Minting
 from mintline_infra.identity import IdentityStack
 from mintline_infra.platform import PlatformStack
 

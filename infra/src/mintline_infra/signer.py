@@ -14,7 +14,8 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from mintline.resources import SIGN
-from mintline_infra.deployment import Deployment, Minting
+from mintline_infra.deployment import Deployment
+from mintline_infra.deployment_parts import Minting
 from mintline_infra.fargate import ADMIN_PORT
 from mintline_infra.platform import PlatformStack
 from mintline_infra.services import PATIENCE, Environment
