@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from mintline.aws.lines import EXTERNAL_ID_USED
@@ -14,8 +14,7 @@ from mintline.records.operations import Mint, Operation, RelayedTokenOperation, 
 from mintline.records.problems import CANCELLED, TOKEN_TAKEN
 from mintline.records.transactions import Place, Transaction, address_of, carried_by
 from mintline.refusals import RefusalCode
-from mintline.resources import BROADCAST, BUILD, SIGN
-from mintline.states import MintStatus, TransactionState
+from mintline.states import MintStatus
 from mintline_broadcaster.ports import SignedTransaction
 from mintline_builder.simulation import RECIPIENT_REFUSED
 from mintline_harness.simulation.chain import Block, Outcome, Sent, SimulatedChain
@@ -29,8 +28,6 @@ from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.tables import Tables
 from mintline_indexer.kinds.token_operation import SIGNATURE_USED
 from mintline_signer.protocol import Sign
-
-ENDS = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED, MintStatus.REVERTED})
 
 
 class Breach(Exception):  # noqa: N818 - it is the harness that found it, not the code that failed
@@ -189,51 +186,6 @@ class InvariantChecker:
 
     # --- once the faults are over ---
 
-    def unfinished(self) -> list[str]:
-        """Return what still has to happen: empty when the line has come to rest."""
-        waiting = [
-            f"{operation.operation_id} is {operation.status}"
-            for operation in self.tables.standing()
-            if not _ended(operation, self.chain)
-        ]
-        waiting += [
-            f"nonce {place} is {transaction.state}"
-            for place, transaction in self.tables.transactions.items()
-            if transaction.state is not TransactionState.FINAL
-        ]
-        waiting += [
-            f"{queue.name} holds {self.queues.waiting(queue)}"
-            for queue in (BUILD, SIGN, BROADCAST)
-            if self.queues.waiting(queue)
-        ]
-        # A stranger's, or a user's own, may wait permanently behind one that a reorg took.
-        sent = (self.tables.signed.get(sent.hash) for sent in self.chain.pool.values())
-        ours = sum(record is not None and record.kind != "self_redeem" for record in sent)
-        waiting += [f"{ours} transactions are pending"] if ours else []
-        waiting += list(self._gaps())
-        progress = self.tables.store.progress
-        if progress is None or progress.head.number < self.chain.finalized:
-            waiting.append("the index lags behind the final block")
-        elif self.chain.by_hash.get(progress.head.hash) not in self.chain.blocks[progress.head.number :][:1]:
-            waiting.append(f"the index stands on block {progress.head.number} of an abandoned branch")
-        return waiting
-
-    def indexed(self, number: int) -> bool:
-        """Tell whether the index has come as far as the block of that number, or its successor's there."""
-        progress = self.tables.store.progress
-        return progress is not None and progress.head.number >= number
-
-    def _gaps(self) -> Iterator[str]:
-        nonces = self.chain.head.state.nonces
-        reserved: dict[str, int] = {}
-        for sender_id, nonce in self.tables.transactions:
-            address = address_of(sender_id)
-            reserved[address] = max(reserved.get(address, 0), nonce + 1)
-        for address, following in reserved.items():
-            used = nonces.get(address, 0)
-            if used < following:
-                yield f"{address} has used {used} of {following} nonces"
-
     def end(self) -> None:
         """Check what must hold at rest; raises Breach with everything that does not."""
         for operation_id in self.accepted:
@@ -362,9 +314,3 @@ def _one_batch(meanings: Collection[tuple[str, tuple[str, ...]]]) -> bool:
 
 def _place(record: SignedTransaction) -> Place:
     return Place(scoped(record.chain_id, record.sender), record.nonce)
-
-
-def _ended(operation: Operation, chain: SimulatedChain) -> bool:
-    if operation.status is MintStatus.REVERTED:
-        return operation.block_number is not None and operation.block_number <= chain.finalized
-    return operation.status in ENDS

@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
-from mintline.chain.collection import ISSUER_ROLE, MINTED_TOPIC, RELAYER_ROLE, TRANSFER_TOPIC
-from mintline.chain.multi_token import ITEM_MINTED_TOPIC
-from mintline.chain.multi_token_transfers import TRANSFER_SINGLE_TOPIC
+from mintline.chain.collection import ISSUER_ROLE, RELAYER_ROLE
 from mintline.chain.rpc import RpcError, Suspect
-from mintline.eth import (
-    HAS_ROLE_SELECTOR,
-    IS_MINTED_SELECTOR,
-    ZERO_ADDRESS,
-    address_word,
-    to_checksum_address,
-    word,
-)
+from mintline.eth import HAS_ROLE_SELECTOR, IS_MINTED_SELECTOR, to_checksum_address, word
 from mintline.holder_signatures import NONCES_SELECTOR
 from mintline_harness.simulation.chain import Block, Outcome, Sent, SimulatedChain, State, read
-from mintline_harness.simulation.contract import Effect
 from mintline_harness.simulation.gaps import Gaps
-from mintline_harness.simulation.items import ItemEffect
-from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits
+from mintline_harness.simulation.rpc_json import block_json, is_asked_for, logs_of
 
 REVERTED = 3
 """The code of a reverted call in geth and anvil; the revert's data comes with it."""
 METHOD_NOT_FOUND = -32601
 CALL_GAS = 90_000
 """What a call takes that is none of the collection's."""
-BLOCK_GAS = 60_000_000
 _HAS_ROLE = "0x" + HAS_ROLE_SELECTOR.hex()
 _IS_MINTED = "0x" + IS_MINTED_SELECTOR.hex()
 _NONCES = "0x" + NONCES_SELECTOR.hex()
@@ -108,11 +96,11 @@ class SimulatedNode:
 
     def eth_getBlockByNumber(self, name: str, full: bool) -> Any:
         block = self._block(name)
-        return None if block is None else _shown(block, full=full)
+        return None if block is None else block_json(block, full=full)
 
     def eth_getBlockByHash(self, name: str, full: bool) -> Any:
         block = self._by_hash(name)
-        return None if block is None else _shown(block, full=full)
+        return None if block is None else block_json(block, full=full)
 
     def eth_getBlockReceipts(self, name: str) -> Any:
         block = self._by_hash(name) if len(name) == 66 else self._block(name)
@@ -126,17 +114,14 @@ class SimulatedNode:
             block = self._by_hash(query["blockHash"])
             if block is None:
                 raise RpcError(-32000, "unknown block")
-            return [log for log in self._logs(block) if _is_asked_for(log, query)]
+            return [log for log in self._logs(block) if is_asked_for(log, query)]
         first, last = int(query["fromBlock"], 16), min(int(query["toBlock"], 16), self._head().number)
         logs = (log for block in chain.blocks[first : last + 1] for log in self._logs(block))
-        return [log for log in logs if _is_asked_for(log, query)]
+        return [log for log in logs if is_asked_for(log, query)]
 
     def _logs(self, block: Block) -> list[dict[str, Any]]:
         gaps = self._gaps()
-        return [] if gaps.receipts or gaps.lacks(block) else self._all_logs(block)
-
-    def _all_logs(self, block: Block) -> list[dict[str, Any]]:
-        return _logs(block)
+        return [] if gaps.receipts or gaps.lacks(block) else logs_of(block)
 
     # --- accounts ---
 
@@ -289,108 +274,5 @@ class SimulatedNode:
             "gasUsed": hex(outcome.gas_used),
             "from": outcome.sent.sender,
             "to": outcome.sent.body.to,
-            "logs": [log for log in self._all_logs(block) if log["transactionHash"] == tx_hash],
+            "logs": [log for log in logs_of(block) if log["transactionHash"] == tx_hash],
         }
-
-
-def _is_asked_for(log: dict[str, Any], query: dict[str, Any]) -> bool:
-    """Tell whether a log is of the topics that a query names: each one of several, or a single one."""
-    wanted, topics = query.get("topics", ()), log["topics"]
-    return len(topics) >= len(wanted) and all(
-        topic in (one if isinstance(one, list) else [one]) for one, topic in zip(wanted, topics, strict=False)
-    )
-
-
-def _shown(block: Block, *, full: bool) -> Any:
-    key = "full" if full else "header"
-    if key not in block.shown:
-        parent = bytes(32) if block.parent is None else block.parent.hash
-        moved = any(outcome.effects or outcome.item_effects for outcome in block.outcomes)
-        transactions: list[Any] = [
-            {
-                "hash": "0x" + outcome.sent.hash.hex(),
-                "from": outcome.sent.sender,
-                "to": outcome.sent.body.to,
-                "nonce": hex(outcome.sent.body.nonce),
-            }
-            if full
-            else "0x" + outcome.sent.hash.hex()
-            for outcome in block.outcomes
-        ]
-        block.shown[key] = {
-            "number": hex(block.number),
-            "hash": "0x" + block.hash.hex(),
-            "parentHash": "0x" + parent.hex(),
-            "timestamp": hex(block.timestamp),
-            "baseFeePerGas": hex(block.base_fee),
-            "gasLimit": hex(BLOCK_GAS),
-            "logsBloom": _bloom(block) if moved else _OTHER_BLOOM,
-            "transactions": transactions,
-        }
-    return block.shown[key]
-
-
-def _bloom(block: Block) -> str:
-    bits = 0
-    for outcome in block.outcomes:
-        for topics, _ in _events_of(outcome):
-            bits |= bloom_bits(bytes.fromhex(outcome.sent.body.to[2:]))
-            for topic in topics:
-                bits |= bloom_bits(topic)
-    return "0x" + bits.to_bytes(BLOOM_BYTES, "big").hex()
-
-
-_OTHER_BLOOM = "0x" + bloom_bits(b"someone else's event").to_bytes(BLOOM_BYTES, "big").hex()
-"""A header without any bit would be taken for a chain that keeps no bloom."""
-
-
-def _logs(block: Block) -> list[dict[str, Any]]:
-    if "logs" not in block.shown:
-        logs: list[dict[str, Any]] = []
-        for outcome in block.outcomes:
-            for topics, data in _events_of(outcome):
-                logs.append(
-                    {
-                        "address": outcome.sent.body.to,
-                        "topics": ["0x" + topic.hex() for topic in topics],
-                        "data": "0x" + data.hex(),
-                        "blockHash": "0x" + block.hash.hex(),
-                        "blockNumber": hex(block.number),
-                        "transactionHash": "0x" + outcome.sent.hash.hex(),
-                        "logIndex": hex(len(logs)),
-                        "removed": False,
-                    }
-                )
-        block.shown["logs"] = logs
-    return block.shown["logs"]  # type: ignore[no-any-return]
-
-
-_EventLog: TypeAlias = tuple[tuple[bytes, ...], bytes]
-
-
-def _events_of(outcome: Outcome) -> list[_EventLog]:
-    """Return the topics and the data of each event of a transaction, which is of one collection."""
-    of_tokens = [event for effect in outcome.effects for event in _events(effect)]
-    return of_tokens + [event for effect in outcome.item_effects for event in _item_events(effect, outcome)]
-
-
-def _item_events(effect: ItemEffect, outcome: Outcome) -> list[_EventLog]:
-    """Return `ItemMinted` for a mint, and `TransferSingle`."""
-    sender, recipient = (address_word(one or ZERO_ADDRESS) for one in (effect.sender, effect.recipient))
-    item, quantity = word(effect.item_id), word(effect.quantity)
-    events: list[_EventLog] = []
-    if effect.serial is not None and effect.digest is not None:
-        topics = (ITEM_MINTED_TOPIC, word(effect.serial), item, recipient)
-        events.append((topics, quantity + effect.digest))
-    topics = (TRANSFER_SINGLE_TOPIC, address_word(outcome.sent.sender), sender, recipient)
-    return [*events, (topics, item + quantity)]
-
-
-def _events(effect: Effect) -> list[_EventLog]:
-    """Return the topics and the data of each event: `Transfer`, and `Minted` after it for a mint."""
-    token = word(effect.token_id)
-    sender, recipient = (address_word(one or ZERO_ADDRESS) for one in (effect.sender, effect.recipient))
-    events: list[_EventLog] = [((TRANSFER_TOPIC, sender, recipient, token), b"")]
-    if effect.digest is not None:
-        events.append(((MINTED_TOPIC, token, recipient), effect.digest))
-    return events

@@ -10,28 +10,21 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
-from mintline.eth import ETHER
+from mintline_harness.simulation import traffic, traits
 from mintline_harness.simulation.accounts import (
-    CHAIN_ID,
     CLONE,
     CONTRACT,
-    ISSUER,
-    ITEMS,
-    RELAYERS,
-    TREASURY,
     USERS,
     Custody,
-    own_address,
 )
-from mintline_harness.simulation.chain import NEW_ACCOUNT_GAS, SimulatedChain
-from mintline_harness.simulation.clients import REFUSING, Clients
-from mintline_harness.simulation.contract import Collection
+from mintline_harness.simulation.chain import NEW_ACCOUNT_GAS
+from mintline_harness.simulation.clients import Clients
+from mintline_harness.simulation.copies import Start, make_copies
 from mintline_harness.simulation.coverage import Reached
 from mintline_harness.simulation.disturbances import KINDS, NEWER, NEWER_KINDS, SPONSORED_KINDS, Disturbances
 from mintline_harness.simulation.endpoints import Endpoints
@@ -39,20 +32,15 @@ from mintline_harness.simulation.invariants import Breach, InvariantChecker
 from mintline_harness.simulation.item_clients import ItemClients
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
-from mintline_harness.simulation.mining import FINALITY, Mining
-from mintline_harness.simulation.outsiders import RIVAL, STRANGER, Outsiders
+from mintline_harness.simulation.mining import Mining
+from mintline_harness.simulation.opening import open_chain
+from mintline_harness.simulation.outsiders import Outsiders
 from mintline_harness.simulation.overtaking import LONGER, Overtaking, overtaken
 from mintline_harness.simulation.parts import SHORT_TTL, VOUCHER_TTL, Environment, Parts
 from mintline_harness.simulation.process import EPOCH, Faults, Process
 from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.requesters import Requesters
-from mintline_harness.simulation.services import (
-    Api,
-    serve_broadcaster,
-    serve_builder,
-    serve_indexer,
-    serve_signer,
-)
+from mintline_harness.simulation.rest import indexed, unfinished
 from mintline_harness.simulation.tables import Tables
 
 PATIENCE = 1_800.0
@@ -61,22 +49,6 @@ CATCH_UP = 120.0
 """The same, in which the index must have reached the block that was the newest then."""
 PRICED = 0.5
 """Of the schedules, those whose chain asks more gas of a transfer to an account that does not exist."""
-SPONSORING_OF = 11
-SPONSORING = (3, 4, 5, 7, 10)
-"""Which schedules, of so many, have sponsored mints, transfers and burns."""
-RELAYING_OF = 22
-RELAYING = (14, 15, 16, 21)
-"""In which of those, of so many, the holder's signature moves a token, and a relayer sends it."""
-REQUESTING = (4, 10)
-"""Which of those, of so many, have requests for many mints as well."""
-ITEMS_OF, WITH_ITEMS = 9, 2
-"""Which schedules, of so many, have an ERC-1155 collection as well."""
-BURSTS: Mapping[int, float] = MappingProxyType({2: 6, 5: 6, 12: 4, 30: 2, 100: 0.5})
-"""How many sponsored mints a schedule has, and how likely that is against the others."""
-MOVES_WITHIN = 60.0
-"""Seconds after the faults in which a client still waits for a token to move."""
-FORGING = (False, False, True, False, False)
-"""Whether somebody writes made-up messages in a schedule: by its seed, so that others stay what they were."""
 NOTES = 400
 
 
@@ -135,11 +107,14 @@ class Schedule:
             clock=self.loop.time, rng=self.chance, told=partial(self.faults.count, "stale index reads")
         )
         self.tables = self._tables(parts)
-        self.with_items = seed % ITEMS_OF == WITH_ITEMS
+        self.with_items = traits.has_items(seed)
         if self.with_items:
             self.tables.hold_items()
         self.queues = SimulatedQueues(clock=self.loop.time, rng=rng, faults=self.faults)
-        self.chain = self._chain()
+        self.chain = open_chain(items=self.with_items, rng=rng)
+        if random.Random(f"prices {self.seed}").random() < PRICED:  # noqa: S311 - as above
+            self.chain.new_account_gas = NEW_ACCOUNT_GAS
+            self.faults.count("chains that price new accounts")
         self.checker = self._checker()
         self.endpoints = Endpoints(seed, self.chain, faults=self.faults, sending=self.checker.sending)
         self.mining = Mining(
@@ -153,7 +128,7 @@ class Schedule:
         self._choose()
         self._cast()
         self.environment = self._environment(parts)
-        self.processes = self._processes()
+        self.processes = make_copies(self._process, self.environment, self.clients, seed=seed, rng=rng)
         self.disturbances = self._disturbances()
         self.overtaking = self._overtaking()
 
@@ -191,11 +166,11 @@ class Schedule:
         self.own_wallets, self.preying = chance.random() < 0.4, chance.random() < 0.4
         # As above: what came last, transfers, burns and sponsored mints, leaves the seeds without it.
         self.operations = operations = random.Random(f"operations {seed}")  # noqa: S311 - as above
-        self.sponsoring = seed % SPONSORING_OF in SPONSORING
-        self.relaying = seed % RELAYING_OF in RELAYING
+        self.sponsoring = traits.sponsors(seed)
+        self.relaying = traits.relays(seed)
         if self.relaying:
             self.tables.builder.clones[CONTRACT] = CLONE
-        self.requesting = seed % SPONSORING_OF in REQUESTING
+        self.requesting = traits.requests(seed)
         if self.sponsoring:
             self.kinds += [kind for kind in SPONSORED_KINDS if operations.random() < 0.5]
 
@@ -295,53 +270,7 @@ class Schedule:
     def _broken(self, what: str) -> None:
         self.checker.broken(what)
 
-    def _chain(self) -> SimulatedChain:
-        collection = Collection(
-            CHAIN_ID,
-            CONTRACT,
-            ISSUER.address,
-            relayers=frozenset({own_address(RIVAL), *(key.address for key in RELAYERS)}),
-            refusing={REFUSING},
-        )
-        chain = SimulatedChain(collection, finality=FINALITY, now=EPOCH, rng=self.rng)
-        if self.with_items:
-            chain.items = replace(collection, address=ITEMS)
-        chain.fund(TREASURY.address, 100 * ETHER)
-        for number, relayer in enumerate(RELAYERS, 1):
-            chain.fund(relayer.address, number * ETHER // 4)
-        for user in (*USERS, STRANGER, RIVAL):
-            chain.fund(own_address(user), ETHER)
-        if random.Random(f"prices {self.seed}").random() < PRICED:  # noqa: S311 - as above
-            chain.new_account_gas = NEW_ACCOUNT_GAS
-            self.faults.count("chains that price new accounts")
-        return chain
-
-    def _processes(self) -> list[Process]:
-        services: dict[str, Callable[[Process], Coroutine[Any, Any, None]]] = {
-            "builder": lambda process: serve_builder(process, self.environment),
-            "signer": lambda process: serve_signer(process, self.environment),
-            "broadcaster": lambda process: serve_broadcaster(process, self.environment),
-            "indexer": lambda process: serve_indexer(process, self.environment),
-        }
-        processes = [
-            self._process(f"{name}-{copy}", start)
-            for name, start in services.items()
-            for copy in range(1, self._first_of_none(name, self.rng.choice([2, 3])))
-        ]
-        for copy in (1, 2):
-            current: list[Api] = []
-            process = self._process(
-                f"api-{copy}", partial(_open_api, environment=self.environment, current=current)
-            )
-            self.clients.apis.append((process, current))
-            processes.append(process)
-        return processes
-
-    def _first_of_none(self, name: str, drawn: int) -> int:
-        """Return the number after a service's last copy."""
-        return 3 if name == "indexer" and overtaken(self.seed) else drawn
-
-    def _process(self, name: str, start: Callable[[Process], Coroutine[Any, Any, None]]) -> Process:
+    def _process(self, name: str, start: Start) -> Process:
         return Process(name, start, faults=self.faults, rng=self.rng, note=self.note, broken=self._broken)
 
     async def play(self) -> None:
@@ -352,18 +281,7 @@ class Schedule:
         mining = asyncio.create_task(self.mining.run(self.kinds), name="chain")
         span = rng.uniform(10, 60) + (LONGER if overtaken(self.seed) else 0.0)
         self.disturbances.arm()
-        users = USERS[: rng.randint(1, 3)]
-        burst = rng.choice([0.0, rng.uniform(0, span), span])
-        clients = [
-            asyncio.create_task(self.clients.mint(rng.choice(users), number, rng.uniform(0, burst)))
-            for number in range(rng.randint(1, 8))
-        ]
-        clients += self._outside(users, span)
-        clients += self._sponsored(users, span) if self.sponsoring else []
-        clients += self._requests(users, span) if self.requesting else []
-        if self.with_items:
-            works = self.item_clients.works(list(users), span, span + MOVES_WITHIN)
-            clients += [asyncio.create_task(work) for work in works]
+        clients = self._traffic(span)
         disturbing = asyncio.create_task(self.disturbances.run(span), name="faults")
         if overtaken(self.seed):
             clients.append(asyncio.create_task(self.overtaking.run(span), name="overtaking"))
@@ -378,49 +296,32 @@ class Schedule:
         mining.cancel()
         self.checker.end()
 
-    def _outside(self, users: Sequence[str], span: float) -> list[asyncio.Task[None]]:
-        """Start those who have keys of their own."""
-        chance, outsiders = self.chance, self.outsiders
-        works = [outsiders.prey(span, chance.choice([3.0, 10.0]))] if self.preying else []
-        works += [
-            outsiders.mint(chance.choice(users), number, chance.uniform(0, span))
-            for number in range(chance.randint(1, 4) if self.own_wallets else 0)
+    def _traffic(self, span: float) -> list[asyncio.Task[None]]:
+        """Start those who ask for something in the first `span` seconds."""
+        rng = self.rng
+        users = USERS[: rng.randint(1, 3)]
+        burst = rng.choice([0.0, rng.uniform(0, span), span])
+        works: list[Coroutine[Any, Any, None]] = [
+            self.clients.mint(rng.choice(users), number, rng.uniform(0, burst))
+            for number in range(rng.randint(1, 8))
         ]
-        if FORGING[self.seed % len(FORGING)]:
-            rng = random.Random(f"messages {self.seed}")  # noqa: S311 - as above
-            works.append(outsiders.forge(span, rng.choice([1.0, 4.0]), rng))
-        return [asyncio.create_task(work) for work in works]
-
-    def _sponsored(self, users: Sequence[str], span: float) -> list[asyncio.Task[None]]:
-        """Start those who mint at a relayer's expense, in bursts, and move what they have."""
-        chance, clients = self.operations, self.clients
-        [size] = chance.choices(list(BURSTS), weights=list(BURSTS.values()))
-        burst = chance.choice([0.0, 0.5, chance.uniform(0, span)])
-        starts = chance.uniform(0, span / 2)
-        works = [
-            clients.sponsored(chance.choice(users), number, starts + chance.uniform(0, burst))
-            for number in range(size)
-        ]
-        works += [
-            clients.move(chance.choice(users), number, chance.uniform(0, span), span + MOVES_WITHIN)
-            for number in range(chance.randint(0, 6))
-        ]
-        return [asyncio.create_task(work) for work in works]
-
-    def _requests(self, users: Sequence[str], span: float) -> list[asyncio.Task[None]]:
-        """Start those who ask for many mints at once, and the one who changes lines."""
-        requesters, rng = self.requesters, self.requesters.rng
-        works = [
-            requesters.post(rng.choice(users), number, rng.uniform(0, span))
-            for number in range(rng.randint(1, 4))
-        ]
-        works.append(requesters.forge(span, rng.choice([1.0, 4.0])))
+        works += traffic.outside(
+            self.outsiders, users, span, self.chance, preying=self.preying, own_wallets=self.own_wallets
+        )
+        if traits.forges(self.seed):
+            works.append(traffic.forged(self.outsiders, span, self.seed))
+        if self.sponsoring:
+            works += traffic.sponsored(self.clients, users, span, self.operations)
+        if self.requesting:
+            works += traffic.requests(self.requesters, users, span)
+        if self.with_items:
+            works += self.item_clients.works(list(users), span, span + traffic.MOVES_WITHIN)
         return [asyncio.create_task(work) for work in works]
 
     async def _catch_up(self) -> None:
         """Hold the index to reaching the block that was the newest when the faults ended."""
         newest, until = self.chain.head.number, self.loop.time() + CATCH_UP
-        while not self.checker.indexed(newest):
+        while not indexed(self.tables, newest):
             if self.loop.time() > until:
                 self.checker.broken(f"the index has not reached block {newest} within {CATCH_UP:.0f} s")
                 return
@@ -428,16 +329,10 @@ class Schedule:
 
     async def _rest(self) -> None:
         started = self.loop.time()
-        while waiting := self.checker.unfinished():
+        while waiting := unfinished(self.tables, self.chain, self.queues):
             if self.checker.breaches:
                 break
             if self.loop.time() - started > PATIENCE:
                 self.checker.broken(f"no rest within {PATIENCE:.0f} s: " + "; ".join(waiting))
                 break
             await asyncio.sleep(1)
-
-
-async def _open_api(process: Process, *, environment: Environment, current: list[Api]) -> None:
-    api = Api(process, environment)
-    current[:] = [api]
-    await api.begin()
