@@ -1,7 +1,8 @@
-"""`mintline attest`: look at attestation documents without a local stack, a network, or AWS."""
+"""`mintline attest`: look at attestation documents and signing policies without a local stack or AWS."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,9 +18,11 @@ from mintline.attestation.document import Document
 from mintline.attestation.refusals import NotAttested
 from mintline.attestation.verify import verify
 from mintline.errors import Misconfigured
-from mintline_cli.execution import stop
-from mintline_cli.options import Json
+from mintline_cli.execution import ending_on_errors, execute, stop
+from mintline_cli.options import Json, JwksUrls, jwks_urls
 from mintline_cli.output import Screen
+from mintline_ops import issuer_keys
+from mintline_ops.issuer_keys import IssuerKeys
 from mintline_signer.enclave.policy import parse_policy, read_policy
 
 app = typer.Typer(help="Attestation documents of enclaves.", no_args_is_help=True)
@@ -87,6 +90,48 @@ def measure_policy(
     screen = Screen(as_json=as_json)
     screen.say(measured)
     screen.result({"PCR16": measured})
+
+
+@app.command("jwks")
+def compare_keys(
+    file: Annotated[Path, typer.Argument(help="The enclave's signing policy.")],
+    *,
+    jwks_url: JwksUrls = None,
+    as_json: Json = False,
+) -> None:
+    """Compare the policy's signing keys with those that its issuers publish; exit 1 if it lacks any.
+
+    A token that is signed by a key which the policy lacks is refused by the enclave.
+    """
+    with ending_on_errors():
+        document = read_policy(file)
+    found = execute(issuer_keys.compare(document, jwks_urls(jwks_url)))
+    screen = Screen(as_json=as_json)
+    for one in found:
+        _show_keys(screen, one)
+    lacking = [one.name for one in found if not one.suffices]
+    screen.result({"complete": not lacking, "issuers": [_keys_report(one) for one in found]})
+    if lacking:
+        stop(f"{file} lacks signing keys of: {', '.join(lacking)}", answered=True)
+
+
+def _show_keys(screen: Screen, keys: IssuerKeys) -> None:
+    screen.say(f"{keys.name}: {keys.issuer}, keys of {keys.jwks_url}", style="bold")
+    for kid in sorted({*keys.policy, *keys.published}):
+        if kid in keys.missing:
+            screen.stage("missing", f"{kid}: published, not in the policy", style="red")
+        elif kid in keys.changed:
+            screen.stage("changed", f"{kid}: another key is published under this id", style="red")
+        elif kid in keys.unpublished:
+            screen.stage("unpublished", f"{kid}: in the policy, not published", style="yellow")
+        else:
+            screen.stage("same", kid)
+
+
+def _keys_report(keys: IssuerKeys) -> dict[str, Any]:
+    """Return an issuer's keys for programs: thumbprints (RFC 7638) by id, and the ids that differ."""
+    differing = {"missing": keys.missing, "changed": keys.changed, "unpublished": keys.unpublished}
+    return asdict(keys) | differing
 
 
 def expected(assignments: list[str]) -> dict[int, list[bytes]]:

@@ -12,6 +12,7 @@ from mintline.settings import ServiceSettings
 from mintline_cli.execution import stop
 from mintline_ops import deployments, run_file
 from mintline_ops.deployments import Target, target_of_local_stack
+from mintline_ops.issuer_keys import USER_POOL
 
 REGION = "us-east-1"
 
@@ -29,6 +30,26 @@ RpcUrls = Annotated[
 Deployment = Annotated[
     Path, typer.Option("--deployment", help="The deployment's document, such as infra/deployment.json.")
 ]
+JwksUrls = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Where the user pool's keys are, or as NAME=URL another issuer's; repeatable. By default where "
+        "the issuer says."
+    ),
+]
+
+
+def jwks_urls(assignments: list[str] | None) -> dict[str, str]:
+    """Return JWKS URLs by their issuers' names, from `URL` for the user pool and `NAME=URL` for others."""
+    urls = {}
+    for assignment in assignments or []:
+        name, separator, url = assignment.partition("=")
+        if not separator or "/" in name:
+            name, url = USER_POOL, assignment
+        if not url.startswith(("https://", "http://")):
+            raise typer.BadParameter(f"{assignment!r}: expected URL or NAME=URL", param_hint="--jwks-url")
+        urls[name] = url
+    return urls
 
 
 def deployment(prefix: str, region: str, endpoint_url: str | None) -> ServiceSettings:

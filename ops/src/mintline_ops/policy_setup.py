@@ -20,7 +20,7 @@ from mintline_signer.enclave.policy import parse_policy
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
 _MOST_BYTES = 100_000
-"""Of a user pool's keys: two of them take less than one kilobyte."""
+"""Of what an issuer publishes: two keys take less than one kilobyte."""
 ETHER = 10**18
 DAY = 86_400
 VOUCHER_TTL = DAY
@@ -71,19 +71,30 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 async def read_jwks(url: str) -> dict[str, Any]:
-    """Return the keys that a user pool publishes; raises Unavailable, and Misconfigured if they are none."""
+    """Return the keys that an issuer publishes; raises Unavailable, and Misconfigured if they are none."""
+    document = await read_json(url, hint="is the user pool's id right?")
+    keys = document.get("keys") if isinstance(document, dict) else None
+    if keys is None:
+        raise Misconfigured(f"{url}: no JSON Web Key Set")
+    return {"keys": keys}
+
+
+async def read_json(url: str, *, hint: str) -> Any:
+    """Return a short document that an issuer publishes, None if it is no JSON.
+
+    Raises Unavailable, and Misconfigured, with the `hint`, for another status than 200.
+    """
     try:
         async with aiohttp.ClientSession(timeout=_TIMEOUT) as http, http.get(url) as response:
             if response.status != 200:
-                raise Misconfigured(f"{url}: status {response.status}: is the user pool's id right?")
+                raise Misconfigured(f"{url}: status {response.status}: {hint}")
             content = await _whole(response.content, url)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise Unavailable(f"{url}: {error or type(error).__name__}") from None
     try:
-        found: dict[str, Any] = {"keys": json.loads(content)["keys"]}
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise Misconfigured(f"{url}: no JSON Web Key Set") from None
-    return found
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 async def _whole(body: aiohttp.StreamReader, url: str) -> bytes:
@@ -91,7 +102,7 @@ async def _whole(body: aiohttp.StreamReader, url: str) -> bytes:
         await body.readexactly(_MOST_BYTES + 1)
     except asyncio.IncompleteReadError as ended:
         return ended.partial
-    raise Misconfigured(f"{url}: more than {_MOST_BYTES} bytes: no user pool publishes that many keys")
+    raise Misconfigured(f"{url}: more than {_MOST_BYTES} bytes: no issuer publishes that much")
 
 
 def compose(
