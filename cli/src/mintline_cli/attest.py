@@ -51,7 +51,10 @@ def verify_file(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Verify an attestation document: genuine, valid at that time, and measured as expected."""
+    """Verify an attestation document: genuine, valid at that time, and measured as expected.
+
+    Example: mintline attest verify attestation.bin --pcr0 PCR0
+    """
     wanted = expected([f"0={value}" for value in pcr0 or []] + (pcr or []))
     when = moment(at)
     try:
@@ -80,7 +83,10 @@ def measure_policy(
     *,
     as_json: Json = False,
 ) -> None:
-    """Print what an enclave that signs by this policy document measures in PCR16."""
+    """Print what an enclave that signs by this policy document measures in PCR16.
+
+    Example: mintline attest policy policy.json
+    """
     try:
         document = read_policy(file)
         parse_policy(document)

@@ -57,7 +57,10 @@ def verify_place(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Verify an audit trail: every chain whole from its start, signed, by the key of an attested enclave."""
+    """Verify an audit trail: every chain whole from its start, signed, by the key of an attested enclave.
+
+    Example: mintline audit verify s3://shop-audit-trail --pcr0 PCR0
+    """
     images = expected([f"0={value}" for value in pcr0 or []]).get(0, ())
     trusted = AWS_ROOT if root is None else fingerprint(root)
     known = [_hash(value) for value in after or []]

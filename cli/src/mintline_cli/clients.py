@@ -148,7 +148,10 @@ def create(
 def list_clients(
     place: Place,
 ) -> None:
-    """List all clients, with what they may do."""
+    """List all clients, with what they may do.
+
+    Example: mintline clients list
+    """
     clients = place.execute(lambda registry: registry.records.every())
     screen = place.screen
     if screen.as_json:
@@ -165,7 +168,10 @@ def show(
     place: Place,
     client_id: ClientId,
 ) -> None:
-    """Show one client."""
+    """Show one client.
+
+    Example: mintline clients show CLIENT_ID
+    """
     client = place.execute(lambda registry: registry.records.get(client_id))
     _show(client, client_id, place.screen)
 
@@ -202,8 +208,9 @@ def rotate(
 ) -> None:
     """Give a client a new secret, printed once; the previous one stays good until --retire.
 
-    Example: mintline clients rotate CLIENT_ID, change the backend's secret, mintline clients rotate CLIENT_ID
-    --retire
+    Run it again with --retire once the backend has the new one.
+
+    Example: mintline clients rotate CLIENT_ID
     """
     screen = place.screen
     if retire:
@@ -227,7 +234,10 @@ def disable(
     place: Place,
     client_id: ClientId,
 ) -> None:
-    """Have the API refuse a client's tokens, within a minute."""
+    """Have the API refuse a client's tokens, within a minute.
+
+    Example: mintline clients disable CLIENT_ID
+    """
     client = place.execute(lambda registry: registry.records.disable(client_id, at=unix_ms()))
     _show(client, client_id, place.screen)
 
@@ -238,7 +248,10 @@ def enable(
     place: Place,
     client_id: ClientId,
 ) -> None:
-    """Have the API accept a disabled client's tokens again, within a minute."""
+    """Have the API accept a disabled client's tokens again, within a minute.
+
+    Example: mintline clients enable CLIENT_ID
+    """
     client = place.execute(lambda registry: registry.records.enable(client_id))
     _show(client, client_id, place.screen)
 
@@ -249,7 +262,10 @@ def delete(
     place: Place,
     client_id: ClientId,
 ) -> None:
-    """Delete a client and its app client; the mints that it asked for stay."""
+    """Delete a client and its app client; the mints that it asked for stay.
+
+    Example: mintline clients delete CLIENT_ID
+    """
     deleted = place.execute(lambda registry: registry.delete(client_id))
     if not deleted:
         _stop_unknown(client_id)

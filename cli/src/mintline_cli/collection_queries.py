@@ -1,4 +1,4 @@
-"""`mintline collections holders|token|transfers|balance`: what the index knows of a collection's tokens."""
+"""`mintline tokens`, `mintline collections holders|token|transfers|balance`: what the index knows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from mintline_cli.caller import Caller, calls_api
 from mintline_cli.collections import Contract, checksummed
 from mintline_cli.output import Screen
 from mintline_client import AsyncMintline
-from mintline_client.models import BalanceView, HolderView, ItemHolderView, ListedTransfer, TokenView
+from mintline_client.models import (
+    BalanceView,
+    HolderView,
+    ItemHolderView,
+    ListedTransfer,
+    TokenSummary,
+    TokenView,
+)
 
 Row = TypeVar("Row")
 Limit = Annotated[int, typer.Option(min=1, help="How many lines at most.")]
@@ -150,6 +157,38 @@ async def _first(items: AsyncIterator[Row], limit: int) -> tuple[list[Row], bool
 def _say_more(screen: Screen, *, more: bool, limit: int) -> None:
     if more:
         screen.say(f"these are the first {limit}: --limit N shows more")
+
+
+@calls_api("user")
+def tokens(
+    caller: Caller,
+    owner: Annotated[
+        str | None,
+        typer.Argument(metavar="[OWNER]", help="An address; your wallet in custody by default."),
+    ] = None,
+    *,
+    contract: Annotated[str | None, typer.Option(help="Those of this collection alone.")] = None,
+    limit: Limit = 100,
+) -> None:
+    """List the tokens that an address owns, in all collections that the deployment knows.
+
+    Example: mintline tokens 0x70997970C51812dc3A010C7d01b50e0d17dc79C8
+    """
+    if owner is not None:
+        owner = checksummed(owner)
+
+    async def work(client: AsyncMintline) -> tuple[str, list[TokenSummary], bool]:
+        address = owner or (await client.wallets.get())["address"]
+        return address, *await _first(client.tokens.owned_by(address, contract=contract), limit)
+
+    address, listed, more = caller.run(work)
+    caller.screen.table(
+        ("Token", "Contract", "How many"),
+        [(each["token_id"], each["contract"], each["quantity"] or "1") for each in listed],
+        empty=f"{address} owns no token that the deployment knows",
+    )
+    _say_more(caller.screen, more=more, limit=limit)
+    caller.screen.result({"owner": address, "tokens": listed, "more": more})
 
 
 COMMANDS = (("holders", holders), ("token", token), ("transfers", transfers), ("balance", balance))

@@ -44,7 +44,10 @@ def list_letters(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """List dead letters and their reasons: of each sender at most the first ten."""
+    """List dead letters and their reasons: of each sender at most the first ten.
+
+    Example: mintline dlq list build --prefix shop
+    """
     screen = Screen(as_json=as_json)
     target = target_of(state, prefix, region, endpoint_url, None)
     queues = QUEUES if queue is None else (_named(queue),)
@@ -82,7 +85,10 @@ def show(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Show one dead letter, with its body."""
+    """Show one dead letter, with its body.
+
+    Example: mintline dlq show build MESSAGE_ID
+    """
     screen = Screen(as_json=as_json)
     target = target_of(state, prefix, region, endpoint_url, None)
     wanted = _named(queue)
@@ -112,7 +118,10 @@ def redrive(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Send messages back to the queue that they come from, in order. Every handler may meet one again."""
+    """Send messages back to the queue that they come from, in order. Every handler may meet one again.
+
+    Example: mintline dlq redrive build --all
+    """
     origin = _named(queue)
     wanted = _chosen(ids, everything=everything)
     target = target_of(state, prefix, region, endpoint_url, None)
@@ -138,7 +147,10 @@ def drop(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Delete messages for good. The records of their mints stay, and the sweep may send those on again."""
+    """Delete messages for good. The records of their mints stay, and the sweep may send those on again.
+
+    Example: mintline dlq drop build MESSAGE_ID
+    """
     origin = _named(queue)
     wanted = _chosen(ids, everything=everything)
     if everything and not yes:

@@ -54,6 +54,8 @@ def demo(*, state: State = DEFAULT_STATE) -> None:
     """Mint an NFT as a user and one as a backend, check both, and print JSON on stdout.
 
     Progress goes to stderr.
+
+    Example: mintline demo
     """
     screen = Screen(as_json=True)
 

@@ -35,7 +35,10 @@ def build(
     ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Make an enclave image; the same input gives the same bytes, and so the same measurements."""
+    """Make an enclave image; the same input gives the same bytes, and so the same measurements.
+
+    Example: mintline eif build enclave.tar --blobs blobs --policy policy.json --out enclave.eif
+    """
     settings = _settings(env or [])
     with ending_on_errors():
         read = container_image.read(container)
@@ -62,7 +65,10 @@ def pcrs(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print what an enclave image measures as: PCR0 and PCR16 are what the wallets' key must know."""
+    """Print what an enclave image measures as: PCR0 and PCR16 are what the wallets' key must know.
+
+    Example: mintline eif pcrs enclave.eif --admit infra/deployment.json
+    """
     with ending_on_errors():
         made = enclave_image.read_bytes()
         if admit is not None and not deployment_file.admit_image(admit, _measured(made)):

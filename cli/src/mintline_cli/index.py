@@ -52,7 +52,10 @@ def rebuild(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Build an index in memory from the chain alone, and print its digest."""
+    """Build an index in memory from the chain alone, and print its digest.
+
+    Example: mintline index rebuild --compare
+    """
     screen = Screen(as_json=as_json)
     target = target_of(state, prefix, region, endpoint_url, rpc)
     with screen.waiting("reading the chain"):

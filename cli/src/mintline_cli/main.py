@@ -26,6 +26,7 @@ from mintline_cli import (
     wallets,
     webhooks,
 )
+from mintline_cli.collection_queries import tokens
 from mintline_cli.demo import demo
 from mintline_cli.events import events
 from mintline_cli.login import login, logout, profiles
@@ -59,6 +60,7 @@ for group, name in (
     (operator.app, "operator"),
 ):
     app.add_typer(group, name=name)
+app.add_typer(drops.app, name="drop", hidden=True)
 app.command(name="reconcile")(reconcile)
 app.add_typer(wallets.app, name="wallets")
 for name, of_collections in (*reveals.COMMANDS, *collection_queries.COMMANDS):
@@ -75,6 +77,7 @@ for command in (
     transfer,
     burn,
     wallet,
+    tokens,
     upload,
     verify,
     up,

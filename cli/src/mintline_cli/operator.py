@@ -56,7 +56,10 @@ Password = Annotated[
 
 @app.command()
 def preflight(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json: Json = False) -> None:
-    """Check what the account needs before its first deployment, changing nothing; exit 1 if it lacks any."""
+    """Check what the account needs before its first deployment, changing nothing; exit 1 if it lacks any.
+
+    Example: mintline operator preflight --deployment infra/deployment.json
+    """
     screen = Screen(as_json=as_json)
     findings = execute(run_preflight(document, endpoint_url))
     for found in findings:
@@ -72,6 +75,8 @@ def keys(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json: Jso
     """Make those of the platform's keys that the document lacks, and enter them into it.
 
     The wallets' key wraps them. Keys that the document has are left alone.
+
+    Example: mintline operator keys --deployment infra/deployment.json
     """
     screen = Screen(as_json=as_json)
     made = execute(deployment_setup.make_keys(document, endpoint_url))
@@ -85,7 +90,10 @@ def keys(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json: Jso
 
 @app.command("intake-key")
 def intake_key(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json: Json = False) -> None:
-    """Enter the intake key's public half into the document of a deployment that has its other keys."""
+    """Enter the intake key's public half into the document of a deployment that has its other keys.
+
+    Example: mintline operator intake-key --deployment infra/deployment.json
+    """
     screen = Screen(as_json=as_json)
     key = execute(deployment_setup.read_intake_key(document, endpoint_url))
     screen.say(f"the signing policy's authorization.intake_keys must have {key}")
@@ -103,7 +111,11 @@ def policy(
     out: Annotated[Path, typer.Option(help="Where to write it; no file is replaced.")],
     as_json: Json = False,
 ) -> None:
-    """Write the signing policy of a deployment that has its keys and its contract."""
+    """Write the signing policy of a deployment that has its keys and its contract.
+
+    Example: mintline operator policy --deployment infra/deployment.json --user-pool POOL --client ID --out
+    policy.json
+    """
     screen = Screen(as_json=as_json)
     made = execute(policy_setup.policy_of(document, user_pool=user_pool, clients=client))
     with ending_on_errors():
@@ -151,7 +163,11 @@ def deploy(
     max_gas: MaxGas = MAX_GAS,
     as_json: Json = False,
 ) -> None:
-    """Deploy the collection's contract; the keystore's account administers it."""
+    """Deploy the collection's contract; the keystore's account administers it.
+
+    Example: mintline operator deploy --deployment infra/deployment.json --rpc URL --keystore admin.json
+    --name Tickets --symbol TIX
+    """
     screen = Screen(as_json=as_json)
     administrator = Administrator(document, rpc_url, keystore, password, max_gas)
     terms = CollectionTerms(name, symbol, royalty_bps)
@@ -178,6 +194,9 @@ def deploy_factory(
 
     Repeating it does what is still to be done. Afterwards deploy a signer with the policy document, then the
     API.
+
+    Example: mintline operator deploy-factory --deployment infra/deployment.json --rpc URL --keystore
+    admin.json
     """
     screen = Screen(as_json=as_json)
     administrator = Administrator(document, rpc_url, keystore, password, max_gas)
@@ -216,6 +235,8 @@ def relayers(
 
     Repeating it does what is still to be done. Afterwards deploy a signer with the policy document, then the
     builder.
+
+    Example: mintline operator relayers --deployment infra/deployment.json --count 4
     """
     screen = Screen(as_json=as_json)
     if (rpc_url is None) != (keystore is None):
@@ -254,7 +275,10 @@ def set_base_uri(
     max_gas: MaxGas = MAX_GAS,
     as_json: Json = False,
 ) -> None:
-    """Make the URIs of the contract, and of the factory's collections, lead to the API at another address."""
+    """Make the URIs of the contract, and of the factory's collections, lead to the API at another address.
+
+    Example: mintline operator set-base-uri --deployment infra/deployment.json --rpc URL --keystore admin.json
+    """
     screen = Screen(as_json=as_json)
     administrator = Administrator(document, rpc_url, keystore, password, max_gas)
     done = execute(deployment_setup.set_base_uri(administrator, url=url))
@@ -277,7 +301,11 @@ def register(
     endpoint_url: EndpointUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Give the document's contract its row, from which it is minted and indexed, and publish its metadata."""
+    """Give the document's contract its row, from which it is minted and indexed, and publish its metadata.
+
+    Example: mintline operator register --deployment infra/deployment.json --name Tickets --symbol TIX
+    --description TEXT --block 1234
+    """
     screen = Screen(as_json=as_json)
     about = About(name, symbol, description, deployed_block=block, sponsored=sponsored)
     done = execute(deployment_setup.register(document, about, endpoint_url))
@@ -291,7 +319,10 @@ def register(
 
 @app.command()
 def migrate(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json: Json = False) -> None:
-    """Bring the tables of an earlier version to this one's form; stop the services first."""
+    """Bring the tables of an earlier version to this one's form; stop the services first.
+
+    Example: mintline operator migrate --deployment infra/deployment.json
+    """
     screen = Screen(as_json=as_json)
     done = execute(deployment_setup.migrate(document, endpoint_url))
     for step in done:

@@ -46,7 +46,10 @@ def reconcile(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Compare what was accepted, minted and indexed; exits 1 if they differ."""
+    """Compare what was accepted, minted and indexed; exits 1 if they differ.
+
+    Example: mintline reconcile --last 1000
+    """
     if last is not None and (from_block is not None or to_block is not None):
         raise typer.BadParameter("goes without --from-block and --to-block", param_hint="--last")
     if every is not None and (from_block is not None or to_block is not None):

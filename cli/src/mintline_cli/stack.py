@@ -33,7 +33,10 @@ def up(
     port: Annotated[list[str] | None, typer.Option(help="One port, as NAME=NUMBER: --port api=9000.")] = None,
     scale: Annotated[list[str] | None, typer.Option(help="Copies of a worker: --scale builder=2.")] = None,
 ) -> None:
-    """Start the local stack and keep it running until Ctrl-C."""
+    """Start the local stack and keep it running until Ctrl-C.
+
+    Example: mintline up --ports free
+    """
     screen = Screen(as_json=as_json)
     if ports not in ("default", "free"):
         raise typer.BadParameter("expected `default` or `free`", param_hint="--ports")
@@ -48,7 +51,10 @@ def up(
 
 
 def clean(*, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
-    """Delete the local stack's state: its chain, queues, keys and logs."""
+    """Delete the local stack's state: its chain, queues, keys and logs.
+
+    Example: mintline clean
+    """
     screen = Screen(as_json=as_json)
     with needing_devstack():
         from mintline_cli import local_stack  # noqa: PLC0415 - operators install the CLI without it

@@ -16,7 +16,10 @@ from mintline_ops.status import read_status
 
 
 def status(*, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
-    """Show the running local stack: its processes, whether they are ready, and how far the index has come."""
+    """Show the running local stack: its processes, whether they are ready, and how far the index has come.
+
+    Example: mintline status
+    """
     screen = Screen(as_json=as_json)
     report = execute(read_status(local_stack_info(state)))
     screen.say(f"API {report['api_url']}, contract {report['contract']} on chain {report['chain_id']}")

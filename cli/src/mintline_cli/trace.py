@@ -39,7 +39,10 @@ def trace(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Print one mint's timeline, from its record and the services' logs."""
+    """Print one mint's timeline, from its record and the services' logs.
+
+    Example: mintline trace mint_FF55QRZSPB6KT3WTPNSD4WF9RF
+    """
     screen = Screen(as_json=as_json)
     if prefix is None:
         info = local_stack_info(state)

@@ -29,6 +29,8 @@ def unpack(
 
     That is each token whose metadata is in a pack, or was replaced or revealed; others have one. Exits 1 if
     an object is missing or a record is damaged.
+
+    Example: mintline operator unpack-metadata --prefix shop
     """
     screen = Screen(as_json=as_json)
     target = target_of(state, prefix, region, endpoint_url, None)

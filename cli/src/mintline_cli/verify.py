@@ -27,6 +27,8 @@ def verify(
     """Verify a mint's receipt: what was minted, to whom, in which final block of the chain.
 
     Prints a line for each check, and exits 1 at the first that fails. Needs nothing but the file and a node.
+
+    Example: mintline verify receipt.json --rpc https://ethereum.example.com
     """
     try:
         with file.open("rb") as opened:

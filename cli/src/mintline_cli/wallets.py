@@ -146,7 +146,10 @@ def migrate(
     concurrency: Concurrency = 16,
     dry_run: DryRun = False,
 ) -> None:
-    """Move wrapped keys to another store, while mints go on; interrupted, it goes on when run again."""
+    """Move wrapped keys to another store, while mints go on; interrupted, it goes on when run again.
+
+    Example: mintline wallets migrate --to dynamodb --dry-run
+    """
     store: StoreName = to.value
 
     async def work(custody: Custody) -> Summary:
@@ -174,7 +177,10 @@ def prune_copies(
     concurrency: Concurrency = 16,
     dry_run: DryRun = False,
 ) -> None:
-    """Delete the copies that migrations left in the store before."""
+    """Delete the copies that migrations left in the store before.
+
+    Example: mintline wallets prune-copies --older-than 30d --dry-run
+    """
     age = seconds(older_than, "--older-than")
 
     async def work(custody: Custody) -> Summary:
@@ -202,7 +208,10 @@ def rewrap(
     concurrency: Concurrency = 16,
     dry_run: DryRun = False,
 ) -> None:
-    """Have the enclave rewrap every key under another KMS key; it shows none on the way."""
+    """Have the enclave rewrap every key under another KMS key; it shows none on the way.
+
+    Example: mintline wallets rewrap --to KEY_ARN --dry-run
+    """
     address, trail = place.enclave(enclave, audit)
 
     async def work(custody: Custody) -> Summary:
@@ -235,7 +244,10 @@ def reassign(
     audit: AuditFolder = None,
     chain_id: Chain = None,
 ) -> None:
-    """Give a wallet to its user's new `sub`, as the enclave's policy names it; interrupted, run it again."""
+    """Give a wallet to its user's new `sub`, as the enclave's policy names it; interrupted, run it again.
+
+    Example: mintline wallets reassign OLD_SUB NEW_SUB
+    """
     address, trail = place.enclave(enclave, audit)
     chain = place.chain(chain_id)
     screen = place.screen
@@ -276,7 +288,10 @@ def delete(
     ] = False,
     chain_id: Chain = None,
 ) -> None:
-    """Destroy a user's key after a waiting time, in which `undelete` can stop it; nothing is minted then."""
+    """Destroy a user's key after a waiting time, in which `undelete` can stop it; nothing is minted then.
+
+    Example: mintline wallets delete SUB --after 30d
+    """
     days, rest = divmod(seconds(after, "--after"), DAY)
     if rest:
         raise typer.BadParameter(f"{after!r}: whole days", param_hint="--after")
@@ -313,7 +328,10 @@ def undelete(
     *,
     chain_id: Chain = None,
 ) -> None:
-    """Keep a user's key that was to be destroyed."""
+    """Keep a user's key that was to be destroyed.
+
+    Example: mintline wallets undelete SUB
+    """
     screen = place.screen
 
     async def work(custody: Custody) -> Wallet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import typer
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -24,12 +26,15 @@ CALLING = (
     "mints",
     "watch",
     "wallet",
+    "tokens",
+    "events",
     "upload",
     "transfer",
     "burn",
     "drops",
     "collections",
     "metadata",
+    "webhooks",
     "pipeline",
 )
 """The commands that call an API."""
@@ -110,6 +115,8 @@ def test_command__when_no_deployment_can_be_told__says_what_to_pass(
 def commands(group: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
     found: dict[tuple[str, ...], Any] = {}
     for name, command in group.commands.items():
+        if command.hidden:
+            continue
         found |= (
             commands(command, (*path, name)) if hasattr(command, "commands") else {(*path, name): command}
         )
@@ -126,7 +133,22 @@ def test_commands__when_they_call_an_api__share_their_options_and_show_an_exampl
         options = {option for parameter in command.params for option in parameter.opts}
         assert {"--url", "--token", "--profile", "--state"} <= options, path
         assert path == ("drops", "refused") or "--json" in options
-        assert f"Example: mintline {' '.join(path)}" in (command.help or ""), path
+
+
+def test_commands__when_help_is_asked_for__then_each_shows_an_example_of_its_own_options() -> None:
+    every = commands(get_command(app))
+    assert len(every) > 60
+    for path, command in every.items():
+        words = " ".join((command.help or "").partition("Example: ")[2].split())
+        assert words.startswith(f"mintline {' '.join(path)}"), path
+        given = shlex.split(words)[1 + len(path) :]
+        context = typer.Context(command, info_name=path[-1])
+        command.make_parser(context).parse_args(given)  # raises for an option that the command has not
+
+
+def test_drop__when_it_is_in_the_singular__then_is_the_group_of_drops() -> None:
+    shown = CliRunner().invoke(app, ["drop", "create", "--help"])
+    assert (shown.exit_code, "mintline drops create" in shown.output) == (0, True)
 
 
 def test_completion__when_the_shell_asks__names_the_commands() -> None:

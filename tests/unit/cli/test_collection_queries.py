@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from mintline_cli.caller import Caller
 from mintline_cli.main import app
+from mintline_client.accounts import Wallets
 from mintline_client.collections import Collections
 from mintline_client.tokens import Tokens
 from mintline_testkit.constants import ALICE, CONTRACT
@@ -34,15 +35,18 @@ class Client:
 
     collections: Collections
     tokens: Tokens
+    wallets: Wallets
 
 
 @pytest.fixture
 def called(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Result, list[str]]]:
     """Return what runs a command against given answers; returns its result and the URLs that it got."""
 
-    def call(words: str, *answers: dict[str, Any]) -> tuple[Result, list[str]]:
+    def call(
+        words: str, *answers: dict[str, Any], group: tuple[str, ...] = ("collections",)
+    ) -> tuple[Result, list[str]]:
         http = Http(*(Answer(200, answer) for answer in answers))
-        client = Client(Collections(api_of(http)), Tokens(api_of(http)))
+        client = Client(Collections(api_of(http)), Tokens(api_of(http)), Wallets(api_of(http)))
 
         def run(_: Caller, work: Callable[[Client], Awaitable[Any]]) -> Any:
             async def worked() -> Any:
@@ -51,7 +55,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Result, list[
             return asyncio.run(worked())
 
         monkeypatch.setattr(Caller, "run", run)
-        result = CliRunner().invoke(app, ["collections", *words.split()])
+        result = CliRunner().invoke(app, [*group, *words.split()])
         return result, [url for _, url, _, _ in http.sent]
 
     return call
@@ -154,3 +158,20 @@ def test_token__when_shown__then_has_what_its_standard_says_of_it(
     assert urlsplit(urls[0]).path == f"/v1/tokens/{CONTRACT}/7"
     assert [word for word in shown if word not in result.output] == []
     assert hidden not in result.output
+
+
+def test_tokens__when_no_address_is_named__then_they_are_those_of_the_own_wallet(called: Any) -> None:
+    owned = {"contract": CONTRACT, "metadata_url": "https://example.com/7"}
+    listed = page(
+        [{**owned, "token_id": "7", "quantity": None}, {**owned, "token_id": "9", "quantity": "40"}]
+    )
+
+    result, urls = called("tokens", {"address": ALICE}, listed, group=())
+    assert [urlsplit(url).path for url in urls] == ["/v1/wallet", f"/v1/owners/{ALICE}/tokens"]
+    assert [word for word in ("7", "9", "40", CONTRACT) if word not in result.output] == []
+
+    result, urls = called(f"tokens {ALICE.lower()} --contract {CONTRACT} --json", listed, group=())
+    assert urlsplit(urls[0]).path == f"/v1/owners/{ALICE}/tokens"
+    assert parse_qs(urlsplit(urls[0]).query)["contract"] == [CONTRACT]
+    assert json.loads(result.stdout) == {"owner": ALICE, "tokens": listed["items"], "more": False}
+    assert called("tokens nobody", group=())[0].exit_code == 2

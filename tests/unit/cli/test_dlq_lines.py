@@ -6,15 +6,19 @@ import json
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import typer
 
-from mintline.aws.dead_letters import DeadLetter
+from mintline.aws.dead_letters import MOST, DeadLetter
+from mintline.errors import Rejected
 from mintline.resource_types import Queue
+from mintline.resources import BUILD
 from mintline_cli.dead_letters import describe, drop, redrive
 from mintline_cli.execution import Stopped
 from mintline_cli.output import Screen, harmless
+from mintline_ops.dead_letters import find
 
 
 def letter(**members: object) -> DeadLetter:
@@ -73,6 +77,40 @@ def test_redrive_and_drop__when_somebody_holds_a_letter__then_look_again_and_nam
     shown = capsys.readouterr()
     assert json.loads(shown.out)["missing"] == ["other"]
     assert "for up to a minute" in shown.err
+
+
+class Hidden:
+    """Dead letters of which another look holds one, until the given look."""
+
+    def __init__(self, until: int) -> None:
+        self._until = until
+        self.looks = 0
+
+    async def look(self, _queue: Queue, *, limit: int) -> list[DeadLetter]:
+        assert limit == MOST
+        self.looks += 1
+        return [letter()] if self.looks >= self._until else []
+
+
+async def no_sleep(_: float) -> None:
+    """Return at once."""
+
+
+async def test_show__when_somebody_holds_the_letter__then_looks_again_and_finds_it() -> None:
+    hidden: Any = Hidden(until=3)
+
+    found = await find(hidden, BUILD, "id", sleep=no_sleep)
+
+    assert (found.message_id, hidden.looks) == ("id", 3)
+
+
+async def test_show__when_the_letter_stays_hidden__then_says_that_somebody_may_look_at_it() -> None:
+    hidden: Any = Hidden(until=100)
+
+    with pytest.raises(Rejected, match="hides it from others for up to 60 s: try again after that"):
+        await find(hidden, BUILD, "id", sleep=no_sleep)
+
+    assert hidden.looks == 3
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x1b]0;title\x07", "\x9b2J", "\x7f", "\rover"])
