@@ -22,6 +22,7 @@ from mintline_cli import (
     index,
     metadata,
     operator,
+    restore,
     reveals,
     wallets,
     webhooks,
@@ -58,6 +59,7 @@ for group, name in (
     (index.app, "index"),
     (metadata.app, "metadata"),
     (operator.app, "operator"),
+    (restore.app, "restore"),
 ):
     app.add_typer(group, name=name)
 app.add_typer(drops.app, name="drop", hidden=True)

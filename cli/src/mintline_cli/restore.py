@@ -1,0 +1,206 @@
+"""`mintline restore plan | tables | apply | check`: restore a deployment's tables to a point in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Annotated, Any
+
+import typer
+
+from mintline_cli.execution import ending_on_errors, execute, stop
+from mintline_cli.options import REGION, EndpointUrl, Json, Region, deployment
+from mintline_cli.output import Screen
+from mintline_indexer.reconciler.findings import MEANING
+from mintline_ops.deployments import Target
+from mintline_ops.restore import apply as restoring
+from mintline_ops.restore import verdict
+from mintline_ops.restore.copies import parse_time
+from mintline_ops.restore.filling import Filled
+from mintline_ops.restore.rules import RULES
+
+app = typer.Typer(help="Restore a deployment's tables to a point in time.", no_args_is_help=True)
+
+Prefix = Annotated[str, typer.Option(help="The deployment whose resources have this prefix.")]
+Rpc = Annotated[
+    list[str], typer.Option("--rpc", help="A node of its chain; repeatable, in order of preference.")
+]
+Tables = Annotated[
+    list[str] | None, typer.Option("--table", help="A table to restore; repeatable. All by default.")
+]
+To = Annotated[str, typer.Option("--to", help="When: 2026-11-30T16:05:00Z, or latest.")]
+EVERY_BLOCK = 10**12
+
+
+@app.callback()
+def restore() -> None:
+    """Restore a deployment's tables to a point in time."""
+
+
+@app.command()
+def plan(
+    *,
+    prefix: Prefix,
+    to: To,
+    table: Tables = None,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Say which tables can be restored, to when, and what may be done with each; changes nothing."""
+    screen = Screen(as_json=as_json)
+    target = _target(prefix, region, endpoint_url)
+    _show_plan(screen, execute(restoring.plan(target, to=to, tables=table or ())))
+
+
+@app.command()
+def tables(
+    *,
+    prefix: Prefix,
+    to: To,
+    table: Tables = None,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Have DynamoDB make a copy of each table as it was at that time, and wait for them.
+
+    The services may run meanwhile. Copies that exist are not made again.
+    """
+    screen = Screen(as_json=as_json)
+    target = _target(prefix, region, endpoint_url)
+    with screen.waiting("copying tables: AWS takes minutes to hours"):
+        planned = execute(restoring.make_copies(target, to=to, tables=table or ()))
+    _show_plan(screen, planned)
+    screen.say(f"next: mintline restore apply --to {planned.at:%FT%TZ} --dry-run", style="bold")
+
+
+@app.command("apply")
+def put_back(
+    *,
+    prefix: Prefix,
+    to: To,
+    rpc: Rpc,
+    table: Tables = None,
+    replace: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A table in which items that differ become those of the copy; repeatable. Without it only "
+            "what is missing is put back."
+        ),
+    ] = None,
+    skip_ids: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Move counters of token ids that are put back on by so many: twice the mints since."
+        ),
+    ] = 0,
+    watch: Annotated[
+        float, typer.Option(min=0, help="Seconds in which no service may write before anything is.")
+    ] = 30.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be written.")] = False,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Put back what the tables lack of their copies; stop the services first. It may be repeated."""
+    screen = Screen(as_json=as_json)
+    with ending_on_errors():
+        at = parse_time(to)
+    if at is None:
+        stop("pass the time that `mintline restore tables` printed as --to")
+    with screen.waiting("comparing the tables with their copies"):
+        filled = execute(
+            restoring.put_back(
+                _target(prefix, region, endpoint_url, rpc),
+                at=at,
+                tables=table or (),
+                replace=replace or (),
+                skip_ids=skip_ids,
+                watch=watch,
+                dry_run=dry_run,
+            )
+        )
+    _show_filled(screen, filled, dry_run=dry_run)
+    screen.result({"to": f"{at:%FT%TZ}", "dry_run": dry_run, "tables": [_to_json(each) for each in filled]})
+
+
+@app.command()
+def check(
+    *,
+    prefix: Prefix,
+    rpc: Rpc,
+    whole_blocks: Annotated[
+        int, typer.Option(min=0, help="Read only so many of the newest blocks whole, as index rebuild does.")
+    ] = EVERY_BLOCK,
+    patience: Annotated[float, typer.Option(min=0, help="Seconds for which a mint may stand still.")] = 900.0,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Repair the index from the chain and compare all records, while services run; exit 1 if not in order."""
+    screen = Screen(as_json=as_json)
+    target = _target(prefix, region, endpoint_url, rpc)
+    with screen.waiting("reading the chain and the tables"):
+        found = execute(verdict.check(target, whole=whole_blocks, patience=patience))
+    index = found.index
+    screen.say(f"index: {len(index.repaired or ())} items repaired, {len(index.differences or ())} differ")
+    screen.say(f"external ids without their mint: {len(found.unmatched)}")
+    for finding in found.found.findings:
+        if finding.is_difference:
+            screen.say(f"{finding.kind.value}: {finding.mint_id}: {MEANING[finding.kind]}", style="red")
+    for name, count in found.found.counts.items():
+        screen.say(f"  {name:<20} {count}", style="dim")
+    said = "records, index and chain agree" if found.in_order else "not in order: see docs/restore.md"
+    screen.say(said, style="bold")
+    screen.result(found.to_json())
+    if not found.in_order:
+        raise typer.Exit(1)
+
+
+def _target(prefix: str, region: str, endpoint_url: str | None, rpc: Sequence[str] = ()) -> Target:
+    return Target(deployment(prefix, region, endpoint_url), tuple(rpc), None)
+
+
+def _show_plan(screen: Screen, planned: restoring.Planned) -> None:
+    screen.say(f"to {planned.at.astimezone(UTC):%FT%TZ}")
+    rows = [
+        (copy.table.name, copy.state, RULES[copy.table].means, RULES[copy.table].why)
+        for copy in planned.copies
+    ]
+    screen.table(("table", "copy", "put back", "because"), rows, empty="no table")
+    screen.result(
+        {
+            "to": f"{planned.at:%FT%TZ}",
+            "tables": [
+                {"table": copy.table.name, "copy": copy.name, "state": copy.state} for copy in planned.copies
+            ],
+        }
+    )
+
+
+def _show_filled(screen: Screen, filled: Sequence[Filled], *, dry_run: bool) -> None:
+    rows = [(each.table.name, each.missing, _differing(each), each.newer, each.expired) for each in filled]
+    columns = ("table", "missing", "differing", "not in the copy", "expired")
+    screen.table(columns, rows, empty="no table")
+    due = sum(each.due for each in filled)
+    screen.say(f"{due} items {'would be written' if dry_run else 'were written'}, none removed", style="bold")
+    if not dry_run:
+        screen.say("next: start the services, indexer first, then mintline restore check", style="bold")
+
+
+def _differing(filled: Filled) -> str:
+    if not filled.differing:
+        return "0"
+    return f"{filled.differing} {'replaced' if filled.replaced else 'kept as they are'}"
+
+
+def _to_json(filled: Filled) -> dict[str, Any]:
+    return {
+        "table": filled.table.name,
+        "missing": filled.missing,
+        "differing": filled.differing,
+        "replaced": filled.replaced,
+        "not_in_copy": filled.newer,
+        "expired": filled.expired,
+    }

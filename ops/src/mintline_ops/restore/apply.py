@@ -1,0 +1,88 @@
+"""The steps of a restore that write: copies are made, and put back once no service works."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mintline.clock import unix_seconds
+from mintline.errors import Unavailable
+from mintline.resource_types import Table
+from mintline_ops.deployments import Target, open_chain, open_records
+from mintline_ops.restore.copies import Copies, Copy, parse_time
+from mintline_ops.restore.filling import Filled, Filler
+from mintline_ops.restore.guards import Stillness, chain_head, check_services
+from mintline_ops.restore.rules import chosen, replaced
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The moment that all tables can be restored to, and where their copies stand."""
+
+    at: datetime
+    copies: list[Copy]
+
+
+async def plan(target: Target, *, to: str, tables: Sequence[str]) -> Planned:
+    """Say what would be copied, changing nothing."""
+    wanted = chosen(tables)
+    async with open_records(target) as records:
+        copies = Copies(records.client, records.prefix)
+        at = await copies.moment(wanted, parse_time(to))
+        return Planned(at, await copies.states(wanted, at))
+
+
+async def make_copies(target: Target, *, to: str, tables: Sequence[str]) -> Planned:
+    """Have a copy made of each table as it was at one moment; services may run meanwhile."""
+    wanted = chosen(tables)
+    async with open_records(target) as records:
+        copies = Copies(records.client, records.prefix)
+        at = await copies.moment(wanted, parse_time(to))
+        return Planned(at, await copies.make(wanted, at))
+
+
+async def put_back(
+    target: Target,
+    *,
+    at: datetime,
+    tables: Sequence[str],
+    replace: Sequence[str],
+    skip_ids: int,
+    watch: float,
+    dry_run: bool,
+) -> list[Filled]:
+    """Fill the tables from their copies of that moment, and compare once more; or say what would be written.
+
+    Looks for `watch` seconds whether a service writes. Raises Misconfigured if one does, before anything is
+    written, and also if one did by the end. A dry run compares while services may run. Safe to repeat.
+    """
+    wanted = chosen(tables)
+    replacing = replaced(replace, wanted)
+    async with open_records(target) as records, open_chain(target) as (_, node):
+        await Copies(records.client, records.prefix).check(wanted, at)
+        head = await chain_head(records, node)
+        filler = Filler(
+            records.client,
+            records.prefix,
+            at=at,
+            replacing=replacing,
+            head=head,
+            skip_ids=skip_ids,
+            now=int(unix_seconds()),
+        )
+        if dry_run:
+            return [await filler.fill(table, dry_run=True) for table in wanted]
+        await check_services(target)
+        stillness = await Stillness.watch(records, watch)
+        filled = [await filler.fill(table, dry_run=False) for table in wanted]
+        await _verify(filler, wanted)
+        await stillness.check()
+        return filled
+
+
+async def _verify(filler: Filler, tables: Sequence[Table]) -> None:
+    left = [found for table in tables if (found := await filler.fill(table, dry_run=True)).due]
+    if left:
+        names = ", ".join(found.table.name for found in left)
+        raise Unavailable(f"items are missing again from {names}: is a service running? Run it again")
