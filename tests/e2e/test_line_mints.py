@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mintline.aws.records import from_item
 from mintline.chain.collection import decode_minted
+from mintline.packs import PackIndex
+from mintline.records.keys import scoped
+from mintline.resources import PACKS
+from mintline_ops.deployments import open_records, target_of_local_stack
+from tests.e2e.test_media_and_receipts import fetched, token_uri
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Harness, User
@@ -91,6 +98,35 @@ async def test_burst__on_a_fresh_wallet__mints_each_with_a_nonce_of_its_own(
     assert len({mint["token_id"] for mint in mints}) == 40
     wallet = (await user.get("/v1/wallet"))["address"]
     assert await harness.node.transaction_count(wallet) == 40
+
+
+async def test_metadata__when_many_mints_are_accepted_together__then_each_token_uri_gives_its_own(
+    harness: Harness, user: User
+) -> None:
+    wanted = {f"Seat {number}" for number in range(30)}
+    accepted = await asyncio.gather(*(user.mint(name) for name in sorted(wanted)))
+    mints = [await user.until(mint["mint_id"], "mined", "finalized") for mint in accepted]
+
+    served = set()
+    for mint in mints:
+        text = await fetched(harness, await token_uri(harness, mint["contract"], int(mint["token_id"])))
+        assert "0x" + hashlib.sha256(text).hexdigest() == mint["metadata_digest"]
+        served.add(json.loads(text)["name"])
+    assert served == wanted
+    assert await packed_tokens(harness) & {int(mint["token_id"]) for mint in mints}
+
+
+async def packed_tokens(harness: Harness) -> set[int]:
+    """Return the tokens of the harness' collection whose metadata is in a pack."""
+    partition = scoped(harness.info["chain_id"], harness.info["contract"])
+    async with open_records(target_of_local_stack(harness.info)) as records:
+        packs = [from_item(PackIndex, item) async for item in records.every(PACKS)]
+    return {
+        token_id
+        for pack in packs
+        if pack.collection_id == partition
+        for token_id in range(pack.first_token_id, pack.first_token_id + pack.size)
+    }
 
 
 async def test_other_users_mint__is_not_found(harness: Harness, user: User) -> None:

@@ -32,6 +32,13 @@ class Authorization(Frozen):
     """See `mintline.authorization`; empty where there is none, and the enclave refuses that."""
     metadata: str | None = None
     """The canonical JSON to store in S3; None where there is none."""
+    packed: bool = False
+    """Whether it is stored in a pack already (`mintline.packs`)."""
+
+    @property
+    def unpublished(self) -> str | None:
+        """The metadata that is still to be stored."""
+        return None if self.packed else self.metadata
 
 
 MISSING = Authorization()

@@ -86,6 +86,17 @@ async def test_authorization__when_its_mint_is_created__then_every_service_finds
     assert await stores.found(built) == AUTHORIZATION
 
 
+async def test_authorization__when_the_metadata_is_packed__then_the_builder_knows_and_still_has_it(
+    stores: Stores,
+) -> None:
+    packed = AUTHORIZATION.model_copy(update={"packed": True})
+
+    assert await stores.api.create(mint(), packed) is None
+
+    found = await stores.found(mint())
+    assert (found, found.unpublished, found.metadata) == (packed, None, AUTHORIZATION.metadata)
+
+
 async def test_authorization__when_it_is_as_large_as_may_be__then_it_fits(stores: Stores) -> None:
     metadata = '{"image":"data:image/png;base64,' + "A" * 260_000 + '"}'
     large = Authorization(envelope=b"\x02" * MAX_SEALED, metadata=metadata)

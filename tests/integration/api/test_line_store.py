@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from hashlib import sha256
 
 import pytest
 
@@ -185,5 +186,12 @@ async def test_pack__when_it_is_announced__then_each_token_is_served_out_of_it_a
         served = [await store.read_token(CONTRACT, first + n) for n in range(5)]
         assert served == [text.encode() for text in texts]
     assert [await store.read_token(CONTRACT, token) for token in (9, 15, 99, 105)] == [None] * 4
+    later = pack_of(CHAIN_ID, CONTRACT, 12, ['{"name":"of a token id that was given out again"}'])
+    await packs.put(later)
+    await packs.announce(later.index)
+    minted = texts[2].encode()
+    assert await store.read_token(CONTRACT, 12) == later.body
+    assert await store.find_token(CONTRACT, 12, sha256(minted).digest()) == minted
+    assert await store.find_token(CONTRACT, 12, sha256(b"neither").digest()) is None
     with pytest.raises(Unavailable, match="another pack"):
         await packs.announce(pack_of(CHAIN_ID, CONTRACT, 10, ['{"name":"other"}']).index)

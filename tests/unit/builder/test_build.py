@@ -102,6 +102,18 @@ async def test_build__when_a_mint_is_built__then_its_metadata_lies_under_its_tok
     assert harness.metadata.objects == {(harness.contract, 1): harness.metadata_text}
 
 
+@pytest.mark.parametrize("custody", ["custodial", "self", "sponsored"])
+async def test_build__when_its_metadata_is_in_a_pack__then_none_is_stored_again(
+    harness: Harness, builder: Builder, custody: str
+) -> None:
+    harness.accept("m1", to="bob", custody=custody, packed=True)
+
+    await builder.build("m1")
+
+    assert harness.mint("m1").status is MintStatus.BUILT
+    assert harness.metadata.objects == {}
+
+
 async def test_build__when_other_bytes_are_in_its_metadatas_place__then_it_waits_and_replaces_none(
     harness: Harness, builder: Builder
 ) -> None:

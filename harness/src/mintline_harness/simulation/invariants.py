@@ -22,7 +22,7 @@ from mintline_harness.simulation.contract import Effect
 from mintline_harness.simulation.coverage import Reached
 from mintline_harness.simulation.index_invariants import broken_index
 from mintline_harness.simulation.items import ItemEffect
-from mintline_harness.simulation.line_invariants import broken_requests, wrong_lines
+from mintline_harness.simulation.line_invariants import broken_requests, lone_unserved, wrong_lines
 from mintline_harness.simulation.mining import TURNING
 from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.tables import Tables
@@ -205,6 +205,7 @@ class InvariantChecker:
             self._hold_transaction_to_chain(transaction)
         self.breaches += broken_index(self.tables, self.chain)
         self.breaches += broken_requests(self.tables, self.turned_away)
+        self.breaches += lone_unserved(self.tables)
         if self.breaches:
             raise Breach("; ".join(dict.fromkeys(self.breaches)))
 

@@ -55,6 +55,19 @@ def _unlike(chunk: LinesChunk, created: Collection[Mint]) -> Iterator[str]:
             yield f"{mint.mint_id} is not the line of its request"
 
 
+def lone_unserved(tables: Tables) -> Iterator[str]:
+    """Yield the lone mints that were built without their metadata being stored first, in a pack or alone."""
+    for mint in tables.standing():
+        if not isinstance(mint, Mint) or mint.request is not None or mint.item_id is not None:
+            continue
+        if mint.token_id is None or mint.built_at is None:
+            continue
+        own = tables.metadata.objects.get((mint.contract, mint.token_id))
+        stored = [*_packed(tables, mint.token_id), *([] if own is None else [digest_of(own)])]
+        if mint.metadata_digest not in stored:
+            yield f"{mint.mint_id} was built, and its metadata is not stored"
+
+
 def _unserved(tables: Tables, created: Collection[Mint]) -> Iterator[str]:
     for mint in created:
         if mint.status is MintStatus.REJECTED or mint.token_id is None:

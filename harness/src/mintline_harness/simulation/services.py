@@ -30,6 +30,7 @@ from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.items.use_cases import Items
 from mintline_api.features.mints.intake import MintIntake, accept_mint
 from mintline_api.features.mints.models import MintRequest
+from mintline_api.features.mints.packing import MetadataPacker
 from mintline_api.features.mints.recipients import Recipients
 from mintline_api.features.mints.self_custody import SubmitTransaction, submit_signed_transaction
 from mintline_api.features.mints.token_ids import TokenIds
@@ -138,6 +139,7 @@ class Api:
             wallets=self._wallets,
             links=self._links,
             token_ids=self._token_ids,
+            packer=MetadataPacker(process.port(tables.packs), chain_id=CHAIN_ID, clock=process.clock),
             recipients=Recipients(
                 users=users,
                 wallets=self._wallets,

@@ -12,7 +12,7 @@ from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.clients import ClientDirectory
 from mintline_api.auth.revocations import Revocations
 from mintline_api.chain import ChainReader
-from mintline_api.features.bulk.ports import LineStore, PackStore
+from mintline_api.features.bulk.ports import LineStore
 from mintline_api.features.bulk.recipients import LineRecipients
 from mintline_api.features.bulk.use_cases import BulkIntake, LinesIntake
 from mintline_api.features.clients.ports import Registry
@@ -30,9 +30,10 @@ from mintline_api.features.items.ports import ItemVersions
 from mintline_api.features.items.supplies import ItemSupplies, RecentSupplies
 from mintline_api.features.items.use_cases import Items
 from mintline_api.features.links.ports import LinkStore
-from mintline_api.features.metadata.ports import MetadataStore
+from mintline_api.features.metadata.ports import MetadataStore, PackStore
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.intake import MintIntake
+from mintline_api.features.mints.packing import MetadataPacker
 from mintline_api.features.mints.ports import MintStore
 from mintline_api.features.mints.recipients import Recipients
 from mintline_api.features.mints.token_ids import TokenIds
@@ -94,6 +95,7 @@ class Api:
     mint_gate: MintGate
     reservations: Reservations
     token_ids: TokenIds
+    metadata_packer: MetadataPacker
     metadata_versions: ItemVersions
     metadata_texts: MetadataStore
     metadata: MetadataCache
@@ -121,6 +123,7 @@ class Api:
             wallets=self.wallets,
             links=self.links,
             token_ids=self.token_ids,
+            packer=self.metadata_packer,
             recipients=Recipients(users=self.users, wallets=self.wallets),
             gate=self.mint_gate,
             uploads=self.uploads,

@@ -18,7 +18,7 @@ from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.revocations import Revocations
 from mintline_api.auth.store import DynamoRevocations
 from mintline_api.environment import Environment
-from mintline_api.features.bulk.store import DynamoLines, Packs
+from mintline_api.features.bulk.store import DynamoLines
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.collections.store import DynamoCollections, S3CollectionMetadata
 from mintline_api.features.contracts.registry import CollectionRegistry
@@ -94,9 +94,7 @@ def assemble(
         chain=environment.chain,
         mints=DynamoMints(environment.dynamo, set_aside=metrics.set_aside),
         lines=DynamoLines(environment.dynamo, set_aside=metrics.set_aside),
-        packs=Packs(
-            environment.s3, environment.dynamo, prefix=settings.resource_prefix, set_aside=metrics.set_aside
-        ),
+        packs=environment.packs,
         token_operations=DynamoTokenOperations(
             environment.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside
         ),
@@ -117,6 +115,7 @@ def assemble(
         uploads=_uploads(settings, environment, metrics, files),
         media=MediaFiles(files, clock=time.monotonic),
         token_ids=environment.token_ids,
+        metadata_packer=environment.metadata_packer,
         collections=registry,
         managed_collections=collections,
         collection_metadata=S3CollectionMetadata(environment.s3, prefix=settings.resource_prefix),

@@ -28,6 +28,8 @@ from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.auth.jwks import HttpJwks, KeySet
 from mintline_api.auth.store import DynamoClientRecords, KmsIntake
 from mintline_api.auth.user_pool import HttpUserInfo
+from mintline_api.features.bulk.store import Packs
+from mintline_api.features.mints.packing import MetadataPacker
 from mintline_api.features.mints.store import DynamoMints, DynamoTokenIds
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.tokens.store import DynamoIndex
@@ -62,6 +64,8 @@ class Environment:
     user_pool: HttpUserInfo
     intake: IntakeSessions
     token_ids: TokenIds
+    packs: Packs
+    metadata_packer: MetadataPacker
     chain: Node | None
     blocks: BlockReader | None
     cognito: CognitoIdentityProviderClient
@@ -87,11 +91,13 @@ async def open_environment(stack: AsyncExitStack, settings: Settings, metrics: M
     client_directory = ClientDirectory(
         DynamoClientRecords(dynamo, set_aside=metrics.set_aside), now=time.time
     )
+    s3 = await open_client(stack, "s3", settings, calls=calls)
+    packs = Packs(s3, dynamo, prefix=prefix, set_aside=metrics.set_aside)
     return Environment(
         dynamo=dynamo,
         queues=queues,
         dead_letters=await _dead_letters(stack, settings, metrics),
-        s3=await open_client(stack, "s3", settings, calls=calls),
+        s3=s3,
         upload_signer=await open_client(
             stack, "s3", settings, calls=calls, endpoint_url=settings.upload_endpoint_url
         ),
@@ -106,6 +112,8 @@ async def open_environment(stack: AsyncExitStack, settings: Settings, metrics: M
             now=unix_ms,
         ),
         token_ids=_token_ids(stack, settings, metrics, dynamo),
+        packs=packs,
+        metadata_packer=_packer(stack, settings, packs),
         chain=chain,
         blocks=blocks,
         cognito=await open_client(stack, "cognito-idp", settings, calls=calls),
@@ -144,6 +152,12 @@ def _token_ids(stack: AsyncExitStack, settings: Settings, metrics: Metrics, dyna
     )
     stack.push_async_callback(token_ids.aclose)
     return token_ids
+
+
+def _packer(stack: AsyncExitStack, settings: Settings, packs: Packs) -> MetadataPacker:
+    packer = MetadataPacker(packs, chain_id=settings.chain_id, clock=time.monotonic)
+    stack.push_async_callback(packer.aclose)
+    return packer
 
 
 def _client_budgets(

@@ -25,6 +25,8 @@ async def keep_authorization(dynamo: Dynamo, operation: Operation, authorization
     }
     if authorization.metadata is not None:
         item["metadata"] = authorization.metadata
+    if authorization.packed:
+        item["packed"] = True
     # What is there was made for the same digest: any of them will do.
     with suppress(ConditionFailed):
         await dynamo.write(Put(AUTHORIZATIONS, item, where=(_NEW,)))

@@ -12,6 +12,7 @@ from mintline.resources import PACKS
 from mintline.set_aside import SetAside
 
 _PAGE = 100
+_LAST = 20
 
 
 async def find_pack(dynamo: Dynamo, collection_id: str, token_id: int, aside: SetAside) -> PackIndex | None:
@@ -19,17 +20,26 @@ async def find_pack(dynamo: Dynamo, collection_id: str, token_id: int, aside: Se
 
     Packs do not overlap, so it is the last one that begins at or before the token.
     """
+    packs = await find_packs(dynamo, collection_id, token_id, aside, most=1)
+    return packs[0] if packs else None
+
+
+async def find_packs(
+    dynamo: Dynamo, collection_id: str, token_id: int, aside: SetAside, *, most: int = _LAST
+) -> list[PackIndex]:
+    """Return those of the last packs at or before a token that have its metadata, last first.
+
+    More than one has it if a token id was given out twice, after a backup was restored. Raises Unreadable.
+    """
     page = await dynamo.query(
         PACKS,
         partition=collection_id,
         sort_between=(token_key(0), token_key(token_id)),
         forward=False,
-        limit=1,
+        limit=most,
     )
-    if not page.items:
-        return None
-    pack = read(PackIndex, PACKS, page.items[0], aside)
-    return None if pack.span_of(token_id) is None else pack
+    packs = (read(PackIndex, PACKS, item, aside) for item in page.items)
+    return [pack for pack in packs if pack.span_of(token_id) is not None]
 
 
 async def every_pack(dynamo: Dynamo, partition: str, aside: SetAside) -> AsyncIterator[PackIndex]:

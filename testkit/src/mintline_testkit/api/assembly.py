@@ -18,6 +18,7 @@ from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.drops.reservations import Reservations
 from mintline_api.features.items.supplies import ItemSupplies, RecentSupplies
 from mintline_api.features.metadata.use_cases import MetadataCache
+from mintline_api.features.mints.packing import MetadataPacker
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.pipeline.dead_letters import DeadLetterDesk
 from mintline_api.features.pipeline.use_cases import PipelineReads
@@ -93,6 +94,7 @@ def assemble(harness: Harness) -> Api:
         metadata_versions=harness.index.versions,
         metadata_texts=harness.metadata,
         metadata=MetadataCache(harness.metadata, versions=harness.index.versions, clock=harness.clock),
+        metadata_packer=MetadataPacker(harness.metadata, chain_id=CHAIN_ID, clock=harness.clock),
         token_ids=TokenIds(harness.token_ids, used=(harness.index, harness.mints), clock=harness.clock),
         webhooks=harness.webhooks,
         webhook_secrets=harness.webhook_secrets,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from mintline.errors import Unavailable
 from mintline.metadata_versions import MetadataVersion, version_object_key
 from mintline.object_keys import metadata_object_key
@@ -222,6 +224,17 @@ class MemoryMetadata:
         packed = self._packed(scoped(CHAIN_ID, contract), token_id)
         return packed or self.objects.get(metadata_object_key(CHAIN_ID, contract, token_id))
 
+    async def find_token(self, contract: str, token_id: int, digest: bytes) -> bytes | None:
+        """Return a token's text with that SHA-256, of any pack or of its own object."""
+        texts = [
+            self.objects[pack.object_key][slice(*span)]
+            for pack in self.packs.values()
+            if pack.collection_id == scoped(CHAIN_ID, contract) and (span := pack.span_of(token_id))
+        ]
+        own = self.objects.get(metadata_object_key(CHAIN_ID, contract, token_id))
+        texts += [] if own is None else [own]
+        return next((text for text in texts if sha256(text).digest() == digest), None)
+
     async def read_revealed(self, contract: str, token_id: int) -> bytes | None:
         """Return a revealed text."""
         return self._packed(reveal_partition(scoped(CHAIN_ID, contract)), token_id)
@@ -232,10 +245,14 @@ class MemoryMetadata:
         return [pack for (of, _), pack in sorted(self.packs.items()) if of == partition]
 
     def _packed(self, partition: str, token_id: int) -> bytes | None:
-        for pack in self.packs.values():
-            if pack.collection_id == partition and (span := pack.span_of(token_id)):
-                return self.objects[pack.object_key][span[0] : span[1]]
-        return None
+        before = [
+            pack
+            for pack in self.packs.values()
+            if pack.collection_id == partition and pack.first_token_id <= token_id
+        ]
+        last = max(before, key=lambda pack: pack.first_token_id, default=None)
+        span = None if last is None else last.span_of(token_id)
+        return None if last is None or span is None else self.objects[last.object_key][slice(*span)]
 
     async def read_version(self, contract: str, token_id: int, digest: bytes) -> bytes | None:
         """Return a version's object."""

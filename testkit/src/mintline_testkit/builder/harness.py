@@ -113,10 +113,13 @@ class Harness:
     def accept(self, mint_id: str, *, sender: str = "alice", to: str | None = None, **fields: Any) -> Mint:
         """Put an accepted mint on record, with the next token id unless another one is named.
 
-        Its authorization is beside it, as the api leaves it, with other `metadata` if that is named.
+        Its authorization is beside it, as the api leaves it, with other `metadata` if that is named; with
+        `packed` that is stored already.
         """
         authorization = Authorization(
-            envelope=f"sealed for {mint_id}".encode(), metadata=fields.pop("metadata", METADATA)
+            envelope=f"sealed for {mint_id}".encode(),
+            metadata=fields.pop("metadata", METADATA),
+            packed=fields.pop("packed", False),
         )
         fields = {"token_id": len(self.tables.mints) + 1, **fields}
         if fields.get("custody") in ("self", "sponsored"):

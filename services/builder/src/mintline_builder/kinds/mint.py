@@ -29,7 +29,8 @@ class MintKind(OwnWalletKind[Mint]):
             await self._wait_unless_doomed(operation, funding, deadline)
         with context.funds.held(wallet):
             gas = await self._gas(operation, deadline)
-            await context.metadata.put(operation.contract, token_id, metadata, operation.metadata_digest)
+            if metadata is not None:
+                await context.metadata.put(operation.contract, token_id, metadata, operation.metadata_digest)
             return await self.reserve(operation, gas=gas, fees=fees, floor=funding.mined, deadline=deadline)
 
     async def renew(self, operation: Mint, authorization: Authorization) -> Built[Mint]:

@@ -14,14 +14,17 @@ from mintline_builder.waiting import CHAIN_TIME_SKEWED, Waiting
 log = structlog.get_logger(__name__)
 
 
-def buildable(mint: Mint, authorization: Authorization, context: Context) -> tuple[int, str]:
-    """Return the token id and the metadata of an accepted mint; raises Rejected for one that lacks them."""
+def buildable(mint: Mint, authorization: Authorization, context: Context) -> tuple[int, str | None]:
+    """Return the token id of an accepted mint, and the metadata that is still to be published.
+
+    Raises Rejected for a mint that has no token id or no metadata.
+    """
     if mint.token_id is None:
         raise outdated()
     require_chain(mint, context.config)
     if authorization.metadata is None:
         raise unauthorized()
-    return mint.token_id, authorization.metadata
+    return mint.token_id, authorization.unpublished
 
 
 def outdated() -> Rejected:

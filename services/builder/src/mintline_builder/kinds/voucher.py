@@ -26,7 +26,8 @@ class VoucherKind(OperationKind[Mint]):
         token_id, metadata = buildable(operation, authorization, context)
         deadline = await voucher_deadline(context)
         gas = await redemption_gas(operation, operation.to, deadline, context, sponsored=False)
-        await context.metadata.put(operation.contract, token_id, metadata, operation.metadata_digest)
+        if metadata is not None:
+            await context.metadata.put(operation.contract, token_id, metadata, operation.metadata_digest)
         claim = VoucherClaim(operation.mint_id, deadline, gas, to_ms(context.clock()))
         await context.operations.build_voucher(operation, claim)
         return Built(operation.evolve(**claim.update()))

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from mintline.lines import LinesChunk
-from mintline.packs import Pack, PackIndex
 from mintline.records.operations import Mint
 from mintline.records.transactions import Place, Transaction
 from mintline.states import MintStatus
@@ -57,16 +56,4 @@ class LineStore(Protocol):
 
     async def external_ids(self, asked_by: str, names: Sequence[str]) -> dict[str, str]:
         """Return the mints that have external ids of those that are named, by external id."""
-        ...
-
-
-class PackStore(Protocol):
-    """The packed metadata of many tokens."""
-
-    async def put(self, pack: Pack) -> None:
-        """Store a pack's bytes, once; raises Unavailable if others are stored under its name."""
-        ...
-
-    async def announce(self, index: PackIndex) -> None:
-        """Say which tokens a stored pack has; raises Unavailable if another pack has them."""
         ...

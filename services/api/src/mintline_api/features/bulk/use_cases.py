@@ -29,11 +29,12 @@ from mintline.records.collections import RegisteredContract
 from mintline.states import MintStatus
 from mintline_api.features.bulk.drafts import BulkSubmission, Draft, check_external_ids, read_draft
 from mintline_api.features.bulk.items import begin_items, check_items, line_items
-from mintline_api.features.bulk.ports import LineStore, PackStore
+from mintline_api.features.bulk.ports import LineStore
 from mintline_api.features.bulk.problems import UNKNOWN_REQUEST
 from mintline_api.features.bulk.recipients import LineRecipients
 from mintline_api.features.bulk.records import BulkRecord, record_of
 from mintline_api.features.items.use_cases import Item
+from mintline_api.features.metadata.ports import PackStore
 from mintline_api.features.mints.intake import MintIntake
 from mintline_api.features.mints.problems import NOT_SPONSORED
 from mintline_api.features.mints.recipients import Recipient

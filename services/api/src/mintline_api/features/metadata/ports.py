@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from mintline.metadata_versions import MetadataVersion
-from mintline.packs import PackIndex
+from mintline.packs import Pack, PackIndex
 from mintline.records.index import Token
 
 
@@ -18,6 +18,13 @@ class MetadataStore(Protocol):
 
     async def read_token(self, contract: str, token_id: int) -> bytes | None:
         """Return a token's metadata as minted, of an object of its own or of a pack."""
+        ...
+
+    async def find_token(self, contract: str, token_id: int, digest: bytes) -> bytes | None:
+        """Return the text of a token with a SHA-256 from anywhere that may have one, as minted.
+
+        A token id that was given out twice, after a backup was restored, may be in two packs.
+        """
         ...
 
     async def read_version(self, contract: str, token_id: int, digest: bytes) -> bytes | None:
@@ -50,4 +57,16 @@ class TokenReader(Protocol):
 
     async def token(self, contract: str, token_id: int) -> Token | None:
         """Return a token that was ever minted."""
+        ...
+
+
+class PackStore(Protocol):
+    """The packed metadata of many tokens."""
+
+    async def put(self, pack: Pack) -> None:
+        """Store a pack's bytes, once; raises Unavailable if others are stored under its name."""
+        ...
+
+    async def announce(self, index: PackIndex) -> None:
+        """Say which tokens a stored pack has; raises Unavailable if another pack has them."""
         ...

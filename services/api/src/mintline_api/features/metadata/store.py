@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from mintline.aws.dynamo import Clause, Contended, Dynamo, Item, Put, TransactionCancelled
 from mintline.aws.objects import read_object
-from mintline.aws.packs import every_pack, find_pack
+from mintline.aws.packs import every_pack, find_pack, find_packs
 from mintline.aws.records import read, readable, to_item
 from mintline.errors import Unavailable
 from mintline.metadata_versions import MOST_VERSIONS, MetadataVersion, version_object_key
@@ -52,6 +53,16 @@ class S3Metadata:
             return body
         key = metadata_object_key(self._chain_id, contract, token_id)
         return await read_object(self._s3, self._bucket, key)
+
+    async def find_token(self, contract: str, token_id: int, digest: bytes) -> bytes | None:
+        """Return the text of a token with a SHA-256: of an earlier pack that has it, or of its own object."""
+        packs = await find_packs(self._dynamo, scoped(self._chain_id, contract), token_id, self._set_aside)
+        for pack in packs:
+            body = await read_object(self._s3, self._bucket, pack.object_key, span=pack.span_of(token_id))
+            if body is not None and hashlib.sha256(body).digest() == digest:
+                return body
+        body = await self.read(metadata_object_key(self._chain_id, contract, token_id))
+        return body if body is not None and hashlib.sha256(body).digest() == digest else None
 
     async def read_revealed(self, contract: str, token_id: int) -> bytes | None:
         """Return the text that was revealed, or is to be, for a token."""

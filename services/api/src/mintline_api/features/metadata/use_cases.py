@@ -148,6 +148,8 @@ class MetadataCache:
         # `unpack-metadata` puts the latest version in the minted one's place, which is kept under its digest.
         kept = await self._store.read_version(contract, token_id, minted)
         if kept is None or hashlib.sha256(kept).digest() != minted:
+            kept = await self._store.find_token(contract, token_id, minted)
+        if kept is None:
             raise self._not_as_recorded(contract, token_id)
         return kept
 

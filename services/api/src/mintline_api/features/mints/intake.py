@@ -8,6 +8,7 @@ from typing import Literal
 from mintline.authorizations import Authorization
 from mintline.canonical_json import canonical_json, digest_of
 from mintline.records.collections import RegisteredContract
+from mintline.records.keys import external_ref
 from mintline.records.operations import Mint
 from mintline.records.wallets import Wallet
 from mintline.states import MintStatus
@@ -17,6 +18,7 @@ from mintline_api.features.items.use_cases import Item, Items, asked_item, item_
 from mintline_api.features.links.ports import LinkStore
 from mintline_api.features.links.use_cases import linked_wallet
 from mintline_api.features.mints.models import MintRequest
+from mintline_api.features.mints.packing import MetadataPacker
 from mintline_api.features.mints.problems import EXTERNAL_ID_USED, NOT_SPONSORED
 from mintline_api.features.mints.recipients import FindRecipient, Recipient, Recipients
 from mintline_api.features.mints.token_ids import TokenIds
@@ -33,6 +35,7 @@ class MintIntake(Intake):
 
     links: LinkStore
     token_ids: TokenIds
+    packer: MetadataPacker
     recipients: Recipients
     gate: MintGate
     uploads: Uploads
@@ -45,8 +48,8 @@ async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake
     What would refuse a new mint refuses no second request: its collection and wallets may be others by then.
     Once the mint is on record it is accepted, whatever becomes of its message: the sweep sends it then.
     The token id is the mint's for life, and part of what `authorize` has the enclaves sign for. It is given
-    back if the request made no mint, and not if that is unknown. In an ERC-1155 collection it is the mint's
-    serial, and the request names the item.
+    back if the request made no mint, unless that is unknown or a pack of metadata has it. In an ERC-1155
+    collection it is the mint's serial, and the request names the item.
     A relayer pays for a sponsored one, and a client's always is.
     Raises RequestRefused for an unknown contract or one that sponsors none, for a recipient that is none, for
     an upload that cannot be used, for a wallet that is being deleted or is not linked, when the key named
@@ -72,24 +75,33 @@ async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake
             now=submission.now,
         )
         mint = _mint(submission, admitted, mint_id=mint_id, token_id=token_id, chain_id=intake.chain_id)
-        # An item's metadata is stored by now.
-        to_store = None if admitted.item else admitted.metadata
-        authorization = Authorization(envelope=submission.authorize(mint), metadata=to_store)
+        envelope = submission.authorize(mint)
     except BaseException:
         intake.token_ids.give_back(contract, token_id)
         intake.give_back(admitted.permit, submission.sub)
         raise
 
+    try:
+        authorization = await _with_metadata(envelope, mint, admitted, intake)
+    except BaseException:
+        # The token id may be in a pack by now, for this mint's metadata: it goes to no other.
+        intake.give_back(admitted.permit, submission.sub)
+        raise
+
+    def spare_token_id() -> None:
+        if not authorization.packed:
+            intake.token_ids.give_back(contract, token_id)
+
     def unused(existing: Mint) -> None:
         intake.give_back(admitted.permit, submission.sub)
         if (existing.contract, existing.token_id) != (contract, token_id):
-            intake.token_ids.give_back(contract, token_id)
+            spare_token_id()
 
     try:
         return await intake.create(mint, authorization, unused=unused)
     except ExternalIdTaken as taken:
         intake.give_back(admitted.permit, submission.sub)
-        intake.token_ids.give_back(contract, token_id)
+        spare_token_id()
         raise _external_id_used(taken.mint_id) from None
 
 
@@ -178,6 +190,21 @@ def _mint(
         created_at=submission.now,
         updated_at=submission.now,
     )
+
+
+async def _with_metadata(
+    envelope: bytes, mint: Mint, admitted: _Admitted, intake: MintIntake
+) -> Authorization:
+    """Return what the mint's user authorized, after its metadata was packed if that of others was."""
+    if admitted.item is not None:
+        # An item's metadata is stored by now.
+        return Authorization(envelope=envelope)
+    assert mint.token_id is not None
+    names = [mint.mint_id]
+    if mint.external_id is not None:
+        names.append(external_ref(mint.asked_by, mint.external_id))
+    packed = await intake.packer.pack(names, mint.contract, mint.token_id, admitted.metadata)
+    return Authorization(envelope=envelope, metadata=admitted.metadata, packed=packed)
 
 
 def _is_sponsored(submission: Submission[MintRequest], collection: RegisteredContract) -> bool:

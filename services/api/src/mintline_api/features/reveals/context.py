@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from mintline_api.features.bulk.ports import PackStore
-from mintline_api.features.metadata.ports import MetadataStore
+from mintline_api.features.metadata.ports import MetadataStore, PackStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
