@@ -17,6 +17,8 @@ from mintline.resources import (
     TOKENS_BY_COLLECTION,
     TRANSFERS,
     UPLOAD_BUCKET,
+    WALLETS,
+    WRAPPED_KEYS,
 )
 from mintline_infra.deployment import Deployment
 from synthesis import Templates, described, properties, resources, synthesized
@@ -117,7 +119,7 @@ def test_tables__when_synthesized__then_they_are_on_demand_recoverable_and_undel
         assert found["BillingMode"] == "PAY_PER_REQUEST"
         assert found["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
         assert found["DeletionProtectionEnabled"] is True
-        assert found["SSESpecification"] == {"SSEEnabled": True}
+        assert found["SSESpecification"]["SSEEnabled"] == (table in (WALLETS, WRAPPED_KEYS))
         assert found.get("TimeToLiveSpecification", {}).get("AttributeName") == table.ttl
 
 

@@ -67,7 +67,11 @@ def test_topic__when_alarms_are_published__then_encrypted_by_a_key_that_lets_the
     templates: Templates,
 ) -> None:
     (topic,) = properties(templates["platform"], "AWS::SNS::Topic")
-    (key,) = properties(templates["platform"], "AWS::KMS::Key")
+    (key,) = (
+        made
+        for made in properties(templates["data"], "AWS::KMS::Key")
+        if "alarm topic" in made["Description"]
+    )
     services = {
         statement["Principal"]["Service"]
         for statement in key["KeyPolicy"]["Statement"]
@@ -79,7 +83,7 @@ def test_topic__when_alarms_are_published__then_encrypted_by_a_key_that_lets_the
         if "ArnEquals" in statement.get("Condition", {})
     ]
 
-    assert "Fn::GetAtt" in topic["KmsMasterKeyId"]
+    assert "storagekey" in topic["KmsMasterKeyId"]["Fn::ImportValue"]
     assert services == {"cloudwatch.amazonaws.com", "events.amazonaws.com"}
     # Notices of the signer's group come from the role by which Auto Scaling acts.
     assert [arn.rpartition("/")[2] for arn in callers] == ["AWSServiceRoleForAutoScaling"]

@@ -119,15 +119,19 @@ def test_alarms__when_they_fire__then_the_topic_is_told(templates: Templates) ->
     assert states == dict.fromkeys(NOTICES, ("ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", [told]))
 
 
-@pytest.mark.parametrize("kind", ["AWS::SNS::TopicPolicy", "AWS::KMS::Key"])
+@pytest.mark.parametrize(
+    ("stack", "kind"), [("platform", "AWS::SNS::TopicPolicy"), ("data", "AWS::KMS::Key")]
+)
 def test_notices__when_eventbridge_tells_of_them__then_no_condition_that_it_cannot_meet_is_in_the_way(
-    templates: Templates, kind: str
+    templates: Templates, stack: str, kind: str
 ) -> None:
     """It sends neither `aws:SourceAccount` nor `aws:SourceArn` for an encrypted topic."""
-    (policy,) = properties(templates["platform"], kind)
-    document = policy.get("KeyPolicy") or policy["PolicyDocument"]
+    documents = [
+        policy.get("KeyPolicy") or policy["PolicyDocument"] for policy in properties(templates[stack], kind)
+    ]
     telling = [
         statement
+        for document in documents
         for statement in document["Statement"]
         if statement["Principal"] == {"Service": "events.amazonaws.com"}
     ]

@@ -275,7 +275,7 @@ def test_notices__when_there_are_two_keys__then_they_are_of_both(tmp_path: Path)
         if "resources" in rule["EventPattern"]["detail"]
     }
 
-    assert about_keys == {"kms-denied": 4, "decrypt-unattested": 2, "key-policy-changed": 4}
+    assert about_keys == {"kms-denied": 5, "decrypt-unattested": 2, "key-policy-changed": 5}
 
 
 @pytest.mark.parametrize("numbers", [[], [1, 1], [0], [1, 2, 3]])

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from mintline.key_stores import StoreName
 from mintline.records.keys import BLOCK_SHARDS, OPEN_SHARDS
-from mintline.resources import KMS_KEYS, TABLES
+from mintline.resources import KMS_KEYS, QUEUES, TABLES
 from mintline_infra.alarms import LOG_ALARMS, VALUE_ALARMS
 from mintline_infra.deployment_fields import FeaturePlan, Size
 from mintline_infra.endpoints import INTERFACES
 from mintline_infra.endpoints import SMALL as SMALL_INTERFACES
 from mintline_infra.services import BROADCASTER_RATE, BUILDER_RATE, RECONCILE_EVERY, RECONCILED_BLOCKS
 from mintline_infra.signer import RATE as SIGNER_RATE
+from mintline_infra.storage_key import callers
 
 HOURS = 730
 SECONDS = HOURS * 3600
@@ -102,7 +103,13 @@ WRITE_UNITS = (
 BLOCK_UNITS = sum(MEASURED["block"].values())
 BLOCK_SECONDS = 12
 KEYS = len(KMS_KEYS) + 1
-"""Keys of KMS: those of the data stack, and the alarm topic's."""
+"""Keys of KMS: those that services know, and the one under which records and alarms are stored."""
+TABLE_KEYS = callers() * SECONDS / 300
+"""Decrypts a month by which DynamoDB asks for the keys of tables with the storage key: one in five minutes
+for each caller at most, by estimate (Amazon DynamoDB developer guide, on caching of table keys)."""
+QUEUE_KEYS = sum(2 * len(queue.senders) + 1 for queue in QUEUES) * SECONDS / 3600
+"""Requests a month by which SQS asks for the queues' keys: two for each sender and one for each receiver, an
+hour (Amazon SQS developer guide, "Key management", on estimating costs)."""
 RECONCILER_SHARE = 1.5 / 15
 """A pass every 15 minutes takes one and a half with the task's start, by estimate."""
 RECONCILED_TABLES = sum("in_block" in {index.name for index in table.indexes} for table in TABLES)
@@ -134,7 +141,8 @@ READ_UNITS = 9
 """A mint, by estimate."""
 HTTP_REQUESTS = 3
 """A mint: one POST, two looks at how it stands."""
-LOG_KILOBYTES = 2.5
+LOG_KILOBYTES = 3.2
+"""A mint, as the services wrote them in the run that requests were counted in."""
 KEY_KILOBYTES = 0.5
 """An item of `wrapped-keys`: a write unit, and half a read unit rounded up to one."""
 
@@ -214,6 +222,7 @@ def monthly(
         ),
         "Metadata": mints * S3_PUTS * _price("S3, a PUT"),
         "KMS": KEYS * _price("KMS, a key")
+        + (TABLE_KEYS + QUEUE_KEYS) * _price("KMS, a Decrypt")
         + mints * (KEY_PAIRS * _price("KMS, an ECC key pair") + KEYS_READ * _price("KMS, a Decrypt")),
         "Keys of wallets made this month": _keys(mints, store),
         "Users": _users(wallets, plan),

@@ -28,7 +28,7 @@ from mintline.resources import (
     WALLET_KEY,
     WEBHOOK_KEY,
 )
-from mintline_infra import kms_keys
+from mintline_infra import kms_keys, storage_key
 from mintline_infra.deployment import Deployment
 from mintline_infra.nag import acknowledge
 from mintline_infra.public_reads import publish
@@ -70,6 +70,7 @@ class DataStack(cdk.Stack):
         self._keeps_replaced_indexes = self.node.try_get_context(REPLACED) == "keep"
         self.dead_letters: dict[Queue, sqs.Queue] = {}
         self.queues = {queue: self._queue(queue) for queue in QUEUES}
+        self.storage_key = kms_keys.storage_key(self, deployment)
         self.tables = {table: self._table(table) for table in TABLES}
         assert KMS_KEYS == (WALLET_KEY, INTAKE_KEY, WEBHOOK_KEY), "every key has a policy of its own"
         self.wallet_keys = kms_keys.wallet_keys(self, deployment)
@@ -144,7 +145,10 @@ class DataStack(cdk.Stack):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
-            encryption=dynamodb.TableEncryption.AWS_MANAGED,
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED
+            if table in storage_key.ENCRYPTED
+            else dynamodb.TableEncryption.DEFAULT,
+            encryption_key=self.storage_key if table in storage_key.ENCRYPTED else None,
             time_to_live_attribute=table.ttl,
             stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES if table.streamed else None,
             deletion_protection=self._holds_something,

@@ -11,6 +11,7 @@ from mintline.resources import INTAKE_KEY, WALLET_KEY, WEBHOOK_KEY
 from mintline.webhooks import kms_policy as webhook_policy
 from mintline_infra.deployment import Deployment
 from mintline_infra.removal import RETAIN
+from mintline_infra.storage_key import key_policy as storage_policy
 from mintline_infra.wallet_key import key_policy
 
 
@@ -94,4 +95,19 @@ def webhook_key(stack: cdk.Stack, deployment: Deployment) -> kms.Key:
         removal_policy=RETAIN,
     )
     cdk.CfnOutput(stack, "webhook-key-arn", value=key.key_arn)
+    return key
+
+
+def storage_key(stack: cdk.Stack, deployment: Deployment) -> kms.Key:
+    """Make the key under which wallets and alarms are stored; no service knows it, so it has no alias."""
+    key = kms.Key(
+        stack,
+        "storage-key",
+        description="Mintline: encrypts stored wallets, their wrapped keys, and the alarm topic.",
+        enable_key_rotation=True,
+        pending_window=cdk.Duration.days(30),
+        policy=storage_policy(deployment),
+        removal_policy=RETAIN,
+    )
+    cdk.CfnOutput(stack, "storage-key-arn", value=key.key_arn)
     return key

@@ -223,7 +223,7 @@ class MonitoringStack(cdk.Stack):
         """
         arns = [key.key_arn for key in self._environment.data.wallet_keys]
         data = self._environment.data
-        every_key = [*arns, data.intake_key.key_arn, data.webhook_key.key_arn]
+        every_key = [*arns, *(key.key_arn for key in (data.intake_key, data.webhook_key, data.storage_key))]
         account, canary = self._environment.deployment.account, self._environment.deployment.role_name(CANARY)
         session = f"{self._environment.deployment.arns}:sts::{account}:assumed-role/{canary}/"
         self._notice(

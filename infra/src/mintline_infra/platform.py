@@ -7,7 +7,6 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
@@ -84,7 +83,7 @@ class PlatformStack(cdk.Stack):
             server_access_logs_prefix="artifacts/",
             removal_policy=RETAIN,
         )
-        self.alarms = self._topic(deployment)
+        self.alarms = self._topic(deployment, data)
         self.http_api = edge.http_api(self, deployment.prefix)
         cdk.CfnOutput(self, "api-url", value=self.http_api.api_endpoint)
         if (host := deployment.api_host) is not None:
@@ -96,13 +95,13 @@ class PlatformStack(cdk.Stack):
                 description=f"What the DNS record of {host} (CNAME or alias) has to lead to.",
             )
 
-    def _topic(self, deployment: Deployment) -> sns.Topic:
+    def _topic(self, deployment: Deployment, data: DataStack) -> sns.Topic:
         topic = sns.Topic(
             self,
             "alarms",
             topic_name=f"{deployment.prefix}-alarms",
             enforce_ssl=True,
-            master_key=self._alarm_key(deployment),
+            master_key=data.storage_key,
         )
         # A policy of one's own takes the place of the default one, by which alarms may publish.
         topic.add_to_resource_policy(
@@ -135,41 +134,6 @@ class PlatformStack(cdk.Stack):
             server_access_logs_prefix="audit/",
             removal_policy=RETAIN,
         )
-
-    def _alarm_key(self, deployment: Deployment) -> kms.Key:
-        """Make the key that encrypts what alarms say; AWS's own key for SNS admits no alarm and no notice."""
-        key = kms.Key(
-            self,
-            "alarm-key",
-            description="Mintline: encrypts the alarm topic.",
-            enable_key_rotation=True,
-            removal_policy=RETAIN,
-        )
-        publishing = ["kms:Decrypt", "kms:GenerateDataKey*"]
-        own = {"StringEquals": {"aws:SourceAccount": deployment.account}}
-        # EventBridge does not say whose rule it is, and would be refused: no notice would come.
-        # Source: Amazon SNS developer guide, "Key management", on EventBridge and encrypted topics.
-        for service, conditions in (("cloudwatch", own), ("events", {})):
-            key.add_to_resource_policy(
-                iam.PolicyStatement(
-                    actions=publishing,
-                    principals=[iam.ServicePrincipal(f"{service}.amazonaws.com")],
-                    resources=["*"],
-                    conditions=conditions,
-                )
-            )
-        # Of the signer's instances; not named as a principal, which would have to exist.
-        role = "role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
-        arn = f"{deployment.arns}:iam::{deployment.account}:{role}"
-        key.add_to_resource_policy(
-            iam.PolicyStatement(
-                actions=publishing,
-                principals=[iam.AccountPrincipal(deployment.account)],
-                resources=["*"],
-                conditions={"ArnEquals": {"aws:PrincipalArn": arn}},
-            )
-        )
-        return key
 
     def _network(self, deployment: Deployment) -> ec2.Vpc:
         """Make three tiers: NAT in public, services in private, the signer where no route leads out.
