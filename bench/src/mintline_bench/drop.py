@@ -37,6 +37,10 @@ class DropDriver(Driver):
         await self.client.drops.start(self.drop_id)
         return [Posted("", 0, "", started, time.time()) for _ in range(mints)]
 
+    async def settle(self, posted: Sequence[Posted], *, pause: float = 1.0) -> None:
+        """Wait as `follow` does: the mints' ids are not known yet."""
+        await self.follow(posted, pause=pause)
+
     async def follow(self, posted: Sequence[Posted], *, pause: float = 5.0) -> None:
         """Wait until the drop is complete or the deadline has passed."""
         del posted, pause

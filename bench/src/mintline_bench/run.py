@@ -132,9 +132,10 @@ class Load:
         else:
             posted = await driver.post_at_rate(plan.mints, rate=plan.rate)
         progress("all accepted; waiting for the chain")
-        await driver.follow(posted)
+        await driver.settle(posted)
         stop.set()
         await monitoring
+        await driver.follow(posted, pause=1.0)
         await driver.collect(posted)
         progress("asking the chain for every token")
         contract = self.info["contract"]
