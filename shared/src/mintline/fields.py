@@ -6,6 +6,7 @@ Wei and token ids are decimal strings in JSON: a double loses them past 2^53.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
@@ -36,10 +37,12 @@ def _decimal(value: Any) -> Any:
     return value
 
 
+@lru_cache(maxsize=16_384)
 def checked_address(value: str) -> str:
     """Return `value` if it is a checksummed address (EIP-55) other than the zero address.
 
     All-lower and all-upper hex carries no checksum and is taken as it is. Raises ValueError otherwise.
+    Remembered: a mint's public form alone has five addresses.
     """
     if not _ADDRESS.fullmatch(value):
         raise ValueError("expected an address: 0x and 40 hex digits")

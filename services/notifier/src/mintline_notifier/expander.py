@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from mintline.aws.items import Item
@@ -34,11 +33,9 @@ from mintline_notifier.changes import Change
 from mintline_notifier.collection_events import CollectionEvents
 from mintline_notifier.deriving import drops, notices, operations
 from mintline_notifier.deriving.base import Fact, event_of
+from mintline_notifier.known_operations import KnownOperations
 from mintline_notifier.records import Records
 from mintline_notifier.token_events import TokenEvents
-
-CACHED = 20_000
-"""Operations of which the latest record is remembered, so that a transaction's steps need not read them."""
 
 
 class Waits(Exception):  # noqa: N818 - named for what it does
@@ -62,11 +59,19 @@ class Expander:
         self._set_aside = set_aside
         self._collections = CollectionEvents(records)
         self.tokens = TokenEvents(records, public_url=public_url)
-        self._operations: OrderedDict[str, Operation] = OrderedDict()
+        self._operations = KnownOperations(set_aside=set_aside)
 
     async def expand(self, changes: Sequence[Change], *, patient: bool = True) -> list[list[Event] | None]:
         """Return the events of each change, in order; None for one that waits for another, if `patient`."""
-        return await asyncio.gather(*(self._events(change, patient=patient) for change in changes))
+        for change in changes:
+            if change.table is MINTS and change.new is not None:
+                self._operations.note(change.new)
+        told: list[list[Event] | None] = [[] for _ in changes]
+        speaking = [place for place, change in enumerate(changes) if not _is_silent(change)]
+        found = await asyncio.gather(*(self._events(changes[place], patient=patient) for place in speaking))
+        for place, events in zip(speaking, found, strict=True):
+            told[place] = events
+        return told
 
     async def _events(self, change: Change, *, patient: bool) -> list[Event] | None:
         events: list[Event] = []
@@ -100,7 +105,7 @@ class Expander:
 
     async def _of_operation(self, old: Item | None, new: Item) -> list[Event]:
         operation = operation_from(new)
-        self._remember(operation)
+        self._operations.read(operation, new)
         if old is None:
             self._acceptances.add(operation.operation_id, operation.created_at)
         before = None if old is None else operation_from(old)
@@ -181,17 +186,20 @@ class Expander:
         return notices.events_of(notice_of(new)) if old is None else []
 
     async def _all(self, ids: Sequence[str]) -> dict[str, Operation]:
-        missing = [name for name in ids if name not in self._operations]
-        found = dict(await self._records.operations(missing)) if missing else {}
-        for operation in found.values():
-            self._remember(operation)
-        return {name: known for name in ids if (known := self._operations.get(name) or found.get(name))}
+        found = self._operations.all(ids)
+        if missing := [name for name in ids if name not in found]:
+            read = await self._records.operations(missing)
+            for operation in read.values():
+                self._operations.read(operation)
+            found |= read
+        return found
 
-    def _remember(self, operation: Operation) -> None:
-        self._operations[operation.operation_id] = operation
-        self._operations.move_to_end(operation.operation_id)
-        if len(self._operations) > CACHED:
-            self._operations.popitem(last=False)
+
+def _is_silent(change: Change) -> bool:
+    """Tell, before any record is read, whether a change makes no event."""
+    if change.new is None:
+        return True
+    return change.table is MINTS and change.old is not None and operations.is_silent(change.old, change.new)
 
 
 def _stage(transaction: Transaction | None) -> tuple[object, ...]:

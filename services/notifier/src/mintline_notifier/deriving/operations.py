@@ -12,9 +12,10 @@ A record may be seen after several steps: each of them becomes an event then, in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mintline.aws.items import Item
 from mintline.messages.parts import CollectionChange
 from mintline.records.operations import Mint, Operation
 from mintline.records.problems import CANCELLED
@@ -24,7 +25,29 @@ from mintline_notifier.deriving.base import Fact
 
 IN_BLOCK = (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED)
 REVEALED = "collection.revealed"
+_CARRIED: Mapping[str, object] = {
+    "status": MintStatus.BUILT,
+    "tx_hash": None,
+    "block_number": None,
+    "block_hash": None,
+    "mined_at": None,
+    "finalized_at": None,
+    "problem": None,
+    "waiting": None,
+}
+"""What an operation's own record says while its transaction says the rest."""
 UNSENT = (None, MintStatus.ACCEPTED, MintStatus.BUILT, MintStatus.ISSUED)
+_UNTOLD = frozenset({MintStatus.ACCEPTED.value, MintStatus.BUILT.value, MintStatus.ISSUED.value})
+
+
+def is_silent(old: Item, new: Item) -> bool:
+    """Tell by two items of an operation that no step is between them, which spares their records."""
+    before, after = old.get("status"), new.get("status")
+    if not isinstance(before, str) or not isinstance(after, str):
+        return False
+    if before in _UNTOLD and after in _UNTOLD:
+        return True
+    return all(old.get(name) == new.get(name) for name in ("kind", "status", "block_hash", "mined_at"))
 
 
 def steps(old: Operation | None, new: Operation, *, prefix: str) -> list[Fact]:
@@ -73,20 +96,8 @@ def carried(operation: Operation, transaction: Transaction | None, *, of: Transa
 
     What happened to the operation afterwards, on its own record, is left out.
     """
-    bare = operation.evolve(
-        status=MintStatus.BUILT,
-        sender=of.signer,
-        nonce=of.nonce,
-        tx_hash=None,
-        block_number=None,
-        block_hash=None,
-        mined_at=None,
-        finalized_at=None,
-        problem=None,
-        waiting=None,
-        updated_at=of.reserved_at,
-    )
-    return as_far_as(bare, transaction)
+    alone = {**_CARRIED, "sender": of.signer, "nonce": of.nonce, "updated_at": of.reserved_at}
+    return as_far_as(operation.evolve(**alone), transaction)
 
 
 class CollectionStep(NamedTuple):
