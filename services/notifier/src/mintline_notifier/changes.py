@@ -59,6 +59,8 @@ class Read(NamedTuple):
 
     changes: Sequence[Change]
     ended: bool
+    more: bool = False
+    """Whether it pays to read on at once."""
 
 
 class ChangeStreams(Protocol):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodbstreams import DynamoDBStreamsClient
 
 PAGE = 1000
+MORE = 100
+"""Changes in one answer after which there are likely others: no answer says that it was the last."""
 _GONE = ("TrimmedDataAccessException", "ResourceNotFoundException")
 
 
@@ -60,7 +62,7 @@ class DynamoStreams:
         following = response.get("NextShardIterator")
         if following:
             self._iterators[shard.name] = (changes[-1].number if changes else after, following)
-        return Read(changes, ended=not following)
+        return Read(changes, ended=not following, more=len(changes) >= MORE)
 
     async def _iterator(self, shard: Shard, after: str | None) -> str:
         arguments: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}

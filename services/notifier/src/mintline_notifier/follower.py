@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
@@ -21,24 +20,28 @@ import structlog
 from mintline.events import Event, EventLog, Marks, Placed, mark_of
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline_notifier.acceptances import Acceptances
-from mintline_notifier.changes import Change, ChangeStreams, Shard, Trimmed
+from mintline_notifier.changes import ChangeStreams, Shard, Trimmed
 from mintline_notifier.cursors import Cursor, Cursors
 from mintline_notifier.expander import Expander
 from mintline_notifier.late import LateEvents
 from mintline_notifier.metrics import Metrics
+from mintline_notifier.positions import (
+    QUIET_AMID_MS,
+    QUIET_MS,
+    REFRESH_MS,
+    RETENTION_MS,
+    Position,
+    State,
+)
 
 LEASE_MS = 15_000
 RENEW_MS = 4_000
-REFRESH_MS = 60_000
-"""How often the shards are listed again: one that ended is followed by others."""
 SAVE_MS = 10_000
 """How often cursors are saved: what is read again after a crash costs time, and adds nothing."""
 IDLE_SAVE_MS = 600_000
 SETTLED_MS = 5_000
 """How long after a write every stream shows it: what a cursor says of a stream that had nothing more."""
 PATIENCE_MS = 10_000
-RETENTION_MS = 20 * 3_600_000
-"""Changes stay in a stream for 24 hours: a cursor that is older than this does not say what was missed."""
 KNOWN_MS = 60_000
 """How long after a comparison of records with logs events are looked up by their ids."""
 LOGGED_EVERY_MS = 60_000
@@ -48,35 +51,6 @@ WRITERS = 64
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class _Position:
-    shard: Shard
-    number: str | None
-    at: int
-    pending: Sequence[Change] = ()
-    held_since: int | None = None
-    begun: bool = False
-    """Whether it was ever read, which it is once its parent is done."""
-    ended: bool = False
-    saved: Cursor | None = None
-    saved_at: int = 0
-
-    @property
-    def done(self) -> bool:
-        """Whether all its changes were told of, and there will be no others."""
-        return self.ended and not self.pending
-
-
-@dataclass(slots=True)
-class _State:
-    positions: dict[str, _Position] = field(default_factory=dict)
-    leased_until: int = 0
-    refreshed_at: int = -REFRESH_MS
-    known_since: int | None = None
-    known_until: int = 0
-    lag_logged_at: int = -RETENTION_MS
 
 
 class Follower:
@@ -102,9 +76,10 @@ class Follower:
         self._owner = owner
         self._metrics = metrics
         self._now = now
-        self._state: _State | None = None
+        self._state: State | None = None
         self._expander: Expander | None = None
         self._writing = asyncio.Semaphore(WRITERS)
+        self._comparing = asyncio.Lock()
 
     async def poll(self) -> bool:
         """Read and tell of what there is; True if there was something. Raises Retryable."""
@@ -118,8 +93,11 @@ class Follower:
         last = [each for each in ready if each.shard.table is TRANSACTIONS]
         others = [each for each in ready if each.shard.table is not TRANSACTIONS]
         await _all(self._fetch(state, each) for each in last)
-        told = await _all(self._drain(state, each) for each in others)
+        told = await _all(self._drain(state, each) for each in others if not each.quiet)
         busy = any([*told, *(bool(each.pending) for each in last)])
+        before = self._now() - (QUIET_AMID_MS if busy else QUIET_MS)
+        quiet = [each for each in others if each.quiet and each.looked_at <= before]
+        busy = any(await _all(self._drain(state, each) for each in quiet)) or busy
         await _all(self._tell(state, each) for each in last)
         if any(each.done for each in ready):
             state.refreshed_at = -REFRESH_MS
@@ -151,7 +129,7 @@ class Follower:
 
     async def _begin(self, now: int) -> None:
         """Go on where the reader before left off."""
-        state, saved = _State(), await self._cursors.all()
+        state, saved = State(), await self._cursors.all()
         shards = await self._streams.shards()
         since: list[int] = []
         known = {shard.name for shard in shards}
@@ -163,7 +141,7 @@ class Follower:
                 await self._cursors.save(shard.name, cursor)
             at = now if cursor is None else cursor.at
             number = cursor.number or None if cursor else None
-            state.positions[shard.name] = _Position(
+            state.positions[shard.name] = Position(
                 shard, number, at, begun=cursor is not None, saved=cursor, saved_at=now
             )
         for table in {shard.table for shard in shards}:
@@ -177,36 +155,37 @@ class Follower:
             await self._compare(state, min(since))
         self._state = state
 
-    async def _refresh(self, state: _State) -> None:
+    async def _refresh(self, state: State) -> None:
         shards = await self._streams.shards()
         now = self._now()
         gone = set(state.positions) - {shard.name for shard in shards}
         for name in gone:
             del state.positions[name]
         for shard in shards:
-            state.positions.setdefault(shard.name, _Position(shard, None, now))
+            state.positions.setdefault(shard.name, Position(shard, None, now))
         state.refreshed_at = now
 
-    def _is_next(self, state: _State, position: _Position) -> bool:
+    def _is_next(self, state: State, position: Position) -> bool:
         """Tell whether a shard is to be read: its parent was, and there may be more."""
         shard = position.shard
         parent = state.positions.get(Shard(shard.table, shard.parent).name) if shard.parent else None
         return not position.done and (parent is None or parent.done)
 
-    async def _drain(self, state: _State, position: _Position) -> bool:
+    async def _drain(self, state: State, position: Position) -> bool:
         """Read and tell until there is nothing more; True if there was something."""
         for page in range(PAGES):
-            await self._fetch(state, position)
+            more = await self._fetch(state, position)
             if not position.pending:
                 return page > 0
             await self._tell(state, position)
-            if position.pending:
+            if position.pending or not more:
                 return True
         return True
 
-    async def _fetch(self, state: _State, position: _Position) -> None:
+    async def _fetch(self, state: State, position: Position) -> bool:
+        """Read on, unless something is pending; tell whether there is more."""
         if position.pending or position.ended:
-            return
+            return False
         asked_at, position.begun = self._now(), True
         try:
             read = await self._streams.read(position.shard, position.number)
@@ -214,13 +193,16 @@ class Follower:
             log.warning("event_gap", shard=position.shard.name, reason=str(error), since=position.at)
             position.number = None
             await self._compare(state, position.at)
-            return
+            return False
         position.pending, position.ended = read.changes, read.ended
+        position.looked_at = asked_at
+        position.in_vain = 0 if read.changes else position.in_vain + 1
         self._metrics.changes.labels(position.shard.table.name).inc(len(read.changes))
         if not read.changes:
             position.at = max(position.at, asked_at - SETTLED_MS)
+        return read.more
 
-    async def _tell(self, state: _State, position: _Position) -> None:
+    async def _tell(self, state: State, position: Position) -> None:
         """Append the events of what was read, as far as they may be told."""
         if not position.pending or self._expander is None:
             return
@@ -240,7 +222,7 @@ class Follower:
         position.pending = position.pending[ready:]
 
     async def _append(
-        self, state: _State, position: _Position, principal: str, told: Sequence[tuple[Event, str]]
+        self, state: State, position: Position, principal: str, told: Sequence[tuple[Event, str]]
     ) -> None:
         marks = Marks(position.shard.name, tuple(mark for _, mark in told))
         known_since = state.known_since if self._now() < state.known_until else None
@@ -250,21 +232,27 @@ class Follower:
             )
         self._count(appended)
 
-    async def _compare(self, state: _State, since: int) -> None:
+    async def _compare(self, state: State, since: int) -> None:
         """Find what happened since then by the records, since the streams do not have it all any more."""
         assert self._expander is not None
-        if state.known_since is not None and state.known_since <= since and self._now() < state.known_until:
-            return
+        async with self._comparing:
+            known = state.known_since is not None and state.known_since <= since
+            if not known or self._now() >= state.known_until:
+                # Streams are lost together, and to compare for all of them costs no more.
+                unread = [each.at for each in state.positions.values() if not each.done]
+                await self._append_late(state, self._expander, min([since, *unread]))
+
+    async def _append_late(self, state: State, expander: Expander, since: int) -> None:
         self._metrics.gaps.inc()
         log.warning("events_compared", since=since)
-        appended = await self._make_late(self._expander).append(since)
+        appended = await self._make_late(expander).append(since)
         self._metrics.late.inc(appended)
         # Nothing is saved until then, so that a process after this one compares again.
         state.known_until = self._now() + KNOWN_MS
         state.known_since = min(since, state.known_since or since)
         log.warning("events_appended_late", events=appended)
 
-    async def _save(self, state: _State, *, every: int) -> None:
+    async def _save(self, state: State, *, every: int) -> None:
         now = self._now()
         if now < state.known_until:
             return
@@ -275,7 +263,7 @@ class Follower:
                 await self._cursors.save(position.shard.name, cursor)
                 position.saved, position.saved_at = cursor, now
 
-    def _show_lag(self, state: _State) -> None:
+    def _show_lag(self, state: State) -> None:
         waiting = [each.pending[0].at for each in state.positions.values() if each.pending]
         now = self._now()
         lag = max(0, now - min(waiting)) / 1000 if waiting else 0.0
@@ -289,7 +277,7 @@ class Follower:
             self._metrics.events.labels(event.type).inc()
 
 
-def _accepted_until(state: _State, now: int) -> int:
+def _accepted_until(state: State, now: int) -> int:
     """Return until when all operations were created whose creation was told of before this process began.
 
     A shard that has a child which was begun was read to its end.

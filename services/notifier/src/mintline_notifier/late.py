@@ -6,24 +6,26 @@ The records say what happened to them since a moment, with one exception: what a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from mintline.aws.items import Item
 from mintline.aws.records import from_item, operation_from
 from mintline.drop_records import Drop
-from mintline.events import Event, EventLog
+from mintline.events import Event, EventLog, Placed
 from mintline.records.operations import Operation
-from mintline.records.transactions import as_far_as, carried_by
+from mintline.records.transactions import Place, Transaction, as_far_as, carried_by
 from mintline.resource_types import Table
 from mintline.resources import DROPS, LINKS, METADATA_VERSIONS, MINTS, NOTICES, TRANSFERS, WALLETS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
+from mintline.tasks import for_each
 from mintline_notifier.deriving import drops, operations
 from mintline_notifier.expander import Expander
 from mintline_notifier.records import Records
 
 MARGIN_MS = 60_000
 PAGE = 200
+LOGS_AT_ONCE = 32
 
 
 class LateEvents:
@@ -42,19 +44,29 @@ class LateEvents:
         start, appended = since - MARGIN_MS, 0
         for table in (MINTS, DROPS, WALLETS, LINKS, TRANSFERS, METADATA_VERSIONS, NOTICES):
             async for items in _pages(self._records.every(table)):
-                found = await asyncio.gather(*(self._events(table, item, start) for item in items))
+                once = _Once(self._records)
+                found = await asyncio.gather(*(self._events(table, item, start, once) for item in items))
                 by_principal: dict[str, list[Event]] = {}
                 for event in (event for events in found for event in events if event.created_at >= start):
                     by_principal.setdefault(event.principal, []).append(event)
-                for principal, events in by_principal.items():
-                    appended += len(await self._log.append(principal, events, known_since=start))
+                appended += await self._append(by_principal, start)
         return appended
 
-    async def _events(self, table: Table, item: Item, start: int) -> Sequence[Event]:
+    async def _append(self, by_principal: Mapping[str, Sequence[Event]], start: int) -> int:
+        """Append to several logs at once, so that they share requests."""
+        appended: list[Placed] = []
+
+        async def append(principal: str) -> None:
+            appended.extend(await self._log.append(principal, by_principal[principal], known_since=start))
+
+        await for_each(by_principal, append, at_once=LOGS_AT_ONCE)
+        return len(appended)
+
+    async def _events(self, table: Table, item: Item, start: int, once: _Once) -> Sequence[Event]:
         events: Sequence[Event] = ()
         with self._set_aside.guarding(table.name, str(item.get(table.partition.name))):
             if table is MINTS:
-                events = await self._of_operation(operation_from(item), start)
+                events = await self._of_operation(operation_from(item), start, once)
             elif table is DROPS:
                 drop = from_item(Drop, item)
                 facts = [fact for fact in drops.history(drop) if fact.at >= start]
@@ -71,14 +83,28 @@ class LateEvents:
                 events = await self._expander.tokens.of_transfer(None, item)
         return events
 
-    async def _of_operation(self, operation: Operation, start: int) -> Sequence[Event]:
+    async def _of_operation(self, operation: Operation, start: int, once: _Once) -> Sequence[Event]:
         place = carried_by(operation)
         if operation.updated_at < start and (place is None or operation.status is not MintStatus.BUILT):
             return ()
         if place is not None:
-            operation = as_far_as(operation, await self._records.transaction(place))
+            operation = as_far_as(operation, await once.transaction(place))
         facts = [fact for fact in operations.history(operation, prefix=operation.kind) if fact.at >= start]
         return await self._expander.of_facts(operation, facts)
+
+
+class _Once:
+    """Reads a transaction once, however many of a page's operations it carries."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._found: dict[Place, asyncio.Future[Transaction | None]] = {}
+
+    async def transaction(self, place: Place) -> Transaction | None:
+        """Return a transaction."""
+        if (found := self._found.get(place)) is None:
+            found = self._found[place] = asyncio.ensure_future(self._records.transaction(place))
+        return await found
 
 
 def _made_since(item: Item, start: int) -> bool:

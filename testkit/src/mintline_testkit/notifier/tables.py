@@ -78,7 +78,8 @@ class MemoryTables:
         if stream.lost and after is not None and int(after) <= int(stream.lost):
             raise Trimmed(shard.name)
         later = [change for change in stream.changes if after is None or int(change.number) > int(after)]
-        return Read(later[: self._page], ended=stream.ended and len(later) <= self._page)
+        more = len(later) > self._page
+        return Read(later[: self._page], ended=stream.ended and not more, more=more)
 
     async def operations(self, ids: Iterable[str]) -> Mapping[str, Operation]:
         """Return operations by their ids."""

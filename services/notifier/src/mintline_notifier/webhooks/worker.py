@@ -63,8 +63,13 @@ class WebhookWorker:
     async def _lease(self) -> None:
         """Renew what this process has, and take one more shard if one is free."""
         now = self.now()
-        for shard, until in tuple(self._leased.items()):
-            if until - now <= LEASE_MS - RENEW_MS and not await self._take(shard, now):
+        due = [shard for shard, until in self._leased.items() if until - now <= LEASE_MS - RENEW_MS]
+        # Together, so that they share requests.
+        renewed = await asyncio.gather(*(self._take(shard, now) for shard in due), return_exceptions=True)
+        for shard, kept in zip(due, renewed, strict=True):
+            if isinstance(kept, BaseException):
+                raise kept
+            if not kept:
                 del self._leased[shard]
                 log.warning("webhook_shard_lost", shard=shard)
         # Each process begins elsewhere, so that they seldom try for the same one.
