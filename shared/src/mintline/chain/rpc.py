@@ -107,7 +107,7 @@ class Rpc:
     async def call(self, method: str, params: Sequence[Any], *, suspect: Suspect | None = None) -> Any:
         """Return the result of one call; raises RpcError, Unavailable or Throttled.
 
-        A cancelled caller leaves the exchange alone: the batcher's flight owns it, as the transport needs.
+        A cancelled caller leaves the exchange alone: the batcher's flight owns it, and others share it.
         """
         return await self._batcher.submit(_Submitted(Request(method, params), suspect))
 
@@ -189,7 +189,7 @@ class Rpc:
                 log.error("rpc_watch_failed", error=type(error).__name__)  # noqa: TRY400 - its text may quote an endpoint
 
     async def _owned(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do work that a cancelled caller leaves alone, as the transport needs."""
+        """Do work that a cancelled caller leaves alone: its outcome counts for the endpoint."""
         flight = asyncio.create_task(work)
         self._flights.add(flight)
         flight.add_done_callback(self._flights.discard)

@@ -1,14 +1,14 @@
-"""JSON-RPC over HTTP by web3's AsyncHTTPProvider: requests in, parsed responses out.
+"""JSON-RPC over HTTP: requests in, parsed responses out, as web3's AsyncHTTPProvider writes and reads them.
 
-Raw: no middleware, no formatters, and none of web3's retries, since `Rpc` does failover. web3 gets an HTTP
-session of ours, since its own closes the connection after every request.
+Raw: no middleware, no formatters, and none of web3's retries, since `Rpc` does failover. The HTTP session is
+ours: web3's closes the connection after every request, and is behind a lock that a thread takes for each.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, cast
 
@@ -79,10 +79,6 @@ class Web3Transport:
 
     `timeout` is per exchange, in seconds; a half of it is the longest silence within one. `authorize` has the
     headers of endpoints that ask for more than their URL, by URL.
-
-    Nothing may cancel an exchange, not even a timeout around it: that can leave a lock of web3's taken for
-    good, and the process asks no endpoint any more (https://github.com/ApeWorX/web3.py/issues/3867).
-    aiohttp's timeout begins behind that lock.
     """
 
     def __init__(self, timeout: float, *, authorize: Mapping[str, Authorize] | None = None) -> None:
@@ -90,15 +86,14 @@ class Web3Transport:
         self._authorize = authorize or {}
         self._web3 = load_web3()
         self._session: aiohttp.ClientSession | None = None
-        self._providers: dict[str, AsyncHTTPProvider] = {}
-        self._opening = asyncio.Lock()
+        self._endpoints: dict[str, _Endpoint] = {}
 
     async def exchange(self, url: str, requests: Sequence[Request]) -> Any:
         """Ask; messages name the endpoint's host only, as its path may hold an API key."""
-        provider = self._providers.get(url) or await self._open(url)
+        endpoint = self._endpoints.get(url) or self._open(url)
         # What web3 and aiohttp say of a failure quotes the URL or the answer: hence `from None`.
         try:
-            return await _ask(provider, requests)
+            return await endpoint.ask(requests)
         except TimeoutError:
             raise Unavailable(f"{host(url)} was silent, or not done in {self._timeout.total:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
@@ -106,32 +101,63 @@ class Web3Transport:
         except self._web3.exceptions.Web3TypeError:  # a parameter that has no JSON is our mistake
             raise
         except (ValueError, TypeError, AttributeError, RecursionError):
-            # web3 sorts a batch before looking at its shape, and nodes may nest without end.
+            # Nobody has looked at the shape of a batch yet, and nodes may nest without end.
             raise Unavailable(f"{host(url)} answered something other than JSON-RPC") from None
 
     async def aclose(self) -> None:
         """Close every connection."""
-        self._providers.clear()
+        self._endpoints.clear()
         if self._session is not None:
             await self._session.close()
             self._session = None
 
-    async def _open(self, url: str) -> AsyncHTTPProvider:
-        async with self._opening:
-            if url not in self._providers:
-                if self._session is None:
-                    self._session = aiohttp.ClientSession(
-                        raise_for_status=_raise_for_status, response_class=_Bounded
-                    )
-                options: dict[str, Any] = {"timeout": self._timeout, "allow_redirects": False}
-                if url in self._authorize:
-                    options["middlewares"] = (_authorized(url, self._authorize[url]),)
-                provider: AsyncHTTPProvider = self._web3.AsyncHTTPProvider(
-                    url, request_kwargs=options, exception_retry_configuration=None
-                )
-                await provider.cache_async_session(self._session)
-                self._providers[url] = provider
-            return self._providers[url]
+    def _open(self, url: str) -> _Endpoint:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(raise_for_status=_raise_for_status, response_class=_Bounded)
+        provider: AsyncHTTPProvider = self._web3.AsyncHTTPProvider(url)
+        options: dict[str, Any] = {
+            "headers": provider.get_request_headers(),
+            "timeout": self._timeout,
+            "allow_redirects": False,
+        }
+        if url in self._authorize:
+            options["middlewares"] = (_authorized(url, self._authorize[url]),)
+        endpoint = self._endpoints[url] = _Endpoint(url, provider, self._session, options)
+        return endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """One endpoint, and how it is asked."""
+
+    url: str
+    codec: AsyncHTTPProvider
+    """Writes requests and reads responses; it opens no connection."""
+    session: aiohttp.ClientSession
+    options: Mapping[str, Any]
+
+    async def ask(self, requests: Sequence[Request]) -> Any:
+        calls = [(cast("RPCEndpoint", method), params) for method, params in requests]
+        # web3 takes the ids that follow this one.
+        first = next(self.codec.request_counter) + 1
+        alone = len(calls) == 1
+        body = (
+            self.codec.encode_rpc_request(*calls[0]) if alone else self.codec.encode_batch_rpc_request(calls)
+        )
+        response: Any = self.codec.decode_rpc_response(await self._post(body))
+        if alone or not isinstance(response, list):
+            return response
+        if not all(isinstance(item.get("id", first), int) for item in response):
+            raise ValueError("ids are whole numbers")
+        by_id = {item.get("id"): item for item in response}
+        return [by_id.get(first + index) for index in range(len(calls))]
+
+    async def _post(self, body: bytes) -> bytes:
+        try:
+            async with self.session.post(self.url, data=body, **self.options) as response:
+                return await response.read()
+        except _Answered as error:
+            return error.body
 
 
 class _Answered(Exception):  # noqa: N818 - it carries a body to where it is read
@@ -175,24 +201,6 @@ def _authorized(url: str, authorize: Authorize) -> aiohttp.ClientMiddlewareType:
         return await handler(request)
 
     return middleware
-
-
-async def _ask(provider: AsyncHTTPProvider, requests: Sequence[Request]) -> Any:
-    # Up to its first await, which is behind the encoding, web3 takes the ids that follow this one.
-    first = next(provider.request_counter) + 1
-    calls = [(cast("RPCEndpoint", method), params) for method, params in requests]
-    response: Any
-    try:
-        if len(calls) == 1:
-            response = await provider.make_request(*calls[0])
-        else:
-            response = await provider.make_batch_request(calls)
-    except _Answered as error:
-        response = provider.decode_rpc_response(error.body)
-    if len(calls) == 1 or not isinstance(response, list):
-        return response
-    by_id = {item.get("id"): item for item in response}
-    return [by_id.get(first + index) for index in range(len(calls))]
 
 
 async def _raise_for_status(response: aiohttp.ClientResponse) -> None:
