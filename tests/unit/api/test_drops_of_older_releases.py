@@ -10,7 +10,7 @@ from mintline.canonical_json import canonical_json, digest_of
 from mintline.drop_records import Drop, DropStatus, ResolvedLine, Upload
 from mintline.errors import Unreadable
 from mintline.records.operations import Mint
-from mintline_api.features.drops.preparation import line_of
+from mintline_api.features.drops.line_requests import line_of
 from mintline_testkit.api.client import Answered, MemoryClient
 from mintline_testkit.api.harness import Harness
 from mintline_testkit.constants import ALICE

@@ -30,9 +30,9 @@ from mintline_api.features.bulk.use_cases import LinesIntake, accept_lines, send
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.collections.problems import COLLECTION_FULL
 from mintline_api.features.drops.leases import Leased
+from mintline_api.features.drops.line_requests import line_of, request_of
 from mintline_api.features.drops.lines import from_ndjson
 from mintline_api.features.drops.ports import LineObjects
-from mintline_api.features.drops.preparation import line_of, request_of
 from mintline_api.features.drops.reservations import Reservations, Room
 from mintline_api.features.drops.standards import check_standard
 from mintline_api.features.drops.use_cases import moved, paused

@@ -13,40 +13,31 @@ metadata, are refused before anything is made for them.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
-from mintline.canonical_json import digest_of
 from mintline.drop_records import Drop, DropPart, DropStatus, ResolvedLine
-from mintline.errors import Unavailable, Unreadable
-from mintline.lines import Line, LinesRequest
+from mintline.errors import Unavailable
 from mintline.merkle import merkle_root
 from mintline.records.problems import Problem
 from mintline_api.features.collections.minting import Left, MintGate
 from mintline_api.features.collections.problems import COLLECTION_FULL
-from mintline_api.features.drops.csv_lines import row_for
+from mintline_api.features.drops.found_lines import FoundLine, handed_back, line_of_item, line_over_cap
 from mintline_api.features.drops.items import DropItems
 from mintline_api.features.drops.leases import Leased
-from mintline_api.features.drops.lines import (
-    LineFault,
-    RefusedLine,
-    StoredLine,
-    as_json,
-    from_ndjson,
-    to_ndjson,
-)
+from mintline_api.features.drops.line_requests import line_of, request_of
+from mintline_api.features.drops.lines import RefusedLine, StoredLine, from_ndjson, to_ndjson
 from mintline_api.features.drops.pacing import Pace
 from mintline_api.features.drops.placing import Placing
 from mintline_api.features.drops.ports import LineObjects
+from mintline_api.features.drops.recipients import Recipients
 from mintline_api.features.drops.standards import check_standard
 from mintline_api.features.drops.use_cases import moved
 from mintline_api.features.items.supplies import ItemSupplies
 from mintline_api.features.items.use_cases import Items
-from mintline_api.features.mints.problems import UNKNOWN_RECIPIENT
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets.use_cases import WalletDirectory
@@ -54,34 +45,17 @@ from mintline_api.http.problems import RequestRefused
 
 log = structlog.get_logger()
 
-AT_ONCE = 16
-"""Recipients that are looked up, or made, at a time."""
 LOOK_SECONDS = 5.0
 SAME_LOOKS = 2
 """How often a look has to find the same: for longer than running drops wait between two of theirs."""
 MOST_PAUSES = 12
 """Pauses of one preparation, after which numbers that still move are taken as they are: a minute."""
 NOBODY = Problem(code="drop-empty", reason="No line of the drop has a recipient that can be found.")
-_NONE = "no token"
-_TOO_FEW = "too few tokens"
 NO_ROOM = Problem(
     code=COLLECTION_FULL.slug,
     reason="The caps of the collection and of its items leave too few tokens for any line. Make a drop of "
     "another collection.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Who a line is for, if that could be found out; `made` if a user was made for it.
-
-    `over_cap` if it is refused for a cap.
-    """
-
-    stored: StoredLine
-    line: ResolvedLine | RefusedLine
-    made: bool = False
-    over_cap: bool = False
 
 
 @dataclass(slots=True)
@@ -228,34 +202,36 @@ class Preparation:
             }
         return part.evolve(**changes)
 
-    async def _found(self, held: Leased, stored: Sequence[StoredLine], run: _Run) -> list[_Found]:
+    async def _found(self, held: Leased, stored: Sequence[StoredLine], run: _Run) -> list[FoundLine]:
         """Return a part's lines in their order, each with its recipient, or why it is refused."""
         drop, items = held.drop, run.items
         if items is None:
             return await self._resolve_within(held, stored, run)
         await items.learn(stored)
         faults = [(line, items.misfit(line)) for line in stored]
-        misfits = [_Found(line, _handed_back(drop, line, fault)) for line, fault in faults if fault]
+        misfits = [FoundLine(line, handed_back(drop, line, fault)) for line, fault in faults if fault]
         found = await self._resolve_within(held, [line for line, fault in faults if fault is None], run)
         resolved = [each.stored for each in found if isinstance(each.line, ResolvedLine)]
         await items.begin(drop, resolved, now=held.now())
         return sorted(
-            [*misfits, *(_of_item(drop, each, items) for each in found)], key=lambda each: each.stored.line
+            [*misfits, *(line_of_item(drop, each, items) for each in found)],
+            key=lambda each: each.stored.line,
         )
 
-    async def _resolve_within(self, held: Leased, lines: Sequence[StoredLine], run: _Run) -> list[_Found]:
+    async def _resolve_within(self, held: Leased, lines: Sequence[StoredLine], run: _Run) -> list[FoundLine]:
         """Find the recipients of the lines for which there is room; the others are refused."""
         drop = held.drop
+        recipients = Recipients(self.users, self.wallets, self.pace)
         placing, placed = await self._placed(held, lines, run)
-        found: list[_Found] = []
+        found: list[FoundLine] = []
         while placed:
-            some = await self._resolve(drop, placed)
+            some = await recipients.resolve(drop, placed)
             for each in some:
                 if isinstance(each.line, RefusedLine):
                     placing.give_back(each.stored)
             found += some
             placed = placing.place(placing.refused)
-        found += (_beyond(drop, line, placing) for line in placing.refused)
+        found += (line_over_cap(drop, line, placing) for line in placing.refused)
         return sorted(found, key=lambda each: each.stored.line)
 
     async def _placed(
@@ -287,107 +263,3 @@ class Preparation:
             await self.pace.pause(LOOK_SECONDS)
             if (await held.refresh()).status is not DropStatus.PREPARING:
                 raise Unavailable("the drop is not being prepared any more")
-
-    async def _resolve(self, drop: Drop, lines: Sequence[StoredLine]) -> list[_Found]:
-        places = asyncio.Semaphore(AT_ONCE)
-
-        async def one(line: StoredLine) -> _Found:
-            async with places:
-                return await self._find(drop, line)
-
-        return await asyncio.gather(*map(one, lines))
-
-    async def _find(self, drop: Drop, line: StoredLine) -> _Found:
-        """Return a line with its recipient's address; one that cannot be found is refused."""
-        try:
-            if line.address is not None:
-                return _Found(line, _resolved(line, drop.client_id, line.address))
-            await self.pace.wait()
-            if line.email is not None:
-                ensured = await self.users.ensure(self.users.email(line.email, pointer="#/recipient/email"))
-                wallet = await self.wallets.usable(ensured.user.sub)
-                return _Found(line, _resolved(line, wallet.sub, wallet.address), made=ensured.created)
-            wallet = await self.wallets.usable(await self._known(line.user or ""))
-            return _Found(line, _resolved(line, wallet.sub, wallet.address))
-        except RequestRefused as refused:
-            pointer = "#/recipient/email" if line.email is not None else "#/recipient/user"
-            return _Found(line, _handed_back(drop, line, LineFault(pointer=pointer, detail=refused.detail)))
-
-    async def _known(self, sub: str) -> str:
-        """Return the `sub` of a user of the pool; raises RequestRefused if the pool has none."""
-        if await self.users.known(sub) is None:
-            raise RequestRefused(UNKNOWN_RECIPIENT, "The user pool has no user with this sub.")
-        return sub
-
-
-def request_of(drop: Drop) -> LinesRequest:
-    """Return the request for many mints that a drop is."""
-    return LinesRequest(
-        request_id=drop.drop_id,
-        asked_by=drop.client_id,
-        client_id=drop.client_id,
-        chain_id=drop.chain_id,
-        contract=drop.contract,
-        trace=drop.trace,
-    )
-
-
-def line_of(line: ResolvedLine) -> Line:
-    """Return a line as it is authorized and minted; raises Unreadable for one without metadata."""
-    digest = line.metadata_digest
-    if digest is None:
-        if line.metadata is None:
-            raise Unreadable(f"line {line.line} of a drop has no metadata, and names none of an item")
-        digest = digest_of(line.metadata)
-    return Line(
-        line.sub,
-        line.to,
-        digest,
-        line.external_id,
-        line.tags,
-        line.item_id,
-        line.quantity,
-    )
-
-
-def _resolved(line: StoredLine, sub: str, to: str) -> ResolvedLine:
-    return ResolvedLine(
-        line=line.line,
-        sub=sub,
-        to=to,
-        metadata=line.metadata,
-        external_id=line.external_id,
-        tags=line.tags,
-        item_id=line.item_id,
-        quantity=line.quantity,
-    )
-
-
-def _of_item(drop: Drop, found: _Found, items: DropItems) -> _Found:
-    """Return a line with its item's metadata; refused if another request gave that another one just now."""
-    stored, line = found.stored, found.line
-    if isinstance(line, RefusedLine):
-        return found
-    if (fault := items.misfit(stored)) is not None:
-        return _Found(stored, _handed_back(drop, stored, fault), made=found.made)
-    return replace(found, line=line.evolve(metadata=None, metadata_digest=items.digest(stored)))
-
-
-def _beyond(drop: Drop, line: StoredLine, placing: Placing) -> _Found:
-    """Return the refusal of a line for which a cap has no room."""
-    if placing.items is not None and not placing.items.has_room(line):
-        fault = placing.items.over_cap(line)
-    else:
-        detail = f"the supply cap of {drop.contract} leaves {_TOO_FEW if drop.items else _NONE} for this line"
-        fault = LineFault(pointer="#", detail=detail, code=COLLECTION_FULL.slug)
-    return _Found(line, _handed_back(drop, line, fault), over_cap=True)
-
-
-def _handed_back(drop: Drop, line: StoredLine, fault: LineFault) -> RefusedLine:
-    """Return a line that is refused after it was accepted, made up again from what is stored of it."""
-    return RefusedLine(
-        line=line.line,
-        errors=(fault,),
-        text=row_for(line, drop.upload.columns) if drop.upload.format == "csv" else as_json(line),
-        columns=drop.upload.columns,
-    )

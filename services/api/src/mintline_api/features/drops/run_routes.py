@@ -14,14 +14,9 @@ from mintline_api.features.collections.minting import CLOSED_TO_MINTS
 from mintline_api.features.drops import examples
 from mintline_api.features.drops.context import DROPS
 from mintline_api.features.drops.drop_requests import drop_response, read_client, read_drop
+from mintline_api.features.drops.line_requests import request_of
 from mintline_api.features.drops.mints import list_drop_mints
-from mintline_api.features.drops.models import (
-    DropMintList,
-    DropMintsQuery,
-    DropPath,
-    DropView,
-)
-from mintline_api.features.drops.preparation import request_of
+from mintline_api.features.drops.models import DropMintList, DropMintsQuery, DropPath, DropView
 from mintline_api.features.drops.problems import (
     DROP_BY_OLDER_RELEASE,
     DROP_EMPTY,
@@ -52,10 +47,7 @@ from mintline_api.features.pages import read_page
 from mintline_api.features.users.problems import CLIENTS_ONLY
 from mintline_api.http.context import HTTP
 from mintline_api.http.operations import Answer, Operations
-from mintline_api.http.problems import (
-    INVALID_CURSOR,
-    INVALID_PARAMETER,
-)
+from mintline_api.http.problems import INVALID_CURSOR, INVALID_PARAMETER
 from mintline_api.http.requests import read_path, read_query
 from mintline_api.http.responses import json_response
 from mintline_api.limits.writes import count_write
