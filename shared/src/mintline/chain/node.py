@@ -16,12 +16,20 @@ from mintline.chain import answers, collection, multi_token, send_facts
 from mintline.chain.answers import Block, FeeMarket, Log, Receipt
 from mintline.chain.calls import Call, Overrides, refusal, refuses, simulation
 from mintline.chain.quorum import Endpoints, majority, majority_refuses
+from mintline.chain.readings import (
+    hash_of_block,
+    is_missing,
+    number_of_block,
+    read_digest,
+    read_flag,
+    read_item_minted,
+    send_answer,
+)
 from mintline.chain.rpc import RpcError, Suspect
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.chain.serials import SerialSearch
 from mintline.errors import Rejected, Unavailable
 from mintline.eth import ZERO_ADDRESS, is_minted_calldata, keccak256, word
-from mintline.text import bounded
 
 Tag: TypeAlias = Literal["latest", "safe", "finalized", "pending"]
 At: TypeAlias = int | Tag
@@ -76,7 +84,7 @@ class Node:
         method = "eth_getBlockByHash" if isinstance(ref, bytes) else "eth_getBlockByNumber"
         name = _hex(ref) if isinstance(ref, bytes) else _at(ref)
         try:
-            suspect = None if isinstance(ref, str) else _is_missing
+            suspect = None if isinstance(ref, str) else is_missing
             found = await self._rpc.call(method, [name, full], suspect=suspect)
         except RpcError as error:
             # A chain that has not finalized yet: "finalized block not found" (geth), "Unknown block" (Besu).
@@ -142,7 +150,7 @@ class Node:
         query["address"] = list(addresses)
         if topics:
             query["topics"] = [[_hex(topic) for topic in topics]]
-        return answers.logs(await self._rpc.call("eth_getLogs", [query], suspect=_is_missing))
+        return answers.logs(await self._rpc.call("eth_getLogs", [query], suspect=is_missing))
 
     async def balance(self, address: str, at: At = "latest") -> int:
         """Return an account's balance in wei."""
@@ -160,7 +168,7 @@ class Node:
         """
         params = [address, {"blockHash": _hex(block_hash)}]
         try:
-            found = await self._rpc.call("eth_getTransactionCount", params, suspect=_is_missing)
+            found = await self._rpc.call("eth_getTransactionCount", params, suspect=is_missing)
         except RpcError:
             return None
         return answers.quantity(found, "transaction count")
@@ -173,7 +181,7 @@ class Node:
         """
         call = Call(sender=ZERO_ADDRESS, to=contract, data=is_minted_calldata(token_id))
         params: list[Any] = [simulation(call, "latest", None)[0], {"blockHash": _hex(block_hash)}]
-        return await self._majority("eth_call", params, _flag)
+        return await self._majority("eth_call", params, read_flag)
 
     async def minted_digest(self, contract: str, token_id: int, block_hash: bytes) -> bytes | None:
         """Return the metadata digest that a token was minted with in the block of that hash.
@@ -183,7 +191,7 @@ class Node:
         """
         topics = [_hex(collection.MINTED_TOPIC), _hex(word(token_id))]
         query = {"blockHash": _hex(block_hash), "address": [contract], "topics": topics}
-        return await self._majority("eth_getLogs", [query], _digest)
+        return await self._majority("eth_getLogs", [query], read_digest)
 
     async def item_minted(self, contract: str, serial: int, block_hash: bytes) -> Log | None:
         """Return the event by which a serial of an ERC-1155 collection was used in the block of that hash.
@@ -192,7 +200,7 @@ class Node:
         """
         topics = [_hex(multi_token.ITEM_MINTED_TOPIC), _hex(word(serial))]
         query = {"blockHash": _hex(block_hash), "address": [contract], "topics": topics}
-        return await self._majority("eth_getLogs", [query], _item_minted)
+        return await self._majority("eth_getLogs", [query], read_item_minted)
 
     async def serial_used(self, contract: str, serial: int, *, last: int) -> Log | None:
         """Return the event by which a serial that is used was, up to a block, by one node's word.
@@ -278,11 +286,11 @@ class Node:
         try:
             found = await self._rpc.call(method, params)
         except RpcError as error:
-            answer = _send_answer(error)
+            answer = send_answer(error)
             if answer.fact not in send_facts.FOR_GOOD or self._endpoints is None:
                 return answer
             send_answers = [
-                _send_answer(response.result) for response in await self._endpoints.ask_all(method, params)
+                send_answer(response.result) for response in await self._endpoints.ask_all(method, params)
             ]
             better = [one for one in send_answers if one.fact not in send_facts.FOR_GOOD]
             if not better and len(send_answers) < self._endpoints.min_agreement:
@@ -299,7 +307,7 @@ class Node:
         height. Raises Disagreement when there is no majority.
         """
         method, params = "eth_getTransactionReceipt", [_hex(tx_hash)]
-        receipt = answers.optional(answers.receipt, await self._rpc.call(method, params, suspect=_is_missing))
+        receipt = answers.optional(answers.receipt, await self._rpc.call(method, params, suspect=is_missing))
         if receipt is None or self._endpoints is None:
             return receipt
         confirmed = await majority(
@@ -323,56 +331,18 @@ class Node:
         params = [hex(number), False]
         method = "eth_getBlockByNumber"
         if not final:
-            return await majority(self._endpoints, method, params, _hash_of_block)
+            return await majority(self._endpoints, method, params, hash_of_block)
         responses = await self._endpoints.ask_all(method, ["finalized", False])
-        finalizers = {one.endpoint for one in responses if _number_of_block(one.result) >= number}
+        finalizers = {one.endpoint for one in responses if number_of_block(one.result) >= number}
         min_agreement = self._endpoints.min_agreement
         return await majority(
-            self._endpoints, method, params, _hash_of_block, min_agreement=min_agreement, among=finalizers
+            self._endpoints, method, params, hash_of_block, min_agreement=min_agreement, among=finalizers
         )
 
     async def transaction_known(self, tx_hash: bytes) -> bool:
         """Tell whether a node knows a transaction, pending or mined."""
         params = [_hex(tx_hash)]
-        return await self._rpc.call("eth_getTransactionByHash", params, suspect=_is_missing) is not None
-
-
-def _flag(answer: Any) -> bool:
-    return any(answers.octets(answer, "a flag", 32))
-
-
-def _digest(answer: Any) -> bytes | None:
-    events = (collection.decode_minted(log) for log in answers.logs(answer))
-    return next((event.metadata_digest for event in events if event is not None), None)
-
-
-def _item_minted(answer: Any) -> Log | None:
-    return next((log for log in answers.logs(answer) if multi_token.decode_item_minted(log)), None)
-
-
-def _is_missing(result: Any) -> bool:
-    """Tell whether a result is empty: only this endpoint may lack the data."""
-    return result is None or result == [] or isinstance(result, RpcError)
-
-
-def _hash_of_block(answer: Any) -> bytes | None:
-    return None if answer is None else answers.block(answer, full=False).hash
-
-
-def _number_of_block(answer: Any) -> int:
-    """Return the number of a block that an endpoint returned, -1 if it returned none."""
-    try:
-        return answers.block(answer, full=False).number
-    except Unavailable:
-        return -1
-
-
-def _send_answer(answer: Any) -> SendAnswer:
-    """Return what a result means for the transaction that was sent."""
-    if not isinstance(answer, RpcError):
-        return SendAnswer(SendFact.ACCEPTED)
-    words = f"{answer.message} {answer.data}" if isinstance(answer.data, str) else answer.message
-    return SendAnswer(send_facts.classify(words), bounded(words, 500))
+        return await self._rpc.call("eth_getTransactionByHash", params, suspect=is_missing) is not None
 
 
 def _at(at: At) -> str:
