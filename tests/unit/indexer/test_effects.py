@@ -13,14 +13,8 @@ from mintline.states import MintStatus
 from mintline_indexer import undo_records
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits, is_blank, may_hold
 from mintline_indexer.chain_port import Block, MintedEvent, Ref, TransferEvent
-from mintline_indexer.effects import (
-    Effect,
-    Facts,
-    TransactionEnded,
-    effects_of_block,
-    first_touches,
-    fold,
-)
+from mintline_indexer.effects import Effect, Facts, TransactionEnded, effects_of_block, first_touches
+from mintline_indexer.folding import fold
 from mintline_indexer.store_port import Damaged, Outcome, TokenKey, TransactionResult
 from mintline_indexer.writes import transfer_key
 from mintline_testkit.constants import CONTRACT

@@ -7,8 +7,8 @@ The checkpoint's condition is `no_checkpoint_yet` or `last_revision`; those of a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
@@ -23,7 +23,6 @@ from mintline.aws.dynamo import (
     Item,
     Put,
     TransactionCancelled,
-    Update,
 )
 from mintline.aws.records import (
     balance_place,
@@ -34,10 +33,9 @@ from mintline.aws.records import (
     row_place,
     to_item,
     token_place,
-    transition,
 )
-from mintline.aws.standing import moved, transaction_key
-from mintline.errors import Unreadable, Unwritable
+from mintline.aws.standing import transaction_key
+from mintline.errors import Unreadable
 from mintline.frozen import Frozen
 from mintline.records.index import LAYOUT, Balance, Token, Transfer
 from mintline.records.keys import row_shards, token_ref
@@ -57,7 +55,8 @@ from mintline.resources import (
 )
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
-from mintline_indexer.dynamo_changes import FENCE, IS_MINED, closed
+from mintline_indexer.dynamo_changes import FENCE
+from mintline_indexer.dynamo_finalizing import finalize_mints, finalize_transactions
 from mintline_indexer.dynamo_items import (
     CheckpointItem,
     FollowedItem,
@@ -90,9 +89,6 @@ ROWS_PAGE = 50
 CONTRACTS_PAGE = 2_000
 QUERIES_AT_ONCE = 32
 _BY_TOKEN = MINTS.index("by_token")
-
-KeyT = TypeVar("KeyT")
-StageT = TypeVar("StageT", MintStatus, TransactionState)
 
 
 class DynamoStore:
@@ -254,58 +250,13 @@ class DynamoStore:
 
     async def finalize(self, mint_ids: Sequence[str], *, at: int) -> dict[str, MintStatus | None]:
         """Move mined mints to finalized and close reverted ones, 25 a request."""
-        finalized: Item = {"finalized_at": at}
-        updates = [transition(mint_id, MintStatus.FINALIZED, at=at, set=finalized) for mint_id in mint_ids]
-        refused = await self._refused(mint_ids, updates, _status)
-        reverted = [mint_id for mint_id, status in refused.items() if status is MintStatus.REVERTED]
-        await self._refused(reverted, [closed(mint_id) for mint_id in reverted], _status)
-        return refused
+        return await finalize_mints(self._dynamo, self._set_aside, mint_ids, at=at)
 
     async def finalize_transactions(
         self, places: Sequence[Place], *, at: int
     ) -> dict[Place, TransactionState | None]:
         """Move mined transactions to final, 25 a request."""
-        finalized: Item = {"finalized_at": at}
-        updates = [
-            moved(place, TransactionState.FINAL, at=at, set=finalized, where=(IS_MINED,)) for place in places
-        ]
-        return await self._refused(places, updates, _state)
-
-    async def _refused(
-        self,
-        keys: Sequence[KeyT],
-        updates: Sequence[Update],
-        stage_of: Callable[[Item], StageT],
-    ) -> dict[KeyT, StageT | None]:
-        """Carry out updates of records; return those refused, each with the stage that its record is in."""
-
-        async def write(update: Update) -> tuple[bool, StageT | None]:
-            try:
-                await self._dynamo.write(update)
-            except ConditionFailed as failed:
-                item = failed.item or await self._dynamo.get(update.table, update.key)
-                return False, self._stage(update, item, stage_of)
-            except Unwritable as error:
-                self._note(update, error)
-                return False, None
-            return True, None
-
-        outcomes = await asyncio.gather(*map(write, updates))
-        return {key: stage for key, (written, stage) in zip(keys, outcomes, strict=True) if not written}
-
-    def _stage(self, update: Update, item: Item | None, stage_of: Callable[[Item], StageT]) -> StageT | None:
-        """Return a record's stage; None if it is missing or no stage, which is noted as set aside."""
-        if item is None:
-            return None
-        try:
-            return stage_of(item)
-        except ValueError as error:
-            self._note(update, error)
-            return None
-
-    def _note(self, update: Update, reason: object) -> None:
-        key = "/".join(str(part) for part in update.key.values())
-        self._set_aside.note(update.table.name, key, reason)
+        return await finalize_transactions(self._dynamo, self._set_aside, places, at=at)
 
     def _checkpoint(self, progress: Progress) -> Put:
         if progress.revision == 1:
@@ -360,20 +311,6 @@ def _needed(model: type[RecordT], table: Table, item: Item) -> RecordT:
     except Unreadable as error:
         key = "/".join(str(value) for value in key_of(table, item).values())
         raise Damaged(f"{table.name} {key} is not valid: {error}") from None
-
-
-def _status(item: Item) -> MintStatus:
-    try:
-        return MintStatus(str(item.get("status")))
-    except ValueError:
-        raise ValueError("Mint: status: enum") from None
-
-
-def _state(item: Item) -> TransactionState:
-    try:
-        return TransactionState(str(item.get("state")))
-    except ValueError:
-        raise ValueError("Transaction: state: enum") from None
 
 
 def _fence_of(item: Item) -> int:

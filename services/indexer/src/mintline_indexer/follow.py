@@ -29,10 +29,11 @@ from mintline.resources import BROADCAST
 from mintline.tracing import OFF, Tracer
 from mintline_indexer.chain_port import Block, ChainReader, Ref, Tips
 from mintline_indexer.effects import Facts, TransactionEnded
-from mintline_indexer.index_writer import IndexWriter, Undone
+from mintline_indexer.index_writer import IndexWriter
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.reading import Found, gather_facts, read_block
 from mintline_indexer.store_port import Store
+from mintline_indexer.undoing import Undone
 
 MAX_GAP = 50
 """Blocks fetched at once."""

@@ -24,34 +24,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import structlog
 
 from mintline.clock import UnixMs
-from mintline.records.transactions import Place, carried_by
+from mintline.records.transactions import Place
 from mintline_indexer import lanes
 from mintline_indexer.chain_port import Block, Ref
-from mintline_indexer.effects import BlockChanges, Effect, Facts, fold
+from mintline_indexer.effects import Effect, Facts
 from mintline_indexer.finalizing import finalize_ended
+from mintline_indexer.folding import BlockChanges, fold
 from mintline_indexer.metrics import Metrics
+from mintline_indexer.outcome_metrics import report_changes
 from mintline_indexer.reconsidering import learn
 from mintline_indexer.refused_outcomes import report_foreign
 from mintline_indexer.store_port import (
     NO_CONTRACTS,
-    CheckpointConflict,
-    Damaged,
     Mixed,
-    Outcome,
     Progress,
     Refused,
     Store,
     TokenKey,
-    TransactionResult,
     UndoRecord,
     Write,
 )
-from mintline_indexer.undo_records import backfill_record, block_records, decided, linked, restoring
+from mintline_indexer.undo_records import backfill_record, block_records, decided, linked
+from mintline_indexer.undoing import Undone, explain_missing, take_back
 from mintline_indexer.writes import Name
 
 JOINS = 98
@@ -64,15 +63,6 @@ HEARTBEAT = 2_000
 """Milliseconds after which a writer that is amid a block shows that it is alive."""
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Undone:
-    """The operations that the undone blocks had ended, which are open again."""
-
-    operations: list[str] = field(default_factory=list)
-    review: list[str] = field(default_factory=list)
-    """One operation of each transaction, by which that is looked at."""
 
 
 class IndexWriter:
@@ -163,7 +153,7 @@ class IndexWriter:
         changes = None
         while changes is None:
             changes = await self._apply(block, effects, facts)
-        self._report(changes)
+        report_changes(changes, self._metrics, at=self.progress.at)
 
     async def _apply(self, block: Block, effects: Sequence[Effect], facts: Facts) -> BlockChanges | None:
         """Write a block, and return what was written; None if it was taken back, and is to be tried again."""
@@ -222,19 +212,6 @@ class IndexWriter:
             async with self._committing:
                 await self._commit(self.progress)
 
-    def _report(self, changes: BlockChanges) -> None:
-        for one in changes.aside:
-            self._metrics.set_aside.note(one.table, one.key, one.reason)
-        for result in changes.write.results:
-            for _ in result.operations if result.minting else ():
-                self._count_mined(result)
-        for outcome in decided(changes.write.outcomes):
-            self._count_mined(outcome)
-
-    def _count_mined(self, end: TransactionResult | Outcome) -> None:
-        after = None if end.sent_at is None else (self.progress.at - end.sent_at) / 1000
-        self._metrics.stages.reached(end.status, after=after)
-
     async def apply_range(self, contract: str, effects: Sequence[Effect], facts: Facts, *, end: int) -> None:
         """Write a backfilled range of final blocks, and move the contract's backfill to block `end`.
 
@@ -266,7 +243,7 @@ class IndexWriter:
         if effects:
             await self.flush()
         self._not_finalized += [undo_record.bare() for undo_record in undo_records]
-        self._report(changes)
+        report_changes(changes, self._metrics, at=self.progress.at)
 
     async def join(self, contracts: Sequence[str]) -> None:
         """Follow contracts from the next block on; they must be indexed up to the head.
@@ -298,7 +275,7 @@ class IndexWriter:
         stored = await asyncio.gather(*(self._store.undo_record(one.position) for one in known))
         undo_records = [one for one in stored if one is not None]
         if len(undo_records) < len(known):
-            raise await self._explain_missing(known[stored.index(None)])
+            raise await explain_missing(self._store, known[stored.index(None)], self.progress.revision)
         first, last = undo_records[0], undo_records[-1]
         mixed = Mixed(number, last.hash, last.position)
         await self._commit(replace(self.progress, head=first.parent_ref(), mixed=mixed, tail=first.previous))
@@ -320,38 +297,20 @@ class IndexWriter:
 
     async def _take_back(self, undo_records: Sequence[UndoRecord], undone: Undone | None = None) -> Refused:
         """Take back the mixed block, under the revision that was committed last."""
-        fence, at = self.progress.fence, self._now()
-        mint_ids = [mint_id for record in undo_records for mint_id in record.mints]
-        places = {ended.place for record in undo_records for ended in record.ended}
-        mints = await self._store.operations(mint_ids)
-        carrying = {place for mint in mints.values() if (place := carried_by(mint)) is not None}
-        transactions = await self._store.transactions(places | carrying)
-        refused = Refused()
-        for stage in restoring(undo_records, mints, transactions).stages():
-            refused.add(
-                await lanes.run(
-                    stage.split(self._rows_at_once),
-                    lambda piece: self._store.take_back(piece, fence=fence, at=at),
-                    between=self._show_life,
-                )
-            )
+        taken_back = await take_back(
+            self._store,
+            undo_records,
+            fence=self.progress.fence,
+            at=self._now(),
+            rows_at_once=self._rows_at_once,
+            between=self._show_life,
+        )
         await self._commit(replace(self.progress, mixed=None))
         self._mixed = []
         await self._store.prune([record.position for record in undo_records])
         if undone is not None:
-            carried = [transactions[place].operations for place in sorted(places) if place in transactions]
-            undone.operations += dict.fromkeys([*mint_ids, *(one for each in carried for one in each)])
-            undone.review += dict.fromkeys([*mint_ids, *(one for each in carried for one in each[:1])])
-        return refused
-
-    async def _explain_missing(self, undo_record: UndoRecord) -> Exception:
-        """Return why an undo record is gone: another writer used it, or else the table is damaged."""
-        stored = await self._store.load()
-        if stored is None or stored.revision != self.progress.revision:
-            return CheckpointConflict("another writer has undone the block")
-        return Damaged(
-            f"blocks {undo_record.position} is gone: the undo record of block {undo_record.number}"
-        )
+            taken_back.add_to(undone)
+        return taken_back.refused
 
     async def finalize(self, block: Ref | None) -> None:
         """Finalize what ended up to an indexed block that is final, then record that it is.

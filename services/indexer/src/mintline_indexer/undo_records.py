@@ -11,7 +11,7 @@ from mintline.records.operations import Operation
 from mintline.records.transactions import Place, Transaction, carried_by
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Block, Ref
-from mintline_indexer.effects import BlockChanges
+from mintline_indexer.folding import BlockChanges
 from mintline_indexer.kinds import has_voucher, undone
 from mintline_indexer.store_port import (
     Damaged,
