@@ -53,7 +53,8 @@ from mintline_devstack.state_folder import StateFolder
 from mintline_ops.aws_clients import AwsCredentials, aws_client
 from mintline_ops.wallets.dynamo import DynamoWalletRecords
 from mintline_signer.frames import FrameDecoder
-from mintline_signer.protocol import Request, Response, Sign, Signed, WrappedKey, read_response, request_frame
+from mintline_signer.protocol import Request, Response, Sign, Signed, WrappedKey
+from mintline_signer.protocol_frames import read_response, request_frame
 from mintline_testkit.signer import digest_of
 
 if TYPE_CHECKING:

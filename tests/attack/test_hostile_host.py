@@ -22,7 +22,8 @@ from mintline.messages.intents import SignMint, SignNoop, SignTopUp
 from mintline_cli.main import app
 from mintline_signer.errors import RefusalCode
 from mintline_signer.frames import MAX_BODY, frame
-from mintline_signer.protocol import Failure, Reassign, Refusal, Rewrap, Sign, Signed, request_frame
+from mintline_signer.protocol import Failure, Reassign, Refusal, Rewrap, Sign, Signed
+from mintline_signer.protocol_frames import request_frame
 from mintline_testkit.signer import digest_of
 
 if TYPE_CHECKING:

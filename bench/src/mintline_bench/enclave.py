@@ -50,7 +50,8 @@ from mintline_devstack.state_folder import StateFolder
 from mintline_ops.aws_clients import aws_client, operator_client
 from mintline_signer.enclave.kinds import required_authorizations
 from mintline_signer.frames import FrameDecoder
-from mintline_signer.protocol import Sign, Signed, Stored, WrappedKey, read_response, request_frame
+from mintline_signer.protocol import Sign, Signed, Stored, WrappedKey
+from mintline_signer.protocol_frames import read_response, request_frame
 
 
 @dataclass(frozen=True, slots=True)

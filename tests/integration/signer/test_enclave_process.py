@@ -18,15 +18,8 @@ from mintline.eth import keccak256
 from mintline.strict_cbor import loads
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.frames import FrameDecoder, frame
-from mintline_signer.protocol import (
-    Credentials,
-    Failure,
-    Issued,
-    Sign,
-    Signed,
-    read_response,
-    request_frame,
-)
+from mintline_signer.protocol import Credentials, Failure, Issued, Sign, Signed
+from mintline_signer.protocol_frames import read_response, request_frame
 
 if TYPE_CHECKING:
     from tests.integration.signer.conftest import Harness, Player

@@ -48,9 +48,8 @@ from mintline_signer.protocol import (
     Stats,
     Stored,
     WrappedKey,
-    read_response,
-    request_frame,
 )
+from mintline_signer.protocol_frames import read_response, request_frame
 from tests.unit.signer.conftest import issue, sign
 
 if TYPE_CHECKING:

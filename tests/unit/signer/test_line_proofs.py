@@ -14,7 +14,8 @@ from mintline.messages.intents import BatchMint, SignBatch
 from mintline_signer.enclave.policy import ClientsPolicy
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.host.authorizations import DynamoAuthorizations
-from mintline_signer.protocol import LinesProof, Sign, read_request, request_frame
+from mintline_signer.protocol import LinesProof, Sign
+from mintline_signer.protocol_frames import read_request, request_frame
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from tests.unit.signer.test_client_budgets import authorizer_of, client_token
 

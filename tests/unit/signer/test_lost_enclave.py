@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 from mintline_signer import addresses
 from mintline_signer.frames import FrameDecoder
 from mintline_signer.host.enclave_client import EnclaveClient
-from mintline_signer.protocol import Accepted, Stats, read_request, response_frame
+from mintline_signer.protocol import Accepted, Stats
+from mintline_signer.protocol_frames import read_request, response_frame
 
 
 class NoTrail:

@@ -10,7 +10,6 @@ from mintline_signer.errors import BrokenFrame, EnclaveFailure, EnclaveRefusal, 
 from mintline_signer.frames import frame
 from mintline_signer.protocol import (
     Accepted,
-    BadRequest,
     Credentials,
     Failure,
     Ping,
@@ -24,6 +23,9 @@ from mintline_signer.protocol import (
     Stats,
     Stored,
     declined,
+)
+from mintline_signer.protocol_frames import (
+    BadRequest,
     read_request,
     read_response,
     request_frame,

@@ -32,7 +32,6 @@ from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, 
 from mintline_signer.protocol import (
     Accepted,
     AuthorizationKeys,
-    BadRequest,
     Begin,
     Credentials,
     Failure,
@@ -52,10 +51,8 @@ from mintline_signer.protocol import (
     Stats,
     Stored,
     WrappedAuthorizationKey,
-    audit_frame,
-    read_request,
-    response_frame,
 )
+from mintline_signer.protocol_frames import BadRequest, audit_frame, read_request, response_frame
 
 log = structlog.get_logger()
 

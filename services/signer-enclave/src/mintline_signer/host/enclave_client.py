@@ -45,9 +45,8 @@ from mintline_signer.protocol import (
     Stats,
     Stored,
     declined,
-    read_response,
-    request_frame,
 )
+from mintline_signer.protocol_frames import read_response, request_frame
 
 log = structlog.get_logger()
 
