@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
-
 from aiohttp import web
 
 from mintline.proofs.mint_receipt import MintReceipt
-from mintline.records.index import Checkpoint
 from mintline.scopes import Scope
 from mintline_api.auth.callers import read_caller
 from mintline_api.features.contracts.models import ContractPath, TokenPath
@@ -29,17 +25,13 @@ from mintline_api.features.tokens.models import (
     OwnerQuery,
     ProofQuery,
     TokenList,
-    TokenMint,
-    TokenSummary,
     TokenView,
-    TokenWithMetadata,
     TransferList,
     TransfersQuery,
     index_view,
-    token_summary,
     transfer_view,
 )
-from mintline_api.features.tokens.ports import EVERY_BLOCK, LAST_BLOCK, BlockRange, CountedToken
+from mintline_api.features.tokens.ports import EVERY_BLOCK, LAST_BLOCK, BlockRange
 from mintline_api.features.tokens.problems import (
     NO_RECEIPT,
     RECEIPT_NOT_FINAL,
@@ -48,8 +40,6 @@ from mintline_api.features.tokens.problems import (
 )
 from mintline_api.features.tokens.receipts import MintReceipts, get_receipt
 from mintline_api.features.tokens.use_cases import (
-    ListedToken,
-    TokenFacts,
     TokenReads,
     get_balance,
     get_collection_tokens,
@@ -59,6 +49,7 @@ from mintline_api.features.tokens.use_cases import (
     holds,
     listed,
 )
+from mintline_api.features.tokens.views import token_items, token_view
 from mintline_api.http.context import HTTP
 from mintline_api.http.models import NoQuery
 from mintline_api.http.operations import Answer, Operations, not_modified
@@ -98,7 +89,7 @@ async def read_token(request: web.Request) -> web.Response:
     read_query(request, NoQuery)
     path = read_path(request, TokenPath)
     facts = await get_token(path.contract, path.token_id, reads=request.app[TOKENS])
-    return json_response(_token_view(facts, sub=caller.sub, public_url=http.public_url, now=http.now()))
+    return json_response(token_view(facts, sub=caller.sub, public_url=http.public_url, now=http.now()))
 
 
 @operations.add(
@@ -214,7 +205,7 @@ async def read_owned(request: web.Request) -> web.Response:
     )
     return json_response(
         TokenList(
-            items=_items(found, checkpoint, query.include, public_url=http.public_url),
+            items=token_items(found, checkpoint, query.include, public_url=http.public_url),
             next_cursor=next_cursor(request, bound, tokens),
             index=index_view(checkpoint, now=http.now()),
         )
@@ -313,48 +304,8 @@ async def read_collection_tokens(request: web.Request) -> web.Response:
     found = await listed(tokens.tokens, metadata=query.include is not None, reads=reads)
     return json_response(
         CollectionTokenList(
-            items=_items(found, checkpoint, query.include, public_url=http.public_url),
+            items=token_items(found, checkpoint, query.include, public_url=http.public_url),
             next_cursor=None if tokens.after is None else http.cursors.issue(bound, str(tokens.after)),
             index=index_view(checkpoint, now=http.now()),
         )
-    )
-
-
-def _items(
-    tokens: Sequence[ListedToken],
-    checkpoint: Checkpoint | None,
-    include: Literal["metadata"] | None,
-    *,
-    public_url: str,
-) -> list[TokenSummary | TokenWithMetadata]:
-    items: list[TokenSummary | TokenWithMetadata] = []
-    for one in tokens:
-        summary = token_summary(one.counted, checkpoint, public_url=public_url)
-        if include is None:
-            items.append(TokenSummary(**summary))
-        else:
-            items.append(
-                TokenWithMetadata(
-                    **summary,
-                    metadata=one.metadata,
-                    metadata_verified=one.verified,
-                    metadata_version=one.version,
-                )
-            )
-    return items
-
-
-def _token_view(facts: TokenFacts, *, sub: str, public_url: str, now: int) -> TokenView:
-    mint = facts.mint
-    return TokenView(
-        **token_summary(CountedToken(facts.token, facts.supply), facts.checkpoint, public_url=public_url),
-        metadata=facts.metadata,
-        metadata_verified=facts.verified,
-        metadata_version=facts.version,
-        minted=None if facts.item is None else facts.item.minted,
-        item_cap=None if facts.item is None else facts.item.cap,
-        mint=None
-        if mint is None
-        else TokenMint(mint_id=mint.mint_id if mint.sub == sub else None, status=mint.status),
-        index=index_view(facts.checkpoint, now=now),
     )
