@@ -38,7 +38,7 @@ from mintline_indexer.index_writer import IndexWriter
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Damaged, Mixed, PriorToken, TokenKey, UndoRecord
 from mintline_indexer.undo_records import linked
-from mintline_ops import migrations
+from mintline_ops import index_migrations, migration_tables
 from mintline_ops.migrations import STEPS, migrate
 from mintline_testkit.constants import CHAIN_ID
 
@@ -265,7 +265,8 @@ async def test_migrate__when_it_is_repeated__then_nothing_is_written_again(befor
 async def test_migrate__when_a_step_is_interrupted__then_the_next_run_goes_on_from_there(
     before: OldState, monkeypatch: pytest.MonkeyPatch, broken: int
 ) -> None:
-    monkeypatch.setattr(migrations, "PAGE", 1)
+    for module in (index_migrations, migration_tables):
+        monkeypatch.setattr(module, "PAGE", 1)
     await before.checkpoint()
     tokens = [await before.token(token_id) for token_id in range(4)]
     undo_records = [await before.undo_record(number) for number in range(6, 10)]
