@@ -41,10 +41,9 @@ from mintline_api.auth.store import KmsIntake
 from mintline_bench.report import spread
 from mintline_bench.users import sign_in_new
 from mintline_devstack.arguments import Arguments, at_least_one
-from mintline_devstack.emulators import CHAIN_ID, REGION
+from mintline_devstack.emulators import CHAIN_ID, PREFIX, REGION
 from mintline_devstack.known import Known, load_known
 from mintline_devstack.principals import issue_credentials
-from mintline_devstack.provisioning import PREFIX
 from mintline_devstack.running_stack import running_stack
 from mintline_devstack.state_folder import StateFolder
 from mintline_ops.aws_clients import aws_client, operator_client

@@ -25,9 +25,10 @@ from mintline_client.sign_in import sign_in
 from mintline_devstack import emulators, services
 from mintline_devstack.arguments import Arguments
 from mintline_devstack.attestation import admit, image_of, issue_authority
-from mintline_devstack.emulators import CHAIN_ID
+from mintline_devstack.emulator_clients import open_clients
+from mintline_devstack.emulators import CHAIN_ID, PREFIX
 from mintline_devstack.principals import issue_credentials
-from mintline_devstack.provisioning import PREFIX, open_clients, set_up
+from mintline_devstack.provisioning import set_up
 from mintline_devstack.running_stack import describe
 from mintline_devstack.services import Environment
 from mintline_devstack.state_folder import StateFolder, write_json

@@ -19,6 +19,8 @@ from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_devstack.supervisor import ChildSpec
 from mintline_ops.run_file import corrupt, read_json
 
+PREFIX = "mintline"
+"""Begins the names of everything in the emulators."""
 CHAIN_ID = 31337
 REGION = "us-east-1"
 AWS_SERVICES = "sqs,dynamodb,dynamodbstreams,s3,kms,secretsmanager,cognito-idp,sts"

@@ -9,102 +9,40 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, get_args
-from urllib.parse import urlsplit
+from typing import get_args
 
-import aiohttp
-from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from mintline.aws.clients import AppClients, ClientRegistry, DynamoClients
 from mintline.aws.dynamo import Dynamo
-from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
-from mintline.aws.provision import Clients, provision
+from mintline.aws.provision import provision
 from mintline.aws.sealing import SealingSecrets
-from mintline.chain.node import Node
-from mintline.chain.rpc import Rpc
 from mintline.clock import unix_ms
 from mintline.errors import Misconfigured, Rejected
-from mintline.key_stores import KeyStores, StoreName
+from mintline.key_stores import StoreName
 from mintline.key_subjects import ISSUER, TREASURY, relayer
 from mintline.messages.parts import KeyRef
 from mintline.records.clients import ClientBudget
 from mintline.records.collections import Collection
 from mintline.records.keys import scoped
 from mintline.resources import WALLET_KEY
-from mintline.scopes import DESCRIPTIONS, MACHINE_SCOPES, RESOURCE_SERVER, SIGN_IN_SCOPES
-from mintline_devstack.emulators import CHAIN_ID, REGION
-from mintline_devstack.known import DemoClient, Known, KnownFactory, UserPool, load_known
-from mintline_devstack.local_accounts import LocalAccounts, open_local_accounts
+from mintline.scopes import MACHINE_SCOPES
+from mintline_devstack.emulator_clients import EmulatorClients
+from mintline_devstack.emulators import CHAIN_ID, PREFIX
+from mintline_devstack.known import DemoClient, Known, KnownFactory, load_known
 from mintline_devstack.operators import ensure_operator
 from mintline_devstack.ports import Listeners
 from mintline_devstack.run_marker import leave_mark, missing_mark
+from mintline_devstack.sign_in import configure_sign_in, console_urls, create_pool, pool_exists, read_jwks
 from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_ops import platform_keys
-from mintline_ops.aws_clients import AwsCredentials, AwsService, aws_client
 from mintline_ops.collection import NAME, SYMBOL, DeployedFactory
 from mintline_ops.migrations import migrate
 from mintline_ops.run_file import corrupt
 
-PREFIX = "mintline"
-DEMO_USER = "demo"
 DEMO_CLIENT = "demo-backend"
 RELAYERS = 2
 """Keys that send sponsored mints."""
-CLIENT_NAME = "mintline-api"
-REDIRECT_URI = "http://localhost/signed-in"
-CLI_REDIRECT_URI = "http://localhost:8400/signed-in"
-"""Where `mintline login` waits for the browser."""
-"""Where the login page sends a user's browser with the code; the command line reads it off the redirect."""
-
-
-@dataclass(frozen=True, slots=True)
-class EmulatorClients:
-    """The emulators, as the operator reaches them."""
-
-    aws: Clients
-    secretsmanager: Any
-    stores: KeyStores
-    cognito: Any
-    dynamo: Dynamo
-    node: Node
-    accounts: LocalAccounts
-    http: aiohttp.ClientSession
-
-
-@asynccontextmanager
-async def open_clients(ports: Listeners, operator: AwsCredentials) -> AsyncIterator[EmulatorClients]:
-    """Open every client that the provisioning needs."""
-    async with AsyncExitStack() as stack:
-
-        async def client(service: AwsService) -> Any:
-            endpoint = ports.url("kms_front" if service == "kms" else "ministack")
-            return await stack.enter_async_context(
-                aws_client(service, endpoint_url=endpoint, region=REGION, credentials=operator)
-            )
-
-        dynamodb = await client("dynamodb")
-        dynamo = Dynamo(dynamodb, PREFIX)
-        stack.push_async_callback(dynamo.aclose)
-        rpc = Rpc([ports.url("anvil")])
-        stack.push_async_callback(rpc.aclose)
-        node = Node(rpc)
-        secretsmanager = await client("secretsmanager")
-        yield EmulatorClients(
-            aws=Clients(
-                sqs=await client("sqs"), dynamodb=dynamodb, s3=await client("s3"), kms=await client("kms")
-            ),
-            secretsmanager=secretsmanager,
-            stores=KeyStores(SecretsManagerKeys(secretsmanager, prefix=PREFIX), DynamoKeys(dynamo)),
-            cognito=await client("cognito-idp"),
-            dynamo=dynamo,
-            node=node,
-            accounts=await open_local_accounts(rpc, node),
-            http=await stack.enter_async_context(aiohttp.ClientSession(raise_for_status=True)),
-        )
 
 
 def wallet_store() -> StoreName:
@@ -150,7 +88,7 @@ async def set_up(state: StateFolder, ports: Listeners, clients: EmulatorClients)
             chain_id=CHAIN_ID,
         ),
         wallet_key=provisioned.key_arns[WALLET_KEY.name],
-        jwks=await _read_jwks(clients, ports, known.pool),
+        jwks=await read_jwks(clients, ports, known.pool),
         intake_key=await platform_keys.read_intake_key(clients.aws.kms, prefix=PREFIX),
     )
     mark, *_ = await asyncio.gather(
@@ -172,7 +110,7 @@ async def _still_known(state: StateFolder, known: Known, clients: EmulatorClient
     They save when they end: after a power cut in the first run, say, both start empty, and so does the line.
     """
     pool, issuer, treasury, code = await asyncio.gather(
-        _pool_exists(clients, known.pool.user_pool_id),
+        pool_exists(clients, known.pool.user_pool_id),
         _key_exists(clients, known.issuer),
         _key_exists(clients, known.treasury),
         clients.node.code(known.contract),
@@ -188,16 +126,6 @@ async def _still_known(state: StateFolder, known: Known, clients: EmulatorClient
     return all(found.values())
 
 
-async def _pool_exists(clients: EmulatorClients, user_pool_id: str) -> bool:
-    try:
-        await clients.cognito.describe_user_pool(UserPoolId=user_pool_id)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
-            raise
-        return False
-    return True
-
-
 async def _key_exists(clients: EmulatorClients, key: KeyRef) -> bool:
     try:
         await clients.stores.read(key)
@@ -209,7 +137,7 @@ async def _key_exists(clients: EmulatorClients, key: KeyRef) -> bool:
 async def _first_time(ports: Listeners, clients: EmulatorClients) -> Known:
     subjects = (ISSUER, TREASURY, *map(relayer, range(1, RELAYERS + 1)))
     pool, (issuer, treasury, *relayers) = await asyncio.gather(
-        _create_pool(clients.cognito),
+        create_pool(clients.cognito),
         asyncio.gather(*(_create_platform_key(clients, subject) for subject in subjects)),
     )
     deployed = await clients.accounts.admin.deploy(
@@ -282,75 +210,6 @@ async def _create_platform_key(clients: EmulatorClients, subject: str) -> KeyRef
     store = clients.stores.named(wallet_store())
     return await platform_keys.create_platform_key(
         clients.aws.kms, store, prefix=PREFIX, subject=subject, chain_id=CHAIN_ID
-    )
-
-
-async def _read_jwks(clients: EmulatorClients, ports: Listeners, pool: UserPool) -> dict[str, Any]:
-    async with clients.http.get(jwks_url(ports, pool.user_pool_id)) as answer:
-        document: dict[str, Any] = await answer.json(content_type=None)
-    return document
-
-
-def jwks_url(ports: Listeners, user_pool_id: str) -> str:
-    """Return where the emulator publishes a user pool's signing keys."""
-    return f"{ports.url('ministack')}/{user_pool_id}/.well-known/jwks.json"
-
-
-async def _create_pool(cognito: Any) -> UserPool:
-    pool = (await cognito.create_user_pool(PoolName=PREFIX, AliasAttributes=["email"]))["UserPool"]["Id"]
-    client = await cognito.create_user_pool_client(UserPoolId=pool, ClientName=CLIENT_NAME)
-    password = f"Aa1-{secrets.token_urlsafe(15)}"
-    await cognito.admin_create_user(UserPoolId=pool, Username=DEMO_USER, MessageAction="SUPPRESS")
-    await cognito.admin_set_user_password(
-        UserPoolId=pool, Username=DEMO_USER, Password=password, Permanent=True
-    )
-    return UserPool(
-        user_pool_id=pool,
-        client_id=client["UserPoolClient"]["ClientId"],
-        username=DEMO_USER,
-        password=password,
-    )
-
-
-def console_urls(ports: Listeners) -> list[str]:
-    """Return the addresses at which a browser may have the console open."""
-    url = urlsplit(ports.url("api"))
-    hosts = {url.netloc: None, f"localhost:{url.port}": None}
-    return [f"{url.scheme}://{host}/console/home" for host in hosts]
-
-
-async def configure_sign_in(cognito: Any, pool: UserPool, *, console: Sequence[str] = ()) -> None:
-    """Let users sign in by code with PKCE, for our scopes alone; clients of earlier versions are changed.
-
-    `console` are the addresses of the console, to which the login page returns as well.
-    """
-    server = {
-        "UserPoolId": pool.user_pool_id,
-        "Identifier": RESOURCE_SERVER,
-        "Name": RESOURCE_SERVER,
-        "Scopes": [
-            {"ScopeName": scope.short, "ScopeDescription": text} for scope, text in DESCRIPTIONS.items()
-        ],
-    }
-    try:
-        await cognito.update_resource_server(**server)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
-            raise
-        await cognito.create_resource_server(**server)
-    await cognito.update_user_pool_client(
-        UserPoolId=pool.user_pool_id,
-        ClientId=pool.client_id,
-        ClientName=CLIENT_NAME,
-        ExplicitAuthFlows=["ALLOW_REFRESH_TOKEN_AUTH"],
-        AllowedOAuthFlowsUserPoolClient=True,
-        AllowedOAuthFlows=["code"],
-        AllowedOAuthScopes=list(SIGN_IN_SCOPES),
-        SupportedIdentityProviders=["COGNITO"],
-        CallbackURLs=[REDIRECT_URI, CLI_REDIRECT_URI, *console],
-        LogoutURLs=list(console),
-        PreventUserExistenceErrors="ENABLED",
-        EnableTokenRevocation=True,
     )
 
 

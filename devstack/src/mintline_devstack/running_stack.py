@@ -15,13 +15,15 @@ from mintline.errors import Unavailable
 from mintline.scopes import SIGN_IN_SCOPES
 from mintline_devstack import emulators, services
 from mintline_devstack.attestation import admit, issue_authority
-from mintline_devstack.emulators import CHAIN_ID, REGION
+from mintline_devstack.emulator_clients import open_clients
+from mintline_devstack.emulators import CHAIN_ID, PREFIX, REGION
 from mintline_devstack.known import Known, load_known
 from mintline_devstack.local_enclave import DevelopmentEnclave, LocalEnclave
 from mintline_devstack.ports import Listeners, PortChoice, Ports, choose
 from mintline_devstack.principals import issue_credentials
-from mintline_devstack.provisioning import PREFIX, REDIRECT_URI, open_clients, set_up
+from mintline_devstack.provisioning import set_up
 from mintline_devstack.replicas import further
+from mintline_devstack.sign_in import REDIRECT_URI
 from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_devstack.supervisor import Event, Restarts, StartFailed, Supervisor
 from mintline_ops.aws_clients import AwsCredentials

@@ -16,13 +16,14 @@ from mintline.errors import Misconfigured
 from mintline.eth import ETHER, GWEI
 from mintline.resources import WALLET_KEY
 from mintline_devstack.attestation import AUTHORITY
-from mintline_devstack.emulators import CHAIN_ID, REGION, base_environment
+from mintline_devstack.emulators import CHAIN_ID, PREFIX, REGION, base_environment
 from mintline_devstack.known import Known
 from mintline_devstack.paths import CHECKOUT
 from mintline_devstack.ports import Listeners
 from mintline_devstack.principals import role_arn
 from mintline_devstack.probes import http_ready, socket_ready
-from mintline_devstack.provisioning import PREFIX, jwks_url, wallet_store
+from mintline_devstack.provisioning import wallet_store
+from mintline_devstack.sign_in import jwks_url
 from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_devstack.supervisor import ChildSpec, Probe
 from mintline_ops.aws_clients import AwsCredentials

@@ -25,7 +25,7 @@ from mintline.scopes import SIGN_IN_SCOPES
 from mintline.settings import ServiceSettings
 from mintline_client.sign_in import Tokens, sign_in
 from mintline_devstack.known import UserPool
-from mintline_devstack.provisioning import REDIRECT_URI, configure_sign_in
+from mintline_devstack.sign_in import REDIRECT_URI, configure_sign_in
 from mintline_ops.platform_keys import read_intake_key
 from mintline_ops.users import ensure_user
 from mintline_testkit.api.harness import public_key_of

@@ -15,7 +15,7 @@ from mintline.aws.clients import AppClients
 from mintline.scopes import Scope
 from mintline.settings import ServiceSettings
 from mintline_devstack.known import UserPool
-from mintline_devstack.provisioning import configure_sign_in
+from mintline_devstack.sign_in import configure_sign_in
 from mintline_ops.aws_clients import AwsCredentials, aws_client
 
 pytestmark = pytest.mark.integration

@@ -20,10 +20,12 @@ from mintline.eth import selector
 from mintline.records.keys import scoped
 from mintline.resources import COLLECTIONS, QUEUES, TABLES
 from mintline_devstack import emulators
+from mintline_devstack.emulator_clients import EmulatorClients, open_clients
+from mintline_devstack.emulators import PREFIX
 from mintline_devstack.known import Known
 from mintline_devstack.ports import Ports, free_ports
 from mintline_devstack.principals import issue_credentials
-from mintline_devstack.provisioning import PREFIX, EmulatorClients, open_clients, set_up
+from mintline_devstack.provisioning import set_up
 from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_devstack.supervisor import Supervisor
 from mintline_ops.run_file import read_json

@@ -17,7 +17,7 @@ from mintline.scopes import ACCOUNT_ADMIN, SIGN_IN_SCOPES
 from mintline.settings import ServiceSettings
 from mintline_client.sign_in import sign_in
 from mintline_devstack.known import UserPool
-from mintline_devstack.provisioning import REDIRECT_URI, configure_sign_in
+from mintline_devstack.sign_in import REDIRECT_URI, configure_sign_in
 from mintline_ops.aws_clients import AwsCredentials, aws_client
 from mintline_ops.users import ensure_user
 

@@ -14,12 +14,11 @@ from mintline.attestation.development import DevelopmentAuthority
 from mintline.errors import Misconfigured
 from mintline.resources import WALLET_KEY
 from mintline_devstack.attestation import AUTHORITY
-from mintline_devstack.emulators import base_environment
+from mintline_devstack.emulators import PREFIX, base_environment
 from mintline_devstack.paths import CHECKOUT
 from mintline_devstack.ports import Listeners
 from mintline_devstack.principals import role_arn
 from mintline_devstack.probes import socket_ready
-from mintline_devstack.provisioning import PREFIX
 from mintline_devstack.services import POLICY, Environment
 from mintline_devstack.state_folder import StateFolder
 from mintline_devstack.supervisor import ChildSpec, Probe
