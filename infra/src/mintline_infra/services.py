@@ -29,8 +29,8 @@ from mintline_infra.platform import PlatformStack
 API_PORT = 8080
 RECONCILE_EVERY = cdk.Duration.minutes(15)
 RECONCILED_BLOCKS: Mapping[Size, int] = {"standard": 1_000, "small": 500}
-"""By the deployment's size. Each pass reads all of them again, by a query for each shard of a block."""
-"""Newest final blocks of one pass: a second pass has them too, on chains down to two seconds a block."""
+"""Newest final blocks of one pass, by the deployment's size: each is read by a query for each of its shards. A
+second pass has them too, on chains down to two seconds a block."""
 PATIENCE = 10
 """Seconds of work that may wait for each running task before another one is started."""
 BUILDER_RATE = 70.0
@@ -59,6 +59,47 @@ def _rpc_urls(environment: Environment) -> dict[str, ecs.Secret]:
     return {"MINTLINE_RPC_URLS": ecs.Secret.from_secrets_manager(environment.data.rpc_urls)}
 
 
+def _api_settings(stack: cdk.Stack, environment: Environment, identity: IdentityStack) -> dict[str, str]:
+    """Return the settings of the api's tasks that are no secrets."""
+    deployment = environment.deployment
+    factory = deployment.chain.factory
+    return {
+        "MINTLINE_API_HOST": "0.0.0.0",  # noqa: S104 - only the balancer is let in
+        "MINTLINE_API_PORT": str(API_PORT),
+        "MINTLINE_PUBLIC_URL": environment.public_url,
+        "MINTLINE_MEDIA_URL": deployment.media_url
+        or f"https://{environment.data.distributions[MEDIA].distribution_domain_name}/media",
+        "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
+        "MINTLINE_DEFAULT_COLLECTION": environment.minting.default_collection,
+        **({"MINTLINE_FACTORY": factory.model_dump_json(exclude_none=True)} if factory else {}),
+        "MINTLINE_USER_RATE": str(deployment.limits.user_rate),
+        "MINTLINE_USER_GAS_BUDGET": str(deployment.limits.user_gas_budget),
+        "MINTLINE_SPONSORED_MINT_GAS": str(deployment.limits.sponsored_mint_gas),
+        "MINTLINE_DROP_USERS_PER_SECOND": str(deployment.limits.drop_users_per_second),
+        "MINTLINE_DROP_GRACE": str(deployment.limits.drop_grace),
+        "MINTLINE_QUERY_INDEXES": json.dumps(deployment.query_indexes),
+        "MINTLINE_SIGN_IN_DOMAINS": json.dumps(deployment.sign_in_domains),
+        "MINTLINE_CORS_ORIGINS": json.dumps(deployment.cors_origins),
+        "MINTLINE_COGNITO_ISSUER": identity.issuer,
+        "MINTLINE_COGNITO_USERINFO_URL": f"{identity.sign_in_url}/oauth2/userInfo",
+        "MINTLINE_COGNITO_CLIENT_ID": identity.client.user_pool_client_id,
+        **(
+            {"MINTLINE_COGNITO_OPERATOR_CLIENT_ID": identity.operators_client.user_pool_client_id}
+            if identity.operators_client
+            else {}
+        ),
+        "MINTLINE_WALLET_STORE": deployment.wallet_store,
+        "MINTLINE_TREASURY_ADDRESS": environment.minting.treasury.address,
+        "MINTLINE_RELAYER_ADDRESSES": json.dumps([key.address for key in environment.minting.pool]),
+        "MINTLINE_REDRIVE_ROLE_ARN": deployment.role_arn(REDRIVE),
+        "MINTLINE_WALLET_KEY_ARNS": stack.to_json_string(
+            [key.key_arn for key in environment.data.wallet_keys]
+        ),
+        "MINTLINE_INTAKE_KEY": environment.minting.intake_key,
+        "MINTLINE_SEALING_KEY": environment.minting.sealing.public_key,
+    }
+
+
 class ApiStack(cdk.Stack):
     """The api behind API Gateway, a VPC link, WAF and a balancer; scales on CPU.
 
@@ -73,8 +114,6 @@ class ApiStack(cdk.Stack):
         self.http_api = edge.imported_api(self, environment.platform.http_api)
         self.targets: balancing.ApplicationTargetGroup | None = None
         found_by = edge.registry(self, vpc, deployment, API_PORT) if deployment.small else None
-        public_url = environment.public_url
-        factory = deployment.chain.factory
         self.service = fargate.service(
             self,
             deployment,
@@ -86,43 +125,7 @@ class ApiStack(cdk.Stack):
                 port=API_PORT,
                 scales=True,
                 found_by=found_by,
-                settings={
-                    "MINTLINE_API_HOST": "0.0.0.0",  # noqa: S104 - only the balancer is let in
-                    "MINTLINE_API_PORT": str(API_PORT),
-                    "MINTLINE_PUBLIC_URL": public_url,
-                    "MINTLINE_MEDIA_URL": deployment.media_url
-                    or f"https://{environment.data.distributions[MEDIA].distribution_domain_name}/media",
-                    "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
-                    "MINTLINE_DEFAULT_COLLECTION": environment.minting.default_collection,
-                    **({"MINTLINE_FACTORY": factory.model_dump_json(exclude_none=True)} if factory else {}),
-                    "MINTLINE_USER_RATE": str(deployment.limits.user_rate),
-                    "MINTLINE_USER_GAS_BUDGET": str(deployment.limits.user_gas_budget),
-                    "MINTLINE_SPONSORED_MINT_GAS": str(deployment.limits.sponsored_mint_gas),
-                    "MINTLINE_DROP_USERS_PER_SECOND": str(deployment.limits.drop_users_per_second),
-                    "MINTLINE_DROP_GRACE": str(deployment.limits.drop_grace),
-                    "MINTLINE_QUERY_INDEXES": json.dumps(deployment.query_indexes),
-                    "MINTLINE_SIGN_IN_DOMAINS": json.dumps(deployment.sign_in_domains),
-                    "MINTLINE_CORS_ORIGINS": json.dumps(deployment.cors_origins),
-                    "MINTLINE_COGNITO_ISSUER": identity.issuer,
-                    "MINTLINE_COGNITO_USERINFO_URL": f"{identity.sign_in_url}/oauth2/userInfo",
-                    "MINTLINE_COGNITO_CLIENT_ID": identity.client.user_pool_client_id,
-                    **(
-                        {"MINTLINE_COGNITO_OPERATOR_CLIENT_ID": identity.operators_client.user_pool_client_id}
-                        if identity.operators_client
-                        else {}
-                    ),
-                    "MINTLINE_WALLET_STORE": deployment.wallet_store,
-                    "MINTLINE_TREASURY_ADDRESS": environment.minting.treasury.address,
-                    "MINTLINE_RELAYER_ADDRESSES": json.dumps(
-                        [key.address for key in environment.minting.pool]
-                    ),
-                    "MINTLINE_REDRIVE_ROLE_ARN": deployment.role_arn(REDRIVE),
-                    "MINTLINE_WALLET_KEY_ARNS": self.to_json_string(
-                        [key.key_arn for key in environment.data.wallet_keys]
-                    ),
-                    "MINTLINE_INTAKE_KEY": environment.minting.intake_key,
-                    "MINTLINE_SEALING_KEY": environment.minting.sealing.public_key,
-                },
+                settings=_api_settings(self, environment, identity),
                 secrets={
                     "MINTLINE_CURSOR_SECRET": ecs.Secret.from_secrets_manager(environment.data.cursor_secret),
                     "MINTLINE_EMAIL_SECRET": ecs.Secret.from_secrets_manager(environment.data.email_secret),

@@ -123,36 +123,8 @@ class SignerStack(cdk.Stack):
         group: ec2.SecurityGroup,
         script: str,
     ) -> autoscaling.AutoScalingGroup:
-        kinds = autoscaling.CfnAutoScalingGroup
         small, least = deployment.small, deployment.copies
-        machine = (
-            # Graviton: its smallest size with cores to spare for an enclave, or with one.
-            ec2.InstanceType.of(ec2.InstanceClass.C6G, ec2.InstanceSize.LARGE)
-            if small
-            else ec2.InstanceType.of(ec2.InstanceClass.C7G, ec2.InstanceSize.XLARGE)
-        )
-        template = ec2.LaunchTemplate(
-            self,
-            "template",
-            launch_template_name=f"{deployment.prefix}-signer",
-            instance_type=machine,
-            machine_image=ec2.MachineImage.generic_linux({deployment.region: _ami(deployment)}),
-            nitro_enclave_enabled=True,
-            require_imdsv2=True,
-            http_put_response_hop_limit=1,
-            detailed_monitoring=not small,
-            role=iam.Role.from_role_arn(self, "role", deployment.role_arn("signer"), mutable=False),
-            security_group=group,
-            block_devices=[
-                ec2.BlockDevice(
-                    device_name="/dev/xvda",
-                    volume=ec2.BlockDeviceVolume.ebs(
-                        10 if small else 20, encrypted=True, volume_type=ec2.EbsDeviceVolumeType.GP3
-                    ),
-                )
-            ],
-            user_data=ec2.UserData.custom(script),
-        )
+        template = self._template(deployment, group, script)
         made = autoscaling.AutoScalingGroup(
             self,
             "instances",
@@ -181,10 +153,43 @@ class SignerStack(cdk.Stack):
         instances.override_logical_id(GROUP_ID)
         instances.health_check_grace_period = START_UP.to_seconds()
         # A sick instance is replaced once another one serves: with two of them, never both at once.
-        instances.instance_maintenance_policy = kinds.InstanceMaintenancePolicyProperty(
-            min_healthy_percentage=100, max_healthy_percentage=100 + 100 // least
+        instances.instance_maintenance_policy = (
+            autoscaling.CfnAutoScalingGroup.InstanceMaintenancePolicyProperty(
+                min_healthy_percentage=100, max_healthy_percentage=100 + 100 // least
+            )
         )
         return made
+
+    def _template(self, deployment: Deployment, group: ec2.SecurityGroup, script: str) -> ec2.LaunchTemplate:
+        small = deployment.small
+        machine = (
+            # Graviton: its smallest size with cores to spare for an enclave, or with one.
+            ec2.InstanceType.of(ec2.InstanceClass.C6G, ec2.InstanceSize.LARGE)
+            if small
+            else ec2.InstanceType.of(ec2.InstanceClass.C7G, ec2.InstanceSize.XLARGE)
+        )
+        return ec2.LaunchTemplate(
+            self,
+            "template",
+            launch_template_name=f"{deployment.prefix}-signer",
+            instance_type=machine,
+            machine_image=ec2.MachineImage.generic_linux({deployment.region: _ami(deployment)}),
+            nitro_enclave_enabled=True,
+            require_imdsv2=True,
+            http_put_response_hop_limit=1,
+            detailed_monitoring=not small,
+            role=iam.Role.from_role_arn(self, "role", deployment.role_arn("signer"), mutable=False),
+            security_group=group,
+            block_devices=[
+                ec2.BlockDevice(
+                    device_name="/dev/xvda",
+                    volume=ec2.BlockDeviceVolume.ebs(
+                        10 if small else 20, encrypted=True, volume_type=ec2.EbsDeviceVolumeType.GP3
+                    ),
+                )
+            ],
+            user_data=ec2.UserData.custom(script),
+        )
 
     def _scale(self, deployment: Deployment) -> None:
         """Keep ten seconds of work waiting for each instance at most."""
