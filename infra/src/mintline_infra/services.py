@@ -29,7 +29,7 @@ from mintline_infra.platform import PlatformStack
 API_PORT = 8080
 RECONCILE_EVERY = cdk.Duration.minutes(15)
 RECONCILED_BLOCKS: Mapping[Size, int] = {"standard": 1_000, "small": 500}
-"""Newest final blocks of one pass, by the deployment's size: each is read by a query for each of its shards. A
+"""Newest final blocks of one pass, by the deployment's size: it takes a query for each shard of a block. A
 second pass has them too, on chains down to two seconds a block."""
 PATIENCE = 10
 """Seconds of work that may wait for each running task before another one is started."""

@@ -14,9 +14,9 @@ from mintline_api.features.operations.use_cases import Accepted
 from mintline_api.features.transfers.models import BurnRequest, TransferRequest
 from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.http.problems import RequestRefused
+from mintline_harness.simulation.api import Api
 from mintline_harness.simulation.mining import TURNING
 from mintline_harness.simulation.process import Faults, Process
-from mintline_harness.simulation.services import Api
 from mintline_harness.simulation.tables import Tables
 
 T = TypeVar("T")

@@ -7,17 +7,12 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeAlias
 
+from mintline_harness.simulation.api import Api
 from mintline_harness.simulation.clients import Clients
 from mintline_harness.simulation.overtaking import overtaken
 from mintline_harness.simulation.parts import Environment
 from mintline_harness.simulation.process import Process
-from mintline_harness.simulation.services import (
-    Api,
-    serve_broadcaster,
-    serve_builder,
-    serve_indexer,
-    serve_signer,
-)
+from mintline_harness.simulation.services import serve_broadcaster, serve_builder, serve_indexer, serve_signer
 
 Start: TypeAlias = Callable[[Process], Coroutine[Any, Any, None]]
 """Runs a service in a process until it is killed."""
