@@ -64,40 +64,31 @@ def assemble(
     checks: Mapping[str, Check],
 ) -> Api:
     """Return what the features are made of; readiness is by `checks`."""
-    index = DynamoIndex(environment.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside)
-    collections = DynamoCollections(
-        environment.dynamo, index, chain_id=settings.chain_id, set_aside=metrics.set_aside
-    )
+    dynamo, chain_id, set_aside = environment.dynamo, settings.chain_id, metrics.set_aside
+    index = DynamoIndex(dynamo, chain_id=chain_id, set_aside=set_aside)
+    collections = DynamoCollections(dynamo, index, chain_id=chain_id, set_aside=set_aside)
     registry = CollectionRegistry(index, clock=time.monotonic, looked_up=metrics.caches.of("collections"))
     revocations = Revocations(
-        DynamoRevocations(environment.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
+        DynamoRevocations(dynamo, chain_id=chain_id, set_aside=set_aside),
         environment.intake,
         now=time.time,
     )
     files = S3Files(environment.s3, signer=environment.upload_signer, prefix=settings.resource_prefix)
-    texts = S3Metadata(
-        environment.s3,
-        environment.dynamo,
-        prefix=settings.resource_prefix,
-        chain_id=settings.chain_id,
-        set_aside=metrics.set_aside,
-    )
-    versions = DynamoVersions(environment.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside)
-    drops = DynamoDrops(environment.dynamo, set_aside=metrics.set_aside)
-    reservations = Reservations(chain_id=settings.chain_id, store=drops, clock=time.monotonic)
+    texts = _texts(settings, environment, metrics)
+    versions = DynamoVersions(dynamo, chain_id=chain_id, set_aside=set_aside)
+    drops = DynamoDrops(dynamo, set_aside=set_aside)
+    reservations = Reservations(chain_id=chain_id, store=drops, clock=time.monotonic)
     return Api(
         settings=settings,
         access_tokens=_access_tokens(settings, environment, metrics, revocations),
         wallets=_wallets(settings, environment, metrics),
         users=_users(settings, environment, metrics),
-        links=DynamoLinks(environment.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
+        links=DynamoLinks(dynamo, chain_id=chain_id, set_aside=set_aside),
         chain=environment.chain,
-        mints=DynamoMints(environment.dynamo, set_aside=metrics.set_aside),
-        lines=DynamoLines(environment.dynamo, set_aside=metrics.set_aside),
+        mints=DynamoMints(dynamo, set_aside=set_aside),
+        lines=DynamoLines(dynamo, set_aside=set_aside),
         packs=environment.packs,
-        token_operations=DynamoTokenOperations(
-            environment.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside
-        ),
+        token_operations=DynamoTokenOperations(dynamo, chain_id=chain_id, set_aside=set_aside),
         drops=drops,
         drop_lines=S3Lines(environment.s3, prefix=settings.resource_prefix),
         outbox=SqsOutbox(with_tracing(environment.queues, tracer)),
@@ -108,9 +99,7 @@ def assemble(
         client_budgets=environment.client_budgets,
         revocations=revocations,
         index=index,
-        query_index=DynamoQueries(
-            environment.dynamo, index, chain_id=settings.chain_id, set_aside=metrics.set_aside
-        ),
+        query_index=DynamoQueries(dynamo, index, chain_id=chain_id, set_aside=set_aside),
         mint_receipts=MintReceipts(environment.blocks, clock=time.monotonic),
         uploads=_uploads(settings, environment, metrics, files),
         media=MediaFiles(files, clock=time.monotonic),
@@ -119,29 +108,48 @@ def assemble(
         collections=registry,
         managed_collections=collections,
         collection_metadata=S3CollectionMetadata(environment.s3, prefix=settings.resource_prefix),
-        mint_gate=MintGate(
-            registry=registry,
-            collections=collections,
-            chain=environment.chain,
-            reserved=reservations,
-            clock=time.monotonic,
-        ),
+        mint_gate=_mint_gate(environment, registry, collections, reservations),
         reservations=reservations,
         item_supplies=RecentSupplies(supplies=ItemSupplies(chain=environment.chain), clock=time.monotonic),
         metadata_versions=versions,
         metadata_texts=texts,
         metadata=_metadata(metrics, texts, versions),
-        webhooks=DynamoWebhooks(environment.dynamo, set_aside=metrics.set_aside),
+        webhooks=DynamoWebhooks(dynamo, set_aside=set_aside),
         webhook_secrets=KmsSealer(environment.kms, prefix=settings.resource_prefix),
-        event_log=DynamoEventLog(environment.dynamo, now=unix_ms),
+        event_log=DynamoEventLog(dynamo, now=unix_ms),
         authorizations=Authorizations(settings.sealer(), environment.intake),
         cursors=Cursors(settings.cursor_secret.get_secret_value()),
-        events=DynamoEventLog(environment.dynamo, now=unix_ms),
+        events=DynamoEventLog(dynamo, now=unix_ms),
         pipeline=_pipeline(settings, environment, metrics, index),
         readiness=Readiness(checks, clock=time.monotonic),
         now=unix_ms,
         sleep=asyncio.sleep,
         entropy=os.urandom,
+    )
+
+
+def _texts(settings: Settings, environment: Environment, metrics: Metrics) -> S3Metadata:
+    return S3Metadata(
+        environment.s3,
+        environment.dynamo,
+        prefix=settings.resource_prefix,
+        chain_id=settings.chain_id,
+        set_aside=metrics.set_aside,
+    )
+
+
+def _mint_gate(
+    environment: Environment,
+    registry: CollectionRegistry,
+    collections: DynamoCollections,
+    reservations: Reservations,
+) -> MintGate:
+    return MintGate(
+        registry=registry,
+        collections=collections,
+        chain=environment.chain,
+        reserved=reservations,
+        clock=time.monotonic,
     )
 
 
