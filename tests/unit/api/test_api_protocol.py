@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -171,6 +172,22 @@ async def test_failure__when_unforeseen__is_a_500_that_names_only_the_trace(
     assert line["frames"][-1].endswith(" fail")
     assert "exc_info" not in line
     assert "secret" not in json.dumps(logged)
+
+
+async def test_body__when_the_client_goes_before_its_end__is_no_failure_of_ours(
+    harness: Harness, client: MemoryClient, logged: list[EventDict]
+) -> None:
+    fields = {**harness.headers(), "Content-Type": "application/json", "Content-Length": "100"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    with client.unfinished(f"POST /v1/mints HTTP/1.1\r\nHost: api.example.com\r\n{head}\r\n{{".encode()):
+        for _ in range(50):
+            await asyncio.sleep(0)
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+    (line,) = [line for line in logged if line["event"] == "http_request"]
+    assert line["status"] == 400
+    assert not [line for line in logged if line["log_level"] == "error"]
 
 
 async def test_ready__when_everything_answers__says_so(client: MemoryClient) -> None:

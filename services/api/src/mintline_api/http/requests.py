@@ -121,7 +121,7 @@ async def read_body(
         raw = await request.read()
     except TimeoutError:
         raise RequestRefused(BODY_TOO_SLOW, "The body did not arrive in time.") from None
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, ConnectionError):
         raise RequestRefused(BAD_HTTP, "The body is incomplete.") from None
     if len(raw) > bounds.limit:
         raise _too_large(bounds)
