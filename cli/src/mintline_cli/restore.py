@@ -110,7 +110,7 @@ def put_back(
     if at is None:
         stop("pass the time that `mintline restore tables` printed as --to")
     with screen.waiting("comparing the tables with their copies"):
-        filled = execute(
+        done = execute(
             restoring.put_back(
                 _target(prefix, region, endpoint_url, rpc),
                 at=at,
@@ -121,8 +121,20 @@ def put_back(
                 dry_run=dry_run,
             )
         )
-    _show_filled(screen, filled, dry_run=dry_run)
-    screen.result({"to": f"{at:%FT%TZ}", "dry_run": dry_run, "tables": [_to_json(each) for each in filled]})
+    _show_filled(screen, done.tables, dry_run=dry_run)
+    if not dry_run:
+        screen.say(f"{done.reopened.transactions} closed transactions are open again for mints of before")
+        screen.say(f"{done.reopened.mints} mints are built again, whose transactions are on no record")
+        screen.say("next: start the services, indexer first, then mintline restore check", style="bold")
+    screen.result(
+        {
+            "to": f"{at:%FT%TZ}",
+            "dry_run": dry_run,
+            "tables": [_to_json(each) for each in done.tables],
+            "transactions_reopened": done.reopened.transactions,
+            "mints_built_again": done.reopened.mints,
+        }
+    )
 
 
 @app.command()
@@ -185,8 +197,6 @@ def _show_filled(screen: Screen, filled: Sequence[Filled], *, dry_run: bool) -> 
     screen.table(columns, rows, empty="no table")
     due = sum(each.due for each in filled)
     screen.say(f"{due} items {'would be written' if dry_run else 'were written'}, none removed", style="bold")
-    if not dry_run:
-        screen.say("next: start the services, indexer first, then mintline restore check", style="bold")
 
 
 def _differing(filled: Filled) -> str:

@@ -24,6 +24,7 @@ from mintline_ops.restore import apply as restoring
 from mintline_ops.restore import verdict
 from mintline_ops.restore.filling import Filled
 from mintline_ops.restore.guards import Stillness
+from mintline_ops.restore.reopening import Reopened, reopen
 from mintline_ops.restore.rules import chosen
 from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.indexer.polling import catch_up
@@ -43,10 +44,10 @@ async def put_back(
     target: Target, at: datetime, *replace: str, dry_run: bool = False, watch: float = 0
 ) -> dict[str, Filled]:
     """Return how tables differed from their copies, if they did."""
-    filled = await restoring.put_back(
+    done = await restoring.put_back(
         target, at=at, tables=(), replace=replace, skip_ids=0, watch=watch, dry_run=dry_run
     )
-    return {each.table.name: each for each in filled if each.missing or each.differing}
+    return {each.table.name: each for each in done.tables if each.missing or each.differing}
 
 
 async def keep_history(harness: Harness) -> None:
@@ -181,3 +182,28 @@ async def test_tables__when_the_node_is_behind_their_records__then_nothing_is_wr
 
     await drop_copies(harness)
     assert await harness.dynamo.get(MINTS, {"mint_id": "mint_1"}) is None
+
+
+async def test_mints__when_older_records_say_a_closed_batch_or_none_on_record_carries_them__then_they_go_on(
+    harness: Harness,
+) -> None:
+    await harness.register()
+    batch = harness.sponsored([1, 2], harness.accounts[1])
+    place = await harness.carried("0x" + "11" * 32, "batch", *batch)
+    failed: Item = {"state": "final", "outcome": "failed", "finalized_at": 7}
+    key: Item = {"sender_id": place.sender_id, "nonce": place.nonce}
+    await harness.dynamo.write(Update(TRANSACTIONS, key, set=failed, remove=("open_shard", "open_key")))
+    lost = harness.sponsored([3], harness.accounts[1])
+    gone = await harness.carried("0x" + "33" * 32, "batch", *lost)
+    await harness.dynamo.write(Delete(TRANSACTIONS, {"sender_id": gone.sender_id, "nonce": gone.nonce}))
+    records = Records(harness.client, harness.dynamo, harness.prefix)
+
+    found = [await reopen(records, CHAIN_ID, at=9) for _ in range(2)]
+
+    assert found == [Reopened(transactions=1, mints=1), Reopened(transactions=0, mints=0)]
+    opened = await harness.dynamo.get(TRANSACTIONS, key)
+    assert opened is not None
+    assert (opened["state"], opened["outcome"], "finalized_at" in opened) == ("mined", "failed", False)
+    assert await harness.open_mints() == {"mint_1", "mint_2", "mint_3"}
+    again = await harness.mint_record("mint_3")
+    assert (again.status, again.sender, again.nonce) == (MintStatus.ACCEPTED, None, None)

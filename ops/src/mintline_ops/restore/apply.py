@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mintline.clock import unix_seconds
+from mintline.clock import unix_ms, unix_seconds
 from mintline.errors import Unavailable
 from mintline.resource_types import Table
 from mintline_ops.deployments import Target, open_chain, open_records
 from mintline_ops.restore.copies import Copies, Copy, parse_time
 from mintline_ops.restore.filling import Filled, Filler
 from mintline_ops.restore.guards import Stillness, chain_head, check_services
+from mintline_ops.restore.reopening import Reopened, reopen
 from mintline_ops.restore.rules import chosen, replaced
 
 
@@ -22,6 +23,14 @@ class Planned:
 
     at: datetime
     copies: list[Copy]
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """What was put back into each table, and which records were made open again by that."""
+
+    tables: list[Filled]
+    reopened: Reopened
 
 
 async def plan(target: Target, *, to: str, tables: Sequence[str]) -> Planned:
@@ -51,8 +60,10 @@ async def put_back(
     skip_ids: int,
     watch: float,
     dry_run: bool,
-) -> list[Filled]:
+) -> PutBack:
     """Fill the tables from their copies of that moment, and compare once more; or say what would be written.
+
+    Then what records of different times do not fit together by is set right (`reopening`).
 
     Looks for `watch` seconds whether a service writes. Raises Misconfigured if one does, before anything is
     written, and also if one did by the end. A dry run compares while services may run. Safe to repeat.
@@ -72,13 +83,14 @@ async def put_back(
             now=int(unix_seconds()),
         )
         if dry_run:
-            return [await filler.fill(table, dry_run=True) for table in wanted]
+            return PutBack([await filler.fill(table, dry_run=True) for table in wanted], Reopened(0, 0))
         await check_services(target)
         stillness = await Stillness.watch(records, watch)
         filled = [await filler.fill(table, dry_run=False) for table in wanted]
         await _verify(filler, wanted)
+        opened = await reopen(records, await node.chain_id(), at=unix_ms())
         await stillness.check()
-        return filled
+        return PutBack(filled, opened)
 
 
 async def _verify(filler: Filler, tables: Sequence[Table]) -> None:

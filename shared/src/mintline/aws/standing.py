@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from mintline.aws.dynamo import Check, Clause, Dynamo, Item, Put, Update, Value
-from mintline.aws.records import IN_BLOCK, indexed, read, read_operation_item, to_item
+from mintline.aws.records import IN_BLOCK, OPEN, indexed, read, read_operation_item, to_item
 from mintline.errors import Unreadable
+from mintline.records.keys import open_shard
 from mintline.records.operations import Attempt, Mint, Operation
+from mintline.records.reopening import reopened, unclaimed
 from mintline.records.transactions import Place, Transaction, as_far_as, carried_by, open_key, sender_shard
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.set_aside import SetAside
@@ -122,6 +124,41 @@ def moved(
         set={"state": target.value, "updated_at": at, **written},
         remove=(*gone, *closing),
         where=(legal, *where),
+    )
+
+
+def opening_again(transaction: Transaction, *, at: int) -> Update:
+    """Return the write that opens a transaction again, as `mintline.records.reopening` has it."""
+    opened = reopened(transaction, at=at)
+    gone = ("finalized_at",) if opened.outcome is not None else ("finalized_at", "outcome")
+    return Update(
+        TRANSACTIONS,
+        transaction_key(transaction.place),
+        set={
+            "state": opened.state.value,
+            "updated_at": at,
+            **open_attributes(transaction.place, transaction.reserved_at),
+        },
+        remove=gone,
+        where=(
+            Clause("still_closed", "state", "eq", (TransactionState.FINAL.value,)),
+            Clause("its_outcome", "outcome", "eq", (transaction.outcome,)),
+        ),
+    )
+
+
+def unclaiming(mint: Mint, *, at: int) -> Update:
+    """Return the write that takes from a mint the transaction that is on no record."""
+    changed = unclaimed(mint, at=at)
+    return Update(
+        MINTS,
+        {"mint_id": mint.mint_id},
+        set={"status": changed.status.value, "updated_at": at, OPEN: open_shard(mint.mint_id)},
+        remove=("nonce",) if changed.sender is not None else ("nonce", "sender"),
+        where=(
+            Clause("still_built", "status", "eq", (MintStatus.BUILT.value,)),
+            Clause("its_nonce", "nonce", "eq", (mint.nonce,)),
+        ),
     )
 
 
