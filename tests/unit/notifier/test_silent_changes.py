@@ -8,11 +8,14 @@ import pytest
 
 from mintline.aws.items import Item
 from mintline.aws.records import operation_from, to_item
+from mintline.messages.parts import KeyRef
+from mintline.records.operations import Attempt
+from mintline.records.transactions import as_far_as
 from mintline.set_aside import SetAside
-from mintline.states import MintStatus
-from mintline_notifier.deriving.operations import is_silent, steps
+from mintline.states import MintStatus, TransactionState
+from mintline_notifier.deriving.operations import carried, is_silent, standing, steps
 from mintline_notifier.known_operations import MOST, KnownOperations
-from mintline_testkit.records import make_mint
+from mintline_testkit.records import make_mint, make_transaction
 
 BLOCKS: tuple[Item, ...] = (
     {},
@@ -76,3 +79,41 @@ def test_known_operations__when_there_are_too_many__then_the_oldest_is_dropped()
     for item in items[1:]:
         known.note(item)
     assert known.all(["mint_0"]) == {}
+
+
+SIGNER = KeyRef(address="0x" + "2" * 40, subject="alice", chain_id=1, secret_id="alice")
+SENT = Attempt(tx_hash=bytes(32), max_fee_per_gas=2, max_priority_fee_per_gas=1, at=7)
+MINED = {"tx_hash": bytes(32), "block_number": 5, "block_hash": b"\5" * 32, "mined_at": 9}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"attempts": (SENT,), "submitted_at": 8},
+        {"attempts": (SENT.evolve(fills=True),)},
+        {"attempts": (SENT,), "submitted_at": 8, "outcome": "succeeded", **MINED},
+        {"attempts": (SENT,), "submitted_at": 8, "outcome": "filled", **MINED},
+        {"attempts": (SENT,), "submitted_at": 8, "outcome": "failed", **MINED},
+        {"attempts": (SENT,), "submitted_at": 8, "outcome": "failed", "kind": "batch", **MINED},
+        {"attempts": (SENT,), "submitted_at": 8, "outcome": "succeeded", "not_made": ("mint_1",), **MINED},
+        {
+            "attempts": (SENT,),
+            "submitted_at": 8,
+            "outcome": "succeeded",
+            "state": TransactionState.FINAL,
+            **MINED,
+        },
+    ],
+)
+def test_standing__when_a_transaction_carries_an_operation__then_it_is_what_the_whole_record_says(
+    changes: dict[str, object],
+) -> None:
+    mint = make_mint("mint_1", status=MintStatus.MINED, block_hash=b"\1" * 32, mined_at=1, built_at=2)
+    transaction = make_transaction(SIGNER, 0, operations=("mint_1",)).evolve(**changes)
+    whole = carried(mint, transaction)
+    assert standing(mint, transaction) == (whole.status, whole.block_hash, whole.mined_at)
+    built = mint.evolve(
+        status=MintStatus.BUILT, sender=SIGNER, nonce=0, block_hash=None, mined_at=None, updated_at=0
+    )
+    assert whole == as_far_as(built, transaction)

@@ -132,9 +132,10 @@ class Expander:
         for name in after.operations:
             if (record := known.get(name)) is None:
                 continue
-            was = operations.carried(record, before, of=after)
-            is_now = operations.carried(record, after, of=after)
-            events += await self.of_facts(is_now, operations.steps(was, is_now, prefix=record.kind))
+            was = operations.standing(record, before)
+            if was != operations.standing(record, after):
+                is_now = operations.carried(record, after)
+                events += await self.of_facts(is_now, operations.steps(was, is_now, prefix=record.kind))
         return events
 
     async def of_facts(self, operation: Operation, facts: Iterable[Fact]) -> list[Event]:

@@ -166,20 +166,9 @@ def as_far_as(mint: OperationT, transaction: Transaction | None) -> OperationT:
     """
     if transaction is None:
         return mint
-    sent = transaction.own_attempts
-    known = {
-        "gas": transaction.gas,
-        "fees": transaction.fees,
-        "attempts": (*mint.attempts, *sent),
-        "submitted_at": transaction.submitted_at if sent else None,
-    }
     if mint.status is not MintStatus.BUILT:
-        return mint.evolve(**known)
-    return mint.evolve(
-        **known,
-        updated_at=max(mint.updated_at, transaction.updated_at),
-        **_outcome(mint, transaction, sent=bool(sent)),
-    )
+        return mint.evolve(**_sent(mint, transaction))
+    return mint.evolve(**decided_by(mint, transaction, since=mint.updated_at))
 
 
 def as_far_as_any(mint: OperationT, transactions: Mapping[Place, Transaction]) -> OperationT:
@@ -188,23 +177,55 @@ def as_far_as_any(mint: OperationT, transactions: Mapping[Place, Transaction]) -
     return mint if place is None else as_far_as(mint, transactions.get(place))
 
 
-def _outcome(operation: Operation, transaction: Transaction, *, sent: bool) -> dict[str, object]:
-    """Return the fields of an operation's record that its transaction's state decides."""
+def decided_by(operation: Operation, transaction: Transaction, *, since: int) -> dict[str, object]:
+    """Return the fields of a built operation that the transaction which carries it decides.
+
+    `since` is when the operation was changed last, apart from that, in Unix milliseconds.
+    """
+    return {
+        **_sent(operation, transaction),
+        "updated_at": max(since, transaction.updated_at),
+        **_outcome(operation, transaction),
+    }
+
+
+def status_by(operation: Operation, transaction: Transaction) -> MintStatus:
+    """Return the status of a built operation that a transaction carries."""
     if transaction.outcome not in ("succeeded", "failed") or transaction.to_be_split:
-        return {"status": MintStatus.SUBMITTED if sent else MintStatus.BUILT}
-    mined = {
+        return MintStatus.SUBMITTED if transaction.own_attempts else MintStatus.BUILT
+    if transaction.outcome == "failed" or operation.operation_id in (transaction.not_made or ()):
+        return MintStatus.REVERTED
+    final = transaction.state is TransactionState.FINAL
+    return MintStatus.FINALIZED if final else MintStatus.MINED
+
+
+def _sent(operation: Operation, transaction: Transaction) -> dict[str, object]:
+    sent = transaction.own_attempts
+    return {
+        "gas": transaction.gas,
+        "fees": transaction.fees,
+        "attempts": (*operation.attempts, *sent),
+        "submitted_at": transaction.submitted_at if sent else None,
+    }
+
+
+def _outcome(operation: Operation, transaction: Transaction) -> dict[str, object]:
+    status = status_by(operation, transaction)
+    if status in (MintStatus.BUILT, MintStatus.SUBMITTED):
+        return {"status": status}
+    mined: dict[str, object] = {
+        "status": status,
         "tx_hash": transaction.tx_hash,
         "block_number": transaction.block_number,
         "block_hash": transaction.block_hash,
         "mined_at": transaction.mined_at,
     }
-    if transaction.outcome == "failed":
-        return {**mined, "status": MintStatus.REVERTED, "problem": transaction.problem}
-    if operation.operation_id in (transaction.not_made or ()):
-        return {**mined, "status": MintStatus.REVERTED, "problem": NOT_DONE}
-    if transaction.state is TransactionState.FINAL:
-        return {**mined, "status": MintStatus.FINALIZED, "finalized_at": transaction.finalized_at}
-    return {**mined, "status": MintStatus.MINED}
+    if status is MintStatus.REVERTED:
+        failed = transaction.outcome == "failed"
+        return {**mined, "problem": transaction.problem if failed else NOT_DONE}
+    if status is MintStatus.FINALIZED:
+        return {**mined, "finalized_at": transaction.finalized_at}
+    return mined
 
 
 def may_still_be_stopped(operation: Operation, transaction: Transaction) -> bool:

@@ -19,7 +19,7 @@ from mintline.aws.items import Item
 from mintline.messages.parts import CollectionChange
 from mintline.records.operations import Mint, Operation
 from mintline.records.problems import CANCELLED
-from mintline.records.transactions import Transaction, as_far_as, carried_by
+from mintline.records.transactions import Transaction, carried_by, decided_by, status_by
 from mintline.states import MintStatus
 from mintline_notifier.deriving.base import Fact
 
@@ -40,6 +40,14 @@ UNSENT = (None, MintStatus.ACCEPTED, MintStatus.BUILT, MintStatus.ISSUED)
 _UNTOLD = frozenset({MintStatus.ACCEPTED.value, MintStatus.BUILT.value, MintStatus.ISSUED.value})
 
 
+class Standing(NamedTuple):
+    """How far an operation is; a block counts only while it is in one."""
+
+    status: MintStatus
+    block_hash: bytes | None = None
+    mined_at: int | None = None
+
+
 def is_silent(old: Item, new: Item) -> bool:
     """Tell by two items of an operation that no step is between them, which spares their records."""
     before, after = old.get("status"), new.get("status")
@@ -50,7 +58,7 @@ def is_silent(old: Item, new: Item) -> bool:
     return all(old.get(name) == new.get(name) for name in ("kind", "status", "block_hash", "mined_at"))
 
 
-def steps(old: Operation | None, new: Operation, *, prefix: str) -> list[Fact]:
+def steps(old: Operation | Standing | None, new: Operation, *, prefix: str) -> list[Fact]:
     """Return what happened to an operation; None: it was not there before."""
     before, after, name = old.status if old else None, new.status, new.operation_id
     found: list[Fact] = []
@@ -91,13 +99,25 @@ def history(operation: Operation, *, prefix: str) -> list[Fact]:
     return found
 
 
-def carried(operation: Operation, transaction: Transaction | None, *, of: Transaction) -> Operation:
-    """Return an operation as it was while a transaction, `of`, carried it, and stood as `transaction` has it.
+def carried(operation: Operation, transaction: Transaction) -> Operation:
+    """Return an operation as it was while a transaction carried it, and stood as that has it.
 
     What happened to the operation afterwards, on its own record, is left out.
     """
-    alone = {**_CARRIED, "sender": of.signer, "nonce": of.nonce, "updated_at": of.reserved_at}
-    return as_far_as(operation.evolve(**alone), transaction)
+    said = decided_by(operation, transaction, since=transaction.reserved_at)
+    alone = {"sender": transaction.signer, "nonce": transaction.nonce}
+    return operation.evolve(**{**_CARRIED, **alone, **said})
+
+
+def standing(operation: Operation, transaction: Transaction | None) -> Standing:
+    """Return how far an operation is by the transaction that carries it."""
+    if transaction is None:
+        return Standing(MintStatus.BUILT)
+    status = status_by(operation, transaction)
+    mined = status in IN_BLOCK
+    return Standing(
+        status, transaction.block_hash if mined else None, transaction.mined_at if mined else None
+    )
 
 
 class CollectionStep(NamedTuple):
@@ -129,7 +149,7 @@ def readers(mint: Mint, kind: str) -> Sequence[str]:
     return (mint.asked_by,)
 
 
-def _block(operation: Operation) -> tuple[object, ...]:
+def _block(operation: Operation | Standing) -> tuple[object, ...]:
     if operation.status not in IN_BLOCK:
         return ()
     block_hash = operation.block_hash.hex() if operation.block_hash else ""
