@@ -37,6 +37,7 @@ from mintline_api.features.mints.packing import MetadataPacker
 from mintline_api.features.mints.ports import MintStore
 from mintline_api.features.mints.recipients import Recipients
 from mintline_api.features.mints.token_ids import TokenIds
+from mintline_api.features.operations.entrance import Entrance
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import Outbox
 from mintline_api.features.pipeline.use_cases import PipelineReads
@@ -111,6 +112,7 @@ class Api:
     now: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]]
     entropy: Callable[[int], bytes]
+    entrance: Entrance = field(default_factory=Entrance)
     drop_opened: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by requests that open a drop; ends the runner's pause."""
 

@@ -29,6 +29,7 @@ from mintline_api.features.links.store import DynamoLinks
 from mintline_api.features.metadata.store import DynamoVersions, S3Metadata
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.store import DynamoMints
+from mintline_api.features.operations.entrance import ENTRANCE_SECONDS, Entrance
 from mintline_api.features.operations.outbox import SqsOutbox
 from mintline_api.features.pipeline.dead_letters import DeadLetterDesk
 from mintline_api.features.pipeline.spending import Sender
@@ -122,6 +123,7 @@ def assemble(
         events=DynamoEventLog(dynamo, now=unix_ms),
         pipeline=_pipeline(settings, environment, metrics, index),
         readiness=Readiness(checks, clock=time.monotonic),
+        entrance=Entrance(ENTRANCE_SECONDS),
         now=unix_ms,
         sleep=asyncio.sleep,
         entropy=os.urandom,

@@ -22,6 +22,7 @@ from mintline_api.features.links.use_cases import Linking, SignIn
 from mintline_api.features.metadata import routes as metadata
 from mintline_api.features.metadata.use_cases import MetadataReads
 from mintline_api.features.mints.context import MINTS, MintsContext
+from mintline_api.features.operations.entrance import ENTRANCE
 from mintline_api.features.operations.waiting import WAITS, Waits
 from mintline_api.features.pipeline import routes as pipeline
 from mintline_api.features.queries import routes as queries
@@ -75,6 +76,7 @@ def _provide_operations(app: web.Application, api: Api) -> None:
     settings = api.settings
     app[MINTS] = MintsContext(mints=api.mints, intake=api.mint_intake, chain=api.chain, outbox=api.outbox)
     app[BULK] = BulkContext(lines=api.lines, intake=api.bulk_intake)
+    app[ENTRANCE] = api.entrance
     app[TRANSFERS] = TransfersContext(
         operations=api.mints,
         intake=api.mint_intake,

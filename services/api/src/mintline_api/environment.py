@@ -43,10 +43,6 @@ if TYPE_CHECKING:
     from types_aiobotocore_kms import KMSClient
     from types_aiobotocore_s3 import S3Client
 
-ENTRANCE_TRICKLE = 0.075
-"""Seconds that a message may wait for the next one: here, where those that go together stay together through
-all stages."""
-
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -78,7 +74,7 @@ async def open_environment(stack: AsyncExitStack, settings: Settings, metrics: M
     prefix, calls = settings.resource_prefix, metrics.aws
     dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), prefix)
     stack.push_async_callback(dynamo.aclose)
-    queues = Queues(await open_client(stack, "sqs", settings, calls=calls), prefix, trickle=ENTRANCE_TRICKLE)
+    queues = Queues(await open_client(stack, "sqs", settings, calls=calls), prefix)
     stack.push_async_callback(queues.aclose)
     session = await stack.enter_async_context(aiohttp.ClientSession())
     keys = KeySet(HttpJwks(session, settings.jwks_url()), clock=time.monotonic)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -61,8 +61,7 @@ class Depth:
 class Queues:
     """The queues of one deployment, named by `prefix`.
 
-    `linger` (seconds) is how long a request may wait for company while others are in flight, `trickle` how
-    long a message may while none is, if another one came shortly before.
+    `linger` (seconds) is how long a request may wait for company while others are in flight.
     """
 
     def __init__(
@@ -71,14 +70,12 @@ class Queues:
         prefix: str,
         *,
         linger: float = 0.02,
-        trickle: float = 0.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: random.Random | None = None,
     ) -> None:
         self._sqs = sqs
         self._prefix = prefix
         self._linger = linger
-        self._trickles: Mapping[_Operation, float] = {"send": trickle, "delete": DELETE_TRICKLE}
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._budget = RetryBudget()
@@ -199,7 +196,7 @@ class Queues:
                 weight=_weight,
                 group=_group,
                 linger=self._linger,
-                trickle=self._trickles.get(operation, 0.0),
+                trickle=DELETE_TRICKLE if operation == "delete" else 0.0,
             )
         return batcher
 

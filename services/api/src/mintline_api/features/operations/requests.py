@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from mintline_api.auth.callers import AUTHORIZATIONS, read_caller
+from mintline_api.features.operations.entrance import ENTRANCE
 from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import OperationT
 from mintline_api.features.operations.use_cases import Accepted, Submission
@@ -39,6 +40,7 @@ async def _submission(request: web.Request, read: Callable[[], Awaitable[Request
     read_query(request, NoQuery)
     key = read_idempotency_key(request)
     body = await read()
+    await request.app[ENTRANCE].wait()
     return Submission(
         request=body,
         sub=caller.sub,

@@ -1,0 +1,35 @@
+"""Where requests of a trickle wait for one another, so that they share requests to AWS from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from mintline.batcher import Batcher
+
+ENTRANCE_SECONDS = 0.15
+"""How long a request waits for others at most, if another one came less than 0.1 seconds before it."""
+TOGETHER = 5
+"""Requests that wait for no more of them: at higher rates they meet without waiting."""
+
+
+class Entrance:
+    """Lets requests for operations pass, those of a trickle together; with 0 `seconds` each at once."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._batcher: Batcher[None, None] | None = None
+        if seconds:
+            self._batcher = Batcher(_pass, max_items=TOGETHER, linger=0.0, trickle=seconds)
+
+    async def wait(self) -> None:
+        """Return when a request may go on; whoever is cancelled meanwhile keeps nobody else back."""
+        if self._batcher is not None:
+            await self._batcher.submit(None)
+
+
+async def _pass(requests: Sequence[None]) -> Sequence[None]:
+    return requests
+
+
+ENTRANCE = web.AppKey("entrance", Entrance)
