@@ -530,7 +530,9 @@ async def test_import__when_it_is_an_erc_1155__then_its_items_are_served_and_it_
     )
     assert (record_of(harness, OTHER).standard, record_of(harness, OTHER).read_only) == ("erc1155", True)
     mint = {**MINT, "contract": OTHER, "token_id": "7"}
-    assert problem(await post(harness, client, "/v1/mints", mint)) == (409, "collection-read-only")
+    refused = await post(harness, client, "/v1/mints", mint)
+    assert problem(refused) == (409, "collection-read-only")
+    assert "its mints have no serial" in refused.json()["detail"]
     for path, more in (("transfers", {"to": "0x" + "01" * 20}), ("burns", {})):
         body = {"contract": OTHER, "token_id": "7", **more}
         answered = await client.post_json(f"/v1/{path}", body, headers=harness.headers())

@@ -18,7 +18,7 @@ from mintline.records.operations import (
     TokenOperation,
     TokenTransfer,
 )
-from mintline.records.problems import TOKEN_TAKEN, Problem
+from mintline.records.problems import TOKEN_ON_CHAIN, TOKEN_TAKEN, Problem
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Event, MintedEvent, TransferEvent
 from mintline_indexer.reconciler.books import Books
@@ -129,6 +129,30 @@ CASES: list[tuple[Kind, dict[str, Any]]] = [
                     waiting=Problem(code="paused", reason="The collection is paused."),
                 )
             ],
+            "tokens": [],
+            "events": (),
+        },
+    ),
+    (
+        Kind.UNDECIDED,
+        {
+            "mints": [
+                mint(
+                    status=MintStatus.ACCEPTED,
+                    **GONE,
+                    attempts=(),
+                    updated_at=0,
+                    waiting=TOKEN_ON_CHAIN,
+                )
+            ],
+            "tokens": [],
+            "events": (),
+        },
+    ),
+    (
+        Kind.WAITING,
+        {
+            "mints": [mint(status=MintStatus.ACCEPTED, **GONE, attempts=(), waiting=TOKEN_ON_CHAIN)],
             "tokens": [],
             "events": (),
         },

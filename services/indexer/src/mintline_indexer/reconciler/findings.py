@@ -19,6 +19,7 @@ class Kind(StrEnum):
     NOT_INDEXED_YET = "not_indexed_yet"
     FOREIGN = "foreign"
     STUCK = "stuck"
+    UNDECIDED = "undecided"
     LOST = "lost"
     DOUBLED = "doubled"
     REUSED_ID = "reused_id"
@@ -49,6 +50,7 @@ MEANING: Mapping[Kind, str] = {
     Kind.NOT_INDEXED_YET: "minted above the index's head",
     Kind.FOREIGN: "made by no mint on record: by a holder of a role, or its mint's record is gone",
     Kind.STUCK: "has not moved for longer than it may",
+    Kind.UNDECIDED: "its id is used on chain, and nothing has told for too long by what",
     Kind.LOST: "recorded as mined, but its token is not on chain",
     Kind.DOUBLED: "more than one token, or a token with more than one mint",
     Kind.REUSED_ID: "has a token id that was given out before, as after a counter that was set back",

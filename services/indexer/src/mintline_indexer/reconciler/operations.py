@@ -8,6 +8,7 @@ from typing import Any
 from mintline.clock import UnixSeconds
 from mintline.records.index import Transfer
 from mintline.records.operations import Mint, Operation, RelayedTokenOperation, TokenOperation
+from mintline.records.problems import TOKEN_ON_CHAIN
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import (
     ItemTransferEvent,
@@ -67,6 +68,8 @@ def on_its_way(operation: Operation, books: Books, about: Mapping[str, Any]) -> 
     detail = f"{operation.status.value} for {still:.0f} s"
     if operation.status is MintStatus.ISSUED and _may_be_redeemed(operation, books.now):
         return Finding(Kind.AWAITS_WALLET, detail, **about)
+    if operation.waiting == TOKEN_ON_CHAIN and still > books.patience:
+        return Finding(Kind.UNDECIDED, f"{detail}: {TOKEN_ON_CHAIN.code}", **about)
     if operation.waiting is not None:
         return Finding(Kind.WAITING, f"{detail}: {operation.waiting.code}", **about)
     patient = still <= books.patience or _is_awaiting_its_deadline(operation, books)

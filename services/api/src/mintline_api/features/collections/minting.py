@@ -92,7 +92,7 @@ class MintGate:
         """
         collection = await self.registry.known(contract)
         if collection.read_only:
-            raise _refused(COLLECTION_READ_ONLY, f"{contract} was imported, and is not minted in.")
+            raise _refused(COLLECTION_READ_ONLY, _why_read_only(collection))
         clone = collection.clone
         if clone is None:
             return collection
@@ -186,6 +186,13 @@ def _full(contract: str, cap: int, *, minted: int, reserved: int) -> str:
     left = max(0, cap - minted - reserved)
     beside = f" beside {reserved} that running drops have reserved" if reserved else ""
     return f"{left} of the {cap} tokens of {contract} are left{beside}: ask for no more than that."
+
+
+def _why_read_only(collection: RegisteredContract) -> str:
+    text = f"{collection.contract} was imported, and is not minted in"
+    if collection.standard == "erc1155":
+        return f"{text}: its mints have no serial. Create a collection by POST /v1/collections."
+    return f"{text}: an operator has to register it for that."
 
 
 def _check_ready(collection: RegisteredContract) -> None:
