@@ -56,6 +56,13 @@ def described(prefix: str = "acme-mintline", **changes: Any) -> Deployment:
     )
 
 
+def fronted(**changes: Any) -> Deployment:
+    """Describe a deployment with CloudFront in front of the API."""
+    certificate = "arn:aws:acm:us-east-1:111122223333:certificate/0a1b2c3d-0000-4000-8000-000000000000"
+    named = {"public_url": "https://nft.example.com", "cloudfront_certificate_arn": certificate}
+    return read(described().model_dump(mode="json") | named | changes)
+
+
 def small(**changes: Any) -> Deployment:
     """Describe a small deployment, whose keys are in DynamoDB."""
     document = described().model_dump(mode="json", exclude={"zones"}) | {"size": "small"}

@@ -12,10 +12,10 @@ from cdk_nag import AwsSolutionsChecks
 from mintline.errors import Misconfigured
 from mintline_infra.app import build
 from mintline_infra.deployment import read
-from synthesis import ROOT, described, small, synthesized
+from synthesis import ROOT, described, fronted, small, synthesized
 
 
-@pytest.fixture(scope="module", params=[described, small], ids=["standard", "small"])
+@pytest.fixture(scope="module", params=[fronted, small], ids=["standard", "small"])
 def nagged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Synthesize under the rules of AWS Solutions; a finding that is not acknowledged fails it."""
     out = tmp_path_factory.mktemp("nag")

@@ -39,6 +39,7 @@ REPLACED = "replaced-indexes"
 """Context of an upgrade's first deployment, with the value `keep`."""
 CURSOR_SECRET = "cursor-secret"  # noqa: S105 - a secret's name
 EMAIL_SECRET = "email-secret"  # noqa: S105 - a secret's name
+FRONT_SECRET = "front-secret"  # noqa: S105 - a secret's name
 _TYPES = {
     "S": dynamodb.AttributeType.STRING,
     "N": dynamodb.AttributeType.NUMBER,
@@ -91,6 +92,15 @@ class DataStack(cdk.Stack):
             EMAIL_SECRET,
             "Names the users that the api makes for e-mail addresses; never to be replaced.",
             kept="A new one would give the users of addresses other names: it is never replaced.",
+        )
+        self.front_secret = (
+            self._secret(
+                FRONT_SECRET,
+                "Tells the firewall which requests came by CloudFront.",
+                kept="Both sides read it when they are deployed; it decides only whose address is counted.",
+            )
+            if deployment.front_host is not None and not deployment.small
+            else None
         )
 
     def _queue(self, queue: Queue) -> sqs.Queue:

@@ -80,6 +80,11 @@ class Deployment(BaseModel):
     )
     """The certificate in ACM of `public_url`'s host: API Gateway then answers under that name."""
 
+    cloudfront_certificate_arn: str | None = Field(
+        default=None, pattern=r"^arn:aws:acm:us-east-1:[0-9]{12}:certificate/[0-9a-f-]+$"
+    )
+    """The same, in us-east-1, where CloudFront's are: CloudFront then answers under that name."""
+
     media_url: str | None = Field(default=None, pattern=r"^https?://[^?#\s]+[^/?#\s]$")
     """What the permanent addresses of uploaded files begin with, if that is not CloudFront's own address with
     the path `/media`: one's own domain in front of the same bucket. It stands in the metadata of every token
@@ -131,12 +136,16 @@ class Deployment(BaseModel):
 
     @model_validator(mode="after")
     def _certificate_is_of_a_name(self) -> Self:
-        if self.certificate_arn is None:
-            return self
-        if not _HOST_ALONE.fullmatch(self.public_url or ""):
-            raise ValueError("certificate_arn takes a public_url of https, with a host and nothing behind it")
-        if self.certificate_arn.split(":")[3] != self.region:
+        names = ("certificate_arn", "cloudfront_certificate_arn")
+        named = [name for name in names if getattr(self, name) is not None]
+        if len(named) > 1:
+            raise ValueError("certificate_arn is API Gateway's: name cloudfront_certificate_arn alone")
+        if named and not _HOST_ALONE.fullmatch(self.public_url or ""):
+            raise ValueError(f"{named[0]} takes a public_url of https, with a host and nothing behind it")
+        if self.certificate_arn is not None and self.certificate_arn.split(":")[3] != self.region:
             raise ValueError(f"certificate_arn: API Gateway takes certificates of {self.region}")
+        if self.cloudfront_certificate_arn is not None and not self.has_cloudfront:
+            raise ValueError(f"cloudfront_certificate_arn: {self.region} has no CloudFront")
         return self
 
     @model_validator(mode="after")
@@ -207,9 +216,15 @@ class Deployment(BaseModel):
     @property
     def api_host(self) -> str | None:
         """The name of the deployment's own under which API Gateway answers, if there is a certificate."""
-        if self.certificate_arn is None or self.public_url is None:
-            return None
-        return self.public_url.removeprefix("https://").rstrip("/")
+        return None if self.certificate_arn is None else self._public_host()
+
+    @property
+    def front_host(self) -> str | None:
+        """The name under which CloudFront answers in front of the API, if there is a certificate for it."""
+        return None if self.cloudfront_certificate_arn is None else self._public_host()
+
+    def _public_host(self) -> str | None:
+        return None if self.public_url is None else self.public_url.removeprefix("https://").rstrip("/")
 
     @property
     def small(self) -> bool:

@@ -19,7 +19,6 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as balancing
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_servicediscovery as discovery
-from aws_cdk import aws_wafv2 as waf
 from constructs import Construct
 
 from mintline.gateway import REQUEST_HEADER
@@ -43,8 +42,6 @@ RATE, BURST = 1000, 2000
 """Requests a second and at once, over all callers; within the account's default of 10,000 and 5,000."""
 SMALL_RATE, SMALL_BURST = 100, 200
 """The same of a small deployment, which has no WAF and one task in a zone."""
-REQUESTS_PER_ADDRESS = 3000
-"""In five minutes, before WAF blocks an address."""
 LOGGED = (
     "requestId",
     "requestTimeEpoch",
@@ -63,8 +60,6 @@ LOGGED = (
 Who it was, and why a token was refused, is in the api's own line with the same id: the gateway checks none.
 Source: API Gateway developer guide, "Customize HTTP API access logs".
 """
-MARKUP_RULES = ("CrossSiteScripting_BODY", "GenericRFI_BODY", "SizeRestrictions_BODY")
-"""Counted, not blocked: metadata is up to 256 KiB of JSON that may well hold URLs, SVG and markup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,74 +245,3 @@ def _stage(
         format=json.dumps({name: f"$context.{name}" for name in LOGGED}),
     )
     return stage
-
-
-def firewall(scope: Construct, behind: Balancer, name: str) -> waf.CfnWebACL:
-    """Stand WAF before the balancer: HTTP APIs take none themselves."""
-    made = waf.CfnWebACL(
-        scope,
-        "firewall",
-        name=name,
-        scope="REGIONAL",
-        default_action=waf.CfnWebACL.DefaultActionProperty(allow={}),
-        visibility_config=_seen(name),
-        rules=[
-            _rate_rule(),
-            _managed_rule(1, "AWSManagedRulesKnownBadInputsRuleSet", counted=()),
-            _managed_rule(2, "AWSManagedRulesCommonRuleSet", counted=MARKUP_RULES),
-        ],
-    )
-    waf.CfnWebACLAssociation(
-        scope,
-        "firewall-association",
-        resource_arn=behind.balancer.load_balancer_arn,
-        web_acl_arn=made.attr_arn,
-    )
-    return made
-
-
-def _rate_rule() -> waf.CfnWebACL.RuleProperty:
-    """Block who asks too often, by the address that API Gateway puts into the header."""
-    acl = waf.CfnWebACL
-    return acl.RuleProperty(
-        name="rate",
-        priority=0,
-        action=acl.RuleActionProperty(block={}),
-        visibility_config=_seen("rate"),
-        statement=acl.StatementProperty(
-            rate_based_statement=acl.RateBasedStatementProperty(
-                aggregate_key_type="FORWARDED_IP",
-                limit=REQUESTS_PER_ADDRESS,
-                forwarded_ip_config=acl.ForwardedIPConfigurationProperty(
-                    header_name=CLIENT_HEADER, fallback_behavior="MATCH"
-                ),
-            )
-        ),
-    )
-
-
-def _managed_rule(priority: int, name: str, *, counted: tuple[str, ...]) -> waf.CfnWebACL.RuleProperty:
-    acl = waf.CfnWebACL
-    return acl.RuleProperty(
-        name=name,
-        priority=priority,
-        override_action=acl.OverrideActionProperty(none={}),
-        visibility_config=_seen(name),
-        statement=acl.StatementProperty(
-            managed_rule_group_statement=acl.ManagedRuleGroupStatementProperty(
-                vendor_name="AWS",
-                name=name,
-                rule_action_overrides=[
-                    acl.RuleActionOverrideProperty(name=rule, action_to_use=acl.RuleActionProperty(count={}))
-                    for rule in counted
-                ]
-                or None,
-            )
-        ),
-    )
-
-
-def _seen(name: str) -> waf.CfnWebACL.VisibilityConfigProperty:
-    return waf.CfnWebACL.VisibilityConfigProperty(
-        cloud_watch_metrics_enabled=True, metric_name=name, sampled_requests_enabled=False
-    )

@@ -13,7 +13,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from mintline_infra import edge, endpoints
+from mintline_infra import edge, endpoints, front
 from mintline_infra.data import DataStack
 from mintline_infra.deployment import RECONCILER, Deployment
 from mintline_infra.nag import acknowledge
@@ -21,6 +21,7 @@ from mintline_infra.removal import RETAIN
 
 SERVICES = ("api", "builder", "signer", "broadcaster", "indexer", "notifier")
 """Each with an image; the reconciler runs the indexer's."""
+_LEADS_TO = "What the DNS record of {} (CNAME or alias) has to lead to."
 
 
 class PlatformStack(cdk.Stack):
@@ -92,7 +93,18 @@ class PlatformStack(cdk.Stack):
                 self,
                 "api-name-target",
                 value=own.attr_regional_domain_name,
-                description=f"What the DNS record of {host} (CNAME or alias) has to lead to.",
+                description=_LEADS_TO.format(host),
+            )
+        if (host := deployment.front_host) is not None:
+            made = front.distribution(
+                self,
+                self.http_api,
+                data,
+                host=host,
+                certificate_arn=str(deployment.cloudfront_certificate_arn),
+            )
+            cdk.CfnOutput(
+                self, "front-target", value=made.distribution_domain_name, description=_LEADS_TO.format(host)
             )
 
     def _topic(self, deployment: Deployment, data: DataStack) -> sns.Topic:

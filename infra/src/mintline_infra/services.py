@@ -18,7 +18,7 @@ from constructs import Construct
 
 from mintline.resource_types import Queue
 from mintline.resources import BROADCAST, BUILD, MEDIA, REDRIVE
-from mintline_infra import edge, fargate
+from mintline_infra import edge, fargate, firewall
 from mintline_infra.data import DataStack
 from mintline_infra.deployment import RECONCILER, Deployment
 from mintline_infra.deployment_fields import Size
@@ -54,6 +54,14 @@ class Environment:
         """Where clients reach the API."""
         return self.deployment.public_url or self.platform.http_api.api_endpoint
 
+    @property
+    def media_url(self) -> str:
+        """What the permanent addresses of uploaded files begin with."""
+        if self.deployment.media_url is not None:
+            return self.deployment.media_url
+        host = self.deployment.front_host or self.data.distributions[MEDIA].distribution_domain_name
+        return f"https://{host}/media"
+
 
 def _rpc_urls(environment: Environment) -> dict[str, ecs.Secret]:
     return {"MINTLINE_RPC_URLS": ecs.Secret.from_secrets_manager(environment.data.rpc_urls)}
@@ -67,8 +75,7 @@ def _api_settings(stack: cdk.Stack, environment: Environment, identity: Identity
         "MINTLINE_API_HOST": "0.0.0.0",  # noqa: S104 - only the balancer is let in
         "MINTLINE_API_PORT": str(API_PORT),
         "MINTLINE_PUBLIC_URL": environment.public_url,
-        "MINTLINE_MEDIA_URL": deployment.media_url
-        or f"https://{environment.data.distributions[MEDIA].distribution_domain_name}/media",
+        "MINTLINE_MEDIA_URL": environment.media_url,
         "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
         "MINTLINE_DEFAULT_COLLECTION": environment.minting.default_collection,
         **({"MINTLINE_FACTORY": factory.model_dump_json(exclude_none=True)} if factory else {}),
@@ -145,7 +152,8 @@ class ApiStack(cdk.Stack):
         vpc = environment.platform.vpc
         behind = edge.balancer(self, vpc, environment.data.logs)
         stage = edge.to_balancer(self, self.http_api, behind, vpc)
-        edge.firewall(self, behind, f"{environment.deployment.prefix}-api")
+        secret = environment.data.front_secret
+        firewall.firewall(self, behind, f"{environment.deployment.prefix}-api", secret)
         self.targets = behind.listener.add_targets(
             "tasks",
             port=API_PORT,

@@ -47,6 +47,7 @@ class StubAccount:
             },
             "get_trail_status": {"IsLogging": True},
             "describe_user_pool_domain": {"DomainDescription": {}},
+            "describe_certificate": {"Certificate": {"Status": "ISSUED", "DomainName": "*.example.com"}},
         } | changes
 
     async def ask(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
@@ -125,6 +126,37 @@ async def test_zones__when_one_does_not_fit__then_those_that_do_are_named(
 
     assert text in found["zones"]
     assert found["zones"].endswith("these fit: us-east-1a, us-east-1b")
+
+
+CERTIFICATE = "arn:aws:acm:us-east-1:111122223333:certificate/0a1b2c3d"
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ("ResourceNotFoundException", "no such certificate in us-east-1"),
+        ({"Status": "PENDING_VALIDATION", "DomainName": "api.example.com"}, "is PENDING_VALIDATION"),
+        ({"Status": "ISSUED", "DomainName": "*.api.example.com"}, "is not of api.example.com"),
+        ({"Status": "ISSUED", "DomainName": "x", "SubjectAlternativeNames": ["api.example.com"]}, None),
+        ({"Status": "ISSUED", "DomainName": "*.example.com"}, None),
+    ],
+)
+async def test_certificate__when_cloudfront_is_to_use_it__then_it_is_looked_for_in_us_east_1(
+    answer: Any, text: str | None
+) -> None:
+    regions = []
+
+    def describe(*, region: str, CertificateArn: str) -> Any:  # noqa: N803 - AWS's own name
+        regions.append((region, CertificateArn))
+        return answer if isinstance(answer, str) else {"Certificate": answer}
+
+    changes = {"region": "eu-west-1", "zones": ("a",), "cloudfront_certificate_arn": CERTIFICATE}
+    planned = PLANNED.model_copy(update=changes | {"public_url": "https://api.example.com"})
+    found = await missing(planned, describe_certificate=describe)
+
+    assert regions == [("us-east-1", CERTIFICATE)]
+    assert ("certificates" in found) == (text is not None)
+    assert (text or "") in found.get("certificates", "")
 
 
 async def test_preflight__when_the_deployment_is_small__then_one_zone_and_a_new_accounts_quotas_do() -> None:

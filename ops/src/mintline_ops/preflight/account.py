@@ -26,8 +26,13 @@ class Refusal(Exception):  # noqa: N818 - an answer of AWS's, not a fault
 class Account(Protocol):
     """An account of AWS, as one principal sees it."""
 
-    async def ask(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Return what `operation` (such as `get_role`) returns; raises Refusal."""
+    async def ask(
+        self, service: str, operation: str, *, region: str | None = None, **parameters: Any
+    ) -> dict[str, Any]:
+        """Return what `operation` (such as `get_role`) returns, in the account's region unless it is named.
+
+        Raises Refusal.
+        """
         ...
 
 
@@ -39,12 +44,14 @@ class AwsAccount:
         self._region = region
         self._endpoint_url = endpoint_url
         self._session = get_session()
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
 
-    async def ask(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+    async def ask(
+        self, service: str, operation: str, *, region: str | None = None, **parameters: Any
+    ) -> dict[str, Any]:
         """Return what an operation returns; raises Refusal."""
         try:
-            client = await self._client(service)
+            client = await self._client(service, region or self._region)
             response: dict[str, Any] = await getattr(client, operation)(**parameters)
         except ClientError as error:
             raise Refusal(error_code(error)) from error
@@ -52,22 +59,23 @@ class AwsAccount:
             raise Refusal(type(error).__name__) from error
         return response
 
-    async def _client(self, service: str) -> Any:
-        if service not in self._clients:
+    async def _client(self, service: str, region: str) -> Any:
+        key = (service, region)
+        if key not in self._clients:
             config = AioConfig(
                 connect_timeout=CONNECT_SECONDS,
                 read_timeout=READ_SECONDS,
                 retries={"mode": "standard", "max_attempts": 3},
             )
-            self._clients[service] = await self._stack.enter_async_context(
+            self._clients[key] = await self._stack.enter_async_context(
                 self._session.create_client(
                     service,  # type: ignore[call-overload] # any of them
-                    region_name=self._region,
+                    region_name=region,
                     endpoint_url=self._endpoint_url,
                     config=config,
                 )
             )
-        return self._clients[service]
+        return self._clients[key]
 
 
 @asynccontextmanager

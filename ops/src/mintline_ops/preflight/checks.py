@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mintline.errors import Misconfigured
 from mintline.resources import BUCKETS, TABLES
 from mintline_ops.preflight.account import Account, Refusal
+from mintline_ops.preflight.certificates import certificate_faults
 
 INSTANCE_TYPES = {"standard": "c7g.xlarge", "small": "c6g.large"}
 """The signer's, by the deployment's size."""
@@ -47,6 +48,9 @@ class Planned(BaseModel):
     region: str
     size: Literal["standard", "small"] = "standard"
     zones: tuple[str, ...] = Field(default=("a", "b"), min_length=1)
+    public_url: str | None = None
+    certificate_arn: str | None = None
+    cloudfront_certificate_arn: str | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -281,6 +285,15 @@ async def _login_page(account: Account, planned: Planned) -> list[str]:
     ]
 
 
+async def _certificates(account: Account, planned: Planned) -> list[str]:
+    """Look at the certificates of `public_url`; CloudFront's is in us-east-1, wherever the rest is."""
+    missing = []
+    for field in ("certificate_arn", "cloudfront_certificate_arn"):
+        if (arn := getattr(planned, field)) is not None:
+            missing += await certificate_faults(account, field, arn, planned.public_url)
+    return missing
+
+
 CHECKS: dict[str, Callable[[Account, Planned], Awaitable[list[str]]]] = {
     "credentials": _credentials,
     "ecs-role": _ecs_role,
@@ -290,4 +303,5 @@ CHECKS: dict[str, Callable[[Account, Planned], Awaitable[list[str]]]] = {
     "names": _names,
     "trail": _trail,
     "login-page": _login_page,
+    "certificates": _certificates,
 }
