@@ -146,8 +146,12 @@ class Batcher(Generic[ItemT, ResultT]):
                 await asyncio.wait(self._flights)
 
     def _full(self) -> bool:
-        ready = len(self._pending) - sum(self._waiting[group] for group in self._groups_in_flight)
-        return ready >= self._max_items or (self._max_weight is not None and self._weight >= self._max_weight)
+        if self._max_weight is not None and self._weight >= self._max_weight:
+            return True
+        if len(self._pending) < self._max_items:
+            return False
+        waiting = sum(map(self._waiting.__getitem__, self._groups_in_flight))
+        return len(self._pending) - waiting >= self._max_items
 
     def _wait(self, *, idle: bool) -> None:
         loop = asyncio.get_running_loop()
