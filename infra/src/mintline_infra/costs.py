@@ -129,6 +129,10 @@ INSIGHTS = 5 * 13 + 8
 """Metrics of Container Insights, by estimate: of five services, and the cluster."""
 DETAILED = 7
 """Metrics of an instance with detailed monitoring (Amazon EC2 user guide)."""
+SERVICE_METRICS = (40, 85)
+"""Series of the services' own metrics, idle and with mints, by estimate: each value of a label is one."""
+METRICS_KILOBYTES = 2.0
+"""Of a task's metrics in its log, a minute, by estimate."""
 LOG_METRICS = len({alarm.metric for alarm in LOG_ALARMS}) + len(VALUE_ALARMS)
 STORED_KILOBYTES = 6.0
 """Of a mint in DynamoDB, by estimate: its records, their indexes and events."""
@@ -254,10 +258,20 @@ def _network(shape: Shape, peak: float) -> dict[str, float]:
 
 def _watching(shape: Shape, mints: int, signers: int) -> float:
     logged = LOG_METRICS if mints else ALWAYS_MEASURED
-    metrics = logged if shape.small else logged + INSIGHTS + signers * DETAILED
+    if not shape.small:
+        logged += INSIGHTS + signers * DETAILED + SERVICE_METRICS[mints > 0]
     alarms = (ALARMS - 1 if shape.small else ALARMS) * _price("CloudWatch, an alarm")
     dashboard = 0.0 if shape.small else _price("CloudWatch, a dashboard")
-    return metrics * _price("CloudWatch, a metric") + alarms + dashboard
+    written = (
+        0.0 if shape.small else _metrics_written(shape, mints, signers) * _price("CloudWatch Logs, a GB")
+    )
+    return logged * _price("CloudWatch, a metric") + alarms + dashboard + written
+
+
+def _metrics_written(shape: Shape, mints: int, signers: int) -> float:
+    """Return the GB a month of the lines by which tasks and signers tell CloudWatch their metrics."""
+    running = signers + sum(count for _, _, count in shape.tasks(PEAK * mints / SECONDS).values())
+    return running * METRICS_KILOBYTES * SECONDS / 60 / 1e6
 
 
 def tables() -> str:

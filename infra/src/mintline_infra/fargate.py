@@ -11,6 +11,7 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from mintline_infra import service_metrics
 from mintline_infra.deployment import Deployment
 from mintline_infra.nag import acknowledge_finding
 from mintline_infra.platform import PlatformStack
@@ -55,6 +56,7 @@ def common_settings(deployment: Deployment) -> dict[str, str]:
         "MINTLINE_RESOURCE_PREFIX": deployment.prefix,
         "MINTLINE_ADMIN_HOST": "0.0.0.0",  # noqa: S104 - the security groups let nobody in
         "MINTLINE_ADMIN_PORT": str(ADMIN_PORT),
+        **service_metrics.settings(deployment),
     }
 
 

@@ -11,6 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from mintline.resources import KMS_KEYS, QUEUES
+from mintline_infra import service_metrics
 from mintline_infra.alarms import LOG_ALARMS, VALUE_ALARMS, LogAlarm, ValueAlarm
 from mintline_infra.canary import NAME as CANARY
 from mintline_infra.canary import CanaryStack
@@ -339,5 +340,6 @@ class MonitoringStack(cdk.Stack):
                         title="Running", left=[*(self._running(name) for name in TASKS), self._signers()]
                     ),
                 ],
+                *service_metrics.widgets(f"Mintline/{self._prefix}"),
             ],
         )

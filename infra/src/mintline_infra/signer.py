@@ -14,6 +14,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from mintline.resources import SIGN
+from mintline_infra import service_metrics
 from mintline_infra.deployment import Deployment
 from mintline_infra.deployment_parts import Minting
 from mintline_infra.fargate import ADMIN_PORT
@@ -45,6 +46,7 @@ def host_settings(deployment: Deployment, minting: Minting) -> dict[str, str]:
         "MINTLINE_RESOURCE_PREFIX": deployment.prefix,
         "MINTLINE_ADMIN_HOST": "127.0.0.1",
         "MINTLINE_ADMIN_PORT": str(ADMIN_PORT),
+        **service_metrics.settings(deployment),
         "MINTLINE_ISSUER": minting.issuer.model_dump_json(),
         "MINTLINE_AUDIT_DIR": AUDIT_DIR,
         "MINTLINE_AUDIT_BUCKET": deployment.audit_bucket_name(),

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from types import TracebackType
 from typing import Literal, Self, TypeAlias, TypedDict
 
+import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from mintline.emf import MetricsLog, publishing
 from mintline.text import bounded
+
+log = structlog.get_logger()
 
 Check: TypeAlias = Callable[[], Awaitable[object]]
 """Returns when a dependency answers, raises when it does not; its result means nothing."""
@@ -70,12 +76,18 @@ class Admin:
         checks: Mapping[str, Check],
         registry: CollectorRegistry,
         timeout: float = 2.0,
+        metrics_namespace: str | None = None,
     ) -> None:
+        """With `metrics_namespace`, metrics are written to the log for CloudWatch too, under that name."""
         self.port = port
         self._host = host
         self._checks = checks
         self._registry = registry
         self._timeout = timeout
+        self._publishing: AbstractAsyncContextManager[None] = nullcontext()
+        if metrics_namespace is not None:
+            metrics = MetricsLog(registry, metrics_namespace, write=log.info, now=time.time)
+            self._publishing = publishing(metrics)
         app = web.Application()
         app.add_routes(
             [
@@ -95,11 +107,13 @@ class Admin:
             await self._runner.cleanup()
             raise
         self.port = self._runner.addresses[0][1]
+        await self._publishing.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._publishing.__aexit__(kind, error, trace)
         await self._runner.cleanup()
 
     async def readiness(self) -> dict[str, str]:

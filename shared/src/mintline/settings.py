@@ -45,6 +45,8 @@ class ServiceSettings(Settings):
     admin_host: str = "127.0.0.1"
     admin_port: int = Field(default=0, ge=0, le=65535)
     """Where /healthz, /readyz and /metrics are served; 0 picks a free port."""
+    metrics_namespace: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._/#:-]{1,255}$")
+    """CloudWatch's namespace for the metrics that are written to the log once a minute; None: none are."""
     otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://")
     """The collector that gets traces over OTLP/HTTP, such as http://localhost:4318; None means no traces."""
 

@@ -56,7 +56,13 @@ async def serve(settings: Settings, stop: asyncio.Event, *, groups: Sequence[Ope
         renewing = environment.intake.keep(stop, sleep=asyncio.sleep, rng=random.Random())  # noqa: S311 - jitter
         stack.push_async_callback(cut_off, asyncio.create_task(renewing, name="renew the intake session"))
         api = assemble(settings, environment, metrics, tracer, checks)
-        admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
+        admin = Admin(
+            host=settings.admin_host,
+            port=settings.admin_port,
+            checks=checks,
+            registry=registry,
+            metrics_namespace=settings.metrics_namespace,
+        )
         await stack.enter_async_context(admin)
         _run_drops(stack, api, metrics, stop)
         app = build_app(api, metrics=metrics, tracer=tracer, groups=groups)

@@ -65,7 +65,13 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
             "transactions": partial(dynamo.ping, TRANSACTIONS),
             "chain": rpc.check_chain,
         }
-        admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
+        admin = Admin(
+            host=settings.admin_host,
+            port=settings.admin_port,
+            checks=checks,
+            registry=registry,
+            metrics_namespace=settings.metrics_namespace,
+        )
         await stack.enter_async_context(admin)
         log.info("broadcaster_ready", admin_port=admin.port)
         consumer = Consumer(

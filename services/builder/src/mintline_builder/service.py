@@ -60,7 +60,13 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             "chain": world.rpc.check_chain,
         }
         await stack.enter_async_context(
-            Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
+            Admin(
+                host=settings.admin_host,
+                port=settings.admin_port,
+                checks=checks,
+                registry=registry,
+                metrics_namespace=settings.metrics_namespace,
+            )
         )
         consumer = Consumer(
             queues=world.queues,

@@ -84,7 +84,13 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
             "chain": rpc.check_chain,
             "index": partial(_check_index, indexer),
         }
-        admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
+        admin = Admin(
+            host=settings.admin_host,
+            port=settings.admin_port,
+            checks=checks,
+            registry=registry,
+            metrics_namespace=settings.metrics_namespace,
+        )
         await stack.enter_async_context(admin)
         log.info("indexer_ready", admin_port=admin.port)
         woken = asyncio.Event()

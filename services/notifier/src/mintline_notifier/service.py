@@ -77,7 +77,13 @@ async def run(settings: NotifierSettings, stop: asyncio.Event) -> None:
             now=unix_ms,
         )
         checks: dict[str, Check] = {"events": partial(dynamo.ping, EVENTS)}
-        admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
+        admin = Admin(
+            host=settings.admin_host,
+            port=settings.admin_port,
+            checks=checks,
+            registry=registry,
+            metrics_namespace=settings.metrics_namespace,
+        )
         await stack.enter_async_context(admin)
         await deliver_webhooks(
             stack,

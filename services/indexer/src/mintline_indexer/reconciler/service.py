@@ -56,7 +56,13 @@ async def run(settings: ReconcilerSettings, stop: asyncio.Event) -> None:
             "chain": rpc.check_chain,
             "passes": partial(reconciler.check_age, 3 * settings.reconcile_every),
         }
-        admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
+        admin = Admin(
+            host=settings.admin_host,
+            port=settings.admin_port,
+            checks=checks,
+            registry=registry,
+            metrics_namespace=settings.metrics_namespace,
+        )
         await stack.enter_async_context(admin)
         log.info("reconciler_ready", admin_port=admin.port)
         await repeat(reconciler, stop, every=settings.reconcile_every)

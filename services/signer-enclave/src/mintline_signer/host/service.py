@@ -84,6 +84,7 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
             port=settings.admin_port,
             checks={"sqs": partial(queues.ping, SIGN), "enclave": enclave.ping},
             registry=registry,
+            metrics_namespace=settings.metrics_namespace,
         )
         await stack.enter_async_context(admin)
         log.info("admin_listening", port=admin.port)
