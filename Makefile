@@ -82,11 +82,14 @@ chaos-drop: setup ## Kill every service every 20 s under a drop whose upload is 
 soak: setup ## Load the line with 20 mints a second for 20 minutes, and tell whether any service grows
 	@.venv/bin/python -m mintline_harness.soak
 
-infra: setup ## Synthesize the AWS stacks offline, and check them: types, tests, cfn-lint, cdk-nag
+infra: setup ## Synthesize the AWS stacks offline, and check them: types, tests, cfn-lint, cdk-nag, checkov
+	@UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= .venv/bin/uv venv --quiet --allow-existing --python .venv/bin/python .venv/checkov
+	@UV_SYSTEM_CERTS=true VIRTUAL_ENV= .venv/bin/uv pip sync --quiet --require-hashes \
+		--python .venv/checkov/bin/python tools/checkov/requirements.txt
 	@cd infra && UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true VIRTUAL_ENV= ../.venv/bin/uv sync --quiet \
 		--project . --python ../.venv/bin/python
 	@cd infra && .venv/bin/mypy
-	@cd infra && .venv/bin/pytest
+	@cd infra && MINTLINE_CHECKOV=required .venv/bin/pytest
 
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 REVISION = $(shell git rev-parse HEAD)

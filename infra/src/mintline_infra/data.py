@@ -190,7 +190,12 @@ class DataStack(cdk.Stack):
             encryption=s3.BucketEncryption.S3_MANAGED,
             enforce_ssl=True,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_PREFERRED,
-            lifecycle_rules=[s3.LifecycleRule(expiration=cdk.Duration.days(90))],
+            versioned=True,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    expiration=cdk.Duration.days(90), noncurrent_version_expiration=cdk.Duration.days(1)
+                )
+            ],
             server_access_logs_prefix="own/",
             # It has no name that stands in the way, and may hold logs: then a deletion would fail.
             removal_policy=cdk.RemovalPolicy.RETAIN,
