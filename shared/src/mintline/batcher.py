@@ -5,7 +5,8 @@ until a batch is full, a flush ends, or the linger is over.
 
 In a trickle, whose items come less than `TRICKLE_GAP` seconds after one another, an item may wait a little
 for the next one, as long as that pays: after a wait in which none came, the next item goes at once, then the
-next two, four, and so on up to `MOST_SKIPPED`. So callers that come one after another are hardly slowed down.
+next two, four, and so on up to `MOST_SKIPPED`. So callers that come one after another are hardly slowed down;
+nor are a few at a time, if a wait must bring some to its end to have paid.
 """
 
 from __future__ import annotations
@@ -50,8 +51,9 @@ def _ungrouped(_: object) -> None:
 class _Trickle:
     """Decides whether an item waits for the next one."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, tail: float) -> None:
         self._seconds = seconds
+        self._tail = tail
         self._last = -math.inf
         self._gap = math.inf
         self._skip = 0
@@ -71,9 +73,9 @@ class _Trickle:
             return 0.0
         return self._seconds
 
-    def ended(self, *, alone: bool) -> None:
+    def ended(self, now: float, *, alone: bool) -> None:
         """Note how a wait ended: with one item alone, or with several."""
-        if alone:
+        if alone or now - self._last >= self._tail:
             self._skip, self._skipped = self._skipped, min(MOST_SKIPPED, self._skipped * 2)
         else:
             self._skip, self._skipped = 0, 1
@@ -84,8 +86,9 @@ class Batcher(Generic[ItemT, ResultT]):
 
     `flush` returns one result or exception for each item, in order; when it raises, all of its batch fails.
     At most `concurrency` flushes run at a time; `linger` is in seconds. `trickle` is how long, in seconds, an
-    item of a trickle waits for the next one while nothing is in flight. Items of one `group` are flushed in
-    the order of their calls: what comes later waits for a flush in flight that has one of its group.
+    item of a trickle waits for the next one while nothing is in flight; a wait in whose last `tail` seconds
+    none came was in vain. Items of one `group` are flushed in the order of their calls: what comes later
+    waits for a flush in flight that has one of its group.
     """
 
     def __init__(
@@ -98,6 +101,7 @@ class Batcher(Generic[ItemT, ResultT]):
         group: Callable[[ItemT], Hashable | None] = _ungrouped,
         linger: float = 0.003,
         trickle: float = 0.0,
+        tail: float = math.inf,
         concurrency: int = 4,
     ) -> None:
         self._flush = flush
@@ -108,7 +112,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._groups_in_flight: set[Hashable] = set()
         self._waiting: Counter[Hashable] = Counter()
         self._linger = linger
-        self._trickle = _Trickle(trickle)
+        self._trickle = _Trickle(trickle, tail)
         self._concurrency = concurrency
         self._pending: deque[_Submission[ItemT, ResultT]] = deque()
         self._weight = 0
@@ -170,7 +174,7 @@ class Batcher(Generic[ItemT, ResultT]):
             self._launch(everything=True)
 
     def _end_of_trickle(self) -> None:
-        self._trickle.ended(alone=len(self._pending) == 1)
+        self._trickle.ended(asyncio.get_running_loop().time(), alone=len(self._pending) == 1)
         self._end_of_linger()
 
     def _end_of_linger(self) -> None:

@@ -54,6 +54,24 @@ def test_entrance__when_requests_trickle_in__lets_them_go_on_together_within_its
     run(work())
 
 
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_entrance__when_workers_post_again_once_answered__hardly_slows_them_down(
+    workers: int,
+) -> None:
+    async def work() -> None:
+        entrance, loop, rng = Entrance(ENTRANCE_SECONDS), asyncio.get_running_loop(), random.Random(1)
+
+        async def worker() -> None:
+            for _ in range(100):
+                await entrance.wait()
+                await asyncio.sleep(rng.uniform(0.02, 0.04))
+
+        await asyncio.gather(*(worker() for _ in range(workers)))
+        assert loop.time() <= 100 * 0.03 * 1.1 + 16 * ENTRANCE_SECONDS
+
+    run(work())
+
+
 def test_entrance__when_requests_come_far_apart__keeps_none_waiting() -> None:
     async def work() -> None:
         waits, _ = await passed(Entrance(ENTRANCE_SECONDS), [0.11] * 20)

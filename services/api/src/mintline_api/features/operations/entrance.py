@@ -10,6 +10,8 @@ from mintline.batcher import Batcher
 
 ENTRANCE_SECONDS = 0.15
 """How long a request waits for others at most, if another one came less than 0.1 seconds before it."""
+TAIL_SECONDS = 0.1
+"""A wait in whose last part, this long, no request came was in vain: those who wait may be all there are."""
 TOGETHER = 5
 """Requests that wait for no more of them: at higher rates they meet without waiting."""
 
@@ -20,7 +22,7 @@ class Entrance:
     def __init__(self, seconds: float = 0.0) -> None:
         self._batcher: Batcher[None, None] | None = None
         if seconds:
-            self._batcher = Batcher(_pass, max_items=TOGETHER, linger=0.0, trickle=seconds)
+            self._batcher = Batcher(_pass, max_items=TOGETHER, linger=0.0, trickle=seconds, tail=TAIL_SECONDS)
 
     async def wait(self) -> None:
         """Return when a request may go on; whoever is cancelled meanwhile keeps nobody else back."""
