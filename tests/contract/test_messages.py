@@ -242,7 +242,7 @@ SIGN_ADMINISTER = ADMINISTER_ROYALTY.model_copy(
 )
 OWNERLESS_VOUCHER = ISSUE_VOUCHER.model_copy(update={"subject": ""})
 MESSAGES: dict[str, AnyMessage] = {
-    "build_mint": BuildMint(trace=TRACE, mint_id=MINT_ID),
+    "build_mint": BuildMint(trace=TRACE, mint_id=MINT_ID, digest=bytes(range(32))),
     "build_lines": BuildLines(trace=TRACE, request_id=BULK_ID, chunk=3),
     "fund_wallet": FundWallet(trace=TRACE, wallet=WALLET, required=10**16, balance=9 * 10**15),
     "renew_nonce": RenewNonce(trace=TRACE, mint_id=MINT_ID, nonce=7),
@@ -326,9 +326,11 @@ EARLIER: dict[str, AnyMessage] = {
         trace=TRACE, intent=SIGN_NOOP, code="policy_fee_cap", reason="the fee is over the policy's cap"
     ),
     "fund_wallet.v1.json": FundWallet(trace=TRACE, wallet=WALLET, required=10**16),
+    "build_mint.v1.json": BuildMint(trace=TRACE, mint_id=MINT_ID),
 }
 """What was written before a field was added, and how it is read since."""
 SHAPES = {
+    "build_mint": "digest",
     "sign_administer": "capped",
     "sign_mint": "timed",
     "broadcast": "timed",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mintline.authorizations import MISSING, Authorization, key_of
+from mintline.authorizations import digest_of as authorized_digest
 from mintline.aws.authorizations import keep_authorization
 from mintline.aws.dynamo import Item, Put
 from mintline.aws.records import from_item, to_item
@@ -462,6 +463,20 @@ def token_operation(kind: str, **changes: Any) -> TokenTransfer | TokenBurn:
     }
     made = TokenTransfer(**fields, to=BOB) if kind == "transfer" else TokenBurn(**fields)
     return made.evolve(**changes)
+
+
+async def test_operation__when_it_is_read_with_its_authorization__then_no_digest_leads_to_anothers(
+    stores: Stores,
+) -> None:
+    asked = mint(metadata=None, authorization=None)
+    given = Authorization(envelope=b"sealed", metadata="{}")
+    rival = asked.evolve(token_id=3)
+    await stores.put(asked)
+    await stores.authorize(asked, given)
+    await stores.authorize(rival, Authorization(envelope=b"the rival's"))
+    for digest in (authorized_digest(asked), authorized_digest(rival), bytes(32), None):
+        assert await stores.mints.with_authorization(asked.mint_id, digest) == (asked, given)
+    assert await stores.mints.with_authorization("mint_none", bytes(32)) is None
 
 
 async def test_authorization__when_it_is_of_the_very_operation__then_it_is_found_and_no_other(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
-from mintline.authorizations import MISSING, Authorization
-from mintline.aws.authorizations import find_authorization
+from mintline.authorizations import MISSING, Authorization, Key, key_of, on_record
+from mintline.aws.authorizations import find_authorization, read_authorization
 from mintline.aws.dynamo import (
     Change,
     Check,
@@ -22,7 +24,7 @@ from mintline.aws.standing import (
     read_transaction,
     transaction_key,
 )
-from mintline.errors import Conflict
+from mintline.errors import Conflict, Unreadable
 from mintline.lines import MAX_CHUNK
 from mintline.messages.parts import Clone
 from mintline.operation_ids import line_mint_id
@@ -97,6 +99,28 @@ class DynamoOperations:
     async def authorization(self, operation: Operation) -> Authorization:
         """Return what an operation's user authorized."""
         return await find_authorization(self._dynamo, operation, self._set_aside)
+
+    async def with_authorization(
+        self, operation_id: str, digest: bytes | None
+    ) -> tuple[Operation, Authorization] | None:
+        """Return an operation as it stands with its authorization, read at once if `digest` is right."""
+        if digest is None:
+            operation, found = await self.get(operation_id), None
+        else:
+            operation, found = await asyncio.gather(
+                self.get(operation_id), self._authorization_under((operation_id, digest))
+            )
+        if operation is None:
+            return None
+        if found is None or on_record(operation) is not None or key_of(operation) != (operation_id, digest):
+            found = await self.authorization(operation)
+        return operation, found
+
+    async def _authorization_under(self, key: Key) -> Authorization | None:
+        # What is unreadable is asked for again, and raised, if it is the operation's.
+        with suppress(Unreadable):
+            return await read_authorization(self._dynamo, key, self._set_aside)
+        return None
 
     async def reject(
         self, operation_id: str, problem: Problem, *, at: int, spent: Place | None = None

@@ -65,11 +65,13 @@ async def build(cmd: BuildMint, *, frame: Frame) -> None:
     the sweep sends it on again, for `config.max_wait` at most. Raises Deferred for what goes on by itself, as
     when a wallet waits for gas money, and Conflict when another delivery ended the operation.
     """
-    operation = await load(frame, cmd.mint_id)
+    found = await frame.operations.with_authorization(cmd.mint_id, cmd.digest)
+    if found is None:
+        raise unknown()
+    operation, authorization = found
     if operation.status not in (MintStatus.ACCEPTED, MintStatus.BUILT):
         return
     kind = frame.kind_of(operation)
-    authorization = await frame.operations.authorization(operation)
     built = Built(operation)
     if operation.status is MintStatus.ACCEPTED:
         try:
@@ -213,5 +215,10 @@ async def load(frame: Frame, operation_id: str) -> Operation:
     """Return an operation as it stands; raises Rejected if there is none."""
     operation = await frame.operations.get(operation_id)
     if operation is None:
-        raise Rejected("mint_unknown", "There is no record of this mint.")
+        raise unknown()
     return operation
+
+
+def unknown() -> Rejected:
+    """Return the refusal of a message that names no operation on record."""
+    return Rejected("mint_unknown", "There is no record of this mint.")

@@ -123,6 +123,14 @@ class Operations(Protocol):
     async def authorization(self, operation: Operation) -> Authorization:
         """Return what an operation's user authorized: empty if that is not on record, or not any more."""
 
+    async def with_authorization(
+        self, operation_id: str, digest: bytes | None
+    ) -> tuple[Operation, Authorization] | None:
+        """Return an operation as it stands with its authorization, as `get` and `authorization` do.
+
+        They are read at once if `digest` is what the authorization is stored under.
+        """
+
     async def reject(
         self, operation_id: str, problem: Problem, *, at: int, spent: Place | None = None
     ) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mintline.fields import Address, Wei
+from mintline.fields import Address, Bytes32, Wei
 from mintline.messages.parts import UINT64_MAX, Message, MintId
 
 
@@ -15,6 +15,8 @@ class BuildMint(Message):
 
     type: Literal["build_mint"] = "build_mint"
     mint_id: MintId
+    digest: Bytes32 | None = None
+    """What its authorization is stored under, so that both are read at once; the record has the last word."""
 
 
 class BuildLines(Message):

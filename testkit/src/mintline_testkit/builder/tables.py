@@ -232,6 +232,14 @@ class MemoryOperations:
         """Return what an operation's user authorized."""
         return lookup(operation, self.tables.authorizations)
 
+    async def with_authorization(
+        self, operation_id: str, digest: bytes | None
+    ) -> tuple[Operation, Authorization] | None:
+        """Return an operation as it stands with its authorization."""
+        del digest
+        operation = await self.get(operation_id)
+        return None if operation is None else (operation, await self.authorization(operation))
+
     async def reject(
         self, operation_id: str, problem: Problem, *, at: int, spent: Place | None = None
     ) -> None:

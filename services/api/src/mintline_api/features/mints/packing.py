@@ -32,8 +32,8 @@ LINGER = 0.01
 """Seconds for which metadata waits for that of others, while others come."""
 WITHIN = 2.0
 """Seconds that a pack and its row may take: what hangs counts as failed."""
-PAUSE = 30.0
-"""Seconds after a failure in which nothing is packed: an outage of S3 delays one group of mints."""
+PAUSE = 10.0
+"""Seconds after a failure in which nothing is packed: an outage of S3 delays few mints."""
 MAX_ITEMS = 100
 MAX_BYTES = 1024 * 1024
 _REMEMBERED = 10_000

@@ -19,7 +19,7 @@ from typing import Generic, TypeAlias, TypeVar, cast
 import structlog
 from pydantic import BaseModel
 
-from mintline.authorizations import Authorization
+from mintline.authorizations import Authorization, key_of
 from mintline.canonical_json import canonical_json
 from mintline.messages.work import BuildMint
 from mintline.operation_ids import ID_BYTES, keyed_operation_id, operation_id_from
@@ -158,7 +158,12 @@ class Intake:
 
     async def send(self, operation: Operation) -> None:
         """Send an accepted operation to the pipeline; if the message is lost, the sweep sends it."""
-        message = BuildMint(mint_id=operation.operation_id, trace=operation.trace)
+        key = key_of(operation)
+        message = BuildMint(
+            mint_id=operation.operation_id,
+            trace=operation.trace,
+            digest=key[1] if key is not None and key[0] == operation.operation_id else None,
+        )
         await self.nudges.send(
             self.outbox.build(message, group=group_of(operation)), mint_id=operation.operation_id
         )
