@@ -32,10 +32,10 @@ setup: ## Install everything the other targets need (they do so themselves)
 	@test -n "$(PYTHON)" || { echo "setup: error: Python 3.11, 3.12 or 3.13 is needed" >&2; exit 1; }
 	@"$(PYTHON)" devstack/bootstrap.py
 
-up: setup ## Start the whole line and keep it running until Ctrl-C
+up: setup ## Start the local stack and keep it running until Ctrl-C
 	@.venv/bin/mintline up
 
-demo: setup ## Mint one NFT through the whole line, check it on chain, print it as JSON
+demo: setup ## Mint one NFT through the local stack, check it on chain, print it as JSON
 	@.venv/bin/mintline demo
 
 test-fast: setup ## Run the tests that need no emulator and are not slow, on all processors
@@ -61,14 +61,14 @@ types: setup ## Check types alone, as the pre-commit hook does
 
 # What was given, in words or by the environment, and what the profile says otherwise.
 given = $(if $(filter command environment,$(firstword $(origin $1))),$2 $($1))
-bench: setup ## Measure the line: make bench PROFILE=burst (N=, USERS=, RATE=, RUNS=, JSON=); the profiles: docs/performance.md
+bench: setup ## Measure the pipeline: make bench PROFILE=burst (N=, USERS=, RATE=, RUNS=, JSON=); the profiles: docs/performance.md
 	@.venv/bin/python -m mintline_bench --profile $(PROFILE) $(call given,N,--mints) $(call given,USERS,--users) \
 		$(call given,RATE,--rate) $(call given,RUNS,--runs) $(call given,JSON,--json)
 
 bench-enclave: setup ## Measure the enclave alone, through its socket: make bench-enclave N=10000
 	@.venv/bin/python -m mintline_bench.enclave --pairs $(if $(filter command,$(origin N)),$(N),10000)
 
-simulate: setup ## Run the line through seeded schedules of faults: make simulate N=1000, or SEED=7 to replay one
+simulate: setup ## Run the services through seeded schedules of faults: make simulate N=1000, or SEED=7 to replay one
 	@.venv/bin/python -m mintline_harness.simulation \
 		$(if $(SEED),--seed $(SEED),--count $(N)) $(if $(PLANT),--plant $(PLANT))
 
@@ -79,7 +79,7 @@ chaos: setup ## Break the real processes under load: make chaos SEEDS=20 MINTS=1
 chaos-drop: setup ## Kill every service every 20 s under a drop whose upload is cut twice: make chaos-drop LINES=10000 BAD=42
 	@.venv/bin/python -m mintline_harness.chaos.drop --first $(FIRST) --lines $(LINES) --bad $(BAD) --every $(EVERY)
 
-soak: setup ## Load the line with 20 mints a second for 20 minutes, and tell whether any service grows
+soak: setup ## Load the stack with 20 mints a second for 20 minutes, and tell whether any service grows
 	@.venv/bin/python -m mintline_harness.soak
 
 infra: setup ## Synthesize the AWS stacks offline, and check them: types, tests, cfn-lint, cdk-nag, checkov
@@ -152,5 +152,5 @@ boot-enclave: setup ## Boot the enclave's image under QEMU and mint by it; the f
 screenshots: setup ## Take the pictures of the console in docs/ again, with Debian's Chromium
 	@.venv/bin/python -m mintline_harness.screenshots docs
 
-clean: ## Forget the line's state: chain, queues, keys, logs
+clean: ## Forget the stack's state: chain, queues, keys, logs
 	@if [ -x .venv/bin/mintline ]; then .venv/bin/mintline clean; else echo "nothing to remove"; fi

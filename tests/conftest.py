@@ -391,7 +391,7 @@ def engine() -> Iterator[DockerClient]:
 
 @pytest.fixture(scope="session")
 def containers(engine: DockerClient) -> Iterator[Containers]:
-    """Run the whole line in containers; skips where no engine is reachable."""
+    """Run the whole pipeline in containers; skips where no engine is reachable."""
     from testcontainers.core.network import Network
 
     with ExitStack() as ends:

@@ -1,4 +1,4 @@
-"""The line, minting on the queues, tables, bucket and key that CloudFormation made from the data stack."""
+"""The stack, minting on the queues, tables, bucket and key that CloudFormation made from the data stack."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MINTLINE = ROOT / ".venv/bin/mintline"
 
 
 def kept_in(state: Path) -> dict[str, str]:
-    """Return the settings by which the emulator keeps its state where the line will look for it."""
+    """Return the settings by which the emulator keeps its state where the stack will look for it."""
     folder = state / "ministack"
     folder.mkdir(parents=True, exist_ok=True)
     return {
@@ -58,7 +58,7 @@ async def identities(endpoint: str) -> dict[str, Any]:
 
 
 def mint_one(state: Path) -> dict[str, Any]:
-    """Run the line from a state folder, and return its one mint; `demo` checks it on chain."""
+    """Run the stack from a state folder, and return its one mint; `demo` checks it on chain."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     done = subprocess.run(
         [MINTLINE, "demo", "--state", str(state)],

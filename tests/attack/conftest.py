@@ -68,7 +68,7 @@ ENDS = ("finalized", "rejected", "reverted")
 
 
 class Socket:
-    """The enclave's socket, as whoever owns the host can use it: any bytes, in any order."""
+    """The enclave's socket, as an owner of the host can use it: any bytes, in any order."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -130,7 +130,7 @@ class User:
 
 @dataclass(slots=True)
 class Victim:
-    """A running line, with everything that some part of it knows."""
+    """A running stack, with everything that some part of it knows."""
 
     info: dict[str, Any]
     state: StateFolder
@@ -159,7 +159,7 @@ class Victim:
             return (await answer.json())["result"]
 
     async def record(self, mint_id: str) -> Mint:
-        """Return a mint's record with its authorization, as whoever has the database reads them."""
+        """Return a mint's record with its authorization, as a reader of the database has them."""
         mint = await read_mint(self.dynamo, mint_id, SetAside())
         assert mint is not None
         authorization = await find_authorization(self.dynamo, mint, SetAside())
@@ -287,7 +287,7 @@ def _forms_of(key: Any) -> list[bytes]:
 
 
 def enclave_socket(state: StateFolder) -> Path:
-    """Return where the enclave of a running line serves its host, by the host's own settings."""
+    """Return where the enclave of a running stack serves its host, by the host's own settings."""
     started = json.loads((state.logs / "signer-host.log").read_text().splitlines()[0])
     return Path(started["settings"]["enclave_address"].removeprefix("unix://"))
 

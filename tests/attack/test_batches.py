@@ -1,4 +1,4 @@
-"""A relayer's batch, and a transfer, by whoever owns the signer's host: every wrapped key, every envelope."""
+"""A relayer's batch, and a transfer, by an owner of the signer's host: every wrapped key, every envelope."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever owns the signer's host: the enclave's socket, every wrapped key, every message, the way to KMS."""
+"""An owner of the signer's host: the enclave's socket, every wrapped key, every message, the way to KMS."""
 
 from __future__ import annotations
 

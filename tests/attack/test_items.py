@@ -1,4 +1,4 @@
-"""Batches of ERC-1155 items by whoever owns the queues: each token was asked for, or none is signed."""
+"""Batches of ERC-1155 items by an owner of the queues: each token was asked for, or none is signed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever has the enclave's AWS credentials asks KMS for keys: the host has them, and all that the host sees.
+"""A holder of the enclave's AWS credentials asks KMS for keys: the host has them, and all that the host sees.
 
 The line's own authority stands for the hypervisor here: it attests whatever runs, and so other enclaves, too.
 """

@@ -1,4 +1,4 @@
-"""Whoever may write to the queues: as the builder, the broadcaster, or the owner of all of them."""
+"""A writer to the queues: as the builder, the broadcaster, or the owner of all of them."""
 
 from __future__ import annotations
 

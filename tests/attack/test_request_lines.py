@@ -1,4 +1,4 @@
-"""A request for many mints by whoever owns the signer's host and the tables: every chunk, every envelope."""
+"""A request for many mints by an owner of the signer's host and the tables: every chunk, every envelope."""
 
 from __future__ import annotations
 

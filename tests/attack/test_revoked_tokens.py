@@ -1,4 +1,4 @@
-"""Whoever has the token of a user who was signed out, disabled or deleted: by API, by queue, by host."""
+"""A holder of the token of a user who was signed out, disabled or deleted: by API, by queue, by host."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ async def test_revoked_token__when_the_api_was_taken_over_afterwards__is_refused
 async def test_stolen_token__when_it_is_used_at_the_pool__cannot_touch_the_account(
     victim: Victim, mallory: User
 ) -> None:
-    """Before, whoever saw a token could delete its user, and with the user the way to the wallet."""
+    """Before, anyone who saw a token could delete its user, and with the user the way to the wallet."""
     assert ACCOUNT_ADMIN not in victim.info["cognito"]["scopes"]
     async with cognito_client(victim.info) as cognito:
         for call in (cognito.delete_user, cognito.global_sign_out, cognito.get_user):

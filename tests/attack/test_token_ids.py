@@ -1,4 +1,4 @@
-"""Whoever holds a token, a queue or the signer's host, and wants a token id that is someone else's.
+"""A holder of a token, a queue or the signer's host who wants a token id that is someone else's.
 
 Each has a control: the same request as the api accepted it is signed, and the mint ends as it was asked for.
 """

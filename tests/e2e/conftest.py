@@ -1,4 +1,4 @@
-"""The whole line, once a session, as processes or in containers; tests talk to it over HTTP as users do."""
+"""The whole stack, once a session, as processes or in containers; tests talk to it over HTTP as users do."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class User:
 
 
 class Parts(Protocol):
-    """The parts of a running line, by name."""
+    """The parts of a running stack, by name."""
 
     async def kill(self, name: str) -> None:
         """Kill -9 the part and wait until it runs again."""
@@ -128,7 +128,7 @@ class Processes:
 
 @dataclass(slots=True)
 class Harness:
-    """The running line, and what tests may do to it."""
+    """The running stack, and what tests may do to it."""
 
     info: dict[str, Any]
     session: aiohttp.ClientSession

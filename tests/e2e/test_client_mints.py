@@ -1,4 +1,4 @@
-"""A company's backend mints for a person who has never signed in, by e-mail address, on the whole line."""
+"""A company's backend mints for a person who has never signed in, by e-mail address, on the whole stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients' own collections on the whole line: deployed, minted in, paused, frozen, and kept from others."""
+"""Clients' own collections on the whole stack: deployed, minted in, paused, frozen, and kept from others."""
 
 from __future__ import annotations
 

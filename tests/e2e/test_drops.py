@@ -1,4 +1,4 @@
-"""A drop with bad lines, whose upload is cut and whose processes are killed, on the whole line."""
+"""A drop with bad lines, whose upload is cut and whose processes are killed, on the whole stack."""
 
 from __future__ import annotations
 

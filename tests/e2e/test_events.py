@@ -1,4 +1,4 @@
-"""Events of a mint on the whole pipeline: each step once, in order, with the resource as its GET has it."""
+"""Events of a mint on the whole stack: each step once, in order, with the resource as its GET has it."""
 
 from __future__ import annotations
 

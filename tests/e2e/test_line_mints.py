@@ -1,4 +1,4 @@
-"""From a POST to an NFT in a wallet, over HTTP, on the whole line."""
+"""From a POST to an NFT in a wallet, over HTTP, on the whole stack."""
 
 from __future__ import annotations
 

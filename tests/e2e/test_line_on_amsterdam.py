@@ -1,4 +1,4 @@
-"""The whole line on a chain under Amsterdam's rules, which price new state (EIP-8037), over EthereumJS.
+"""The whole pipeline on a chain under Amsterdam's rules, which price new state (EIP-8037), over EthereumJS.
 
 Deployment and mints are the line's own. Nothing of the line sends a relayer's batch or a transfer yet: their
 calldata is the line's own, and is sent as set-up transactions are.

@@ -1,4 +1,4 @@
-"""ERC-1155 collections on the whole line: items minted, dropped, sent and burned."""
+"""ERC-1155 collections on the whole stack: items minted, dropped, sent and burned."""
 
 from __future__ import annotations
 

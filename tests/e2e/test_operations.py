@@ -1,4 +1,4 @@
-"""Sponsored mints, from the internal entry point to the chain, on the whole line."""
+"""Sponsored mints, from the internal entry point to the chain, on the whole stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A line goes over to another KMS key: the enclave wraps every key anew, and the old one is switched off."""
+"""Another KMS key takes over: the enclave wraps every key again, and the old one is switched off."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_rewrap__when_done__the_line_mints_with_the_old_kms_key_switched_o
 
     monkeypatch.setenv("MINTLINE_REWRAP_TO", new)
     async with line_of(tmp_path) as line, line.kms() as kms:
-        await line.mint("before it is wrapped anew")
+        await line.mint("before it is wrapped again")
         planned = await line.rewrap(new, "--dry-run")
         done = await line.rewrap(new)
         again = await line.rewrap(new)

@@ -1,4 +1,4 @@
-"""Self-custody on the whole line, by a wallet library from npm: link, mint, sign, finalized."""
+"""Self-custody on the whole stack, by a wallet library from npm: link, mint, sign, finalized."""
 
 from __future__ import annotations
 
@@ -138,8 +138,8 @@ async def test_self_custody__when_the_wallet_is_empty__then_the_user_reads_why_a
 
     await harness.rpc.call("anvil_setBalance", [address, hex(10**18)])
     fresh = (await user.get(f"/v1/mints/{mint['mint_id']}"))["self_custody"]["transaction"]
-    dearer = fresh | {"maxFeePerGas": hex(2 * int(fresh["maxFeePerGas"], 16))}
-    again = await wallet.do("signTransaction", transaction=dearer)
+    higher = fresh | {"maxFeePerGas": hex(2 * int(fresh["maxFeePerGas"], 16))}
+    again = await wallet.do("signTransaction", transaction=higher)
     assert (await user.call("POST", path, {"raw": again})).status == 202
     final = await user.until(mint["mint_id"], "finalized")
     assert final["problem"] is None

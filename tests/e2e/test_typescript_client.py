@@ -1,4 +1,4 @@
-"""The TypeScript client, installed from its package, against a running line."""
+"""The TypeScript client, installed from its package, against a running stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A webhook of a machine client's on the whole line: a mint's events arrive, signed, and can be replayed."""
+"""A webhook of a machine client's on the whole stack: a mint's events arrive, signed, and can be replayed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole line in one process: every schedule keeps every promise, and a line with a bug in it does not."""
+"""The whole pipeline in one process: each schedule keeps every promise, and one with a bug in it does not."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Drives the running line over HTTP, measures it, and checks the chain afterwards."""
+"""Drives the running stack over HTTP, measures it, and checks the chain afterwards."""

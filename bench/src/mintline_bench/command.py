@@ -17,7 +17,7 @@ from mintline_ops.run_file import DEFAULT_STATE
 
 def main(argv: Sequence[str]) -> int:
     """Read the command line, run, and say in one line what went wrong."""
-    parser = Arguments(prog="python -m mintline_bench", description="Measure the line.")
+    parser = Arguments(prog="python -m mintline_bench", description="Measure the pipeline.")
     parser.add_argument(
         "--profile",
         choices=tuple(PROFILES),
@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--rate", type=amount, help="mints a second, for the profile steady")
     parser.add_argument("--runs", type=at_least_one, default=1, help="how often; medians and ranges follow")
     parser.add_argument("--json", type=Path, help="a file that gets the figures, machine and commit")
-    parser.add_argument("--state", type=Path, default=DEFAULT_STATE, help="the line's state folder")
+    parser.add_argument("--state", type=Path, default=DEFAULT_STATE, help="the stack's state folder")
     parser.add_argument(
         "--timeout", type=amount, default=900.0, help="seconds until unfinished mints are lost, each run"
     )

@@ -1,4 +1,4 @@
-"""The load: many users post mints over HTTP, as fast as the line takes them, and wait for their ends."""
+"""The load: many users post mints over HTTP, as fast as the pipeline takes them, and wait for their ends."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class Driver:
     async def settle(self, posted: Sequence[Posted], *, pause: float = 1.0) -> None:
         """Wait until a sample of the mints has ended, one mint after another, or the deadline has passed.
 
-        It asks so little that what is measured meanwhile is the line's own work; `follow` is to come after.
+        It asks so little that what is measured meanwhile is the services' work; `follow` is to come after.
         """
         step = -(-len(posted) // SAMPLE)
         for mint in posted[:: -step or None]:
@@ -177,7 +177,7 @@ class Driver:
     async def follow(self, posted: Sequence[Posted], *, pause: float = 5.0) -> None:
         """Poll until every mint has ended or the deadline has passed; bodies are updated in place.
 
-        Times come from the mints themselves, so polling seldom costs no precision and spares the line.
+        Times come from the mints themselves, so polling seldom costs no precision and spares the API.
         """
         waiting = {mint.mint_id: mint for mint in posted}
         while waiting and time.time() < self.deadline:

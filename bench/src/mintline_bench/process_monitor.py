@@ -28,7 +28,7 @@ class Costs:
 
 
 class ProcessMonitor:
-    """Samples the line's processes while a run lasts.
+    """Samples the stack's processes while a run lasts.
 
     `where` returns the current pids and metrics URLs by process name: both change when one is restarted.
     """

@@ -1,4 +1,4 @@
-"""Runs: find or start the line, drive it, watch it, ask the chain, report."""
+"""Runs: find or start the stack, drive it, watch it, ask the chain, report."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class Load:
 async def bench(plan: Plan, *, state: Path, patience: float, copies: Mapping[str, int] | None = None) -> int:
     """Run a plan as often as it says; print the figures; return the exit code.
 
-    Uses the line that runs from `state`, or starts one there, with `copies` of its workers, and stops it
+    Uses the stack that runs from `state`, or starts one there, with `copies` of its workers, and stops it
     afterwards. `patience` is in seconds, from the beginning of each run. Returns 0 only when every mint is on
     chain exactly once, and no recipient of a sponsored one has ether or has sent anything.
     """

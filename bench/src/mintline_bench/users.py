@@ -16,7 +16,7 @@ AT_ONCE = 8
 
 
 async def sign_in_new(info: Mapping[str, Any], *, count: int) -> list[str]:
-    """Create `count` users of the line that the run file `info` describes, and return their access tokens."""
+    """Create `count` users of the stack of the run file `info`, and return their access tokens."""
     gate = asyncio.Semaphore(AT_ONCE)
     async with cognito_client(info) as cognito, aiohttp.ClientSession() as http:
 

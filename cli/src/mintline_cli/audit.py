@@ -13,7 +13,7 @@ import typer
 from mintline.attestation.chain import AWS_ROOT
 from mintline.audit.kms_log import NoKmsLog, modules_in
 from mintline.audit.records import HASH_BYTES, NO_HASH
-from mintline.audit.trail import Chain, Report, verify_trail
+from mintline.audit.trail import RecordChain, Report, verify_trail
 from mintline_cli.attest import expected, fingerprint
 from mintline_cli.execution import execute, stop
 from mintline_cli.options import REGION, EndpointUrl, Json, Region
@@ -119,7 +119,7 @@ def _modules_in(path: Path) -> set[str]:
         stop(f"{path}: no log of KMS: {fault}")
 
 
-def _of(chain: Chain, fault: str) -> str:
+def _of(chain: RecordChain, fault: str) -> str:
     return f"chain {chain.key.hex()[:16]}: {fault}"
 
 

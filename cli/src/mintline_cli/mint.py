@@ -72,7 +72,7 @@ def mint(
     attribute: Annotated[list[str] | None, typer.Option(help="A trait, as TRAIT=VALUE; repeatable.")] = None,
     to: Annotated[str | None, typer.Option(help="Who receives it; your own wallet by default.")] = None,
     email: Annotated[
-        str | None, typer.Option(help="As a machine client: the e-mail address of whoever receives it.")
+        str | None, typer.Option(help="As a machine client: the e-mail address of the recipient.")
     ] = None,
     contract: Annotated[
         str | None, typer.Option(help="The collection; the deployment's default by default.")

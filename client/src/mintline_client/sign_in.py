@@ -33,7 +33,7 @@ class Tokens:
 async def sign_in(
     http: aiohttp.ClientSession, info: Mapping[str, Any], *, username: str, password: str
 ) -> Tokens:
-    """Sign a user in at the line that `info`, its run file, describes; raises Rejected or Unavailable."""
+    """Sign a user in at the stack that `info`, its run file, describes; raises Rejected or Unavailable."""
     url: str = info["sign_in_url"]
     try:
         return await _sign_in(http, url, info["cognito"], username, password)

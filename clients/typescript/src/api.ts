@@ -21,7 +21,7 @@ const PAGE = 100;
 
 export type Query = Record<string, string | number | undefined>;
 
-/** What a call may be given besides what it asks for. */
+/** What a call may be given in addition to what it asks for. */
 export interface CallOptions {
   /** Ends the call: it throws the signal's reason. */
   signal?: AbortSignal | undefined;

@@ -1,4 +1,4 @@
-"""How the local enclave is attested: by the line's own authority, under a key policy that names its measures.
+"""How the local enclave is attested: by its own authority, under a key policy that names its measures.
 
 The authority's file is the enclave's alone, its root is everybody's.
 """

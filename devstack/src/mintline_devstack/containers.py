@@ -1,4 +1,4 @@
-"""The line in containers: the KMS front, the one-shot set-up, and a token.
+"""The stack in containers: the KMS front, the one-shot set-up, and a token.
 
 `compose.yaml` starts these from one image. The set-up brings the emulators to where the services can start,
 and writes what each process is told into a folder of its own, which only that process mounts: the enclave

@@ -35,7 +35,7 @@ from mintline.attestation.document import Document
 from mintline.audit.kms_log import event_of
 from mintline.settings import Settings
 from mintline_devstack.key_policy import Context, KeyPolicy
-from mintline_devstack.kms_errors import JSON_1_1, Refused, error
+from mintline_devstack.kms_errors import JSON_1_1, KmsRefusal, error
 from mintline_devstack.kms_recipient import Recipient, recipient_of
 from mintline_devstack.principals import WEBHOOK_ALIAS, account_allows, webhook_key_policy
 from mintline_devstack.sigv4 import SignatureRefused, SignedRequest, verify
@@ -120,7 +120,7 @@ class KmsFront:
                 return self._serve_policy(action, asked)
             asked.pop("Recipient", None)
             return await self._forward(target, asked, recipient)
-        except Refused as refusal:
+        except KmsRefusal as refusal:
             log.warning("kms_refused", code=refusal.code, reason=str(refusal))
             return error(refusal)
 
@@ -129,7 +129,7 @@ class KmsFront:
         try:
             return self._callers[verify(signed, self._secrets, service="kms", now=self._now())]
         except SignatureRefused as fault:
-            raise Refused(400, fault.code, str(fault)) from None
+            raise KmsRefusal(400, fault.code, str(fault)) from None
 
     def _authorize(
         self, caller: Caller, action: str, asked: dict[str, Any], recipient: Recipient | None
@@ -141,7 +141,7 @@ class KmsFront:
         own = asked.get("KeyId") == WEBHOOK_ALIAS
         policy = self._webhooks_policy if own else self._policy
         if not policy.allows(principal=caller.arn, action=action, context=context):
-            raise Refused(
+            raise KmsRefusal(
                 400,
                 "AccessDeniedException",
                 f"User: {caller.arn} is not authorized to perform: {action} on this resource because no "
@@ -156,7 +156,9 @@ class KmsFront:
             document = json.loads(asked.get("Policy", ""))
             self._policy = KeyPolicy.model_validate(document)
         except (TypeError, ValueError, RecursionError):
-            raise Refused(400, "MalformedPolicyDocumentException", "the policy is not understood") from None
+            raise KmsRefusal(
+                400, "MalformedPolicyDocumentException", "the policy is not understood"
+            ) from None
         write_json(self._policy_file, document)
         log.info("kms_policy_replaced")
         return web.Response(content_type=JSON_1_1)
@@ -171,7 +173,7 @@ class KmsFront:
                 content = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as fault:
             log.warning("kms_upstream_unavailable", reason=str(fault) or type(fault).__name__)
-            raise Refused(
+            raise KmsRefusal(
                 503, "KMSInternalException", "the emulator behind the KMS front is not there"
             ) from None
         if recipient is not None and answer.ok:
@@ -183,16 +185,16 @@ class KmsFront:
 
 
 def parse(target: str, body: bytes) -> tuple[str, dict[str, Any]]:
-    """Return the action (`kms:Decrypt`) and the parameters of a request; raises Refused."""
+    """Return the action (`kms:Decrypt`) and the parameters of a request; raises KmsRefusal."""
     operation = target.removeprefix(TARGET)
     if not target.startswith(TARGET) or not operation.isalnum():
-        raise Refused(400, "UnknownOperationException", f"not a KMS operation: {target[:100]!r}")
+        raise KmsRefusal(400, "UnknownOperationException", f"not a KMS operation: {target[:100]!r}")
     try:
         asked = json.loads(body or b"{}")
     except (ValueError, RecursionError):
-        raise Refused(400, "SerializationException", "the body is not JSON") from None
+        raise KmsRefusal(400, "SerializationException", "the body is not JSON") from None
     if not isinstance(asked, dict):
-        raise Refused(400, "SerializationException", "the body is not a JSON object")
+        raise KmsRefusal(400, "SerializationException", "the body is not a JSON object")
     return f"kms:{operation}", asked
 
 
@@ -225,7 +227,7 @@ def application(front: KmsFront) -> web.Application:
 
 
 class RecipientLog:
-    """Writes to a file which enclaves keys were decrypted for, once for each: the line's own CloudTrail."""
+    """Writes to a file which enclaves keys were decrypted for, once for each: the stack's own CloudTrail."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -261,11 +263,11 @@ def load_policy(path: Path) -> KeyPolicy:
 
 
 def load_root(path: Path) -> bytes:
-    """Return the SHA-256 of a root's certificate; raises Refused when there is none."""
+    """Return the SHA-256 of a root's certificate; raises KmsRefusal when there is none."""
     try:
         return x509.load_pem_x509_certificate(path.read_bytes()).fingerprint(SHA256())
     except (OSError, ValueError):
-        raise Refused(500, "KMSInternalException", "there is no root under which to attest") from None
+        raise KmsRefusal(500, "KMSInternalException", "there is no root under which to attest") from None
 
 
 async def run(config: KmsFrontSettings, stop: asyncio.Event) -> None:

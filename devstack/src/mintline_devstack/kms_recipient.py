@@ -22,7 +22,7 @@ from mintline.attestation.verify import verify
 from mintline.wallet_key import ATTESTED
 from mintline_devstack.cms_envelope import enveloped
 from mintline_devstack.key_policy import Context
-from mintline_devstack.kms_errors import Refused
+from mintline_devstack.kms_errors import KmsRefusal
 
 ALGORITHM = "RSAES_OAEP_SHA_256"
 FRESH = timedelta(minutes=5)
@@ -63,7 +63,7 @@ def recipient_of(
 ) -> Recipient | None:
     """Return who attests in a request, or None when nobody does.
 
-    `root` returns the SHA-256 of the trusted root, `now` Unix seconds. Raises Refused when the proof is none.
+    `root` returns the SHA-256 of the trusted root, `now` Unix seconds. Raises KmsRefusal for no proof.
     """
     if "Recipient" not in asked:
         return None
@@ -97,5 +97,5 @@ def _key_of(said: Document) -> RSAPublicKey:
     return key
 
 
-def _invalid(message: str) -> Refused:
-    return Refused(400, "ValidationException", message)
+def _invalid(message: str) -> KmsRefusal:
+    return KmsRefusal(400, "ValidationException", message)

@@ -26,7 +26,7 @@ class Listeners(Protocol):
         """Return the port of a listener."""
 
     def url(self, name: str) -> str:
-        """Return the base URL at which the line's own processes reach a listener."""
+        """Return the base URL at which the stack's own processes reach a listener."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ async def set_up(state: StateFolder, ports: Listeners, clients: EmulatorClients)
 async def _still_known(state: StateFolder, known: Known, clients: EmulatorClients) -> bool:
     """Tell whether the emulators hold what is remembered; False when they hold none of it.
 
-    They save when they end: after a power cut in the first run, say, both start empty, and so does the line.
+    They save when they end: after a power cut in the first run, say, both start empty, and so does the stack.
     """
     pool, issuer, treasury, code = await asyncio.gather(
         pool_exists(clients, known.pool.user_pool_id),

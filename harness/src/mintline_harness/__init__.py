@@ -1,1 +1,1 @@
-"""Breaks the line in every way that it must survive, and tells whether it did."""
+"""Breaks the pipeline in every way that it must survive, and tells whether it did."""

@@ -1,4 +1,4 @@
-"""The internal entry point beside a running line: see `mintline_harness.entry`."""
+"""The internal entry point beside a running stack: see `mintline_harness.entry`."""
 
 from __future__ import annotations
 

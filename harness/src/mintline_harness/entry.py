@@ -1,6 +1,6 @@
 """Takes sponsored mints over HTTP, which the API has no request for yet.
 
-A process beside the line with the API's own settings, use cases and checks; what it accepts goes through the
+A process beside the stack with the API's own settings, use cases and checks; what it accepts goes through the
 line like everything else. Operations are shown as they stand, whatever their kind.
 """
 

@@ -40,7 +40,7 @@ class Evidence:
 def evidence(name: str, *, again: str) -> Iterator[Evidence]:
     """Make the folder of a run; at the end remove it, or say where it is and how to use it.
 
-    `again` is the command that repeats the run. Enter it before the line, so that it outlives it.
+    `again` is the command that repeats the run. Enter it before the stack, so that it outlives it.
     """
     found = Evidence(Path(mkdtemp(prefix=f"mintline-{name}-")))
     try:
@@ -55,7 +55,7 @@ def evidence(name: str, *, again: str) -> Iterator[Evidence]:
 def told(name: str, folder: Path, again: str) -> str:
     """Return where the evidence is, and what to do with it."""
     return (
-        f"{name}: kept {folder}: logs/, verdict.json if there is a verdict, and all that the line stored\n"
+        f"{name}: kept {folder}: logs/, verdict.json if there is a verdict, and all that the stack stored\n"
         f"  as it was:  .venv/bin/mintline up --state {folder} --ports free\n"
         f"  once more:  {again}"
     )

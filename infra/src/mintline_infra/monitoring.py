@@ -325,7 +325,7 @@ class MonitoringStack(cdk.Stack):
                 [
                     cloudwatch.GraphWidget(title="Waiting", left=depth),
                     cloudwatch.GraphWidget(title="Oldest message, seconds", left=age),
-                    cloudwatch.GraphWidget(title="Given up", left=dead),
+                    cloudwatch.GraphWidget(title="Dead letters", left=dead),
                 ],
                 [
                     cloudwatch.GraphWidget(title="Requests", left=[api.http_api.metric_count(period=MINUTE)]),

@@ -1,7 +1,7 @@
 """The key of the deployment's own under which records of wallets, their wrapped keys and alarms are stored.
 
 One key for all three, as a key costs a dollar a month. AWS's services encrypt and decrypt by it for their
-callers, so whoever reads such a table needs it too.
+callers, so a reader of such a table needs it too.
 Source: Amazon DynamoDB developer guide, "DynamoDB encryption at rest: usage notes" and "Managing encrypted
 tables" (authorizing use of a customer managed key).
 """
@@ -68,7 +68,7 @@ def key_policy(deployment: Deployment) -> iam.PolicyDocument:
 def _tables(deployment: Deployment) -> list[dict[str, Any]]:
     """Return who uses it through DynamoDB.
 
-    Whoever makes or restores a table lets DynamoDB keep using the key (CreateGrant): IAM says who that is.
+    The maker or restorer of a table lets DynamoDB keep using the key (CreateGrant): IAM says who that is.
     """
     through = {"StringEquals": {"kms:ViaService": f"dynamodb.{deployment.region}.{deployment.domain}"}}
 

@@ -1,6 +1,6 @@
 """Fetches an audit trail that was shipped to a bucket, every version of each object, hidden ones included.
 
-Whoever may add to the bucket chose names, sizes and encryption of what is in it. An object that is no file of
+A writer to the bucket chose names, sizes and encryption of what is in it. An object that is no file of
 the trail is told of, and the others are verified all the same.
 """
 

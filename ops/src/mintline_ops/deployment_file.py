@@ -33,7 +33,7 @@ class Factory(BaseModel):
     """The code of its ERC-1155 collections; None before a version that has it."""
 
 
-class Chain(BaseModel):
+class ChainSection(BaseModel):
     """The chain, and what was made on it and for it so far."""
 
     model_config = ConfigDict(frozen=True)
@@ -62,7 +62,7 @@ class Described(BaseModel):
 
     prefix: str
     region: str
-    chain: Chain
+    chain: ChainSection
     wallet_store: StoreName = "dynamodb"
     size: Literal["standard", "small"] = "standard"
     public_url: str | None = None

@@ -65,7 +65,7 @@ async def read_intake_key(kms: KMSClient, *, prefix: str) -> str:
 
 
 async def register_collection(dynamo: Dynamo, record: Collection) -> bool:
-    """Give a contract its row, by which the line mints and indexes it; False if it has one already.
+    """Give a contract its row, by which the services mint and indexes it; False if it has one already.
 
     Of a row that is there only `sponsored` is written: it counts the token ids that were given out.
     """

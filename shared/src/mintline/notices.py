@@ -24,7 +24,7 @@ from mintline.tracebacks import frames
 LOW_PAYMENTS = 100
 """What pays for fewer transactions of the latest one's cost runs low."""
 WRITE_SECONDS = 5.0
-"""How long one is written at most: whoever notices something has other things to do."""
+"""How long one is written at most: the caller has other things to do."""
 _REMEMBERED = 10_000
 AT_ONCE = 100
 """How many are written in the background at once; those beyond wait for their next occasion."""
@@ -61,7 +61,7 @@ class TreasuryLow(FundsNotice):
 
     type: Literal["treasury.low"] = "treasury.low"
     top_ups_left: int = Field(ge=0)
-    """For how many top-ups of the latest one's cost its balance is enough, besides those under way."""
+    """For how many top-ups of the latest one's cost its balance is enough, in addition to those under way."""
 
 
 class BudgetReached(Frozen):
@@ -103,7 +103,7 @@ class Notices:
         self._writing: set[asyncio.Task[None]] = set()
 
     def note(self, notice: Notice) -> None:
-        """Do what `tell` does in the background: whoever notices something does not wait for the write."""
+        """Do what `tell` does in the background: the caller does not wait for the write."""
         if notice.notice_id in self._told or len(self._writing) >= AT_ONCE:
             return
         task = asyncio.create_task(self.tell(notice), name="notice", context=Context())

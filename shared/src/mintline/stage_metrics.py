@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from mintline.states import MintStatus
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0)
-"""From an idle line on a development chain to the finality of a proof-of-stake one."""
+"""From an idle pipeline on a development chain to the finality of a proof-of-stake one."""
 
 
 class StageMetrics:

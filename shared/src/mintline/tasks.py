@@ -89,7 +89,7 @@ async def repeatedly(
             except MintlineError as error:
                 log.warning("pass_failed", error=str(error))
                 pause = every
-            except Exception as error:  # noqa: BLE001 - what repairs the line must go on
+            except Exception as error:  # noqa: BLE001 - what repairs must go on
                 # No text of the error: it may quote what it was about.
                 log.error("pass_broke", error=type(error).__name__, frames=frames(error))  # noqa: TRY400
                 pause = every

@@ -1,4 +1,4 @@
-"""The use of clients' budgets in DynamoDB: exact, whoever else counts."""
+"""The use of clients' budgets in DynamoDB: exact, even if others count."""
 
 from __future__ import annotations
 

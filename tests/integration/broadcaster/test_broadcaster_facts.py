@@ -47,7 +47,7 @@ async def test_fact__when_accepted_then_known_then_mined__then_submitted_with_on
     assert receipt.status
 
 
-async def test_fact__when_a_pooled_attempt_is_not_outbid__then_the_next_attempt_is_dearer_and_takes_its_place(
+async def test_fact__when_a_pooled_attempt_is_not_outbid__then_the_next_has_higher_fees_and_takes_its_place(
     harness: Harness,
 ) -> None:
     await harness.rpc.call("evm_setIntervalMining", [0])
@@ -61,11 +61,11 @@ async def test_fact__when_a_pooled_attempt_is_not_outbid__then_the_next_attempt_
         await harness.dynamo.write(Update(TRANSACTIONS, transaction_key(place), set={"gas": 61_000}))
         same = first.evolve(attempt=1, gas=61_000)
         await harness.broadcast(harness.sign(same))
-        [dearer] = await sent_to(harness, SIGN)
-        assert isinstance(dearer, SignMint)
-        assert dearer.attempt == 2
-        assert dearer.fees == Fees(max_fee_per_gas=22_500_000_000, max_priority_fee_per_gas=1_125_000_000)
-        message = harness.sign(dearer)
+        [higher] = await sent_to(harness, SIGN)
+        assert isinstance(higher, SignMint)
+        assert higher.attempt == 2
+        assert higher.fees == Fees(max_fee_per_gas=22_500_000_000, max_priority_fee_per_gas=1_125_000_000)
+        message = harness.sign(higher)
         await harness.broadcast(message)
         await harness.settle()
     finally:
@@ -81,10 +81,10 @@ async def test_fact__when_below_the_base_fee__then_the_next_attempt_follows_the_
     intent = harness.mint_intent(wallet, fees=Fees(max_fee_per_gas=1, max_priority_fee_per_gas=1))
     await harness.built(intent)
     await harness.broadcast(harness.sign(intent))
-    [dearer] = await sent_to(harness, SIGN)
+    [higher] = await sent_to(harness, SIGN)
     market = await harness.node.fees()
-    assert dearer.fees.max_fee_per_gas >= market.base_fee
-    await harness.broadcast(harness.sign(dearer))
+    assert higher.fees.max_fee_per_gas >= market.base_fee
+    await harness.broadcast(harness.sign(higher))
     await harness.settle()
     assert await harness.node.transaction_count(wallet.address) == 1
 

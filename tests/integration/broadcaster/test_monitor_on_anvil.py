@@ -90,7 +90,7 @@ async def test_watch__when_a_nonce_was_lost_for_good__then_a_noop_lets_the_later
     assert len((await harness.mint(later)).attempts) == 1
 
 
-async def test_watch__when_the_market_leaves_a_transaction_behind__then_a_dearer_one_is_mined(
+async def test_watch__when_the_market_leaves_a_transaction_behind__then_one_with_higher_fees_is_mined(
     harness: Harness, eventually: Eventually
 ) -> None:
     wallet = await harness.wallet()

@@ -1,4 +1,4 @@
-"""`mintline up` as a process: a whole line that stops without a trace, by Ctrl-C or by the kernel."""
+"""`mintline up` as a process: a whole pipeline that stops without a trace, by Ctrl-C or by the kernel."""
 
 import asyncio
 import contextlib
@@ -84,7 +84,7 @@ async def status_until(at: tuple[str, str], shown: Callable[[int | None, str], b
 
 
 async def check_commands(state: Path, pid: int, info: dict[str, Any]) -> None:
-    """Use the running line by every command that needs one; none of them stops it."""
+    """Use the running stack by every command that needs one; none of them stops it."""
     at = ("--state", str(state))
     code, out, err = await command("status", *at, "--json")
     assert code == 0, err

@@ -1,4 +1,4 @@
-"""Batches, transfers and burns on a real contract and real tables: settled, compared and built anew."""
+"""Batches, transfers and burns on a real contract and real tables: settled, compared and built again."""
 
 from __future__ import annotations
 

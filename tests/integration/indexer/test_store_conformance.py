@@ -209,7 +209,7 @@ def tables(request: pytest.FixtureRequest) -> Tables:
         await line.dynamo.write(Put(MINTS, item))
 
     async def sent(tx_hash: bytes, attempt: Attempted) -> None:
-        """As the broadcaster writes it: with sender and nonce, whoever signed it."""
+        """As the broadcaster writes it: with sender and nonce, for any signer."""
         nonce = 3 if attempt.place is None else attempt.place.nonce
         item: Item = {"tx_hash": "0x" + tx_hash.hex(), "chain_id": CHAIN_ID, "sender": ALICE, "nonce": nonce}
         item["kind"] = "self_redeem" if attempt.own else "sign_mint"

@@ -12,7 +12,7 @@ import pytest
 from eth_account import Account
 
 from mintline.audit.records import NO_HASH, Batch, read_batch, write_batches
-from mintline.audit.trail import Chain, verify_trail
+from mintline.audit.trail import RecordChain, verify_trail
 from mintline.errors import Unavailable
 from mintline.eth import keccak256
 from mintline.strict_cbor import loads
@@ -120,7 +120,7 @@ async def test_enclave__when_it_lives_again__follows_its_life_before_and_shows_i
     assert "the life before is missing" in unlinked.breaks[0]
 
 
-def signature_of(folder: Path, chain: Chain) -> bytes:
+def signature_of(folder: Path, chain: RecordChain) -> bytes:
     """Return the signature over a chain's last record, out of the files."""
     for path in folder.iterdir():
         for batch in read_batches(path):

@@ -1,4 +1,4 @@
-"""The whole line, looked at as an operator does: one mint's timeline, and every service's metrics."""
+"""The whole pipeline, looked at as an operator does: one mint's timeline, and every service's metrics."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, Any]]:
-    """A running line that has finalized one mint, `mint_id`."""
+    """A running stack that has finalized one mint, `mint_id`."""
     async with running_stack(tmp_path_factory.mktemp("line"), ports="free") as stack:
         info = stack.info
         user = info["cognito"]

@@ -212,7 +212,7 @@ async def test_preparation__when_others_numbers_keep_moving__then_it_waits_for_a
     async def pause(seconds: float) -> None:
         nonlocal pauses
         pauses += 1
-        assert pauses < 100, "it waits for ever"
+        assert pauses < 100, "it never stops waiting"
         collection.others = pauses % 2
 
     finalize(shop.harness)

@@ -208,7 +208,7 @@ async def test_broadcast__when_no_node_can_read_it__then_dead_lettered_at_once(h
 @pytest.mark.parametrize(
     "fact", [SendFact.REPLACEMENT_UNDERPRICED, SendFact.UNDERPRICED, SendFact.FEE_CAP_BELOW_BASE_FEE]
 )
-async def test_underpriced__when_below_the_caps__then_signed_again_an_eighth_dearer(
+async def test_underpriced__when_below_the_caps__then_signed_again_with_fees_an_eighth_higher(
     harness: Harness, fact: SendFact
 ) -> None:
     intent = mint_intent(nonce=3)
@@ -245,7 +245,7 @@ async def test_underpriced__when_at_the_cap__then_deferred_and_nothing_signed(ha
     assert await harness.sent_to(SIGN) == []
 
 
-async def test_underpriced__when_a_dearer_attempt_is_on_record__then_the_old_one_is_dropped(
+async def test_underpriced__when_an_attempt_with_higher_fees_is_on_record__then_the_old_one_is_dropped(
     harness: Harness,
 ) -> None:
     first, second = mint_intent(), mint_intent(attempt=1, fees=20 * GWEI, tip=2 * GWEI)

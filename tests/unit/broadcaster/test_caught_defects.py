@@ -49,7 +49,7 @@ def test_patience__when_a_mint_was_sent_on_often__then_it_doubles_six_times_at_m
 
 @pytest.mark.parametrize("attempts", ["no-op first", "no-op last"])
 def test_newest__when_a_nonce_has_a_no_op__then_that_is_looked_after(harness: Harness, attempts: str) -> None:
-    own, noop, dearer = (
+    own, noop, higher = (
         Attempt(
             tx_hash=bytes([n]) * 32,
             max_fee_per_gas=n,
@@ -59,8 +59,8 @@ def test_newest__when_a_nonce_has_a_no_op__then_that_is_looked_after(harness: Ha
         )
         for n in (1, 2, 3)
     )
-    ordered = (noop, dearer, own) if attempts == "no-op first" else (own, noop, dearer)
-    assert newest(harness.reserved(mint_intent(), attempts=ordered)) == dearer
+    ordered = (noop, higher, own) if attempts == "no-op first" else (own, noop, higher)
+    assert newest(harness.reserved(mint_intent(), attempts=ordered)) == higher
 
 
 class Recorder:

@@ -1,4 +1,4 @@
-"""What was sent is watched until its nonce is used: sent again, replaced, filled, or given up to a no-op."""
+"""What was sent is watched until its nonce is used: sent again, replaced, filled, or left to a no-op."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ async def test_watch__when_the_bytes_were_never_written_down__then_they_are_sign
 # Replaced
 
 
-async def test_watch__when_the_first_is_too_old_in_blocks__then_it_is_replaced_an_eighth_dearer(
+async def test_watch__when_the_first_is_too_old_in_blocks__then_it_is_replaced_with_fees_an_eighth_higher(
     harness: Harness,
 ) -> None:
     await sent(harness, mint_intent(0), mint_intent(1))
@@ -203,7 +203,7 @@ async def test_watch__when_a_replacement_is_under_way__then_no_second_one_is_ask
     assert len(await harness.sent_to(SIGN)) == 1
 
 
-async def test_watch__when_replacements_go_unmined__then_each_is_dearer_and_all_are_kept_until_one_is_mined(
+async def test_watch__when_replacements_go_unmined__then_each_has_higher_fees_and_all_are_kept_until_one_ends(
     harness: Harness,
 ) -> None:
     intent = mint_intent()

@@ -179,7 +179,7 @@ async def test_cancel__when_it_was_sent__then_it_is_open_until_nobody_can_send_i
     await harness.sweep(after=20)
     await requests.filled()
     await harness.sweep(after=20)
-    assert requests.found().status is MintStatus.SUBMITTED, "whoever saw the signature may send it"
+    assert requests.found().status is MintStatus.SUBMITTED, "anyone who saw the signature may send it"
     requests.pass_the_deadline()
     await harness.sweep(after=20)
     assert (requests.found().status, requests.found().problem) == (MintStatus.REJECTED, RELAYED_CANCELLED)

@@ -370,7 +370,7 @@ async def test_fund__when_the_wallet_is_rich_by_now__then_nothing_happens(
 async def test_fund__when_the_node_counts_what_nobody_knows_of__then_more_comes_until_it_is_enough(
     harness: Harness, builder: Builder
 ) -> None:
-    # A dearer replacement in the node's pool, or a stranger's transaction with the same key.
+    # A replacement with higher fees in the node's pool, or a stranger's transaction with the same key.
     bob = harness.address("bob")
     in_flight(harness, "bob")
     harness.chain.balances[bob] = 3 * COST

@@ -27,7 +27,7 @@ from mintline.attestation.document import Document
 from mintline.attestation.registers import role_register
 from mintline.audit.kms_log import modules_in
 from mintline.errors import Misconfigured
-from mintline_devstack.kms_errors import Refused
+from mintline_devstack.kms_errors import KmsRefusal
 from mintline_devstack.kms_front import Caller, KmsFront, RecipientLog, load_callers, load_policy, load_root
 from mintline_devstack.principals import ROLES, key_policy, role_arn
 from mintline_devstack.state_folder import write_json
@@ -286,11 +286,11 @@ async def test_decrypt__when_the_proof_is_none__then_its_fault_is_named(
 
 
 def test_root__when_there_is_none__then_nobody_attests(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="there is no root") as refused:
+    with pytest.raises(KmsRefusal, match="there is no root") as refused:
         load_root(tmp_path / "root.pem")
     assert refused.value.status == 500
     (tmp_path / "root.pem").write_text("no certificate")
-    with pytest.raises(Refused, match="there is no root"):
+    with pytest.raises(KmsRefusal, match="there is no root"):
         load_root(tmp_path / "root.pem")
 
 

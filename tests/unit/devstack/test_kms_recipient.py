@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from mintline.attestation.development import DevelopmentAuthority
 from mintline_devstack.cms_envelope import enveloped
-from mintline_devstack.kms_errors import Refused
+from mintline_devstack.kms_errors import KmsRefusal
 from mintline_devstack.kms_recipient import recipient_of
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -153,11 +153,11 @@ SMALL = rsa.generate_private_key(65537, 1024)
     ],
 )
 def test_recipient__when_its_proof_is_none__is_refused(request_: dict[str, Any], reason: str) -> None:
-    with pytest.raises(Refused, match=reason) as refused:
+    with pytest.raises(KmsRefusal, match=reason) as refused:
         recipient(request_)
     assert (refused.value.status, refused.value.code) == (400, "ValidationException")
 
 
 def test_recipient__when_the_operation_takes_none__is_refused() -> None:
-    with pytest.raises(Refused, match="kms:DescribeKey takes no Recipient"):
+    with pytest.raises(KmsRefusal, match="kms:DescribeKey takes no Recipient"):
         recipient(asked(DOCUMENT), "kms:DescribeKey")

@@ -84,7 +84,7 @@ def item_move(harness: Harness, sender: str | None, recipient: str) -> Move:
     return Move(contract_of(harness), ITEM, sender, recipient, quantity=3)
 
 
-def rebuilding(harness: Harness) -> Rebuild:
+def rebuild_of(harness: Harness) -> Rebuild:
     kept: Any = Kept(harness)
     rebuild = Rebuild(
         records=kept, chain=harness.chain, collections=harness.collections, chain_id=1, whole=100
@@ -95,7 +95,7 @@ def rebuilding(harness: Harness) -> Rebuild:
 
 
 async def differences(harness: Harness) -> list[Difference]:
-    return await rebuilding(harness).differences()
+    return await rebuild_of(harness).differences()
 
 
 async def test_compare__when_nothing_was_changed__then_there_is_no_difference(lived: Harness) -> None:
@@ -142,7 +142,7 @@ async def test_compare__when_a_later_attempt_is_mined_after_a_reorg__then_there_
     harness.record("mint_b", MintStatus.SUBMITTED)
     harness.chain.mine([harness.mint(21, mint_id="mint_b")])
     await follow(harness)
-    rebuild = rebuilding(harness)
+    rebuild = rebuild_of(harness)
     await rebuild.catch_up()
     harness.chain.drop(1)
     replacement = Sent(

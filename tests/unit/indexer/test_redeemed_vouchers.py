@@ -230,7 +230,7 @@ async def test_custodial_mint__when_the_block_that_decided_it_is_undone__then_it
     assert mint(harness).status is (MintStatus.MINED if apart else MintStatus.REVERTED)
 
 
-@pytest.mark.parametrize("moved", [False, True], ids=["missing", "written-anew-by-a-transfer"])
+@pytest.mark.parametrize("moved", [False, True], ids=["missing", "written-again-by-a-transfer"])
 @pytest.mark.parametrize("digest", [bytes(32), b"\1" * 32], ids=["its-own", "anothers"])
 async def test_custodial_mint__when_the_item_of_its_token_was_set_aside__then_the_chain_tells_whose_it_is(
     harness: Harness, digest: bytes, *, moved: bool

@@ -88,7 +88,7 @@ class FaultyCursors(MemoryCursors):
         self._faults.strike()
 
 
-class World:
+class History:
     """Mints and transactions as the services write them, with the events that are due for each."""
 
     def __init__(self, seed: int) -> None:
@@ -232,56 +232,56 @@ def told(log: MemoryEventLog, *, late: bool = False) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_logs__whatever_readers_suffer__equal_what_the_records_went_through(seed: int) -> None:
-    world, kept = World(seed), MemoryEventLog()
+    history, kept = History(seed), MemoryEventLog()
     faults = Faults(random.Random(seed + 1000))
     cursors, log = FaultyCursors(faults), FaultyLog(kept, faults)
-    readers = [follower(world.tables, log, cursors, owner=f"reader-{number}") for number in range(2)]
+    readers = [follower(history.tables, log, cursors, owner=f"reader-{number}") for number in range(2)]
     # The first reader starts before anything happens.
     faults.on = False
     await readers[0].poll()
     faults.on = True
     for _ in range(600):
-        world.anything()
-        if world.rng.random() < 0.4:
-            number = world.rng.randrange(2)
+        history.anything()
+        if history.rng.random() < 0.4:
+            number = history.rng.randrange(2)
             try:
                 await readers[number].poll()
             except Unavailable:
                 continue
             except Killed:
-                owner = f"reader-{number}-{world.rng.random()}"
-                readers[number] = follower(world.tables, log, cursors, owner=owner)
+                owner = f"reader-{number}-{history.rng.random()}"
+                readers[number] = follower(history.tables, log, cursors, owner=owner)
     faults.on = False
     for _ in range(60):
-        world.tables.now += 1_000
+        history.tables.now += 1_000
         for reader in readers:
             await reader.poll()
-    assert told(kept) == dict(world.due)
+    assert told(kept) == dict(history.due)
 
 
 async def test_logs__when_changes_were_gone_before_they_were_read__get_the_events_late() -> None:
-    world, log, cursors = World(7), MemoryEventLog(), MemoryCursors()
-    reader = follower(world.tables, log, cursors, owner="first")
+    history, log, cursors = History(7), MemoryEventLog(), MemoryCursors()
+    reader = follower(history.tables, log, cursors, owner="first")
     await reader.poll()
     for _ in range(150):
-        world.anything()
+        history.anything()
         await reader.poll()
     await reader.step_down()
     before: Any = told(log)
     # For more than a day nobody reads.
-    world.tables.now += 25 * 3_600_000
+    history.tables.now += 25 * 3_600_000
     for _ in range(150):
-        world.anything()
-    world.tables.lose_streams()
-    reader = follower(world.tables, log, cursors, owner="second")
+        history.anything()
+    history.tables.lose_streams()
+    reader = follower(history.tables, log, cursors, owner="second")
     for _ in range(60):
         await reader.poll()
-        world.anything()
+        history.anything()
     for _ in range(80):
-        world.tables.now += 1_000
+        history.tables.now += 1_000
         await reader.poll()
     found = told(log, late=True)
-    for name, due in world.due.items():
+    for name, due in history.due.items():
         # What a reorg undid while nobody read is the one thing that no record says.
         assert found[name][0] == due[0]
         assert found[name][-1] == due[-1], name

@@ -74,7 +74,7 @@ def by_client(
 
 
 def sealed(cast: Cast, batch: SignBatch, token: str, *, accepted_at: int | None = None) -> list[bytes]:
-    """Return what the api seals of each line, by this token, whoever it names."""
+    """Return what the api seals of each line, by this token, for any subject."""
     at = cast.now * 1000 if accepted_at is None else accepted_at
     session = cast.authority.session(now=at // 1000)
     envelopes = []
@@ -192,7 +192,7 @@ async def test_batch__when_a_line_is_not_what_a_client_asked_for__is_refused_by_
 
 
 CLIENT_WALLET = Player("shop", b"\x77" * 32)
-"""A wallet wrapped under a client's id, as whoever has the tables and KMS could make one."""
+"""A wallet wrapped under a client's id, as an owner of the tables and KMS could make one."""
 
 
 @pytest.mark.parametrize("kind", ["mint", "voucher", "transfer", "burn"])

@@ -84,9 +84,9 @@ async def test_rewrap__when_the_key_is_sound__wraps_it_under_the_other_and_erase
 
     assert rewrapped.kms_key == NEW
     assert rewrapped.wrapped.startswith(NEW.encode())
-    anew = key.model_copy(update={"wrapped": rewrapped.wrapped, "kms_key": NEW})
+    again = key.model_copy(update={"wrapped": rewrapped.wrapped, "kms_key": NEW})
     unwrapper = WalletUnwrapper(vault.old, vault.new)
-    assert await unwrapper.unwrap(anew) == await unwrapper.unwrap(key) == cast.user.secret
+    assert await unwrapper.unwrap(again) == await unwrapper.unwrap(key) == cast.user.secret
     for plaintext in (*vault.old.given, *vault.new.given):
         assert plaintext == bytes(len(plaintext))
 

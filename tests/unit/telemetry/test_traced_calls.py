@@ -1,4 +1,4 @@
-"""Spans of calls to AWS and to nodes: below whoever asked, or linked to all who did."""
+"""Spans of calls to AWS and to nodes: below the caller, or linked to all callers."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class FakeEnclave:
         if self.fails_after is not None and len(self.asked) >= self.fails_after:
             raise Unavailable("the enclave went away")
         self.asked.append(request.key.wrapped.decode())
-        return Rewrapped(wrapped=b"anew " + request.key.wrapped, kms_key=self.to)
+        return Rewrapped(wrapped=b"again " + request.key.wrapped, kms_key=self.to)
 
 
 @dataclass
@@ -78,7 +78,7 @@ async def test_rewrap__when_done__has_replaced_every_key_of_both_stores_where_it
 
     for wallet in wallets:
         stored = await custody.stores.read(wallet.key())
-        assert (stored.wrapped, stored.kms_key) == (b"anew " + f"wrapped {wallet.sub}".encode(), NEW)
+        assert (stored.wrapped, stored.kms_key) == (b"again " + f"wrapped {wallet.sub}".encode(), NEW)
     again = FakeEnclave()
     assert (await rewrapped(custody, again)).counts == {"there": 11}
     assert again.asked == []
@@ -119,4 +119,4 @@ async def test_rewrap__when_there_are_sealing_keys__wraps_them_too(custody: Cust
         assert (await rewrapped(custody, FakeEnclave(), sealing=sealing)).counts == {outcome: 1}
 
     kept = sealing.keys["p/sealing/1"]
-    assert (kept.public_key, kept.wrapped, kept.kms_key) == (spki, b"anew sealing", NEW)
+    assert (kept.public_key, kept.wrapped, kept.kms_key) == (spki, b"again sealing", NEW)

@@ -41,7 +41,7 @@ PROMISES = ("accepted", "lost", "doubled", "stuck", "failed", "mismatched", "unr
 
 def main(argv: Sequence[str]) -> int:
     """Run the seeds; 0 only if no mint was lost, doubled or stuck, and the books agree, in every one."""
-    parser = Arguments(prog="python -m mintline_harness.chaos", description="Break the running line.")
+    parser = Arguments(prog="python -m mintline_harness.chaos", description="Break a running stack.")
     parser.add_argument("--seeds", type=at_least_one, default=20, help="how many, from --first on")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--mints", type=at_least_one, default=1000, help="mints of each seed")

@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Disturbances:
-    """Breaks a running line for `span` seconds. `pids` returns the current process of each service."""
+    """Breaks a running stack for `span` seconds. `pids` returns the current process of each service."""
 
     rng: random.Random
     span: float

@@ -94,7 +94,7 @@ class Shares:
 
 
 async def run_seed(seed: int, *, mints: int, patience: float, shares: Shares) -> Outcome:
-    """Run one seed on a line of its own; `patience` is in seconds, from the last fault on."""
+    """Run one seed on a stack of its own; `patience` is in seconds, from the last fault on."""
     started = time.monotonic()
     async with AsyncExitStack() as stack:
         again = f"make chaos FIRST={seed} SEEDS=1 MINTS={mints} {shares}"
@@ -231,7 +231,7 @@ async def _verdict(check: Callable[..., Awaitable[Verdict]], posted: Sequence[Po
 
 
 async def _end(disturbing: asyncio.Task[None]) -> None:
-    """Break nothing more: the line is about to be stopped, in order, for somebody to look at."""
+    """Break nothing more: the stack is about to be stopped, in order, for somebody to look at."""
     disturbing.cancel()
     await asyncio.wait([disturbing])
 

@@ -64,7 +64,7 @@ def key_ref(subject: str) -> KeyRef:
 
 
 def stray(subject: str, address: str, nonce: int, *, fee: int) -> Sent:
-    """Return a transaction of a user's wallet that the line did not make; `fee` is in wei per gas."""
+    """Return a transaction of a user's wallet that no service made; `fee` is in wei per gas."""
     number = next(number for number in range(16) if key_of(subject, number).address == address)
     return _signed(key_of(subject, number), address, nonce, fee=fee, gas=TRANSFER_GAS, data=b"")
 

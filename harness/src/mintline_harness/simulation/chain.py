@@ -1,6 +1,6 @@
 """A chain with a collection of each standard: blocks, state, a pool, reorgs and finality, as a node has them.
 
-It executes what the line sends, bytes and all: signatures are recovered, calls checked and executed.
+It executes what the services send, bytes and all: signatures are recovered, calls checked and executed.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Arguments(
         prog="python -m mintline_harness.simulation",
-        description="Run the line's own handlers through schedules of faults.",
+        description="Run the services' own handlers through schedules of faults.",
     )
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--count", type=at_least_one, default=1000, help="how many, by seeds from 0 on")

@@ -1,4 +1,4 @@
-"""The chain's nodes as a schedule has them: one asked directly, or several behind the line's own `Rpc`.
+"""The chain's nodes as a schedule has them: one asked directly, or several behind the services' own `Rpc`.
 
 Each of several is the same to all processes, and now and then in trouble for a while. What only one process
 has to bear on its way there, `Process.reach` adds to every exchange.
@@ -24,7 +24,7 @@ from mintline_harness.simulation.rpc import SimulatedNode
 NODES = (3, 1, 2, 1, 3)
 """How many nodes a schedule has, by its seed."""
 TIMEOUT = 10.0
-"""Seconds after which the line's transport gives an exchange up."""
+"""Seconds after which the services' transport gives an exchange up."""
 LONGEST = 40.0
 """Seconds that a node's trouble lasts at most."""
 

@@ -2,7 +2,7 @@
 
 ::
 
-    voucher ──▶ post its transaction │ post it twice │ post two │ send it past the line │ let it run out
+    voucher ──▶ post its transaction │ post it twice │ post two │ send it past the api │ let it run out
        └──────▶ a stranger sends the same call: of this one, or of a custodial one that waits in the pool
 
     a writer of `broadcast.fifo` ──▶ says of a mint that it was refused, with a token that is not the mint's
@@ -127,7 +127,7 @@ class Outsiders:
         self.note("client", f"sends {sent.place} past the line: {said or 'taken'}")
 
     def use_key_elsewhere(self, rng: random.Random) -> None:
-        """Have someone send from a user's wallet, past the line: its nonces are not only ours any more."""
+        """Have someone send from a user's wallet, past the api: its nonces are not only ours any more."""
         wallets = [wallet for wallet in self.tables.wallets.items.values() if wallet.ready]
         if wallets:
             self._use_elsewhere(rng.choice(wallets).key())

@@ -16,15 +16,9 @@ from functools import partial
 from typing import Any
 
 from mintline_harness.simulation import traffic, traits
-from mintline_harness.simulation.accounts import (
-    CLONE,
-    CONTRACT,
-    USERS,
-    Custody,
-)
+from mintline_harness.simulation.accounts import CLONE, CONTRACT, USERS, Custody
 from mintline_harness.simulation.chain import NEW_ACCOUNT_GAS
 from mintline_harness.simulation.clients import Clients
-from mintline_harness.simulation.copies import Start, make_copies
 from mintline_harness.simulation.coverage import Reached
 from mintline_harness.simulation.disturbances import KINDS, NEWER, NEWER_KINDS, SPONSORED_KINDS, Disturbances
 from mintline_harness.simulation.endpoints import Endpoints
@@ -39,6 +33,7 @@ from mintline_harness.simulation.overtaking import LONGER, Overtaking, overtaken
 from mintline_harness.simulation.parts import SHORT_TTL, VOUCHER_TTL, Environment, Parts
 from mintline_harness.simulation.process import EPOCH, Faults, Process
 from mintline_harness.simulation.queues import SimulatedQueues
+from mintline_harness.simulation.replicas import Start, make_replicas
 from mintline_harness.simulation.requesters import Requesters
 from mintline_harness.simulation.rest import indexed, unfinished
 from mintline_harness.simulation.tables import Tables
@@ -128,7 +123,7 @@ class Schedule:
         self._choose()
         self._cast()
         self.environment = self._environment(parts)
-        self.processes = make_copies(self._process, self.environment, self.clients, seed=seed, rng=rng)
+        self.processes = make_replicas(self._process, self.environment, self.clients, seed=seed, rng=rng)
         self.disturbances = self._disturbances()
         self.overtaking = self._overtaking()
 

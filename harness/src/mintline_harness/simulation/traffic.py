@@ -1,4 +1,4 @@
-"""What those who use the line do in a schedule, as far as its seed has them do it."""
+"""What those who use the api do in a schedule, as far as its seed has them do it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The line at a steady load for long enough to tell whether any service grows."""
+"""The stack at a steady load for long enough to tell whether any service grows."""

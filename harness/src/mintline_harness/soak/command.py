@@ -34,9 +34,9 @@ Samples = Mapping[str, Sequence[tuple[float, float]]]
 
 
 def main(argv: Sequence[str]) -> int:
-    """Soak the line; 0 only if every mint ended well and no service grew."""
+    """Soak a stack; 0 only if every mint ended well and no service grew."""
     parser = Arguments(
-        prog="python -m mintline_harness.soak", description="Load the line steadily, and weigh it."
+        prog="python -m mintline_harness.soak", description="Load a stack steadily, and weigh it."
     )
     parser.add_argument("--minutes", type=amount, default=20.0)
     parser.add_argument("--rate", type=amount, default=20.0, help="mints a second")

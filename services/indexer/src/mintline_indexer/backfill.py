@@ -62,7 +62,7 @@ class Backfill:
         """Bring collections that are not followed yet closer, and follow those that are there.
 
         Tells whether there is more to do. Those with the fewest blocks left come first, and none waits for
-        another: blocks become final meanwhile, and whoever waits falls behind again.
+        another: blocks become final meanwhile, and a backfill that waits falls behind again.
         """
         new = {c: block for c, block in known.items() if c not in self._index_writer.progress.collections}
         final = self._index_writer.finalized.number

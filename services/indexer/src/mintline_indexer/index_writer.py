@@ -12,7 +12,7 @@ Invariants:
 
 - Every write of the checkpoint is on the condition that it is the one last read, so of two writers one at
   most announces a block. The number of the write by which it does is its fencing token for the block.
-- A mixed block is taken back by whoever finds it, by undo records that were all there before it was mixed.
+- A mixed block is taken back by its finder, by undo records that were all there before it was mixed.
 - Each item carries the fencing token of its last write, and a write under an older one changes nothing. So
   what an overtaken writer still has on its way does no harm, whenever it arrives.
 - After a write that failed in any way the memory is forgotten and read again: it may have happened.

@@ -1,4 +1,4 @@
-"""What the notifier reads of records besides their changes: the port, and DynamoDB."""
+"""What the notifier reads of records in addition to their changes: the port, and DynamoDB."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ MAX_FILE = 64 << 20
 
 
 @dataclass(slots=True)
-class Chain:
+class RecordChain:
     """What is stored of what one audit key signed: an enclave's life, or what is between two hand-overs."""
 
     key: bytes
@@ -68,7 +68,7 @@ class Chain:
 class Report:
     """What a verification found."""
 
-    chains: list[Chain]
+    chains: list[RecordChain]
     breaks: list[str]
     """What is wrong with the files themselves."""
     torn: list[str]
@@ -109,10 +109,10 @@ def verify_trail(
     """
     report = Report(chains=[], breaks=[], torn=[])
     names = names or {}
-    chains: dict[bytes, Chain] = {}
+    chains: dict[bytes, RecordChain] = {}
     for path in sorted(folder.rglob(f"*{SUFFIX}")):
         for batch in _batches(path, names.get(path, path.name), report):
-            _gather(batch, chains.setdefault(batch.key, Chain(batch.key)))
+            _gather(batch, chains.setdefault(batch.key, RecordChain(batch.key)))
     for chain in chains.values():
         _check(chain, root=root, pcr0=pcr0)
         report.chains.append(chain)
@@ -168,7 +168,7 @@ def _batches(path: Path, name: str, report: Report) -> Iterator[Batch]:
         at += _LENGTH + length
 
 
-def _gather(batch: Batch, chain: Chain) -> None:
+def _gather(batch: Batch, chain: RecordChain) -> None:
     """Put a batch's records into their chain; one that is stored twice must be the same both times."""
     if not batch.genuine():
         chain.breaks.append("a batch's signature is not the audit key's")
@@ -187,7 +187,7 @@ def _gather(batch: Batch, chain: Chain) -> None:
             chain.breaks.append(f"there are two records {seq}")
 
 
-def _check(chain: Chain, *, root: bytes, pcr0: Collection[bytes]) -> None:
+def _check(chain: RecordChain, *, root: bytes, pcr0: Collection[bytes]) -> None:
     """Walk a chain from its first record to its last; each batch's last record was signed, so the last is."""
     previous = NO_HASH
     expected = 0
@@ -214,7 +214,7 @@ def _check(chain: Chain, *, root: bytes, pcr0: Collection[bytes]) -> None:
             chain.outcomes[record.outcome] += record.count
 
 
-def _check_hand_overs(chains: Mapping[bytes, Chain]) -> None:
+def _check_hand_overs(chains: Mapping[bytes, RecordChain]) -> None:
     """Hold every chain against the one before and the one after it: both must say the same."""
     ended = {chain.end: chain for chain in chains.values() if chain.successor}
     for chain in chains.values():
@@ -230,7 +230,7 @@ def _check_hand_overs(chains: Mapping[bytes, Chain]) -> None:
                 chain.breaks.append(f"nothing follows the hand-over to {chain.successor.hex()[:16]}")
 
 
-def _check_lives(chains: Mapping[bytes, Chain], known: Collection[bytes]) -> None:
+def _check_lives(chains: Mapping[bytes, RecordChain], known: Collection[bytes]) -> None:
     """Require the record that each life names of the one before it."""
     following = [chain for chain in chains.values() if chain.follows and chain.follows not in known]
     if not following:
@@ -241,7 +241,7 @@ def _check_lives(chains: Mapping[bytes, Chain], known: Collection[bytes]) -> Non
             chain.breaks.append(f"the life before is missing: no record has the hash {chain.follows.hex()}")
 
 
-def _check_first(record: Record, chain: Chain, *, root: bytes, pcr0: Collection[bytes]) -> None:
+def _check_first(record: Record, chain: RecordChain, *, root: bytes, pcr0: Collection[bytes]) -> None:
     if record.what not in (BOOT, TAKE_OVER):
         chain.breaks.append("the first record is not the enclave's start")
         return

@@ -140,7 +140,7 @@ def _errors() -> Mapping[bytes, tuple[str, tuple[str, ...], tuple[str, ...]]]:
         _ERROR_STRING: ("Error", ("message",), ("string",)),
         _PANIC: ("Panic", ("code",), ("uint256",)),
     }
-    # Of the factory and its collections too: whoever reads a revert need not know which contract said it.
+    # Of the factory and its collections too: a reader of a revert need not know which contract said it.
     for entry in (entry for contract in CONTRACTS for entry in compiled(contract)["abi"]):
         if entry["type"] == "error":
             types = tuple(item["type"] for item in entry["inputs"])

@@ -1,4 +1,4 @@
-"""Records that are locks: each is written once, or in turns, by whoever holds what it names."""
+"""Records that are locks: each is written once, or in turns, by the holder of what it names."""
 
 from __future__ import annotations
 

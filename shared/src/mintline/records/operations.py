@@ -159,7 +159,7 @@ class TokenOperation(Operation):
 
     @property
     def noun(self) -> str:
-        """What its user calls it: a transfer or a burn, whoever sends it."""
+        """What its user calls it: a transfer or a burn, by whichever sender."""
         return self.kind.removeprefix("relayed_")
 
     @property

@@ -39,7 +39,7 @@ class Wallet(Frozen):
     """The `sub` that had the address before."""
 
     def key(self) -> KeyRef:
-        """Return the reference by which the line names this key."""
+        """Return the reference by which messages name this key."""
         return KeyRef(
             address=self.address, subject=self.sub, chain_id=self.chain_id, secret_id=self.secret_id
         )

@@ -20,7 +20,7 @@ PATIENCE = 1.0
 RETRY_SECONDS = (1, 4)
 """When to come again, at random between these, lest all come at once."""
 LINGERING = 4
-"""Answers that wait for the line hold no place; there may be so many of them for each place."""
+"""Answers that wait for a mint hold no place; there may be so many of them for each place."""
 RECEIVING = 4
 """Nor do bodies that are still on their way, of which there may be so many for each place."""
 
@@ -55,7 +55,7 @@ class Gate:
 
     @contextmanager
     def lingering(self) -> Iterator[bool]:
-        """Give the place away while an answer waits for the line; yields whether it may wait at all."""
+        """Give the place away while an answer waits for a mint; yields whether it may wait at all."""
         if self._lingering >= LINGERING * self._most:
             yield False
             return

@@ -54,7 +54,7 @@ async def logging_middleware(request: web.Request, handler: Handler) -> web.Stre
         kind="server",
         attributes={"http.request.method": request.method, "http.route": route},
     ) as own:
-        # With tracing off there are ids all the same: the logs and the line carry them.
+        # With tracing off there are ids all the same: the logs and the messages carry them.
         trace = trace_in(own) if own else trace_of(header, entropy=request.app[HTTP].entropy)
         request[TRACE] = trace
         response = await _measured(request, handler, route, trace)

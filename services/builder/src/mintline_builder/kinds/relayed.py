@@ -51,7 +51,7 @@ RelayedT = TypeVar("RelayedT", bound=RelayedTokenOperation)
 class RelayedKind(SingleKind[RelayedT]):
     """A call of the collection by a relayer, with the wallet's signature in it.
 
-    It gets one nonce and no other. Its signature is good once, whoever sends it: so two of one request could
+    It gets one nonce and no other. Its signature is good once, for any sender: so two of one request could
     both happen only if they named two counters, and the enclave signs no second one.
     """
 

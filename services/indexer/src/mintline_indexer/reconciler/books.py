@@ -1,6 +1,6 @@
 """Everything that a reconciliation compares.
 
-What may be read at different moments of a running line is compared only up to the block that the index had
+What may be read at different moments is compared only up to the block that the index had
 reached before anything else was read: up to there, records and chain must agree.
 """
 

@@ -131,7 +131,7 @@ class CollectionStep(NamedTuple):
 def collection_step(change: CollectionChange | None) -> CollectionStep | None:
     """Return the event that a change of a collection means, or its deployment (None); None: it has none.
 
-    Metadata is served anew from the announcement's record on. Whether it is a reveal, the collection says.
+    New metadata is served from the announcement's record on. Whether it is a reveal, the collection says.
     """
     if change is None:
         return CollectionStep("collection.deployed", "mined")

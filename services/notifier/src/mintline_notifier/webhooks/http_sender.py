@@ -1,4 +1,4 @@
-"""Posts to receivers, whoever they are: a hostile one must reach nothing but itself, and hold up nothing.
+"""Posts to receivers: a hostile one must reach nothing but itself, and hold up nothing.
 
 The address is checked when the socket for it is made, and the connection goes to that address: a name that
 leads elsewhere a moment later (DNS rebinding) changes nothing. Redirects are not followed, no proxy and no

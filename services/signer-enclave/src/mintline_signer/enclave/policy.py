@@ -94,7 +94,7 @@ class Budget(Frozen):
     wei_per_day: Wei
     """What their transactions may cost at their fee caps, by the day (UTC) of acceptance."""
     collections: frozenset[Address] | None = None
-    """Where it may mint, besides its own collections of the policy's factories. None: at all of the policy's
+    """Where it may mint, next to its collections of the policy's factories. None: at all of the policy's
     contracts."""
 
 

@@ -29,7 +29,7 @@ class EnclaveSettings(Settings):
     kms_endpoint_url: Annotated[str, AfterValidator(_endpoint)]
     """KMS as its certificate names it; the proxy chooses the route."""
     kms_key_id: str = Field(min_length=1, max_length=2048)
-    """The one key that may unwrap: its ARN, or an alias where no one can repoint it."""
+    """The one key that may unwrap: its ARN, or an alias where no one can move it."""
     signing_policy: Path
     """The policy document (JSON)."""
     nsm: Literal["device", "development"] = "device"

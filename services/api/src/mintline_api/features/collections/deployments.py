@@ -127,7 +127,7 @@ def _check_standard(request: CollectionRequest) -> None:
     if request.standard != "erc1155":
         return
     if request.open_to_users:
-        # Whoever mints an item first fixes its metadata.
+        # The first mint of an item fixes its metadata.
         detail, pointer = "expected false: only its client mints in an ERC-1155 collection", "#/open_to_users"
     elif request.reveal is not None:
         detail, pointer = "expected none: the items of an ERC-1155 collection are not revealed", "#/reveal"

@@ -143,7 +143,7 @@ class MintGate:
         """Return how many tokens of a collection are reserved for drops other than `drop_id`."""
         if self.reserved is None:
             return Reserved(0, 0)
-        return await self.reserved.tokens(contract, besides=drop_id, fresh=True)
+        return await self.reserved.tokens(contract, without=drop_id, fresh=True)
 
     async def _as_it_stands(self, collection: RegisteredContract) -> RegisteredContract:
         """Return a collection by its operations while the index may not have noted what they did."""
@@ -157,7 +157,7 @@ class MintGate:
             return
         reserved = 0
         if self.reserved is not None:
-            reserved = (await self.reserved.tokens(contract, besides=drop_id, fresh=False)).tokens
+            reserved = (await self.reserved.tokens(contract, without=drop_id, fresh=False)).tokens
         minted = self.counts.get(contract)
         if minted is None:
             minted = await self._count(contract, self.chain)

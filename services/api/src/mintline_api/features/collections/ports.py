@@ -87,8 +87,8 @@ class Reserved(NamedTuple):
 class ReservedTokens(Protocol):
     """What is reserved of collections' supply caps, and not minted."""
 
-    async def tokens(self, contract: str, *, besides: str | None, fresh: bool) -> Reserved:
-        """Return how many tokens of a collection are reserved for drops, but for the drop `besides`.
+    async def tokens(self, contract: str, *, without: str | None, fresh: bool) -> Reserved:
+        """Return how many tokens of a collection are reserved for drops, but for the drop `without`.
 
         Not `fresh`: as it was up to two seconds ago.
         """
@@ -99,5 +99,5 @@ class CollectionMetadataStore(Protocol):
     """The collections' own metadata (ERC-7572)."""
 
     async def publish(self, key: str, body: bytes) -> None:
-        """Store an object whose key holds its digest: whoever stored it before stored the same."""
+        """Store an object whose key holds its digest: a copy stored before is the same."""
         ...

@@ -9,7 +9,7 @@
 
 Invariant: every write of a holder to a drop or its parts goes through `Leased.update`, which is conditional
 on the drop's version and on the lease. A process that was held up for longer than its lease fails there. What
-it does besides (users, token ids, mints, messages) may be done twice without harm.
+it does otherwise (users, token ids, mints, messages) may be done twice without harm.
 """
 
 from __future__ import annotations

@@ -28,5 +28,5 @@ class Pace:
                 await self._sleep(at - now)
 
     async def pause(self, seconds: float) -> None:
-        """Wait for so long, whoever else goes on."""
+        """Wait for so long; others may go on."""
         await self._sleep(seconds)

@@ -66,8 +66,8 @@ class Reservations:
     def __post_init__(self) -> None:
         object.__setattr__(self, "read", BoundedCache(max_weight=_COLLECTIONS, clock=self.clock))
 
-    async def tokens(self, contract: str, *, besides: str | None, fresh: bool) -> Reserved:
-        """Return how many tokens drops have reserved that were not mined; `besides` is a drop left out.
+    async def tokens(self, contract: str, *, without: str | None, fresh: bool) -> Reserved:
+        """Return how many tokens drops have reserved that were not mined; `without` is a drop left out.
 
         Not `fresh`: as it was up to KEPT_SECONDS ago.
         """
@@ -75,7 +75,7 @@ class Reservations:
         if shares is None:
             shares = await self._shares(await self.store.reservations(self.chain_id, contract))
             self.read.put(contract, shares, ttl=KEPT_SECONDS)
-        others = [share for drop_id, share in shares.items() if drop_id != besides]
+        others = [share for drop_id, share in shares.items() if drop_id != without]
         return Reserved(sum(share.to_come for share in others), sum(share.under_way for share in others))
 
     async def check_room(self, drop: Drop, gate: MintGate) -> None:

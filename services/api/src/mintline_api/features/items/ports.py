@@ -12,7 +12,7 @@ class ItemTexts(Protocol):
     """The texts of items' metadata."""
 
     async def publish(self, key: str, body: bytes) -> None:
-        """Store an object whose key holds its digest: whoever stored it before stored the same."""
+        """Store an object whose key holds its digest: a copy stored before is the same."""
         ...
 
 

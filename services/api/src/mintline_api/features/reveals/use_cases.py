@@ -8,7 +8,7 @@
                                                                  3                              4
 
 Nothing of it is served before the third write, and all of it from then on. The commitment admits one text for
-each token, so whoever continues after a crash writes the same.
+each token, so a process that continues after a crash writes the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The copies of each service that a schedule runs, each a process that can be killed."""
+"""The replicas of each service that a schedule runs, each a process that can be killed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Start: TypeAlias = Callable[[Process], Coroutine[Any, Any, None]]
 """Runs a service in a process until it is killed."""
 
 
-def make_copies(
+def make_replicas(
     process: Callable[[str, Start], Process],
     environment: Environment,
     clients: Clients,
