@@ -23,15 +23,37 @@ async def shop(harness: Harness, client: MemoryClient) -> Shop:
     return Shop(harness, client)
 
 
+async def another(shop: Shop, collection: CappedCollection) -> Shop:
+    """Make one more drop of a collection; return its shop."""
+    other = Shop(shop.harness, shop.client)
+    made = await other.call("POST", "", {"name": "More seats", "contract": collection.contract})
+    other.drop_id = made.json()["drop_id"]
+    return other
+
+
+async def late_beside_minted(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, *, lines: int
+) -> tuple[CappedCollection, Shop]:
+    """Have a drop of 300 lines handed on in a collection of 450, and another of `lines` to be prepared."""
+    runner = runner_of(shop.harness)
+    collection = await capped(shop, monkeypatch, 450)
+    await prepared_drop(shop, runner, 300)
+    await shop.call("POST", "/start")
+    await until(shop, runner, lambda seen: seen["minting"]["handed_on"] == 300)
+    await runner.aclose()
+    other = await another(shop, collection)
+    await other.upload(ndjson([line(number) for number in range(lines)]))
+    await other.call("POST", "/prepare")
+    return collection, other
+
+
 async def two_prepared(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, *, cap: int, first: int, second: int
 ) -> tuple[CappedCollection, Shop]:
     """Prepare two drops of one collection; return it and the shop of the second drop."""
     runner = runner_of(shop.harness)
     collection = await capped(shop, monkeypatch, cap)
-    other = Shop(shop.harness, shop.client)
-    made = await other.call("POST", "", {"name": "More seats", "contract": collection.contract})
-    other.drop_id = made.json()["drop_id"]
+    other = await another(shop, collection)
     await prepared_drop(shop, runner, first)
     await prepared_drop(other, runner, second)
     return collection, other
@@ -145,9 +167,7 @@ async def test_dry_run__when_another_drop_has_reserved_tokens__then_they_are_ove
     await prepared_drop(shop, runner, 300)
     await shop.call("POST", "/start")
     await until(shop, runner, lambda seen: seen["minting"]["handed_on"] > 0)
-    other = Shop(shop.harness, shop.client)
-    made = await other.call("POST", "", {"name": "Late seats", "contract": collection.contract})
-    other.drop_id = made.json()["drop_id"]
+    other = await another(shop, collection)
     await other.upload(ndjson([line(number) for number in range(150)]))
 
     tried = (await other.call("POST", "/dry-run")).json()
@@ -161,17 +181,8 @@ async def test_dry_run__when_another_drop_has_reserved_tokens__then_they_are_ove
 async def test_preparation__when_anothers_mined_lines_are_not_on_its_record_yet__then_no_line_is_handed_back(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = runner_of(shop.harness), runner_of(shop.harness, "two")
-    collection = await capped(shop, monkeypatch, 450)
-    await prepared_drop(shop, first, 300)
-    await shop.call("POST", "/start")
-    await until(shop, first, lambda seen: seen["minting"]["handed_on"] == 300)
-    await first.aclose()
-    other = Shop(shop.harness, shop.client)
-    made = await other.call("POST", "", {"name": "Late seats", "contract": collection.contract})
-    other.drop_id = made.json()["drop_id"]
-    await other.upload(ndjson([line(number) for number in range(150)]))
-    await other.call("POST", "/prepare")
+    second = runner_of(shop.harness, "two")
+    _, other = await late_beside_minted(shop, monkeypatch, lines=150)
     looks = 0
 
     async def pause(seconds: float) -> None:
@@ -196,17 +207,8 @@ async def test_preparation__when_anothers_mined_lines_are_not_on_its_record_yet_
 async def test_preparation__when_others_numbers_keep_moving__then_it_waits_for_a_bounded_time(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = runner_of(shop.harness), runner_of(shop.harness, "two")
-    collection = await capped(shop, monkeypatch, 450)
-    await prepared_drop(shop, first, 300)
-    await shop.call("POST", "/start")
-    await until(shop, first, lambda seen: seen["minting"]["handed_on"] == 300)
-    await first.aclose()
-    other = Shop(shop.harness, shop.client)
-    made = await other.call("POST", "", {"name": "Late seats", "contract": collection.contract})
-    other.drop_id = made.json()["drop_id"]
-    await other.upload(ndjson([line(number) for number in range(600)]))
-    await other.call("POST", "/prepare")
+    second = runner_of(shop.harness, "two")
+    collection, other = await late_beside_minted(shop, monkeypatch, lines=600)
     pauses = 0
 
     async def pause(seconds: float) -> None:
@@ -228,17 +230,8 @@ async def test_preparation__when_others_numbers_keep_moving__then_it_waits_for_a
 async def test_preparation__when_it_is_cancelled_while_it_waits_for_another_drop__then_it_ends(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = runner_of(shop.harness), runner_of(shop.harness, "two")
-    collection = await capped(shop, monkeypatch, 450)
-    await prepared_drop(shop, first, 300)
-    await shop.call("POST", "/start")
-    await until(shop, first, lambda seen: seen["minting"]["handed_on"] == 300)
-    await first.aclose()
-    other = Shop(shop.harness, shop.client)
-    made = await other.call("POST", "", {"name": "Late seats", "contract": collection.contract})
-    other.drop_id = made.json()["drop_id"]
-    await other.upload(ndjson([line(number) for number in range(160)]))
-    await other.call("POST", "/prepare")
+    second = runner_of(shop.harness, "two")
+    _, other = await late_beside_minted(shop, monkeypatch, lines=160)
 
     async def pause(_: float) -> None:
         await other.call("POST", "/cancel")
