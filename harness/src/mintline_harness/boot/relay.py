@@ -15,10 +15,10 @@ import structlog
 from mintline import process
 from mintline.settings import Settings
 from mintline_signer import addresses
+from mintline_signer.host.pipes import pipe
 
 log = structlog.get_logger()
 
-_CHUNK = 64 * 1024
 _PATIENCE = 10.0
 """Seconds for the enclave to take a connection."""
 
@@ -76,25 +76,13 @@ async def relay(
         if not answer.startswith(b"OK "):
             log.warning("enclave_refused_connection", port=port)
             return
-        pumps = [asyncio.create_task(_pump(reader, far)), asyncio.create_task(_pump(far_reader, writer))]
-        try:
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+        await pipe((reader, writer), (far_reader, far))
     except (OSError, TimeoutError) as error:
         log.warning("enclave_unreachable", error=type(error).__name__)
     finally:
         for end in (writer, far):
             if end is not None:
                 end.close()
-
-
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    while data := await source.read(_CHUNK):
-        sink.write(data)
-        await sink.drain()
 
 
 if __name__ == "__main__":

@@ -9,10 +9,9 @@ from typing import Self
 import structlog
 
 from mintline_signer import addresses
+from mintline_signer.host.pipes import pipe
 
 log = structlog.get_logger()
-
-_CHUNK = 64 * 1024
 
 
 class KmsProxy:
@@ -68,33 +67,20 @@ class KmsProxy:
         task.add_done_callback(self._pipes.discard)
 
     async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
         far: asyncio.StreamWriter | None = None
         try:
             async with asyncio.timeout(self._connect_timeout):
                 far_reader, far = await asyncio.open_connection(*self._target)
             async with asyncio.timeout(self._idle_timeout) as deadline:
-                pumps = {
-                    asyncio.create_task(self._pump(reader, far, deadline)),
-                    asyncio.create_task(self._pump(far_reader, writer, deadline)),
-                }
-                try:
-                    await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for pump in pumps:
-                        pump.cancel()
-                    await asyncio.gather(*pumps, return_exceptions=True)
+                await pipe(
+                    (reader, writer),
+                    (far_reader, far),
+                    moved=lambda: deadline.reschedule(loop.time() + self._idle_timeout),
+                )
         except (OSError, TimeoutError) as error:
             log.info("kms_proxy_ended", error=type(error).__name__)
         finally:
             for end in (writer, far):
                 if end is not None:
                     end.close()
-
-    async def _pump(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, deadline: asyncio.Timeout
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        while data := await source.read(_CHUNK):
-            deadline.reschedule(loop.time() + self._idle_timeout)
-            sink.write(data)
-            await sink.drain()
