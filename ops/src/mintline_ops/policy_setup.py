@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mintline.aws.partitions import domain
 from mintline.errors import Misconfigured, Unavailable
+from mintline.eth import ETHER
 from mintline.fields import Wei
 from mintline.revocation import KEPT as REVOCATIONS_KEPT
 from mintline_ops import deployment_file
@@ -21,7 +22,6 @@ from mintline_signer.enclave.policy import parse_policy
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
 _MOST_BYTES = 100_000
 """Of what an issuer publishes: two keys take less than one kilobyte."""
-ETHER = 10**18
 DAY = 86_400
 VOUCHER_TTL = DAY
 """The builder's `MINTLINE_VOUCHER_TTL`, which deployments leave at its default."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,6 +25,9 @@ from mintline_indexer.store_port import (
 )
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.indexer.store import MemoryStore
+
+if TYPE_CHECKING:
+    from tests.integration.indexer.conftest import Harness
 
 ALICE, BOB = (to_checksum_address(bytes([n]) * 20) for n in (0x11, 0xF2))
 ITEM = 2**200
@@ -111,7 +114,9 @@ async def test_balances__when_a_block_was_not_written_at_all__then_taking_it_bac
 
 
 @pytest.mark.integration
-async def test_indexes__when_a_balance_is_spent__then_it_is_in_none_and_a_supply_stays(harness: Any) -> None:
+async def test_indexes__when_a_balance_is_spent__then_it_is_in_none_and_a_supply_stays(
+    harness: Harness,
+) -> None:
     dynamo: Dynamo = harness.dynamo
     held = [balance(), balance(BOB, 2), balance(None, 3)]
     await harness.store.write(writing(*held), fence=2, at=1)
@@ -133,7 +138,7 @@ async def test_indexes__when_a_balance_is_spent__then_it_is_in_none_and_a_supply
 
 @pytest.mark.integration
 async def test_balances__when_one_is_damaged__then_it_is_missing_and_the_others_are_read(
-    harness: Any,
+    harness: Harness,
 ) -> None:
     damaged = balance_item(balance(BOB)) | {"fence": 5, "quantity": "much"}
     assert damaged["balance_ref"] == balance_ref(CHAIN_ID, CONTRACT, ITEM, BOB)

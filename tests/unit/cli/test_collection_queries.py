@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -38,8 +38,11 @@ class Client:
     wallets: Wallets
 
 
+Called: TypeAlias = Callable[..., tuple[Result, list[str]]]
+
+
 @pytest.fixture
-def called(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Result, list[str]]]:
+def called(monkeypatch: pytest.MonkeyPatch) -> Called:
     """Return what runs a command against given answers; returns its result and the URLs that it got."""
 
     def call(
@@ -65,7 +68,9 @@ def page(items: list[Any], cursor: str | None = None) -> dict[str, Any]:
     return {"items": items, "next_cursor": cursor}
 
 
-def test_holders__when_there_are_several_pages__then_all_are_listed_with_their_numbers(called: Any) -> None:
+def test_holders__when_there_are_several_pages__then_all_are_listed_with_their_numbers(
+    called: Called,
+) -> None:
     one = {"owner": ALICE, "balance": 3, "more": False}
     two = {"owner": CONTRACT, "balance": 10_000, "more": True}
     result, urls = called(f"holders {CONTRACT}", page([one], "next"), page([two]))
@@ -77,7 +82,7 @@ def test_holders__when_there_are_several_pages__then_all_are_listed_with_their_n
 
 
 def test_holders__when_there_are_more_than_the_limit__then_it_says_so_and_reads_no_further(
-    called: Any,
+    called: Called,
 ) -> None:
     many = [{"owner": f"0x{number:040x}", "balance": 1, "more": False} for number in range(3)]
     result, urls = called(f"holders {CONTRACT} --limit 2 --json", page(many, "next"))
@@ -92,7 +97,7 @@ def test_holders__when_there_are_more_than_the_limit__then_it_says_so_and_reads_
     assert "--limit N shows more" in result.output
 
 
-def test_transfers__when_a_range_is_given__then_it_is_asked_for(called: Any) -> None:
+def test_transfers__when_a_range_is_given__then_it_is_asked_for(called: Called) -> None:
     words = f"transfers {CONTRACT} --from-block 3 --to-time 2026-11-30T13:00:00+01:00"
     result, urls = called(words, page([TRANSFER, {**TRANSFER, "from": ALICE, "to": None}]))
 
@@ -103,7 +108,7 @@ def test_transfers__when_a_range_is_given__then_it_is_asked_for(called: Any) -> 
     assert "nothing was transferred" in called(f"transfers {CONTRACT}", page([]))[0].output
 
 
-def test_balance__when_a_token_is_named__then_it_is_how_many_of_it_the_address_has(called: Any) -> None:
+def test_balance__when_a_token_is_named__then_it_is_how_many_of_it_the_address_has(called: Called) -> None:
     result, urls = called(f"balance {CONTRACT} {ALICE.lower()}", {"balance": 3, "more": False})
     assert "3" in result.output
     assert urlsplit(urls[0]).path == f"/v1/owners/{ALICE}/balance"
@@ -122,7 +127,7 @@ def test_balance__when_a_token_is_named__then_it_is_how_many_of_it_the_address_h
 
 
 def test_holders__when_a_token_is_named__then_they_are_those_of_the_token_with_their_amounts(
-    called: Any,
+    called: Called,
 ) -> None:
     result, urls = called(
         f"holders {CONTRACT} --token-id 7", page([{"owner": ALICE, "quantity": str(2**80)}])
@@ -151,7 +156,7 @@ def test_holders__when_a_token_is_named__then_they_are_those_of_the_token_with_t
     ],
 )
 def test_token__when_shown__then_has_what_its_standard_says_of_it(
-    called: Any, token: dict[str, Any], shown: list[str], hidden: str
+    called: Called, token: dict[str, Any], shown: list[str], hidden: str
 ) -> None:
     result, urls = called(f"token {CONTRACT} 7", {"contract": CONTRACT, "token_id": "7", **token})
 
@@ -160,7 +165,7 @@ def test_token__when_shown__then_has_what_its_standard_says_of_it(
     assert hidden not in result.output
 
 
-def test_tokens__when_no_address_is_named__then_they_are_those_of_the_own_wallet(called: Any) -> None:
+def test_tokens__when_no_address_is_named__then_they_are_those_of_the_own_wallet(called: Called) -> None:
     owned = {"contract": CONTRACT, "metadata_url": "https://example.com/7"}
     listed = page(
         [{**owned, "token_id": "7", "quantity": None}, {**owned, "token_id": "9", "quantity": "40"}]

@@ -15,9 +15,9 @@ from mintline.errors import Misconfigured
 from mintline_ops import policy_setup
 from mintline_ops.policy_setup import policy_of, write_new
 from mintline_signer.enclave.policy import parse_policy
+from mintline_testkit.constants import CONTRACT
 
 ADDRESSES = tuple(f"0x{digit * 40}" for digit in "123")
-CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 INTAKE = base64.b64encode(
     ec.generate_private_key(ec.SECP256R1())
     .public_key()
