@@ -32,8 +32,8 @@ company's backend is a machine client and gets its own by its id and secret. Ope
 
 **Lists** go on by opaque cursors: pass `next_cursor` as `cursor`, until it is null.
 
-**Numbers.** Token ids and wei are decimal strings, for a double loses them; addresses carry their EIP-55
-checksum.
+**Numbers.** Token ids and wei are decimal strings, because a double would lose digits; addresses carry their
+EIP-55 checksum.
 
 **Problems** follow RFC 9457: `code` says which one it is, `detail` what is wrong, `errors` where, and `trace`
 names the request in our logs. Send `traceparent` to join your own trace. [All problems]({problems})
