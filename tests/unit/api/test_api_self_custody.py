@@ -137,9 +137,9 @@ async def test_mint__when_its_wallet_is_linked_no_more__is_given_to_its_key_all_
     for linked in now_linked:
         if linked:
             link(harness, **linked)
-        again = await post(harness, client, key="l", to=WALLET.address)
+        other = await post(harness, client, key="l", to=WALLET.address)
         again = await post(harness, client, key="k")
-        assert (again.status, again.json()["code"]) == (422, "wallet-not-linked")
+        assert (other.status, other.json()["code"]) == (422, "wallet-not-linked")
         assert (again.status, again.json()) == (202, first.json())
         assert again.headers["idempotent-replayed"] == "true"
 

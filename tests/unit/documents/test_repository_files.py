@@ -153,7 +153,7 @@ def test_contributing__when_it_lists_the_gate__lists_what_ci_runs_in_its_order()
 
 def test_contributing__when_it_says_where_things_would_go__names_what_is_there() -> None:
     rows = section("Where would it go?")
-    assert len(re.findall(r"^\| an? ", rows, re.MULTILINE)) == 6
+    assert len(re.findall(r"^\| an? ", rows, re.MULTILINE)) == 8
     paths = re.findall(r"`([\w./-]+/[\w./-]*)`", rows)
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
