@@ -237,39 +237,11 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
     """Return the settings that are particular to each service."""
     ports, known = environment.ports, environment.known
     kms = urlsplit(ports.url("kms_front"))
-    pool = known.pool.user_pool_id
     enclave = environment.credentials["enclave"]
-    sealing, factory = known.sealing, known.factory
+    sealing = known.sealing
     assert sealing is not None
-    assert factory is not None
     return {
-        "api": {
-            "MINTLINE_API_HOST": ports.bind,
-            "MINTLINE_API_PORT": str(ports.port("api")),
-            "MINTLINE_PUBLIC_URL": ports.url("api"),
-            "MINTLINE_DEFAULT_COLLECTION": known.contract,
-            "MINTLINE_FACTORY": factory.model_dump_json(),
-            # A page under development is served from some port of this machine.
-            "MINTLINE_CORS_ORIGINS": json.dumps(["http://localhost:*", "http://127.0.0.1:*"]),
-            "MINTLINE_COGNITO_ISSUER": issuer_url(pool),
-            "MINTLINE_COGNITO_JWKS_URL": jwks_url(ports, pool),
-            "MINTLINE_COGNITO_USERINFO_URL": f"{ports.url('ministack')}/oauth2/userInfo",
-            "MINTLINE_COGNITO_CLIENT_ID": known.pool.client_id,
-            **({"MINTLINE_COGNITO_OPERATOR_CLIENT_ID": known.operator.client_id} if known.operator else {}),
-            "MINTLINE_KMS_ENDPOINT_URL": ports.url("kms_front"),
-            "MINTLINE_SEALING_KEY": sealing.public_key,
-            "MINTLINE_WALLET_KEY_ARNS": json.dumps(wallet_key_arns(known)),
-            "MINTLINE_INTAKE_KEY": known.intake_key,
-            "MINTLINE_CURSOR_SECRET": known.cursor_secret.get_secret_value(),
-            "MINTLINE_EMAIL_SECRET": known.email_secret.get_secret_value(),
-            "MINTLINE_WALLET_STORE": wallet_store(),
-            "MINTLINE_TREASURY_ADDRESS": known.treasury.address,
-            "MINTLINE_RELAYER_ADDRESSES": json.dumps([key.address for key in known.relayers]),
-            "MINTLINE_WEBHOOK_ALLOW_LOOPBACK": "true",
-            **callers_addresses(),
-            # One user of a bench or a test may be as busy as many.
-            "MINTLINE_USER_RATE": "60000",
-        },
+        "api": _api_settings(environment),
         "builder": {
             "MINTLINE_ISSUER": known.issuer.model_dump_json(),
             "MINTLINE_TREASURY": known.treasury.model_dump_json(),
@@ -308,6 +280,40 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
             "MINTLINE_KMS_ENDPOINT_URL": ports.url("kms_front"),
             "MINTLINE_WEBHOOK_ALLOW_LOOPBACK": "true",
         },
+    }
+
+
+def _api_settings(environment: Environment) -> dict[str, str]:
+    ports, known = environment.ports, environment.known
+    pool, sealing, factory = known.pool.user_pool_id, known.sealing, known.factory
+    assert sealing is not None
+    assert factory is not None
+    return {
+        "MINTLINE_API_HOST": ports.bind,
+        "MINTLINE_API_PORT": str(ports.port("api")),
+        "MINTLINE_PUBLIC_URL": ports.url("api"),
+        "MINTLINE_DEFAULT_COLLECTION": known.contract,
+        "MINTLINE_FACTORY": factory.model_dump_json(),
+        # A page under development is served from some port of this machine.
+        "MINTLINE_CORS_ORIGINS": json.dumps(["http://localhost:*", "http://127.0.0.1:*"]),
+        "MINTLINE_COGNITO_ISSUER": issuer_url(pool),
+        "MINTLINE_COGNITO_JWKS_URL": jwks_url(ports, pool),
+        "MINTLINE_COGNITO_USERINFO_URL": f"{ports.url('ministack')}/oauth2/userInfo",
+        "MINTLINE_COGNITO_CLIENT_ID": known.pool.client_id,
+        **({"MINTLINE_COGNITO_OPERATOR_CLIENT_ID": known.operator.client_id} if known.operator else {}),
+        "MINTLINE_KMS_ENDPOINT_URL": ports.url("kms_front"),
+        "MINTLINE_SEALING_KEY": sealing.public_key,
+        "MINTLINE_WALLET_KEY_ARNS": json.dumps(wallet_key_arns(known)),
+        "MINTLINE_INTAKE_KEY": known.intake_key,
+        "MINTLINE_CURSOR_SECRET": known.cursor_secret.get_secret_value(),
+        "MINTLINE_EMAIL_SECRET": known.email_secret.get_secret_value(),
+        "MINTLINE_WALLET_STORE": wallet_store(),
+        "MINTLINE_TREASURY_ADDRESS": known.treasury.address,
+        "MINTLINE_RELAYER_ADDRESSES": json.dumps([key.address for key in known.relayers]),
+        "MINTLINE_WEBHOOK_ALLOW_LOOPBACK": "true",
+        **callers_addresses(),
+        # One user of a bench or a test may be as busy as many.
+        "MINTLINE_USER_RATE": "60000",
     }
 
 
