@@ -170,6 +170,46 @@ async def test_sweep__when_a_mint_belongs_to_another_chain__then_it_is_left_to_i
     assert await harness.sent_to(BUILD) == []
 
 
+@pytest.mark.parametrize(
+    ("age", "deadline", "rest"),
+    [(400, 10**6, 300), (1_300, 10**6, 325), (86_400, 10**6, 3_600), (86_400, 86_400 + 1_000, 1_000)],
+    ids=["young", "older", "old", "late"],
+)
+async def test_voucher__when_nobody_redeems_it__then_it_rests_the_longer_the_older_it_is(
+    harness: Harness, age: int, deadline: int, rest: int
+) -> None:
+    end = harness.now // 1000 + deadline
+    opened(
+        harness,
+        mint_intent(),
+        status=MintStatus.ISSUED,
+        custody="self",
+        sender=None,
+        nonce=None,
+        deadline=end,
+    )
+    harness.now += age * 1000
+    sweeper, read = harness.sweeper(), 0
+    reading: Any = harness.store.operations
+
+    async def counting(asked: Any) -> Any:
+        nonlocal read
+        found = await reading(asked)
+        read += len(found)
+        return found
+
+    setattr(harness.store, "operations", counting)  # noqa: B010 - a method, counted
+    await sweeper.sweep()
+    first = read
+    harness.now += rest * 1000 - 1
+    await sweeper.sweep()
+    before = read
+    harness.now += 1
+    await sweeper.sweep()
+
+    assert (first, before, read) == (1, 1, 2)
+
+
 async def test_sweep__when_mints_are_mined_or_young__then_they_are_not_read_each_time(
     harness: Harness,
 ) -> None:

@@ -63,6 +63,10 @@ MAX_PAGES = 10
 SENDERS_AT_ONCE = 16
 RESTING_SECONDS = 300
 """How long what needs nothing from here is not read again: of a reorg the indexer tells by itself."""
+LONGEST_REST_SECONDS = 3600
+"""The longest rest of a voucher: it lengthens with the time for which nobody redeemed it."""
+REST_SHARE = 4
+"""A voucher rests for so many parts of that time, but not past its deadline."""
 IDLE = 4
 """How much longer the pauses are while nothing waits."""
 
@@ -106,7 +110,7 @@ class Sweeper:
         self._transaction_starts: dict[str, OpenTransaction] = {}
         self._searches = Searches()
         self._resting: dict[str | Place, int] = {}
-        """When something was read last that needs nothing from here, in Unix milliseconds."""
+        """Until when something is not read again that needs nothing from here, in Unix milliseconds."""
 
     async def run(
         self,
@@ -131,8 +135,7 @@ class Sweeper:
             self._all(self._transaction_page, self._transaction_starts),
         )
         names = {key.mint_id for key in mint_keys} | {key.place for key in transaction_keys}
-        since = now - RESTING_SECONDS * 1000
-        self._resting = {name: at for name, at in self._resting.items() if name in names and at > since}
+        self._resting = {name: end for name, end in self._resting.items() if name in names and end > now}
         operations = await self._read_operations(mint_keys, now=now)
         for one in _one_of_each_chunk(one for one in operations if one.status in _UNSENT):
             if now >= due(one, self._patience.stage_milliseconds):
@@ -181,7 +184,7 @@ class Sweeper:
         found = await self._store.operations(one for one in grown if one not in self._resting)
         for operation in found.values():
             if operation.status not in _WAITING:
-                self._resting[operation.operation_id] = now
+                self._resting[operation.operation_id] = now + _rest(operation, now=now)
         return [operation for operation in found.values() if operation.chain_id == self._chain_id]
 
     def _awake(self, keys: Iterable[OpenTransaction], *, now: int) -> dict[str, int]:
@@ -241,7 +244,21 @@ class Sweeper:
     def _rest(self, found: Sequence[Transaction], *, now: int) -> None:
         for transaction in found:
             if transaction.state is TransactionState.MINED and not transaction.to_be_split:
-                self._resting[transaction.place] = now
+                self._resting[transaction.place] = now + RESTING_SECONDS * 1000
+
+
+def _rest(operation: Operation, *, now: int) -> int:
+    """Return for how many milliseconds an operation that needs nothing from here is not read again.
+
+    So a voucher that nobody redeems is looked for once an hour, and not twelve times.
+    """
+    rest = RESTING_SECONDS * 1000
+    if not isinstance(operation, Mint) or operation.status is not MintStatus.ISSUED:
+        return rest
+    longer = min((now - operation.updated_at) // REST_SHARE, LONGEST_REST_SECONDS * 1000)
+    if operation.deadline is not None:
+        longer = min(longer, operation.deadline * 1000 - now)
+    return max(rest, longer)
 
 
 def _one_of_each_chunk(operations: Iterable[Operation]) -> list[Operation]:
