@@ -23,6 +23,10 @@ def events(
     after: Annotated[
         str | None, typer.Option(help="A position of the log: begin after it, not with the oldest event.")
     ] = None,
+    principal: Annotated[
+        str | None,
+        typer.Option(help="As an administrator: whose events; `operators`, or the id of a user or client."),
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
 ) -> None:
     """Print the caller's events, oldest first, with --json one object a line.
@@ -34,7 +38,7 @@ def events(
     async def work(client: AsyncMintline) -> None:
         position = after
         while True:
-            page = await client.events.read(after=position, types=type_ or ())
+            page = await client.events.read(after=position, types=type_ or (), principal=principal)
             for event in page["events"]:
                 _print(screen, event)
             position = page["next"]
@@ -43,7 +47,8 @@ def events(
         if not follow:
             screen.note(f"the log was read up to {position}")
             return
-        async for _, event in client.events.stream(after=position, types=type_ or ()):
+        stream = client.events.stream(after=position, types=type_ or (), principal=principal)
+        async for _, event in stream:
             _print(screen, event)
 
     caller.run(work)

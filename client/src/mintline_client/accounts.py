@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mintline_client.api import ONCE, Api
 from mintline_client.models import (
+    ChallengeRequest,
+    ChallengeView,
     ClientChange,
     ClientList,
     ClientRequest,
@@ -11,6 +13,8 @@ from mintline_client.models import (
     ClientView,
     CreatedClientView,
     LinkList,
+    LinkRequest,
+    LinkView,
     PipelineView,
     RedriveRequest,
     RedriveView,
@@ -37,6 +41,16 @@ class Wallets:
         """Return the wallets of the user's own that are linked."""
         linked: LinkList = await self._api.get("/v1/wallet/links")
         return linked
+
+    async def challenge(self, request: ChallengeRequest) -> ChallengeView:
+        """Return the text that a wallet of the user's own has to sign to be linked."""
+        challenge: ChallengeView = await self._api.post("/v1/wallet/links/challenges", request)
+        return challenge
+
+    async def link(self, request: LinkRequest) -> LinkView:
+        """Link a wallet of the user's own by the signed text."""
+        link: LinkView = await self._api.post("/v1/wallet/links", request)
+        return link
 
     async def unlink(self, address: str) -> None:
         """Forget a linked wallet."""

@@ -26,7 +26,8 @@ class AsyncMintline:
     """A deployment's API for one caller: `async with AsyncMintline(url, …) as mintline`.
 
     The caller is a user or client whose access token is `token`, or a machine client with its id and secret,
-    whose tokens are had and renewed as needed. `timeout` is in seconds, for each request.
+    whose tokens are had and renewed as needed. `timeout` is in seconds, for each request. With `http`, a
+    session of yours, its connections and timeout are used, and closing the client leaves it open.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class AsyncMintline:
         token_url: str | None = None,
         retries: Retries = RETRIES,
         timeout: float = TIMEOUT,
+        http: aiohttp.ClientSession | None = None,
     ) -> None:
         if (client_id is None) != (client_secret is None) or (token is not None and client_id is not None):
             raise ValueError("pass token, or client_id with client_secret")
-        self.http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(timeout))
+        self._owns_http = http is None
+        self.http = http or aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(timeout))
         if client_id is not None and client_secret is not None:
             token = ClientCredentials(self.http, url, client_id, client_secret, token_url=token_url)
         self.api = Api(self.http, url, token, retries=retries)
@@ -69,5 +72,6 @@ class AsyncMintline:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self.http.close()
+        """Close the connections, unless they are yours."""
+        if self._owns_http:
+            await self.http.close()

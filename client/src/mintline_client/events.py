@@ -57,18 +57,28 @@ class Events:
         self._api = api
 
     async def read(
-        self, *, after: str | None = None, types: Iterable[str] = (), limit: int | None = None
+        self,
+        *,
+        after: str | None = None,
+        types: Iterable[str] = (),
+        limit: int | None = None,
+        principal: str | None = None,
     ) -> EventPage:
-        """Return the events after a cursor, oldest first; `types` are the wanted ones, all if empty."""
-        query = {"after": after, "type": ",".join(types) or None, "limit": limit}
+        """Return the events after a cursor, oldest first; `types` are the wanted ones, all if empty.
+
+        `principal` is whose log it is, for administrators: `operators`, or the id of a user or client.
+        """
+        query = {"after": after, "type": ",".join(types) or None, "limit": limit, "principal": principal}
         page: EventPage = await self._api.get(PATH, query)
         return page
 
-    async def list(self, *, after: str | None = None, types: Iterable[str] = ()) -> AsyncIterator[Event]:
+    async def list(
+        self, *, after: str | None = None, types: Iterable[str] = (), principal: str | None = None
+    ) -> AsyncIterator[Event]:
         """Return each event from a cursor up to now."""
         wanted = tuple(types)
         while True:
-            page = await self.read(after=after, types=wanted)
+            page = await self.read(after=after, types=wanted, principal=principal)
             for event in page["events"]:
                 yield event
             after = page["next"]
@@ -76,7 +86,7 @@ class Events:
                 return
 
     async def stream(
-        self, *, after: str | None = None, types: Iterable[str] = ()
+        self, *, after: str | None = None, types: Iterable[str] = (), principal: str | None = None
     ) -> AsyncIterator[tuple[str, Event]]:
         """Return each event with its cursor, and wait for those to come, without end.
 
@@ -87,7 +97,7 @@ class Events:
         renewed = False
         while True:
             try:
-                async for cursor, event in self._connected(after, wanted):
+                async for cursor, event in self._connected(after, wanted, principal):
                     after, renewed = cursor, False
                     if event is not None:
                         yield cursor, event
@@ -101,7 +111,7 @@ class Events:
                 await asyncio.sleep(away.retry_after or RECONNECT_SECONDS)
 
     async def _connected(
-        self, after: str | None, types: tuple[str, ...]
+        self, after: str | None, types: tuple[str, ...], principal: str | None
     ) -> AsyncIterator[tuple[str, Event | None]]:
         """Yield each event with its cursor, and cursors without an event, such as that where it begins."""
         headers = {**await self._api.headers(), "Accept": "text/event-stream"}
@@ -109,6 +119,7 @@ class Events:
             headers["Last-Event-ID"] = after
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=SILENCE_SECONDS)
         query = {"type": ",".join(types)} if types else {}
+        query |= {"principal": principal} if principal is not None else {}
         try:
             async with self._api.http.get(
                 self._api.url + PATH, params=query, headers=headers, timeout=timeout

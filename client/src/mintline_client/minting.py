@@ -77,6 +77,11 @@ class Mints:
         """Follow a request for many mints until all have ended, and return it; `statuses` says how."""
         return await bulk.follow_many(self._api, request, heard=heard, patience=patience)
 
+    async def hand_over(self, mint_id: str, raw: str) -> MintView:
+        """Hand over the transaction of a mint with self-custody, which the user's wallet has signed (hex)."""
+        mint: MintView = await self._api.post(f"{PATH}/{mint_id}/transaction", {"raw": raw})
+        return mint
+
     async def cancel(self, mint_id: str) -> MintView:
         """End a mint that is not on chain yet, or compete for its nonce; its later status says who won."""
         mint: MintView = await self._api.post(f"{PATH}/{mint_id}/cancel")

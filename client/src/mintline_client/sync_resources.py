@@ -26,6 +26,8 @@ from mintline_client.models import (
     BulkView,
     BurnOperationView,
     BurnRequest,
+    ChallengeRequest,
+    ChallengeView,
     ClientChange,
     ClientList,
     ClientRequest,
@@ -45,6 +47,8 @@ from mintline_client.models import (
     LineRequest,
     LinesView,
     LinkList,
+    LinkRequest,
+    LinkView,
     ListedTransfer,
     MetadataRequest,
     MetadataVersionView,
@@ -118,6 +122,10 @@ class Mints:
     ) -> BulkView:
         """Follow a request for many mints until all have ended, and return it; `statuses` says how."""
         return self._portal.run(self._resource.wait_many(request, heard=heard, patience=patience))
+
+    def hand_over(self, mint_id: str, raw: str) -> MintView:
+        """Hand over the transaction of a mint with self-custody, which the user's wallet has signed (hex)."""
+        return self._portal.run(self._resource.hand_over(mint_id, raw))
 
     def cancel(self, mint_id: str) -> MintView:
         """End a mint that is not on chain yet, or compete for its nonce; its later status says who won."""
@@ -442,6 +450,14 @@ class Wallets:
         """Return the wallets of the user's own that are linked."""
         return self._portal.run(self._resource.links())
 
+    def challenge(self, request: ChallengeRequest) -> ChallengeView:
+        """Return the text that a wallet of the user's own has to sign to be linked."""
+        return self._portal.run(self._resource.challenge(request))
+
+    def link(self, request: LinkRequest) -> LinkView:
+        """Link a wallet of the user's own by the signed text."""
+        return self._portal.run(self._resource.link(request))
+
     def unlink(self, address: str) -> None:
         """Forget a linked wallet."""
         self._portal.run(self._resource.unlink(address))
@@ -549,22 +565,36 @@ class Events:
         self._portal = portal
 
     def read(
-        self, *, after: str | None = None, types: Iterable[str] = (), limit: int | None = None
+        self,
+        *,
+        after: str | None = None,
+        types: Iterable[str] = (),
+        limit: int | None = None,
+        principal: str | None = None,
     ) -> EventPage:
-        """Return the events after a cursor, oldest first; `types` are the wanted ones, all if empty."""
-        return self._portal.run(self._resource.read(after=after, types=types, limit=limit))
+        """Return the events after a cursor, oldest first; `types` are the wanted ones, all if empty.
 
-    def list(self, *, after: str | None = None, types: Iterable[str] = ()) -> Iterator[Event]:
+        `principal` is whose log it is, for administrators: `operators`, or the id of a user or client.
+        """
+        return self._portal.run(
+            self._resource.read(after=after, types=types, limit=limit, principal=principal)
+        )
+
+    def list(
+        self, *, after: str | None = None, types: Iterable[str] = (), principal: str | None = None
+    ) -> Iterator[Event]:
         """Return each event from a cursor up to now."""
-        return self._portal.iterate(self._resource.list(after=after, types=types))
+        return self._portal.iterate(self._resource.list(after=after, types=types, principal=principal))
 
-    def stream(self, *, after: str | None = None, types: Iterable[str] = ()) -> Iterator[tuple[str, Event]]:
+    def stream(
+        self, *, after: str | None = None, types: Iterable[str] = (), principal: str | None = None
+    ) -> Iterator[tuple[str, Event]]:
         """Return each event with its cursor, and wait for those to come, without end.
 
         A stream that breaks is continued after the last event, or where it began. Store the cursor with what
         you did for the event: `after=cursor` continues there. Raises Refused for what the API refuses.
         """
-        return self._portal.iterate(self._resource.stream(after=after, types=types))
+        return self._portal.iterate(self._resource.stream(after=after, types=types, principal=principal))
 
 
 class Webhooks:

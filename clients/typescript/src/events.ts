@@ -16,6 +16,8 @@ export interface EventOptions extends CallOptions {
   after?: string | undefined;
   /** The wanted types; all if empty. */
   types?: readonly string[] | undefined;
+  /** Whose log it is, for administrators: `operators`, or the id of a user or client. */
+  principal?: string | undefined;
 }
 
 /** The caller's events. Calls throw Refused for what the API refuses, and Unavailable. */
@@ -27,7 +29,12 @@ export class Events {
 
   /** Returns the events after a cursor, oldest first; `next` is what to read after them. */
   async read(options: EventOptions & { limit?: number } = {}): Promise<EventList> {
-    const query = { after: options.after, type: typesOf(options), limit: options.limit };
+    const query = {
+      after: options.after,
+      type: typesOf(options),
+      limit: options.limit,
+      principal: options.principal,
+    };
     return this.api.get(PATH, query, options);
   }
 
@@ -76,7 +83,11 @@ export class Events {
 
   private async *connected(options: EventOptions, fresh: boolean): AsyncGenerator<Block, void, undefined> {
     const types = typesOf(options);
-    const query = types === undefined ? "" : `?${new URLSearchParams({ type: types })}`;
+    const wanted = new URLSearchParams({
+      ...(types === undefined ? {} : { type: types }),
+      ...(options.principal === undefined ? {} : { principal: options.principal }),
+    });
+    const query = wanted.size === 0 ? "" : `?${wanted}`;
     const headers: Record<string, string> = { ...(await this.api.headers({ fresh })), accept: "text/event-stream" };
     if (options.after !== undefined) headers["last-event-id"] = options.after;
     const broken = new AbortController();

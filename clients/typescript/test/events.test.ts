@@ -41,6 +41,15 @@ test("a stream that ends or breaks is continued after its last event", async (co
   assert.equal(server.received[0]?.headers.accept, "text/event-stream");
 });
 
+test("an administrator names whose log it is", async (context) => {
+  const server = await serve(context, streamed(event("1"), "stays"));
+  for await (const [cursor] of server.client().events.stream({ principal: "operators" })) {
+    assert.equal(cursor, "c1");
+    break;
+  }
+  assert.equal(server.received[0]?.path, "/v1/events?principal=operators");
+});
+
 test("a stream that breaks before its first event is continued where it began", async (context) => {
   const server = await serve(context, streamed("id: c5\n\n", "breaks"), streamed(event("6"), "stays"));
   assert.deepEqual(await read(server.client(), 1), [["c6", "6"]]);

@@ -29,7 +29,7 @@ from mintline_client import (
     verify_webhook,
 )
 from mintline_client.access import ClientCredentials
-from mintline_client.accounts import Pipeline
+from mintline_client.accounts import Pipeline, Wallets
 from mintline_client.api import Api
 from mintline_client.events import Events, SseParser
 from mintline_client.minting import Mints
@@ -335,6 +335,12 @@ async def test_events__when_several_types_are_wanted__ask_for_them_in_one_parame
     assert http.sent[0][1] == "https://api/v1/events?type=mint.mined%2Cmint.finalized"
 
 
+async def test_events__when_an_administrator_reads_anothers_log__then_its_principal_is_named() -> None:
+    http = Http(Answer(200, {"events": [], "next": "c1", "more": False}))
+    assert [each async for each in Events(api_of(http)).list(principal="operators")] == []
+    assert http.sent[0][1] == "https://api/v1/events?principal=operators"
+
+
 def test_sse__when_data_has_several_lines__joins_them() -> None:
     parser = SseParser()
     lines = [b"id: 7\r\n", b"data: a\r\n", b"data:b\r\n", b":comment\r\n", b"\r\n"]
@@ -416,7 +422,7 @@ def test_clients__when_compared__have_the_same_resources_and_arguments() -> None
         Mintline("https://api", token="t", client_id="c", client_secret="s")
     with Mintline("https://api", token="t", retries=Retries(tries=1)) as client:
         sync = {name: value for name, value in vars(client).items() if not name.startswith("_")}
-        own = vars(client._client)
+        own = {name: value for name, value in vars(client._client).items() if not name.startswith("_")}
         assert set(sync) == set(own) - {"api", "http"}
         for name, resource in sync.items():
             assert public(resource) == public(own[name]), name
@@ -441,3 +447,33 @@ async def test_moved_by__when_a_direction_is_given__gets_the_transfers_of_an_add
     found = [each async for each in Tokens(api_of(http)).moved_by("0xA", direction="in", from_block=0)]
     assert [each["token_id"] for each in found] == ["1"]
     assert http.sent[0][1] == "https://api/v1/owners/0xA/transfers?limit=100&direction=in&from_block=0"
+
+
+async def test_wallet__when_it_is_the_users_own__then_it_is_linked_and_its_transaction_handed_over() -> None:
+    http = Http(
+        Answer(201, {"message": "sign me"}),
+        Answer(201, {"address": "0xA"}),
+        Answer(202, {"status": "submitted"}),
+    )
+    wallets, mints = Wallets(api_of(http)), Mints(api_of(http))
+
+    challenge = await wallets.challenge({"address": "0xA"})
+    linked = await wallets.link({"message": challenge["message"], "signature": "0x1"})
+    sent = await mints.hand_over("mint_1", "0x02")
+
+    assert (linked["address"], sent["status"]) == ("0xA", "submitted")
+    assert [(url.removeprefix("https://api/v1"), json.loads(data)) for _, url, _, data in http.sent] == [
+        ("/wallet/links/challenges", {"address": "0xA"}),
+        ("/wallet/links", {"message": "sign me", "signature": "0x1"}),
+        ("/mints/mint_1/transaction", {"raw": "0x02"}),
+    ]
+
+
+async def test_client__when_it_is_given_a_session__then_closing_it_leaves_the_session_open() -> None:
+    async with aiohttp.ClientSession() as session:
+        async with AsyncMintline("https://api", token="TOKEN", http=session) as client:
+            assert client.http is session
+        assert not session.closed
+    async with AsyncMintline("https://api", token="TOKEN") as client:
+        assert not client.http.closed
+    assert client.http.closed
