@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import aiohttp
 import pytest
@@ -19,9 +19,16 @@ import pytest_asyncio
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline_bench.users import sign_in_new
+from mintline_client import AsyncMintline, Retries
+from mintline_client.api import ONCE
+from mintline_client.models import MintView
+from mintline_client.sign_in import client_token, demo_client_token
 from mintline_devstack.running_stack import Stack, running_stack
 from mintline_devstack.state_folder import StateFolder
 
+T = TypeVar("T")
+PATIENT = Retries(tries=300, longest_delay=0.5)
+"""For requests that processes are killed under: the call ends by its own timeout."""
 ENDS = frozenset({"finalized", "rejected", "reverted"})
 SVG = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciLz4="
 
@@ -39,11 +46,21 @@ class Answer:
 
 @dataclass(slots=True)
 class User:
-    """One signed-in user of the line."""
+    """One signed-in user of the line, or a machine client.
+
+    `client` tries each request once, so that no failure is hidden. `patient` is for requests that processes
+    are killed under. `call` is for what the response itself says: its status, its headers, a refusal.
+    """
 
     session: aiohttp.ClientSession
     api: str
     token: str
+    client: AsyncMintline = field(init=False)
+    patient: AsyncMintline = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = AsyncMintline(self.api, token=self.token, http=self.session, retries=ONCE)
+        self.patient = AsyncMintline(self.api, token=self.token, http=self.session, retries=PATIENT)
 
     async def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         sent = {"authorization": f"Bearer {self.token}"} | {
@@ -56,44 +73,48 @@ class User:
                 answer.status, await answer.json(content_type=None) if is_json else text, answer.headers
             )
 
-    async def get(self, path: str) -> Any:
-        answer = await self.call("GET", path)
-        assert answer.status == 200, (path, answer)
-        return answer.body
-
     async def mint(self, name: str, *, key: str | None = None, **fields: Any) -> Any:
         """Post a mint; while a process of the line is being killed, the same key is tried again."""
-        key = key or name.replace(" ", "-")
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                answer = await self.call(
-                    "POST", "/v1/mints", {"metadata": metadata(name), **fields}, idempotency_key=key
-                )
-                if answer.status == 202:
-                    return answer.body
-                assert answer.status >= 500, answer
-            except (aiohttp.ClientError, TimeoutError):
-                pass
-            assert time.monotonic() < deadline, "the mint was not accepted within a minute"
-            await asyncio.sleep(0.2)
+        request: Any = {"metadata": metadata(name), **fields}
+        async with asyncio.timeout(60):
+            return await self.patient.mints.create(request, idempotency_key=key or name.replace(" ", "-"))
 
     async def until(self, mint_id: str, *statuses: str, within: float = 90.0) -> Any:
         """Poll the mint until its status is one of `statuses` (or any end)."""
         wanted = frozenset(statuses) or ENDS
-        deadline = time.monotonic() + within
-        body: Any = None
-        while time.monotonic() < deadline:
-            try:
-                answer = await self.call("GET", f"/v1/mints/{mint_id}")
-                body = answer.body
-                if answer.status == 200 and body["status"] in wanted | ENDS:
-                    assert body["status"] in wanted, body
-                    return body
-            except (aiohttp.ClientError, TimeoutError):
-                pass
-            await asyncio.sleep(0.2)
-        raise AssertionError(f"{mint_id} did not become {sorted(wanted)} in {within} s: {body}")
+        mint: MintView | None = None
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    mint = await self.patient.mints.get(mint_id)
+                    if mint["status"] in wanted | ENDS:
+                        assert mint["status"] in wanted, mint
+                        return mint
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            raise AssertionError(f"{mint_id} did not become {sorted(wanted)} in {within} s: {mint}") from None
+
+
+async def listed(items: AsyncIterator[T]) -> list[T]:
+    """Return all items of a list."""
+    return [item async for item in items]
+
+
+async def demo_client(harness: Harness) -> User:
+    """Return the machine client of the local stack."""
+    tokens = await demo_client_token(harness.session, harness.info)
+    return User(harness.session, harness.info["api_url"], tokens.access_token)
+
+
+async def new_client(harness: Harness, name: str, **budget: Any) -> User:
+    """Make a machine client, with a budget if one is given; the demo client may, by its scope `admin`."""
+    admin = await demo_client(harness)
+    request: Any = {"name": name, **({"budget": budget} if budget else {})}
+    made = await admin.client.clients.create(request)
+    tokens = await client_token(
+        harness.session, harness.info, client_id=made["client_id"], secret=made["client_secret"]
+    )
+    return User(harness.session, harness.info["api_url"], tokens.access_token)
 
 
 class Parts(Protocol):

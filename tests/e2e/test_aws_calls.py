@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -20,7 +20,6 @@ from mintline_devstack.principals import ROLES, role_arn
 from mintline_devstack.running_stack import Stack, running_stack
 from mintline_harness.aws_calls import AwsCall, AwsCallRecorder, allowed
 from mintline_harness.chaos.proxy import Reached
-from mintline_harness.entries import start_entry
 from tests.e2e.conftest import User
 
 pytestmark = pytest.mark.e2e
@@ -72,10 +71,8 @@ async def test_calls__when_a_users_mint_and_a_sponsored_one_end__then_the_roles_
     user = recorded.user
     minted = await user.mint("paid by the wallet")
     await user.until(minted["mint_id"], "finalized")
-    entry = replace(user, api=await start_entry(recorded.stack, user.session))
-    body = {"metadata": {"name": "sponsored", "image": "https://example.com/1.png"}}
-    answer = await entry.call("POST", "/v1/sponsored-mints", body)
-    await entry.until(answer.body["id"], "finalized")
+    sponsored = await user.mint("paid by a relayer", custody="sponsored")
+    await user.until(sponsored["mint_id"], "finalized")
 
     grants = json.loads(GRANTS.read_text())
     made = recorded.by_service()

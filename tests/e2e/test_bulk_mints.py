@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-import time
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
 
 from mintline.canonical_json import canonical_json
 from mintline.eth import to_checksum_address
 from mintline.object_keys import metadata_object_key
 from mintline.resources import METADATA
-from mintline_client.sign_in import demo_client_token
 from mintline_ops.aws_clients import operator_client
 from mintline_ops.deployments import target_of_local_stack
 from mintline_ops.metadata.unpack import unpack_metadata
-from tests.e2e.conftest import User, metadata
+from tests.e2e.conftest import demo_client, metadata
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Harness
@@ -29,38 +26,22 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 LINES = 120
 
 
-async def post(user: User, body: Any, key: str) -> Any:
-    """Post a request until it is accepted; the same key makes that safe."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            answer = await user.call("POST", "/v1/mints/bulk", body, idempotency_key=key)
-            if answer.status == 202:
-                return answer.body
-            assert answer.status >= 500, answer
-        except (aiohttp.ClientError, TimeoutError):
-            pass
-        assert time.monotonic() < deadline, "the request was not accepted within a minute"
-        await asyncio.sleep(0.2)
-
-
 async def test_bulk__when_processes_are_killed__then_each_line_is_one_token_and_its_metadata_is_served(
     harness: Harness,
 ) -> None:
-    tokens = await demo_client_token(harness.session, harness.info)
-    shop = User(harness.session, harness.info["api_url"], tokens.access_token)
+    shop = await demo_client(harness)
     run = secrets.token_hex(4)
     recipients = [to_checksum_address(secrets.token_bytes(20)) for _ in range(LINES)]
     texts = [metadata(f"bulk {run} {number}") for number in range(LINES)]
-    lines = [
+    lines: list[Any] = [
         {"recipient": {"address": to}, "metadata": text, "external_id": f"{run}-{number}", "tags": [run]}
         for number, (to, text) in enumerate(zip(recipients, texts, strict=True))
     ]
 
-    posting = asyncio.create_task(post(shop, {"mints": lines}, run))
+    posting = asyncio.create_task(shop.patient.mints.create_many(lines, idempotency_key=run))
     await asyncio.sleep(0.05)
     await harness.kill("api")
-    accepted = await posting
+    accepted = await asyncio.wait_for(posting, 60)
     await harness.kill("builder")
 
     mints = await asyncio.gather(
@@ -70,12 +51,12 @@ async def test_bulk__when_processes_are_killed__then_each_line_is_one_token_and_
     ids = [int(mint["token_id"]) for mint in mints]
     assert ids == list(range(ids[0], ids[0] + LINES))
     for mint, text in zip(mints, texts, strict=True):
-        served = await shop.get(mint["metadata_url"].removeprefix(harness.info["api_url"]))
+        served = await shop.client.api.get(mint["metadata_url"].removeprefix(harness.info["api_url"]))
         assert served == text
         assert mint["metadata_digest"] == "0x" + hashlib.sha256(canonical_json(text).encode()).hexdigest()
-    shown = await shop.get(f"/v1/mints/bulk/{accepted['request_id']}")
+    shown = await shop.client.mints.wait_many(accepted, patience=1)
     assert shown["statuses"] == {"finalized": LINES}
-    again = await post(shop, {"mints": lines}, run)
+    again = await shop.client.mints.create_many(lines, idempotency_key=run)
     assert again["mint_ids"] == accepted["mint_ids"]
     bad = await shop.call("POST", "/v1/mints/bulk", {"mints": [lines[0], {**lines[1], "external_id": "x"}]})
     assert (bad.status, bad.body["errors"][0]["pointer"]) == (422, "#/mints/0/external_id")

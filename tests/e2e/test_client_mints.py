@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
 
 from mintline.chain.calls import Call
 from mintline.eth import address_word, selector
-from mintline_client.sign_in import client_token, demo_client_token, sign_in
+from mintline_client.sign_in import sign_in
 from mintline_ops.users import cognito_client
-from tests.e2e.conftest import User, metadata
+from tests.e2e.conftest import User, demo_client, listed, metadata, new_client
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Harness
@@ -28,8 +28,7 @@ PASSWORD = f"Aa1!{secrets.token_urlsafe(24)}"
 @pytest_asyncio.fixture(loop_scope="session")
 async def shop(harness: Harness) -> User:
     """The demo client."""
-    tokens = await demo_client_token(harness.session, harness.info)
-    return User(harness.session, harness.info["api_url"], tokens.access_token)
+    return await demo_client(harness)
 
 
 async def sign_in_as(harness: Harness, email: str) -> User:
@@ -56,19 +55,19 @@ async def test_client__when_it_mints_to_a_new_address__then_the_token_is_there_a
     assert mint["custody"] == "sponsored"
     assert await harness.node.balance(wallet) == 0
     assert await harness.node.transaction_count(wallet) == 0
-    (found,) = (await shop.get(f"/v1/mints?external_id={email}"))["items"]
+    (found,) = await listed(shop.client.mints.list(external_id=email))
     assert (found["mint_id"], found["tags"]) == (mint["mint_id"], ["welcome"])
 
     ada = await sign_in_as(harness, email)
-    assert (await ada.get("/v1/wallet"))["address"] == wallet
-    token = await ada.get(f"/v1/tokens/{mint['contract']}/{mint['token_id']}")
+    assert (await ada.client.wallets.get())["address"] == wallet
+    token = await ada.client.tokens.get(mint["contract"], mint["token_id"])
     assert token["owner"] == wallet
-    (mine,) = (await ada.get("/v1/mints"))["items"]
+    (mine,) = await listed(ada.client.mints.list())
     assert (mine["mint_id"], mine["external_id"]) == (mint["mint_id"], None)
 
     again = await shop.mint(f"more for {email}", recipient={"user": sub})
     assert again["to"] == wallet
-    assert (await shop.get(f"/v1/users?email={email}"))["sub"] == sub
+    assert (await shop.client.users.get(email))["sub"] == sub
 
 
 async def test_client__when_the_api_is_killed_while_it_makes_users__then_each_address_has_one(
@@ -106,19 +105,6 @@ async def test_client__when_it_cancels_before_the_mint_is_in_a_batch__then_it_en
     assert ended["status"] == ("rejected" if answer.status == 200 else "finalized")
 
 
-async def limited_client(harness: Harness, shop: User, **budget: Any) -> User:
-    """Make a client with a budget; the demo client may, by its scope `admin`."""
-    made = await shop.call("POST", "/v1/clients", {"name": "limited", "budget": budget})
-    assert made.status == 201, made
-    tokens = await client_token(
-        harness.session,
-        harness.info,
-        client_id=made.body["client_id"],
-        secret=made.body["client_secret"],
-    )
-    return User(harness.session, harness.info["api_url"], tokens.access_token)
-
-
 async def post_mint(client: User, to: str, number: int) -> tuple[int, str]:
     """Post a mint once, and return the status with the problem's code or the mint's id."""
     body = {"recipient": {"address": to}, "metadata": metadata(f"{to} {number}")}
@@ -127,10 +113,10 @@ async def post_mint(client: User, to: str, number: int) -> tuple[int, str]:
 
 
 async def test_client__when_it_asks_for_more_than_its_budget__then_just_the_budget_is_on_chain(
-    harness: Harness, shop: User
+    harness: Harness,
 ) -> None:
     contract = harness.info["contract"]
-    limited = await limited_client(harness, shop, mints_per_hour=BUDGET, collections=[contract])
+    limited = await new_client(harness, "limited", mints_per_hour=BUDGET, collections=[contract])
     to = "0x" + secrets.token_hex(20)
 
     answers = await asyncio.gather(*(post_mint(limited, to, number) for number in range(BUDGET + 1)))
@@ -145,8 +131,8 @@ async def test_client__when_it_asks_for_more_than_its_budget__then_just_the_budg
 
 
 async def test_client__when_its_budget_names_other_collections__then_it_mints_in_none_else(
-    harness: Harness, shop: User
+    harness: Harness,
 ) -> None:
-    elsewhere = await limited_client(harness, shop, collections=[harness.info["relayers"][0]])
+    elsewhere = await new_client(harness, "limited", collections=[harness.info["relayers"][0]])
 
     assert await post_mint(elsewhere, "0x" + secrets.token_hex(20), 0) == (403, "collection-not-allowed")

@@ -20,7 +20,7 @@ from yarl import URL
 
 from mintline_client import AsyncMintline, NotFound, Unauthenticated
 from mintline_client.sign_in import login_form
-from tests.e2e.conftest import SVG
+from tests.e2e.conftest import SVG, listed
 from tests.integration.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ async def test_readme__when_its_five_lines_run__mint(harness: Harness, user: Use
     )
     assert code == 0, told
     assert re.fullmatch(r"0x[0-9a-f]{64}\n", printed)
-    mints = await user.get("/v1/mints")
-    assert mints["items"][0]["tx_hash"] == printed.strip()
+    [mint] = await listed(user.client.mints.list())
+    assert mint["tx_hash"] == printed.strip()
 
 
 async def test_client__when_a_company_uses_it__then_all_it_makes_is_there(

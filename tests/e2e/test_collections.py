@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +15,12 @@ import pytest_asyncio
 
 from mintline.chain.calls import Call
 from mintline.eth import keccak256, selector, word
-from mintline_client.sign_in import client_token, demo_client_token, sign_in
+from mintline_client.models import CollectionView
+from mintline_client.sign_in import sign_in
 from mintline_ops.deployments import target_of_local_stack
 from mintline_ops.metadata.unpack import unpack_metadata
 from mintline_ops.users import cognito_client
-from tests.e2e.conftest import User, metadata
+from tests.e2e.conftest import User, demo_client, listed, metadata, new_client
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Harness
@@ -34,48 +34,32 @@ PASSWORD = f"Aa1!{secrets.token_urlsafe(24)}"
 @pytest_asyncio.fixture(loop_scope="session")
 async def shop(harness: Harness) -> User:
     """The demo client."""
-    tokens = await demo_client_token(harness.session, harness.info)
-    return User(harness.session, harness.info["api_url"], tokens.access_token)
+    return await demo_client(harness)
 
 
-async def rival(harness: Harness, shop: User) -> User:
-    made = await shop.call("POST", "/v1/clients", {"name": "rival"})
-    assert made.status == 201, made
-    tokens = await client_token(
-        harness.session,
-        harness.info,
-        client_id=made.body["client_id"],
-        secret=made.body["client_secret"],
-    )
-    return User(harness.session, harness.info["api_url"], tokens.access_token)
-
-
-async def settled(client: User, path: str, *, within: float = 120.0) -> Any:
-    """Return a collection once nothing of it is under way that is not mined; fail if that ends badly."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        view = await client.get(path)
-        operation = view["change"] or view["deployment"]
-        if view["status"] == "ready" and operation["status"] in ("mined", "finalized"):
-            return view
-        assert operation["problem"] is None, view
-        await asyncio.sleep(0.2)
-    raise AssertionError(f"{path} did not settle in {within} s: {view}")
+async def settled(client: User, contract: str, *, within: float = 120.0) -> CollectionView:
+    """Return a collection once nothing of it is under way that is not mined; raises if that ends badly."""
+    async with asyncio.timeout(within):
+        while True:
+            view = await client.client.collections.get(contract)
+            view = await client.client.collections.wait(view, patience=within)
+            if view["status"] == "ready":
+                return view
+            await asyncio.sleep(0.2)
 
 
 async def create(client: User, **body: Any) -> str:
     """Have a collection deployed, and return its address, the same from the first answer on."""
-    sent = {"name": "Tickets", "symbol": "SEAT", **body}
+    sent: Any = {"name": "Tickets", "symbol": "SEAT", **body}
     key = secrets.token_hex(8)
     made, again = await asyncio.gather(
-        *(client.call("POST", "/v1/collections", sent, idempotency_key=key) for _ in range(2))
+        *(client.client.collections.create(sent, idempotency_key=key) for _ in range(2))
     )
-    assert (made.status, again.status) == (202, 202), (made, again)
-    contract: str = made.body["contract"]
-    assert again.body["contract"] == contract
-    ready = await settled(client, f"/v1/collections/{contract}")
+    assert again["contract"] == made["contract"]
+    ready = await settled(client, made["contract"])
+    assert ready["deployed_block"] is not None
     assert ready["deployed_block"] > 0
-    return contract
+    return made["contract"]
 
 
 async def mint(client: User, contract: str, **fields: Any) -> Any:
@@ -84,13 +68,10 @@ async def mint(client: User, contract: str, **fields: Any) -> Any:
     return await client.call("POST", "/v1/mints", body, idempotency_key=secrets.token_hex(8))
 
 
-async def change(client: User, contract: str, **member: Any) -> Any:
+async def change(client: User, contract: str, **member: Any) -> CollectionView:
     """Change a collection, and return it once that is mined."""
-    answer = await client.call(
-        "PATCH", f"/v1/collections/{contract}", member, idempotency_key=secrets.token_hex(8)
-    )
-    assert answer.status == 202, answer
-    return await settled(client, f"/v1/collections/{contract}")
+    await client.client.collections.change(contract, **member)
+    return await settled(client, contract)
 
 
 def refused(answer: Any) -> tuple[int, str]:
@@ -99,33 +80,34 @@ def refused(answer: Any) -> tuple[int, str]:
 
 async def change_metadata(harness: Harness, shop: User, contract: str, made: Any) -> None:
     """Replace a token's metadata: it is served and announced, and what was minted is kept."""
-    token = f"/v1/tokens/{contract}/{made['token_id']}"
+    tokens, place = shop.client.tokens, (contract, made["token_id"])
     served = f"/v1/metadata/{contract}/{made['token_id']}"
-    minted = await shop.get(served)
+    minted: Any = await shop.client.api.get(served)
     assert minted == metadata("A seat")
+    second: Any
     second, key = {**minted, "name": "A seat, used"}, secrets.token_hex(8)
-    changed = await shop.call("PATCH", token, {"metadata": second}, idempotency_key=key)
-    assert changed.status == 202, changed
-    await settled(shop, f"/v1/collections/{contract}")
-    assert await shop.get(served) == second
-    again = await shop.call("PATCH", token, {"metadata": second}, idempotency_key=key)
-    assert (again.status, again.body["version"]) == (202, 2), again
+    await tokens.change(*place, second, idempotency_key=key)
+    await settled(shop, contract)
+    assert await shop.client.api.get(served) == second
+    again = await tokens.change(*place, second, idempotency_key=key)
+    assert again["version"] == 2, again
+    announcement: Any = again["announcement"]
 
-    receipt = await harness.node.receipt(bytes.fromhex(again.body["announcement"]["tx_hash"][2:]))
+    receipt = await harness.node.receipt(bytes.fromhex(announcement["tx_hash"][2:]))
     assert receipt is not None
     event, token_id = keccak256(b"BatchMetadataUpdate(uint256,uint256)"), int(made["token_id"])
     [log] = await harness.node.logs(block_hash=receipt.block_hash, addresses=[contract], topics=[event])
     assert log.data == word(token_id) + word(token_id)
-    [latest, first] = (await shop.get(f"{token}/metadata/versions"))["items"]
+    [latest, first] = await tokens.versions(*place)
     assert (latest["version"], first["version"]) == (2, 1)
     assert first["digest"] == made["metadata_digest"]
-    assert await shop.get(f"{token}/metadata/versions/1") == minted
-    proof = await shop.get(f"{token}/proof")
+    assert json.loads(await tokens.version(*place, 1)) == minted
+    proof = await tokens.proof(*place)
     assert json.loads(proof["metadata"]) == minted
 
     unpacked = await unpack_metadata(target_of_local_stack(harness.info), contract=contract)
     assert (unpacked.replaced, unpacked.clean) == (1, True)
-    assert await shop.get(f"{token}/metadata/versions/1") == minted
+    assert json.loads(await tokens.version(*place, 1)) == minted
 
 
 async def on_chain(harness: Harness, contract: str, function: str) -> int:
@@ -137,14 +119,14 @@ async def test_client__when_it_deploys_a_collection__then_it_alone_mints_in_it_p
     harness: Harness, shop: User
 ) -> None:
     contract = await create(shop, supply_cap=2, metadata={"description": "All seats."})
-    assert contract in [item["contract"] for item in (await shop.get("/v1/collections"))["items"]]
+    assert contract in [item["contract"] for item in await listed(shop.client.collections.list())]
 
     email = f"seat-{secrets.token_hex(4)}@example.com"
     answer = await mint(shop, contract, recipient={"email": email})
     assert answer.status == 202, answer
     made = await shop.until(answer.body["mint_id"], "finalized")
     assert (made["contract"], made["custody"]) == (contract, "sponsored")
-    token = await shop.get(f"/v1/tokens/{contract}/{made['token_id']}")
+    token = await shop.client.tokens.get(contract, made["token_id"])
     assert token["owner"] == made["to"]
     assert await harness.node.transaction_count(made["to"]) == 0
     await change_metadata(harness, shop, contract, made)
@@ -155,21 +137,21 @@ async def test_client__when_it_deploys_a_collection__then_it_alone_mints_in_it_p
     assert refused(await mint(shop, contract, recipient={"address": OTHER})) == (409, "collection-paused")
     assert (await change(shop, contract, paused=False))["paused"] is False
 
-    frozen = await shop.call("POST", f"/v1/collections/{contract}/freeze")
-    assert frozen.status == 202, frozen
-    assert (await settled(shop, f"/v1/collections/{contract}"))["frozen"] is True
+    await shop.client.collections.freeze(contract)
+    assert (await settled(shop, contract))["frozen"] is True
     assert await on_chain(harness, contract, "frozen()") == 1
     again = await shop.call("PATCH", f"/v1/collections/{contract}", {"metadata": {"description": "New."}})
     assert refused(again) == (409, "collection-frozen")
-    token = f"/v1/tokens/{contract}/{made['token_id']}"
-    again = await shop.call("PATCH", token, {"metadata": metadata("New.")})
+    again = await shop.call(
+        "PATCH", f"/v1/tokens/{contract}/{made['token_id']}", {"metadata": metadata("New.")}
+    )
     assert refused(again) == (409, "collection-frozen")
 
-    other = await rival(harness, shop)
+    other = await new_client(harness, "rival")
     assert refused(await mint(other, contract, recipient={"address": OTHER})) == (403, "not-your-collection")
     stolen = await other.call("PATCH", f"/v1/collections/{contract}", {"paused": True})
     assert refused(stolen) == (403, "not-your-collection")
-    assert (await other.get("/v1/collections"))["items"] == []
+    assert await listed(other.client.collections.list()) == []
 
     last = await mint(shop, contract, recipient={"address": OTHER})
     assert last.status == 202, last
@@ -192,19 +174,19 @@ async def test_client__when_it_reveals_what_it_committed_to__then_anyone_verifie
     assert answer.status == 202, answer
     made = await shop.until(answer.body["mint_id"], "finalized")
     served = f"/v1/metadata/{contract}/{made['token_id']}"
-    assert await shop.get(served) == metadata("A seat")
+    assert await shop.client.api.get(served) == metadata("A seat")
 
     at = ("--url", harness.info["api_url"], "--json")
     secret = {"MINTLINE_TOKEN": shop.token}
     for _ in range(2):
         code, out = await command("collections", "reveal", contract, str(texts), str(sealed), *at, **secret)
         assert code == 0, out
-    assert await shop.get(served) == cards[int(made["token_id"]) - 1]
+    assert await shop.client.api.get(served) == cards[int(made["token_id"]) - 1]
     rpc = ("--rpc", harness.info["rpc_url"])
     code, out = await command("collections", "verify-reveal", contract, *rpc, *at, **secret)
     assert code == 0, out
     assert json.loads(out)["verified"] is True
-    proof = await shop.get(f"/v1/tokens/{contract}/{made['token_id']}/proof")
+    proof = await shop.client.tokens.proof(contract, made["token_id"])
     assert json.loads(proof["metadata"]) == metadata("A seat")
     unpacked = await unpack_metadata(target_of_local_stack(harness.info), contract=contract)
     assert (unpacked.replaced, unpacked.clean) == (1, True)
@@ -243,5 +225,5 @@ async def test_client__when_its_collection_is_soulbound__then_a_holder_cannot_tr
         "POST", "/v1/transfers", {"contract": contract, "token_id": made["token_id"], "to": OTHER}
     )
     assert refused(sent) == (409, "token-soulbound")
-    shown = await holder.get(f"/v1/collections/{contract}")
+    shown = await holder.client.collections.get(contract)
     assert (shown["soulbound"], shown["deployment"]) == (True, None)

@@ -10,8 +10,7 @@ import pytest
 
 from mintline.chain.calls import Call
 from mintline.eth import selector
-from mintline_client.sign_in import demo_client_token
-from tests.e2e.conftest import User, metadata
+from tests.e2e.conftest import User, demo_client, metadata
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Harness
@@ -23,9 +22,8 @@ async def ready(client: User, contract: str, wanted: str = "ready", **fields: An
     """Poll the collection until it has a status, and these fields."""
     view: Any = None
     for _ in range(450):
-        answer = await client.call("GET", f"/v1/collections/{contract}")
-        view = answer.body
-        if answer.status == 200 and view["status"] == wanted and fields.items() <= view.items():
+        view = await client.patient.collections.get(contract)
+        if view["status"] == wanted and fields.items() <= view.items():
             return view
         await asyncio.sleep(0.2)
     raise AssertionError(f"{contract} did not become {wanted} {fields}: {view}")
@@ -50,18 +48,16 @@ async def seat(client: User, contract: str, number: int, key: str) -> Any:
 async def test_collection__when_services_are_killed__then_it_is_made_once_minted_into_and_paused(
     harness: Harness,
 ) -> None:
-    tokens = await demo_client_token(harness.session, harness.info)
-    shop = User(harness.session, harness.info["api_url"], tokens.access_token)
+    shop = await demo_client(harness)
     key = f"tickets-{secrets.token_hex(4)}"
-    body = {"name": "Tickets", "symbol": "SEAT", "supply_cap": 2}
+    request: Any = {"name": "Tickets", "symbol": "SEAT", "supply_cap": 2}
 
-    created = await shop.call("POST", "/v1/collections", body, idempotency_key=key)
-    assert created.status == 202, created
-    contract = created.body["contract"]
+    created = await shop.client.collections.create(request, idempotency_key=key)
+    contract = created["contract"]
     for part in ("builder", "signer-host", "broadcaster"):
         await harness.kill(part)
-    again = await shop.call("POST", "/v1/collections", body, idempotency_key=key)
-    assert again.body["contract"] == contract
+    again = await shop.client.collections.create(request, idempotency_key=key)
+    assert again["contract"] == contract
     await harness.kill("indexer")
     await ready(shop, contract)
     assert await harness.node.code(contract)
@@ -69,14 +65,13 @@ async def test_collection__when_services_are_killed__then_it_is_made_once_minted
     minted = [await seat(shop, contract, number, key) for number in (1, 2)]
     for mint in minted:
         ended = await shop.until(mint["mint_id"], "finalized")
-        token = await shop.get(f"/v1/tokens/{contract}/{ended['token_id']}")
+        token = await shop.client.tokens.get(contract, ended["token_id"])
         assert token["owner"] == ended["recipient"]["address"]
     caller = minted[0]["to"]
     total = await harness.node.call(Call(sender=caller, to=contract, data=selector("totalMinted()")))
     assert int.from_bytes(total, "big") == 2
 
-    paused = await shop.call("PATCH", f"/v1/collections/{contract}", {"paused": True})
-    assert paused.status == 202, paused
+    await shop.client.collections.change(contract, paused=True)
     for part in ("broadcaster", "indexer", "builder"):
         await harness.kill(part)
     # A pause counts at the API once it is accepted; on chain once it is mined.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from mintline_client.events import Event
+from tests.e2e.conftest import listed
+
 if TYPE_CHECKING:
-    from tests.e2e.conftest import User
+    from tests.e2e.conftest import Harness, User
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -16,11 +19,11 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 async def test_events__when_a_mint_is_final__then_its_user_reads_each_step_in_order(user: User) -> None:
     mint = await user.mint("told of")
     final = await user.until(mint["mint_id"], "finalized")
-    events: list[Any] = []
-    after = ""
+    events: list[Event] = []
+    after: str | None = None
     async with asyncio.timeout(90):
         while not any(event["type"] == "mint.finalized" for event in events):
-            page = await user.get(f"/v1/events?after={after}")
+            page = await user.client.events.read(after=after)
             events += [event for event in page["events"] if event["resource"]["id"] == mint["mint_id"]]
             after = page["next"]
             await asyncio.sleep(0.2)
@@ -31,3 +34,24 @@ async def test_events__when_a_mint_is_final__then_its_user_reads_each_step_in_or
     assert len({event["id"] for event in events}) == len(events)
     assert [event["sequence"] for event in events] == sorted(event["sequence"] for event in events)
     assert events[-1]["data"] == final
+
+
+async def test_stream__when_a_user_listens_while_the_api_is_killed__then_each_step_comes_once_as_in_the_log(
+    harness: Harness, user: User
+) -> None:
+    streamed: list[Event] = []
+
+    async def listen() -> None:
+        async for _, event in user.client.events.stream(after="0000000000000"):
+            streamed.append(event)
+            if event["type"] == "mint.finalized":
+                return
+
+    listening = asyncio.create_task(listen())
+    await user.mint("heard of")
+    await harness.kill("api")
+    await asyncio.wait_for(listening, 90)
+
+    log = await listed(user.patient.events.list())
+    assert streamed == log[: len(streamed)]
+    assert streamed[-1]["type"] == "mint.finalized"

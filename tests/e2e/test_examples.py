@@ -58,7 +58,7 @@ async def test_example__when_it_is_run__mints_and_prints_the_token(
     printed, progress = await asyncio.wait_for(example.communicate(), 120)
     assert example.returncode == 0, progress.decode()
     token = json.loads(printed)
-    wallet = await user.get("/v1/wallet")
+    wallet = await user.client.wallets.get()
     assert token["owner"] == wallet["address"]
 
 

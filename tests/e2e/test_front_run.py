@@ -34,7 +34,7 @@ async def test_custodial_mint__when_a_stranger_redeems_its_voucher_first__then_t
     harness: Harness, user: User
 ) -> None:
     await user.until((await user.mint("fills the wallet"))["mint_id"], "finalized")
-    wallet = (await user.get("/v1/wallet"))["address"]
+    wallet = (await user.client.wallets.get())["address"]
     stranger = (await harness.rpc.call("eth_accounts", []))[6]
     await harness.rpc.call("evm_setIntervalMining", [0])
     try:
@@ -59,5 +59,5 @@ async def test_custodial_mint__when_a_stranger_redeems_its_voucher_first__then_t
     assert [receipt["status"] for receipt in receipts] == ["0x1", "0x0"]
     final = await user.until(accepted["mint_id"], "finalized")
     assert (final["tx_hash"], final["problem"]) == (tx_hash, None)
-    token = await user.get(f"/v1/tokens/{final['contract']}/{final['token_id']}")
+    token: Any = await user.client.tokens.get(final["contract"], final["token_id"])
     assert (token["owner"], token["mint"]["mint_id"]) == (wallet, accepted["mint_id"])

@@ -15,6 +15,7 @@ from mintline.packs import PackIndex
 from mintline.records.keys import scoped
 from mintline.resources import PACKS
 from mintline_ops.deployments import open_records, target_of_local_stack
+from tests.e2e.conftest import listed
 from tests.e2e.test_media_and_receipts import fetched, token_uri
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ async def test_mint__when_posted__lands_in_the_users_wallet_and_in_the_index(
     harness: Harness, user: User
 ) -> None:
     contract = harness.info["contract"]
-    wallet = (await user.get("/v1/wallet"))["address"]
+    wallet = (await user.client.wallets.get())["address"]
     accepted = await user.mint("a first one")
     assert accepted["status"] in {"accepted", "built", "submitted"}
 
@@ -49,14 +50,14 @@ async def test_mint__when_posted__lands_in_the_users_wallet_and_in_the_index(
     ]
     assert stages == sorted(stages)
 
-    token = await user.get(f"/v1/tokens/{contract}/{mint['token_id']}")
+    token: Any = await user.client.tokens.get(contract, mint["token_id"])
     assert token["owner"] == wallet
     assert token["metadata"]["name"] == "a first one"
     assert token["finality"] == "finalized"
-    owned = await user.get(f"/v1/owners/{wallet}/tokens")
-    assert [item["token_id"] for item in owned["items"]] == [mint["token_id"]]
-    transfers = await user.get(f"/v1/tokens/{contract}/{mint['token_id']}/transfers")
-    assert [(item["from"], item["to"]) for item in transfers["items"]] == [(None, wallet)]
+    owned = await listed(user.client.tokens.owned_by(wallet))
+    assert [item["token_id"] for item in owned] == [mint["token_id"]]
+    transfers = await listed(user.client.tokens.transfers(contract, mint["token_id"]))
+    assert [(item["from"], item["to"]) for item in transfers] == [(None, wallet)]
 
 
 async def test_metadata__when_fetched_without_a_token__hashes_to_the_digest_on_chain(
@@ -96,7 +97,7 @@ async def test_burst__on_a_fresh_wallet__mints_each_with_a_nonce_of_its_own(
     accepted = await asyncio.gather(*(user.mint(f"burst {number}") for number in range(40)))
     mints = await asyncio.gather(*(user.until(mint["mint_id"], "finalized") for mint in accepted))
     assert len({mint["token_id"] for mint in mints}) == 40
-    wallet = (await user.get("/v1/wallet"))["address"]
+    wallet = (await user.client.wallets.get())["address"]
     assert await harness.node.transaction_count(wallet) == 40
 
 
@@ -133,7 +134,7 @@ async def test_other_users_mint__is_not_found(harness: Harness, user: User) -> N
     mint_id = (await user.mint("mine"))["mint_id"]
     stranger = await harness.sign_in()
     assert (await stranger.call("GET", f"/v1/mints/{mint_id}")).status == 404
-    assert (await stranger.get("/v1/mints"))["items"] == []
+    assert await listed(stranger.client.mints.list()) == []
     await user.until(mint_id)
 
 
@@ -156,7 +157,7 @@ async def test_mint__when_the_contract_is_paused__waits_with_the_reason_and_cont
         mint = await user.mint("during the pause")
         async with asyncio.timeout(60):
             while mint["waiting"] is None:
-                mint = (await user.call("GET", f"/v1/mints/{mint['mint_id']}")).body
+                mint = await user.client.mints.get(mint["mint_id"])
                 await asyncio.sleep(0.2)
     finally:
         await send("unpause()")
@@ -181,7 +182,7 @@ async def test_token__when_it_moves_and_burns_on_chain__is_followed(harness: Har
 
     async def owner_becomes(owner: str | None) -> Any:
         for _ in range(100):
-            token = await user.get(f"/v1/tokens/{contract}/{token_id}")
+            token = await user.client.tokens.get(contract, token_id)
             if token["owner"] == owner:
                 return token
             await asyncio.sleep(0.1)
@@ -192,11 +193,11 @@ async def test_token__when_it_moves_and_burns_on_chain__is_followed(harness: Har
     transfer = selector("transferFrom(address,address,uint256)")
     await send(DEV_ACCOUNT, transfer + address_word(DEV_ACCOUNT) + address_word(other) + word(token_id))
     await owner_becomes(other)
-    assert [t["token_id"] for t in (await user.get(f"/v1/owners/{other}/tokens"))["items"]] == [str(token_id)]
+    assert [t["token_id"] for t in await listed(user.client.tokens.owned_by(other))] == [str(token_id)]
     await send(other, selector("burn(uint256)") + word(token_id))
     await owner_becomes(None)
-    assert (await user.get(f"/v1/owners/{other}/tokens"))["items"] == []
-    history = (await user.get(f"/v1/tokens/{contract}/{token_id}/transfers"))["items"]
+    assert await listed(user.client.tokens.owned_by(other)) == []
+    history = await listed(user.client.tokens.transfers(contract, token_id))
     assert {(item["from"], item["to"]) for item in history} == {
         (None, DEV_ACCOUNT),
         (DEV_ACCOUNT, other),

@@ -90,7 +90,7 @@ async def test_mint__when_its_key_is_used_elsewhere__gets_another_nonce_and_keep
     harness: Harness, user: User
 ) -> None:
     await user.until((await user.mint("pays first"))["mint_id"], "finalized")
-    wallet = (await user.get("/v1/wallet"))["address"]
+    wallet = (await user.client.wallets.get())["address"]
     async with no_blocks(harness):
         accepted = await user.mint("overtaken by a stranger")
         before = await user.until(accepted["mint_id"], "submitted")
@@ -113,7 +113,7 @@ async def test_cancel__when_it_was_sent__ends_as_what_was_mined(harness: Harness
         asked = await user.call("POST", f"/v1/mints/{accepted['mint_id']}/cancel")
         assert (asked.status, asked.body["status"]) == (202, "submitted")
         # The no-op, from the wallet to itself, takes the mint's place in the pool before the next block.
-        wallet = (await user.get("/v1/wallet"))["address"].lower()
+        wallet = (await user.client.wallets.get())["address"].lower()
         async with asyncio.timeout(30):
             while (await pooled(harness, wallet, submitted["nonce"]))["to"].lower() != wallet:  # noqa: ASYNC110 - no event
                 await asyncio.sleep(0.1)
@@ -143,5 +143,5 @@ async def test_cancel__when_posted_amid_a_burst__leaves_every_mint_with_one_true
     for mint in ended:
         assert await minted(harness, mint) == (1 if mint["status"] == "finalized" else 0)
     last = await user.until((await user.mint("after all that"))["mint_id"], "finalized")
-    wallet = (await user.get("/v1/wallet"))["address"]
+    wallet = (await user.client.wallets.get())["address"]
     assert await harness.node.transaction_count(wallet) == last["nonce"] + 1

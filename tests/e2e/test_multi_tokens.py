@@ -14,10 +14,10 @@ from mintline.chain.calls import Call
 from mintline.eth import address_word, keccak256, selector, to_checksum_address, word
 from mintline_ops import reconcile
 from mintline_ops.deployments import target_of_local_stack
-from tests.e2e.conftest import metadata
+from tests.e2e.conftest import listed, metadata
 from tests.e2e.test_collections import change, command, create, mint, refused, shop
 from tests.e2e.test_drops import Drop
-from tests.e2e.test_transfers import follow
+from tests.e2e.test_transfers import follow, post
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Harness, User
@@ -42,33 +42,30 @@ async def mint_item(client: User, contract: str, wallet: str, **fields: Any) -> 
 
 
 async def move(user: User, path: str, **body: Any) -> Any:
-    answer = await user.call("POST", path, body, idempotency_key=secrets.token_hex(8))
-    assert answer.status == 202, answer
-    assert answer.body["paid_by"] == "relayer"
-    return answer.body
+    made = await post(user, path, **body)
+    assert made["paid_by"] == "relayer"
+    return made
 
 
 async def check_queries(client: User, contract: str, wallets: list[str]) -> None:
     """Hold what the index says against four tokens of the item in one wallet, and five in the other."""
-    token = await client.get(f"/v1/tokens/{contract}/{ITEM}")
+    token = await client.client.tokens.get(contract, ITEM)
     assert (token["standard"], token["supply"], token["owner"], token["burned"]) == (
         "erc1155",
         "9",
         None,
         False,
     )
-    listed = await client.get(f"/v1/collections/{contract}/tokens")
-    assert [(one["token_id"], one["supply"]) for one in listed["items"]] == [("7", "9"), ("8", "1")]
-    holders = await client.get(f"/v1/tokens/{contract}/{ITEM}/holders")
-    assert {one["owner"]: one["quantity"] for one in holders["items"]} == dict(
-        zip(wallets, "45", strict=True)
-    )
-    owned = await client.get(f"/v1/owners/{wallets[0]}/tokens?contract={contract}")
-    assert [(one["token_id"], one["quantity"]) for one in owned["items"]] == [("7", "4"), ("8", "1")]
-    of_item = await client.get(f"/v1/owners/{wallets[1]}/balance?contract={contract}&token_id={ITEM}")
+    tokens = await listed(client.client.collections.tokens(contract))
+    assert [(one["token_id"], one["supply"]) for one in tokens] == [("7", "9"), ("8", "1")]
+    holders = await listed(client.client.tokens.holders(contract, ITEM))
+    assert {one["owner"]: one["quantity"] for one in holders} == dict(zip(wallets, "45", strict=True))
+    owned = await listed(client.client.tokens.owned_by(wallets[0], contract=contract))
+    assert [(one["token_id"], one["quantity"]) for one in owned] == [("7", "4"), ("8", "1")]
+    of_item = await client.client.tokens.balance(wallets[1], contract, ITEM)
     assert (of_item["balance"], of_item["quantity"]) == (1, "5")
-    moved = await client.get(f"/v1/tokens/{contract}/{ITEM}/transfers")
-    kinds = [(one["from"] is None, one["to"] is None, one["quantity"]) for one in moved["items"]]
+    moved = await listed(client.client.tokens.transfers(contract, ITEM))
+    kinds = [(one["from"] is None, one["to"] is None, one["quantity"]) for one in moved]
     assert sorted(kinds) == [
         (False, False, "1"),
         (False, True, "1"),
@@ -80,11 +77,8 @@ async def check_queries(client: User, contract: str, wallets: list[str]) -> None
 async def check_receipt(harness: Harness, client: User, mint: Any, folder: Path) -> None:
     """Have the command check a mint's receipt by the node, and refuse it once it is changed."""
     file = folder / "receipt.json"
-    path = f"{client.api}/v1/tokens/{mint['contract']}/{mint['token_id']}/proof?mint={mint['mint_id']}"
-    headers = {"Authorization": f"Bearer {client.token}"}
-    async with harness.session.get(path, headers=headers) as answer:
-        assert answer.status == 200, await answer.text()
-        receipt = await answer.read()
+    path = f"/v1/tokens/{mint['contract']}/{mint['token_id']}/proof?mint={mint['mint_id']}"
+    receipt = await client.client.api.get_bytes(path)
     told = ("verify", str(file), "--rpc", harness.info["rpc_url"], "--json")
     file.write_bytes(receipt)
     code, out = await command(*told)
@@ -104,7 +98,7 @@ async def test_items__when_minted_to_two_users__then_sent_and_burned_by_quantity
 ) -> None:
     contract = await create(shop, standard="erc1155", supply_cap=1000)
     alice, bob = await harness.sign_in(), await harness.sign_in()
-    wallets = [(await one.get("/v1/wallet"))["address"] for one in (alice, bob)]
+    wallets = [(await one.client.wallets.get())["address"] for one in (alice, bob)]
 
     posted = await asyncio.gather(
         *(mint_item(shop, contract, wallet, quantity="3") for wallet in wallets),
@@ -114,14 +108,13 @@ async def test_items__when_minted_to_two_users__then_sent_and_burned_by_quantity
     assert [(one["token_id"], one["quantity"]) for one in mints] == [("7", "3"), ("7", "3"), ("8", "1")]
     assert len({one["serial"] for one in mints}) == 3
     await check_receipt(harness, shop, mints[1], tmp_path)
-    assert await shop.get(f"/v1/metadata/{contract}/7") == POTION
-    lines = [
+    assert await shop.client.api.get(f"/v1/metadata/{contract}/7") == POTION
+    lines: list[Any] = [
         {"token_id": ITEM, "quantity": "2", "metadata": POTION, "recipient": {"address": wallet}}
         for wallet in wallets
     ]
-    bulk = await shop.call("POST", "/v1/mints/bulk", {"contract": contract, "mints": lines})
-    assert bulk.status == 202, bulk
-    for mint_id in bulk.body["mint_ids"]:
+    bulk = await shop.client.mints.create_many(lines, contract=contract)
+    for mint_id in bulk["mint_ids"]:
         await shop.until(mint_id, "mined", "finalized")
     assert [await balance(harness, contract, wallet) for wallet in wallets] == [5, 5]
 
@@ -176,24 +169,23 @@ async def test_drop__when_its_lines_are_of_items__then_wallets_have_their_quanti
         },
         {"recipient": {"address": wallets[2]}, "token_id": ITEM, "quantity": "5"},
     ]
-    drop = Drop(harness)
-    drop.path += "/" + (await drop.call("POST", "", {"name": "Items", "contract": contract}))["drop_id"]
+    drop = await Drop.create(harness, f"Items {contract}", contract=contract)
     body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-    assert await drop.upload(body, 0) == 200
+    await drop.upload(body, 0)
 
-    tried = await drop.call("POST", "/dry-run")
+    tried = await drop.drops.dry_run(drop.drop_id)
     assert (tried["lines"], tried["tokens"], tried["items_refused"], tried["over_cap"]) == (3, "19", 1, 1)
-    await drop.call("POST", "/prepare")
+    await drop.drops.prepare(drop.drop_id)
     await drop.until(lambda seen: seen["status"] == "prepared")
-    assert [json.loads(line)["refused"]["line"] for line in (await drop.refused()).splitlines()] == [3, 5]
-    await drop.call("POST", "/start")
+    assert [line["refused"]["line"] for line in await drop.refused()] == [3, 5]
+    await drop.drops.start(drop.drop_id)
     done = await drop.until(lambda seen: seen["status"] == "completed")
 
     assert done["minting"]["by_status"] == {"finalized": 3}, done
     assert (done["minting"]["tokens"], done["minting"]["tokens_handed_on"]) == ("19", "19")
     held = [(wallets[0], ITEM), (wallets[1], ITEM), (wallets[2], "8"), (wallets[2], ITEM)]
     assert [await balance(harness, contract, *each) for each in held] == [3, 1, 15, 0]
-    shown = await shop.get(f"/v1/tokens/{contract}/{ITEM}")
+    shown = await shop.client.tokens.get(contract, ITEM)
     assert (shown["supply"], shown["minted"], shown["item_cap"]) == ("4", "4", None)
 
 
@@ -221,16 +213,15 @@ async def test_import__when_a_contract_of_others_is_of_erc1155__then_its_balance
             await asyncio.sleep(0.1)
     contract = to_checksum_address(receipt["contractAddress"])
 
-    body = {"contract": contract, "from_block": int(receipt["blockNumber"], 16)}
-    imported = await shop.call("POST", "/v1/collections/import", body)
+    collections, tokens = shop.client.collections, shop.client.tokens
+    imported = await collections.import_contract(contract, from_block=int(receipt["blockNumber"], 16))
 
-    assert (imported.status, imported.body["standard"], imported.body["mintable"]) == (201, "erc1155", False)
-    path = f"/v1/owners/{holder}/balance?contract={contract}&token_id=7"
+    assert (imported["standard"], imported["mintable"]) == ("erc1155", False)
     async with asyncio.timeout(60):
-        while (found := await shop.get(path))["quantity"] != "5":  # noqa: ASYNC110 - no event
+        while (found := await tokens.balance(holder, contract, 7))["quantity"] != "5":  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.2)
     assert found["balance"] == 1
-    shown = await shop.get(f"/v1/tokens/{contract}/7")
+    shown = await tokens.get(contract, 7)
     assert (shown["supply"], shown["minted"], shown["item_cap"]) == ("5", None, None)
     minted = await mint_item(shop, contract, holder)
     assert refused(minted) == (409, "collection-read-only")

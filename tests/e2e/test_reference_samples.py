@@ -50,7 +50,7 @@ def json_of(printed: str) -> Any:
 async def test_sample__when_it_is_run_as_it_is__then_the_api_does_what_was_asked(
     harness: Harness, user: User, folder: Path, described: tuple[str, str], label: str
 ) -> None:
-    document = await user.get("/openapi.json")
+    document = await user.client.api.get("/openapi.json")
     method, path = described
     operation = document["paths"][path][method]
     [sample] = [one["source"] for one in operation["x-codeSamples"] if one["label"] == label]

@@ -11,8 +11,10 @@ from mintline.chain.calls import Call
 from mintline.holder_signatures import nonces_calldata
 from mintline_ops import reconcile
 from mintline_ops.deployments import target_of_local_stack
+from tests.e2e.conftest import listed
 from tests.e2e.test_collections import create, mint, refused, shop
 from tests.e2e.test_transfers import follow
+from tests.e2e.test_transfers import post as posted
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Harness, User
@@ -31,10 +33,9 @@ async def counter(harness: Harness, contract: str, wallet: str) -> int:
 
 
 async def post(user: User, path: str, **body: Any) -> Any:
-    answer = await user.call("POST", path, body, idempotency_key=f"{path} {sorted(body.items())}")
-    assert answer.status == 202, answer
-    assert answer.body["paid_by"] == "relayer"
-    return answer.body
+    made = await posted(user, path, **body)
+    assert made["paid_by"] == "relayer"
+    return made
 
 
 async def test_relayed__when_a_client_minted_to_a_user__then_it_is_sent_on_and_burned_without_ether(
@@ -42,11 +43,11 @@ async def test_relayed__when_a_client_minted_to_a_user__then_it_is_sent_on_and_b
 ) -> None:
     contract = await create(shop)
     alice, bob = await harness.sign_in(), await harness.sign_in()
-    wallets = [(await one.get("/v1/wallet"))["address"] for one in (alice, bob)]
-    posted = await asyncio.gather(
+    wallets = [(await one.client.wallets.get())["address"] for one in (alice, bob)]
+    answers = await asyncio.gather(
         *(mint(shop, contract, recipient={"address": wallets[0]}) for _ in range(3))
     )
-    mints = [await shop.until(answer.body["mint_id"], "mined", "finalized") for answer in posted]
+    mints = [await shop.until(answer.body["mint_id"], "mined", "finalized") for answer in answers]
     tokens = [made["token_id"] for made in mints]
     for who, body, code in (
         (shop, {"token_id": tokens[0], "to": OTHER}, (403, "not-for-clients")),
@@ -73,10 +74,10 @@ async def test_relayed__when_a_client_minted_to_a_user__then_it_is_sent_on_and_b
         assert await harness.node.balance(wallet) == 0
         assert await harness.node.transaction_count(wallet) == 0
     assert [await counter(harness, contract, wallet) for wallet in wallets] == [3, 1]
-    owners = [(await bob.get(f"/v1/tokens/{contract}/{one}"))["owner"] for one in tokens]
+    owners = [(await bob.client.tokens.get(contract, one))["owner"] for one in tokens]
     assert owners == [None, wallets[1], wallets[1]]
-    moved = await bob.get(f"/v1/tokens/{contract}/{tokens[0]}/transfers")
-    moves = [(one["from"], one["to"]) for one in moved["items"]]
+    moved = await listed(bob.client.tokens.transfers(contract, tokens[0]))
+    moves = [(one["from"], one["to"]) for one in moved]
     assert moves == [(wallets[1], None), (wallets[0], wallets[1]), (None, wallets[0])]
     mine = {burned["burn_id"], *(made["transfer_id"] for made in sent), *(made["mint_id"] for made in mints)}
     books, found = await reconcile.settled(target_of_local_stack(harness.info), patience=60)

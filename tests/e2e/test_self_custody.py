@@ -56,12 +56,10 @@ class ViemWallet:
 async def linked(harness: Harness, user: User, wallet: ViemWallet, *, ether: int = 1) -> str:
     """Link the wallet by a message that viem composed, fund it, and return its address."""
     address = await wallet.address()
-    challenge = await user.call("POST", "/v1/wallet/links/challenges", {"address": address})
-    assert challenge.status == 201, challenge
-    signed = await wallet.do("signIn", challenge=challenge.body)
-    assert signed["message"] != challenge.body["message"]
-    answer = await user.call("POST", "/v1/wallet/links", signed)
-    assert (answer.status, answer.body["address"]) == (201, address), answer
+    challenge = await user.client.wallets.challenge({"address": address})
+    signed = await wallet.do("signIn", challenge=challenge)
+    assert signed["message"] != challenge["message"]
+    assert (await user.client.wallets.link(signed))["address"] == address
     await harness.rpc.call("anvil_setBalance", [address, hex(ether * 10**18)])
     return address
 
@@ -82,7 +80,7 @@ async def test_self_custody__when_posted__then_viem_signs_what_the_api_gives_and
 ) -> None:
     wallet = ViemWallet()
     address = await linked(harness, user, wallet)
-    assert [item["address"] for item in (await user.get("/v1/wallet/links"))["items"]] == [address]
+    assert [item["address"] for item in (await user.client.wallets.links())["items"]] == [address]
 
     mint = await issued(user, "by my own wallet")
     own = mint["self_custody"]
@@ -99,7 +97,7 @@ async def test_self_custody__when_posted__then_viem_signs_what_the_api_gives_and
 
     final = await user.until(mint["mint_id"], "finalized")
     assert [attempt["tx_hash"] for attempt in final["attempts"]] == [final["tx_hash"]]
-    token = await user.get(f"/v1/tokens/{mint['contract']}/{mint['token_id']}")
+    token: Any = await user.client.tokens.get(mint["contract"], mint["token_id"])
     assert (token["owner"], token["mint"]["mint_id"]) == (address, mint["mint_id"])
     assert token["metadata_verified"] is True
     assert await harness.node.transaction_count(address) == 1
@@ -119,7 +117,7 @@ async def test_self_custody__when_the_wallet_sends_it_on_its_own__then_it_is_not
     final = await user.until(mint["mint_id"], "finalized")
     assert (final["tx_hash"], final["attempts"]) == (tx_hash, [])
     assert final["timeline"]["submitted_at"] is None
-    token = await user.get(f"/v1/tokens/{mint['contract']}/{mint['token_id']}")
+    token: Any = await user.client.tokens.get(mint["contract"], mint["token_id"])
     assert (token["owner"], token["mint"]["mint_id"]) == (address, mint["mint_id"])
 
 
@@ -137,10 +135,11 @@ async def test_self_custody__when_the_wallet_is_empty__then_the_user_reads_why_a
     assert refused.body["problem"]["code"] == "insufficient_funds"
 
     await harness.rpc.call("anvil_setBalance", [address, hex(10**18)])
-    fresh = (await user.get(f"/v1/mints/{mint['mint_id']}"))["self_custody"]["transaction"]
+    current: Any = await user.client.mints.get(mint["mint_id"])
+    fresh = current["self_custody"]["transaction"]
     higher = fresh | {"maxFeePerGas": hex(2 * int(fresh["maxFeePerGas"], 16))}
     again = await wallet.do("signTransaction", transaction=higher)
-    assert (await user.call("POST", path, {"raw": again})).status == 202
+    await user.client.mints.hand_over(mint["mint_id"], again)
     final = await user.until(mint["mint_id"], "finalized")
     assert final["problem"] is None
     assert len(final["attempts"]) == 2
@@ -157,17 +156,15 @@ async def test_self_custody__when_the_wallet_is_a_contract__then_its_owner_links
     receipt = await mined(harness, await harness.rpc.call("eth_sendTransaction", [creation]))
     address = to_checksum_address(receipt["contractAddress"])
 
-    challenge = (await user.call("POST", "/v1/wallet/links/challenges", {"address": address})).body
+    challenge = await user.client.wallets.challenge({"address": address})
     signature = await owner.do("personalSign", message=challenge["message"])
     stolen = await ViemWallet().do("personalSign", message=challenge["message"])
     refused = await user.call(
         "POST", "/v1/wallet/links", {"message": challenge["message"], "signature": stolen}
     )
     assert (refused.status, refused.body["code"]) == (422, "not-the-wallets-signature")
-    link = await user.call(
-        "POST", "/v1/wallet/links", {"message": challenge["message"], "signature": signature}
-    )
-    assert (link.status, link.body["kind"]) == (201, "contract"), link
+    link = await user.client.wallets.link({"message": challenge["message"], "signature": signature})
+    assert link["kind"] == "contract"
 
     mint = await issued(user, "for a contract wallet")
     transaction = mint["self_custody"]["transaction"]
@@ -175,7 +172,7 @@ async def test_self_custody__when_the_wallet_is_a_contract__then_its_owner_links
     call = {"from": stranger, "to": transaction["to"], "data": transaction["data"]}
     await mined(harness, await harness.rpc.call("eth_sendTransaction", [call]))
     await user.until(mint["mint_id"], "finalized")
-    token = await user.get(f"/v1/tokens/{mint['contract']}/{mint['token_id']}")
+    token: Any = await user.client.tokens.get(mint["contract"], mint["token_id"])
     assert token["owner"] == address
 
 
@@ -189,7 +186,7 @@ async def test_self_custody__when_another_users_wallet_signs__then_nothing_is_se
     answer = await user.call("POST", f"/v1/mints/{mint['mint_id']}/transaction", {"raw": raw})
 
     assert (answer.status, answer.body["code"]) == (422, "transaction-mismatch")
-    assert (await user.get(f"/v1/mints/{mint['mint_id']}"))["attempts"] == []
+    assert (await user.client.mints.get(mint["mint_id"]))["attempts"] == []
 
 
 async def mined(harness: Harness, tx_hash: str) -> Any:

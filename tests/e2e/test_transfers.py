@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
 
 from mintline.chain.calls import Call
 from mintline.eth import keccak256
-from tests.e2e.conftest import ENDS
+from tests.e2e.conftest import ENDS, listed
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Harness, User
@@ -24,19 +22,20 @@ OWNER_OF = keccak256(b"ownerOf(uint256)")[:4]
 
 async def follow(user: User, made: Any, *statuses: str, within: float = 90.0) -> Any:
     """Poll a transfer or burn until it is in one of `statuses`; fail at any other end."""
-    deadline = time.monotonic() + within
-    body: Any = None
-    while time.monotonic() < deadline:
-        try:
-            answer = await user.call("GET", made["links"]["self"])
-            body = answer.body
-            if answer.status == 200 and body["status"] in ENDS | set(statuses):
-                assert body["status"] in statuses, body
-                return body
-        except (aiohttp.ClientError, TimeoutError):
-            pass
-        await asyncio.sleep(0.2)
-    raise AssertionError(f"{made['links']['self']} did not become {statuses} in {within} s: {body}")
+    found: Any = None
+    try:
+        async with asyncio.timeout(within):
+            while True:
+                if "transfer_id" in made:
+                    found = await user.patient.transfers.get(made["transfer_id"])
+                else:
+                    found = await user.patient.burns.get(made["burn_id"])
+                if found["status"] in ENDS | set(statuses):
+                    assert found["status"] in statuses, found
+                    return found
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        raise AssertionError(f"it did not become {statuses} in {within} s: {found}") from None
 
 
 async def minted(user: User, *names: str) -> list[Any]:
@@ -45,9 +44,8 @@ async def minted(user: User, *names: str) -> list[Any]:
 
 
 async def post(user: User, path: str, **body: Any) -> Any:
-    answer = await user.call("POST", path, body, idempotency_key=f"{path} {sorted(body.items())}")
-    assert answer.status == 202, answer
-    return answer.body
+    resource: Any = user.client.transfers if path == "/v1/transfers" else user.client.burns
+    return await resource.create(body, idempotency_key=f"{path} {sorted(body.items())}")
 
 
 async def owner_on_chain(harness: Harness, token_id: str) -> str:
@@ -57,23 +55,11 @@ async def owner_on_chain(harness: Harness, token_id: str) -> str:
 
 
 async def owner_in_index(harness: Harness, user: User, token_id: str) -> Any:
-    return (await user.get(f"/v1/tokens/{harness.info['contract']}/{token_id}"))["owner"]
-
-
-async def every(user: User, path: str) -> list[Any]:
-    """Return all items of a list."""
-    found, cursor = [], ""
-    while True:
-        page = await user.get(f"{path}{cursor}")
-        assert page["index"]["head_block"] is not None
-        found += page["items"]
-        if page["next_cursor"] is None:
-            return found
-        cursor = f"{'&' if '?' in path else '?'}cursor={page['next_cursor']}"
+    return (await user.client.tokens.get(harness.info["contract"], token_id))["owner"]
 
 
 async def wallets_transfers(user: User, wallet: str) -> set[tuple[str | None, str | None, str]]:
-    moves = await every(user, f"/v1/owners/{wallet}/transfers")
+    moves = await listed(user.client.tokens.moved_by(wallet))
     assert len(moves) == len({(one["block_number"], one["log_index"]) for one in moves})
     return {(one["from"], one["to"], one["token_id"]) for one in moves}
 
@@ -81,7 +67,7 @@ async def wallets_transfers(user: User, wallet: str) -> set[tuple[str | None, st
 async def test_transfer_and_burn__when_posted__happen_once_on_chain_and_in_the_index(
     harness: Harness, user: User
 ) -> None:
-    wallet = (await user.get("/v1/wallet"))["address"]
+    wallet = (await user.client.wallets.get())["address"]
     kept, burnt = await minted(user, "to keep", "to burn")
     before = await harness.node.transaction_count(wallet)
 
@@ -96,9 +82,9 @@ async def test_transfer_and_burn__when_posted__happen_once_on_chain_and_in_the_i
     assert await owner_in_index(harness, user, kept["token_id"]) == OTHER
     assert await owner_in_index(harness, user, burnt["token_id"]) is None
     contract = harness.info["contract"]
-    moved = await user.get(f"/v1/tokens/{contract}/{kept['token_id']}/transfers")
-    assert [(one["from"], one["to"]) for one in moved["items"]] == [(wallet, OTHER), (None, wallet)]
-    assert moved["items"][0]["tx_hash"] == transfer["tx_hash"]
+    moved = await listed(user.client.tokens.transfers(contract, kept["token_id"]))
+    assert [(one["from"], one["to"]) for one in moved] == [(wallet, OTHER), (None, wallet)]
+    assert moved[0]["tx_hash"] == transfer["tx_hash"]
     assert await wallets_transfers(user, wallet) == {
         (None, wallet, kept["token_id"]),
         (None, wallet, burnt["token_id"]),
@@ -106,10 +92,11 @@ async def test_transfer_and_burn__when_posted__happen_once_on_chain_and_in_the_i
         (wallet, None, burnt["token_id"]),
     }
     assert burned["nonce"] != transfer["nonce"]
-    listed = await every(user, f"/v1/collections/{contract}/transfers?from_block={kept['block_number']}")
-    assert transfer["tx_hash"] in {one["tx_hash"] for one in listed if one["token_id"] == kept["token_id"]}
+    since = kept["block_number"]
+    moves = await listed(user.client.collections.transfers(contract, from_block=since))
+    assert transfer["tx_hash"] in {one["tx_hash"] for one in moves if one["token_id"] == kept["token_id"]}
     holders = {
-        one["owner"]: one["balance"] for one in await every(user, f"/v1/collections/{contract}/holders")
+        one["owner"]: one["balance"] for one in await listed(user.client.collections.holders(contract))
     }
     assert holders[OTHER] >= 1
     assert wallet not in holders
@@ -138,7 +125,7 @@ async def test_transfer__when_it_cannot_be__then_it_is_refused_at_once(harness: 
 async def test_transfer__when_a_part_is_killed_under_it__then_the_token_moves_once(
     harness: Harness, user: User, part: str
 ) -> None:
-    wallet = (await user.get("/v1/wallet"))["address"]
+    wallet = (await user.client.wallets.get())["address"]
     mints = await minted(user, *(f"{part} {number}" for number in range(3)))
     before = await harness.node.transaction_count(wallet)
     sent = [await post(user, "/v1/transfers", token_id=mint["token_id"], to=OTHER) for mint in mints]

@@ -13,9 +13,8 @@ from aiohttp import web
 from standardwebhooks import Webhook as Verifier
 
 from mintline_client import AsyncMintline
-from mintline_client.sign_in import client_token, demo_client_token
 from mintline_client.webhooks import verify_webhook
-from tests.e2e.conftest import metadata
+from tests.e2e.conftest import metadata, new_client
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Harness
@@ -62,31 +61,21 @@ async def test_webhook__when_a_client_mints__then_its_events_arrive_signed_and_c
     await site.start()
     port = runner.addresses[0][1]
     try:
-        async with AsyncMintline(harness.info["api_url"], token=await own_client(harness)) as mintline:
-            await drive(harness, mintline, receiver, f"http://127.0.0.1:{port}/hooks")
+        # A new client, whose event log is empty.
+        shop = await new_client(harness, "webhooks")
+        await drive(harness, shop.client, receiver, f"http://127.0.0.1:{port}/hooks")
     finally:
         await runner.cleanup()
 
 
-async def own_client(harness: Harness) -> str:
-    """Return a token of a new machine client, whose event log is empty."""
-    tokens = await demo_client_token(harness.session, harness.info)
-    async with AsyncMintline(harness.info["api_url"], token=tokens.access_token) as admin:
-        made = await admin.clients.create({"name": "webhooks"})
-    tokens = await client_token(
-        harness.session, harness.info, client_id=made["client_id"], secret=made["client_secret"]
-    )
-    return tokens.access_token
-
-
 async def drive(harness: Harness, mintline: AsyncMintline, receiver: Receiver, url: str) -> None:
     run = f"webhook-{secrets.token_hex(4)}"
-    webhooks, api = mintline.webhooks, mintline.api
+    webhooks = mintline.webhooks
     made = await webhooks.create(url, types=["mint.finalized"], description=run)
     webhook_id = made["webhook_id"]
     try:
-        body = {"recipient": {"address": f"0x{secrets.token_hex(20)}"}, "metadata": metadata(run)}
-        mint: dict[str, Any] = await api.post("/v1/mints", body, idempotency_key=run)
+        request: Any = {"recipient": {"address": f"0x{secrets.token_hex(20)}"}, "metadata": metadata(run)}
+        mint = await mintline.mints.create(request, idempotency_key=run)
         await receiver.until(1)
         (delivered, headers) = receiver.deliveries[0]
         event = Verifier(made["secret"]).verify(delivered, headers)

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -18,7 +18,6 @@ from mintline_bench.users import sign_in_new
 from mintline_devstack.ports import Ports
 from mintline_devstack.running_stack import Stack, running_stack
 from mintline_harness.chaos.proxy import Reached
-from mintline_harness.entries import start_entry
 from mintline_harness.write_units import WriteMeter
 from tests.e2e.conftest import User
 
@@ -123,19 +122,16 @@ async def test_mint__when_all_its_writes_are_measured__then_it_costs_what_the_co
 async def test_sponsored_mints__when_many_share_a_transaction__then_each_costs_fewer(
     metered: Metered,
 ) -> None:
-    entry = replace(metered.user, api=await start_entry(metered.stack, metered.user.session))
+    user = metered.user
 
     async def mint(name: str) -> str:
-        body = {"metadata": {"name": name, "image": "https://example.com/1.png"}}
-        answer = await entry.call("POST", "/v1/sponsored-mints", body)
-        assert answer.status == 202, answer
-        mint_id: str = answer.body["id"]
+        mint_id: str = (await user.mint(name, custody="sponsored"))["mint_id"]
         return mint_id
 
-    await entry.until(await mint("the wallet's first"), "finalized")
+    await user.until(await mint("the wallet's first"), "finalized")
     before = metered.of_mints()
     ids = await asyncio.gather(*(mint(f"sponsored {number}") for number in range(SPONSORED)))
-    senders = {(await entry.until(mint_id, "finalized"))["tx_hash"] for mint_id in ids}
+    senders = {(await user.until(mint_id, "finalized"))["tx_hash"] for mint_id in ids}
 
     assert len(senders) <= SPONSORED // 5, senders
     units_by_name = metered.of_mints() - before

@@ -8,12 +8,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, ClassVar
 
 import aiohttp
 
 from mintline.chain.node import Node
+from mintline.errors import MintlineError
 from mintline.eth import to_checksum_address
 from mintline.lines import MAX_CHUNK
 from mintline.states import TERMINAL, MintStatus
@@ -96,14 +96,9 @@ class BulkDriver(SponsoredDriver):
             waiting = [name for name, done in zip(waiting, ended, strict=True) if not done]
 
     async def _has_ended(self, request_id: str) -> bool:
-        headers = {"authorization": f"Bearer {self.tokens[0]}"}
-        with suppress(aiohttp.ClientError, TimeoutError):
-            async with self.session.get(
-                f"{self.api}{self.bulk_path}/{request_id}", headers=headers
-            ) as answer:
-                if answer.status == HTTPStatus.OK:
-                    statuses = (await answer.json())["statuses"]
-                    return all(MintStatus(status) in TERMINAL for status in statuses)
+        with suppress(MintlineError):
+            statuses = (await self.caller(0).api.get(f"{self.bulk_path}/{request_id}"))["statuses"]
+            return all(MintStatus(status) in TERMINAL for status in statuses)
         return False
 
     async def collect(self, posted: Sequence[Posted]) -> None:

@@ -19,6 +19,7 @@ import aiohttp
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.states import TERMINAL
+from mintline.tasks import cut_off
 from mintline_bench.load import Driver, Posted
 from mintline_bench.users import sign_in_new
 from mintline_bench.verify import Verdict, verify
@@ -27,11 +28,12 @@ from mintline_client.sign_in import demo_client_token
 from mintline_devstack.ports import Ports
 from mintline_devstack.running_stack import Stack, running_stack
 from mintline_harness.chaos.disturb import Disturbances
+from mintline_harness.chaos.errands import PATIENT, Errands
 from mintline_harness.chaos.event_logs import untold
 from mintline_harness.chaos.items import ItemDriver, create_items, verify_items
 from mintline_harness.chaos.proxy import FaultProxy, Reached, Weather
 from mintline_harness.chaos.sponsored import SponsoredDriver
-from mintline_harness.entries import start_entry
+from mintline_harness.chaos.webhook_receiver import receiving
 from mintline_harness.evidence import evidence
 
 PROXIED = ("ministack", "kms_front", "anvil")
@@ -51,7 +53,8 @@ TELLING = 60.0
 class Outcome:
     """What came of a seed.
 
-    `unreconciled` is what `mintline reconcile` found wrong, `untold` of how many mints the events are wrong.
+    `unreconciled` is what `mintline reconcile` found wrong, `untold` of how many mints and errands the events
+    are wrong.
     """
 
     seed: int
@@ -156,15 +159,10 @@ async def _drive(
     first = await node.block_number()
     deadline = time.time() + span + patience
     driver = Driver(session, api_url=info["api_url"], tokens=tokens, deadline=deadline)
-    sponsoring = driver
+    sponsoring = SponsoredDriver(session, api_url=info["api_url"], tokens=tokens, deadline=deadline)
     by_relayer, of_items = shares.chosen(seed, mints)
-    if by_relayer:
-        # Of users of their own: the API does not show a sponsored mint yet.
-        others = await sign_in_new(info, count=USERS)
-        entry = await start_entry(line, session)
-        sponsoring = found = SponsoredDriver(session, api_url=entry, tokens=others, deadline=deadline)
-        await found.find_wallets()
     items = await _items(session, line, deadline=deadline) if of_items else None
+    errands = await _errands(stack, line, session, rpc, token=tokens[0], deadline=deadline)
     disturbances = Disturbances(
         rng=random.Random(f"disturbances {seed}"),  # noqa: S311 - reproducible on purpose
         span=span,
@@ -181,16 +179,17 @@ async def _drive(
 
     disturbing = asyncio.create_task(disturbances.run())
     stack.push_async_callback(_end, disturbing)
+    running = asyncio.create_task(errands.run())
+    stack.push_async_callback(cut_off, running)
     posted = await asyncio.gather(*(post(number) for number in range(mints)))
     await disturbing
-    paid = [one for number, one in enumerate(posted) if number not in by_relayer | of_items]
+    tokens_posted = [one for number, one in enumerate(posted) if number not in of_items]
     item_mints = [one for number, one in enumerate(posted) if number in of_items]
     await asyncio.gather(
-        driver.follow(paid, pause=2.0),
-        sponsoring.follow([one for number, one in enumerate(posted) if number in by_relayer], pause=2.0),
+        driver.follow(tokens_posted, pause=2.0),
         *([] if items is None else [items.follow(item_mints, pause=2.0)]),
+        running,
     )
-    tokens_posted = [one for number, one in enumerate(posted) if number not in of_items]
     verdict = await _verdict(
         partial(verify, node, contract=info["contract"], first_block=first), tokens_posted
     )
@@ -198,7 +197,7 @@ async def _drive(
         verdict += await _verdict(
             partial(verify_items, node, contract=items.contract, first_block=first), item_mints
         )
-    logs = [(tokens, paid), *([] if items is None else [(items.tokens, item_mints)])]
+    logs = [(tokens, tokens_posted), *([] if items is None else [(items.tokens, item_mints)])]
     not_told = sum(
         await asyncio.gather(
             *(
@@ -207,7 +206,40 @@ async def _drive(
             )
         )
     )
-    return posted, dict(disturbances.struck), verdict, not_told
+    wrong = await errands.untold(patience=TELLING)
+    for each in wrong:
+        print(f"errands: {each}", file=sys.stderr)  # noqa: T201 - a command's own output
+    return posted, dict(disturbances.struck), verdict, not_told + len(wrong)
+
+
+async def _errands(
+    stack: AsyncExitStack,
+    line: Stack,
+    session: aiohttp.ClientSession,
+    rpc: Rpc,
+    *,
+    token: str,
+    deadline: float,
+) -> Errands:
+    """Return the errands of a user and of a client that is made before anything goes wrong."""
+    demo = line.info["demo_client"]
+    admin = AsyncMintline(
+        line.info["api_url"],
+        client_id=demo["client_id"],
+        client_secret=demo["client_secret"],
+        retries=PATIENT,
+    )
+    errands = Errands(
+        info=line.info,
+        http=session,
+        rpc=rpc,
+        admin=await stack.enter_async_context(admin),
+        token=token,
+        receiver=await stack.enter_async_context(receiving()),
+        deadline=deadline,
+    )
+    await errands.prepare()
+    return errands
 
 
 async def _items(session: aiohttp.ClientSession, line: Stack, *, deadline: float) -> ItemDriver:
