@@ -294,9 +294,14 @@ async def test_console__when_an_operator_runs_a_drop_with_bad_lines__then_sees_t
     await page.get_by_role("link", name=name).click()
     await page.locator("section[aria-labelledby=tokens] tbody tr").nth(11).wait_for()
     await page.locator("section[aria-labelledby=holders] tbody tr").nth(11).wait_for()
+    await page.get_by_text("48 minted, at most 1,000").wait_for()
     assert await console.findings() == []
     await page.get_by_role("button", name="Pause minting").click()
     await page.locator("header.title .badge", has_text="paused").wait_for()
+    await page.locator("section[aria-labelledby=tokens] tbody a").first.click()
+    await page.get_by_text("Matches its digest on chain").wait_for()
+    assert await page.locator("nav.menu a[aria-current=page]").inner_text() == "Collections"
+    assert await console.findings() == []
 
 
 async def option(page: Page, name: str) -> str:

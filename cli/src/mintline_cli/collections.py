@@ -271,6 +271,7 @@ def _show(collection: CollectionView, screen: Screen) -> None:
         ("name", f"{collection['name']} ({collection['symbol']})"),
         ("status", collection["status"]),
         ("supply cap", str(collection["supply_cap"] or "none")),
+        ("minted", collection.get("minted") or "unknown"),
         (
             "mints",
             "at any time" if window is None else f"{window['start'] or '…'} to {window['end'] or '…'}",

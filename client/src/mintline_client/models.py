@@ -374,6 +374,10 @@ class CollectionView(TypedDict):
     open_to_users: bool
     """Whether users may mint in it at the platform's expense."""
     supply_cap: int | None
+    minted: str | None
+    """How many tokens were ever minted in it, burned ones included, by the chain within the last two
+    seconds. Null before it is deployed, for a contract that no client made, and if no node responds.
+    """
     mint_window: MintWindowView | None
     soulbound: bool
     owner: str | None

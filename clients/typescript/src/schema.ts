@@ -464,6 +464,8 @@ export interface components {
             /** @description Whether users may mint in it at the platform's expense. */
             open_to_users: boolean;
             supply_cap: number | null;
+            /** @description How many tokens were ever minted in it, burned ones included, by the chain within the last two seconds. Null before it is deployed, for a contract that no client made, and if no node responds. */
+            minted: string | null;
             mint_window: components["schemas"]["MintWindowView"] | null;
             soulbound: boolean;
             owner: string | null;

@@ -475,6 +475,35 @@ async def test_mint__when_the_cap_is_reached_on_chain__then_it_is_refused(
     assert (await post(harness, client, "/v1/mints", mint)).status == 202
 
 
+async def test_collection__when_tokens_were_minted__then_shows_how_many_by_the_chain(
+    harness: Harness, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert harness.chain is not None
+    asked: list[str | None] = []
+
+    async def call(call: Call) -> bytes:
+        asked.append(call.to)
+        assert call.data == selector("totalMinted()")
+        return word(2**64)
+
+    monkeypatch.setattr(harness.chain, "call", call)
+    contract = await deployed(harness, client, standard="erc1155")
+    path = f"/v1/collections/{contract}"
+    shown = [(await client.request("GET", path, headers=harness.headers())).json() for _ in range(3)]
+
+    assert {view["minted"] for view in shown} == {str(2**64)}
+    assert asked == [contract], "a count serves for two seconds"
+
+    async def silent(_: Call) -> bytes:
+        raise TimeoutError
+
+    harness.now += 10
+    monkeypatch.setattr(harness.chain, "call", silent)
+    assert (await client.request("GET", path, headers=harness.headers())).json()["minted"] is None
+    own = await client.request("GET", f"/v1/collections/{CONTRACT}", headers=harness.headers())
+    assert own.json()["minted"] is None
+
+
 def foreign(harness: Harness, monkeypatch: pytest.MonkeyPatch, *interfaces: str, name: bytes = b"") -> None:
     """Have the chain have a contract at OTHER that supports these interfaces."""
     assert harness.chain is not None

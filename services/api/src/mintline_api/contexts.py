@@ -91,6 +91,7 @@ def _provide_operations(app: web.Application, api: Api) -> None:
         factory=settings.factory,
         chain=api.chain,
         intake=api.mint_intake,
+        gate=api.mint_gate,
     )
     app[DROPS] = _drops(api)
 

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from mintline.chain.settings import FactorySettings
 from mintline_api.chain import ChainReader
+from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.collections.ports import CollectionMetadataStore, ManagedCollections
 from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.operations.nudges import Nudges
@@ -29,6 +30,7 @@ class CollectionsContext:
     factory: FactorySettings | None
     chain: ChainReader | None
     intake: Callable[[Nudges], Intake]
+    gate: MintGate
 
 
 COLLECTIONS = web.AppKey("collections", CollectionsContext)

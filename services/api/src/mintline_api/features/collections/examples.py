@@ -102,14 +102,17 @@ def _facts(
 
 
 DEPLOYING = collection_view(
-    _facts(_READY.evolve(status="deploying"), deployed=False), reader=_CLIENT, public_url=PUBLIC_URL
+    _facts(_READY.evolve(status="deploying"), deployed=False),
+    minted=None,
+    reader=_CLIENT,
+    public_url=PUBLIC_URL,
 )
-READY = collection_view(_facts(_READY), reader=_CLIENT, public_url=PUBLIC_URL)
+READY = collection_view(_facts(_READY), minted=1_200, reader=_CLIENT, public_url=PUBLIC_URL)
 PAUSING = collection_view(
-    _facts(_READY, CollectionChange(action="pause")), reader=_CLIENT, public_url=PUBLIC_URL
+    _facts(_READY, CollectionChange(action="pause")), minted=1_200, reader=_CLIENT, public_url=PUBLIC_URL
 )
 FREEZING = collection_view(
-    _facts(_READY, CollectionChange(action="freeze")), reader=_CLIENT, public_url=PUBLIC_URL
+    _facts(_READY, CollectionChange(action="freeze")), minted=1_200, reader=_CLIENT, public_url=PUBLIC_URL
 )
 _COMMITTED = CLONE.evolve(args=CLONE.args.model_copy(update={"metadata_commitment": DIGEST}))
 REVEALING = collection_view(
@@ -120,11 +123,12 @@ REVEALING = collection_view(
         ),
         CollectionChange(action="refresh_metadata", first_token=1, last_token=5_000),
     ),
+    minted=1_200,
     reader=_CLIENT,
     public_url=PUBLIC_URL,
 )
 FROZEN = collection_view(
-    _facts(_READY.evolve(state=CloneState(frozen=True))), reader=_CLIENT, public_url=PUBLIC_URL
+    _facts(_READY.evolve(state=CloneState(frozen=True))), minted=1_200, reader=_CLIENT, public_url=PUBLIC_URL
 )
 _FOREIGN = RegisteredContract(
     collection_id=scoped(31337, CONTRACT),
@@ -136,6 +140,6 @@ _FOREIGN = RegisteredContract(
     read_only=True,
 )
 IMPORTED = collection_view(
-    CollectionFacts(_FOREIGN, None, None, _FOREIGN), reader=_CLIENT, public_url=PUBLIC_URL
+    CollectionFacts(_FOREIGN, None, None, _FOREIGN), minted=None, reader=_CLIENT, public_url=PUBLIC_URL
 )
 COLLECTIONS = CollectionList(items=[collection_summary(_READY)], next_cursor=CURSOR)

@@ -116,6 +116,13 @@ class MintGate:
             return None
         return clone.args.supply_cap or None
 
+    async def minted(self, collection: RegisteredContract) -> int | None:
+        """Return how many tokens were ever minted in a client's collection; None if no node says."""
+        if self.chain is None or collection.clone is None or collection.status != "ready":
+            return None
+        counted = self.counts.get(collection.contract)
+        return await self._count(collection.contract, self.chain) if counted is None else counted
+
     async def left(self, contract: str, *, reserved: int = 0) -> int | None:
         """Return how many more tokens a collection's supply cap allows, by the chain as it is now.
 
@@ -165,7 +172,7 @@ class MintGate:
             raise _refused(COLLECTION_FULL, _full(contract, cap, minted=minted, reserved=reserved))
 
     async def _count(self, contract: str, chain: ChainReader) -> int | None:
-        """Return how many tokens were ever minted in a collection with a cap; None if no node says."""
+        """Return how many tokens were ever minted in a collection; None if no node says."""
         call = Call(sender=contract, to=contract, data=_TOTAL_MINTED)
         try:
             async with asyncio.timeout(_CHAIN_SECONDS):

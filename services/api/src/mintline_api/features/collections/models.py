@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from mintline.fields import Address, Bytes32, Quantity, TokenId
+from mintline.fields import Address, Bytes32, Quantity, TokenId, Uint256
 from mintline.reveals import MOST_TOKENS
 from mintline.states import MintStatus
 from mintline.views.collections import CollectionLinks, CollectionSummary
@@ -282,6 +282,11 @@ class CollectionView(View):
     mintable: bool = Field(description="False for an imported contract, which is indexed alone.")
     open_to_users: bool = Field(description="Whether users may mint in it at the platform's expense.")
     supply_cap: int | None
+    minted: Uint256 | None = Field(
+        description="How many tokens were ever minted in it, burned ones included, by the chain within the "
+        "last two seconds. Null before it is deployed, for a contract that no client made, and if no node "
+        "responds."
+    )
     mint_window: MintWindowView | None
     soulbound: bool
     owner: Address | None

@@ -45,7 +45,8 @@ async def collection_response(
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """Return a collection as it is now, for its reader."""
-    collections = request.app[COLLECTIONS].collections
-    facts = await get_collection(contract, reader=reader, collections=collections)
-    view = collection_view(facts, reader=reader, public_url=request.app[HTTP].public_url)
+    context = request.app[COLLECTIONS]
+    facts = await get_collection(contract, reader=reader, collections=context.collections)
+    minted = await context.gate.minted(facts.collection)
+    view = collection_view(facts, minted=minted, reader=reader, public_url=request.app[HTTP].public_url)
     return json_response(view, status=status, headers=headers)

@@ -19,7 +19,9 @@ from mintline_api.features.operations.models import latest_tx_hash, problem_view
 from mintline_api.http.models import rfc3339
 
 
-def collection_view(facts: CollectionFacts, *, reader: str, public_url: str) -> CollectionView:
+def collection_view(
+    facts: CollectionFacts, *, minted: int | None, reader: str, public_url: str
+) -> CollectionView:
     """Return the public form of a collection; its operations are shown to the client that made it alone."""
     collection = facts.collection
     clone, state = collection.clone, collection.standing
@@ -36,6 +38,7 @@ def collection_view(facts: CollectionFacts, *, reader: str, public_url: str) -> 
         mintable=not collection.read_only,
         open_to_users=collection.sponsored,
         supply_cap=args.supply_cap or None if args else None,
+        minted=minted,
         mint_window=_window(clone),
         soulbound=args is not None and args.soulbound,
         owner=args.owner if args else None,

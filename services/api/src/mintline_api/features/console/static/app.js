@@ -30,7 +30,7 @@ function Icon({ path }) {
 }
 
 function Menu({ role, screen }) {
-  const here = HIDDEN.includes(screen) ? "gallery" : screen;
+  const here = !HIDDEN.includes(screen) ? screen : role === "operator" ? "collections" : "gallery";
   return html`<nav class="menu" aria-label="Screens"><ul>
     ${menuOf(role).map(
       ({ name, title, icon }) => html`<li key=${name}>

@@ -12,6 +12,13 @@ function state(one) {
   return one.paused ? "paused" : "ready";
 }
 
+// Counts of items of ERC-1155 may be beyond what a number has exactly.
+function supply(one) {
+  const most = one.supply_cap === null ? "no limit" : `at most ${number(one.supply_cap)}`;
+  // An older API does not say.
+  return one.minted == null ? most[0].toUpperCase() + most.slice(1) : `${number(BigInt(one.minted))} minted, ${most}`;
+}
+
 function Make() {
   const [form, setForm] = useState({ name: "", symbol: "", cap: "", soulbound: false, open: false });
   const key = useRef({ value: newKey(), body: null });
@@ -82,7 +89,7 @@ function Detail({ contract }) {
     <section class="card" aria-labelledby="about"><h2 id="about">About</h2><${Facts}>
       <${Fact} name="Contract"><${Copy} text=${one.contract} /><//>
       <${Fact} name="Symbol">${one.symbol}<//>
-      <${Fact} name="Supply">${one.supply_cap === null ? "No limit" : `At most ${number(one.supply_cap)}`}<//>
+      <${Fact} name="Supply">${supply(one)}<//>
       <${Fact} name="Tokens">${one.soulbound ? "Stay with their first holder" : "Can be transferred"}<//>
       <${Fact} name="Minted by">${one.open_to_users ? "Its client and any user" : "Its client"}<//>
       <${Fact} name="Royalties">${one.royalties ? `${one.royalties.bps / 100} % to ${short(one.royalties.receiver)}` : "None"}<//>
@@ -96,7 +103,7 @@ function Detail({ contract }) {
       ${tokens.items?.length === 0 && !tokens.next ? html`<p class="hint">None yet.</p>` : null}
       ${tokens.items?.length
         ? html`<div class="scroll" tabindex="0" role="group" aria-labelledby="tokens"><table><thead><tr><th scope="col">Token</th><th scope="col">Owner</th><th scope="col">Status</th></tr></thead><tbody>${tokens.items.map(
-            (token) => html`<tr key=${token.token_id}><td>№ ${token.token_id}</td><td>${token.owner ? html`<code title=${token.owner}>${short(token.owner)}</code>` : "burned"}</td>
+            (token) => html`<tr key=${token.token_id}><td><a href=${`#/token/${token.contract}/${token.token_id}`}>№ ${token.token_id}</a></td><td>${token.owner ? html`<code title=${token.owner}>${short(token.owner)}</code>` : "burned"}</td>
               <td><${Badge} status=${token.finality} /></td></tr>`,
           )}</tbody></table></div>`
         : null}

@@ -174,7 +174,7 @@ function Detail({ id }) {
         <${Fact} name="Time left">${drop.minting.seconds_left && !ENDS.includes(drop.status) ? `about ${number(drop.minting.seconds_left)} seconds` : ""}<//>
         <${Fact} name="Cost so far">${drop.cost.lines ? `${ether(drop.cost.wei)} for ${number(drop.cost.lines)} lines, ${number(Math.round(drop.cost.gas / drop.cost.lines))} gas each` : ""}<//>
         <${Fact} name="By status">${Object.keys(mints).length ? html`${Object.entries(mints).map(([name, count]) => html`<span key=${name}><${Badge} status=${name} /> ${number(count)} </span>`)}` : ""}<//>
-        <${Fact} name="Collection"><code>${short(drop.contract)}</code><//>
+        <${Fact} name="Collection"><a href=${`#/collections/${drop.contract}`}><code>${short(drop.contract)}</code></a><//>
         <${Fact} name="Started">${when(drop.started_at)}<//>
         <${Fact} name="Ended">${when(drop.ended_at)}<//>
       <//>
