@@ -108,6 +108,8 @@ def compare_keys(
     """Compare the policy's signing keys with those that its issuers publish; exit 1 if it lacks any.
 
     A token that is signed by a key which the policy lacks is refused by the enclave.
+
+    Example: mintline attest jwks policy.json
     """
     with ending_on_errors():
         document = read_policy(file)

@@ -135,7 +135,10 @@ def policy_keys(
     jwks_url: JwksUrls = None,
     as_json: Json = False,
 ) -> None:
-    """Write the policy document with every signing key that its issuers publish now."""
+    """Write the policy document with every signing key that its issuers publish now.
+
+    Example: mintline operator policy-keys policy.json --out renewed.json
+    """
     screen = Screen(as_json=as_json)
     with ending_on_errors():
         document = read_policy(policy)

@@ -47,7 +47,10 @@ def plan(
     endpoint_url: EndpointUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Say which tables can be restored, to when, and what may be done with each; changes nothing."""
+    """Say which tables can be restored, to when, and what may be done with each; changes nothing.
+
+    Example: mintline restore plan --prefix shop --to 2026-11-30T16:05:00Z
+    """
     screen = Screen(as_json=as_json)
     target = _target(prefix, region, endpoint_url)
     _show_plan(screen, execute(restoring.plan(target, to=to, tables=table or ())))
@@ -66,6 +69,8 @@ def tables(
     """Have DynamoDB make a copy of each table as it was at that time, and wait for them.
 
     The services may run meanwhile. Copies that exist are not made again.
+
+    Example: mintline restore tables --prefix shop --to 2026-11-30T16:05:00Z
     """
     screen = Screen(as_json=as_json)
     target = _target(prefix, region, endpoint_url)
@@ -103,7 +108,10 @@ def put_back(
     endpoint_url: EndpointUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Put back what the tables lack of their copies; stop the services first. It may be repeated."""
+    """Put back what the tables lack of their copies; stop the services first. It may be repeated.
+
+    Example: mintline restore apply --prefix shop --to 2026-11-30T16:05:00Z --dry-run
+    """
     screen = Screen(as_json=as_json)
     with ending_on_errors():
         at = parse_time(to)
@@ -150,7 +158,10 @@ def check(
     endpoint_url: EndpointUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Repair the index from the chain and compare all records, while services run; exit 1 if not in order."""
+    """Repair the index from the chain and compare all records, while services run; exit 1 if not in order.
+
+    Example: mintline restore check --prefix shop --rpc https://ethereum.example.com
+    """
     screen = Screen(as_json=as_json)
     target = _target(prefix, region, endpoint_url, rpc)
     with screen.waiting("reading the chain and the tables"):
