@@ -27,7 +27,7 @@ _NAMES_VIEWER = f"""function handler(event) {{
 }}
 """
 _CACHED_ERRORS = (400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504)
-"""What CloudFront would keep for ten seconds, and give to whoever asks for the same path with another token.
+"""What CloudFront would keep for ten seconds, and give to any caller of the same path with another token.
 
 Source: Amazon CloudFront developer guide, "How CloudFront caches HTTP 4xx and 5xx status codes".
 """

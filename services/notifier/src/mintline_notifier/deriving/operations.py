@@ -40,7 +40,7 @@ UNSENT = (None, MintStatus.ACCEPTED, MintStatus.BUILT, MintStatus.ISSUED)
 _UNTOLD = frozenset({MintStatus.ACCEPTED.value, MintStatus.BUILT.value, MintStatus.ISSUED.value})
 
 
-class Standing(NamedTuple):
+class Progress(NamedTuple):
     """How far an operation is; a block counts only while it is in one."""
 
     status: MintStatus
@@ -58,7 +58,7 @@ def is_silent(old: Item, new: Item) -> bool:
     return all(old.get(name) == new.get(name) for name in ("kind", "status", "block_hash", "mined_at"))
 
 
-def steps(old: Operation | Standing | None, new: Operation, *, prefix: str) -> list[Fact]:
+def steps(old: Operation | Progress | None, new: Operation, *, prefix: str) -> list[Fact]:
     """Return what happened to an operation; None: it was not there before."""
     before, after, name = old.status if old else None, new.status, new.operation_id
     found: list[Fact] = []
@@ -109,13 +109,13 @@ def carried(operation: Operation, transaction: Transaction) -> Operation:
     return operation.evolve(**{**_CARRIED, **alone, **said})
 
 
-def standing(operation: Operation, transaction: Transaction | None) -> Standing:
+def standing(operation: Operation, transaction: Transaction | None) -> Progress:
     """Return how far an operation is by the transaction that carries it."""
     if transaction is None:
-        return Standing(MintStatus.BUILT)
+        return Progress(MintStatus.BUILT)
     status = status_by(operation, transaction)
     mined = status in IN_BLOCK
-    return Standing(
+    return Progress(
         status, transaction.block_hash if mined else None, transaction.mined_at if mined else None
     )
 
@@ -149,7 +149,7 @@ def readers(mint: Mint, kind: str) -> Sequence[str]:
     return (mint.asked_by,)
 
 
-def _block(operation: Operation | Standing) -> tuple[object, ...]:
+def _block(operation: Operation | Progress) -> tuple[object, ...]:
     if operation.status not in IN_BLOCK:
         return ()
     block_hash = operation.block_hash.hex() if operation.block_hash else ""

@@ -25,7 +25,7 @@ class Entrance:
             self._batcher = Batcher(_pass, max_items=TOGETHER, linger=0.0, trickle=seconds, tail=TAIL_SECONDS)
 
     async def wait(self) -> None:
-        """Return when a request may go on; whoever is cancelled meanwhile keeps nobody else back."""
+        """Return when a request may go on; a caller that is cancelled holds no other back."""
         if self._batcher is not None:
             await self._batcher.submit(None)
 
