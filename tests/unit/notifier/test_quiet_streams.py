@@ -14,7 +14,7 @@ from mintline.resource_types import Table
 from mintline.resources import MINTS, TRANSACTIONS, WALLETS
 from mintline_notifier.changes import SOURCES, Read, Shard
 from mintline_notifier.follower import Follower
-from mintline_notifier.positions import QUIET_AMID_MS, QUIET_LOOKS, QUIET_MS
+from mintline_notifier.positions import LIVELY, QUIET_AMID_MS, QUIET_LOOKS, QUIET_MS
 from mintline_testkit.events import MemoryEventLog
 from mintline_testkit.notifier.followers import follower
 from mintline_testkit.notifier.tables import MemoryCursors, MemoryTables
@@ -56,14 +56,14 @@ async def _quiet(tables: CountedTables, log: MemoryEventLog) -> Follower:
     return reader
 
 
-async def test_idle_streams__when_time_passes__then_two_alone_are_asked_each_time() -> None:
+async def test_idle_streams__when_time_passes__then_the_lively_alone_are_asked_each_time() -> None:
     tables = CountedTables()
     reader = await _quiet(tables, MemoryEventLog())
     looks = QUIET_MS // 250
     for _ in range(looks):
         tables.now += 250
         await reader.poll()
-    lively = {MINTS.name, TRANSACTIONS.name}
+    lively = {table.name for table in LIVELY}
     assert tables.looks == {table.name: looks if table.name in lively else 1 for table in SOURCES}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mintline.resources import MINTS, TRANSACTIONS
+from mintline.resources import METADATA_VERSIONS, MINTS, TRANSACTIONS, TRANSFERS
 from mintline_notifier.changes import Change, Shard
 from mintline_notifier.cursors import Cursor
 
@@ -14,7 +14,9 @@ REFRESH_MS = 60_000
 RETENTION_MS = 20 * 3_600_000
 """Changes stay in a stream for 24 hours: a cursor that is older than this does not say what was missed."""
 QUIET_LOOKS = 8
-"""How often nothing was new in a shard before it is quiet: those of mints and transactions never are."""
+"""How often nothing was new in a shard before it is quiet."""
+LIVELY = (MINTS, TRANSACTIONS, TRANSFERS, METADATA_VERSIONS)
+"""Tables whose shards are never quiet: by twos they have the events of a mint, and those of a token."""
 QUIET_MS = 4_000
 """How long after a look at a quiet shard the next one is."""
 QUIET_AMID_MS = 1_000
@@ -47,7 +49,7 @@ class Position:
     @property
     def quiet(self) -> bool:
         """Whether to look at it less often."""
-        return self.in_vain >= QUIET_LOOKS and self.shard.table not in (MINTS, TRANSACTIONS)
+        return self.in_vain >= QUIET_LOOKS and self.shard.table not in LIVELY
 
 
 @dataclass(slots=True)
