@@ -46,7 +46,7 @@ def described(prefix: str = "acme-mintline", **changes: Any) -> Deployment:
                     "secrets": [f"{prefix}/sealing/1/0011223344556677"],
                 },
             },
-            "enclave": {"pcr0": ["ab" * 48], "pcr8": "cd" * 48},
+            "enclave": {"pcr0": ["ab" * 48], "pcr8": "cd" * 48, "pcr16": ["ef" * 48]},
             "image_tag": "0.1.0",
             "enclave_image": "signer-0.1.0.eif",
             "signer_ami": "ami-0123456789abcdef0",

@@ -41,6 +41,7 @@ def attestation(deployment: Deployment, **changes: str) -> dict[str, str]:
         f"{ATTESTED}ImageSha384": deployment.enclave.pcr0[0],
         f"{ATTESTED}PCR3": deployment.pcr3(),
         f"{ATTESTED}PCR8": deployment.enclave.pcr8,
+        f"{ATTESTED}PCR16": deployment.enclave.pcr16[0],
         "kms:EncryptionContext:chain": "1",
         "kms:EncryptionContext:sub": "user",
     } | {f"{ATTESTED}{name}": value for name, value in changes.items()}
@@ -68,7 +69,7 @@ def test_decrypt__when_another_asks_even_attested__then_denied(
     )
 
 
-@pytest.mark.parametrize("register", ["ImageSha384", "PCR3", "PCR8"])
+@pytest.mark.parametrize("register", ["ImageSha384", "PCR3", "PCR8", "PCR16"])
 def test_decrypt__when_one_measurement_differs__then_denied(
     templates: Templates, deployment: Deployment, register: str
 ) -> None:
@@ -167,8 +168,9 @@ def test_pcr3__when_computed__then_it_is_the_hash_of_zeros_and_the_roles_arn() -
     assert described().pcr3() == expected
 
 
-def test_decrypt__when_policy_documents_are_named__then_another_is_denied(tmp_path: Path) -> None:
-    deployment = described(enclave={"pcr0": ["ab" * 48], "pcr8": "cd" * 48, "pcr16": ["ef" * 48]})
+def test_decrypt__when_a_policy_is_rolled__then_both_documents_may_and_no_other(tmp_path: Path) -> None:
+    measured = ["ef" * 48, "12" * 48]
+    deployment = described(enclave={"pcr0": ["ab" * 48], "pcr8": "cd" * 48, "pcr16": measured})
     found = statements(synthesized(deployment, tmp_path))
 
     def decrypts(**changes: str) -> bool:
@@ -177,8 +179,18 @@ def test_decrypt__when_policy_documents_are_named__then_another_is_denied(tmp_pa
         return allows(found, principal=principal, action="kms:Decrypt", context=context)
 
     assert decrypts(PCR16="ef" * 48)
+    assert decrypts(PCR16="12" * 48)
     assert not decrypts(PCR16="00" * 48)
-    assert not decrypts()
+    unmeasured = attestation(deployment)
+    del unmeasured[f"{ATTESTED}PCR16"]
+    assert not allows(
+        found, principal=deployment.role_arn("signer"), action="kms:Decrypt", context=unmeasured
+    )
+
+
+def test_deployment__when_images_are_named_and_no_policy_documents__then_it_is_refused() -> None:
+    with pytest.raises(Misconfigured, match="mintline attest policy"):
+        described(enclave={"pcr0": ["ab" * 48]})
 
 
 def test_key_pairs__when_for_sealing__then_only_operators_make_them(
@@ -288,7 +300,8 @@ def test_keys__when_the_numbers_make_no_sense__then_the_deployment_is_refused(nu
 def test_encrypt__when_wallets_are_reassigned__then_the_signer_may_for_those_users_alone(
     tmp_path: Path, service: str | None
 ) -> None:
-    deployment = described(enclave={"pcr0": ["ab" * 48], "pcr8": "cd" * 48, "reassigned": ["new-1", "new-2"]})
+    enclave = described().enclave.model_dump() | {"reassigned": ["new-1", "new-2"]}
+    deployment = described(enclave=enclave)
     found = statements(synthesized(deployment, tmp_path))
     principal = ROOT_PRINCIPAL if service is None else deployment.role_arn(service)
 

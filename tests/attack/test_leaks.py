@@ -115,5 +115,5 @@ async def test_arguments__when_listed__hold_no_secret(victim: Victim, minted: Mi
         assert b"mintline_" in arguments
         assert not [secret for secret in secrets if secret in arguments], name
     environment = about_process(victim.pid("enclave"), "environ")
-    assert b"MINTLINE_SIGNING_POLICY" in environment
+    assert b"MINTLINE_KMS_KEY_ID" in environment
     assert not [secret for secret in secrets if secret in environment]

@@ -8,21 +8,22 @@ from typing import Annotated
 
 import typer
 
-from mintline.attestation.registers import policy_register
 from mintline.key_subjects import MAX_RELAYERS
 from mintline_cli.execution import ending_on_errors, execute, stop
-from mintline_cli.options import Deployment, EndpointUrl, Json, JwksUrls, jwks_urls
+from mintline_cli.options import Deployment, EndpointUrl, Json
 from mintline_cli.output import Screen
+from mintline_cli.policies import policy, policy_keys
 from mintline_cli.source_verification import verify
 from mintline_cli.unpack import unpack
-from mintline_ops import deployment_setup, factory_setup, issuer_keys, policy_setup
+from mintline_ops import deployment_setup, factory_setup
 from mintline_ops.collection import MAX_GAS, CollectionTerms
 from mintline_ops.deployment_setup import About, Administrator
 from mintline_ops.preflight import run_preflight
-from mintline_signer.enclave.policy import read_policy
 
 app = typer.Typer(help="Set up a deployment: its keys, its contract, its collection.", no_args_is_help=True)
 app.command()(verify)
+app.command()(policy)
+app.command("policy-keys")(policy_keys)
 
 KEYS = {
     "intake_key": "intake    {}: the signing policy's authorization.intake_keys must have it",
@@ -98,58 +99,6 @@ def intake_key(*, document: Deployment, endpoint_url: EndpointUrl = None, as_jso
     key = execute(deployment_setup.read_intake_key(document, endpoint_url))
     screen.say(f"the signing policy's authorization.intake_keys must have {key}")
     screen.result({"intake_key": key})
-
-
-@app.command()
-def policy(
-    *,
-    document: Deployment,
-    user_pool: Annotated[str, typer.Option(help="The user pool's id: output of the stack `identity`.")],
-    client: Annotated[
-        list[str], typer.Option(help="An app client that users sign in by: output `client`; repeatable.")
-    ],
-    out: Annotated[Path, typer.Option(help="Where to write it; no file is replaced.")],
-    as_json: Json = False,
-) -> None:
-    """Write the signing policy of a deployment that has its keys and its contract.
-
-    Example: mintline operator policy --deployment infra/deployment.json --user-pool POOL --client ID --out
-    policy.json
-    """
-    screen = Screen(as_json=as_json)
-    made = execute(policy_setup.policy_of(document, user_pool=user_pool, clients=client))
-    with ending_on_errors():
-        policy_setup.write_new(out, made)
-    screen.say(f"{out}: read it before you build an image with it (docs/signing-policy.md)")
-    screen.result({"policy": str(out)})
-
-
-@app.command("policy-keys")
-def policy_keys(
-    policy: Annotated[Path, typer.Argument(help="A policy document.")],
-    *,
-    out: Annotated[Path, typer.Option(help="Where to write the new one; no file is replaced.")],
-    drop_unpublished: Annotated[
-        bool, typer.Option(help="Leave out keys that are not published any more: their tokens end at once.")
-    ] = False,
-    jwks_url: JwksUrls = None,
-    as_json: Json = False,
-) -> None:
-    """Write the policy document with every signing key that its issuers publish now.
-
-    Example: mintline operator policy-keys policy.json --out renewed.json
-    """
-    screen = Screen(as_json=as_json)
-    with ending_on_errors():
-        document = read_policy(policy)
-    made = execute(
-        issuer_keys.with_published_keys(document, jwks_urls(jwks_url), drop_unpublished=drop_unpublished)
-    )
-    with ending_on_errors():
-        policy_setup.write_new(out, made)
-    pcr16 = policy_register(made).hex()
-    screen.say(f"{out}: PCR16 {pcr16}; two people read what differs before it is rolled out")
-    screen.result({"policy": str(out), "pcr16": pcr16})
 
 
 @app.command()

@@ -24,7 +24,7 @@ from mintline.errors import MintlineError, Misconfigured, Unavailable
 from mintline_client.sign_in import sign_in
 from mintline_devstack import emulators, services
 from mintline_devstack.arguments import Arguments
-from mintline_devstack.attestation import admit, image_of, issue_authority
+from mintline_devstack.attestation import AUTHORITY, admit, image_of, issue_authority
 from mintline_devstack.emulator_clients import open_clients
 from mintline_devstack.emulators import CHAIN_ID, PREFIX
 from mintline_devstack.principals import issue_credentials
@@ -102,9 +102,8 @@ async def _set_up(public_url: str) -> None:
         try:
             async with open_clients(network, credentials["operator"]) as clients:
                 known = await set_up(state, network, clients)
-                folder = SETTINGS / "enclave"
-                issue_authority(state, folder)
-                policy = services.write_policy(folder, known)
+                issue_authority(state, SETTINGS / "enclave")
+                policy = services.write_policy(SETTINGS / "signer-host", known)
                 await admit(
                     clients.aws.kms, prefix=PREFIX, chain_id=CHAIN_ID, image=measured_image(), policy=policy
                 )
@@ -130,6 +129,7 @@ def write_settings(environment: Environment, folder: Path) -> None:
     own = services.settings_of(environment)
     for name in ("indexer", "notifier"):
         del own[name]["MINTLINE_INSTANCE"]  # each container names itself by its host name
+    own["signer-host"]["MINTLINE_SIGNING_POLICY"] = str(SEEN_AT / services.POLICY)
     for name in services.ADMIN_PORTS:
         variables = {
             **environment.credentials[name].environment(),
@@ -138,7 +138,7 @@ def write_settings(environment: Environment, folder: Path) -> None:
         }
         write_environment(folder / name / "environment", variables)
     write_environment(
-        folder / "enclave" / "environment", services.enclave_settings(environment, SEEN_AT / services.POLICY)
+        folder / "enclave" / "environment", services.enclave_settings(environment, SEEN_AT / AUTHORITY)
     )
 
 

@@ -18,7 +18,7 @@ class LocalEnclave(Protocol):
     async def measure(self, state: StateFolder, ports: Listeners) -> str:
         """Return what the enclave is measured as (PCR0, hex): KMS decrypts for that image alone.
 
-        The state folder holds its signing policy and the authority that attests it. Raises Misconfigured.
+        The state folder holds the authority that attests it. Raises Misconfigured.
         """
         ...
 

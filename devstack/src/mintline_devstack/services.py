@@ -139,7 +139,7 @@ def reassignments(kms_key: str) -> list[dict[str, str]]:
 
 
 def write_policy(folder: Path, known: Known) -> bytes:
-    """Write the enclave's policy document into its folder, and return it: the bytes that it will measure."""
+    """Write the enclave's policy document into a folder, and return it: the bytes that it will measure."""
     path = folder / POLICY
     write_json(path, signing_policy(known))
     return path.read_bytes()
@@ -147,27 +147,28 @@ def write_policy(folder: Path, known: Known) -> bytes:
 
 def enclave(environment: Environment) -> ChildSpec:
     """Return the enclave: its socket and the way to KMS, no endpoint, no credentials."""
-    policy = environment.state.enclave / POLICY
     environment.enclave_socket.unlink(missing_ok=True)
     return ChildSpec(
         name="enclave",
         argv=(sys.executable, "-m", "mintline_signer.enclave"),
-        env={**base_environment(environment.state), **enclave_settings(environment, policy)},
+        env={
+            **base_environment(environment.state),
+            **enclave_settings(environment, environment.state.enclave / AUTHORITY),
+        },
         cwd=CHECKOUT,
         ready=socket_ready(environment.enclave_socket),
     )
 
 
-def enclave_settings(environment: Environment, policy: Path) -> dict[str, str]:
-    """Return what the enclave is told; `policy` is where it finds its policy, with its authority beside."""
+def enclave_settings(environment: Environment, authority: Path) -> dict[str, str]:
+    """Return what the enclave is told; `authority` is the file by which it attests."""
     return {
         "MINTLINE_ENCLAVE_ADDRESS": f"unix://{environment.enclave_socket}",
         "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{environment.kms_socket}",
         "MINTLINE_KMS_ENDPOINT_URL": environment.ports.url("kms_front"),
         "MINTLINE_KMS_KEY_ID": WALLET_KEY.alias(PREFIX),
-        "MINTLINE_SIGNING_POLICY": str(policy),
         "MINTLINE_NSM": "development",
-        "MINTLINE_DEVELOPMENT_AUTHORITY": str(policy.with_name(AUTHORITY)),
+        "MINTLINE_DEVELOPMENT_AUTHORITY": str(authority),
         "MINTLINE_DEVELOPMENT_ROLE": role_arn("enclave"),
     }
 
@@ -254,6 +255,7 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
             "MINTLINE_ISSUER": known.issuer.model_dump_json(),
             "MINTLINE_AUDIT_DIR": str(environment.audit),
             "MINTLINE_SEALING_SECRETS": json.dumps([sealing.secret_id]),
+            "MINTLINE_SIGNING_POLICY": str(environment.state.enclave / POLICY),
             "MINTLINE_ENCLAVE_ADDRESS": f"unix://{environment.enclave_socket}",
             "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{environment.kms_socket}",
             "MINTLINE_KMS_PROXY_TARGET": kms.netloc,

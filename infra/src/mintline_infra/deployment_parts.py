@@ -91,12 +91,21 @@ class Enclave(BaseModel):
     pcr0: tuple[Measurement, ...] = ()
     """Images that may unwrap keys: one, or two while a new one is rolled out. None: nobody may."""
     pcr16: tuple[Measurement, ...] = ()
-    """Policy documents by which they may sign: SHA384(0^48 || SHA384(document)). None: any document."""
+    """Policy documents by which they may sign: SHA384(0^48 || SHA384(document))."""
     pcr8: Measurement | None = None
     """The certificate that signed the image, if it is signed."""
     reassigned: tuple[Subject, ...] = Field(default=(), max_length=16)
     """Users (`sub`) for whom it wraps the keys of wallets that were another user's: `to` of each entry of the
     policy document's `reassign`, while that ceremony lasts."""
+
+    @model_validator(mode="after")
+    def _signs_by_a_named_policy(self) -> Self:
+        if self.pcr0 and not self.pcr16:
+            raise ValueError(
+                "pcr16 names no policy document: add what `mintline attest policy` prints for the one "
+                "by which the enclave signs"
+            )
+        return self
 
 
 class Limits(BaseModel):

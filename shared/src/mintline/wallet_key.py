@@ -74,7 +74,7 @@ class Measured:
     role: str
     """PCR3."""
     policies: tuple[str, ...] = ()
-    """PCR16: the policy documents by which the enclave may sign. None: whatever the image serves."""
+    """PCR16: the policy documents by which the enclave may sign. None: nobody unwraps."""
     signer: str | None = None
     """PCR8: the certificate that signed the image, if it is signed."""
 
@@ -117,7 +117,7 @@ def key_policy(
         statement("NobodySeesKeys", "*", *_denied(encrypts=receives or bool(reassigned)), Effect="Deny"),
         statement("NobodyDecryptsUnattested", "*", "kms:Decrypt", Effect="Deny", Condition=unattested),
     ]
-    if measured.images:
+    if measured.images and measured.policies:
         conditions = {"StringEqualsIgnoreCase": _registers(measured), "StringEquals": on_this_chain}
         statements.append(
             statement("AttestedEnclaveUnwraps", parties.enclave, "kms:Decrypt", Condition=conditions)
@@ -143,9 +143,8 @@ def _registers(measured: Measured) -> dict[str, str | list[str]]:
     registers: dict[str, str | list[str]] = {
         f"{ATTESTED}ImageSha384": list(measured.images),
         f"{ATTESTED}PCR3": measured.role,
+        f"{ATTESTED}PCR16": list(measured.policies),
     }
-    if measured.policies:
-        registers[f"{ATTESTED}PCR16"] = list(measured.policies)
     if measured.signer is not None:
         registers[f"{ATTESTED}PCR8"] = measured.signer
     return registers

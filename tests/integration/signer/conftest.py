@@ -142,6 +142,8 @@ class FakeKms:
 
     players: dict[str, Player] = field(default_factory=dict)
     requests: int = 0
+    attested: bytes = b""
+    """The last attestation document."""
     at_once: int = 0
     most_at_once: int = 0
     good_token: str | None = None
@@ -176,7 +178,7 @@ class FakeKms:
 
     def _sealed(self, asked: dict[str, Any], der: bytes) -> web.Response:
         """Answer the key of the attestation document, which this KMS believes whatever it says."""
-        attestation = base64.b64decode(asked["Recipient"]["AttestationDocument"])
+        attestation = self.attested = base64.b64decode(asked["Recipient"]["AttestationDocument"])
         key = load_der_public_key(document.read(cose.read(attestation).payload).public_key or b"")
         assert isinstance(key, RSAPublicKey)
         envelope = base64.b64encode(enveloped(der, key)).decode()
@@ -200,7 +202,7 @@ class FakeKms:
 
 
 class EnclaveProcess:
-    """`python -m mintline_signer.enclave`, its output in a file."""
+    """`python -m mintline_signer.enclave`, its output in a file; the policy file is part of its image."""
 
     def __init__(self, folder: Path, *, policy: dict[str, Any], settings: dict[str, str]) -> None:
         self.folder = folder

@@ -10,7 +10,8 @@ import pytest
 from mintline.wallet_key import Measured, Parties, key_policy
 
 PARTIES = Parties("arn:aws:iam::1:root", "arn:aws:iam::1:role/api", "arn:aws:iam::1:role/enclave")
-MEASURED = Measured(images=("ab" * 48,), role="cd" * 48)
+MEASURED = Measured(images=("ab" * 48,), role="cd" * 48, policies=("ef" * 48, "12" * 48))
+UNPOLICED = Measured(images=MEASURED.images, role=MEASURED.role)
 NOBODY = Measured(images=(), role="cd" * 48)
 SHOWS_KEYS = {
     "kms:CreateGrant",
@@ -23,7 +24,7 @@ SHOWS_KEYS = {
 }
 """Each of these shows a wrapped key, moves it to another key, or plants one."""
 
-ALL = list(product((MEASURED, NOBODY), (True, False), (True, False)))
+ALL = list(product((MEASURED, UNPOLICED, NOBODY), (True, False), (True, False)))
 
 
 def denied_to_all(document: dict[str, Any]) -> set[str]:
@@ -70,13 +71,14 @@ def test_policy__when_it_allows_something__allows_decrypt_to_the_attested_enclav
     assert not any("*" in action for action in actions)
     assert not actions & denied_to_all(document)
     unwrapping = [statement for statement in allowed if "kms:Decrypt" in statement["Action"]]
-    assert len(unwrapping) == bool(measured.images)
+    assert len(unwrapping) == (measured == MEASURED), "an image alone may sign by any policy document"
     for statement in unwrapping:
         assert statement["Action"] == ["kms:Decrypt"]
         assert statement["Principal"] == {"AWS": PARTIES.enclave}
         attested = statement["Condition"]["StringEqualsIgnoreCase"]
         assert attested["kms:RecipientAttestation:ImageSha384"] == list(measured.images)
         assert attested["kms:RecipientAttestation:PCR3"] == measured.role
+        assert attested["kms:RecipientAttestation:PCR16"] == list(measured.policies)
 
 
 @pytest.mark.parametrize("receives", [True, False])

@@ -86,7 +86,7 @@ def written(tmp_path: Path) -> Path:
     environment = Environment(
         state, network, known, issue_credentials(state), Path("/run/mintline"), Path("/audit")
     )
-    write_policy(folder / "enclave", known)
+    write_policy(folder / "signer-host", known)
     write_settings(environment, folder)
     return folder
 
@@ -98,16 +98,20 @@ def test_settings__when_written_for_a_container__are_those_of_its_process(writte
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_enclave__when_told__gets_its_policy_and_no_credentials(written: Path) -> None:
+def test_enclave__when_told__gets_no_credentials(written: Path) -> None:
     told = environment(written / "enclave" / "environment")
     assert not [name for name in told if "ACCESS_KEY" in name or name.startswith("AWS_")]
+    assert told["MINTLINE_DEVELOPMENT_AUTHORITY"] == "/run/settings/authority.pem"
+
+
+def test_host__when_told__has_the_policy_to_hand_over(written: Path) -> None:
+    told = environment(written / "signer-host" / "environment")
     assert told["MINTLINE_SIGNING_POLICY"] == "/run/settings/policy.json"
-    policy = parse_policy((written / "enclave" / "policy.json").read_bytes())
+    policy = parse_policy((written / "signer-host" / "policy.json").read_bytes())
     assert policy.contracts == {ADDRESS}
     assert policy.user_actions == {"mint", "transfer", "burn"}
     relayers = (key("platform:relayer-1"), key("platform:relayer-2"))
     assert policy.relayers == tuple(PlatformKey(address=one.address, subject=one.subject) for one in relayers)
-    assert told["MINTLINE_DEVELOPMENT_AUTHORITY"] == "/run/settings/authority.pem"
 
 
 def test_builder__when_told__has_the_relayers(written: Path) -> None:

@@ -157,7 +157,9 @@ def test_conditions__when_the_request_does_not_set_the_key__hold_for_null_alone(
 def test_encrypt__when_keys_are_wrapped_anew_under_the_key__is_the_enclaves_on_this_chain_alone(
     role: str,
 ) -> None:
-    receiving = KeyPolicy.model_validate(key_policy(CHAIN_ID, images=(IMAGE,), receives=True))
+    receiving = KeyPolicy.model_validate(
+        key_policy(CHAIN_ID, images=(IMAGE,), policies=(POLICY,), receives=True)
+    )
     other_chain = {**ON_CHAIN, "kms:EncryptionContext:chain": "1"}
 
     def received(action: str, context: dict[str, str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -38,6 +39,7 @@ from mintline_signer.protocol import (
     Begin,
     Credentials,
     Failure,
+    HandedPolicy,
     Ping,
     Pong,
     Refusal,
@@ -54,6 +56,8 @@ from tests.unit.signer.conftest import issue, sign
 
 if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast
+
+DOCUMENT = b"the policy document, as it was measured"
 
 
 class FakeTransport:
@@ -159,6 +163,7 @@ class Harness:
         self.authorization_keys.use(cast_.authority.authorization_keys().keys)
         self.enclave = Enclave(
             policy=policy,
+            policy_digest=hashlib.sha384(DOCUMENT).digest(),
             authorizer=Authorizer(
                 self.authorization_keys,
                 TokenVerifier(policy.authorization, machine_clients=clients is not None),
@@ -234,6 +239,16 @@ async def test_session__when_the_policy_refuses__says_so_without_asking_for_keys
     peer.connection.data_received(request_frame(1, request) + request_frame(2, Stats()))
     await settle()
     assert peer.responses == {1: Refusal(code=RefusalCode.GAS), 2: Statistics(refused=1)}
+
+
+async def test_session__when_its_host_hands_a_policy_over_again__takes_the_one_it_has_alone(
+    cast: Cast,
+) -> None:
+    peer = Harness(cast).connect()
+    handed = (HandedPolicy(document=DOCUMENT), HandedPolicy(document=DOCUMENT + b" "))
+    peer.connection.data_received(b"".join(request_frame(n, policy) for n, policy in enumerate(handed)))
+    await settle()
+    assert peer.responses == {0: Accepted(), 1: Failure(code=FailureCode.POLICY_OTHER)}
 
 
 async def test_session__when_it_signs_or_refuses__puts_it_on_record_before_the_answer(cast: Cast) -> None:

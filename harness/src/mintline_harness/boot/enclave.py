@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mintline.attestation.development import DevelopmentAuthority
+from mintline.attestation.registers import policy_register
 from mintline.errors import Misconfigured
 from mintline.resources import WALLET_KEY
 from mintline_devstack.attestation import AUTHORITY
@@ -26,8 +27,8 @@ from mintline_harness.boot.machine import ENCLAVE_PORT, HOST_CID, KMS_PORT, Mach
 
 INSTANCE = "i-0123456789abcdef0"
 """The id of an instance that is none: what PCR4 measures."""
-LISTENING = '"enclave_listening"'
-"""What the enclave logs, once its security module, policy and time are as they must be."""
+AWAITING = '"enclave_awaits_policy"'
+"""What the enclave logs, once it has its security module and its entropy: the host's process comes next."""
 BOOT_TIMEOUT = 900.0
 """Seconds: a processor is emulated, and shared."""
 
@@ -42,7 +43,8 @@ class BootedImage:
         self.module_id = f"{INSTANCE}-enc{secrets.token_hex(8)}"
         """What names this enclave, in attestation documents and KMS's log."""
         self.computed: dict[str, str] = {}
-        """The registers that `mintline eif build` computed (hex), by `pcr0`, `pcr1`, `pcr2`, `pcr16`."""
+        """The registers (hex) by `pcr0`, `pcr1`, `pcr2`, which `mintline eif build` computed, and `pcr16`, of
+        the policy document that the host hands over."""
 
     async def measure(self, state: StateFolder, ports: Listeners) -> str:
         """Build the image for this stack, and return its PCR0."""
@@ -57,11 +59,11 @@ class BootedImage:
         }
         said = await _output(
             *(sys.executable, "-m", "mintline_cli", "eif", "build", str(self._container), "--json"),
-            *("--blobs", str(self._machine.blobs), "--policy", str(state.enclave / POLICY)),
-            *("--out", str(_image(state))),
+            *("--blobs", str(self._machine.blobs), "--out", str(_image(state))),
             *(word for name, value in settings.items() for word in ("--env", f"{name}={value}")),
         )
-        self.computed = json.loads(said)
+        policy = (state.enclave / POLICY).read_bytes()
+        self.computed = {**json.loads(said), "pcr16": policy_register(policy).hex()}
         self._tsc_khz = int(await _output(str(self._machine.folder / "bin/tsc-khz")))
         return self.computed["pcr0"]
 
@@ -103,7 +105,7 @@ class BootedImage:
                 argv=booting,
                 env=inherited,
                 cwd=CHECKOUT,
-                ready=logged(state.logs / "enclave.log", LISTENING),
+                ready=logged(state.logs / "enclave.log", AWAITING),
                 ready_timeout=BOOT_TIMEOUT,
                 restart=False,
             ),

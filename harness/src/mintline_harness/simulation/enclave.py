@@ -46,6 +46,7 @@ class SimulatedEnclave:
         authorization_keys.use(authority().authorization_keys().keys)
         self._enclave = Enclave(
             policy=policy,
+            policy_digest=b"",
             authorizer=parts.authorizer(
                 authorization_keys,
                 TokenVerifier(policy.authorization, machine_clients=policy.clients is not None),

@@ -26,6 +26,11 @@ class Limits:
     """Between two looks at the above."""
 
 
+def is_foreign(peer: object, parent_cid: int) -> bool:
+    """Tell whether a peer's address is that of another machine than the host; only vsock has one."""
+    return isinstance(peer, tuple) and peer[0] != parent_cid
+
+
 class FramedConnection(asyncio.Protocol):
     """Cuts what arrives into bodies for `receive`, and writes frames together that are sent together.
 

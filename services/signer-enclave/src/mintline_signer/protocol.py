@@ -2,7 +2,7 @@
 
 ::
 
-    host ──▶ enclave   {"id": n, "request":  Sign | Rewrap | Reassign | Begin | Credentials
+    host ──▶ enclave   {"id": n, "request":  Sign | Rewrap | Reassign | HandedPolicy | Begin | Credentials
                                              | AuthorizationKeys | Stored | Revocations | Ping | Stats}
     host ◀── enclave   {"id": n, "response": Signed | Issued | Rewrapped | Refusal | Failure
                                              | Accepted | Pong | Statistics}
@@ -29,6 +29,8 @@ from mintline.p256 import KEY_ID_BYTES
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 
 MAX_ID = 2**63 - 1
+MAX_POLICY = 512 * 1024
+"""Bytes of a policy document that a host hands over: half of what a frame may have."""
 MAX_REVOCATIONS = 200
 """Revocations in one request: the enclave verifies them in one turn of its loop."""
 
@@ -134,6 +136,13 @@ class Revocations(Frozen):
     revocations: list[Revocation] = Field(min_length=1, max_length=MAX_REVOCATIONS)
 
 
+class HandedPolicy(Frozen):
+    """The policy document, byte for byte. The first one counts, for as long as the enclave lives."""
+
+    type: Literal["policy"] = "policy"
+    document: bytes = Field(min_length=1, max_length=MAX_POLICY, repr=False)
+
+
 class Begin(Frozen):
     """Begin the audit trail of this life of the enclave; where it has begun nothing happens."""
 
@@ -162,7 +171,17 @@ class Stats(Frozen):
 
 
 Request: TypeAlias = Annotated[
-    Sign | Rewrap | Reassign | Begin | Credentials | AuthorizationKeys | Revocations | Stored | Ping | Stats,
+    Sign
+    | Rewrap
+    | Reassign
+    | HandedPolicy
+    | Begin
+    | Credentials
+    | AuthorizationKeys
+    | Revocations
+    | Stored
+    | Ping
+    | Stats,
     Field(discriminator="type"),
 ]
 

@@ -1,6 +1,6 @@
 """What the enclave is willing to sign: all that is not allowed here is refused.
 
-The document is part of the enclave's image on AWS, so the image's measurement covers it.
+The document comes from the host, or is part of the enclave's image; either way its own register measures it.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from mintline.audit.records import SIGNED
 from mintline.clock import UnixSeconds
 from mintline.kinds import meaning_of
 from mintline.messages.intents import AnyRequest
-from mintline_signer.connection import FramedConnection, Limits
+from mintline_signer.connection import FramedConnection, Limits, is_foreign
 from mintline_signer.enclave.audit import Audit, SessionTrail
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.authorizer import Authorizer, Judgement
@@ -35,6 +35,7 @@ from mintline_signer.protocol import (
     Begin,
     Credentials,
     Failure,
+    HandedPolicy,
     Issued,
     Ping,
     Pong,
@@ -74,6 +75,8 @@ class Enclave:
     """
 
     policy: SigningPolicy
+    policy_digest: bytes
+    """The SHA-384 of the policy document, as it is measured."""
     authorizer: Authorizer
     authorization_keys: AuthorizationKeyCache
     history: SigningHistory
@@ -94,6 +97,9 @@ class Enclave:
                 return self._judged(request, trail)
             case Rewrap() | Reassign():
                 return None
+            case HandedPolicy():
+                same = hashlib.sha384(request.document).digest() == self.policy_digest
+                return Accepted() if same else self.failure(FailureCode.POLICY_OTHER)
             case Begin() | Credentials() | AuthorizationKeys() | Revocations() | Stored():
                 self._take(request, trail)
                 return Accepted()
@@ -328,8 +334,7 @@ class Server:
 
     def admit(self, session: Session) -> bool:
         """Take a session in, if there is room and its peer is the host."""
-        peer = session.connection.peer
-        foreign = isinstance(peer, tuple) and peer[0] != self._parent_cid
+        foreign = is_foreign(session.connection.peer, self._parent_cid)
         if foreign or len(self._sessions) >= self._connections:
             log.warning("connection_refused", foreign=foreign)
             return False

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import resource
 import secrets
+import socket
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import structlog
 
@@ -20,10 +23,12 @@ from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.boot import measure_policy, open_nsm, seed
 from mintline_signer.enclave.client_budgets import ClientBudgets
 from mintline_signer.enclave.clock import NsmClock
+from mintline_signer.enclave.handover import MeasuredPolicy, PolicyReceiver
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter, SuccessorKey, dial, parse_endpoint
 from mintline_signer.enclave.kms_tls import kms_tls
+from mintline_signer.enclave.nsm import Nsm
 from mintline_signer.enclave.policy import parse_policy, read_policy
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.recipient import Recipients
@@ -44,11 +49,52 @@ _SWEEP = 1.0
 async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
     """Serve the host until `stop` is set, then overwrite every key."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the keys
-    document = read_policy(settings.signing_policy)
-    policy = parse_policy(document)
+    own = _policy_of_image(settings.signing_policy)
     nsm = open_nsm(settings)
     seed(nsm)
-    measure_policy(nsm, document)
+    if own is not None:
+        measure_policy(nsm, own.document)
+    address = addresses.parse(settings.enclave_address)
+    listening = addresses.listen(address)
+    try:
+        measured = own or await _handed_over(settings, nsm, listening, stop)
+        if measured is not None:
+            await _serve(settings, nsm, measured, listening, stop)
+    finally:
+        listening.close()
+        addresses.withdraw(address)
+
+
+def _policy_of_image(path: Path | None) -> MeasuredPolicy | None:
+    """Read the policy document that is part of the image, if one is; raises Misconfigured."""
+    if path is None:
+        return None
+    document = read_policy(path)
+    return MeasuredPolicy(document, parse_policy(document))
+
+
+async def _handed_over(
+    settings: EnclaveSettings, nsm: Nsm, listening: socket.socket, stop: asyncio.Event
+) -> MeasuredPolicy | None:
+    """Take the policy document from the host, None if `stop` is set first; raises NsmFailed."""
+    receiver = PolicyReceiver(
+        partial(measure_policy, nsm),
+        limits=Limits(idle=settings.idle_timeout),
+        connections=settings.max_connections,
+        parent_cid=settings.parent_cid,
+    )
+    log.info("enclave_awaits_policy", address=settings.enclave_address)
+    return await receiver.receive(listening, stop)
+
+
+async def _serve(
+    settings: EnclaveSettings,
+    nsm: Nsm,
+    measured: MeasuredPolicy,
+    listening: socket.socket,
+    stop: asyncio.Event,
+) -> None:
+    policy = measured.policy
     now = NsmClock(nsm.attest(), monotonic=time.monotonic)
     audit = open_audit(nsm, now=now)
     recipients = Recipients(nsm, now, rotation=settings.recipient_rotation, monotonic=time.monotonic)
@@ -80,6 +126,7 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
     server = Server(
         Enclave(
             policy=policy,
+            policy_digest=hashlib.sha384(measured.document).digest(),
             authorizer=authorizer,
             authorization_keys=authorization_keys,
             history=SigningHistory(size=settings.memory_size, secret=secrets.token_bytes(16)),
@@ -99,8 +146,6 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
         in_flight=settings.max_in_flight,
         parent_cid=settings.parent_cid,
     )
-    address = addresses.parse(settings.enclave_address)
-    listening = addresses.listen(address)
     log.info("enclave_listening", address=settings.enclave_address, contracts=sorted(policy.contracts))
     sweeping = asyncio.create_task(_sweep(keys.expire), name="expire keys")
     rotating = partial(rotate, audit, nsm, age=settings.audit_rotation)
@@ -114,7 +159,6 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
         handing_over.cancel()
         counting.cancel()
         attesting.cancel()
-        addresses.withdraw(address)
         await http.aclose()
         keys.clear()
 

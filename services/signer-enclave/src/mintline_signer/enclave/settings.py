@@ -30,8 +30,8 @@ class EnclaveSettings(Settings):
     """KMS as its certificate names it; the proxy chooses the route."""
     kms_key_id: str = Field(min_length=1, max_length=2048)
     """The one key that may unwrap: its ARN, or an alias where no one can move it."""
-    signing_policy: Path
-    """The policy document (JSON)."""
+    signing_policy: Path | None = None
+    """The policy document (JSON), where it is part of the image. None: the host hands it over."""
     nsm: Literal["device", "development"] = "device"
     """The security module: an enclave's own, or one that signs with an authority from a file."""
     development_authority: Path | None = None

@@ -22,6 +22,7 @@ from mintline_signer.errors import BrokenFrame, EnclaveRefusal, FailureCode, Ref
 from mintline_signer.host.audit_files import AuditStore
 from mintline_signer.host.credentials import CredentialSource
 from mintline_signer.host.outage import Outage
+from mintline_signer.host.policy_file import PolicySource
 from mintline_signer.protocol import (
     MAX_REVOCATIONS,
     Accepted,
@@ -29,6 +30,7 @@ from mintline_signer.protocol import (
     Begin,
     Credentials,
     Failure,
+    HandedPolicy,
     Issued,
     Ping,
     Pong,
@@ -67,13 +69,14 @@ class _Pending:
 class EnclaveClient:
     """One connection to the enclave, for as long as it is entered.
 
-    Invariants: on a new connection the record that the enclave's life follows goes first, then the
-    credentials, the authorization keys and the revocations, then all unanswered requests; no response is
-    passed on before the audit trail that came ahead of it is stored.
+    Invariants: on a new connection the policy document goes first, then the record that the enclave's life
+    follows, the credentials, the authorization keys and the revocations, then all unanswered requests; no
+    response is passed on before the audit trail that came ahead of it is stored.
+    An enclave that was waiting for its policy document closes the connection over which it came.
     `timeout` is in seconds and covers one request with all its reconnections. Every `keepalive` seconds the
     enclave is given the credentials, if they have changed, and asked for its statistics: `observe` gets them.
-    Without `credentials` and `authorization_keys` it uses what another connection has handed over. `clock` is
-    monotonic, in seconds.
+    Without `policy`, `credentials` and `authorization_keys` it uses what the image has, or another connection
+    has handed over. `clock` is monotonic, in seconds.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class EnclaveClient:
         keepalive: float = 10.0,
         observe: Callable[[Statistics], None] = lambda _: None,
         revocations: Callable[[], Sequence[Revocation]] = lambda: (),
+        policy: PolicySource | None = None,
         rng: random.Random | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
@@ -99,6 +103,7 @@ class EnclaveClient:
         self._keepalive = keepalive
         self._observe = observe
         self._revocations = revocations
+        self._policy = policy
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._ids = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
@@ -221,7 +226,12 @@ class EnclaveClient:
             except (OSError, MintlineError) as error:
                 failures += 1
                 if (seconds := self._outage.goes_on()) is not None:
-                    log.warning("enclave_unreachable", error=type(error).__name__, seconds=round(seconds))
+                    log.warning(
+                        "enclave_unreachable",
+                        error=type(error).__name__,
+                        reason=str(error)[:200],
+                        seconds=round(seconds),
+                    )
             delay = min(BACKOFF_CAP, 0.05 * 2.0 ** min(failures, 10))
             await asyncio.sleep(delay * self._rng.uniform(0.5, 1))
 
@@ -254,6 +264,8 @@ class EnclaveClient:
 
     async def _live(self) -> None:
         """Greet, send what waits, then ask after the enclave time and again; raises Unavailable."""
+        if self._policy is not None:
+            await self._hand_over(HandedPolicy(document=await self._policy()))
         await self._hand_over(Begin(follows=self._audit.last()))
         await self._push_credentials()
         if self._authorization_keys is not None:
@@ -284,9 +296,13 @@ class EnclaveClient:
             await self._hand_over(credentials)
             self._pushed = credentials
 
-    async def _hand_over(self, what: Begin | Credentials | AuthorizationKeys | Revocations) -> None:
-        if not isinstance(await self._call(what, urgent=True), Accepted):
-            raise Unavailable(f"the enclave did not take the {what.type}")
+    async def _hand_over(
+        self, what: HandedPolicy | Begin | Credentials | AuthorizationKeys | Revocations
+    ) -> None:
+        answer = await self._call(what, urgent=True)
+        if not isinstance(answer, Accepted):
+            code = f": {answer.code}" if isinstance(answer, Failure) else ""
+            raise Unavailable(f"the enclave did not take the {what.type}{code}")
 
 
 def _settle(answer: asyncio.Future[Response], response: Response) -> None:

@@ -38,6 +38,7 @@ from mintline_signer.host.enclave_client import EnclaveClient
 from mintline_signer.host.handlers import Answer, dedup_id, group_of, intent_of, sign
 from mintline_signer.host.kms_proxy import KmsProxy
 from mintline_signer.host.metrics import Metrics
+from mintline_signer.host.policy_file import policy_source
 from mintline_signer.host.ports import AuthorizationSource, SigningPort, WrappedKeySource
 from mintline_signer.host.revocations import DynamoRevocations, RevocationFeed
 from mintline_signer.host.settings import HostSettings
@@ -77,6 +78,7 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
                 timeout=settings.enclave_timeout,
                 observe=metrics.observe_enclave,
                 revocations=revocations.known,
+                policy=None if settings.signing_policy is None else policy_source(settings.signing_policy),
             )
         )
         admin = Admin(

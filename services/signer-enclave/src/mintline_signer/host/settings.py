@@ -37,6 +37,8 @@ class HostSettings(ServiceSettings):
     """The secrets of the authorization keys in use (JSON)."""
     enclave_address: AddressText
     """Where the enclave serves: `vsock://CID:PORT`, or `unix:///path`."""
+    signing_policy: Path | None = None
+    """The policy document to hand to the enclave; None where it is part of the enclave's image."""
     kms_proxy_address: AddressText
     """Where the enclave finds KMS: `vsock://any:PORT`, or `unix:///path`."""
     kms_proxy_target: Annotated[str, AfterValidator(_host_port)]
