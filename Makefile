@@ -128,13 +128,13 @@ image: ## Build an image: make image IMAGE=api PLATFORM=linux/arm64; REGISTRY=�
 	@mkdir -p dist
 	@$(BUILD) $(IMAGE_$(IMAGE)) $(if $(REGISTRY),$(PUSHED),--load --tag mintline/$(IMAGE):$(VERSION)) .
 
-eif: setup ## Build the enclave image of a deployment into dist/: make eif REGION=… KMS_KEY=ARN POLICY=FILE BLOBS=FOLDER
-	@test -n "$(REGION)" -a -n "$(KMS_KEY)" -a -n "$(POLICY)" -a -n "$(BLOBS)" \
-		|| { echo "eif: error: pass REGION, KMS_KEY, POLICY and BLOBS" >&2; exit 2; }
+eif: setup ## Build the enclave image of a deployment into dist/: make eif REGION=… KMS_KEY=ARN BLOBS=FOLDER
+	@test -n "$(REGION)" -a -n "$(KMS_KEY)" -a -n "$(BLOBS)" \
+		|| { echo "eif: error: pass REGION, KMS_KEY and BLOBS" >&2; exit 2; }
 	@$(MAKE) --no-print-directory image IMAGE=signer-enclave PLATFORM=$(PLATFORM)
 	@docker save mintline/signer-enclave:$(VERSION) --output dist/signer-enclave.tar
 	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv/bin/mintline eif build dist/signer-enclave.tar \
-		--blobs "$(BLOBS)" --policy "$(POLICY)" \
+		--blobs "$(BLOBS)" $(if $(POLICY),--policy "$(POLICY)") \
 		--env MINTLINE_ENCLAVE_ADDRESS=vsock://any:5000 --env MINTLINE_KMS_PROXY_ADDRESS=vsock://3:8000 \
 		--env MINTLINE_KMS_ENDPOINT_URL=https://kms.$(REGION).amazonaws.com --env MINTLINE_KMS_KEY_ID=$(KMS_KEY) \
 		--out dist/signer-$(VERSION).eif

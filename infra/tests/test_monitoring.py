@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from mintline_infra.alarms import LOG_ALARMS, VALUE_ALARMS, LogAlarm, ValueAlarm
-from mintline_infra.canary import HANDLER
+from mintline_infra.alarms import LOG_ALARMS, POLICY_ALARMS, VALUE_ALARMS, LogAlarm, ValueAlarm
+from mintline_infra.canary import HANDLER, POLICY_KEYS_HANDLER
 from mintline_infra.canary import NAME as CANARY
 from synthesis import ROOT, Templates, properties, resources
 
@@ -39,14 +39,14 @@ def test_runbook__when_an_alarm_fires__then_it_says_what_to_do(templates: Templa
 def logs(service: str, event: str) -> bool:
     """Tell whether the sources of a service, or of the library, name an event."""
     if service == CANARY:
-        sources = [HANDLER]
+        sources = [HANDLER, POLICY_KEYS_HANDLER]
     else:
         folders = (ROOT / "services" / FOLDERS[service] / "src", ROOT / "shared/src")
         sources = [path for folder in folders for path in folder.rglob("*.py")]
     return any(f'"{event}"' in path.read_text() for path in sources)
 
 
-@pytest.mark.parametrize("alarm", LOG_ALARMS, ids=lambda alarm: alarm.name)
+@pytest.mark.parametrize("alarm", [*LOG_ALARMS, *POLICY_ALARMS], ids=lambda alarm: alarm.name)
 def test_log_alarm__when_it_waits_for_an_event__then_its_service_logs_it(alarm: LogAlarm) -> None:
     """Itself, or the library that it is built on."""
     silent = [service for service in alarm.services if not logs(service, alarm.event)]

@@ -126,6 +126,7 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
     },
     "signer": EVERYWHERE
     | {
+        "signing_policy": "where the enclave's image holds one; test_signer has it where it does not",
         "enclave_access_key_id": "on AWS the enclave gets the instance role's credentials",
         "enclave_secret_access_key": "as enclave_access_key_id",
         "enclave_session_token": "as enclave_access_key_id",

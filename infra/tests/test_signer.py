@@ -6,10 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from mintline.attestation.registers import policy_register
 from mintline_infra.deployment import Deployment
 from mintline_infra.signer import ENCLAVE_CID, GROUP_ID, host_settings
-from mintline_infra.signer_boot import PATH_OF_ROLL, Fleet, boot
-from synthesis import Templates, minting, properties, resources
+from mintline_infra.signer_boot import (
+    PATH_OF_ROLL,
+    PATH_OF_ROLL_POLICY,
+    POLICY_DIR,
+    POLICY_FILE,
+    Fleet,
+    boot,
+)
+from synthesis import Templates, described, minting, properties, resources, synthesized
 
 GOOD, OTHER = "ab" * 48, "cd" * 48
 
@@ -87,6 +95,78 @@ def test_roll__when_an_image_measures_otherwise_than_stated__then_the_old_one_st
     assert image.read_text() == ("new\n" if rolled else "old\n")
     assert ("restart mintline-enclave" in log.read_text()) is rolled
     assert not list(tmp_path.glob("fetched.*"))
+
+
+POLICY = b'{"version": 1}\n'
+PCR16 = policy_register(POLICY).hex()
+
+
+@pytest.mark.parametrize(("stated", "rolled"), [(PCR16, True), (OTHER, False), (None, True)])
+def test_roll_policy__when_a_document_measures_otherwise_than_stated__then_the_old_one_stays(
+    tmp_path: Path,
+    stated: str | None,
+    rolled: bool,  # noqa: FBT001 - the table's last column
+) -> None:
+    """The register is computed on the instance, as the enclave's security module does."""
+    text = script(described(signing_policy="policy.json"))
+    _, _, rest = text.partition(f"cat > {PATH_OF_ROLL_POLICY} <<'END'\n")
+    roll = rest.split("\nEND\n", 1)[0].replace(POLICY_DIR, str(tmp_path))
+    (tmp_path / "new").write_bytes(POLICY)
+    command(tmp_path, "aws", f'cat {tmp_path}/new > "${{@: -1}}"; echo "$*" >> "$LOG"')
+    command(tmp_path, "chown", 'echo "chown $*" >> "$LOG"')
+    command(tmp_path, "systemctl", 'echo "$*" >> "$LOG"')
+    document, log = tmp_path / "policy.json", tmp_path / "log"
+    document.write_bytes(b"old")
+
+    done = subprocess.run(
+        ["bash", "-c", roll, "roll", "policy.json", *([stated] if stated else [])],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "LOG": str(log)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "s3://acme-mintline-artifacts/policy.json" in log.read_text()
+    assert (done.returncode == 0) is rolled, done.stderr
+    assert document.read_bytes() == (POLICY if rolled else b"old")
+    # Only one that runs: at an instance's first start the image comes next, and starts it.
+    assert ("try-restart mintline-enclave" in log.read_text()) is rolled
+    assert (f"PCR16 {PCR16}" in done.stdout) is rolled
+    assert not list(tmp_path.glob("fetched.*"))
+
+
+def test_boot__when_the_host_hands_the_policy_over__then_it_is_there_before_the_enclave_starts() -> None:
+    deployment = described(signing_policy="policy.json")
+    text = script(deployment)
+    done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "@" not in text.replace("${", "")
+    fetched, rolled = f"{PATH_OF_ROLL_POLICY} 'policy.json'\n", f"{PATH_OF_ROLL} 'signer-0.1.0.eif'\n"
+    assert text.index(fetched) < text.index(rolled) < text.index("systemctl start mintline-signer-host")
+    # The folder: a file that is replaced would stay the old one in the container.
+    assert f"--volume {POLICY_DIR}:{POLICY_DIR}:ro " in text
+    assert f"MINTLINE_SIGNING_POLICY={POLICY_FILE}\n" in text
+
+
+def test_boot__when_the_image_holds_the_policy__then_the_host_hands_none_over(deployment: Deployment) -> None:
+    text = script(deployment)
+    assert "policy" not in text.lower()
+
+
+def test_documents__when_the_host_hands_the_policy_over__then_it_can_be_rolled_as_an_image_can(
+    tmp_path: Path,
+) -> None:
+    made = synthesized(described(signing_policy="policy.json"), tmp_path)["signer"]
+    (content,) = (
+        document["Content"]
+        for document in properties(made, "AWS::SSM::Document")
+        if document["Name"] == "acme-mintline-roll-policy"
+    )
+    assert content["parameters"]["pcr16"]["allowedPattern"] == "^[0-9a-f]{96}$"
+    assert content["parameters"]["policy"]["allowedPattern"] == "^[A-Za-z0-9._/-]{1,512}$"
+    (step,) = content["mainSteps"]
+    assert step["inputs"]["runCommand"] == [f"{PATH_OF_ROLL_POLICY} '{{{{ policy }}}}' '{{{{ pcr16 }}}}'"]
 
 
 def command(folder: Path, name: str, body: str) -> None:

@@ -21,7 +21,7 @@ from mintline.errors import Misconfigured
 from mintline_cli.execution import ending_on_errors, execute, stop
 from mintline_cli.options import Json, JwksUrls, jwks_urls
 from mintline_cli.output import Screen
-from mintline_ops import issuer_keys
+from mintline_ops import deployment_file, issuer_keys
 from mintline_ops.issuer_keys import IssuerKeys
 from mintline_signer.enclave.policy import parse_policy, read_policy
 
@@ -81,11 +81,14 @@ def verify_file(
 def measure_policy(
     file: Annotated[Path, typer.Argument(help="The enclave's signing policy, byte for byte.")],
     *,
+    admit: Annotated[
+        Path | None, typer.Option(help="Add PCR16 to this deployment's document, beside those there.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print what an enclave that signs by this policy document measures in PCR16.
 
-    Example: mintline attest policy policy.json
+    Example: mintline attest policy policy.json --admit infra/deployment.json
     """
     try:
         document = read_policy(file)
@@ -93,6 +96,9 @@ def measure_policy(
     except Misconfigured as fault:
         stop(f"{file}: {fault}")
     measured = registers.policy_register(document).hex()
+    if admit is not None:
+        with ending_on_errors():
+            deployment_file.admit_policy(admit, measured)
     screen = Screen(as_json=as_json)
     screen.say(measured)
     screen.result({"PCR16": measured})

@@ -29,7 +29,9 @@ def build(
     env: Annotated[
         list[str] | None, typer.Option(help="A setting of the enclave's, as NAME=VALUE; it is measured.")
     ] = None,
-    policy: Annotated[Path | None, typer.Option(help="The signing policy; it is measured too.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="The signing policy, if the host is not to hand it over.")
+    ] = None,
     epoch: Annotated[
         int, typer.Option("--source-date-epoch", envvar="SOURCE_DATE_EPOCH", min=0, help="Unix seconds.")
     ] = 0,
@@ -74,9 +76,9 @@ def pcrs(
         if admit is not None and not deployment_file.admit_image(admit, _measured(made)):
             screen = Screen(as_json=as_json)
             screen.say(
-                "enclave.pcr16 is empty: images sign by any policy. To end that, name the running image's"
+                "enclave.pcr16 is empty, and the image that runs has a policy of its own: name the PCR16"
             )
-            screen.say("PCR16 there, then admit this one again.")
+            screen.say("of that one there, then admit this image again.")
         _show(made, as_json=as_json)
 
 

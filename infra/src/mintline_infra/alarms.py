@@ -135,6 +135,26 @@ LOG_ALARMS = (
     ),
 )
 
+POLICY_ALARMS = (
+    LogAlarm(
+        "policy-keys-lacking",
+        CANARY,
+        "policy_keys_lacking",
+        1,
+        "An issuer publishes a signing key that the policy document lacks: its tokens sign nothing.",
+    ),
+    LogAlarm(
+        "policy-keys-unchecked",
+        CANARY,
+        "policy_keys_compared",
+        1,
+        "The policy document's signing keys were not compared with those published.",
+        below=True,
+        periods=3,
+    ),
+)
+"""Where hosts hand the policy document over."""
+
 
 @dataclass(frozen=True, slots=True)
 class ValueAlarm:

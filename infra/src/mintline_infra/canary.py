@@ -1,4 +1,4 @@
-"""A canary that tries to decrypt without attestation, as an intruder in the account might."""
+"""Canaries: one tries to decrypt without attestation, one looks for signing keys that the policy lacks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from mintline_infra.data import DataStack
 from mintline_infra.deployment import Deployment
 
 HANDLER = Path(__file__).with_name("canary_handler.py")
+POLICY_KEYS_HANDLER = Path(__file__).with_name("policy_keys_handler.py")
 EVERY = cdk.Duration.minutes(5)
 NAME = "canary"
+POLICY_KEYS = "policy-keys"
 
 
 class CanaryStack(cdk.Stack):
-    """The canary. IAM allows it everything that it tries, so that the key policy alone stands in its way."""
+    """The canaries. IAM allows the first everything that it tries: the key policy alone stands in its way."""
 
     def __init__(
         self, scope: Construct, name: str, deployment: Deployment, env: cdk.Environment, *, data: DataStack
@@ -45,25 +47,66 @@ class CanaryStack(cdk.Stack):
         tried = ["kms:Decrypt", "kms:GenerateDataKeyPairWithoutPlaintext"]
         role.add_to_policy(iam.PolicyStatement(sid="Try", actions=tried, resources=[key_arn]))
         self.log_group.grant_write(role)
-        function = functions.Function(
-            self,
+        function = self._function(
             "function",
-            function_name=deployment.role_name(NAME),
-            description="Asks KMS for a key without attestation; must be refused.",
-            code=functions.Code.from_inline(HANDLER.read_text()),
+            role,
+            HANDLER,
+            text="Asks KMS for a key without attestation; must be refused.",
+            environment={"KEY_ARN": key_arn, "CHAIN_ID": str(deployment.chain.chain_id)},
+            called=deployment.role_name(NAME),
+        )
+        self._schedule("schedule", function, deployment.role_name(NAME))
+        if deployment.signing_policy is not None:
+            self._policy_keys(deployment, deployment.signing_policy)
+
+    def _policy_keys(self, deployment: Deployment, policy: str) -> None:
+        """Compare the policy document's signing keys with those that its issuers publish."""
+        name = deployment.role_name(POLICY_KEYS)
+        role = iam.Role(
+            self,
+            "policy-keys-role",
+            role_name=name,
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description="Mintline: reads the policy document.",
+        )
+        bucket = deployment.artifact_bucket_name()
+        document = f"{deployment.arns}:s3:::{bucket}/{policy}"
+        role.add_to_policy(iam.PolicyStatement(sid="Policy", actions=["s3:GetObject"], resources=[document]))
+        self.log_group.grant_write(role)
+        function = self._function(
+            "policy-keys",
+            role,
+            POLICY_KEYS_HANDLER,
+            text="Compares the policy document's signing keys with those that its issuers publish.",
+            environment={"BUCKET": bucket, "POLICY": policy},
+            called=name,
+        )
+        self._schedule("policy-keys-schedule", function, name)
+
+    def _function(
+        self, name: str, role: iam.Role, code: Path, *, text: str, environment: dict[str, str], called: str
+    ) -> functions.Function:
+        return functions.Function(
+            self,
+            name,
+            function_name=called,
+            description=text,
+            code=functions.Code.from_inline(code.read_text()),
             handler="index.handler",
             runtime=functions.Runtime.PYTHON_3_14,
             architecture=functions.Architecture.ARM_64,
             role=role.without_policy_updates(),
             log_group=self.log_group,
             timeout=cdk.Duration.seconds(30),
-            environment={"KEY_ARN": key_arn, "CHAIN_ID": str(deployment.chain.chain_id)},
+            environment=environment,
         )
+
+    def _schedule(self, name: str, function: functions.Function, rule: str) -> None:
         events.Rule(
             self,
-            "schedule",
-            rule_name=deployment.role_name(NAME),
-            description="Mintline: the canary's clock.",
+            name,
+            rule_name=rule,
+            description="Mintline: a canary's clock.",
             schedule=events.Schedule.rate(EVERY),
             targets=[targets.LambdaFunction(function)],
         )

@@ -58,6 +58,9 @@ class Deployment(BaseModel):
     """Digests of images, by service: what is deployed then is these bytes, whatever has the tag."""
     enclave_image: str = Field(pattern=r"^[A-Za-z0-9._/-]{1,512}$")
     """The key of the enclave's image file (EIF) in the deployment's artifact bucket."""
+    signing_policy: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._/-]{1,512}$")
+    """The key of the policy document in the artifact bucket, which hosts hand to their enclaves. None: the
+    enclave's image holds one."""
     signer_ami: str | None = Field(default=None, pattern=r"^ami-[0-9a-f]{8,17}$")
     """The machine image of the signer's instances: Amazon Linux 2023 for arm64. Needed once there is a
     contract. Another one replaces the instances, so it is not looked up."""

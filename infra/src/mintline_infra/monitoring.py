@@ -12,7 +12,7 @@ from constructs import Construct
 
 from mintline.resources import KMS_KEYS, QUEUES
 from mintline_infra import service_metrics
-from mintline_infra.alarms import LOG_ALARMS, VALUE_ALARMS, LogAlarm, ValueAlarm
+from mintline_infra.alarms import LOG_ALARMS, POLICY_ALARMS, VALUE_ALARMS, LogAlarm, ValueAlarm
 from mintline_infra.canary import NAME as CANARY
 from mintline_infra.canary import CanaryStack
 from mintline_infra.services import ApiStack, Environment
@@ -38,7 +38,8 @@ class MonitoringStack(cdk.Stack):
         for queue in QUEUES:
             self._queue_alarms(queue.name)
         self._log_groups = {**environment.platform.logs, CANARY: canary.log_group}
-        for alarm in LOG_ALARMS:
+        policy_alarms = POLICY_ALARMS if environment.deployment.signing_policy else ()
+        for alarm in (*LOG_ALARMS, *policy_alarms):
             self._log_alarm(alarm)
         for value_alarm in VALUE_ALARMS:
             self._value_alarm(value_alarm)

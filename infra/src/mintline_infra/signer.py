@@ -20,7 +20,14 @@ from mintline_infra.deployment_parts import Minting
 from mintline_infra.fargate import ADMIN_PORT
 from mintline_infra.platform import PlatformStack
 from mintline_infra.services import PATIENCE, Environment
-from mintline_infra.signer_boot import AUDIT_DIR, PATH_OF_ROLL, Fleet, boot
+from mintline_infra.signer_boot import (
+    AUDIT_DIR,
+    PATH_OF_ROLL,
+    PATH_OF_ROLL_POLICY,
+    POLICY_FILE,
+    Fleet,
+    boot,
+)
 
 ENCLAVE_CID = 16
 ENCLAVE_PORT = 5000
@@ -41,7 +48,9 @@ START_UP = cdk.Duration.minutes(15)
 
 def host_settings(deployment: Deployment, minting: Minting) -> dict[str, str]:
     """Return what the host process reads; its KMS proxy leads to KMS and nowhere else."""
+    handed = {} if deployment.signing_policy is None else {"MINTLINE_SIGNING_POLICY": POLICY_FILE}
     return {
+        **handed,
         "MINTLINE_AWS_REGION": deployment.region,
         "MINTLINE_RESOURCE_PREFIX": deployment.prefix,
         "MINTLINE_ADMIN_HOST": "127.0.0.1",
@@ -79,7 +88,9 @@ class SignerStack(cdk.Stack):
         script = boot(deployment, settings=settings, fleet=fleet)
         self.group = self._instances(deployment, platform, group, script)
         self._scale(deployment)
-        self.document = _roll_document(self, deployment)
+        _roll_document(self, deployment)
+        if deployment.signing_policy is not None:
+            _roll_policy_document(self, deployment)
 
     def _small(
         self,
@@ -253,20 +264,33 @@ def _ami(deployment: Deployment) -> str:
     return deployment.signer_ami
 
 
-def _roll_document(scope: Construct, deployment: Deployment) -> ssm.CfnDocument:
+def _roll_document(scope: Construct, deployment: Deployment) -> None:
     """Make the SSM document that puts another enclave image on the instances, if it measures as stated."""
-    return ssm.CfnDocument(
+    _rolling(scope, deployment, "enclave", "enclave's image", PATH_OF_ROLL, key="image", register="pcr0")
+
+
+def _roll_policy_document(scope: Construct, deployment: Deployment) -> None:
+    """Make the SSM document that puts another policy document on the instances, likewise."""
+    _rolling(
+        scope, deployment, "policy", "policy document", PATH_OF_ROLL_POLICY, key="policy", register="pcr16"
+    )
+
+
+def _rolling(
+    scope: Construct, deployment: Deployment, name: str, what: str, path: str, *, key: str, register: str
+) -> None:
+    ssm.CfnDocument(
         scope,
-        "roll-enclave",
-        name=f"{deployment.prefix}-roll-enclave",
+        f"roll-{name}",
+        name=f"{deployment.prefix}-roll-{name}",
         document_type="Command",
         update_method="NewVersion",
         content={
             "schemaVersion": "2.2",
-            "description": "Replace the enclave's image, if the new one measures as stated.",
+            "description": f"Replace the {what}, if the new one measures as stated.",
             "parameters": {
-                "image": {"type": "String", "allowedPattern": "^[A-Za-z0-9._/-]{1,512}$"},
-                "pcr0": {"type": "String", "allowedPattern": "^[0-9a-f]{96}$"},
+                key: {"type": "String", "allowedPattern": "^[A-Za-z0-9._/-]{1,512}$"},
+                register: {"type": "String", "allowedPattern": "^[0-9a-f]{96}$"},
             },
             "mainSteps": [
                 {
@@ -274,7 +298,7 @@ def _roll_document(scope: Construct, deployment: Deployment) -> ssm.CfnDocument:
                     "name": "roll",
                     "inputs": {
                         "timeoutSeconds": "300",
-                        "runCommand": [f"{PATH_OF_ROLL} '{{{{ image }}}}' '{{{{ pcr0 }}}}'"],
+                        "runCommand": [f"{path} '{{{{ {key} }}}}' '{{{{ {register} }}}}'"],
                     },
                 }
             ],

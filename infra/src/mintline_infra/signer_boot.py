@@ -11,6 +11,10 @@ from mintline_infra.fargate import ADMIN_PORT
 AUDIT_DIR = "/var/lib/mintline/audit"
 """The enclave's audit trail, on the instance's encrypted disk; the image's user owns it."""
 PATH_OF_ROLL = "/usr/local/sbin/mintline-roll-enclave"
+PATH_OF_ROLL_POLICY = "/usr/local/sbin/mintline-roll-policy"
+POLICY_DIR = "/opt/mintline/policy"
+"""What the host's container mounts: a folder, since a file that is replaced would stay the old one there."""
+POLICY_FILE = f"{POLICY_DIR}/policy.json"
 ENCLAVE_CPUS = 2
 ENCLAVE_MEMORY = 3072
 """MiB, taken from the instance for as long as it runs."""
@@ -60,6 +64,7 @@ systemctl restart mintline-enclave
 echo "runs $1, PCR0 $measured"
 END
 
+@ROLLING_POLICY@
 cat > @RUN@ <<'END'
 #!/bin/bash
 # Runs the enclave, tells systemd that it runs, and ends when it does not any more.
@@ -143,7 +148,7 @@ TimeoutStopSec=70
 @PULL@
 ExecStart=/usr/bin/docker run --rm --name signer-host --network host --read-only --cap-drop ALL \\
   --security-opt no-new-privileges --security-opt seccomp=unconfined --env-file /etc/mintline/host.env \\
-  --volume @AUDIT@:@AUDIT@ \\
+  --volume @AUDIT@:@AUDIT@ @MOUNTED@\\
   --log-driver awslogs --log-opt awslogs-region=@REGION@ --log-opt awslogs-group=@LOGS@ \\
   @HOST@
 ExecStop=/usr/bin/docker stop --time 60 signer-host
@@ -176,6 +181,7 @@ systemctl enable --now nitro-enclaves-allocator docker
 systemctl disable --now sshd || true
 systemctl enable mintline-enclave mintline-signer-host
 systemctl enable --now mintline-check-signer.timer
+@FETCH_POLICY@
 @ROLL@ '@IMAGE@'
 @LOAD@
 systemctl start mintline-signer-host
@@ -208,6 +214,29 @@ loaded=$(docker load --quiet --input /opt/mintline/host.tar)
 docker tag "${loaded#Loaded image: }" mintline-signer-host:deployed
 rm /opt/mintline/host.tar"""
 """A small deployment's instances do not reach the registry."""
+_ROLLING_POLICY = """\
+install -d -o 10001 -g 10001 -m 0700 @POLICY@
+cat > @ROLL_POLICY@ <<'END'
+#!/bin/bash
+# mintline-roll-policy DOCUMENT [PCR16]: fetch a policy document, check what it measures, and restart the
+# enclave: it takes one document in its life. An enclave that does not run yet is not started.
+set -euo pipefail
+fetched=$(mktemp @POLICY@/fetched.XXXXXX)
+trap 'rm -f "$fetched"' EXIT
+aws s3 cp --only-show-errors "s3://@BUCKET@/$1" "$fetched"
+measured=$({ head -c 48 /dev/zero; openssl dgst -sha384 -binary "$fetched"; } | openssl dgst -sha384 -r)
+measured=${measured%% *}
+if [ -n "${2:-}" ] && [ "$measured" != "$2" ]; then
+  echo "the policy document measures $measured, not $2" >&2
+  exit 1
+fi
+chown 10001:10001 "$fetched"
+mv "$fetched" @POLICY@/policy.json
+systemctl try-restart mintline-enclave
+echo "signs by $1, PCR16 $measured"
+END
+chmod 0700 @ROLL_POLICY@
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +262,7 @@ def boot(deployment: Deployment, *, settings: Mapping[str, str], fleet: Fleet) -
     """Return the script that an instance runs at its first start; it ends with a signal to its stack."""
     values = {
         **_ways(deployment, fleet),
+        **_handing_over(deployment),
         "AUDIT": AUDIT_DIR,
         "MEMORY": str(fleet.memory),
         "CPUS": str(fleet.cpus),
@@ -255,6 +285,19 @@ def boot(deployment: Deployment, *, settings: Mapping[str, str], fleet: Fleet) -
     for name, value in values.items():
         script = script.replace(f"@{name}@", value)
     return script
+
+
+def _handing_over(deployment: Deployment) -> dict[str, str]:
+    """Return how the host gets the policy document, if it is not part of the enclave's image."""
+    if deployment.signing_policy is None:
+        return dict.fromkeys(("ROLLING_POLICY", "FETCH_POLICY", "MOUNTED"), "")
+    return {
+        "ROLLING_POLICY": _ROLLING_POLICY,
+        "FETCH_POLICY": f"@ROLL_POLICY@ '{deployment.signing_policy}'",
+        "MOUNTED": "--volume @POLICY@:@POLICY@:ro ",
+        "ROLL_POLICY": PATH_OF_ROLL_POLICY,
+        "POLICY": POLICY_DIR,
+    }
 
 
 def _ways(deployment: Deployment, fleet: Fleet) -> dict[str, str]:

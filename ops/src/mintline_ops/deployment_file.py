@@ -87,28 +87,36 @@ def changing(path: Path) -> Iterator[dict[str, Any]]:
     replace_file(path, content, mode=stat.S_IMODE(path.stat().st_mode))
 
 
+def admit_policy(path: Path, pcr16: str) -> None:
+    """Let the wallets' key answer enclaves that sign by another policy document too; raises Misconfigured."""
+    with changing(path) as document:
+        _add(path, _enclave(path, document), "pcr16", pcr16)
+
+
 def admit_image(path: Path, measured: Mapping[str, str]) -> bool:
     """Let the wallets' key answer an image too, by its `pcr0`, and `pcr16` if it holds a signing policy.
 
-    The first policy that is named shuts out the images of all others. So it is only with the first image that
-    one is named unasked, and once some are named, no image is admitted without its own. Return False if the
-    image's policy was not named, since images that are admitted already may sign by any.
+    The first policy that is named shuts out the images of all others, so one is named unasked only with the
+    first image, or beside others. Return False if the image's policy was not named.
     """
     with changing(path) as document:
-        enclave = document.setdefault("enclave", {})
-        if not isinstance(enclave, dict):
-            raise Misconfigured(f"{path}: not the document of a deployment")
+        enclave = _enclave(path, document)
         alone = not set(enclave.get("pcr0") or ()) - {measured["pcr0"]}
         _add(path, enclave, "pcr0", measured["pcr0"])
         policy = measured.get("pcr16")
         if policy is None:
-            if enclave.get("pcr16"):
-                raise Misconfigured(f"{path}: enclave.pcr16 names policies, and the image holds none")
             return True
         if alone or enclave.get("pcr16"):
             _add(path, enclave, "pcr16", policy)
             return True
         return False
+
+
+def _enclave(path: Path, document: dict[str, Any]) -> dict[str, Any]:
+    enclave = document.setdefault("enclave", {})
+    if not isinstance(enclave, dict):
+        raise Misconfigured(f"{path}: not the document of a deployment")
+    return enclave
 
 
 def _add(path: Path, enclave: dict[str, Any], register: str, value: str) -> None:

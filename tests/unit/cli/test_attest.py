@@ -102,6 +102,27 @@ def test_policy__when_measured__is_what_an_enclave_measures(tmp_path: Path) -> N
     assert json.loads(result.stdout) == {"PCR16": policy_register(file.read_bytes()).hex()}
 
 
+def test_policy__when_admitted__stands_beside_the_one_that_is_signed_by(tmp_path: Path) -> None:
+    file, deployment = tmp_path / "policy.json", tmp_path / "deployment.json"
+    file.write_text(json.dumps(policy_document()))
+    deployment.write_text(json.dumps({"prefix": "x", "enclave": {"pcr0": ["aa"], "pcr16": ["bb"]}}))
+    measured = policy_register(file.read_bytes()).hex()
+
+    def admit() -> Result:
+        return CliRunner().invoke(app, ["attest", "policy", str(file), "--admit", str(deployment)])
+
+    for _ in range(2):
+        assert admit().exit_code == 0
+    admitted = {"prefix": "x", "enclave": {"pcr0": ["aa"], "pcr16": ["bb", measured]}}
+    assert json.loads(deployment.read_text()) == admitted
+
+    # A third one is admitted only once the retired one is taken out.
+    file.write_text(json.dumps(policy_document(), indent=1))
+    full = admit()
+    assert (full.exit_code, "enclave.pcr16 is full" in full.stderr) == (1, True)
+    assert json.loads(deployment.read_text()) == admitted
+
+
 @pytest.mark.parametrize(
     ("document", "told"),
     [

@@ -1,0 +1,173 @@
+"""The comparison of the policy document's signing keys, by issuers that rotate, add to and spoil theirs."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import re
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mintline_infra.canary import POLICY_KEYS_HANDLER
+from synthesis import ROOT, Templates, described, listed, properties, resources, synthesized
+
+POOL = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_x"
+POOL_KEYS = f"{POOL}/.well-known/jwks.json"
+OTHER = "https://login.example.com/"
+DISCOVERY = f"{OTHER}.well-known/openid-configuration"
+OTHER_KEYS = "https://keys.example.com/"
+
+
+@pytest.fixture
+def canary(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setitem(sys.modules, "boto3", ModuleType("boto3"))
+    spec = importlib.util.spec_from_file_location("policy_keys_handler", POLICY_KEYS_HANDLER)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def rsa(kid: str, n: str = "n", **more: str) -> dict[str, str]:
+    return {"kty": "RSA", "kid": kid, "n": n, "e": "AQAB", **more}
+
+
+def ec(kid: str, x: str = "x") -> dict[str, str]:
+    return {"kty": "EC", "crv": "P-256", "kid": kid, "x": x, "y": "y", "use": "sig"}
+
+
+def policy(*keys: dict[str, str], other: dict[str, str] | None = None) -> dict[str, Any]:
+    others = [] if other is None else [{"issuer": OTHER, "jwks": {"keys": [other]}}]
+    return {"authorization": {"issuer": POOL, "jwks": {"keys": list(keys)}, "other_issuers": others}}
+
+
+@pytest.mark.parametrize(
+    ("published", "lacking"),
+    [
+        ([rsa("a")], []),
+        ([rsa("a", use="sig", alg="RS256")], []),
+        ([rsa("a"), rsa("b")], ["b"]),
+        ([rsa("a", n="another")], ["a"]),
+        # What signs no access token is not missed.
+        ([rsa("a"), rsa("b", use="enc"), rsa("c", alg="RS512"), ec("d"), {"kty": "RSA"}, "rubbish"], []),
+    ],
+)
+def test_keys__when_the_pool_publishes_more_or_others__then_they_are_named(
+    canary: ModuleType, published: list[Any], lacking: list[str]
+) -> None:
+    assert canary.lacking(policy(rsa("a")), {POOL_KEYS: {"keys": published}}.__getitem__) == lacking
+
+
+def test_keys__when_another_issuer_rotates__then_they_are_named(canary: ModuleType) -> None:
+    documents = {
+        POOL_KEYS: {"keys": [rsa("a")]},
+        DISCOVERY: {"jwks_uri": OTHER_KEYS},
+        OTHER_KEYS: {"keys": [ec("k", x="another"), rsa("r")]},
+    }
+    assert canary.lacking(policy(rsa("a"), other=ec("k")), documents.__getitem__) == ["k", "r"]
+    documents[OTHER_KEYS] = {"keys": [ec("k")]}
+    assert canary.lacking(policy(rsa("a"), other=ec("k")), documents.__getitem__) == []
+
+
+@pytest.mark.parametrize("published", [{"keys": []}, {"keys": [ec("a")]}, {}, []])
+def test_keys__when_the_pool_publishes_none__then_it_fails(canary: ModuleType, published: Any) -> None:
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        canary.lacking(policy(rsa("a")), {POOL_KEYS: published}.__getitem__)
+
+
+def test_fetch__when_it_is_not_by_tls_or_too_long__then_it_fails(
+    canary: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match="not by TLS"):
+        canary.fetch("file:///etc/passwd")
+    answers = {"https://good": b'{"keys": []}', "https://long": b" " * 100_001}
+
+    def urlopen(url: str, *, timeout: float) -> io.BytesIO:
+        assert timeout < 30, "the function's own"
+        return io.BytesIO(answers[url])
+
+    monkeypatch.setattr(canary.urllib.request, "urlopen", urlopen)
+    assert canary.fetch("https://good") == {"keys": []}
+    with pytest.raises(ValueError, match="more than 100000 bytes"):
+        canary.fetch("https://long")
+
+
+@pytest.mark.parametrize(
+    ("published", "said"),
+    [
+        ([rsa("a")], [{"event": "policy_keys_compared", "lacking": 0}]),
+        (
+            [rsa("b")],
+            [
+                {"event": "policy_keys_compared", "lacking": 1},
+                {"event": "policy_keys_lacking", "kids": ["b"]},
+            ],
+        ),
+    ],
+)
+def test_handler__when_it_has_compared__then_it_says_what_came_of_it(
+    canary: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    published: list[Any],
+    said: list[dict[str, Any]],
+) -> None:
+    monkeypatch.setenv("BUCKET", "artifacts")
+    monkeypatch.setenv("POLICY", "policy.json")
+    asked: list[dict[str, str]] = []
+
+    def get_object(**request: str) -> dict[str, Any]:
+        asked.append(request)
+        return {"Body": io.BytesIO(json.dumps(policy(rsa("a"))).encode())}
+
+    canary.boto3.client = lambda _: SimpleNamespace(get_object=get_object)
+    monkeypatch.setattr(canary, "fetch", {POOL_KEYS: {"keys": published}}.__getitem__)
+
+    canary.handler(None, None)
+
+    assert asked == [{"Bucket": "artifacts", "Key": "policy.json"}]
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == said
+
+
+def test_canary__when_the_host_hands_the_policy_over__then_it_may_read_that_document_alone(
+    tmp_path: Path,
+) -> None:
+    made = synthesized(described(signing_policy="policies/now.json"), tmp_path)
+    (function,) = (
+        function
+        for function in properties(made["canary"], "AWS::Lambda::Function")
+        if function["FunctionName"] == "acme-mintline-policy-keys"
+    )
+    assert function["Code"]["ZipFile"] == POLICY_KEYS_HANDLER.read_text()
+    assert len(POLICY_KEYS_HANDLER.read_text()) <= 4096
+    found = {"BUCKET": "acme-mintline-artifacts", "POLICY": "policies/now.json"}
+    assert function["Environment"]["Variables"] == found
+    reads = [
+        statement
+        for granted in properties(made["canary"], "AWS::IAM::Policy")
+        for statement in granted["PolicyDocument"]["Statement"]
+        if "s3:GetObject" in listed(statement["Action"])
+    ]
+    assert [one["Resource"] for one in reads] == ["arn:aws:s3:::acme-mintline-artifacts/policies/now.json"]
+
+    alarms = {
+        alarm["AlarmName"].removeprefix("acme-mintline-"): alarm
+        for alarm in properties(made["watch"], "AWS::CloudWatch::Alarm")
+    }
+    runbook = (ROOT / "docs/aws-alarms.md").read_text()
+    for name in ("policy-keys-lacking", "policy-keys-unchecked"):
+        assert re.search(rf"^\| .*`{name}`.* \|", runbook, flags=re.MULTILINE), name
+    assert alarms["policy-keys-lacking"]["TreatMissingData"] == "notBreaching"
+    assert alarms["policy-keys-unchecked"]["TreatMissingData"] == "breaching"
+
+
+def test_canary__when_the_image_holds_the_policy__then_nothing_is_compared(templates: Templates) -> None:
+    assert len(resources(templates["canary"], "AWS::Lambda::Function")) == 1
+    alarms = properties(templates["watch"], "AWS::CloudWatch::Alarm")
+    assert not [alarm for alarm in alarms if "policy-keys" in alarm["AlarmName"]]
