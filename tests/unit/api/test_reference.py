@@ -13,6 +13,7 @@ from mintline_api.http.reference.pages import (
     problems_page,
     reference_page,
     source,
+    try_page,
 )
 from mintline_testkit.api.client import MemoryClient
 
@@ -20,7 +21,7 @@ KINDS = PROBLEMS.all(operation for group in GROUPS for operation in group)
 
 
 class Page(HTMLParser):
-    VOID = frozenset({"meta", "link"})
+    VOID = frozenset({"meta", "link", "input"})
 
     def __init__(self, body: bytes) -> None:
         super().__init__()
@@ -53,6 +54,8 @@ def test_pages__when_rendered__are_well_formed_and_load_from_their_own_host_alon
     assert reference.links == ["openapi.json", "docs/problems"]
     assert problems.loads == ["link href=data:,"]
     assert problems.links == ["../docs"]
+    trial = Page(try_page("Mintline")[0])
+    assert (trial.open, trial.loads, set(trial.links)) == ([], ["link href=data:,"], {"../docs"})
     assert "@import" not in asset("docs.css")
     assert "url(" not in asset("docs.css")
 
@@ -67,6 +70,9 @@ def test_pages__when_what_they_show_holds_markup__escape_it() -> None:
 
     assert evil not in reference_page(evil)[0].decode()
     assert evil not in problems_page(evil, kinds=[kind])[0].decode()
+    assert evil not in try_page(evil)[0].decode()
+    ways = ("innerHTML", "insertAdjacentHTML", "document.write", "eval(", "localStorage", "sessionStorage")
+    assert [way for way in ways if way in asset("try.js")] == []
 
 
 def test_redoc__when_vendored__names_no_other_host_to_load_from_and_keeps_its_licences() -> None:
@@ -77,7 +83,7 @@ def test_redoc__when_vendored__names_no_other_host_to_load_from_and_keeps_its_li
     assert "The MIT License" in asset("redoc.LICENSE.txt")
 
 
-@pytest.mark.parametrize("path", ["/docs", "/docs/problems"])
+@pytest.mark.parametrize("path", ["/docs", "/docs/problems", "/docs/try"])
 async def test_page__when_served__allows_only_scripts_and_styles_of_its_own(
     client: MemoryClient, path: str
 ) -> None:

@@ -26,6 +26,7 @@ _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 
 DESCRIPTION = """\
 Mintline mints NFTs on Ethereum for users who hold no keys: post a mint, and a token lands in a wallet.
+[Try a request]({trial})
 
 **Authentication.** Send a Cognito access token: `Authorization: Bearer TOKEN`. Users sign in for theirs; a
 company's backend is a machine client and gets its own by its id and secret. Operations say whose they take.
@@ -73,7 +74,9 @@ def openapi(
             "title": "Mintline",
             "version": version("mintline-api"),
             "summary": "Custodial NFT minting for Ethereum.",
-            "description": DESCRIPTION.format(problems=f"{public_url}/docs/problems"),
+            "description": DESCRIPTION.format(
+                problems=f"{public_url}/docs/problems", trial=f"{public_url}/docs/try"
+            ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": public_url}],

@@ -112,6 +112,23 @@ async def read_problems(request: web.Request) -> web.Response:
 
 @operations.add(
     "GET",
+    "/docs/try",
+    summary="Try a request",
+    description="A page that sends a request of this API with your access token, and shows the response. "
+    "`#create_mint`, or another operation's id, chooses the operation.",
+    secured=False,
+    answers=(
+        Answer(200, "The page.", media_type="text/html"),
+        not_modified("text/html"),
+    ),
+)
+async def read_trial(request: web.Request) -> web.Response:
+    """Return the page that sends requests."""
+    return conditional_response(request, request.app[DOCS].trial)
+
+
+@operations.add(
+    "GET",
     "/docs/redoc.js",
     summary="The reference's script",
     description="The script that /docs runs.",

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from mintline_api.http.context import Document
 from mintline_api.http.problems import ProblemType
-from mintline_api.http.reference.pages import asset, problems_page, reference_page
+from mintline_api.http.reference.pages import asset, problems_page, reference_page, try_page
 from mintline_api.http.responses import document_of
 
 CACHED: Mapping[str, str] = {"Cache-Control": "public, max-age=60"}
@@ -22,6 +22,7 @@ class Reference:
 
     page: Document
     problems: Document
+    trial: Document
     script: Document
     packed_script: Document
 
@@ -37,6 +38,7 @@ def reference(title: str, *, kinds: Iterable[ProblemType]) -> Reference:
     return Reference(
         page=_page(*reference_page(title)),
         problems=_page(*problems_page(title, kinds=kinds)),
+        trial=_page(*try_page(title)),
         script=script,
         packed_script=document_of(packed, {**headers, "Content-Encoding": "gzip"}),
     )

@@ -54,6 +54,42 @@ and the <a href="docs/problems">problems</a>.</p>
     return _html(f"{title} API", style, body), policy
 
 
+def try_page(title: str) -> tuple[bytes, str]:
+    """Return the page that sends a request of one's own, and its Content-Security-Policy."""
+    style, script = asset("docs.css"), asset("try.js")
+    body = f"""\
+<main class="page">
+<p><a href="../docs">{escape(title)} API</a></p>
+<h1>Try a request</h1>
+<p>Requests are real: they act on this deployment, as the user or client whose access token you give. The
+token stays in this tab, and is gone when you leave the page. <code>mintline token</code> prints one of the
+local stack.</p>
+<noscript><p>This page needs JavaScript.</p></noscript>
+<form id="form">
+<p><label for="operation">Operation</label><select id="operation"></select></p>
+<p><label for="token">Access token</label><input id="token" type="password" autocomplete="off"></p>
+<h2 id="summary">Loading</h2>
+<p><a id="reference-link" href="../docs">What it does</a></p>
+<div id="fields"></div>
+<div id="body-part" hidden>
+<p><label for="type">Media type</label><select id="type"></select></p>
+<p><label for="body">Body</label><textarea id="body" rows="14" spellcheck="false"></textarea></p>
+</div>
+<p><button id="send">Send</button></p>
+</form>
+<section id="response" aria-live="polite" hidden>
+<h2 id="status">Response</h2>
+<pre id="headers"></pre>
+<pre id="answer"></pre>
+</section>
+</main>
+<script>{script}</script>
+"""
+    return _html(f"Try the {title} API", style, body), _policy(
+        f"script-src {source(script)}", f"style-src {source(style)}", "img-src data:", "connect-src 'self'"
+    )
+
+
 def problems_page(title: str, *, kinds: Iterable[ProblemType]) -> tuple[bytes, str]:
     """Return the page that a problem's type URI leads to, and its Content-Security-Policy."""
     style = asset("docs.css")
