@@ -105,3 +105,8 @@ def properties(template: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 def listed(value: Any) -> list[Any]:
     """Return a policy's element that may be one or many as many."""
     return value if isinstance(value, list) else [value]
+
+
+def policies_of(template: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a template's policies of roles: their own, and managed ones."""
+    return [*properties(template, "AWS::IAM::Policy"), *properties(template, "AWS::IAM::ManagedPolicy")]

@@ -15,7 +15,7 @@ from mintline.packs import pack_object_key
 from mintline.resources import METADATA
 from mintline_infra.deployment import Deployment
 from policies import holds, text
-from synthesis import CONTRACT, Templates, listed, properties, resources, synthesized
+from synthesis import CONTRACT, Templates, listed, policies_of, properties, resources, synthesized
 
 PREFIX = "acme-mintline"
 TABLE = "arn:aws:dynamodb:us-east-1:111122223333:table/"
@@ -150,7 +150,7 @@ def statements(templates: Templates, service: str) -> list[dict[str, Any]]:
     )
     return [
         statement
-        for policy in properties(template, "AWS::IAM::Policy")
+        for policy in policies_of(template)
         if policy["Roles"] == [{"Ref": logical}]
         for statement in policy["PolicyDocument"]["Statement"]
     ]
@@ -436,7 +436,7 @@ def test_role__when_an_action_or_table_is_granted__then_without_wildcards(
 def test_roles__when_all_stacks_are_searched__then_none_is_allowed_to_decrypt(templates: Templates) -> None:
     found: dict[str, list[Any]] = {}
     for stack, template in templates.items():
-        for policy in properties(template, "AWS::IAM::Policy"):
+        for policy in policies_of(template):
             for statement in policy["PolicyDocument"]["Statement"]:
                 kms = [a for a in listed(statement["Action"]) if a.startswith("kms:") or a == "*"]
                 found.setdefault(stack, []).extend(kms)

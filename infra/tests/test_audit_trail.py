@@ -9,7 +9,16 @@ import pytest
 
 from mintline_infra.deployment import Deployment
 from mintline_infra.signer import host_settings
-from synthesis import Templates, described, listed, minting, properties, resources, small, synthesized
+from synthesis import (
+    Templates,
+    described,
+    listed,
+    minting,
+    policies_of,
+    resources,
+    small,
+    synthesized,
+)
 
 BUCKET = "acme-mintline-audit"
 
@@ -53,7 +62,7 @@ def test_signer__when_it_ships__then_its_role_can_add_and_neither_read_replace_n
     templates = synthesized(deployed(), tmp_path)
     statements = [
         statement
-        for policy in properties(templates["access"], "AWS::IAM::Policy")
+        for policy in policies_of(templates["access"])
         for statement in policy["PolicyDocument"]["Statement"]
         if any(BUCKET in str(resource) for resource in listed(statement["Resource"]))
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from policies import text
-from synthesis import Templates, described, listed, properties, resources, synthesized
+from synthesis import Templates, described, listed, policies_of, resources, synthesized
 
 STATED = Path(__file__).with_name("grants.json")
 PREFIX, CHAIN_ID = "mintline", 31337
@@ -44,7 +44,7 @@ def granted(templates: Templates, service: str) -> list[dict[str, Any]]:
             **({"Condition": statement["Condition"]} if "Condition" in statement else {}),
         }
         for stack in ("access", "identity")
-        for policy in properties(templates[stack], "AWS::IAM::Policy")
+        for policy in policies_of(templates[stack])
         if {"Ref": logical} in policy["Roles"] or role in policy["Roles"]
         for statement in policy["PolicyDocument"]["Statement"]
     ]
@@ -60,3 +60,18 @@ def test_grants__when_they_are_synthesized__then_they_are_those_that_recorded_ca
     found = {service: granted(templates, service) for service in SERVICES}
 
     assert json.loads(STATED.read_text()) == found, "if the change is meant, write it there"
+
+
+def test_grants__when_they_name_an_index__then_for_queries_alone() -> None:
+    """IAM asks about an index for what reads it; another action on it would only look like a permission."""
+    found = [
+        (service, statement)
+        for service in SERVICES
+        for statement in json.loads(STATED.read_text())[service]
+        if any("/index/" in resource for resource in statement["Resource"])
+    ]
+
+    assert {service for service, _ in found} >= {"api", "builder", "broadcaster", "indexer"}
+    for _, statement in found:
+        assert statement["Action"] == ["dynamodb:Query"]
+        assert all("/index/" in resource for resource in statement["Resource"])

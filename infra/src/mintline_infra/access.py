@@ -6,6 +6,8 @@ principals that exist. KMS is absent here: the key policy says by itself who may
 
 from __future__ import annotations
 
+import json
+
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -17,7 +19,7 @@ from mintline.resources import (
 from mintline_infra.deployment import Deployment
 from mintline_infra.nag import acknowledge_finding
 from mintline_infra.object_access import objects
-from mintline_infra.permissions import INSTANCE, PERMISSIONS, RECEIVE, SEND, STREAM, Permissions
+from mintline_infra.permissions import INSTANCE, PERMISSIONS, QUERY, RECEIVE, SEND, STREAM, Permissions
 
 SESSION = (
     "ssm:UpdateInstanceInformation",
@@ -52,6 +54,11 @@ MACHINERY_WILDCARDS = {
     "{0.arns}:s3:::{0.prefix}-audit/*": "The trail's files come one by one, in a bucket of their own.",
     "{0.arns}:s3:::{0.prefix}-artifacts/*": "Enclave images come one by one, in a bucket of their own.",
 }
+
+
+POLICY_SIZE = 5_500
+"""Characters of statements in one policy: IAM takes 6,144 in a managed one, and 10,240 in all that are a
+role's own. Source: IAM user guide, "IAM and AWS STS quotas"."""
 
 
 class AccessStack(cdk.Stack):
@@ -93,8 +100,9 @@ class AccessStack(cdk.Stack):
             ),
             description=f"Mintline's {service}: what it asks of AWS.",
         )
-        for statement in [*statements(permissions, deployment), *queue_access(service, deployment)]:
-            role.add_to_policy(statement)
+        granted = [*statements(permissions, deployment), *queue_access(service, deployment)]
+        _grant(role, granted)
+        for statement in granted:
             for resource in statement.resources:
                 if "*" in resource and statement.effect == iam.Effect.ALLOW:
                     acknowledge_finding(role, f"IAM5[Resource::{resource}]", CHILDREN)
@@ -126,6 +134,29 @@ class AccessStack(cdk.Stack):
         for statement in queue_access(REDRIVE, deployment):
             role.add_to_policy(statement)
         return role
+
+
+def _grant(role: iam.Role, granted: list[iam.PolicyStatement]) -> None:
+    """Give a role its statements: what fits into its own policy, and managed policies for the rest."""
+    parts: list[list[iam.PolicyStatement]] = [[]]
+    used = 0
+    for statement in granted:
+        size = len(json.dumps(cdk.Stack.of(role).resolve(statement.to_json()), separators=(",", ":")))
+        if used + size > POLICY_SIZE:
+            parts.append([])
+            used = 0
+        parts[-1].append(statement)
+        used += size
+    for statement in parts[0]:
+        role.add_to_policy(statement)
+    for number, further in enumerate(parts[1:], start=1):
+        iam.ManagedPolicy(
+            role,
+            f"more-{number}",
+            description="Mintline: what does not fit into the role's own policy.",
+            statements=further,
+            roles=[role],
+        )
 
 
 def _on_behalf_of(permissions: Permissions, deployment: Deployment) -> dict[str, dict[str, str]]:
@@ -208,10 +239,14 @@ def statements(permissions: Permissions, deployment: Deployment) -> list[iam.Pol
             )
         )
 
+    indexes: list[str] = []
     for table, actions in permissions.tables.items():
         arn = f"{deployment.arns}:dynamodb:{region_account}:table/{table.table_name(deployment.prefix)}"
-        indexes = (f"{arn}/index/{index.name}" for index in table.indexes if "Query" in actions)
-        allow(f"Table{table.name.title().replace('-', '')}", "dynamodb", actions, arn, *indexes)
+        allow(f"Table{table.name.title().replace('-', '')}", "dynamodb", actions, arn)
+        indexes += [f"{arn}/index/{index.name}" for index in table.indexes if "Query" in actions]
+    if indexes:
+        # No other action names an index (Service Authorization Reference, DynamoDB).
+        allow("Indexes", "dynamodb", QUERY, *indexes)
     if permissions.streams:
         names = (table.table_name(deployment.prefix) for table in permissions.streams)
         streams = [f"{deployment.arns}:dynamodb:{region_account}:table/{name}/stream/*" for name in names]
