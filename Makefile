@@ -22,7 +22,7 @@ PYTHON := $(shell unset PYTHONPATH PYTHONHOME; for p in python3 python3.13 pytho
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-fast test-containers lint style types bench bench-enclave simulate chaos chaos-drop \
+.PHONY: help setup up demo test test-fast test-containers lint style types bench bench-enclave bench-growth simulate chaos chaos-drop \
 	soak infra clients openapi wheels packages image eif boot-enclave screenshots clean
 
 help: ## Show this list
@@ -67,6 +67,9 @@ bench: setup ## Measure the pipeline: make bench PROFILE=burst (N=, USERS=, RATE
 
 bench-enclave: setup ## Measure the enclave alone, through its socket: make bench-enclave N=10000
 	@.venv/bin/python -m mintline_bench.enclave --pairs $(if $(filter command,$(origin N)),$(N),10000)
+
+bench-growth: setup ## Measure whether lists and the sweep cost more with more records: make bench-growth SIZES="1000 10000"
+	@.venv/bin/python -m mintline_bench.growth --sizes $(or $(SIZES),1000 10000)
 
 simulate: setup ## Run the services through seeded schedules of faults: make simulate N=1000, or SEED=7 to replay one
 	@.venv/bin/python -m mintline_harness.simulation \

@@ -1,0 +1,48 @@
+"""The measurement of growth writes records that the services read, and its table tells sizes apart."""
+
+from __future__ import annotations
+
+from mintline.aws.records import OPEN, from_item, operation_from
+from mintline.records.collections import Collection
+from mintline.records.index import Token
+from mintline.records.keys import token_key
+from mintline.records.operations import Mint
+from mintline.states import MintStatus
+from mintline_bench.growth import CONTRACT, HOUR, Cost, collections, table, tokens, vouchers
+from mintline_testkit.constants import CHAIN_ID
+
+OWNER = "0x" + "0a" * 20
+
+
+def test_tokens__when_written__then_they_are_an_owners_in_order() -> None:
+    items = list(tokens(OWNER, 3, chain_id=CHAIN_ID))
+    assert {str(from_item(Token, item).owner).lower() for item in items} == {OWNER}
+    assert [item["owned_key"] for item in items] == [
+        f"{CONTRACT}#{token_key(number)}" for number in (1, 2, 3)
+    ]
+    assert len({str(item["token_ref"]) for item in items}) == 3
+
+
+def test_collections__when_written__then_they_are_of_one_client_and_differ() -> None:
+    items = list(collections("client", 3, chain_id=CHAIN_ID))
+    assert len({from_item(Collection, item).contract for item in items}) == 3
+    assert {item["created_by"] for item in items} == {f"{CHAIN_ID}#client"}
+
+
+def test_vouchers__when_written__then_they_are_open_and_nobody_has_redeemed_them() -> None:
+    now = 1_790_000_000_000
+    items = list(vouchers("sub", 2, chain_id=CHAIN_ID, now=now, age=24 * HOUR))
+    mints = [operation_from(item) for item in items]
+    assert all(OPEN in item for item in items)
+    assert [mint.status for mint in mints] == [MintStatus.ISSUED] * 2
+    for mint in mints:
+        assert isinstance(mint, Mint)
+        assert (mint.custody, mint.updated_at) == ("self", now - 24 * HOUR)
+        assert mint.deadline is not None
+        assert mint.deadline * 1000 > now
+
+
+def test_table__when_two_sizes_were_measured__then_each_has_its_columns() -> None:
+    lines = table({1000: [Cost("page", 2, 1.5, 100)], 10: [Cost("page", 1, 0.5, 10)]}).splitlines()
+    assert lines[0].split() == ["10", "requests", "CPU", "ms", "1,000", "requests", "CPU", "ms"]
+    assert lines[1].split() == ["page", "1", "0.5", "2", "1.5"]
