@@ -146,7 +146,7 @@ READ_UNITS = 9
 HTTP_REQUESTS = 3
 """A mint: one POST, two looks at how it stands."""
 LOG_KILOBYTES = 3.2
-"""A mint, as the services wrote them in the run that requests were counted in."""
+"""A mint, as the services write them on the local pipeline."""
 KEY_KILOBYTES = 0.5
 """An item of `wrapped-keys`: a write unit, and half a read unit rounded up to one."""
 
