@@ -62,6 +62,15 @@ def test_link__when_it_names_a_section__then_the_page_has_it(document: Path) -> 
         assert anchor in anchors(page), f"{target}#{anchor}"
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_prose__when_a_line_is_measured__then_it_is_within_120_characters(document: Path) -> None:
+    if document.parent.name == "decisions" or document.name == "CHANGELOG.md":
+        return  # they tell of the past
+    prose = re.sub(r"^ *```.*?^ *```$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+    lines = [line for line in prose.splitlines() if not line.startswith("|")]
+    assert [line for line in lines if len(line) > 120] == []
+
+
 def test_decisions__when_there_is_a_page__then_the_index_has_its_title() -> None:
     folder = ROOT / "docs/decisions"
     index = re.findall(
