@@ -51,7 +51,6 @@ class Ports:
         return HOST
 
     def port(self, name: str) -> int:
-        """Return the port of a listener."""
         port: int = getattr(self, name)
         return port
 

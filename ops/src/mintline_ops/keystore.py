@@ -45,11 +45,9 @@ class KeystoreAccount:
 
     @property
     def address(self) -> str:
-        """Return its address."""
         return str(self._account.address)
 
     async def send(self, step: Step, nonce: int, gas: int) -> bytes:
-        """Sign and send; raises Unavailable when the node refuses."""
         market = await self._node.fees()
         priority = max(market.priority_fee, MIN_PRIORITY_FEE)
         fields: dict[str, Any] = {

@@ -209,7 +209,6 @@ class MemoryKeyStore:
         return reference
 
     async def read(self, reference: str) -> StoredKey:
-        """Return a key."""
         key = self._purged(reference)
         if key is None:
             raise key_missing(reference)
@@ -218,7 +217,6 @@ class MemoryKeyStore:
         return key
 
     async def references(self) -> AsyncIterator[str]:
-        """Yield every reference."""
         for reference in list(self.keys):
             if self._purged(reference) is not None and reference not in self.deletions:
                 yield reference

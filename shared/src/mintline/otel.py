@@ -70,7 +70,6 @@ class OtelTracer:
                 CURRENT_SPAN.reset(within)
 
     def current(self) -> str:
-        """Return the traceparent of the span that this is called in."""
         span = trace.get_current_span()
         return _traceparent(span) if span.get_span_context().is_valid else ""
 

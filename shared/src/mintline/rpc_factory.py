@@ -93,7 +93,6 @@ class TracedTransport:
             return await self._transport.exchange(url, requests)
 
     async def aclose(self) -> None:
-        """Close every connection."""
         await self._transport.aclose()
 
 

@@ -60,7 +60,6 @@ class MemoryEventLog:
         marks: Marks | None = None,
         known_since: int | None = None,
     ) -> tuple[Placed, ...]:
-        """Append what is not there yet."""
         log = self._logs.setdefault(principal, _Log())
         new = unmarked(events, marks, log.marks)
         if known_from(events, marks, known_since) is not None:

@@ -16,7 +16,6 @@ class MemoryNotices:
         self.failure: MintlineError | None = None
 
     async def add(self, notice: Notice) -> bool:
-        """Put a notice on record; False if it is there already."""
         self.asked += 1
         if self.failure is not None:
             raise self.failure

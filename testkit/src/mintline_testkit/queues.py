@@ -68,7 +68,6 @@ class MemoryQueues:
         self._count = 0
 
     async def send(self, queue: Queue, message: Message, *, group: str, dedup: str) -> None:
-        """Enqueue a message; one with a `dedup` id seen in the last five minutes is dropped."""
         self.put(queue, encode(message), group=group, dedup=dedup)
 
     def put(self, queue: Queue, body: str, *, group: str, dedup: str) -> None:
@@ -108,7 +107,6 @@ class MemoryQueues:
         await self.delete(received)
 
     async def renew(self, received: Received) -> None:
-        """Replace a message by a copy whose receive count and age start afresh."""
         self.put(received.queue, received.body, group=received.group, dedup=f"renew:{received.message_id}")
         await self.delete(received)
 

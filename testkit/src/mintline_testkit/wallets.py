@@ -17,11 +17,9 @@ class MemoryWalletRecords:
         self.items = {wallet.wallet_id: wallet for wallet in wallets}
 
     async def get(self, wallet_id: str) -> Wallet | None:
-        """Return a wallet."""
         return self.items.get(wallet_id)
 
     async def all(self) -> AsyncIterator[Wallet]:
-        """Yield every wallet."""
         for wallet_id in list(self.items):
             yield self.items[wallet_id]
 
@@ -31,7 +29,6 @@ class MemoryWalletRecords:
         self._change(wallet, change, holds=self._now(wallet).deletes_at is None)
 
     async def forget_copy(self, wallet: Wallet) -> None:
-        """Forget the reference before."""
         same = self._now(wallet).previous_secret_id == wallet.previous_secret_id
         self._change(wallet, {"previous_secret_id": None, "moved_at": None}, holds=same)
 
@@ -57,7 +54,6 @@ class MemoryWalletRecords:
         self._change(wallet, {"reassigned_to": None}, holds=holds and not given)
 
     async def create_reassigned(self, wallet: Wallet) -> None:
-        """Create a record."""
         assert wallet.reassigned_from is not None
         old = self.items[scoped(wallet.chain_id, wallet.reassigned_from)]
         if wallet.wallet_id in self.items or old.reassigned_to != wallet.sub:

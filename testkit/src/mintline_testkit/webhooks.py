@@ -30,7 +30,6 @@ class MemoryWebhooks:
         self.leases: dict[str, ShardLease] = {}
 
     async def create(self, webhook: Webhook, progress: WebhookProgress) -> None:
-        """Create a webhook and its progress."""
         await asyncio.sleep(0)
         assert webhook.webhook_id not in self.webhooks
         self.webhooks[webhook.webhook_id] = webhook
@@ -45,7 +44,6 @@ class MemoryWebhooks:
         del self.progresses[webhook.webhook_id]
 
     async def of_principal(self, principal: str) -> list[Webhook]:
-        """Return a principal's webhooks, newest first."""
         await asyncio.sleep(0)
         mine = [one for one in self.webhooks.values() if one.principal == principal]
         return sorted(mine, key=lambda one: (one.created_at, one.webhook_id), reverse=True)
@@ -60,7 +58,6 @@ class MemoryWebhooks:
         return [(key, kept[key]) for key in keys[:limit]], len(keys) > limit
 
     async def lease(self, shard: str, owner: str, *, now: int, until: int) -> bool:
-        """Take a shard, or keep it."""
         await asyncio.sleep(0)
         lease = self.leases.get(shard)
         if lease is not None and lease.owner != owner and lease.until >= now:
@@ -69,23 +66,19 @@ class MemoryWebhooks:
         return True
 
     async def release(self, shard: str, owner: str) -> None:
-        """Give a shard back."""
         await asyncio.sleep(0)
         if shard in self.leases and self.leases[shard].owner == owner:
             del self.leases[shard]
 
     async def open(self, shard: str) -> list[Webhook]:
-        """Return the webhooks of a shard for which there is something to do."""
         await asyncio.sleep(0)
         return [one for one in self.webhooks.values() if one.open and open_shard(one.webhook_id) == shard]
 
     async def progress(self, webhook_id: str) -> WebhookProgress | None:
-        """Return how far a webhook has come."""
         await asyncio.sleep(0)
         return self.progresses.get(webhook_id)
 
     async def advance(self, progress: WebhookProgress) -> None:
-        """Store the next version of a webhook's progress."""
         await asyncio.sleep(0)
         stored = self.progresses.get(progress.webhook_id)
         if stored is None or stored.version != progress.version - 1:
@@ -93,12 +86,10 @@ class MemoryWebhooks:
         self.progresses[progress.webhook_id] = progress
 
     async def webhook(self, webhook_id: str) -> Webhook | None:
-        """Return a webhook as it is now."""
         await asyncio.sleep(0)
         return self.webhooks.get(webhook_id)
 
     async def replace(self, webhook: Webhook) -> None:
-        """Store the next version of a webhook's record."""
         await asyncio.sleep(0)
         stored = self.webhooks.get(webhook.webhook_id)
         if stored is None or stored.version != webhook.version - 1:
@@ -106,7 +97,6 @@ class MemoryWebhooks:
         self.webhooks[webhook.webhook_id] = webhook
 
     async def note(self, attempts: Sequence[Attempt]) -> None:
-        """Keep attempts."""
         await asyncio.sleep(0)
         for attempt in attempts:
             kept = self.attempts.setdefault(attempt.webhook_id, {})

@@ -171,11 +171,9 @@ class Reached:
 
     @property
     def bind(self) -> str:
-        """Return the address that the services listen on."""
         return self.ports.bind
 
     def port(self, name: str) -> int:
-        """Return the port of a listener."""
         proxy = self.proxies.get(name)
         return self.ports.port(name) if proxy is None else proxy.port
 

@@ -131,11 +131,9 @@ class Redemption:
 
     @property
     def gas(self) -> int:
-        """What it takes."""
         return REDEEM_GAS
 
     def refusal(self, moment: Moment) -> Revert | None:
-        """Return why the contract refuses it."""
         collection = moment.collection
         if moment.timestamp > self.deadline:
             return Revert("VoucherExpired(uint256)", (word(self.deadline),))
@@ -162,7 +160,6 @@ class Batch:
 
     @property
     def gas(self) -> int:
-        """What it takes."""
         return BATCH_GAS + LINE_GAS * len(self.lines)
 
     def refusal(self, moment: Moment) -> Revert | None:
@@ -196,11 +193,9 @@ class TransferCall:
 
     @property
     def gas(self) -> int:
-        """What it takes."""
         return TRANSFER_TOKEN_GAS
 
     def refusal(self, moment: Moment) -> Revert | None:
-        """Return why the contract refuses it."""
         if not int(self.to, 16):
             return Revert("ERC721InvalidReceiver(address)", (address_word(self.to),))
         if (refusal := _holder(self.token_id, moment)) is not None:
@@ -224,11 +219,9 @@ class BurnCall:
 
     @property
     def gas(self) -> int:
-        """What it takes."""
         return BURN_GAS
 
     def refusal(self, moment: Moment) -> Revert | None:
-        """Return why the contract refuses it."""
         return _holder(self.token_id, moment)
 
     def effects(self, moment: Moment) -> tuple[Effect, ...]:

@@ -104,7 +104,6 @@ class ItemBatch:
 
     @property
     def gas(self) -> int:
-        """What it takes."""
         return ITEM_BATCH_GAS + ITEM_LINE_GAS * len(self.lines)
 
     def recipients(self) -> Iterator[str]:
@@ -146,7 +145,6 @@ class SignedItemCall:
 
     @property
     def gas(self) -> int:
-        """What it takes."""
         return ITEM_CALL_GAS
 
     def recipients(self) -> Iterator[str]:

@@ -87,7 +87,6 @@ class SimulatedQueues(MemoryQueues):
         self._wake(received.queue)
 
     async def change_visibility(self, received: Received, seconds: int) -> None:
-        """Hide a message for `seconds` from now."""
         await super().change_visibility(received, seconds)
         self._wake(received.queue)
 

@@ -28,7 +28,6 @@ class SignedCall:
 
     @property
     def gas(self) -> int:
-        """What it takes."""
         return SIGNED_CALL_GAS
 
     def refusal(self, moment: Moment) -> Revert | None:  # noqa: PLR0911 - one return for each error

@@ -123,20 +123,17 @@ class IndexedTransactionStore(MemoryTransactionStore):
     store: MemoryStore
 
     async def final(self) -> Final:
-        """Return the newest block that is final and indexed."""
         if (progress := self.store.progress) is None:
             return Final()
         block = progress.finalized
         return Final(block.number, block.timestamp, block.hash)
 
     async def minting(self, mint: Mint) -> Transfer | None:
-        """Return the transfer that made a mint's token."""
         if mint.token_id is None:
             return None
         return await self.store.minting(TokenKey(mint.contract, mint.token_id))
 
     async def minted_digest(self, mint: Mint) -> bytes | None:
-        """Return the metadata digest that a mint's token was made with."""
         assert mint.token_id is not None
         token = self.store.token_table.get(TokenKey(mint.contract, mint.token_id))
         return None if token is None else token.metadata_digest
@@ -152,12 +149,10 @@ class SponsoredAuthorizations:
         self._chunks = chunks
 
     async def of(self, batch: SignBatch) -> list[bytes]:
-        """Return the authorization of each line, in order; empty where there is none."""
         keys = [(line.mint_id, line_digest(batch, line)) for line in batch.mints]
         return [self._stored.get(key, MISSING).envelope for key in keys]
 
     async def proofs_of(self, batch: SignBatch) -> list[LinesProof]:
-        """Return what proves the lines of requests for many mints: each chunk once."""
         named = {(line.request.request_id, line.request.chunk) for line in batch.mints if line.request}
         kept = [chunk for name in sorted(named) if (chunk := self._chunks.get(name)) is not None]
         fields = LinesProof.model_fields

@@ -30,7 +30,6 @@ class DynamoWalletRecords:
         self._dynamo = dynamo
 
     async def get(self, wallet_id: str) -> Wallet | None:
-        """Return a wallet as it is now."""
         item = await self._dynamo.get(WALLETS, {"wallet_id": wallet_id})
         return None if item is None else from_item(Wallet, item)
 
@@ -46,7 +45,6 @@ class DynamoWalletRecords:
                 return
 
     async def move(self, wallet: Wallet, *, to: str, at: int) -> None:
-        """Make `to` the wallet's reference."""
         await self._update(
             wallet,
             set={"secret_id": to, "previous_secret_id": wallet.secret_id, "moved_at": at},
@@ -54,7 +52,6 @@ class DynamoWalletRecords:
         )
 
     async def forget_copy(self, wallet: Wallet) -> None:
-        """Forget the reference that was before."""
         assert wallet.previous_secret_id is not None
         same = Clause("same_copy", "previous_secret_id", "eq", (wallet.previous_secret_id,))
         await self._update(wallet, remove=("previous_secret_id", "moved_at"), where=(same,))

@@ -115,11 +115,9 @@ class DynamoTransactionStore:
         return {signed.tx_hash: signed for _, signed in records}
 
     async def transaction(self, place: Place) -> Transaction | None:
-        """Read a transaction, consistently."""
         return await read_transaction(self._dynamo, place, self._set_aside)
 
     async def transactions_from(self, first: Place) -> list[Transaction]:
-        """Return a sender's open transactions from that nonce on, in the order of nonces, consistently."""
         open_ones: list[Transaction] = []
         start: Item | None = None
         while True:
@@ -139,7 +137,6 @@ class DynamoTransactionStore:
     async def open_transactions(
         self, shard: str, *, after: OpenTransaction | None, limit: int
     ) -> list[OpenTransaction]:
-        """Return up to `limit` open transactions of a shard, oldest first."""
         start: Item | None = None
         if after is not None:
             start = transaction_key(after.place) | open_attributes(after.place, after.reserved_at)
@@ -149,7 +146,6 @@ class DynamoTransactionStore:
         return [OpenTransaction(*open_place(str(item["open_key"]))) for item in page.items]
 
     async def enter(self, intent: AnyIntent, attempt: Attempt) -> None:
-        """Take the intent's own transaction from reserved to submitted; raises TransactionMoved."""
         place = place_of(intent.signer, intent.nonce)
         await self._move(entering(intent, attempt), place)
 
@@ -169,23 +165,18 @@ class DynamoTransactionStore:
         return await self.transaction(transaction.place)
 
     async def mark(self, transaction: Transaction, *, at: int) -> None:
-        """Note that a transaction is sent on, if nobody did since it was read; raises TransactionMoved."""
         await self._move(marking(transaction, at=at), transaction.place)
 
     async def fill(self, transaction: Transaction, *, at: int) -> None:
-        """Note that an open transaction's nonce is for a no-op from now on; raises TransactionMoved."""
         await self._move(filling(transaction, at=at), transaction.place)
 
     async def reseal(self, batch: Transaction, seal: Seal, *, at: int) -> None:
-        """Leave operations out of a batch that is still to be signed; raises TransactionMoved."""
         await self._move(resealing(batch, seal, at=at), batch.place)
 
     async def close(self, transaction: Transaction, outcome: Outcome, *, at: int) -> None:
-        """Note that the nonce is used for good, if the record is as it was read; raises TransactionMoved."""
         await self._move(closing(transaction, outcome, at=at), transaction.place)
 
     async def get(self, operation_id: str) -> Operation | None:
-        """Read an operation, consistently."""
         return await read_operation(self._dynamo, operation_id, self._set_aside)
 
     async def envelope(self, operation: Operation) -> bytes:
@@ -205,7 +196,6 @@ class DynamoTransactionStore:
         carried: Transaction | None = None,
         seal: Seal | None = None,
     ) -> None:
-        """End an operation that is still where it was read; raises MintMoved."""
         if not may(operation.status, MintStatus.REJECTED):
             raise MintMoved(operation)
         name, update = operation.operation_id, rejecting(operation, problem, at=at)
@@ -216,7 +206,6 @@ class DynamoTransactionStore:
         await self._together(name, [update, kept])
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
-        """Return up to `limit` open operations of a shard, oldest first."""
         start: Item | None = None
         if after is not None:
             key = created_key(after.created_at, after.mint_id)
@@ -226,7 +215,6 @@ class DynamoTransactionStore:
         return [OpenMint(mint_id, int(created_at)) for created_at, _, mint_id in keys]
 
     async def mark_swept(self, operation: Operation, *, at: int) -> None:
-        """Note that an operation is sent on, if nobody did since it was read; raises MintMoved."""
         await self._write(operation.operation_id, marking_operation(operation, at=at))
 
     async def final(self) -> Final:
@@ -257,7 +245,6 @@ class DynamoTransactionStore:
         return None if item is None else read(Token, TOKENS, item, self._set_aside).metadata_digest
 
     async def mined_by(self, tx_hash: bytes, block_number: int) -> list[Mint]:
-        """Return the mints on whose own records a transaction in that block mined them."""
         ids = await asyncio.gather(*map(self._mints_in, block_shards(block_number)))
         found = await self.operations(one for each in ids for one in each)
         return [one for one in found.values() if isinstance(one, Mint) and one.tx_hash == tx_hash]
@@ -274,7 +261,6 @@ class DynamoTransactionStore:
                 return ids
 
     async def mine(self, mint: Mint, minting: Minting, *, at: int) -> None:
-        """Move a mint that is still in `mint`'s state to mined."""
         await self._write(mint.mint_id, mining(mint, minting, at=at))
 
     async def finalize(self, mint_id: str, minting: Minting, *, at: int) -> None:

@@ -42,25 +42,20 @@ class InstrumentedTransactionStore:
         self._refused = metrics.outcomes_refused
 
     async def record(self, signed: SignedTransaction) -> None:
-        """Write signed bytes down."""
         await self._store.record(signed)
 
     async def read_signed(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
-        """Read signed transactions."""
         return await self._store.read_signed(tx_hashes)
 
     async def transaction(self, place: Place) -> Transaction | None:
-        """Read a transaction."""
         return await self._store.transaction(place)
 
     async def transactions_from(self, first: Place) -> list[Transaction]:
-        """Return a sender's open transactions."""
         return await self._store.transactions_from(first)
 
     async def open_transactions(
         self, shard: str, *, after: OpenTransaction | None, limit: int
     ) -> list[OpenTransaction]:
-        """Return open transactions of a shard."""
         return await self._store.open_transactions(shard, after=after, limit=limit)
 
     async def enter(self, intent: AnyIntent, attempt: Attempt) -> None:
@@ -80,19 +75,15 @@ class InstrumentedTransactionStore:
                 self._stages.reached(MintStatus.SUBMITTED, after=after)
 
     async def open_gap(self, transaction: Transaction) -> Transaction | None:
-        """Create the record of a nonce that nobody reserved."""
         return await self._store.open_gap(transaction)
 
     async def mark(self, transaction: Transaction, *, at: int) -> None:
-        """Note that a transaction is sent on."""
         await self._store.mark(transaction, at=at)
 
     async def fill(self, transaction: Transaction, *, at: int) -> None:
-        """Note that a nonce is for a no-op."""
         await self._store.fill(transaction, at=at)
 
     async def reseal(self, batch: Transaction, seal: Seal, *, at: int) -> None:
-        """Leave operations out of a batch."""
         await self._store.reseal(batch, seal, at=at)
 
     async def close(self, transaction: Transaction, outcome: Outcome, *, at: int) -> None:
@@ -100,11 +91,9 @@ class InstrumentedTransactionStore:
         await self._store.close(transaction, outcome, at=at)
 
     async def get(self, operation_id: str) -> Operation | None:
-        """Read an operation."""
         return await self._store.get(operation_id)
 
     async def envelope(self, operation: Operation) -> bytes:
-        """Return an operation's authorization envelope."""
         return await self._store.envelope(operation)
 
     async def reject(
@@ -116,7 +105,6 @@ class InstrumentedTransactionStore:
         carried: Transaction | None = None,
         seal: Seal | None = None,
     ) -> None:
-        """End an operation."""
         await self._store.reject(operation, problem, at=at, carried=carried, seal=seal)
         if isinstance(operation, Mint):
             self._stages.reached(MintStatus.REJECTED)
@@ -124,27 +112,21 @@ class InstrumentedTransactionStore:
             self._refused.inc()
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
-        """Return open operations of a shard."""
         return await self._store.open_mints(shard, after=after, limit=limit)
 
     async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
-        """Read operations."""
         return await self._store.operations(ids)
 
     async def mark_swept(self, operation: Operation, *, at: int) -> None:
-        """Note that an operation is sent on."""
         await self._store.mark_swept(operation, at=at)
 
     async def final(self) -> Final:
-        """Return the newest block that is final and indexed."""
         return await self._store.final()
 
     async def minting(self, mint: Mint) -> Transfer | None:
-        """Return the transfer that made a mint's token."""
         return await self._store.minting(mint)
 
     async def minted_digest(self, mint: Mint) -> bytes | None:
-        """Return the metadata digest that a mint's token was made with."""
         return await self._store.minted_digest(mint)
 
     async def mined_by(self, tx_hash: bytes, block_number: int) -> list[Mint]:
@@ -152,12 +134,10 @@ class InstrumentedTransactionStore:
         return await self._store.mined_by(tx_hash, block_number)
 
     async def mine(self, mint: Mint, minting: Minting, *, at: int) -> None:
-        """Move a mint to mined by its token."""
         await self._store.mine(mint, minting, at=at)
         self._stages.reached(MintStatus.MINED)
 
     async def finalize(self, mint_id: str, minting: Minting, *, at: int) -> None:
-        """Move a mined mint to finalized."""
         await self._store.finalize(mint_id, minting, at=at)
         self._stages.reached(MintStatus.FINALIZED)
 
@@ -175,7 +155,6 @@ class InstrumentedVoucherStore:
         self._stages.reached(MintStatus.ISSUED)
 
     async def attempt(self, mint: Mint, attempt: Attempt) -> None:
-        """Append to the attempts of a waiting mint."""
         await self._vouchers.attempt(mint, attempt)
 
     async def taken(self, mint_id: str, *, at: int) -> None:
@@ -196,25 +175,20 @@ class InstrumentedChain:
         self._sends = metrics.sends
 
     async def send_raw(self, raw: bytes) -> SendAnswer:
-        """Send a signed transaction."""
         answer = await self._chain.send_raw(raw)
         self._sends.labels(answer.fact.value).inc()
         return answer
 
     async def receipt(self, tx_hash: bytes) -> Receipt | None:
-        """Return a mined transaction's receipt, or None."""
         return await self._chain.receipt(tx_hash)
 
     async def transaction_count(self, address: str) -> int:
-        """Return an account's next nonce on the latest block."""
         return await self._chain.transaction_count(address)
 
     async def transaction_count_at(self, address: str, block_hash: bytes) -> int | None:
-        """Return an account's next nonce on that very block."""
         return await self._chain.transaction_count_at(address, block_hash)
 
     async def is_minted(self, contract: str, token_id: int, block_hash: bytes) -> bool | None:
-        """Tell whether a token was ever minted up to that very block."""
         return await self._chain.is_minted(contract, token_id, block_hash)
 
     async def minted_digest(self, contract: str, token_id: int, block_hash: bytes) -> bytes | None:
@@ -222,23 +196,18 @@ class InstrumentedChain:
         return await self._chain.minted_digest(contract, token_id, block_hash)
 
     async def serial_used(self, contract: str, serial: int, *, last: int) -> Log | None:
-        """Return the event by which a used serial was."""
         return await self._chain.serial_used(contract, serial, last=last)
 
     async def item_minted(self, contract: str, serial: int, block_hash: bytes) -> Log | None:
-        """Return the event by which a serial was used in that very block."""
         return await self._chain.item_minted(contract, serial, block_hash)
 
     async def balance(self, address: str) -> int:
-        """Return what an account holds on the latest block."""
         return await self._chain.balance(address)
 
     async def fees(self) -> FeeMarket:
-        """Return what the next block asks."""
         return await self._chain.fees()
 
     async def estimate_gas(self, call: Call) -> int:
-        """Return the gas that a call needs."""
         return await self._chain.estimate_gas(call)
 
     async def timestamp(self, blocks_ago: int) -> int:
@@ -246,7 +215,6 @@ class InstrumentedChain:
         return await self._chain.timestamp(blocks_ago)
 
     async def time(self) -> int:
-        """Return the latest block's timestamp."""
         return await self._chain.time()
 
 

@@ -29,7 +29,6 @@ class DynamoVoucherStore:
         self._set_aside = set_aside or SetAside()
 
     async def issue(self, issued: VoucherIssued, *, at: int) -> None:
-        """Move the built self-custody mint with that voucher to issued; raises MintMoved."""
         intent, mint_id = issued.intent, issued.intent.mint_id
         where = (
             Clause("is_built", "status", "eq", (MintStatus.BUILT.value,)),
@@ -42,7 +41,6 @@ class DynamoVoucherStore:
         await self._write(mint_id, transition(mint_id, MintStatus.ISSUED, at=at, set=written, where=where))
 
     async def attempt(self, mint: Mint, attempt: Attempt) -> None:
-        """Append to the attempts of a waiting mint, if they are still `mint`'s; raises MintMoved."""
         known: list[Value] = [to_item(earlier) for earlier in mint.attempts]
         unchanged = Clause("attempts_unchanged", "attempts", "eq", (known,))
         update = Update(

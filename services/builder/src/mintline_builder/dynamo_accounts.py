@@ -57,18 +57,15 @@ class DynamoAccounts:
         self._set_aside = set_aside or SetAside()
 
     async def get(self, address: str) -> Account | None:
-        """Read one account."""
         item = await self._dynamo.get(ACCOUNTS, self._key(address))
         return None if item is None else read(Account, ACCOUNTS, item, self._set_aside)
 
     async def signature_turn(self, contract: str, wallet: str) -> SignatureTurn | None:
-        """Return whose turn it is among what a wallet signs for a contract."""
         key = signature_turn_key(self._chain_id, contract, wallet)
         item = await self._dynamo.get(ACCOUNTS, {"account_id": key})
         return None if item is None else read(SignatureTurn, ACCOUNTS, item, self._set_aside)
 
     async def last_nonce(self, sender: str) -> int | None:
-        """Return the highest nonce on record."""
         page = await self._dynamo.query(
             TRANSACTIONS, partition=scoped(self._chain_id, sender), forward=False, limit=1
         )
@@ -105,7 +102,6 @@ class DynamoAccounts:
             raise _refusal(names, cancelled) from None
 
     async def transaction(self, place: Place) -> Transaction | None:
-        """Read one transaction."""
         return await read_transaction(self._dynamo, place, self._set_aside)
 
     def _key(self, address: str) -> Item:

@@ -77,7 +77,6 @@ class DynamoOperations:
         self._set_aside = set_aside or SetAside()
 
     async def get(self, operation_id: str) -> Operation | None:
-        """Read one operation as it stands."""
         return await read_operation(self._dynamo, operation_id, self._set_aside)
 
     async def lines(self, request_id: str, chunk: int) -> LinesOnRecord:
@@ -146,7 +145,6 @@ class DynamoOperations:
         await self._dynamo.transact([ended, left])
 
     async def wait(self, operation_id: str, problem: Problem) -> None:
-        """Note what an accepted operation waits for."""
         written: Item = {"waiting": to_item(problem)}
         await self._dynamo.write(
             Update(MINTS, {"mint_id": operation_id}, set=written, where=source_clauses(None))

@@ -70,11 +70,9 @@ class SettlingCollectionRegistry:
         return followed(await settle(await self._registry.all(), self, finalized=finalized))
 
     async def operations(self, ids: Iterable[str]) -> Mapping[str, Operation]:
-        """Return the operations that exist and are readable, as they stand, by id."""
         return await read_operations(self._dynamo, ids, self._set_aside)
 
     async def move(self, before: RegisteredContract, after: RegisteredContract) -> None:
-        """Write what changed; raises Conflict if the record is not as it was read."""
         written = to_item(after)
         changed: Item = {name: written[name] for name in _MOVED if name in written}
         await self._dynamo.write(

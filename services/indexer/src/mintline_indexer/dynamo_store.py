@@ -113,7 +113,6 @@ class DynamoStore:
         )
 
     async def peek(self) -> Progress | None:
-        """Return the checkpoint without its contracts."""
         item = await self._dynamo.get(CHECKPOINTS, {"chain": self._chain})
         if item is None:
             return None
@@ -156,7 +155,6 @@ class DynamoStore:
         return refused
 
     async def undo_records(self) -> list[UndoRecord]:
-        """Return every undo record, oldest first."""
         shards = await asyncio.gather(
             *(self._partition(BLOCKS, shard, page=ROWS_PAGE) for shard in row_shards(self._chain_id))
         )
@@ -164,7 +162,6 @@ class DynamoStore:
         return sorted(undo_records, key=lambda undo_record: undo_record.position)
 
     async def undo_record(self, position: str) -> UndoRecord | None:
-        """Return one undo record, whole."""
         item = await self._dynamo.get(BLOCKS, self._row_key(position))
         return None if item is None else _needed(UndoRecord, BLOCKS, item)
 
@@ -197,7 +194,6 @@ class DynamoStore:
         return found
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
-        """Return those of the transactions that were signed for us."""
         keys: list[Item] = [{"tx_hash": "0x" + tx_hash.hex()} for tx_hash in tx_hashes]
         items = await asyncio.gather(*(self._dynamo.get(ATTEMPTS, key) for key in keys))
         return {

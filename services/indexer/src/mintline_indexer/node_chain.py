@@ -53,7 +53,6 @@ class NodeChain:
 
     @property
     def several(self) -> bool:
-        """Whether there is more than one node to ask."""
         return self._rpc.several
 
     async def confirmed(self, block: Ref) -> bool:
@@ -76,12 +75,10 @@ class NodeChain:
         return Tips(_block(latest, full=False), _block(finalized, full=False))
 
     async def block(self, ref: int | bytes, *, full: bool) -> Block | None:
-        """Return a block by number or hash."""
         found = await self._node.block(ref, full=full)
         return None if found is None else _block(found, full=full)
 
     async def events(self, block_hash: bytes, contracts: Sequence[str]) -> Sequence[Event]:
-        """Return the events of one block."""
         return _events(await self._node.logs(block_hash=block_hash, addresses=contracts, topics=TOPICS))
 
     async def events_from_receipts(self, block: Block, contracts: Sequence[str]) -> Sequence[Event]:
@@ -121,7 +118,6 @@ class NodeChain:
     async def item_balances(
         self, contract: str, held: Sequence[tuple[str, int]], *, block: int
     ) -> Sequence[int] | None:
-        """Return how much each holder has of an item after a block."""
         call = Call(sender=contract, to=contract, data=balance_of_batch(held))
         try:
             balances = decode_balances(await self._node.call(call, at=block), len(held))

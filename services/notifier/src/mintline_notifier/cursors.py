@@ -91,7 +91,6 @@ class DynamoCursors:
                 return found
 
     async def save(self, shard: str, cursor: Cursor) -> None:
-        """Note how far a shard was read."""
         await self._dynamo.write(
             Put(EVENT_CURSORS, {"cursor_id": shard, "number": cursor.number, "at": cursor.at})
         )

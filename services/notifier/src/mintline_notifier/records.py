@@ -51,7 +51,6 @@ class DynamoRecords:
         self._set_aside = set_aside
 
     async def operations(self, ids: Iterable[str]) -> Mapping[str, Operation]:
-        """Return operations by their ids."""
         wanted = tuple(dict.fromkeys(ids))
         items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": one}) for one in wanted))
         found: dict[str, Operation] = {}
@@ -64,27 +63,22 @@ class DynamoRecords:
         return found
 
     async def transaction(self, place: Place) -> Transaction | None:
-        """Return a transaction."""
         item = await self._dynamo.get(TRANSACTIONS, place._asdict())
         return None if item is None else self._read(Transaction, TRANSACTIONS, item)
 
     async def token(self, ref: str) -> Token | None:
-        """Return a token."""
         item = await self._dynamo.get(TOKENS, {"token_ref": ref})
         return None if item is None else self._read(Token, TOKENS, item)
 
     async def link(self, link_id: str) -> Link | None:
-        """Return the link of an address."""
         item = await self._dynamo.get(LINKS, {"link_id": link_id})
         return None if item is None else self._read(Link, LINKS, item)
 
     async def collection(self, collection_id: str) -> RegisteredContract | None:
-        """Return a collection."""
         item = await self._dynamo.get(COLLECTIONS, {"collection_id": collection_id})
         return None if item is None else self._read(RegisteredContract, COLLECTIONS, item)
 
     async def every(self, table: Table) -> AsyncIterator[Item]:
-        """Yield all items of a table."""
         start: Item | None = None
         while True:
             page = await self._dynamo.scan(table, limit=SCANNED, start=start)

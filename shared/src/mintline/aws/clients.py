@@ -156,7 +156,6 @@ class DynamoClients:
         return sorted(clients, key=lambda client: (client.name, client.client_id))
 
     async def set_budget(self, client_id: str, budget: ClientBudget) -> Client | None:
-        """Give a client another budget, and return it; None if there is no such client."""
         return await self._change(client_id, set_={"budget": to_item(budget)})
 
     async def disable(self, client_id: str, *, at: int) -> Client | None:

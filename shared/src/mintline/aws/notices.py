@@ -20,7 +20,6 @@ class DynamoNotices:
         self._dynamo = dynamo
 
     async def add(self, notice: Notice) -> bool:
-        """Put a notice on record; False if it is there already."""
         try:
             await self._dynamo.insert(Put(NOTICES, notice_item(notice)))
         except ConditionFailed:

@@ -92,7 +92,6 @@ class Queues:
     async def receive(
         self, queue: Queue, *, limit: int = 10, wait: int = LONG_POLL_SECONDS
     ) -> list[Received]:
-        """Return up to `limit` (≤ 10) messages, waiting up to `wait` seconds for the first."""
         with translated():
             response = await self._sqs.receive_message(
                 QueueUrl=await self._url(queue.queue_name(self._prefix)),
@@ -139,7 +138,6 @@ class Queues:
         await self._delete_quietly(received)
 
     async def renew(self, received: Received) -> None:
-        """Replace a message by a copy, whose receive count and age start afresh."""
         await self._send(
             received.queue.queue_name(self._prefix),
             received.body,

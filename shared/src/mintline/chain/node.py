@@ -98,7 +98,6 @@ class Node:
         return answers.quantity(await self._rpc.call("eth_blockNumber", []), "block number")
 
     async def timestamp(self, blocks_ago: int) -> int:
-        """Return the Unix seconds of the block so many before the latest; 0 if the chain is shorter."""
         number = await self.block_number() - blocks_ago
         block = await self.block(number) if number >= 0 else None
         return 0 if block is None else block.timestamp
@@ -157,7 +156,6 @@ class Node:
         return answers.quantity(await self._rpc.call("eth_getBalance", [address, _at(at)]), "balance")
 
     async def transaction_count(self, address: str, at: At = "latest") -> int:
-        """Return an account's next nonce: how many of its transactions are mined."""
         found = await self._rpc.call("eth_getTransactionCount", [address, _at(at)])
         return answers.quantity(found, "transaction count")
 

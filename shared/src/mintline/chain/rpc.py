@@ -140,7 +140,6 @@ class Rpc:
         ]
 
     def quarantine(self, response: EndpointResponse, reason: str) -> None:
-        """Do not ask an endpoint for a while, since the others outvoted it."""
         endpoint = self._endpoints[response.endpoint]
         endpoint.quarantine(self._clock())
         self._contradicted(endpoint, reason)

@@ -105,7 +105,6 @@ class Web3Transport:
             raise Unavailable(f"{host(url)} answered something other than JSON-RPC") from None
 
     async def aclose(self) -> None:
-        """Close every connection."""
         self._endpoints.clear()
         if self._session is not None:
             await self._session.close()

@@ -35,7 +35,6 @@ class MemoryClientUse:
             self.counts[use_id] -= amount
 
     async def used(self, use_id: str) -> int:
-        """Return a count."""
         await self._ask()
         return self.counts[use_id]
 

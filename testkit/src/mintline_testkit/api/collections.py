@@ -93,11 +93,9 @@ class MemoryCollections:
         return page_of(mine, limit=limit, after=after, newest_first=True)
 
     async def operation(self, operation_id: str) -> Operation | None:
-        """Return an operation of any kind."""
         return await self._mints.operation(operation_id)
 
     async def operations(self, operation_ids: Sequence[str]) -> dict[str, Operation]:
-        """Return those that exist."""
         found = {one: await self.operation(one) for one in operation_ids}
         return {one: operation for one, operation in found.items() if operation is not None}
 

@@ -30,11 +30,9 @@ class MemoryDrops:
         return None
 
     async def get(self, drop_id: str) -> Drop | None:
-        """Return a drop."""
         return self.items.get(drop_id)
 
     async def ids_of(self, client_id: str, *, limit: int, after: str | None) -> Page[str]:
-        """Return ids, newest first."""
         mine = [
             (created_key(drop.created_at, drop.drop_id), drop.drop_id)
             for drop in self.items.values()
@@ -47,7 +45,6 @@ class MemoryDrops:
         return [drop.drop_id for drop in self.items.values() if drop.open]
 
     async def replace(self, drop: Drop, part: DropPart | None = None, marks: bytes | None = None) -> None:
-        """Store the next version."""
         if self.items[drop.drop_id].version != drop.version - 1:
             raise Conflict("another version")
         self.writes += 1
@@ -62,17 +59,14 @@ class MemoryDrops:
         self.renewed[(drop_id, chunk)] = envelope
 
     async def part(self, drop_id: str, number: int) -> DropPart | None:
-        """Return a part."""
         return self.parts_of.get(drop_id, {}).get(number)
 
     async def parts(self, drop_id: str, *, first: int = 0) -> AsyncIterator[DropPart]:
-        """Yield parts in order."""
         for number, part in sorted(self.parts_of.get(drop_id, {}).items()):
             if number >= first:
                 yield part
 
     async def marks(self, drop_id: str) -> AsyncIterator[bytes]:
-        """Yield marks in order."""
         for _, marks in sorted(self.marks_of.get(drop_id, {}).items()):
             yield marks
 
@@ -81,7 +75,6 @@ class MemoryDrops:
         return self.reserved.get(contract) or SupplyReservations(chain_id=chain_id, contract=contract)
 
     async def reserve(self, reservations: SupplyReservations) -> None:
-        """Store the next version."""
         before = await self.reservations(reservations.chain_id, reservations.contract)
         if before.version != reservations.version - 1:
             raise Conflict("another version")
@@ -96,15 +89,12 @@ class MemoryLineObjects:
         self.items: dict[str, bytes] = {}
 
     async def put(self, key: str, data: bytes) -> None:
-        """Store an object."""
         self.items[key] = data
 
     async def get(self, key: str) -> bytes:
-        """Return an object."""
         if key not in self.items:
             raise Unreadable(f"the lines of {key} are not there")
         return self.items[key]
 
     async def delete(self, key: str) -> None:
-        """Delete an object."""
         self.items.pop(key, None)

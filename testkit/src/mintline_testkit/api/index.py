@@ -40,11 +40,9 @@ class MemoryVersions:
         return self.add(version)
 
     async def latest(self, contract: str, token_id: int) -> MetadataVersion | None:
-        """Return the latest version."""
         return next(iter(await self.versions(contract, token_id)), None)
 
     async def versions(self, contract: str, token_id: int) -> list[MetadataVersion]:
-        """Return all, newest first."""
         kept = self.of.get(token_ref(CHAIN_ID, contract, token_id), [])
         return sorted(kept, key=lambda one: one.version, reverse=True)
 
@@ -91,7 +89,6 @@ class MemoryIndex:
         return self.head
 
     async def token(self, contract: str, token_id: int) -> Token | None:
-        """Return a token."""
         return self.tokens.get((contract, token_id))
 
     async def highest_token_id(self, contract: str, ids: range) -> int | None:
@@ -106,7 +103,6 @@ class MemoryIndex:
     async def tokens_of(
         self, owner: str, *, contract: str | None, limit: int, after: str | None
     ) -> Page[CountedToken]:
-        """Return an owner's tokens and items."""
         mine = [CountedToken(t) for t in self.tokens.values() if t.owner == owner]
         held = [key for key, quantity in self.balances.items() if key[2] == owner and quantity]
         mine += [self._item(*key) for key in held]
@@ -141,7 +137,6 @@ class MemoryIndex:
         return CollectionPage(page, rest[limit - 1] if len(rest) > limit else None)
 
     async def tokens_in(self, contract: str, *, limit: int, after: int | None) -> CollectionPage:
-        """Return a collection's tokens by id."""
         of_it = sorted((t for t in self.tokens.values() if t.contract == contract), key=lambda t: t.token_id)
         rest = [t for t in of_it if after is None or t.token_id > after]
         page = rest[:limit]
@@ -157,7 +152,6 @@ class MemoryIndex:
         after: str | None,
         blocks: BlockRange = EVERY_BLOCK,
     ) -> Page[Transfer]:
-        """Return a token's transfers."""
         events = [
             (position(e.block_number, e.log_index), e)
             for e in self.events
@@ -186,7 +180,6 @@ class MemoryIndex:
     async def holders_in(
         self, contract: str, token_id: int, shard: int, *, after: str | None, limit: int
     ) -> HoldersPart:
-        """Return the holders of an item in one shard."""
         rest = sorted(
             (owner, quantity)
             for (of, item, owner), quantity in self.balances.items()
@@ -236,7 +229,6 @@ class MemoryMetadata:
         return next((text for text in texts if sha256(text).digest() == digest), None)
 
     async def read_revealed(self, contract: str, token_id: int) -> bytes | None:
-        """Return a revealed text."""
         return self._packed(reveal_partition(scoped(CHAIN_ID, contract)), token_id)
 
     async def revealed_packs(self, contract: str) -> list[PackIndex]:
@@ -259,12 +251,10 @@ class MemoryMetadata:
         return self.objects.get(version_object_key(CHAIN_ID, contract, token_id, digest))
 
     async def put(self, pack: Pack) -> None:
-        """Store a pack's bytes."""
         if self.objects.setdefault(pack.index.object_key, pack.body) != pack.body:
             raise Unavailable("other bytes are stored")
 
     async def announce(self, index: PackIndex) -> None:
-        """Say which tokens a pack has."""
         if self.packs.setdefault((index.collection_id, index.first_token), index) != index:
             raise Unavailable("another pack is on record for these tokens")
 

@@ -30,11 +30,9 @@ class MemoryLines:
     room: int = 0
 
     async def keep(self, chunk: LinesChunk) -> LinesChunk:
-        """Store a chunk."""
         return self.chunks.setdefault((chunk.request_id, chunk.chunk), chunk)
 
     async def chunk(self, request_id: str, number: int) -> LinesChunk | None:
-        """Return a chunk."""
         return self.chunks.get((request_id, number))
 
     async def renew(self, request_id: str, number: int, envelope: bytes) -> None:
@@ -43,7 +41,6 @@ class MemoryLines:
             self.chunks[request_id, number] = chunk.evolve(envelope=envelope)
 
     async def create_mints(self, mints: Sequence[Mint]) -> None:
-        """Create the mints that do not exist."""
         for number, mint in enumerate(mints):
             if self.failure is not None and number >= self.room:
                 raise self.failure
@@ -59,28 +56,22 @@ class MemoryLines:
             self.table.items[mint.mint_id] = created
 
     async def record(self, record: BulkRecord) -> None:
-        """Put a request on record."""
         self.requests.setdefault(record.request_id, record)
 
     async def request(self, request_id: str) -> BulkRecord | None:
-        """Return a request."""
         return self.requests.get(request_id)
 
     async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
-        """Return the mints that exist."""
         found = {mint_id: await self.table.get(mint_id) for mint_id in mint_ids}
         return {mint_id: mint for mint_id, mint in found.items() if mint is not None}
 
     async def transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
-        """Return the transactions that exist."""
         return {place: found for place in places if (found := self.carriers.get(place)) is not None}
 
     async def statuses(self, mint_ids: Sequence[str]) -> dict[MintStatus, int]:
-        """Return how many mints have which status."""
         found = [await self.table.get(mint_id) for mint_id in mint_ids]
         return dict(Counter(mint.status for mint in found if mint is not None))
 
     async def external_ids(self, asked_by: str, names: Sequence[str]) -> dict[str, str]:
-        """Return the mints that have external ids."""
         found = {name: self.table.external_ids.get(external_ref(asked_by, name)) for name in names}
         return {name: mint_id for name, mint_id in found.items() if mint_id is not None}

@@ -39,7 +39,6 @@ class MemoryMints:
         self.external_ids: dict[str, str] = {}
 
     async def create(self, operation: OperationT, authorization: Authorization) -> OperationT | None:
-        """Create unless it exists."""
         key = key_of(operation)
         assert key is not None
         self.authorizations.setdefault(key, authorization)
@@ -77,7 +76,6 @@ class MemoryMints:
         return mint if mint is None or place is None else as_far_as(mint, self.transactions.get(place))
 
     async def cancel(self, operation: OperationT, problem: Problem, *, at: int) -> OperationT:
-        """Reject an operation that was not sent, or note on a submitted one that it is to be stopped."""
         operation_id = operation.operation_id
         stored_as = self.token_operations if isinstance(operation, TokenOperation) else self.items
         current = stored_as[operation_id]
@@ -112,14 +110,12 @@ class MemoryMints:
         )
 
     async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
-        """Return a user's mint ids, newest first."""
         mine = [
             (created_key(m.created_at, m.mint_id), m.mint_id) for m in self.items.values() if m.sub == sub
         ]
         return page_of(mine, limit=limit, after=after, newest_first=True)
 
     async def ids_of_client(self, client_id: str, *, limit: int, after: str | None) -> Page[str]:
-        """Return the ids of the mints that a client asked for, likewise."""
         asked = [
             (created_key(m.created_at, m.mint_id), m.mint_id)
             for m in self.items.values()
@@ -132,7 +128,6 @@ class MemoryMints:
         return self.external_ids.get(external_ref(asked_by, external_id))
 
     async def highest_token_id(self, contract: str, ids: range) -> int | None:
-        """Return the highest of `ids` that a collection's open mints have."""
         mints = (m for m in self.items.values() if m.contract == contract and m.status not in TERMINAL)
         return max((m.token_id for m in mints if m.token_id is not None and m.token_id in ids), default=None)
 
@@ -145,7 +140,6 @@ class MemoryTokenIds:
         self.leases: list[tuple[str, int]] = []
 
     async def upcoming(self, contract: str) -> int:
-        """Return the next token id."""
         return self.counters.setdefault(contract, 1)
 
     async def advance(self, contract: str, to: int) -> None:
@@ -153,7 +147,6 @@ class MemoryTokenIds:
         self.counters[contract] = max(to, self.counters.setdefault(contract, 1))
 
     async def lease(self, contract: str, count: int) -> int:
-        """Take token ids."""
         await asyncio.sleep(0)
         first = self.counters.setdefault(contract, 1)
         self.counters[contract] += count

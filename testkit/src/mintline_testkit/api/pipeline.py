@@ -26,7 +26,6 @@ class MemoryPipeline:
         """How often the oldest operations were asked for."""
 
     async def oldest_operations(self, limit: int) -> list[Operation]:
-        """Return operations that no transaction carries yet, the oldest first."""
         self.reads += 1
         mints = self._mints
         kept: list[Operation] = [
@@ -38,17 +37,14 @@ class MemoryPipeline:
         return sorted(waiting, key=lambda one: one.created_at)[:limit]
 
     async def oldest_transactions(self, limit: int) -> list[Transaction]:
-        """Return transactions whose nonce is not used for good, the oldest first."""
         kept = self._mints.transactions.values()
         waiting = [one for one in kept if one.state is not TransactionState.FINAL]
         return sorted(waiting, key=lambda one: one.reserved_at)[:limit]
 
     async def newest_transactions(self, address: str, limit: int) -> list[Transaction]:
-        """Return a sender's transactions, the highest nonce first."""
         return self._of(address)[::-1][:limit]
 
     async def transaction_from(self, address: str, nonce: int) -> Transaction | None:
-        """Return a sender's transaction with this nonce, or the next that is there."""
         return next((one for one in self._of(address) if one.nonce >= nonce), None)
 
     def _of(self, address: str) -> list[Transaction]:
@@ -66,7 +62,6 @@ class MemoryDeadLetters:
         """How often a queue's dead letters were looked at."""
 
     async def look(self, queue: Queue, *, limit: int) -> list[DeadLetter]:
-        """Return the first dead letters, and leave them there."""
         self.looks += 1
         return [_letter(queue, kept) for kept in self._queues.dead_letters(queue)[:limit]]
 
@@ -78,7 +73,6 @@ class MemoryDeadLetters:
         limit: int,
         sent: Callable[[Sequence[DeadLetter]], None],
     ) -> list[DeadLetter]:
-        """Send dead letters back to their queue, and return them."""
         kept = self._queues.dead_letters(queue)
         chosen = [one for one in kept if ids is None or one.message_id in ids][:limit]
         for one in chosen:

@@ -16,15 +16,12 @@ class MemoryUploads:
         self.items: dict[str, Upload] = {}
 
     async def create(self, upload: Upload) -> None:
-        """Put a new upload on record."""
         self.items[upload.upload_id] = upload
 
     async def get(self, upload_id: str) -> Upload | None:
-        """Return an upload."""
         return self.items.get(upload_id)
 
     async def complete(self, upload: Upload) -> None:
-        """Record that an upload is complete, unless it is already."""
         if self.items[upload.upload_id].completed_at is None:
             self.items[upload.upload_id] = upload
 
@@ -47,7 +44,6 @@ class MemoryFiles:
         return PutRequest(url, {"Content-Type": upload.content_type})
 
     async def receive(self, upload_id: str, into: Callable[[bytes], None], *, most: int) -> Received | None:
-        """Pass what was put to `into`."""
         data = self.put.get(upload_id)
         if data is None:
             return None
@@ -66,14 +62,12 @@ class MemoryFiles:
         return True
 
     async def describe(self, sha256: bytes) -> StoredFile | None:
-        """Return type and size of a file."""
         if sha256 not in self.served:
             return None
         content_type, data = self.served[sha256]
         return StoredFile(content_type, len(data))
 
     async def read(self, sha256: bytes, *, start: int, length: int) -> AsyncIterator[bytes]:
-        """Return part of a file, in pieces."""
         part = self.served[sha256][1][start : start + length]
         for at in range(0, len(part), self._piece):
             yield part[at : at + self._piece]

@@ -81,7 +81,6 @@ class MemoryClientRecords:
         return sorted(self.records.values(), key=lambda client: client.name)
 
     async def set_budget(self, client_id: str, budget: ClientBudget) -> Client | None:
-        """Give a client another budget."""
         return self._change(client_id, budget=budget)
 
     async def disable(self, client_id: str, *, at: int) -> Client | None:
@@ -162,18 +161,15 @@ class MemoryPoolUsers:
         return user
 
     async def by_sub(self, sub: str) -> PoolUser | None:
-        """Return the user with this `sub`."""
         await self._ask("by_sub")
         return next((row.user for row in self.rows.values() if row.user.sub == sub), None)
 
     async def by_address(self, email: Email) -> PoolUser | None:
-        """Return the user with this verified address."""
         await self._ask("by_address")
         rows = (row for name, row in self.rows.items() if name not in self.hidden)
         return next((row.user for row in rows if row.verified and row.address == email.address), None)
 
     async def by_name(self, email: Email) -> PoolUser | None:
-        """Return the user that was made for this address."""
         await self._ask("by_name")
         row = self.rows.get(email.name)
         return None if row is None or email.name in self.hidden else row.user

@@ -17,7 +17,6 @@ class MemoryWallets:
         self.items: dict[str, Wallet] = {}
 
     async def get(self, wallet_id: str) -> Wallet | None:
-        """Return the wallet."""
         return self.items.get(wallet_id)
 
     async def create(self, wallet: Wallet) -> Wallet | None:
@@ -42,11 +41,9 @@ class MemoryLinks:
         self.items: dict[str, Link] = {}
 
     async def challenge(self, challenge: Challenge) -> None:
-        """Keep a challenge."""
         self.open[challenge.nonce] = challenge
 
     async def link(self, link: Link, *, now: int) -> Link:
-        """Spend the challenge and link the address."""
         present = self.items.get(link.link_id)
         if present is not None and present.sub != link.sub:
             raise AddressTaken("the address is another user's")
@@ -60,16 +57,13 @@ class MemoryLinks:
         return link
 
     async def get(self, address: str) -> Link | None:
-        """Return an address's link."""
         return self.items.get(scoped(self._chain_id, address))
 
     async def of_user(self, sub: str) -> tuple[Link, ...]:
-        """Return a user's links, oldest first."""
         mine = (link for link in self.items.values() if link.sub == sub)
         return tuple(sorted(mine, key=lambda link: (link.linked_at, link.address)))
 
     async def unlink(self, address: str, *, sub: str) -> bool:
-        """Drop a user's link."""
         link = await self.get(address)
         if link is None or link.sub != sub:
             return False
@@ -87,7 +81,6 @@ class MemoryKeys:
         self.kept: dict[str, tuple[str, bytes]] = {}
 
     async def generate(self, sub: str) -> GeneratedKey:
-        """Make a key."""
         seed = keccak256(f"{sub}#{len(self.generated)}".encode())
         key = GeneratedKey(address=to_checksum_address(seed[12:]), wrapped=b"wrapped:" + seed)
         self.generated.append(key)

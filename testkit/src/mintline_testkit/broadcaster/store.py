@@ -65,18 +65,15 @@ class MemoryTransactionStore:
         self.signed.setdefault(signed.tx_hash, signed)
 
     async def read_signed(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
-        """Read the signed transactions that are on record."""
         await asyncio.sleep(0)
         wanted = list(tx_hashes)
         return {one: self.signed[one] for one in wanted if one in self.signed}
 
     async def transaction(self, place: Place) -> Transaction | None:
-        """Read a transaction."""
         await asyncio.sleep(0)
         return self.transactions.get(place)
 
     async def transactions_from(self, first: Place) -> list[Transaction]:
-        """Return a sender's open transactions from that nonce on, in the order of nonces."""
         await asyncio.sleep(0)
         own = (one for place, one in self.transactions.items() if place.sender_id == first.sender_id)
         found = (one for one in own if one.nonce >= first.nonce and one.state is not TransactionState.FINAL)
@@ -85,7 +82,6 @@ class MemoryTransactionStore:
     async def open_transactions(
         self, shard: str, *, after: OpenTransaction | None, limit: int
     ) -> list[OpenTransaction]:
-        """Return up to `limit` open transactions of a shard, oldest first."""
         await asyncio.sleep(0)
         found = sorted(
             (open_key(one.place, one.reserved_at), OpenTransaction(one.place, one.reserved_at))
@@ -96,7 +92,6 @@ class MemoryTransactionStore:
         return [key for position, key in found if position > start][:limit]
 
     async def enter(self, intent: AnyIntent, attempt: Attempt) -> None:
-        """Take the intent's own transaction from reserved to submitted."""
         await asyncio.sleep(0)
         transaction = self.transactions.get(place_of(intent.signer, intent.nonce))
         if (
@@ -157,7 +152,6 @@ class MemoryTransactionStore:
         return self.transactions[transaction.place]
 
     async def mark(self, transaction: Transaction, *, at: int) -> None:
-        """Note that a transaction is sent on, if nobody did since it was read."""
         await asyncio.sleep(0)
         current = self.transactions.get(transaction.place)
         if current is None or _position(current) != _position(transaction):
@@ -165,7 +159,6 @@ class MemoryTransactionStore:
         self._move(current, swept_at=at, sweeps=next_sweep(transaction))
 
     async def fill(self, transaction: Transaction, *, at: int) -> None:
-        """Note that an open transaction's nonce is for a no-op from now on."""
         await asyncio.sleep(0)
         self._fill(transaction, at)
 
@@ -176,7 +169,6 @@ class MemoryTransactionStore:
         self._move(current, filling_at=transaction.filling_at or at, updated_at=at)
 
     async def reseal(self, batch: Transaction, seal: Seal, *, at: int) -> None:
-        """Leave operations out of a batch that is still to be signed, as it was read."""
         await asyncio.sleep(0)
         self._reseal(batch, seal, at)
 
@@ -193,7 +185,6 @@ class MemoryTransactionStore:
         self._move(current, operations=seal.operations, meaning=seal.meaning, updated_at=at)
 
     async def close(self, transaction: Transaction, outcome: Outcome, *, at: int) -> None:
-        """Note that the nonce is used for good, if the record is as it was read."""
         current = await self._unchanged(transaction)
         self._move(current, state=TransactionState.FINAL, outcome=outcome, finalized_at=at, updated_at=at)
 
@@ -215,12 +206,10 @@ class MemoryTransactionStore:
         self.transactions[transaction.place] = transaction.evolve(**fields)
 
     async def get(self, operation_id: str) -> Operation | None:
-        """Read an operation."""
         await asyncio.sleep(0)
         return self.operation(operation_id)
 
     async def envelope(self, operation: Operation) -> bytes:
-        """Return an operation's authorization envelope."""
         await asyncio.sleep(0)
         return lookup(operation, self.authorizations).envelope
 
@@ -235,7 +224,6 @@ class MemoryTransactionStore:
         return self.standing(operation_id) if found is None else as_far_as_any(found, self.transactions)
 
     async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
-        """Read the operations that exist."""
         await asyncio.sleep(0)
         found = ((one, self.operation(one)) for one in ids)
         return {name: operation for name, operation in found if operation is not None}
@@ -249,7 +237,6 @@ class MemoryTransactionStore:
         carried: Transaction | None = None,
         seal: Seal | None = None,
     ) -> None:
-        """End an operation that is still where it was read."""
         await asyncio.sleep(0)
         if not may(operation.status, MintStatus.REJECTED):
             raise MintMoved(operation)
@@ -283,22 +270,18 @@ class MemoryTransactionStore:
         return current
 
     async def final(self) -> Final:
-        """Return the newest block that is final and indexed."""
         await asyncio.sleep(0)
         return self.indexed
 
     async def minting(self, mint: Mint) -> Transfer | None:
-        """Return the transfer that made a mint's token."""
         await asyncio.sleep(0)
         return self.mintings.get((mint.contract, mint.token_id))
 
     async def minted_digest(self, mint: Mint) -> bytes | None:
-        """Return the metadata digest that a mint's token was made with."""
         await asyncio.sleep(0)
         return self.digests.get((mint.contract, mint.token_id))
 
     async def mined_by(self, tx_hash: bytes, block_number: int) -> list[Mint]:
-        """Return the mints on whose own records a transaction in that block mined them."""
         await asyncio.sleep(0)
         outcome = tx_hash, block_number
         return [mint for mint in self.mints.values() if (mint.tx_hash, mint.block_number) == outcome]
@@ -327,7 +310,6 @@ class MemoryTransactionStore:
         self._change(mint, status=MintStatus.FINALIZED, finalized_at=at, updated_at=at)
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
-        """Return up to `limit` open operations of a shard, oldest first."""
         await asyncio.sleep(0)
         found = sorted(
             (created_key(one.created_at, one.operation_id), OpenMint(one.operation_id, one.created_at))
@@ -339,7 +321,6 @@ class MemoryTransactionStore:
         return [key for position, key in found if position > start][:limit]
 
     async def mark_swept(self, operation: Operation, *, at: int) -> None:
-        """Note that an operation is sent on, if nobody did since it was read."""
         await asyncio.sleep(0)
         current = self._record(operation.operation_id)
         if current is None or _operation_position(current) != _operation_position(operation):

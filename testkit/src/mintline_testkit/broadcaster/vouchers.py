@@ -21,7 +21,6 @@ class MemoryVoucherStore:
     store: MemoryTransactionStore
 
     async def issue(self, issued: VoucherIssued, *, at: int) -> None:
-        """Move the built self-custody mint with that voucher to issued."""
         await asyncio.sleep(0)
         mint = self.store.mints.get(issued.intent.mint_id)
         if mint is None or mint.status is not MintStatus.BUILT or not is_of(issued.intent, mint):
@@ -35,7 +34,6 @@ class MemoryVoucherStore:
         )
 
     async def attempt(self, mint: Mint, attempt: Attempt) -> None:
-        """Append to the attempts of a waiting mint, if they are still `mint`'s."""
         current = await self._waiting(mint.mint_id)
         if current.attempts != mint.attempts:
             raise MintMoved(current)

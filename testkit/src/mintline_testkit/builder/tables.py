@@ -105,15 +105,12 @@ class MemoryAccounts:
     """What was committed, in order."""
 
     async def get(self, address: str) -> Account | None:
-        """Read one account."""
         return self.tables.accounts.get(address)
 
     async def signature_turn(self, contract: str, wallet: str) -> SignatureTurn | None:
-        """Return whose turn it is among what a wallet signs for a contract."""
         return self.tables.turns.get(signature_turn_key(CHAIN_ID, contract, wallet))
 
     async def last_nonce(self, sender: str) -> int | None:
-        """Return the highest nonce on record."""
         return max(self.tables.nonces(sender), default=None)
 
     async def next_nonce(self, sender: str, mined: int) -> int:
@@ -124,7 +121,6 @@ class MemoryAccounts:
         return max(known) + 1
 
     async def transaction(self, place: Place) -> Transaction | None:
-        """Read one transaction."""
         return self.tables.transactions.get(place)
 
     async def commit(self, advances: Sequence[Advance]) -> None:
@@ -177,7 +173,6 @@ class MemoryAccounts:
         self.tables.transactions[transaction.place] = transaction
 
     async def claim(self, batch: Transaction, claims: Sequence[LineClaim]) -> frozenset[str]:
-        """Have a batch carry mints."""
         self._claiming(batch)
         won = set()
         for claim in claims:
@@ -191,7 +186,6 @@ class MemoryAccounts:
         return frozenset(won)
 
     async def seal(self, batch: Transaction) -> None:
-        """Write what a batch carries for good."""
         kept = self._claiming(batch)
         self.tables.transactions[batch.place] = kept.evolve(
             operations=batch.operations,
@@ -215,7 +209,6 @@ class MemoryOperations:
     tables: MemoryTables
 
     async def get(self, operation_id: str) -> Operation | None:
-        """Read one operation as it stands."""
         return self.tables.operation(operation_id)
 
     async def lines(self, request_id: str, chunk: int) -> LinesOnRecord:
@@ -235,7 +228,6 @@ class MemoryOperations:
     async def with_authorization(
         self, operation_id: str, digest: bytes | None
     ) -> tuple[Operation, Authorization] | None:
-        """Return an operation as it stands with its authorization."""
         del digest
         operation = await self.get(operation_id)
         return None if operation is None else (operation, await self.authorization(operation))
@@ -255,11 +247,9 @@ class MemoryOperations:
         self.tables.put(stored.evolve(**fields))
 
     async def wait(self, operation_id: str, problem: Problem) -> None:
-        """Note what an accepted operation waits for."""
         self.tables.put(self._accepted(operation_id).evolve(waiting=problem))
 
     async def build_voucher(self, mint: Mint, claim: VoucherClaim) -> None:
-        """Take an accepted self-custody mint to `built`."""
         self.tables.put(self._accepted(mint.mint_id).evolve(**claim.update()))
 
     def _accepted(self, operation_id: str) -> Operation:

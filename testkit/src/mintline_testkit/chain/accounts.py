@@ -60,7 +60,6 @@ class Accounts:
         return self.codes.get(address, b"")
 
     async def fees(self) -> FeeMarket:
-        """Return what the next block asks."""
         await self._respond()
         return self.market
 

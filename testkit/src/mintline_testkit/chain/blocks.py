@@ -132,7 +132,6 @@ class Blocks:
         return self._by_hash[block_hash]
 
     async def tips(self) -> Tips:
-        """Return the newest and the newest final block."""
         return Tips(self.mined[-1].block, self.mined[self.finalized].block)
 
     async def block(self, ref: int | bytes, *, full: bool) -> Block | None:
@@ -150,7 +149,6 @@ class Blocks:
         return [event for event in self._by_hash[block_hash].events if event.contract in contracts]
 
     async def events_from_receipts(self, block: Block, contracts: Sequence[str]) -> Sequence[Event]:
-        """Return the same."""
         return await self.events(block.hash, contracts)
 
     async def events_between(self, first: int, last: int, contracts: Sequence[str]) -> Sequence[Event]:

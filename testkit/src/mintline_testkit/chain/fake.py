@@ -21,7 +21,6 @@ class FakeChain(Calls, Pool, Blocks):
     """
 
     async def block_number(self) -> int:
-        """Return the latest block's number."""
         await self._respond()
         return self.number
 
@@ -31,7 +30,6 @@ class FakeChain(Calls, Pool, Blocks):
         return self.mined[-1].block.timestamp if self.number else self._seconds()
 
     async def timestamp(self, blocks_ago: int) -> int:
-        """Return the Unix seconds of the block so many before the latest; 0 if the chain is shorter."""
         await self._respond()
         number = self.number - blocks_ago
         return self.mined[number].block.timestamp if number > 0 else 0

@@ -20,7 +20,6 @@ class MemoryStore(InMemoryStore):
     attempt_table: dict[bytes, Attempted] = field(default_factory=dict)
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
-        """Return those of the transactions that were signed for us."""
         table = self.attempt_table
         return {found: table[found] for found in tx_hashes if found in table}
 

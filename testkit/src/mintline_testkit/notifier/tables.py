@@ -69,7 +69,6 @@ class MemoryTables:
                 stream.changes.clear()
 
     async def shards(self) -> Sequence[Shard]:
-        """Return all shards."""
         return [stream.shard for streams in self._streams.values() for stream in streams]
 
     async def read(self, shard: Shard, after: str | None) -> Read:
@@ -82,32 +81,26 @@ class MemoryTables:
         return Read(later[: self._page], ended=stream.ended and not more, more=more)
 
     async def operations(self, ids: Iterable[str]) -> Mapping[str, Operation]:
-        """Return operations by their ids."""
         found = {name: self.items[MINTS.name].get((MINTS.name, name)) for name in ids}
         return {name: operation_from(item) for name, item in found.items() if item is not None}
 
     async def transaction(self, place: Place) -> Transaction | None:
-        """Return a transaction."""
         item = self.items[TRANSACTIONS.name].get((TRANSACTIONS.name, *place))
         return None if item is None else from_item(Transaction, item)
 
     async def token(self, ref: str) -> Token | None:
-        """Return a token."""
         item = self.items[TOKENS.name].get((TOKENS.name, ref))
         return None if item is None else from_item(Token, item)
 
     async def link(self, link_id: str) -> Link | None:
-        """Return the link of an address."""
         item = self.items[LINKS.name].get((LINKS.name, link_id))
         return None if item is None else from_item(Link, item)
 
     async def collection(self, collection_id: str) -> RegisteredContract | None:
-        """Return a collection."""
         item = self.items[COLLECTIONS.name].get((COLLECTIONS.name, collection_id))
         return None if item is None else from_item(RegisteredContract, item)
 
     async def every(self, table: Table) -> AsyncIterator[Item]:
-        """Yield all items of a table."""
         for item in list(self.items[table.name].values()):
             yield item
 
@@ -132,9 +125,7 @@ class MemoryCursors:
             self._until = 0
 
     async def all(self) -> Mapping[str, Cursor]:
-        """Return all cursors."""
         return dict(self.cursors)
 
     async def save(self, shard: str, cursor: Cursor) -> None:
-        """Note how far a shard was read."""
         self.cursors[shard] = cursor

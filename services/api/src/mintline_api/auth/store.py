@@ -50,7 +50,6 @@ class DynamoClientRecords:
         self._set_aside = set_aside or SetAside()
 
     async def client(self, client_id: str) -> Client | None:
-        """Return a client's record, None if there is none."""
         item = await self._dynamo.get(CLIENTS, {"client_id": client_id})
         return None if item is None else read(Client, CLIENTS, item, self._set_aside)
 

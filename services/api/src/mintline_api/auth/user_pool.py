@@ -47,7 +47,6 @@ class HttpUserInfo:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
 
     async def counts(self, token: str, *, sub: str) -> bool:
-        """Tell whether the pool still accepts the token of this user; raises Unavailable."""
         headers = {"Authorization": f"Bearer {token}"}
         try:
             async with self._session.get(

@@ -100,7 +100,6 @@ class DynamoClientUse:
             )
 
     async def used(self, use_id: str) -> int:
-        """Return a count."""
         item = await self._dynamo.get(RATES, {"rate_id": use_id})
         return 0 if item is None else read(_Taken, RATES, item, self._set_aside).taken
 

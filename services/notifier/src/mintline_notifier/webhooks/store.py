@@ -32,7 +32,6 @@ class DynamoWebhooks:
         self._set_aside = set_aside or SetAside()
 
     async def lease(self, shard: str, owner: str, *, now: int, until: int) -> bool:
-        """Take a shard, or keep it."""
         key = lease_key(shard)
         item = await self._dynamo.get(WEBHOOK_PROGRESS, key)
         leased: Item = {**key, "owner": owner, "until": until}
@@ -50,13 +49,11 @@ class DynamoWebhooks:
         return True
 
     async def release(self, shard: str, owner: str) -> None:
-        """Give a shard back."""
         mine = Clause("mine", "owner", "eq", (owner,))
         with suppress(ConditionFailed):
             await self._dynamo.write(Delete(WEBHOOK_PROGRESS, lease_key(shard), where=(mine,)))
 
     async def open(self, shard: str) -> list[Webhook]:
-        """Return the webhooks of a shard for which there is something to do."""
         found: list[Webhook] = []
         start: Item | None = None
         while True:
@@ -67,17 +64,14 @@ class DynamoWebhooks:
             start = page.next
 
     async def progress(self, webhook_id: str) -> WebhookProgress | None:
-        """Return how far a webhook has come."""
         item = await self._dynamo.get(WEBHOOK_PROGRESS, {"webhook_id": webhook_id})
         return None if item is None else read(WebhookProgress, WEBHOOK_PROGRESS, item, self._set_aside)
 
     async def advance(self, progress: WebhookProgress) -> None:
-        """Store the next version of a webhook's progress."""
         before = Clause("version_before", "version", "eq", (progress.version - 1,))
         await self._dynamo.write(Put(WEBHOOK_PROGRESS, to_item(progress), where=(before,)))
 
     async def replace(self, webhook: Webhook) -> None:
-        """Store the next version of a webhook's record."""
         before = Clause("version_before", "version", "eq", (webhook.version - 1,))
         await self._dynamo.write(Put(WEBHOOKS, webhook_item(webhook), where=(before,)))
 

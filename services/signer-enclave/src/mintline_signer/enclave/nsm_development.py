@@ -38,7 +38,6 @@ class DevelopmentNsm:
         self._attester: Attester | None = None
 
     def describe(self) -> NsmDescription:
-        """Return what the module is, and which registers are locked."""
         return NsmDescription(self._module_id, (1, 0, 0), registers.COUNT, frozenset(self._locked))
 
     def attest(
@@ -48,7 +47,6 @@ class DevelopmentNsm:
         user_data: bytes | None = None,
         nonce: bytes | None = None,
     ) -> bytes:
-        """Return an attestation document of now, which says the locked registers."""
         _bounded(public_key, MAX_PUBLIC_KEY)
         _bounded(user_data, MAX_USER_DATA)
         _bounded(nonce, MAX_USER_DATA)
@@ -70,11 +68,9 @@ class DevelopmentNsm:
         return attester
 
     def random(self, size: int) -> bytes:
-        """Return that many random bytes."""
         return secrets.token_bytes(size)
 
     def extend_pcr(self, index: int, data: bytes) -> bytes:
-        """Measure `data` into a register that is not locked; return its new value."""
         if index not in self._registers:
             raise NsmFailed("the security module refused: InvalidIndex")
         if index in self._locked:
@@ -84,7 +80,6 @@ class DevelopmentNsm:
         return self._registers[index]
 
     def lock_pcr(self, index: int) -> None:
-        """Let a register keep its value, and appear in documents."""
         if index not in self._registers:
             raise NsmFailed("the security module refused: InvalidIndex")
         self._locked.add(index)

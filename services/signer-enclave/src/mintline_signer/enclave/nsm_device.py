@@ -64,7 +64,6 @@ class DeviceNsm:
         self._exchange = exchange
 
     def describe(self) -> NsmDescription:
-        """Return what the module is, and which registers are locked."""
         said = self._ask("DescribeNSM", None)
         match said:
             case {
@@ -86,7 +85,6 @@ class DeviceNsm:
         user_data: bytes | None = None,
         nonce: bytes | None = None,
     ) -> bytes:
-        """Return an attestation document of now, which says the locked registers."""
         asked = {"user_data": user_data, "nonce": nonce, "public_key": public_key}
         return self._bytes("Attestation", asked, "document")
 
@@ -101,11 +99,9 @@ class DeviceNsm:
         return gathered[:size]
 
     def extend_pcr(self, index: int, data: bytes) -> bytes:
-        """Measure `data` into a register that is not locked; return its new value."""
         return self._bytes("ExtendPCR", {"index": index, "data": data}, "data")
 
     def lock_pcr(self, index: int) -> None:
-        """Let a register keep its value, and appear in documents."""
         self._ask("LockPCR", {"index": index})
 
     def _bytes(self, operation: str, parameters: dict[str, Any] | None, name: str) -> bytes:

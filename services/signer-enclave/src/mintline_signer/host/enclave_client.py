@@ -143,7 +143,6 @@ class EnclaveClient:
         raise declined(answer)
 
     async def rewrap(self, request: Rewrap | Reassign) -> Rewrapped:
-        """Return a key as it is wrapped now; raises EnclaveRefusal, EnclaveFailure or Unavailable."""
         answer = await self._call(request)
         if isinstance(answer, Rewrapped):
             return answer

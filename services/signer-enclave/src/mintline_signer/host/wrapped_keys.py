@@ -37,7 +37,6 @@ class RememberedKeys:
         self._fetches: dict[KeyRef, asyncio.Task[WrappedKey]] = {}
 
     async def read(self, key: KeyRef) -> WrappedKey:
-        """Return the wrapped key; raises Rejected if there is none, or it is another's."""
         wrapped, deadline = self._known.get(key, (None, 0.0))
         fresh = wrapped is not None and self._clock() < deadline
         self._looked_up(fresh)

@@ -51,11 +51,9 @@ class DynamoLines:
         return await keep_chunk(self._dynamo, chunk, self._set_aside)
 
     async def chunk(self, request_id: str, number: int) -> LinesChunk | None:
-        """Return a chunk that is on record; None once it has expired."""
         return await shown_chunk(self._dynamo, request_id, number, self._set_aside)
 
     async def renew(self, request_id: str, number: int, envelope: bytes) -> None:
-        """Replace the authorization of a chunk that is on record; harmless if it is not."""
         await renew_chunk(self._dynamo, request_id, number, envelope)
 
     async def create_mints(self, mints: Sequence[Mint]) -> None:
@@ -63,24 +61,19 @@ class DynamoLines:
         await create_mints(self._dynamo, mints)
 
     async def record(self, record: BulkRecord) -> None:
-        """Put a request on record, unless it is."""
         absent = Clause("new_request", "request_id", "missing")
         with suppress(ConditionFailed):
             await self._dynamo.write(Put(REQUESTS, to_item(record), where=(absent,)))
 
     async def request(self, request_id: str) -> BulkRecord | None:
-        """Return a request."""
         item = await self._dynamo.get(REQUESTS, {"request_id": request_id})
         return None if item is None else read(BulkRecord, REQUESTS, item, self._set_aside)
 
     async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
-        """Return the mints that exist and are readable."""
         found = await read_operations(self._dynamo, mint_ids, self._set_aside)
         return {mint_id: mint for mint_id, mint in found.items() if isinstance(mint, Mint)}
 
     async def transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
-        """Return the transactions that exist and are readable."""
-
         async def one(place: Place) -> Transaction | None:
             with suppress(Unreadable):
                 return await read_transaction(self._dynamo, place, self._set_aside)
@@ -121,7 +114,6 @@ class DynamoLines:
         return counts
 
     async def external_ids(self, asked_by: str, names: Sequence[str]) -> dict[str, str]:
-        """Return the mints that have external ids of those that are named."""
         refs = [external_ref(asked_by, name) for name in names]
         items = await asyncio.gather(*(self._dynamo.get(EXTERNAL_IDS, {"external_ref": ref}) for ref in refs))
         return {
@@ -169,7 +161,6 @@ class Packs:
             raise Unavailable(f"other bytes are stored as {key}")
 
     async def announce(self, index: PackIndex) -> None:
-        """Say which tokens a stored pack has."""
         item = {**to_item(index), "offsets": index.offsets}
         try:
             await self._dynamo.write(

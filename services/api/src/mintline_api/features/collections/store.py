@@ -67,7 +67,6 @@ class DynamoCollections:
         self._index = index
 
     async def collection(self, contract: str) -> RegisteredContract | None:
-        """Return a collection of ours."""
         return await self._index.collection(contract)
 
     async def checkpoint(self) -> Checkpoint | None:
@@ -90,7 +89,6 @@ class DynamoCollections:
         *,
         version: MetadataVersion | None = None,
     ) -> CollectionCall | None:
-        """Put a change on a collection's record with its operation, or return the one that was there."""
         item = to_item(after)
         update = Update(
             COLLECTIONS,
@@ -158,7 +156,6 @@ class DynamoCollections:
         return await read_operation(self._dynamo, operation_id, self._set_aside)
 
     async def operations(self, operation_ids: Sequence[str]) -> dict[str, Operation]:
-        """Return those operations that exist and are readable, by id."""
         return await read_operations(self._dynamo, operation_ids, self._set_aside)
 
     def _key(self, contract: str) -> Item:

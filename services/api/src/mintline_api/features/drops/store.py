@@ -61,7 +61,6 @@ class DynamoDrops:
         self._set_aside = set_aside or SetAside()
 
     async def create(self, drop: Drop) -> Drop | None:
-        """Create a drop unless its id exists; return None if created, else the one that was there."""
         new = Clause("new_drop", "drop_id", "missing")
         try:
             await self._dynamo.write(Put(DROPS, _item(drop), where=(new,)))
@@ -72,7 +71,6 @@ class DynamoDrops:
         return None
 
     async def get(self, drop_id: str) -> Drop | None:
-        """Return a drop as it is now."""
         item = await self._dynamo.get(DROPS, {"drop_id": drop_id})
         return None if item is None else self._read(item)
 
@@ -84,7 +82,6 @@ class DynamoDrops:
         return await newest_first(self._dynamo, DROPS, _BY_CLIENT, client_id, limit=limit, after=after)
 
     async def open(self) -> list[str]:
-        """Return the ids of the drops for which a runner may have something to do."""
         pages = await asyncio.gather(
             *(
                 self._dynamo.query(DROPS, index=_OPEN, partition=str(shard), limit=_MOST_OPEN)
@@ -94,7 +91,6 @@ class DynamoDrops:
         return [text_of(item, "drop_id") for page in pages for item in page.items]
 
     async def replace(self, drop: Drop, part: DropPart | None = None, marks: bytes | None = None) -> None:
-        """Store the next version of a drop, with a part and its marks, in one write; raises Conflict."""
         before = Clause("version_before", "version", "eq", (drop.version - 1,))
         put = Put(DROPS, _item(drop), where=(before,))
         if part is None:
@@ -120,28 +116,23 @@ class DynamoDrops:
             raise Conflict(str(lost)) from None
 
     async def renew(self, drop_id: str, chunk: int, envelope: bytes) -> None:
-        """Replace the authorization of a chunk that is on record; harmless if it is not."""
         await renew_chunk(self._dynamo, drop_id, chunk, envelope)
 
     async def part(self, drop_id: str, number: int) -> DropPart | None:
-        """Return a part as it is now."""
         item = await self._dynamo.get(DROP_PARTS, {"drop_id": drop_id, "part": part_key(number)})
         return None if item is None else read(DropPart, DROP_PARTS, item, self._set_aside)
 
     async def parts(self, drop_id: str, *, first: int = 0) -> AsyncIterator[DropPart]:
-        """Yield the parts of a drop in order, from `first` on."""
         async for item in self._items(drop_id, part_key(first), part_key(_LAST)):
             yield read(DropPart, DROP_PARTS, item, self._set_aside)
 
     async def marks(self, drop_id: str) -> AsyncIterator[bytes]:
-        """Yield the marks of a drop's parts in order."""
         async for item in self._items(drop_id, marks_key(0), marks_key(_LAST)):
             marks = item["marks"]
             assert isinstance(marks, bytes)
             yield marks
 
     async def reservations(self, chain_id: int, contract: str) -> SupplyReservations:
-        """Return what the drops of a collection have reserved of its supply cap, as it is now."""
         key: Item = {"drop_id": reservations_id(chain_id, contract), "part": _RESERVATIONS}
         item = await self._dynamo.get(DROP_PARTS, key)
         if item is None:
@@ -149,7 +140,6 @@ class DynamoDrops:
         return read(SupplyReservations, DROP_PARTS, item, self._set_aside)
 
     async def reserve(self, reservations: SupplyReservations) -> None:
-        """Store the next version of a collection's reservations; raises Conflict."""
         if reservations.version == 1:
             before = Clause("version_before", "version", "missing")
         else:
@@ -197,7 +187,6 @@ class S3Lines:
         self._bucket = DROP_LINES.bucket_name(prefix)
 
     async def put(self, key: str, data: bytes) -> None:
-        """Store an object."""
         with translated():
             await self._s3.put_object(
                 Bucket=self._bucket, Key=key, Body=data, ContentType="application/x-ndjson"
@@ -211,6 +200,5 @@ class S3Lines:
         return body
 
     async def delete(self, key: str) -> None:
-        """Delete an object; harmless if there is none."""
         with translated():
             await self._s3.delete_object(Bucket=self._bucket, Key=key)

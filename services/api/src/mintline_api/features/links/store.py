@@ -68,7 +68,6 @@ class DynamoLinks:
         raise Unavailable("the link kept being changed")
 
     async def get(self, address: str) -> Link | None:
-        """Return an address's link as it is now."""
         item = await self._dynamo.get(LINKS, {"link_id": scoped(self._chain_id, address)})
         return None if item is None else read(Link, LINKS, item, self._set_aside)
 
@@ -80,7 +79,6 @@ class DynamoLinks:
         return tuple(sorted(of_chain, key=lambda link: (link.linked_at, link.address)))
 
     async def unlink(self, address: str, *, sub: str) -> bool:
-        """Drop a user's link."""
         own = Clause("of_this_user", "sub", "eq", (sub,))
         try:
             await self._dynamo.write(

@@ -43,7 +43,6 @@ class S3Metadata:
         self._set_aside = set_aside or SetAside()
 
     async def read(self, key: str) -> bytes | None:
-        """Return an object's bytes."""
         return await read_object(self._s3, self._bucket, key)
 
     async def read_token(self, contract: str, token_id: int) -> bytes | None:
@@ -65,11 +64,9 @@ class S3Metadata:
         return body if body is not None and hashlib.sha256(body).digest() == digest else None
 
     async def read_revealed(self, contract: str, token_id: int) -> bytes | None:
-        """Return the text that was revealed, or is to be, for a token."""
         return await self._packed(reveal_partition(scoped(self._chain_id, contract)), token_id)
 
     async def revealed_packs(self, contract: str) -> list[PackIndex]:
-        """Return where the texts are that a collection reveals, by token id."""
         partition = reveal_partition(scoped(self._chain_id, contract))
         return [pack async for pack in every_pack(self._dynamo, partition, self._set_aside)]
 
@@ -81,7 +78,6 @@ class S3Metadata:
         return await read_object(self._s3, self._bucket, pack.object_key, span=span)
 
     async def read_version(self, contract: str, token_id: int, digest: bytes) -> bytes | None:
-        """Return a version of a token's metadata."""
         key = version_object_key(self._chain_id, contract, token_id, digest)
         return await read_object(self._s3, self._bucket, key)
 
@@ -100,7 +96,6 @@ class DynamoVersions:
         return read(MetadataVersion, METADATA_VERSIONS, items[0], self._set_aside) if items else None
 
     async def begin(self, version: MetadataVersion) -> bool:
-        """Write an item's first version unless it has one; tell whether that was done."""
         try:
             await self._dynamo.transact([Put(METADATA_VERSIONS, to_item(version), where=_NEW)])
         except Contended:

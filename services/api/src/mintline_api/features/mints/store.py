@@ -73,7 +73,6 @@ class DynamoMints:
         self._set_aside = set_aside or SetAside()
 
     async def create(self, operation: OperationT, authorization: Authorization) -> OperationT | None:
-        """Create an operation unless its id exists; return None if created, else the one that was there."""
         # First: a crash in between leaves an authorization that nobody reads, never a mint without its own.
         await keep_authorization(self._dynamo, operation, authorization)
         operation_id = operation.operation_id
@@ -162,11 +161,9 @@ class DynamoMints:
         return await newest_first(self._dynamo, MINTS, _BY_USER, sub, limit=limit, after=after)
 
     async def ids_of_client(self, client_id: str, *, limit: int, after: str | None) -> Page[str]:
-        """Return the ids of the mints that a client asked for, likewise."""
         return await newest_first(self._dynamo, MINTS, _BY_CLIENT, client_id, limit=limit, after=after)
 
     async def id_by_external_id(self, asked_by: str, external_id: str) -> str | None:
-        """Return the id of the mint to which who asked for it gave an external id."""
         item = await self._dynamo.get(EXTERNAL_IDS, {"external_ref": external_ref(asked_by, external_id)})
         return None if item is None else read(ExternalId, EXTERNAL_IDS, item, self._set_aside).mint_id
 

@@ -34,7 +34,6 @@ class DynamoPipeline:
         self._set_aside = set_aside or SetAside()
 
     async def oldest_operations(self, limit: int) -> list[Operation]:
-        """Return operations that no transaction carries yet, the oldest first."""
         found: dict[str, Operation] = {}
         read: set[str] = set()
         for most in (max(limit, _FEW), max(limit, _MOST)):
@@ -47,7 +46,6 @@ class DynamoPipeline:
         return sorted(found.values(), key=lambda one: one.created_at)[:limit]
 
     async def oldest_transactions(self, limit: int) -> list[Transaction]:
-        """Return transactions whose nonce is not used for good, the oldest first."""
         keys = await self._open(TRANSACTIONS, most=limit)
         names: list[Item] = [{"sender_id": key["sender_id"], "nonce": key["nonce"]} for key in keys]
         items = [item for item in await self._dynamo.get_each(TRANSACTIONS, names) if item is not None]
@@ -57,13 +55,11 @@ class DynamoPipeline:
         )
 
     async def newest_transactions(self, address: str, limit: int) -> list[Transaction]:
-        """Return a sender's transactions, the highest nonce first."""
         sender = scoped(self._chain_id, address)
         page = await self._dynamo.query(TRANSACTIONS, partition=sender, forward=False, limit=limit)
         return self._transactions(page.items)
 
     async def transaction_from(self, address: str, nonce: int) -> Transaction | None:
-        """Return a sender's transaction with this nonce, or the next that is there."""
         sender = scoped(self._chain_id, address)
         page = await self._dynamo.query(TRANSACTIONS, partition=sender, sort_from=nonce, limit=1)
         return next(iter(self._transactions(page.items)), None)

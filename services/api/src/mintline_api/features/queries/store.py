@@ -37,17 +37,14 @@ class DynamoQueries:
         self._set_aside = set_aside or SetAside()
 
     async def checkpoint(self) -> Checkpoint | None:
-        """Return how far the index has come; None before its first block."""
         return await self._index.checkpoint()
 
     async def token(self, contract: str, token_id: int) -> Token | None:
-        """Return a token that was ever minted."""
         return await self._index.token(contract, token_id)
 
     async def owners_in(
         self, contract: str, shard: int, *, items: bool, after: str, limit: int
     ) -> OwnersPart:
-        """Return the owners of a collection's tokens, or `items`, in one shard, from the key `after` on."""
         table = BALANCES if items else TOKENS
         page = await self._dynamo.query(
             table,
@@ -63,7 +60,6 @@ class DynamoQueries:
     async def holders_in(
         self, contract: str, token_id: int, shard: int, *, after: str | None, limit: int
     ) -> HoldersPart:
-        """Return the holders of an item in one shard, after one of them."""
         partition = item_shards(self._chain_id, contract, token_id)[shard]
         start: Item | None = None
         if after is not None:
@@ -78,7 +74,6 @@ class DynamoQueries:
         return HoldersPart(holders, text_of(page.items[-1], "holder") if more else None)
 
     async def transfers_in(self, partition: Partition, *, first: str, last: str, limit: int) -> TransfersPart:
-        """Return a partition's transfers from the moment `last` back to `first`, both included."""
         if last < first:
             return TransfersPart((), None)
         page = await self._dynamo.query(

@@ -37,20 +37,17 @@ class DynamoIndex:
         self._set_aside = set_aside or SetAside()
 
     async def collection(self, contract: str) -> RegisteredContract | None:
-        """Return a collection of ours."""
         key: Item = {"collection_id": scoped(self._chain_id, contract)}
         item = await self._dynamo.get(COLLECTIONS, key)
         return None if item is None else read(RegisteredContract, COLLECTIONS, item, self._set_aside)
 
     async def checkpoint(self) -> Checkpoint | None:
-        """Return how far the index has come; None before its first block."""
         item = await self._dynamo.get(CHECKPOINTS, {"chain": str(self._chain_id)})
         if item is None or "head_number" not in item:
             return None
         return read(Checkpoint, CHECKPOINTS, item, self._set_aside)
 
     async def token(self, contract: str, token_id: int) -> Token | None:
-        """Return a token that was ever minted."""
         item = await self._dynamo.get(TOKENS, token_place(self._chain_id, contract, token_id))
         return None if item is None else read(Token, TOKENS, item, self._set_aside)
 
@@ -158,7 +155,6 @@ class DynamoIndex:
         return None
 
     async def balance(self, owner: str, contract: str, *, most: int, items: bool = False) -> tuple[int, bool]:
-        """Return how many tokens of a collection an address owns, at most `most`, and whether it has more."""
         return await self._dynamo.count(
             BALANCES if items else TOKENS,
             index=_BALANCES_BY_OWNER if items else _BY_OWNER,
@@ -168,12 +164,10 @@ class DynamoIndex:
         )
 
     async def held(self, contract: str, token_id: int, holder: str | None) -> int:
-        """Return how much of an item an address has; without one, how much is in circulation."""
         item = await self._dynamo.get(BALANCES, balance_place(self._chain_id, contract, token_id, holder))
         return 0 if item is None else read(Balance, BALANCES, item, self._set_aside).quantity
 
     async def items_in(self, contract: str, *, limit: int, after: int | None) -> CollectionPage:
-        """Return the items of an ERC-1155 collection by id."""
         key = None if after is None else owned_key(contract, after)
         partition = items_partition(self._chain_id, contract)
         page = await self._balances_in(partition, None, contract=None, limit=limit, after=key)
@@ -213,7 +207,6 @@ class DynamoIndex:
         after: str | None,
         blocks: BlockRange = EVERY_BLOCK,
     ) -> Page[Transfer]:
-        """Return a token's transfers within a range of blocks, newest first."""
         ref = token_ref(self._chain_id, contract, token_id)
         page: ItemPage = await self._dynamo.query(
             TRANSFERS,

@@ -40,17 +40,14 @@ class DynamoUploads:
         self._set_aside = set_aside or SetAside()
 
     async def create(self, upload: Upload) -> None:
-        """Put a new upload on record."""
         new = Clause("new", "upload_id", "missing")
         await self._dynamo.write(Put(UPLOADS, to_item(upload), where=(new,)))
 
     async def get(self, upload_id: str) -> Upload | None:
-        """Return an upload as it is now."""
         item = await self._dynamo.get(UPLOADS, {"upload_id": upload_id})
         return None if item is None else read(Upload, UPLOADS, item, self._set_aside)
 
     async def complete(self, upload: Upload) -> None:
-        """Record that an upload is complete, unless it is already."""
         update = Update(
             table=UPLOADS,
             key={"upload_id": upload.upload_id},
@@ -96,7 +93,6 @@ class S3Files:
         return PutRequest(url, headers)
 
     async def receive(self, upload_id: str, into: Callable[[bytes], None], *, most: int) -> Received | None:
-        """Pass what was put to `into`, in pieces, unless it is longer than `most` bytes; None for nothing."""
         try:
             with translated():
                 response = await self._s3.get_object(Bucket=self._uploads, Key=upload_id)
@@ -112,7 +108,6 @@ class S3Files:
         return received
 
     async def publish(self, upload: Upload, *, version: str) -> bool:
-        """Serve what was put, under its SHA-256 and type; False if something else was put since `version`."""
         try:
             with translated():
                 await self._s3.copy_object(
@@ -132,7 +127,6 @@ class S3Files:
         return True
 
     async def describe(self, sha256: bytes) -> StoredFile | None:
-        """Return type and size of a file that is served."""
         try:
             with translated():
                 found = await self._s3.head_object(Bucket=self._media, Key=media_object_key(sha256))
@@ -143,7 +137,6 @@ class S3Files:
         return StoredFile(found["ContentType"], found["ContentLength"])
 
     async def read(self, sha256: bytes, *, start: int, length: int) -> AsyncIterator[bytes]:
-        """Return part of a file that is served, in pieces."""
         with translated():
             response = await self._s3.get_object(
                 Bucket=self._media,

@@ -58,7 +58,6 @@ class CognitoUsers:
         return _user(attributes, created) if same and verified else None
 
     async def by_name(self, email: Email) -> PoolUser | None:
-        """Return the user that was made for this address."""
         attributes, created = await self._get(email.name)
         return _user(attributes, created) if attributes else None
 

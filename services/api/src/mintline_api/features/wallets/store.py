@@ -26,12 +26,10 @@ class DynamoWallets:
         self._set_aside = set_aside or SetAside()
 
     async def get(self, wallet_id: str) -> Wallet | None:
-        """Return the wallet as it is now."""
         item = await self._dynamo.get(WALLETS, {"wallet_id": wallet_id})
         return None if item is None else self._read(item)
 
     async def create(self, wallet: Wallet) -> Wallet | None:
-        """Create a wallet unless its id exists; return None if created, else the wallet that was there."""
         lock = Clause("first_wallet", "wallet_id", "missing")
         try:
             await self._dynamo.write(Put(WALLETS, to_item(wallet), where=(lock,)))
@@ -42,7 +40,6 @@ class DynamoWallets:
         return None
 
     async def mark_ready(self, wallet_id: str) -> None:
-        """Note that the wrapped key is in its store, and drop the copy; harmless if that is done."""
         await self._dynamo.write(
             Update(
                 WALLETS,
@@ -96,7 +93,6 @@ class KmsKeys:
         await self._stores.holding(wallet.secret_id).create(kept_key(wallet))
 
     def secret_id(self, address: str) -> str:
-        """Return where the wrapped key of a new address is to be kept."""
         return self._picked.reference(self._chain_id, address)
 
 

@@ -45,7 +45,6 @@ class DynamoWebhooks:
         self._set_aside = set_aside or SetAside()
 
     async def create(self, webhook: Webhook, progress: WebhookProgress) -> None:
-        """Create a webhook and its progress, in one write."""
         new = (Clause("new_webhook", "webhook_id", "missing"),)
         await self._together(
             Put(WEBHOOKS, webhook_item(webhook), where=new),
@@ -53,17 +52,14 @@ class DynamoWebhooks:
         )
 
     async def webhook(self, webhook_id: str) -> Webhook | None:
-        """Return a webhook as it is now."""
         item = await self._dynamo.get(WEBHOOKS, {"webhook_id": webhook_id})
         return None if item is None else read(Webhook, WEBHOOKS, item, self._set_aside)
 
     async def progress(self, webhook_id: str) -> WebhookProgress | None:
-        """Return how far its deliveries have come."""
         item = await self._dynamo.get(WEBHOOK_PROGRESS, {"webhook_id": webhook_id})
         return None if item is None else read(WebhookProgress, WEBHOOK_PROGRESS, item, self._set_aside)
 
     async def of_principal(self, principal: str) -> list[Webhook]:
-        """Return a principal's webhooks, newest first."""
         page = await newest_first(
             self._dynamo, WEBHOOKS, _BY_PRINCIPAL, principal, limit=2 * WEBHOOKS_OF_ONE, after=None
         )
@@ -76,12 +72,10 @@ class DynamoWebhooks:
         return None
 
     async def replace(self, webhook: Webhook) -> None:
-        """Store the next version of a webhook's record."""
         before = Clause("version_before", "version", "eq", (webhook.version - 1,))
         await self._dynamo.write(Put(WEBHOOKS, webhook_item(webhook), where=(before,)))
 
     async def delete(self, webhook: Webhook) -> None:
-        """Delete a webhook and its progress."""
         key: Item = {"webhook_id": webhook.webhook_id}
         same = Clause("same_version", "version", "eq", (webhook.version,))
         await self._together(Delete(WEBHOOKS, key, where=(same,)), Delete(WEBHOOK_PROGRESS, key))
@@ -95,7 +89,6 @@ class DynamoWebhooks:
     async def attempts_of(
         self, webhook_id: str, *, limit: int, after: str | None
     ) -> tuple[list[tuple[str, Attempt]], bool]:
-        """Return attempts, newest first."""
         start: Item | None = None if after is None else {"webhook_id": webhook_id, "attempt_key": after}
         page = await self._dynamo.query(
             WEBHOOK_ATTEMPTS, partition=webhook_id, forward=False, limit=limit, start=start
