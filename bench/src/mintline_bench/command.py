@@ -29,7 +29,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--rate", type=amount, help="mints a second, for the profile steady")
     parser.add_argument("--runs", type=at_least_one, default=1, help="how often; medians and ranges follow")
     parser.add_argument("--json", type=Path, help="a file that gets the figures, machine and commit")
-    parser.add_argument("--state", type=Path, default=DEFAULT_STATE, help="the stack's state folder")
+    parser.add_argument(
+        "--state", type=Path, default=DEFAULT_STATE, help="where a running stack is looked for"
+    )
     parser.add_argument(
         "--timeout", type=amount, default=900.0, help="seconds until unfinished mints are lost, each run"
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -151,13 +153,18 @@ class Load:
 async def bench(plan: Plan, *, state: Path, patience: float, copies: Mapping[str, int] | None = None) -> int:
     """Run a plan as often as it says; print the figures; return the exit code.
 
-    Uses the stack that runs from `state`, or starts one there, with `copies` of its workers, and stops it
-    afterwards. `patience` is in seconds, from the beginning of each run. Returns 0 only when every mint is on
-    chain exactly once, and no recipient of a sponsored one has ether or has sent anything.
+    Uses the stack that runs from `state`; otherwise starts one with `copies` of its workers in a new folder
+    (the more the emulator holds, the slower it is) and stops it afterwards. Keeps that folder if mints are
+    lost. `patience` is in seconds, from the beginning of each run. Returns 0 only when every mint is on chain
+    exactly once, and no recipient of a sponsored one has ether or has sent anything.
     """
     where, runs, clean = describe(), [], True
     async with AsyncExitStack() as stack:
-        load = await _load(stack, state=state, patience=patience, copies=copies)
+        folder = StateFolder(state)
+        if folder.running() is None:
+            folder = StateFolder(Path(tempfile.mkdtemp(prefix="mintline-bench-")))
+            stack.callback(lambda: _remove(folder.path, keep=not clean))
+        load = await _load(stack, folder, patience=patience, copies=copies)
         for number in range(plan.runs):
             progress(f"run {number + 1} of {plan.runs}: {plan.profile}, {plan.load.about}")
             figures, well = await load.run(plan)
@@ -175,17 +182,23 @@ async def bench(plan: Plan, *, state: Path, patience: float, copies: Mapping[str
     return 0 if clean else 1
 
 
+def _remove(folder: Path, *, keep: bool) -> None:
+    if keep:
+        progress(f"kept {folder}: `mintline up --state {folder} --ports free` starts that stack again")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 async def _load(
-    stack: AsyncExitStack, *, state: Path, patience: float, copies: Mapping[str, int] | None
+    stack: AsyncExitStack, folder: StateFolder, *, patience: float, copies: Mapping[str, int] | None
 ) -> Load:
-    folder = StateFolder(state)
     if folder.running() is None:
-        progress("no line runs; starting one")
-        await stack.enter_async_context(running_stack(state, ports="free", copies=copies))
+        progress("no stack runs; starting one")
+        await stack.enter_async_context(running_stack(folder.path, ports="free", copies=copies))
     elif copies:
-        raise Misconfigured("a line runs already, with copies of its own: stop it, or leave --scale out")
+        raise Misconfigured("a stack runs already, with copies of its own: stop it, or leave --scale out")
     info = folder.running()
-    assert info is not None, "a line runs now"
+    assert info is not None, "a stack runs now"
     connector = aiohttp.TCPConnector(limit=IN_FLIGHT * 2)
     session = await stack.enter_async_context(
         aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(30))
