@@ -17,6 +17,7 @@ from mintline_ops.restore import apply as restoring
 from mintline_ops.restore import verdict
 from mintline_ops.restore.copies import parse_time
 from mintline_ops.restore.filling import Filled
+from mintline_ops.restore.reopening import Reopened
 from mintline_ops.restore.rules import RULES
 
 app = typer.Typer(help="Restore a deployment's tables to a point in time.", no_args_is_help=True)
@@ -133,6 +134,8 @@ def put_back(
     if not dry_run:
         screen.say(f"{done.reopened.transactions} closed transactions are open again for mints of before")
         screen.say(f"{done.reopened.mints} mints are built again, whose transactions are on no record")
+        if done.reopened.left:
+            screen.say(_left(done.reopened), style="red")
         screen.say("next: start the services, indexer first, then mintline restore check", style="bold")
     screen.result(
         {
@@ -141,6 +144,8 @@ def put_back(
             "tables": [_to_json(each) for each in done.tables],
             "transactions_reopened": done.reopened.transactions,
             "mints_built_again": done.reopened.mints,
+            "left_without_transaction": done.reopened.left,
+            "left_ids": list(done.reopened.left_ids),
         }
     )
 
@@ -208,6 +213,14 @@ def _show_filled(screen: Screen, filled: Sequence[Filled], *, dry_run: bool) -> 
     screen.table(columns, rows, empty="no table")
     due = sum(each.due for each in filled)
     screen.say(f"{due} items {'would be written' if dry_run else 'were written'}, none removed", style="bold")
+
+
+def _left(reopened: Reopened) -> str:
+    more = ", …" if reopened.left > len(reopened.left_ids) else ""
+    return (
+        f"{reopened.left} stay as they are, though their transactions are on no record: restore transactions "
+        f"to a time at which it had these (docs/restore.md): {', '.join(reopened.left_ids)}{more}"
+    )
 
 
 def _differing(filled: Filled) -> str:

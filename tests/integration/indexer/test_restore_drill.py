@@ -198,7 +198,10 @@ async def test_mints__when_older_records_say_a_closed_batch_or_none_on_record_ca
     await harness.dynamo.write(Delete(TRANSACTIONS, {"sender_id": gone.sender_id, "nonce": gone.nonce}))
     records = Records(harness.client, harness.dynamo, harness.prefix)
 
-    found = [await reopen(records, CHAIN_ID, at=9) for _ in range(2)]
+    async def reopening() -> Reopened:
+        return await reopen(records.every, harness.dynamo.write, CHAIN_ID, at=9, rebuild=True)
+
+    found = [await reopening() for _ in range(2)]
 
     assert found == [Reopened(transactions=1, mints=1), Reopened(transactions=0, mints=0)]
     opened = await harness.dynamo.get(TRANSACTIONS, key)

@@ -9,7 +9,8 @@ from datetime import datetime
 from mintline.clock import unix_ms, unix_seconds
 from mintline.errors import Unavailable
 from mintline.resource_types import Table
-from mintline_ops.deployments import Target, open_chain, open_records
+from mintline.resources import MINTS, TRANSACTIONS
+from mintline_ops.deployments import Records, Target, open_chain, open_records
 from mintline_ops.restore.copies import Copies, Copy, parse_time
 from mintline_ops.restore.filling import Filled, Filler
 from mintline_ops.restore.guards import Stillness, chain_head, check_services
@@ -83,14 +84,22 @@ async def put_back(
             now=int(unix_seconds()),
         )
         if dry_run:
-            return PutBack([await filler.fill(table, dry_run=True) for table in wanted], Reopened(0, 0))
+            return PutBack([await filler.fill(table, dry_run=True) for table in wanted], Reopened())
         await check_services(target)
         stillness = await Stillness.watch(records, watch)
         filled = [await filler.fill(table, dry_run=False) for table in wanted]
         await _verify(filler, wanted)
-        opened = await reopen(records, await node.chain_id(), at=unix_ms())
+        opened = await _reopened(records, await node.chain_id(), wanted)
         await stillness.check()
         return PutBack(filled, opened)
+
+
+async def _reopened(records: Records, chain_id: int, wanted: Sequence[Table]) -> Reopened:
+    if MINTS not in wanted and TRANSACTIONS not in wanted:
+        return Reopened()
+    return await reopen(
+        records.every, records.dynamo.write, chain_id, at=unix_ms(), rebuild=TRANSACTIONS in wanted
+    )
 
 
 async def _verify(filler: Filler, tables: Sequence[Table]) -> None:
