@@ -131,11 +131,8 @@ def put_back(
             )
         )
     _show_filled(screen, done.tables, dry_run=dry_run)
+    _show_reopened(screen, done.reopened, dry_run=dry_run)
     if not dry_run:
-        screen.say(f"{done.reopened.transactions} closed transactions are open again for mints of before")
-        screen.say(f"{done.reopened.mints} mints are built again, whose transactions are on no record")
-        if done.reopened.left:
-            screen.say(_left(done.reopened), style="red")
         screen.say("next: start the services, indexer first, then mintline restore check", style="bold")
     screen.result(
         {
@@ -213,6 +210,14 @@ def _show_filled(screen: Screen, filled: Sequence[Filled], *, dry_run: bool) -> 
     screen.table(columns, rows, empty="no table")
     due = sum(each.due for each in filled)
     screen.say(f"{due} items {'would be written' if dry_run else 'were written'}, none removed", style="bold")
+
+
+def _show_reopened(screen: Screen, reopened: Reopened, *, dry_run: bool) -> None:
+    are = "would be" if dry_run else "are"
+    screen.say(f"{reopened.transactions} closed transactions {are} open again for mints of before")
+    screen.say(f"{reopened.mints} mints {are} built again, whose transactions are on no record")
+    if reopened.left:
+        screen.say(_left(reopened), style="red")
 
 
 def _left(reopened: Reopened) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mintline.aws.dynamo import Delete, Item, Update
+from mintline.clock import unix_ms
 from mintline.errors import Misconfigured
 from mintline.records.keys import scoped
 from mintline.resources import COLLECTIONS, MINTS, TRANSACTIONS
@@ -182,6 +183,66 @@ async def test_tables__when_the_node_is_behind_their_records__then_nothing_is_wr
 
     await drop_copies(harness)
     assert await harness.dynamo.get(MINTS, {"mint_id": "mint_1"}) is None
+
+
+async def test_tables__when_a_copy_has_a_block_that_the_chain_has_not__then_nothing_is_written(
+    harness: Harness, anvil_automine: str
+) -> None:
+    deployment = target(harness, anvil_automine)
+    await harness.register()
+    await minted(harness, 1)
+    place: Item = {"sender_id": scoped(CHAIN_ID, harness.accounts[0]), "nonce": 0}
+    await harness.dynamo.write(Update(TRANSACTIONS, place, set={"block_number": 10**9}))
+    await keep_history(harness)
+    at = await copied(deployment)
+    await harness.dynamo.write(Delete(MINTS, {"mint_id": "mint_1"}))
+
+    for dry_run in (True, False):
+        with pytest.raises(Misconfigured, match="transactions has a record of block 1000000000"):
+            await put_back(deployment, at, dry_run=dry_run)
+
+    await drop_copies(harness)
+    assert await harness.dynamo.get(MINTS, {"mint_id": "mint_1"}) is None
+
+
+async def test_mints__when_their_transactions_are_lost_too__then_they_are_left_until_these_are_restored(
+    harness: Harness, anvil_automine: str
+) -> None:
+    deployment = target(harness, anvil_automine)
+    await harness.register()
+    await minted(harness, 1, 2)
+    await catch_up(harness.indexer())
+    now = unix_ms()
+    for mint_id in ("mint_1", "mint_2"):
+        await harness.dynamo.write(Update(MINTS, {"mint_id": mint_id}, set={"created_at": now}))
+    lost: list[Item] = [
+        {"sender_id": scoped(CHAIN_ID, harness.accounts[0]), "nonce": nonce} for nonce in (0, 1)
+    ]
+    await harness.dynamo.write(Delete(TRANSACTIONS, lost[1]))
+    await keep_history(harness)
+    at = await copied(deployment)
+    await harness.dynamo.write(Delete(MINTS, {"mint_id": "mint_1"}))
+    await harness.dynamo.write(Delete(TRANSACTIONS, lost[0]))
+
+    async def reopened(*tables: str, dry_run: bool) -> Reopened:
+        return (
+            await restoring.put_back(
+                deployment, at=at, tables=tables, replace=(), skip_ids=0, watch=0, dry_run=dry_run
+            )
+        ).reopened
+
+    alone = [await reopened("mints", dry_run=dry_run) for dry_run in (True, False)]
+    both = [await reopened(dry_run=dry_run) for dry_run in (True, False)]
+    await drop_copies(harness)
+
+    assert [(each.mints, each.left, set(each.left_ids)) for each in alone] == [
+        (0, 2, {"mint_1", "mint_2"})
+    ] * 2
+    assert both == [Reopened(mints=1)] * 2
+    assert [await harness.status_of(f"mint_{number}") for number in (1, 2)] == [
+        MintStatus.MINED,
+        MintStatus.ACCEPTED,
+    ]
 
 
 async def test_mints__when_older_records_say_a_closed_batch_or_none_on_record_carries_them__then_they_go_on(

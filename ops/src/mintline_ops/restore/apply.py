@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from mintline.aws.dynamo import Item, Update
 from mintline.clock import unix_ms, unix_seconds
 from mintline.errors import Unavailable
 from mintline.resource_types import Table
@@ -14,7 +15,7 @@ from mintline_ops.deployments import Records, Target, open_chain, open_records
 from mintline_ops.restore.copies import Copies, Copy, parse_time
 from mintline_ops.restore.filling import Filled, Filler
 from mintline_ops.restore.guards import Stillness, chain_head, check_services
-from mintline_ops.restore.reopening import Reopened, reopen
+from mintline_ops.restore.reopening import Every, Reopened, Write, reopen
 from mintline_ops.restore.rules import chosen, replaced
 
 
@@ -28,7 +29,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class PutBack:
-    """What was put back into each table, and which records were made open again by that."""
+    """What was put back into each table, and which records were made open again by that, or would be."""
 
     tables: list[Filled]
     reopened: Reopened
@@ -66,8 +67,9 @@ async def put_back(
 
     Then what records of different times do not fit together by is set right (`reopening`).
 
-    Looks for `watch` seconds whether a service writes. Raises Misconfigured if one does, before anything is
-    written, and also if one did by the end. A dry run compares while services may run. Safe to repeat.
+    Looks for `watch` seconds whether a service writes. Raises Misconfigured if one does, or if a copy has a
+    block that the chain does not have, before anything is written; and also if a service did by the end. A
+    dry run compares while services may run. Safe to repeat.
     """
     wanted = chosen(tables)
     replacing = replaced(replace, wanted)
@@ -83,23 +85,36 @@ async def put_back(
             skip_ids=skip_ids,
             now=int(unix_seconds()),
         )
+        if not dry_run:
+            await check_services(target)
+        await filler.check_blocks(wanted)
         if dry_run:
-            return PutBack([await filler.fill(table, dry_run=True) for table in wanted], Reopened())
-        await check_services(target)
+            filled = [await filler.fill(table, dry_run=True) for table in wanted]
+            return PutBack(filled, await _would_reopen(records, filler, await node.chain_id(), wanted))
         stillness = await Stillness.watch(records, watch)
         filled = [await filler.fill(table, dry_run=False) for table in wanted]
         await _verify(filler, wanted)
-        opened = await _reopened(records, await node.chain_id(), wanted)
+        opened = await _reopen(records.every, records.dynamo.write, await node.chain_id(), wanted)
         await stillness.check()
         return PutBack(filled, opened)
 
 
-async def _reopened(records: Records, chain_id: int, wanted: Sequence[Table]) -> Reopened:
+async def _would_reopen(records: Records, filler: Filler, chain_id: int, wanted: Sequence[Table]) -> Reopened:
+    """Return what would be opened again if the tables were filled, writing nothing."""
+
+    def every(table: Table) -> AsyncIterator[Item]:
+        return filler.after(table) if table in wanted else records.every(table)
+
+    async def write(_: Update) -> None:
+        pass
+
+    return await _reopen(every, write, chain_id, wanted)
+
+
+async def _reopen(every: Every, write: Write, chain_id: int, wanted: Sequence[Table]) -> Reopened:
     if MINTS not in wanted and TRANSACTIONS not in wanted:
         return Reopened()
-    return await reopen(
-        records.every, records.dynamo.write, chain_id, at=unix_ms(), rebuild=TRANSACTIONS in wanted
-    )
+    return await reopen(every, write, chain_id, at=unix_ms(), rebuild=TRANSACTIONS in wanted)
 
 
 async def _verify(filler: Filler, tables: Sequence[Table]) -> None:

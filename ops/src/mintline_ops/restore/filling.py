@@ -11,7 +11,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-from mintline.aws.dynamo import GONE
+from mintline.aws.dynamo import GONE, Item, decode_item
 from mintline.aws.errors import translated, writing
 from mintline.errors import Misconfigured, Unavailable
 from mintline.resource_types import Table
@@ -69,7 +69,6 @@ class Filler:
         """Compare a table with its copy, and put back what is due; repeating it continues it.
 
         A digest of each of the table's items is kept in memory, about 200 bytes an item.
-        Raises Misconfigured if the copy has a block that the chain does not have.
         """
         target = table.table_name(self.prefix)
         stored: dict[RawKey, bytes] = {}
@@ -81,16 +80,16 @@ class Filler:
         counts = Counter[str]()
         due: list[Raw] = []
         async for copied in self._items(copy_name(table, self.prefix, self.at)):
-            self._check_block(table, copied)
             key = _key(table, copied)
             state = self._state(table, copied, stored.pop(key, None))
             counts[state] += 1
-            if state == "missing" or (state == "differing" and table in self.replacing):
-                due.append(self._to_write(copied, counters.get(key, 0)))
-            if len(due) == BATCH and not dry_run:
+            if dry_run or not (state == "missing" or (state == "differing" and table in self.replacing)):
+                continue
+            due.append(self._to_write(copied, counters.get(key, 0)))
+            if len(due) == BATCH:
                 await self._write(target, due)
                 due = []
-        if due and not dry_run:
+        if due:
             await self._write(target, due)
         return Filled(
             table,
@@ -101,14 +100,44 @@ class Filler:
             replaced=table in self.replacing,
         )
 
+    async def check_blocks(self, tables: Sequence[Table]) -> None:
+        """Raise Misconfigured if the copy of one of these tables has a block that the chain does not have."""
+        later = {
+            "FilterExpression": "block_number > :head",
+            "ExpressionAttributeValues": {":head": {"N": str(self.head)}},
+        }
+        for table in tables:
+            async for item in self._items(copy_name(table, self.prefix, self.at), **later):
+                block = _number(item, "block_number")
+                raise Misconfigured(
+                    f"{table.name} has a record of block {block}, and the chain's newest is {self.head}: "
+                    "pass a node of the deployment's chain that is in step"
+                )
+
+    async def after(self, table: Table) -> AsyncIterator[Item]:
+        """Yield the items that a table will have once it is filled, but for what has expired.
+
+        Their keys are kept in memory.
+        """
+        names = [table.table_name(self.prefix), copy_name(table, self.prefix, self.at)]
+        if table in self.replacing:
+            names.reverse()
+        seen: set[RawKey] = set()
+        for name in names:
+            async for item in self._items(name):
+                key = _key(table, item)
+                if key not in seen and not _has_expired(table, item, self.now):
+                    seen.add(key)
+                    yield decode_item(item)
+
     def _state(self, table: Table, copied: Raw, kept: bytes | None) -> str:
         if kept is not None:
             return "same" if kept == _digest(table, copied) else "differing"
         return "expired" if _has_expired(table, copied, self.now) else "missing"
 
-    async def _items(self, name: str) -> AsyncIterator[Raw]:
+    async def _items(self, name: str, **only: Any) -> AsyncIterator[Raw]:
         with translated():
-            pages = self.client.get_paginator("scan").paginate(TableName=name, ConsistentRead=True)
+            pages = self.client.get_paginator("scan").paginate(TableName=name, ConsistentRead=True, **only)
             async for page in pages:
                 for item in page["Items"]:
                     yield item
@@ -118,14 +147,6 @@ class Filler:
         if counted is None:
             return copied
         return {**copied, COUNTER: {"N": str(max(counted + self.skip_ids, counter))}}
-
-    def _check_block(self, table: Table, item: Raw) -> None:
-        block = _number(item, "block_number")
-        if block is not None and block > self.head:
-            raise Misconfigured(
-                f"{table.name} has a record of block {block}, and the chain's newest is {self.head}: pass a "
-                "node of the deployment's chain that is in step"
-            )
 
     async def _write(self, name: str, items: Sequence[Raw]) -> None:
         left: dict[str, Any] = {name: [{"PutRequest": {"Item": item}} for item in items]}
