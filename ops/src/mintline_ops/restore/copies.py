@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,12 +15,18 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from mintline.aws.errors import error_code, translated
-from mintline.errors import Misconfigured, Unavailable
+from mintline.errors import Misconfigured, Throttled, Unavailable
 from mintline.resource_types import Table
 
 LATEST = "latest"
 POLL = (0.5, 15.0)
 """Seconds between two looks at the copies, at first and at most: AWS takes minutes to hours for one."""
+ABSENT_LOOKS = 6
+"""Looks for which a copy that was asked for may be absent: DynamoDB tells of new tables a little later."""
+AT_ONCE = 4
+"""Requests for windows at a time: AWS allows ten a second."""
+TRIES = 5
+"""How often a window is asked for that is throttled, a second apart, each with the SDK's own retries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +74,28 @@ class Copies:
 
     async def windows(self, tables: Sequence[Table]) -> dict[Table, Window]:
         """Return to when each table can be restored."""
-        with translated():
-            found = await asyncio.gather(
-                *(
-                    self.client.describe_continuous_backups(TableName=table.table_name(self.prefix))
-                    for table in tables
-                )
-            )
-        windows = {}
-        for table, response in zip(tables, found, strict=True):
-            stated = response["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
-            windows[table] = Window(
-                _utc(stated.get("EarliestRestorableDateTime")), _utc(stated.get("LatestRestorableDateTime"))
-            )
-        return windows
+        places = asyncio.Semaphore(AT_ONCE)
+        found = await asyncio.gather(*(self._window(table, places) for table in tables))
+        return dict(zip(tables, found, strict=True))
+
+    async def _window(self, table: Table, places: asyncio.Semaphore) -> Window:
+        async with places:
+            for _ in range(TRIES):
+                with suppress(Throttled), translated():
+                    response = await self.client.describe_continuous_backups(
+                        TableName=table.table_name(self.prefix)
+                    )
+                    break
+                await self.sleep(1.0)
+            else:
+                raise Unavailable("DescribeContinuousBackups is throttled: run it again")
+        stated = response["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
+        return Window(
+            _utc(stated.get("EarliestRestorableDateTime")), _utc(stated.get("LatestRestorableDateTime"))
+        )
 
     async def moment(self, tables: Sequence[Table], at: datetime | None) -> datetime:
-        """Return the one time to which all these tables can be restored: `at`, or the latest.
+        """Return the one time, to the second, to which all these tables can be restored: `at`, or the latest.
 
         Raises Misconfigured if there is none.
         """
@@ -91,7 +103,8 @@ class Copies:
         none = [table.name for table, window in windows.items() if window.latest is None]
         if none:
             raise Misconfigured(f"no point-in-time recovery: {', '.join(none)}")
-        moment = at or min(window.latest for window in windows.values() if window.latest is not None)
+        latest = min(window.latest for window in windows.values() if window.latest is not None)
+        moment = at or latest.replace(microsecond=0)
         for table, window in windows.items():
             assert window.earliest is not None, "it has a latest"
             assert window.latest is not None, "refused above"
@@ -110,25 +123,36 @@ class Copies:
         """Have DynamoDB make those copies that there are not yet, and wait until all can be read."""
         for copy in await self.states(tables, at):
             if copy.state == "absent":
-                with translated():
-                    await self.client.restore_table_to_point_in_time(
-                        SourceTableName=copy.table.table_name(self.prefix),
-                        TargetTableName=copy.name,
-                        RestoreDateTime=at,
-                        BillingModeOverride="PAY_PER_REQUEST",
-                        # Only scans read it.
-                        GlobalSecondaryIndexOverride=[],
-                    )
+                await self._restore(copy, at)
         pause, longest = POLL
+        looks = 0
         while True:
+            looks += 1
             copies = await self.states(tables, at)
             if all(copy.state == "ACTIVE" for copy in copies):
                 return copies
+            expected = {"CREATING", "ACTIVE"} | ({"absent"} if looks <= ABSENT_LOOKS else set())
             for copy in copies:
-                if copy.state not in ("CREATING", "ACTIVE"):
+                if copy.state not in expected:
                     raise Unavailable(f"{copy.name} is {copy.state}: run it again")
             await self.sleep(pause)
             pause = min(2 * pause, longest)
+
+    async def _restore(self, copy: Copy, at: datetime) -> None:
+        with translated():
+            try:
+                await self.client.restore_table_to_point_in_time(
+                    SourceTableName=copy.table.table_name(self.prefix),
+                    TargetTableName=copy.name,
+                    RestoreDateTime=at,
+                    BillingModeOverride="PAY_PER_REQUEST",
+                    # Only scans read it.
+                    GlobalSecondaryIndexOverride=[],
+                )
+            except ClientError as error:
+                # A run before this one has just asked for it.
+                if error_code(error) != "TableAlreadyExistsException":
+                    raise
 
     async def check(self, tables: Sequence[Table], at: datetime) -> None:
         """Raise Misconfigured unless there is a copy of each table to read."""
