@@ -15,7 +15,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+import structlog
 from prometheus_client import CollectorRegistry, Metric
+
+from mintline.tracebacks import frames
+
+log = structlog.get_logger(__name__)
 
 EVERY = 60.0
 """Seconds between two lines: CloudWatch's resolution of metrics that cost the least."""
@@ -162,12 +167,15 @@ class MetricsLog:
 async def publishing(
     metrics: MetricsLog, sleep: Callable[[float], Any] = asyncio.sleep
 ) -> AsyncIterator[None]:
-    """Write the metrics every minute while this lasts, and once at its end: a task may end sooner."""
+    """Write the metrics every minute while this lasts, and once at its end: a task may end sooner.
+
+    What breaks in that is logged, and ends neither the next minute's nor the service.
+    """
 
     async def write() -> None:
         while True:
             await sleep(EVERY)
-            metrics.publish()
+            _publish(metrics)
 
     task = asyncio.create_task(write())
     try:
@@ -175,4 +183,11 @@ async def publishing(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        _publish(metrics)
+
+
+def _publish(metrics: MetricsLog) -> None:
+    try:
         metrics.publish()
+    except Exception as error:  # noqa: BLE001 - a collector may raise anything
+        log.error("metrics_not_written", error=type(error).__name__, frames=frames(error))  # noqa: TRY400

@@ -140,6 +140,34 @@ async def test_publishing__when_a_task_ends_within_a_minute__then_its_metrics_ar
     assert [line["ended_total"] for line in pipeline.lines if "ended_total" in line] == [1]
 
 
+async def test_publishing__when_a_collector_breaks__then_that_is_logged_and_the_next_minute_is_written() -> (
+    None
+):
+    pipeline = Pipeline()
+    tried: list[float] = []
+    enough = asyncio.Event()
+
+    def broken() -> float:
+        tried.append(0)
+        if len(tried) in (1, 3):
+            raise ZeroDivisionError
+        return 7
+
+    async def sleep(_: float) -> None:
+        if len(tried) == 2:
+            enough.set()
+            await asyncio.Event().wait()
+
+    pipeline.held.labels("a").set_function(broken)
+    with capture_logs() as lines:
+        async with asyncio.timeout(5), publishing(pipeline.log, sleep):
+            await enough.wait()
+
+    broke = [line["error"] for line in lines if line["event"] == "metrics_not_written"]
+    assert (broke, len(tried)) == (["ZeroDivisionError"] * 2, 3)
+    assert [line["held"] for line in pipeline.lines] == [7]
+
+
 @pytest.mark.parametrize("namespace", [None, "Mintline/acme"])
 async def test_admin__when_a_namespace_is_set__then_the_services_metrics_are_logged(
     namespace: str | None,
