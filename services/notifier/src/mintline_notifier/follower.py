@@ -1,8 +1,9 @@
 """Follows the change streams and appends what happened to the logs.
 
-The order of what is read keeps the order of events. Transactions are read first and told of last: by then the
-changes of all other tables that came before them were read and told of. Should a stream show a transaction
-before the creation of a mint that it carries, the transaction waits, up to `PATIENCE` seconds.
+Changes of one item are told of in their order; between tables there is none. Transactions are read first and
+told of last, after the other streams: these are read until a page is short, and quiet ones not each time, so
+changes of other tables that came before may be told of later. A transaction that carries a mint whose
+creation was not read yet waits, up to `PATIENCE_MS`.
 
 A process may die between any two writes. Events are appended with marks, so that reading a change again, by
 this process or by another that reads at the same time, adds nothing; cursors are saved afterwards, now and
