@@ -115,7 +115,10 @@ class Broadcaster:
                 verify_voucher_signature(message, issuer=self._config.issuer)
                 await issue(message, vouchers=vouchers, now=now)
             case SelfRedeem():
-                await relay(message, store=store, vouchers=vouchers, chain=chain, now=now)
+                try:
+                    await relay(message, store=store, vouchers=vouchers, chain=chain, now=now)
+                finally:
+                    self._sweeper.wake(message.mint_id)
             case SigningRefused():
                 await refuse(message, store=store, chain=chain, outbox=outbox, noops=noops, now=now)
             case ReviewMint():

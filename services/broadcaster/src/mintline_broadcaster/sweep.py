@@ -111,6 +111,8 @@ class Sweeper:
         self._searches = Searches()
         self._resting: dict[str | Place, int] = {}
         """Until when something is not read again that needs nothing from here, in Unix milliseconds."""
+        self._woken: set[str] = set()
+        """Mints that moved while a pass was reading."""
 
     async def run(
         self,
@@ -126,6 +128,11 @@ class Sweeper:
             return interval if await self.sweep() else IDLE * interval
 
         await repeatedly(once, stop, every=interval, sleep=sleep, rng=rng)
+
+    def wake(self, mint_id: str) -> None:
+        """Read a mint in the next pass, however long it was to rest: it has moved."""
+        self._resting.pop(mint_id, None)
+        self._woken.add(mint_id)
 
     async def sweep(self) -> bool:
         """Do one pass; tell whether anything was open. Raises Retryable if the tables do not answer."""
@@ -181,9 +188,10 @@ class Sweeper:
 
     async def _read_operations(self, keys: Sequence[OpenMint], *, now: int) -> list[Operation]:
         grown = [key.mint_id for key in keys if key.created_at <= now - self._grown_up]
+        self._woken.clear()
         found = await self._store.operations(one for one in grown if one not in self._resting)
         for operation in found.values():
-            if operation.status not in _WAITING:
+            if operation.status not in _WAITING and operation.operation_id not in self._woken:
                 self._resting[operation.operation_id] = now + _rest(operation, now=now)
         return [operation for operation in found.values() if operation.chain_id == self._chain_id]
 
@@ -250,7 +258,9 @@ class Sweeper:
 def _rest(operation: Operation, *, now: int) -> int:
     """Return for how many milliseconds an operation that needs nothing from here is not read again.
 
-    So a voucher that nobody redeems is looked for once an hour, and not twelve times.
+    So a voucher that nobody redeems is looked for once an hour, and not twelve times. One that is redeemed
+    through this copy is woken. Of one that its user redeemed without us the indexer tells, and ends it;
+    should it miss that, the sweep does so once the rest is over.
     """
     rest = RESTING_SECONDS * 1000
     if not isinstance(operation, Mint) or operation.status is not MintStatus.ISSUED:
