@@ -100,7 +100,10 @@ async def put_back(
 
 
 async def _would_reopen(records: Records, filler: Filler, chain_id: int, wanted: Sequence[Table]) -> Reopened:
-    """Return what would be opened again if the tables were filled, writing nothing."""
+    """Return what would be opened again if the tables were filled, writing nothing.
+
+    While services run, what they build meanwhile may be among it.
+    """
 
     def every(table: Table) -> AsyncIterator[Item]:
         return filler.after(table) if table in wanted else records.every(table)
