@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from pydantic import Field, ValidationError
 
 from mintline import process
+from mintline.admin import ALIVE
 from mintline.attestation.document import Document
 from mintline.audit.kms_log import event_of
 from mintline.settings import Settings
@@ -216,7 +217,7 @@ def context_of(asked: Mapping[str, Any]) -> Context:
 
 async def healthy(_request: web.Request) -> web.Response:
     """Answer that the front serves."""
-    return web.json_response({"status": "ok"})
+    return web.json_response(ALIVE)
 
 
 def application(front: KmsFront) -> web.Application:
