@@ -72,7 +72,7 @@ def methods_of(one: Class) -> set[str]:
     return found
 
 
-def told(method: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+def docstring_of(method: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return " ".join((ast.get_docstring(method) or "").split())
 
 
@@ -82,7 +82,7 @@ def contracts(one: Class) -> dict[str, set[str]]:
     for port in ports():
         if set(port.methods) <= has:
             for name, method in port.methods.items():
-                found.setdefault(name, set()).add(told(method))
+                found.setdefault(name, set()).add(docstring_of(method))
     return found
 
 
@@ -92,7 +92,7 @@ def test_implementation__when_its_port_says_the_same__then_it_says_nothing() -> 
         for one in classes()
         if not one.is_port
         for name, said in contracts(one).items()
-        if name in one.methods and told(one.methods[name]) in said - {""}
+        if name in one.methods and docstring_of(one.methods[name]) in said - {""}
     ]
     assert repeated == []
 
@@ -103,7 +103,7 @@ def test_method__when_no_port_declares_it__then_it_has_a_docstring() -> None:
         for one in classes()
         if one.path != NAMED_BY_A_STANDARD and "/models.py" not in one.path
         for name, method in one.methods.items()
-        if not name.startswith("_") and not told(method)
+        if not name.startswith("_") and not docstring_of(method)
         if one.is_port or not any(contracts(one).get(name, ()))
     ]
     assert silent == []
