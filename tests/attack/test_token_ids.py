@@ -248,11 +248,11 @@ async def test_queue_writer__when_it_posts_anothers_redemption_for_a_mint__that_
     )
     await victim.queues.send(BROADCAST, forged, group=secrets.token_hex(4), dedup=secrets.token_hex(8))
 
-    async def told() -> Any:
+    async def warnings() -> Any:
         lines = victim.logged("broadcaster", "mint_outcome_refused")
         return next((line for line in lines if line["mint_id"] == mint.mint_id), None)
 
-    assert (await until(told))["level"] == "warning"
+    assert (await until(warnings))["level"] == "warning"
     await redeemed(victim, bytes(signed.raw_transaction))
 
     await attacker.until(own.mint_id, "finalized")

@@ -56,7 +56,7 @@ class MintRules(RuleBasedStateMachine):
         super().__init__()
         self.loop = VirtualLoop()
         self.breaches: list[str] = []
-        lag = Lag(clock=self.loop.time, rng=random.Random(0), told=lambda: None)
+        lag = Lag(clock=self.loop.time, rng=random.Random(0), counted=lambda: None)
         self.tables = Tables(self.breaches.append, lag)
         self.accounts = MemoryAccounts(self.tables.builder)
         self.builder = MemoryOperations(self.tables.builder)

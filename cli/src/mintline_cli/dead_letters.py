@@ -55,7 +55,7 @@ def list_letters(
     async def read() -> dict[str, tuple[int, list[DeadLetter]]]:
         async with open_dead_letters(target) as letters:
             return {
-                each.name: (await letters.waiting(each), await letters.look(each, limit=limit))
+                each.name: (await letters.waiting(each), await letters.peek(each, limit=limit))
                 for each in queues
             }
 

@@ -47,12 +47,12 @@ def evidence(name: str, *, again: str) -> Iterator[Evidence]:
         yield found
     finally:
         if found.kept:
-            print(told(name, found.folder, again), file=sys.stderr)  # noqa: T201 - a command's own output
+            print(evidence_text(name, found.folder, again), file=sys.stderr)  # noqa: T201 - a command's own output
         else:
             shutil.rmtree(found.folder)
 
 
-def told(name: str, folder: Path, again: str) -> str:
+def evidence_text(name: str, folder: Path, again: str) -> str:
     """Return where the evidence is, and what to do with it."""
     return (
         f"{name}: kept {folder}: logs/, verdict.json if there is a verdict, and all that the stack stored\n"

@@ -31,7 +31,7 @@ async def find(
     One that somebody else looks at is hidden meanwhile: it is looked for `ROUNDS` times.
     """
     for last in (*[False] * (ROUNDS - 1), True):
-        for letter in await letters.look(queue, limit=MOST):
+        for letter in await letters.peek(queue, limit=MOST):
             if letter.message_id == message_id:
                 return letter
         if not last:

@@ -187,23 +187,23 @@ class _Sourcify(_Job):
         if self.request.transaction is not None:
             body["creationTransactionHash"] = self.request.transaction
         url = f"{base}/v2/verify/{self.chain_id}/{self.address}"
-        status, told = await self.ask("POST", url, json=body)
-        if told.get("customCode") == "already_verified":
+        status, answer = await self.ask("POST", url, json=body)
+        if answer.get("customCode") == "already_verified":
             return False, "already verified"
-        ticket = told.get("verificationId")
+        ticket = answer.get("verificationId")
         if status != 202 or not isinstance(ticket, str):
-            raise _refused(self.request.url, told.get("message"), status)
+            raise _refused(self.request.url, answer.get("message"), status)
 
-        async def look() -> tuple[bool, str] | None:
-            status, told = await self.ask("GET", f"{base}/v2/verify/{ticket}")
-            if not told.get("isJobCompleted"):
+        async def outcome() -> tuple[bool, str] | None:
+            status, answer = await self.ask("GET", f"{base}/v2/verify/{ticket}")
+            if not answer.get("isJobCompleted"):
                 return None
-            match = (told.get("contract") or {}).get("match")
+            match = (answer.get("contract") or {}).get("match")
             if match:
                 return True, str(match)
-            raise _refused(self.request.url, (told.get("error") or {}).get("message"), status)
+            raise _refused(self.request.url, (answer.get("error") or {}).get("message"), status)
 
-        return await self.poll(look)
+        return await self.poll(outcome)
 
 
 class _Etherscan(_Job):
@@ -221,24 +221,24 @@ class _Etherscan(_Job):
             # Spelled so in their API.
             "constructorArguements": self.arguments,
         }
-        status, told = await self.ask("POST", url, data=form)
-        said = str(told.get("result"))
+        status, answer = await self.ask("POST", url, data=form)
+        said = str(answer.get("result"))
         if _ALREADY.search(said):
             return False, "already verified"
-        if str(told.get("status")) != "1":
+        if str(answer.get("status")) != "1":
             raise _refused(self.request.url, said, status)
 
-        async def look() -> tuple[bool, str] | None:
+        async def outcome() -> tuple[bool, str] | None:
             query = {**common, "action": "checkverifystatus", "guid": said}
-            status, told = await self.ask("GET", f"{url}&{urlencode(query)}")
-            result = str(told.get("result"))
-            if str(told.get("status")) == "1" or _ALREADY.search(result):
+            status, answer = await self.ask("GET", f"{url}&{urlencode(query)}")
+            result = str(answer.get("result"))
+            if str(answer.get("status")) == "1" or _ALREADY.search(result):
                 return True, result
             if "pending" in result.lower():
                 return None
             raise _refused(self.request.url, result, status)
 
-        return await self.poll(look)
+        return await self.poll(outcome)
 
 
 def _refused(url: str, said: object, status: int) -> MintlineError:

@@ -99,14 +99,14 @@ class Notices:
 
     def __init__(self, store: NoticeStore) -> None:
         self._store = store
-        self._told: OrderedDict[str, None] = OrderedDict()
+        self._recorded: OrderedDict[str, None] = OrderedDict()
         self._writing: set[asyncio.Task[None]] = set()
 
     def note(self, notice: Notice) -> None:
-        """Do what `tell` does in the background: the caller does not wait for the write."""
-        if notice.notice_id in self._told or len(self._writing) >= AT_ONCE:
+        """Do what `record` does in the background: the caller does not wait for the write."""
+        if notice.notice_id in self._recorded or len(self._writing) >= AT_ONCE:
             return
-        task = asyncio.create_task(self.tell(notice), name="notice", context=Context())
+        task = asyncio.create_task(self.record(notice), name="notice", context=Context())
         self._writing.add(task)
         task.add_done_callback(self._written)
 
@@ -120,22 +120,22 @@ class Notices:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("notice_broke", error=type(error).__name__, frames=frames(error))
 
-    async def tell(self, notice: Notice) -> None:
+    async def record(self, notice: Notice) -> None:
         """Put a notice on record, unless this process did; what fails or hangs is tried the next time."""
         key = notice.notice_id
-        if key in self._told:
+        if key in self._recorded:
             return
-        self._told[key] = None
-        if len(self._told) > _REMEMBERED:
-            self._told.popitem(last=False)
+        self._recorded[key] = None
+        if len(self._recorded) > _REMEMBERED:
+            self._recorded.popitem(last=False)
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 added = await self._store.add(notice)
         except (MintlineError, TimeoutError) as error:
-            self._told.pop(key, None)
+            self._recorded.pop(key, None)
             log.warning("notice_not_written", notice=notice.type, error=type(error).__name__)
         except BaseException:
-            self._told.pop(key, None)
+            self._recorded.pop(key, None)
             raise
         else:
             if added:

@@ -32,7 +32,7 @@ class SetAside:
         self, registry: CollectorRegistry | None = None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._clock = clock
-        self._told: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._logged: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._counter = Counter(
             "mintline_records_set_aside",
             "Records that could not be read or written as they are; told of again every five minutes.",
@@ -56,11 +56,11 @@ class SetAside:
     def note(self, table: str, key: str, reason: object) -> None:
         """Log and count a record that is set aside, unless it was within the last five minutes."""
         now = self._clock()
-        last = self._told.pop((table, key), None)
+        last = self._logged.pop((table, key), None)
         due = last is None or now - last >= AGAIN
-        self._told[table, key] = now if last is None or due else last
-        if len(self._told) > REMEMBERED:
-            self._told.popitem(last=False)
+        self._logged[table, key] = now if last is None or due else last
+        if len(self._logged) > REMEMBERED:
+            self._logged.popitem(last=False)
         if due:
             self._counter.labels(table).inc()
             log.error("record_set_aside", table=table, key=key, reason=str(reason))

@@ -60,7 +60,7 @@ class Console:
         await self.page.locator("#password").fill(account["password"])
         await self.page.get_by_role("button", name="Sign in").click()
 
-    async def look(self, *, dark: bool = False, phone: bool = False) -> None:
+    async def show(self, *, dark: bool = False, phone: bool = False) -> None:
         """Show the page by a colour scheme and at a size."""
         await self.page.emulate_media(color_scheme="dark" if dark else "light")
         await self.page.set_viewport_size(PHONE if phone else DESKTOP)
@@ -69,16 +69,16 @@ class Console:
         """Return what axe finds on the screen: light on a desktop, and dark on a phone."""
         found = []
         for dark, phone in ((False, False), (True, True)):
-            await self.look(dark=dark, phone=phone)
+            await self.show(dark=dark, phone=phone)
             # Past transitions: a colour that is on its way to another is neither.
             await self.page.evaluate(_FINISHED)
             await self.page.evaluate(self.axe)
             result = await self.page.evaluate(_RUN, list(_TAGS))
             place = "dark phone" if dark else "light desktop"
-            found += [_told(place, violation) for violation in result["violations"]]
+            found += [_finding(place, violation) for violation in result["violations"]]
             if await self.page.evaluate(_TOO_WIDE):
                 found.append(f"{place}: wider than the window")
-        await self.look()
+        await self.show()
         return found
 
 
@@ -86,7 +86,7 @@ def _axe() -> str:
     return _AXE.read_text(encoding="utf-8")
 
 
-def _told(place: str, violation: Mapping[str, Any]) -> str:
+def _finding(place: str, violation: Mapping[str, Any]) -> str:
     nodes = "; ".join(str(node["html"])[:160] for node in violation["nodes"][:3])
     return f"{place}: {violation['id']}: {violation['help']}: {nodes}"
 

@@ -54,7 +54,7 @@ async def test_look__when_messages_were_given_up__then_shows_why_and_leaves_them
 ) -> None:
     await given_up(queues, "m1", "m2")
     for _ in range(2):
-        found = await letters.look(BUILD, limit=100)
+        found = await letters.peek(BUILD, limit=100)
         assert [letter.message["mint_id"] for letter in found] == ["m1", "m2"]
     first = found[0]
     assert (first.code, first.reason, first.digest, first.trace) == (
@@ -65,7 +65,7 @@ async def test_look__when_messages_were_given_up__then_shows_why_and_leaves_them
     )
     assert (first.origin, first.group) == ("build", "g")
     assert await letters.waiting(BUILD) == 2
-    assert await letters.look(SIGN, limit=100) == []
+    assert await letters.peek(SIGN, limit=100) == []
 
 
 async def test_redrive__when_all_are_sent_back__then_they_come_in_order_and_nothing_is_left(
@@ -83,12 +83,12 @@ async def test_redrive__when_one_is_named__then_only_that_one_goes(
     queues: Queues, letters: DeadLetters
 ) -> None:
     await given_up(queues, "m1", "m2", "m3")
-    second = (await letters.look(BUILD, limit=100))[1]
+    second = (await letters.peek(BUILD, limit=100))[1]
     assert [letter.message_id for letter in await letters.redrive(BUILD, {second.message_id})] == [
         second.message_id
     ]
     assert await mints_in(queues, 1) == ["m2"]
-    assert [letter.message["mint_id"] for letter in await letters.look(BUILD, limit=9)] == ["m1", "m3"]
+    assert [letter.message["mint_id"] for letter in await letters.peek(BUILD, limit=9)] == ["m1", "m3"]
 
 
 async def test_redrive__when_it_is_given_up_again__then_it_can_be_sent_back_again(
@@ -120,7 +120,7 @@ async def test_redrive__when_the_cause_is_not_mended__then_each_is_sent_back_onc
         redriven = group.create_task(letters.redrive(BUILD))
     assert len(redriven.result()) == 12
     assert await letters.waiting(BUILD) == 12
-    again = await letters.look(BUILD, limit=100)
+    again = await letters.peek(BUILD, limit=100)
     assert {letter.code for letter in again} == {"again"}
 
 
@@ -129,14 +129,14 @@ async def test_drop__when_bounded__then_no_more_than_that_are_gone(
 ) -> None:
     await given_up(queues, "m1", "m2", "m3")
     assert len(await letters.drop(BUILD, limit=2)) == 2
-    assert [letter.message["mint_id"] for letter in await letters.look(BUILD, limit=9)] == ["m3"]
+    assert [letter.message["mint_id"] for letter in await letters.peek(BUILD, limit=9)] == ["m3"]
 
 
 async def test_look__when_a_body_is_no_message__then_it_is_shown_all_the_same(
     queues: Queues, letters: DeadLetters
 ) -> None:
     await queues._send(BUILD.dead_letter_name(queues._prefix), "not json", group="g", dedup="d")
-    (letter,) = await letters.look(BUILD, limit=9)
+    (letter,) = await letters.peek(BUILD, limit=9)
     assert (letter.message, letter.body, letter.code) == ({}, "not json", "max_receives")
 
 
@@ -196,7 +196,7 @@ async def test_dead_letters__when_a_role_may_read_them__then_a_session_of_it_doe
     client.meta.events.register("before-send.sqs", note)
     letters = DeadLetters(client, aws_prefix)
 
-    [found] = await letters.look(BUILD, limit=1)
+    [found] = await letters.peek(BUILD, limit=1)
     assert [one.message_id for one in await letters.redrive(BUILD, [found.message_id])] == [found.message_id]
 
     assert await mints_in(queues, 1) == ["m1"]

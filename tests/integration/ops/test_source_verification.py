@@ -69,7 +69,7 @@ class Stub:
         status, answer = self.submitted
         return web.json_response(answer, status=status)
 
-    async def look(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
         self.sent.append((str(request.rel_url), None))
         status, answer = self.looks.pop(0)
         return web.json_response(answer, status=status)
@@ -83,7 +83,7 @@ async def stub() -> AsyncIterator[Stub]:
         [
             web.post("/node", stub.node),
             web.post("/{path:.*}", stub.submit),
-            web.get("/{path:.*}", stub.look),
+            web.get("/{path:.*}", stub.answer),
         ]
     )
     runner = web.AppRunner(application)

@@ -28,7 +28,7 @@ class Slow:
         self.calls = 0
         self.failure: Exception | None = None
 
-    async def look(self, _: Queue, *, limit: int) -> list[DeadLetter]:
+    async def peek(self, _: Queue, *, limit: int) -> list[DeadLetter]:
         assert limit > 0
         return [letter("a"), *await self._second()]
 

@@ -429,7 +429,7 @@ async def until(shop: Shop, runner: DropRunner, done: Callable[[Any], bool], *, 
     """Run until the drop is so; `mine`: mints that were accepted become final meanwhile."""
     seen: Any = None
     for _ in range(2_000):
-        await runner.look()
+        await runner.poll()
         await asyncio.sleep(0.001)
         if mine:
             finalize(shop.harness)
@@ -615,7 +615,7 @@ async def test_drop__when_it_is_paused_resumed_and_cancelled__then_what_was_hand
     await until(shop, runner, lambda seen: seen["minting"]["handed_on"] == 250)
     assert (await shop.call("POST", "/pause")).json()["paused"]["code"] == "paused-by-client"
     for _ in range(50):
-        await runner.look()
+        await runner.poll()
         await asyncio.sleep(0)
     assert (await shop.show())["minting"]["handed_on"] == 250
     await shop.call("POST", "/resume")

@@ -77,7 +77,7 @@ async def capped(shop: Shop, monkeypatch: pytest.MonkeyPatch, cap: int) -> Cappe
 
 async def look_often(runner: DropRunner) -> None:
     for _ in range(20):
-        await runner.look()
+        await runner.poll()
         await asyncio.sleep(0.001)
 
 

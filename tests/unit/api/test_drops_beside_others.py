@@ -70,7 +70,7 @@ async def test_drops__when_two_of_a_collection_run_at_once__then_together_they_s
     await look_often(runner)
     assert len(collection.of_drops()) <= 900
     for _ in range(200):
-        await runner.look()
+        await runner.poll()
         await asyncio.sleep(0.001)
         finalize(shop.harness)
     seen = [await shop.show(), await other.show()]

@@ -27,7 +27,7 @@ async def looks_in_a_minute(harness: Harness) -> int:
     runner = harness.api.drop_runner("one", clock=harness.clock, metrics=Metrics(CollectorRegistry()))
     at, looks = 0.0, 0
     while at < 120:
-        at += await runner.look()
+        at += await runner.poll()
         looks += at >= 60
     return looks
 
@@ -42,22 +42,22 @@ async def test_rest__when_a_drop_is_prepared_by_this_process__then_it_ends_and_t
     runner = shop.harness.api.drop_runner(
         "one", clock=shop.harness.clock, metrics=Metrics(CollectorRegistry())
     )
-    while await runner.look() != IDLE_SECONDS:
+    while await runner.poll() != IDLE_SECONDS:
         pass
     await shop.upload(ndjson([line(1)]))
     resting = asyncio.create_task(runner.rest(3600))
     await shop.call("POST", "/prepare")
     async with asyncio.timeout(10):
         await resting
-    assert await runner.look() == POLL_SECONDS
+    assert await runner.poll() == POLL_SECONDS
     await runner.aclose()
 
 
 async def test_look__when_the_index_shows_a_drop_late__then_it_looks_again_soon(shop: Shop) -> None:
     harness = shop.harness
     runner = harness.api.drop_runner("one", clock=harness.clock, metrics=Metrics(CollectorRegistry()))
-    while await runner.look() != IDLE_SECONDS:
+    while await runner.poll() != IDLE_SECONDS:
         pass
     runner.woken.set()
     await runner.rest(3600)
-    assert [await runner.look() for _ in range(IDLE_LOOKS - 1)] == [POLL_SECONDS] * (IDLE_LOOKS - 1)
+    assert [await runner.poll() for _ in range(IDLE_LOOKS - 1)] == [POLL_SECONDS] * (IDLE_LOOKS - 1)

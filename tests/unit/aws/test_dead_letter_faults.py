@@ -76,7 +76,7 @@ async def test_look__when_it_is_cancelled_while_it_puts_back__then_puts_back_to_
 
     adapter: Any = client
     adapter.change_message_visibility_batch = slowly
-    look = asyncio.create_task(letters.look(BUILD, limit=20))
+    look = asyncio.create_task(letters.peek(BUILD, limit=20))
     await began.wait()
     look.cancel()
     await asyncio.sleep(0)
@@ -101,7 +101,7 @@ async def test_look__when_putting_back_hangs__then_one_who_is_cancelled_does_not
     adapter: Any = client
     adapter.change_message_visibility_batch = hang
     monkeypatch.setattr("mintline.aws.dead_letters.PUT_BACK_SECONDS", 0.01)
-    look = asyncio.create_task(letters.look(BUILD, limit=20))
+    look = asyncio.create_task(letters.peek(BUILD, limit=20))
     await began.wait()
     look.cancel()
 

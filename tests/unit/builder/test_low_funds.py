@@ -12,7 +12,7 @@ from mintline_builder.funding_policy import Refill
 from mintline_testkit.builder.harness import Harness, address
 
 
-def told(harness: Harness) -> list[Notice]:
+def notices_of(harness: Harness) -> list[Notice]:
     return list(harness.notices.by_id.values())
 
 
@@ -31,7 +31,7 @@ async def test_relayer__when_it_can_pay_for_few_batches__then_told_once_a_day_ov
     harness: Harness,
 ) -> None:
     cost = await cost_of_a_batch(harness)
-    assert told(harness) == []
+    assert notices_of(harness) == []
     harness.chain.balances[address("relayer")] = LOW_PAYMENTS * cost - 1
     at = int(harness.now) * 1000
     one, other = harness.builder(), harness.builder()
@@ -44,18 +44,18 @@ async def test_relayer__when_it_can_pay_for_few_batches__then_told_once_a_day_ov
         batches_left=LOW_PAYMENTS - 1,
         at=at,
     )
-    assert told(harness) == [low]
+    assert notices_of(harness) == [low]
 
     harness.now += DAY
     await one.build(accept(harness, "tomorrow"))
-    assert told(harness) == [low, low.evolve(at=at + DAY * 1000)]
+    assert notices_of(harness) == [low, low.evolve(at=at + DAY * 1000)]
 
 
 async def test_relayer__when_it_can_pay_for_enough__then_nobody_is_told(harness: Harness) -> None:
     cost = await cost_of_a_batch(harness)
     harness.chain.balances[address("relayer")] = LOW_PAYMENTS * cost
     await harness.builder().build(accept(harness, "m0"))
-    assert told(harness) == []
+    assert notices_of(harness) == []
 
 
 async def test_relayer__when_the_treasury_sends_it_ether__then_nobody_is_told(harness: Harness) -> None:
@@ -64,14 +64,14 @@ async def test_relayer__when_the_treasury_sends_it_ether__then_nobody_is_told(ha
     builder = harness.builder()
     with pytest.raises(Deferred):
         await builder.build(accept(harness, "m0"))
-    assert told(harness) == []
+    assert notices_of(harness) == []
 
     # The treasury cannot: both run low.
     harness.now += 3600
     harness.chain.balances[address("treasury")] = 0
     harness.mine("treasury")
     await builder.build("m0")
-    assert [notice.type for notice in told(harness)] == ["treasury.low", "relayer.low"]
+    assert [notice.type for notice in notices_of(harness)] == ["treasury.low", "relayer.low"]
 
 
 async def test_relayer__when_the_notice_cannot_be_written__then_batches_go_on_and_the_next_one_tells(
@@ -83,10 +83,10 @@ async def test_relayer__when_the_notice_cannot_be_written__then_batches_go_on_an
     builder = harness.builder()
     await builder.build(accept(harness, "m0"))
     assert harness.mint("m0").nonce is not None
-    assert told(harness) == []
+    assert notices_of(harness) == []
     harness.notices.failure = None
     await builder.build(accept(harness, "m1"))
-    assert [notice.type for notice in told(harness)] == ["relayer.low"]
+    assert [notice.type for notice in notices_of(harness)] == ["relayer.low"]
 
 
 async def test_treasury__when_it_can_pay_for_few_top_ups__then_told_once_with_what_is_left(
@@ -98,7 +98,7 @@ async def test_treasury__when_it_can_pay_for_few_top_ups__then_told_once_with_wh
         harness.chain.balances[address(name)] = 0
         with pytest.raises(Deferred):
             await harness.builder().build(harness.accept(f"of-{name}", sender=name).mint_id)
-    [low] = told(harness)
+    [low] = notices_of(harness)
     assert isinstance(low, TreasuryLow)
     assert (low.address, low.balance) == (address("treasury"), balance)
     sent = harness.top_up("alice")
@@ -116,6 +116,6 @@ async def test_treasury__when_it_cannot_pay__then_told_that_nothing_is_left(
     builder = harness.builder()
     await builder.build(harness.accept("m0").mint_id)
     await builder.aclose()
-    [low] = told(harness)
+    [low] = notices_of(harness)
     assert isinstance(low, TreasuryLow)
     assert (low.balance, low.top_ups_left) == (balance, 0)

@@ -86,7 +86,7 @@ class Hidden:
         self._until = until
         self.looks = 0
 
-    async def look(self, _queue: Queue, *, limit: int) -> list[DeadLetter]:
+    async def peek(self, _queue: Queue, *, limit: int) -> list[DeadLetter]:
         assert limit == MOST
         self.looks += 1
         return [letter()] if self.looks >= self._until else []

@@ -32,7 +32,7 @@ async def test_notice__when_told_again_in_its_period__then_written_once() -> Non
     store = MemoryNotices()
     one, other = Notices(store), Notices(store)
     for told in (relayer(), relayer(NOON + 1, left=3), budget(), budget()):
-        await asyncio.gather(one.tell(told), one.tell(told), other.tell(told))
+        await asyncio.gather(one.record(told), one.record(told), other.record(told))
     assert list(store.by_id.values()) == [relayer(), budget()]
     # Once by each process.
     assert store.asked == 4
@@ -51,8 +51,8 @@ async def test_notice__when_told_again_in_its_period__then_written_once() -> Non
 async def test_notice__when_it_is_another_fact_or_period__then_written(another: Notice) -> None:
     store = MemoryNotices()
     told = Notices(store)
-    await told.tell(relayer())
-    await told.tell(another)
+    await told.record(relayer())
+    await told.record(another)
     assert list(store.by_id.values()) == [relayer(), another]
 
 
@@ -60,7 +60,7 @@ async def test_budget__when_another_window_or_client_reaches_it__then_written() 
     store = MemoryNotices()
     told = Notices(store)
     for notice in (budget(), budget(resets_at=NOON + DAY_MS), budget("other")):
-        await told.tell(notice)
+        await told.record(notice)
     assert len(store.by_id) == 3
 
 
@@ -68,10 +68,10 @@ async def test_notice__when_its_write_fails__then_nothing_is_raised_and_the_next
     store = MemoryNotices()
     told = Notices(store)
     store.failure = Unavailable("no answer")
-    await told.tell(relayer())
+    await told.record(relayer())
     assert store.by_id == {}
     store.failure = None
-    await told.tell(relayer())
+    await told.record(relayer())
     assert list(store.by_id.values()) == [relayer()]
 
 
@@ -88,16 +88,16 @@ async def test_notice__when_its_write_hangs_or_is_cut_off__then_the_next_time_wr
 
     store = Hanging()
     told = Notices(store)
-    telling = asyncio.create_task(told.tell(relayer()))
+    telling = asyncio.create_task(told.record(relayer()))
     await asyncio.sleep(0)
     telling.cancel()
     with pytest.raises(asyncio.CancelledError):
         await telling
     monkeypatch.setattr(notices, "WRITE_SECONDS", 0)
-    await told.tell(relayer())
+    await told.record(relayer())
     monkeypatch.undo()
     store.hangs = False
-    await told.tell(relayer())
+    await told.record(relayer())
     assert list(store.by_id.values()) == [relayer()]
 
 

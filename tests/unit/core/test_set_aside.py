@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from mintline.set_aside import AGAIN, REMEMBERED, SetAside
 
 
-def test_note__when_a_record_stays_unusable__then_it_is_told_of_every_five_minutes() -> None:
+def test_note__when_a_record_stays_unusable__then_it_is_logged_of_every_five_minutes() -> None:
     registry, now = CollectorRegistry(), 0.0
     aside = SetAside(registry, clock=lambda: now)
     with capture_logs() as lines:
@@ -32,4 +32,4 @@ def test_note__when_there_are_many_records__then_memory_stays_bounded() -> None:
     with capture_logs():
         for number in range(REMEMBERED + 10):
             aside.note("mints", str(number), "")
-    assert len(aside._told) == REMEMBERED
+    assert len(aside._logged) == REMEMBERED

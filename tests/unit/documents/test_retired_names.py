@@ -41,6 +41,7 @@ WORDS = {
     "classes": r"class (SqsLine|World|Surroundings|Rig|Stage|Scene|Watch|Fenced|Stamped|Standing|Need)\b",
     "middlewares": r"def (explained|observed)\b",
     "codes": r"\bunknown_mint\b",
+    "verbs": r"\bdef _?(look|tell|told|tend)\(",
     "commands": r"\b(operator )?repoint\b",
     "metaphors": r"(?i)\b(tether|riddle|voices|witnesses|distrust|mending|bury|buried)\b",
     "the pipeline": r"(?i)\b((the|a) running line|an idle line|the whole line)\b",

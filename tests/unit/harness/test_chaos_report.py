@@ -55,7 +55,7 @@ def test_share__when_it_is_a_part_of_the_whole__then_that_and_otherwise_refused(
             share(text)
 
 
-def told(*types: str) -> list[dict[str, object]]:
+def events_of(*types: str) -> list[dict[str, object]]:
     return [{"type": f"mint.{name}", "sequence": number} for number, name in enumerate(types)]
 
 
@@ -77,10 +77,10 @@ def told(*types: str) -> list[dict[str, object]]:
 def test_events__when_a_step_is_missing_or_twice__then_the_mint_is_not_told(
     types: str, status: str, *, expected: bool
 ) -> None:
-    assert is_told(told(*types.split()), MintStatus(status)) is expected
+    assert is_told(events_of(*types.split()), MintStatus(status)) is expected
 
 
 def test_events__when_they_are_out_of_order__then_the_mint_is_not_told() -> None:
-    events = told("accepted", "submitted", "mined", "finalized")
+    events = events_of("accepted", "submitted", "mined", "finalized")
     events[1]["sequence"] = 3
     assert not is_told(events, MintStatus.FINALIZED)

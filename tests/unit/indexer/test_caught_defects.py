@@ -192,18 +192,18 @@ class Forked(FakeChain):
 
 
 class Books:
-    """An index writer that stands at one block, and keeps what it is told to finalize."""
+    """An index writer that stands at one block, and keeps what it is to finalize."""
 
     def __init__(self, head: Ref, finalized: Ref) -> None:
         self.head = head
         self.finalized = finalized
-        self.told: list[Ref | None] = []
+        self.named: list[Ref | None] = []
 
     def indexed(self, number: int) -> Ref | None:
         return self.head if number == self.head.number else None
 
     async def finalize(self, block: Ref | None) -> None:
-        self.told.append(block)
+        self.named.append(block)
 
 
 async def finalized(chain: Forked) -> list[Ref | None]:
@@ -220,8 +220,8 @@ async def finalized(chain: Forked) -> list[Ref | None]:
         metrics=None,  # type: ignore[arg-type]
     )
     await follower.finalize(Tips(chain.mined[-1].block, chain.mined[8].block).finalized)
-    told: list[Ref | None] = books.told
-    return told
+    named: list[Ref | None] = books.named
+    return named
 
 
 async def test_finality__when_the_head_is_on_the_chain__then_the_head_is_final() -> None:

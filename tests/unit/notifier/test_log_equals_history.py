@@ -211,7 +211,7 @@ class History:
         self.tables.split(self.rng.choice((MINTS, TRANSACTIONS)))
 
 
-def told(log: MemoryEventLog, *, late: bool = False) -> dict[str, list[str]]:
+def logged(log: MemoryEventLog, *, late: bool = False) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for client in CLIENTS:
         events = log.all(client)
@@ -256,7 +256,7 @@ async def test_logs__whatever_readers_suffer__equal_what_the_records_went_throug
         history.tables.now += 1_000
         for reader in readers:
             await reader.poll()
-    assert told(kept) == dict(history.due)
+    assert logged(kept) == dict(history.due)
 
 
 async def test_logs__when_changes_were_gone_before_they_were_read__get_the_events_late() -> None:
@@ -267,7 +267,7 @@ async def test_logs__when_changes_were_gone_before_they_were_read__get_the_event
         history.anything()
         await reader.poll()
     await reader.step_down()
-    before: Any = told(log)
+    before: Any = logged(log)
     # For more than a day nobody reads.
     history.tables.now += 25 * 3_600_000
     for _ in range(150):
@@ -280,7 +280,7 @@ async def test_logs__when_changes_were_gone_before_they_were_read__get_the_event
     for _ in range(80):
         history.tables.now += 1_000
         await reader.poll()
-    found = told(log, late=True)
+    found = logged(log, late=True)
     for name, due in history.due.items():
         # What a reorg undid while nobody read is the one thing that no record says.
         assert found[name][0] == due[0]

@@ -164,7 +164,7 @@ class Setting:
         """Let time pass, and the worker look again and again meanwhile."""
         end = self.now + milliseconds
         while True:
-            await worker.look()
+            await worker.poll()
             await worker.settle()
             if self.now >= end or self.fuse.burned:
                 return
@@ -183,7 +183,7 @@ class Setting:
         """Return a worker that has every shard."""
         worker = self.worker(owner)
         for _ in SHARDS:
-            await worker.look()
+            await worker.poll()
         await worker.settle()
         return worker
 
@@ -436,13 +436,13 @@ async def test_shards__when_two_processes_start__then_they_share_them_and_one_ta
 ) -> None:
     one, other = setting.worker("one"), setting.worker("other")
     for _ in SHARDS:
-        await one.look()
-        await other.look()
+        await one.poll()
+        await other.poll()
     owners = [lease.owner for lease in setting.store.leases.values()]
     assert sorted(owners) == ["one"] * 4 + ["other"] * 4
     setting.now += LEASE_MS + 1
     for _ in SHARDS:
-        await one.look()
+        await one.poll()
     assert {lease.owner for lease in setting.store.leases.values()} == {"one"}
     await other.aclose()
     await one.aclose()
@@ -451,10 +451,10 @@ async def test_shards__when_two_processes_start__then_they_share_them_and_one_ta
 
 async def test_look__when_no_shard_has_a_webhook__then_the_next_one_is_later(setting: Setting) -> None:
     worker = setting.worker()
-    pauses = [await worker.look() for _ in SHARDS]
+    pauses = [await worker.poll() for _ in SHARDS]
     assert pauses == [POLL_SECONDS] * (len(SHARDS) - 1) + [IDLE_SECONDS], "shards are taken one a look"
     await setting.webhook()
-    assert await worker.look() == POLL_SECONDS
+    assert await worker.poll() == POLL_SECONDS
     await worker.aclose()
 
 

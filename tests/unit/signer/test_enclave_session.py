@@ -544,7 +544,7 @@ def pass_time(peer: FakeTransport, seconds: float) -> None:
     """Let time pass for a connection, and its watch look."""
     then = peer.connection._clock()
     peer.connection._clock = lambda: then + seconds
-    peer.connection._look()
+    peer.connection._check()
 
 
 async def test_session__when_a_frame_does_not_end__closes(cast: Cast) -> None:

@@ -316,7 +316,7 @@ async def mint(line: Pipeline, *headers: str) -> None:
     assert {mint.status for mint in stands.values()} == {MintStatus.MINED}
 
 
-def told(span: ReadableSpan) -> tuple[str, str]:
+def place_of(span: ReadableSpan) -> tuple[str, str]:
     return str(span.resource.attributes[SERVICE_NAME]), span.name
 
 
@@ -330,7 +330,7 @@ async def test_trace__when_a_mint_goes_from_post_to_block__is_one_chain_through_
         for span in exporter.get_finished_spans()
         if span.context is not None and f"{span.context.trace_id:032x}" == CLIENT_TRACE
     ]
-    assert [told(span) for span in own] == [
+    assert [place_of(span) for span in own] == [
         ("api", "POST /v1/mints"),
         ("builder", "process build"),
         ("signer-host", "process sign"),

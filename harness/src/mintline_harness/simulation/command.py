@@ -85,7 +85,7 @@ def _explore(seeds: Iterator[int], parts: Parts | None, *, planted: str | None) 
             breach = report
             break
     if breach is not None:
-        _tell(breach, planted)
+        _print_breach(breach, planted)
     seconds = round(time.monotonic() - started, 1)
     result = {
         "schedules": schedules,
@@ -95,12 +95,12 @@ def _explore(seeds: Iterator[int], parts: Parts | None, *, planted: str | None) 
         "edges": dict(sorted(reached.edges.items())),
         "seconds": seconds,
     }
-    print("\n".join(reached.told()))  # noqa: T201 - a command's own output
+    print("\n".join(reached.lines()))  # noqa: T201 - a command's own output
     print(json.dumps(result))  # noqa: T201 - the result
     return int(breach is not None)
 
 
-def _tell(report: Report, planted: str | None) -> None:
+def _print_breach(report: Report, planted: str | None) -> None:
     plant = f" PLANT={planted}" if planted else ""
     lines = [
         *report.notes,
@@ -111,8 +111,10 @@ def _tell(report: Report, planted: str | None) -> None:
 
 
 def _replay(seed: int, parts: Parts | None) -> int:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO), processors=[_told])
-    report = run(seed, parts, tell=print)
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO), processors=[_rendered]
+    )
+    report = run(seed, parts, noted=print)
     print(json.dumps({"seed": seed, "breach": report.breach, "faults": report.faults}))  # noqa: T201 - the result
     return int(report.breach is not None)
 
@@ -121,7 +123,7 @@ def _silent(_logger: Any, _method: str, _event: MutableMapping[str, Any]) -> Any
     raise structlog.DropEvent
 
 
-def _told(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
+def _rendered(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
     """Show a log line with the simulation's time, and the process that it came from."""
     life, what = OWNER.get(), event.pop("event")
     who = life.process.name if isinstance(life, Life) else ""

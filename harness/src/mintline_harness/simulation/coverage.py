@@ -46,12 +46,12 @@ class Reached:
         self.transactions += other.transactions
         self.largest = max(self.largest, other.largest)
 
-    def told(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
         """Return it as lines to read."""
         legal = [f"{source}→{target}" for source in TRANSITIONS for target in sorted(TRANSITIONS[source])]
         never = [edge for edge in legal if not self.edges[edge]]
-        told = f"edges: {len(legal) - len(never)} of {len(legal)}"
-        yield f"{told}, never: {', '.join(never)}" if never else told
+        edges = f"edges: {len(legal) - len(never)} of {len(legal)}"
+        yield f"{edges}, never: {', '.join(never)}" if never else edges
         for name, counts in (
             ("problems", self.problems),
             ("refusals by the enclave", self.refusals),

@@ -33,11 +33,11 @@ class SimulatedEnclave:
         parts: Parts,
         *,
         now: Callable[[], UnixSeconds],
-        told: Callable[[Sign], None],
+        signed: Callable[[Sign], None],
         refused: Callable[[Sign, str], None],
     ) -> None:
         loop = asyncio.get_running_loop()
-        self._told = told
+        self._signed = signed
         self._refused = refused
         policy, authorization_keys = signing_policy(), AuthorizationKeyCache(custody)
         statements = policy.authorization.statements()
@@ -70,7 +70,7 @@ class SimulatedEnclave:
         )
         self._trail.stored(len(self._trail.batches()))
         if isinstance(answer, Signed | Issued):
-            self._told(request)
+            self._signed(request)
             return answer
         why = declined(answer)
         if isinstance(why, EnclaveRefusal):

@@ -19,20 +19,22 @@ OFTEN = 0.5
 
 
 class Lag:
-    """How far indexes are behind; `clock` is in seconds, `told` hears of each answer out of the past."""
+    """How far indexes are behind; `clock` is in seconds, `counted` hears of each answer out of the past."""
 
-    def __init__(self, *, clock: Callable[[], float], rng: random.Random, told: Callable[[], None]) -> None:
+    def __init__(
+        self, *, clock: Callable[[], float], rng: random.Random, counted: Callable[[], None]
+    ) -> None:
         self.clock = clock
         self.most = 0.0
         """The longest that an index is behind, in seconds."""
         self._rng = rng
-        self._told = told
+        self._counted = counted
 
     def moment(self) -> float | None:
         """Return as of when a scan answers, None if that is now."""
         if self.most <= 0 or self._rng.random() >= OFTEN:
             return None
-        self._told()
+        self._counted()
         return self.clock() - self._rng.uniform(0, self.most)
 
 

@@ -62,14 +62,14 @@ class Report:
     """The last things that happened, oldest first."""
 
 
-def run(seed: int, parts: Parts | None = None, *, tell: Callable[[str], object] = lambda _: None) -> Report:
-    """Run the schedule of a seed to its end; `tell` hears of everything that the harness does in it."""
+def run(seed: int, parts: Parts | None = None, *, noted: Callable[[str], object] = lambda _: None) -> Report:
+    """Run the schedule of a seed to its end; `noted` hears of everything that the harness does in it."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(_run(seed, parts or Parts(), tell))
+        return runner.run(_run(seed, parts or Parts(), noted))
 
 
-async def _run(seed: int, parts: Parts, tell: Callable[[str], object]) -> Report:
-    schedule = Schedule(seed, parts, tell)
+async def _run(seed: int, parts: Parts, noted: Callable[[str], object]) -> Report:
+    schedule = Schedule(seed, parts, noted)
     breach = None
     try:
         await schedule.play()
@@ -89,17 +89,17 @@ async def _run(seed: int, parts: Parts, tell: Callable[[str], object]) -> Report
 class Schedule:
     """Everything of one schedule."""
 
-    def __init__(self, seed: int, parts: Parts, tell: Callable[[str], object]) -> None:
+    def __init__(self, seed: int, parts: Parts, noted: Callable[[str], object]) -> None:
         self.rng = rng = random.Random(seed)  # noqa: S311 - reproducible on purpose
         self.seed = seed
         self.loop = asyncio.get_running_loop()
         self.notes: deque[str] = deque(maxlen=NOTES)
-        self._tell = tell
+        self._noted = noted
         self.faults = Faults()
         # What came later draws from a source of its own, so that the seeds before it stay what they were.
         self.chance = random.Random(f"indexes {seed}")  # noqa: S311 - as above
         self.lag = Lag(
-            clock=self.loop.time, rng=self.chance, told=partial(self.faults.count, "stale index reads")
+            clock=self.loop.time, rng=self.chance, counted=partial(self.faults.count, "stale index reads")
         )
         self.tables = self._tables(parts)
         self.with_items = traits.has_items(seed)
@@ -131,7 +131,7 @@ class Schedule:
         """Remember what happened, to explain a failure by it."""
         note = f"{self.loop.time():9.3f}  {who:<14} {what}"
         self.notes.append(note)
-        self._tell(note)
+        self._noted(note)
 
     def _tables(self, parts: Parts) -> Tables:
         return Tables(
@@ -146,7 +146,7 @@ class Schedule:
         """Return the checker, which is told of all that happens to tables, queues and chain."""
         checker = InvariantChecker(self.tables, self.chain, self.queues)
         checker.turns_may_be_lost = self._may_lose_turns
-        self.tables.moves.told = checker.moved
+        self.tables.moves.moved = checker.moved
         self.queues.misdeed = checker.broken
         self.chain.mined = checker.mined
         return checker

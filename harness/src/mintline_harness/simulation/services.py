@@ -69,7 +69,7 @@ async def serve_signer(process: Process, environment: Environment) -> None:
         environment.custody,
         environment.parts,
         now=lambda: UnixSeconds(environment.true_time()),
-        told=environment.signed,
+        signed=environment.signed,
         refused=environment.refused,
     )
     handle = partial(

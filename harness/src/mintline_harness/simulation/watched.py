@@ -80,7 +80,7 @@ class Moves:
 
     def __init__(self) -> None:
         self.standing: Callable[[str], Operation | None] = lambda _: None
-        self.told: Callable[[Operation, Operation], None] = lambda *_: None
+        self.moved: Callable[[Operation, Operation], None] = lambda *_: None
         """Hears of every write that concerns an operation: how it stood, and how it stands."""
 
     @contextmanager
@@ -91,7 +91,7 @@ class Moves:
         for operation in before:
             after = self.standing(operation.operation_id)
             assert after is not None
-            self.told(operation, after)
+            self.moved(operation, after)
 
 
 def _stored_may(before: Operation, after: Operation) -> bool:

@@ -78,8 +78,8 @@ def _run_drops(stack: AsyncExitStack, api: Api, metrics: Metrics, stop: asyncio.
     )
     stack.push_async_callback(runner.aclose)
     rng = random.Random()  # noqa: S311 - jitter
-    looking = repeatedly(runner.look, stop, every=POLL_SECONDS, sleep=runner.rest, rng=rng)
-    stack.push_async_callback(cut_off, asyncio.create_task(looking, name="look for drops"))
+    polling = repeatedly(runner.poll, stop, every=POLL_SECONDS, sleep=runner.rest, rng=rng)
+    stack.push_async_callback(cut_off, asyncio.create_task(polling, name="look for drops"))
 
 
 async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings) -> int:

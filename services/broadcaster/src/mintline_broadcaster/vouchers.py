@@ -149,7 +149,7 @@ async def relay(
     answer = await chain.send_raw(message.raw)
     log.info("transaction_sent", fact=answer.fact.value, said=answer.message, **_context(message))
     try:
-        await _tell(answer, message, vouchers=vouchers, chain=chain, now=now)
+        await _act_on(answer, message, vouchers=vouchers, chain=chain, now=now)
     except MintMoved:
         log.info("transaction_overtaken", **_context(message))
 
@@ -215,7 +215,7 @@ async def _enter(mint: Mint, attempt: Attempt, *, vouchers: VoucherStore) -> boo
     raise Unavailable("other attempts of the mint kept being written")
 
 
-async def _tell(
+async def _act_on(
     answer: SendAnswer, message: SelfRedeem, *, vouchers: VoucherStore, chain: ChainClient, now: int
 ) -> None:
     fact = answer.fact

@@ -94,12 +94,12 @@ class Follower:
         last = [each for each in ready if each.shard.table is TRANSACTIONS]
         others = [each for each in ready if each.shard.table is not TRANSACTIONS]
         await _all(self._fetch(state, each) for each in last)
-        told = await _all(self._drain(state, each) for each in others if not each.quiet)
-        busy = any([*told, *(bool(each.pending) for each in last)])
+        drained = await _all(self._drain(state, each) for each in others if not each.quiet)
+        busy = any([*drained, *(bool(each.pending) for each in last)])
         before = self._now() - (QUIET_AMID_MS if busy else QUIET_MS)
         quiet = [each for each in others if each.quiet and each.looked_at <= before]
         busy = any(await _all(self._drain(state, each) for each in quiet)) or busy
-        await _all(self._tell(state, each) for each in last)
+        await _all(self._append_events(state, each) for each in last)
         if any(each.done for each in ready):
             state.refreshed_at = -REFRESH_MS
         await self._save(state, every=SAVE_MS)
@@ -146,9 +146,9 @@ class Follower:
                 shard, number, at, begun=cursor is not None, saved=cursor, saved_at=now
             )
         for table in {shard.table for shard in shards}:
-            told = [each.at for name, each in saved.items() if name.startswith(f"{table.name}#")]
-            if told and max(told) < now - RETENTION_MS:
-                since.append(max(told))
+            times = [each.at for name, each in saved.items() if name.startswith(f"{table.name}#")]
+            if times and max(times) < now - RETENTION_MS:
+                since.append(max(times))
         state.refreshed_at = now
         self._expander = self._make_expander(Acceptances(_accepted_until(state, now)))
         log.info("event_reader_begins", shards=len(shards))
@@ -178,7 +178,7 @@ class Follower:
             more = await self._fetch(state, position)
             if not position.pending:
                 return page > 0
-            await self._tell(state, position)
+            await self._append_events(state, position)
             if position.pending or not more:
                 return True
         return True
@@ -203,8 +203,8 @@ class Follower:
             position.at = max(position.at, asked_at - SETTLED_MS)
         return read.more
 
-    async def _tell(self, state: State, position: Position) -> None:
-        """Append the events of what was read, as far as they may be told."""
+    async def _append_events(self, state: State, position: Position) -> None:
+        """Append the events of what was read, as far as that may be done yet."""
         if not position.pending or self._expander is None:
             return
         now = self._now()
@@ -214,22 +214,24 @@ class Follower:
         by_principal: dict[str, list[tuple[Event, str]]] = {}
         for change, events in zip(position.pending[:ready], expanded, strict=False):
             for place, event in enumerate(events or ()):
-                told = by_principal.setdefault(event.principal, [])
-                told.append((event, mark_of(change.number, place)))
-        await _all(self._append(state, position, principal, told) for principal, told in by_principal.items())
+                marked = by_principal.setdefault(event.principal, [])
+                marked.append((event, mark_of(change.number, place)))
+        await _all(
+            self._append(state, position, principal, marked) for principal, marked in by_principal.items()
+        )
         if ready:
             position.number, position.at = position.pending[ready - 1].number, position.pending[ready - 1].at
         position.held_since = None if ready else position.held_since or now
         position.pending = position.pending[ready:]
 
     async def _append(
-        self, state: State, position: Position, principal: str, told: Sequence[tuple[Event, str]]
+        self, state: State, position: Position, principal: str, marked: Sequence[tuple[Event, str]]
     ) -> None:
-        marks = Marks(position.shard.name, tuple(mark for _, mark in told))
+        marks = Marks(position.shard.name, tuple(mark for _, mark in marked))
         known_since = state.known_since if self._now() < state.known_until else None
         async with self._writing:
             appended = await self._log.append(
-                principal, [event for event, _ in told], marks=marks, known_since=known_since
+                principal, [event for event, _ in marked], marks=marks, known_since=known_since
             )
         self._count(appended)
 
@@ -279,7 +281,7 @@ class Follower:
 
 
 def _accepted_until(state: State, now: int) -> int:
-    """Return until when all operations were created whose creation was told of before this process began.
+    """Return until when all operations were created whose creation had been handled before this process.
 
     A shard that has a child which was begun was read to its end.
     """

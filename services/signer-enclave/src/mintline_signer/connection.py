@@ -79,7 +79,7 @@ class FramedConnection(asyncio.Protocol):
         """Begin (asyncio.Protocol)."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=1 << 20)
-        self._watch = self._loop.call_later(self._limits.tick, self._look)
+        self._watch = self._loop.call_later(self._limits.tick, self._check)
         self._opened()
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -165,7 +165,7 @@ class FramedConnection(asyncio.Protocol):
         else:
             self._transport.pause_reading()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now, limits = self._clock(), self._limits
         blocked = self._blocked_since is not None and now - self._blocked_since > limits.drain
         slow = self._listening and self._decoder.partial and now - self._frame_began > limits.frame
@@ -173,7 +173,7 @@ class FramedConnection(asyncio.Protocol):
         if blocked or slow or silent:
             self.abort()
         else:
-            self._watch = self._loop.call_later(limits.tick, self._look)
+            self._watch = self._loop.call_later(limits.tick, self._check)
 
     def abort(self) -> None:
         """Close at once, whatever is unsent."""

@@ -114,7 +114,7 @@ class DeadLetters:
             found = await self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)
         return sum(int(found["Attributes"][name]) for name in names)
 
-    async def look(self, queue: Queue, *, limit: int) -> list[DeadLetter]:
+    async def peek(self, queue: Queue, *, limit: int) -> list[DeadLetter]:
         """Return the first messages, at most ten of a group, and put them back."""
         url = await self._url(queue.dead_letter_name(self._prefix))
         letters: list[DeadLetter] = []

@@ -61,7 +61,7 @@ class MemoryDeadLetters:
         self.looks = 0
         """How often a queue's dead letters were looked at."""
 
-    async def look(self, queue: Queue, *, limit: int) -> list[DeadLetter]:
+    async def peek(self, queue: Queue, *, limit: int) -> list[DeadLetter]:
         self.looks += 1
         return [_letter(queue, kept) for kept in self._queues.dead_letters(queue)[:limit]]
 

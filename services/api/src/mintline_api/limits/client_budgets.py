@@ -203,7 +203,7 @@ class ClientBudgets:
         self._refused(what)
         now = self._now()
         assert limit is not None
-        await self._notices.tell(
+        await self._notices.record(
             BudgetReached(client_id=permit.client_id, budget=what, limit=limit, resets_at=end * 1000, at=now)
         )
         seconds = max(1, math.ceil(end - now / 1000))

@@ -129,7 +129,7 @@ class Reconciler:
         while len(looks) < LOOKS:
             if looks:
                 await self._sleep(PAUSE)
-            looks.append(await self._look(progress, blocks))
+            looks.append(await self._compare(progress, blocks))
             if not looks[-1].alarming:
                 return looks[-1]
         before = {_identity(finding) for finding in looks[0].findings}
@@ -157,7 +157,7 @@ class Reconciler:
             raise Misconfigured(f"no block from {oldest} to {newest}")
         return Range(oldest, newest), progress
 
-    async def _look(self, progress: Progress, blocks: Range) -> Pass:
+    async def _compare(self, progress: Progress, blocks: Range) -> Pass:
         counts: Counter[Kind] = Counter()
         checked: Counter[str] = Counter()
         kept: list[Finding] = []

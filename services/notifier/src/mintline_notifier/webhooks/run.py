@@ -63,5 +63,5 @@ async def deliver_webhooks(
         shards=metrics.shards.set,
     )
     stack.push_async_callback(worker.aclose)
-    looking = repeatedly(worker.look, stop, every=POLL_SECONDS, sleep=asyncio.sleep, rng=rng)
-    stack.push_async_callback(cut_off, asyncio.create_task(looking, name="look for webhooks"))
+    polling = repeatedly(worker.poll, stop, every=POLL_SECONDS, sleep=asyncio.sleep, rng=rng)
+    stack.push_async_callback(cut_off, asyncio.create_task(polling, name="look for webhooks"))

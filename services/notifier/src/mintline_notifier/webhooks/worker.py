@@ -48,7 +48,7 @@ class WebhookWorker:
     """Until when, for each shard."""
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
-    async def look(self) -> float:
+    async def poll(self) -> float:
         """Do one pass, and return how many seconds to wait before the next."""
         await self._lease()
         self.shards(len(self._leased))

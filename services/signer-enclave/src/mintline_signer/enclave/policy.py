@@ -273,11 +273,13 @@ def parse_policy(document: bytes) -> SigningPolicy:
     try:
         return SigningPolicy.model_validate_json(document)
     except ValidationError as error:
-        faults = "; ".join(_told(fault) for fault in error.errors(include_url=False, include_input=False))
+        faults = "; ".join(
+            _fault_text(fault) for fault in error.errors(include_url=False, include_input=False)
+        )
         raise Misconfigured(f"signing policy: {faults}") from None
 
 
-def _told(fault: ErrorDetails) -> str:
+def _fault_text(fault: ErrorDetails) -> str:
     text = fault["msg"].removeprefix("Value error, ")
     place = ".".join(str(part) for part in fault["loc"])
     return f"{place}: {text}" if place else text

@@ -163,7 +163,7 @@ async def _serve(
         keys.clear()
 
 
-async def _sweep(look: Callable[[], None]) -> None:
+async def _sweep(step: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(_SWEEP)
-        look()
+        step()

@@ -97,7 +97,7 @@ class AuditShipping:
             try:
                 await files.close_file()
             except Exception as error:  # noqa: BLE001 - what is closed is shipped all the same
-                self._tell(error)
+                self._log_failure(error)
             await self.ship()
 
     async def finish(
@@ -133,9 +133,9 @@ class AuditShipping:
                     # A shipment that was cut off has put it away since.
                     continue
                 except OSError as error:
-                    failed = self._tell(error)
+                    failed = self._log_failure(error)
         except Exception as error:  # noqa: BLE001 - the next pass must come
-            failed = self._tell(error)
+            failed = self._log_failure(error)
         return failed
 
     async def _ship(self, path: Path) -> None:
@@ -145,7 +145,7 @@ class AuditShipping:
             await self._put(f"{path.stem}-{digest}{SUFFIX}", content)
         await asyncio.to_thread(self._put_away, path)
 
-    def _tell(self, error: Exception) -> str:
+    def _log_failure(self, error: Exception) -> str:
         """Log a failure, and return what it was."""
         about = _about(error)
         if about is None:

@@ -152,10 +152,10 @@ async def handle(
     intent = intent_of(message)
     answer = await sign(intent, keys=keys, authorizations=authorizations, enclave=enclave, issuer=issuer)
     await queues.send(BROADCAST, answer, group=group_of(intent), dedup=dedup_id(answer))
-    _tell(answer)
+    _log_answer(answer)
 
 
-def _tell(answer: Answer) -> None:
+def _log_answer(answer: Answer) -> None:
     intent = answer.intent
     identity: dict[str, str | int] = {}
     if not isinstance(intent, IssueVoucher):

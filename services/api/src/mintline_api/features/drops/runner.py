@@ -69,7 +69,7 @@ class DropRunner:
     """Looks that found nothing, one after another."""
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
-    async def look(self) -> float:
+    async def poll(self) -> float:
         """Take on drops that nobody works on; return in how many seconds to look again."""
         self._tasks = {drop_id: task for drop_id, task in self._tasks.items() if not task.done()}
         opened = await self.store.open()

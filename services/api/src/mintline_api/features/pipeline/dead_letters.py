@@ -94,14 +94,14 @@ class DeadLetterDesk:
     async def _look_at(self, counts: Mapping[Queue, int]) -> None:
         # What takes longer than they are held has lost them.
         async with self._lock, asyncio.timeout(HOLD):
-            await asyncio.gather(*(self._look(queue, count) for queue, count in counts.items()))
+            await asyncio.gather(*(self._peek(queue, count) for queue, count in counts.items()))
 
-    async def _look(self, queue: Queue, count: int) -> None:
+    async def _peek(self, queue: Queue, count: int) -> None:
         kept = self._kept.get(queue.name)
         if not count:
             self._kept.pop(queue.name, None)
         elif kept is None or self.clock() >= kept[0]:
-            found = await self.queues.look(queue, limit=min(SHOWN, count))
+            found = await self.queues.peek(queue, limit=min(SHOWN, count))
             self._kept[queue.name] = (self.clock() + LETTERS_KEPT, found)
 
 

@@ -52,7 +52,7 @@ class QueueDepths(Protocol):
 class DeadLetterQueues(Protocol):
     """The dead-letter queues; `mintline.aws.dead_letters.DeadLetters` is one."""
 
-    async def look(self, queue: Queue, *, limit: int) -> list[DeadLetter]:
+    async def peek(self, queue: Queue, *, limit: int) -> list[DeadLetter]:
         """Return the first dead letters of a queue, at most ten of a group, and leave them there."""
         ...
 
