@@ -70,20 +70,26 @@ async def client(service: str, endpoint: str) -> AsyncIterator[Any]:
         yield made
 
 
-async def deploy(template: dict[str, Any], endpoint: str) -> None:
-    """Deploy a template as the stack `data`, uploaded first as the CDK does.
+async def deploy(template: dict[str, Any], endpoint: str, stack: str = "data") -> dict[str, str]:
+    """Deploy a template as a stack, uploaded first as the CDK does, and return its outputs.
 
-    It is too large for a request, which takes 51,200 bytes.
+    The data stack's is too large for a request, which takes 51,200 bytes.
     """
-    bucket, key = "cdk-hnb659fds-assets-000000000000-us-east-1", "data.template.json"
+    bucket, key = "cdk-hnb659fds-assets-000000000000-us-east-1", f"{stack}.template.json"
     async with client("s3", endpoint) as s3:
         await s3.create_bucket(Bucket=bucket)
         await s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(template).encode())
     async with client("ssm", endpoint) as ssm:
         # What `cdk bootstrap` leaves in an account, and every template asks for.
-        await ssm.put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
-    async with client("cloudformation", endpoint) as cloudformation:
-        await cloudformation.create_stack(StackName="data", TemplateURL=f"{endpoint}/{bucket}/{key}")
-        await cloudformation.get_waiter("stack_create_complete").wait(
-            StackName="data", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        await ssm.put_parameter(
+            Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String", Overwrite=True
         )
+    async with client("cloudformation", endpoint) as cloudformation:
+        await cloudformation.create_stack(
+            StackName=stack, TemplateURL=f"{endpoint}/{bucket}/{key}", Capabilities=["CAPABILITY_NAMED_IAM"]
+        )
+        await cloudformation.get_waiter("stack_create_complete").wait(
+            StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+        (made,) = (await cloudformation.describe_stacks(StackName=stack))["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in made.get("Outputs", [])}
