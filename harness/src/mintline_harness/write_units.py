@@ -15,13 +15,14 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import aiohttp
 from aiohttp import web
 
-from mintline.resource_types import Index, Table
+from mintline.resource_types import Index, Key, Table
 from mintline.resources import TABLES
 from mintline_harness.chaos.proxy import FaultProxy, Weather
 
@@ -67,28 +68,61 @@ def units(size: int) -> int:
     return max(1, math.ceil(size / KILOBYTE))
 
 
+@dataclass(frozen=True, slots=True)
+class KeyWrite:
+    """What one write costs one partition key."""
+
+    name: str
+    """The table's, or `table/index`."""
+    partition: str
+    """The partition key's value."""
+    units: int
+
+
 def cost(
     table: Table, before: Attributes | None, after: Attributes | None, *, transactional: bool = False
 ) -> Counter[str]:
     """Return what one write costs, by the table's name, and `table/index` for each index that it changes."""
-    size = max(item_size(before or {}), item_size(after or {}))
-    found = Counter({table.name: units(size) * (2 if transactional else 1)})
-    for index in table.indexes:
-        if (written := _index_units(table, index, before, after)) > 0:
-            found[f"{table.name}/{index.name}"] = written
+    found: Counter[str] = Counter()
+    for write in key_writes(table, before or after or {}, before, after, transactional=transactional):
+        found[write.name] += write.units
     return found
 
 
-def _index_units(table: Table, index: Index, before: Attributes | None, after: Attributes | None) -> int:
+def key_writes(
+    table: Table,
+    key: Attributes,
+    before: Attributes | None,
+    after: Attributes | None,
+    *,
+    transactional: bool = False,
+) -> Iterator[KeyWrite]:
+    """Yield what one write of an item costs each partition key: the table's, and those of its indexes."""
+    size = max(item_size(before or {}), item_size(after or {}))
+    yield KeyWrite(table.name, _value(key, table.partition), units(size) * (2 if transactional else 1))
+    for index in table.indexes:
+        for entry, written in _index_entries(table, index, before, after):
+            yield KeyWrite(f"{table.name}/{index.name}", _value(entry, index.partition), units(written))
+
+
+def _value(attributes: Attributes, key: Key) -> str:
+    return str(next(iter(attributes[key.name].values()))) if key.name in attributes else ""
+
+
+def _index_entries(
+    table: Table, index: Index, before: Attributes | None, after: Attributes | None
+) -> Iterator[tuple[Attributes, int]]:
+    """Yield the entries of an index that are written, and how many bytes each write has."""
     old, new = _entry(table, index, before), _entry(table, index, after)
     if old == new:
-        return 0
-    if old is None or new is None:
-        return units(item_size(old or new or {}))
+        return
     keys = (index.partition.name, *((index.sort.name,) if index.sort else ()))
-    if any(old[key] != new[key] for key in keys):
-        return units(item_size(old)) + units(item_size(new))
-    return units(max(item_size(old), item_size(new)))
+    if old is not None and new is not None and all(old[key] == new[key] for key in keys):
+        yield new, max(item_size(old), item_size(new))
+        return
+    for entry in (old, new):
+        if entry is not None:
+            yield entry, item_size(entry)
 
 
 def _entry(table: Table, index: Index, item: Attributes | None) -> Attributes | None:
@@ -125,14 +159,22 @@ class WriteMeter(FaultProxy):
         if not written:
             return await super()._through(request)
         transactional = target == f"{_TARGET}TransactWriteItems"
-        async with self._writing:
+        async with self._alone(written):
             before = [await self._read(request, table, key) for table, key in written]
             answer = await super()._through(request)
             for (table, key), old in zip(written, before, strict=True):
                 new = await self._read(request, table, key)
-                self.units += cost(table, old, new, transactional=transactional)
                 self.writes[table.name] += 1
+                for write in key_writes(table, key, old, new, transactional=transactional):
+                    self._count(write)
         return answer
+
+    def _alone(self, _written: Sequence[tuple[Table, Attributes]]) -> AbstractAsyncContextManager[Any]:
+        """Return what keeps other writes out while some items are written."""
+        return self._writing
+
+    def _count(self, write: KeyWrite) -> None:
+        self.units[write.name] += write.units
 
     async def _read(self, request: web.Request, table: Table, key: Attributes) -> Attributes | None:
         """Read an item with the credentials of the request that writes it."""
@@ -142,7 +184,7 @@ class WriteMeter(FaultProxy):
         }
         headers |= {"x-amz-target": f"{_TARGET}GetItem", "content-type": "application/x-amz-json-1.0"}
         body = json.dumps({"TableName": names[table], "Key": key, "ConsistentRead": True})
-        async with aiohttp.request("POST", self.upstream, headers=headers, data=body) as answer:
+        async with self._session.post(self.upstream, headers=headers, data=body) as answer:
             answer.raise_for_status()
             item: Attributes | None = (await answer.json(content_type=None)).get("Item")
         return item

@@ -1,0 +1,1 @@
+"""Which partition keys of DynamoDB a load writes most: `make bench HOT_KEYS=1`."""
