@@ -71,7 +71,7 @@ def test_grants__when_they_name_an_index__then_for_queries_alone() -> None:
         if any("/index/" in resource for resource in statement["Resource"])
     ]
 
-    assert {service for service, _ in found} >= {"api", "builder", "broadcaster", "indexer"}
+    assert {service for service, _ in found} == {"api", "broadcaster", "indexer", "reconciler", "notifier"}
     for _, statement in found:
         assert statement["Action"] == ["dynamodb:Query"]
         assert all("/index/" in resource for resource in statement["Resource"])

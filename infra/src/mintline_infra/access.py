@@ -12,6 +12,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from mintline.resource_types import Table
 from mintline.resources import (
     QUEUES,
     REDRIVE,
@@ -239,17 +240,21 @@ def statements(permissions: Permissions, deployment: Deployment) -> list[iam.Pol
             )
         )
 
-    indexes: list[str] = []
+    def arn_of(table: Table) -> str:
+        return f"{deployment.arns}:dynamodb:{region_account}:table/{table.table_name(deployment.prefix)}"
+
     for table, actions in permissions.tables.items():
-        arn = f"{deployment.arns}:dynamodb:{region_account}:table/{table.table_name(deployment.prefix)}"
-        allow(f"Table{table.name.title().replace('-', '')}", "dynamodb", actions, arn)
-        indexes += [f"{arn}/index/{index.name}" for index in table.indexes if "Query" in actions]
+        allow(f"Table{table.name.title().replace('-', '')}", "dynamodb", actions, arn_of(table))
+    indexes = [
+        f"{arn_of(table)}/index/{table.index(name).name}"
+        for table, names in permissions.indexes.items()
+        for name in names
+    ]
     if indexes:
         # No other action names an index (Service Authorization Reference, DynamoDB).
         allow("Indexes", "dynamodb", QUERY, *indexes)
     if permissions.streams:
-        names = (table.table_name(deployment.prefix) for table in permissions.streams)
-        streams = [f"{deployment.arns}:dynamodb:{region_account}:table/{name}/stream/*" for name in names]
+        streams = [f"{arn_of(table)}/stream/*" for table in permissions.streams]
         allow("Streams", "dynamodb", STREAM, *streams)
     found += objects(permissions, deployment)
     secrets = f"{deployment.arns}:secretsmanager:{region_account}:secret:{deployment.prefix}"
