@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 from mintline.authorizations import lookup
 from mintline.canonical_json import canonical_json
 from mintline.errors import Unavailable
-from mintline.packs import Pack, pack_of
+from mintline.packs import Pack, PackIndex, pack_of
 from mintline.records.index import Token
 from mintline.records.operations import Mint
 from mintline_api.features.mints import packing
-from mintline_api.features.mints.packing import PAUSE, MetadataPacker
+from mintline_api.features.mints.packing import MAX_ITEMS, PAUSE, MetadataPacker, Packing
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import Harness
 from mintline_testkit.api.index import MemoryMetadata
@@ -25,6 +25,7 @@ from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 IMAGE = "ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3"
+PACKED, ALONE, UNKNOWN = Packing.PACKED, Packing.ALONE, Packing.UNKNOWN
 
 
 class Clock:
@@ -68,7 +69,7 @@ def packer(store: MemoryMetadata, clock: Clock) -> MetadataPacker:
     return MetadataPacker(store, chain_id=CHAIN_ID, clock=clock)
 
 
-async def pack_all(packer: MetadataPacker, *tokens: tuple[str, int]) -> list[bool]:
+async def pack_all(packer: MetadataPacker, *tokens: tuple[str, int]) -> list[Packing]:
     return await asyncio.gather(
         *(
             packer.pack([f"{contract}/{token_id}"], contract, token_id, text(token_id))
@@ -84,14 +85,14 @@ def text(token_id: int) -> str:
 async def test_pack__when_a_mint_comes_alone__then_it_is_left_to_the_builder_at_once(
     packer: MetadataPacker, store: MemoryMetadata
 ) -> None:
-    assert await pack_all(packer, (CONTRACT, 1)) == [False]
+    assert await pack_all(packer, (CONTRACT, 1)) == [ALONE]
     assert (store.objects, store.packs) == ({}, {})
 
 
 async def test_pack__when_mints_come_together__then_one_object_has_all_in_the_order_of_their_ids(
     packer: MetadataPacker, store: MemoryMetadata
 ) -> None:
-    assert await pack_all(packer, (CONTRACT, 8), (CONTRACT, 7), (CONTRACT, 9)) == [True] * 3
+    assert await pack_all(packer, (CONTRACT, 8), (CONTRACT, 7), (CONTRACT, 9)) == [PACKED] * 3
 
     (body,) = store.objects.values()
     assert body == "".join(map(text, (7, 8, 9))).encode()
@@ -107,7 +108,7 @@ async def test_pack__when_ids_have_gaps_or_are_of_two_collections__then_no_pack_
 ) -> None:
     tokens = [(CONTRACT, 1), (CONTRACT, 2), (CONTRACT, 4), (CONTRACT, 6), (OTHER, 7), (OTHER, 8)]
 
-    assert await pack_all(packer, *tokens) == [True, True, False, False, True, True]
+    assert await pack_all(packer, *tokens) == [PACKED, PACKED, ALONE, ALONE, PACKED, PACKED]
 
     spans = {(pack.collection_id, pack.first_token_id, pack.size) for pack in store.packs.values()}
     assert spans == {(f"{CHAIN_ID}#{CONTRACT}", 1, 2), (f"{CHAIN_ID}#{OTHER}", 7, 2)}
@@ -122,21 +123,49 @@ async def test_pack__when_storing_fails_or_hangs__then_the_builder_stores_each_a
     packer = MetadataPacker(store, chain_id=CHAIN_ID, clock=clock)
 
     with capture_logs() as logs:
-        assert await pack_all(packer, (CONTRACT, 1), (CONTRACT, 2)) == [False, False]
+        assert await pack_all(packer, (CONTRACT, 1), (CONTRACT, 2)) == [UNKNOWN, UNKNOWN]
     assert [(line["event"], line["mints"]) for line in logs] == [("metadata_not_packed", 2)]
-    assert await pack_all(packer, (CONTRACT, 3), (CONTRACT, 4)) == [False, False]
+    assert await pack_all(packer, (CONTRACT, 3), (CONTRACT, 4)) == [ALONE, ALONE]
     assert store.tried == 1
     clock.now += PAUSE
-    assert await pack_all(packer, (CONTRACT, 5), (CONTRACT, 6)) == [True, True]
+    assert await pack_all(packer, (CONTRACT, 5), (CONTRACT, 6)) == [PACKED, PACKED]
+
+
+class Hanging(MemoryMetadata):
+    """Never stores a pack; `late` counts those that are to be stored after one was given up."""
+
+    given_up = False
+    late = 0
+
+    async def put(self, _: Pack) -> None:
+        """Hang."""
+        self.late += self.given_up
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.given_up = True
+
+
+async def test_pack__when_mints_wait_behind_a_hang__then_they_wait_for_no_other(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "WITHIN", 0.001)
+    store = Hanging()
+    packer = MetadataPacker(store, chain_id=CHAIN_ID, clock=clock)
+
+    outcomes = await pack_all(packer, *((CONTRACT, token_id) for token_id in range(10 * MAX_ITEMS)))
+
+    assert (store.given_up, store.late) == (True, 0)
+    assert {*outcomes} == {UNKNOWN, ALONE}
 
 
 async def test_pack__when_a_request_is_sent_again_and_again__then_it_fills_no_more_packs(
     packer: MetadataPacker, store: MemoryMetadata
 ) -> None:
     first = [packer.pack(["mint_1"], CONTRACT, 1, text(1)), packer.pack(["mint_2"], CONTRACT, 2, text(2))]
-    assert await asyncio.gather(*first) == [True, True]
+    assert await asyncio.gather(*first) == [PACKED, PACKED]
     again = [packer.pack(["mint_1"], CONTRACT, 3, text(1)), packer.pack(["mint_2"], CONTRACT, 4, text(2))]
-    assert await asyncio.gather(*again) == [False, False]
+    assert await asyncio.gather(*again) == [ALONE, ALONE]
     assert len(store.objects) == 1
 
 
@@ -210,6 +239,28 @@ async def test_post__when_one_key_is_used_twice_at_once__then_no_later_mint_gets
             assert hashlib.sha256(stored).digest() == mint.metadata_digest
         else:
             assert stored is None
+
+
+async def test_post__when_a_pack_is_written_but_not_acknowledged__then_no_later_mint_gets_its_token_ids(
+    harness: Harness, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announce = harness.metadata.announce
+
+    async def fail_after(index: PackIndex) -> None:
+        await announce(index)
+        raise Unavailable("no response")
+
+    monkeypatch.setattr(harness.metadata, "announce", fail_after)
+    await post(harness, client, "first", "alone")
+    await asyncio.gather(*(post(harness, client, key, f"Seat {key}") for key in ["a", "b", "a", "b"]))
+    assert harness.metadata.packs
+
+    later = await asyncio.gather(*(post(harness, client, f"later-{n}", f"Later {n}") for n in range(4)))
+
+    for mint in (harness.mints.items[view["mint_id"]] for view in later):
+        assert isinstance(mint, Mint)
+        assert mint.token_id is not None
+        assert await harness.metadata.read_token(CONTRACT, mint.token_id) is None
 
 
 async def test_metadata__when_a_token_id_was_given_out_twice__then_the_pack_with_the_minted_text_serves_it(

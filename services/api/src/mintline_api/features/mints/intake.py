@@ -18,7 +18,7 @@ from mintline_api.features.items.use_cases import Item, Items, asked_item, item_
 from mintline_api.features.links.ports import LinkStore
 from mintline_api.features.links.use_cases import linked_wallet
 from mintline_api.features.mints.models import MintRequest
-from mintline_api.features.mints.packing import MetadataPacker
+from mintline_api.features.mints.packing import MetadataPacker, Packing
 from mintline_api.features.mints.problems import EXTERNAL_ID_USED, NOT_SPONSORED
 from mintline_api.features.mints.recipients import FindRecipient, Recipient, Recipients
 from mintline_api.features.mints.token_ids import TokenIds
@@ -48,7 +48,7 @@ async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake
     What would refuse a new mint refuses no second request: its collection and wallets may be others by then.
     Once the mint is on record it is accepted, whatever becomes of its message: the sweep sends it then.
     The token id is the mint's for life, and part of what `authorize` has the enclaves sign for. It is given
-    back if the request made no mint, unless that is unknown or a pack of metadata has it. In an ERC-1155
+    back if the request made no mint, unless that is unknown or a pack of metadata may have it. In an ERC-1155
     collection it is the mint's serial, and the request names the item.
     A relayer pays for a sponsored one, and a client's always is.
     Raises RequestRefused for an unknown contract or one that sponsors none, for a recipient that is none, for
@@ -82,14 +82,14 @@ async def accept_mint(submission: Submission[MintRequest], *, intake: MintIntake
         raise
 
     try:
-        authorization = await _with_metadata(envelope, mint, admitted, intake)
+        authorization, packing = await _with_metadata(envelope, mint, admitted, intake)
     except BaseException:
         # The token id may be in a pack by now, for this mint's metadata: it goes to no other.
         intake.give_back(admitted.permit, submission.sub)
         raise
 
     def spare_token_id() -> None:
-        if not authorization.packed:
+        if packing is Packing.ALONE:
             intake.token_ids.give_back(contract, token_id)
 
     def unused(existing: Mint) -> None:
@@ -194,17 +194,18 @@ def _mint(
 
 async def _with_metadata(
     envelope: bytes, mint: Mint, admitted: _Admitted, intake: MintIntake
-) -> Authorization:
+) -> tuple[Authorization, Packing]:
     """Return what the mint's user authorized, after its metadata was packed if that of others was."""
     if admitted.item is not None:
         # An item's metadata is stored by now.
-        return Authorization(envelope=envelope)
+        return Authorization(envelope=envelope), Packing.ALONE
     assert mint.token_id is not None
     names = [mint.mint_id]
     if mint.external_id is not None:
         names.append(external_ref(mint.asked_by, mint.external_id))
-    packed = await intake.packer.pack(names, mint.contract, mint.token_id, admitted.metadata)
-    return Authorization(envelope=envelope, metadata=admitted.metadata, packed=packed)
+    packing = await intake.packer.pack(names, mint.contract, mint.token_id, admitted.metadata)
+    packed = packing is Packing.PACKED
+    return Authorization(envelope=envelope, metadata=admitted.metadata, packed=packed), packing
 
 
 def _is_sponsored(submission: Submission[MintRequest], collection: RegisteredContract) -> bool:

@@ -4,7 +4,7 @@
 
     metadata of a mint ──▶ gathered ──▶ runs of a collection's token ids ──▶ pack (S3) ──▶ its row ──▶ mint
                                                        │                       │
-                                                       ▼ one alone             ▼ failed
+                                                       ▼ one alone             ▼ failed, or unknown
                                                  the builder stores an object for each
 
 Nothing waits for company unless others come at the same time, so a mint on its own is delayed by nothing.
@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import groupby
 
 import structlog
@@ -33,10 +34,20 @@ LINGER = 0.01
 WITHIN = 2.0
 """Seconds that a pack and its row may take: what hangs counts as failed."""
 PAUSE = 10.0
-"""Seconds after a failure in which nothing is packed: an outage of S3 delays few mints."""
+"""Seconds after a failure in which nothing is packed, not even what waited already."""
 MAX_ITEMS = 100
 MAX_BYTES = 1024 * 1024
 _REMEMBERED = 10_000
+
+
+class Packing(StrEnum):
+    """Where the metadata of a mint is."""
+
+    PACKED = "packed"
+    ALONE = "alone"
+    """In no pack."""
+    UNKNOWN = "unknown"
+    """Perhaps in a pack: storing it failed, which may have been after its row was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,7 @@ class MetadataPacker:
         self._clock = clock
         self._resumes = float("-inf")
         self._done: BoundedCache[str, int] = BoundedCache(max_weight=_REMEMBERED, clock=clock)
-        self._batcher: Batcher[_Text, bool] = Batcher(
+        self._batcher: Batcher[_Text, Packing] = Batcher(
             self._flush,
             max_items=MAX_ITEMS,
             max_weight=MAX_BYTES,
@@ -65,14 +76,14 @@ class MetadataPacker:
             concurrency=2,
         )
 
-    async def pack(self, names: Sequence[str], contract: str, token_id: int, metadata: str) -> bool:
-        """Return whether a token's metadata, canonical JSON, is in a pack now; else the builder stores it.
+    async def pack(self, names: Sequence[str], contract: str, token_id: int, metadata: str) -> Packing:
+        """Pack a token's metadata, canonical JSON; unless it is PACKED then, the builder stores it.
 
-        If this is cancelled it may be in one. What has one of the `names` of an earlier call, such as a
-        mint's id, is not packed: requests that are sent again and again would fill the bucket.
+        UNKNOWN, too, if this is cancelled. What has one of the `names` of an earlier call, such as a mint's
+        id, is not packed: requests that are sent again and again would fill the bucket.
         """
-        if self._clock() < self._resumes or any(self._done.get(name) is not None for name in names):
-            return False
+        if self._is_paused() or any(self._done.get(name) is not None for name in names):
+            return Packing.ALONE
         for name in names:
             self._done.put(name, token_id)
         return await self._batcher.submit(_Text(contract, token_id, metadata))
@@ -81,13 +92,19 @@ class MetadataPacker:
         """Wait for what is being stored."""
         await self._batcher.aclose()
 
-    async def _flush(self, texts: Sequence[_Text]) -> Sequence[bool]:
-        packed: set[_Text] = set()
-        if len(texts) > 1:
-            await asyncio.gather(*(self._store(run, packed) for run in _runs(texts) if len(run) > 1))
-        return [text in packed for text in texts]
+    def _is_paused(self) -> bool:
+        return self._clock() < self._resumes
 
-    async def _store(self, run: Sequence[_Text], packed: set[_Text]) -> None:
+    async def _flush(self, texts: Sequence[_Text]) -> Sequence[Packing]:
+        # What waited while another flush failed waits for no failure of its own.
+        if len(texts) == 1 or self._is_paused():
+            return [Packing.ALONE] * len(texts)
+        runs = [run for run in _runs(texts) if len(run) > 1]
+        outcomes = await asyncio.gather(*map(self._store, runs))
+        known = {text: outcome for run, outcome in zip(runs, outcomes, strict=True) for text in run}
+        return [known.get(text, Packing.ALONE) for text in texts]
+
+    async def _store(self, run: Sequence[_Text]) -> Packing:
         first = run[0]
         pack = pack_of(self._chain_id, first.contract, first.token_id, [text.metadata for text in run])
         try:
@@ -97,8 +114,8 @@ class MetadataPacker:
         except Exception as error:  # noqa: BLE001 - whatever it is, the builder stores each
             self._resumes = self._clock() + PAUSE
             log.warning("metadata_not_packed", mints=len(run), reason=repr(error))
-        else:
-            packed.update(run)
+            return Packing.UNKNOWN
+        return Packing.PACKED
 
 
 def _runs(texts: Iterable[_Text]) -> list[list[_Text]]:
