@@ -18,7 +18,7 @@ from mintline.eth import selector
 from mintline.messages.parts import Clone
 from mintline.records.collections import RegisteredContract
 from mintline.views.collections import is_paused
-from mintline_api.caches import BoundedCache
+from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.chain import ChainReader
 from mintline_api.features.collections.ports import ManagedCollections, Reserved, ReservedTokens
 from mintline_api.features.collections.problems import (
@@ -51,7 +51,7 @@ CLOSED_TO_MINTS = (
 _CHAIN_SECONDS = 2.0
 """How long a request waits for a node that is asked about a supply."""
 _COUNT_SECONDS = 2.0
-"""For how long a count serves."""
+"""For how long a count serves, and with readers that no node gave one."""
 _COUNTED = 10_000
 _TOTAL_MINTED = selector("totalMinted()")
 
@@ -76,10 +76,13 @@ class MintGate:
     chain: ChainReader | None
     reserved: ReservedTokens | None
     clock: Callable[[], float]
-    counts: BoundedCache[str, int] = field(init=False)
+    _counts: BoundedCache[str, int] = field(init=False)
+    _uncounted: BoundedCache[str, bool] = field(init=False)
+    _flights: SingleFlight[str, int | None] = field(init=False, default_factory=SingleFlight)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "counts", BoundedCache(max_weight=_COUNTED, clock=self.clock))
+        object.__setattr__(self, "_counts", BoundedCache(max_weight=_COUNTED, clock=self.clock))
+        object.__setattr__(self, "_uncounted", BoundedCache(max_weight=_COUNTED, clock=self.clock))
 
     async def pass_(
         self, contract: str, *, client_id: str | None, now: int, count: int = 1, drop_id: str | None = None
@@ -120,8 +123,9 @@ class MintGate:
         """Return how many tokens were ever minted in a client's collection; None if no node says."""
         if self.chain is None or collection.clone is None or collection.status != "ready":
             return None
-        counted = self.counts.get(collection.contract)
-        return await self._count(collection.contract, self.chain) if counted is None else counted
+        if self._uncounted.get(collection.contract):
+            return None
+        return await self._recent_count(collection.contract, self.chain)
 
     async def left(self, contract: str, *, reserved: int = 0) -> int | None:
         """Return how many more tokens a collection's supply cap allows, by the chain as it is now.
@@ -165,11 +169,18 @@ class MintGate:
         reserved = 0
         if self.reserved is not None:
             reserved = (await self.reserved.tokens(contract, without=drop_id, fresh=False)).tokens
-        minted = self.counts.get(contract)
+        minted = await self._recent_count(contract, self.chain)
         if minted is None:
-            minted = await self._count(contract, self.chain)
-        if minted is not None and minted + reserved + count > cap:
+            log.warning("supply_unchecked", contract=contract)
+        elif minted + reserved + count > cap:
             raise _refused(COLLECTION_FULL, _full(contract, cap, minted=minted, reserved=reserved))
+
+    async def _recent_count(self, contract: str, chain: ChainReader) -> int | None:
+        """Return a count of the last moments, asked for once for all who want it."""
+        counted = self._counts.get(contract)
+        if counted is not None:
+            return counted
+        return await self._flights.run(contract, lambda: self._count(contract, chain))
 
     async def _count(self, contract: str, chain: ChainReader) -> int | None:
         """Return how many tokens were ever minted in a collection; None if no node says."""
@@ -178,12 +189,14 @@ class MintGate:
             async with asyncio.timeout(_CHAIN_SECONDS):
                 answer = await chain.call(call)
         except (Retryable, Rejected, TimeoutError) as error:
-            log.warning("supply_unchecked", contract=contract, error=type(error).__name__)
-            return None
+            log.warning("supply_unread", contract=contract, error=type(error).__name__)
+            answer = b""
         if len(answer) != 32:
+            self._uncounted.put(contract, value=True, ttl=_COUNT_SECONDS)
             return None
         minted = int.from_bytes(answer, "big")
-        self.counts.put(contract, minted, ttl=_COUNT_SECONDS)
+        self._uncounted.discard(contract)
+        self._counts.put(contract, minted, ttl=_COUNT_SECONDS)
         return minted
 
 
