@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, Route, async_playwright
 
 from mintline_testkit.api.harness import Harness
 from mintline_testkit.chromium import ARGUMENTS
@@ -82,3 +83,48 @@ async def test_trial__when_a_request_is_refused__then_the_problem_is_shown_as_te
     await page.get_by_role("button", name="Send").click()
     await page.get_by_role("heading", name="401 Unauthorized").wait_for()
     assert json.loads(await page.locator("#answer").inner_text())["code"] == "no-token"
+
+
+async def test_trial__when_a_request_is_sent_again__then_its_key_is_new_unless_it_is_ones_own(
+    opened: tuple[Page, Harness, str],
+) -> None:
+    page, harness, url = opened
+    # A page that is served by HTTP from another host than one's own is no secure context.
+    await page.add_init_script("delete Crypto.prototype.randomUUID")
+    await page.goto(f"{url}#create_mint")
+    await page.get_by_label("Access token").fill(harness.headers()["Authorization"].partition(" ")[2])
+    key = page.get_by_label("Idempotency-Key (header)")
+    failing = True
+
+    async def fail(route: Route) -> None:
+        await (route.fulfill(status=503) if failing else route.continue_())
+
+    async def send() -> str:
+        async with page.expect_response("**/v1/mints"):
+            await page.get_by_role("button", name="Send").click()
+        await page.locator("#send:enabled").wait_for()
+        return await key.input_value()
+
+    await page.route("**/v1/mints", fail)
+    first = await key.input_value()
+    assert str(UUID(first)) == first
+    assert UUID(first).version == 4
+    assert await send() == first, "a failed request is sent again under its key"
+    failing = False
+    second = await send()
+    third = await send()
+    assert len({first, second, third}) == 3
+    assert len(harness.mints.items) == 2
+    await key.fill("my own")
+    assert await send() == "my own"
+
+
+async def test_trial__when_the_document_cannot_be_read__then_the_page_says_so(
+    opened: tuple[Page, Harness, str],
+) -> None:
+    page, _, url = opened
+    await page.route("**/openapi.json", lambda route: route.fulfill(status=502))
+    await page.goto(url)
+    told = "The OpenAPI document could not be read (status 502). Reload the page."
+    await page.get_by_role("heading", name=told).wait_for()
+    assert await page.get_by_role("button", name="Send").is_disabled()

@@ -75,7 +75,7 @@ local stack.</p>
 <p><label for="type">Media type</label><select id="type"></select></p>
 <p><label for="body">Body</label><textarea id="body" rows="14" spellcheck="false"></textarea></p>
 </div>
-<p><button id="send">Send</button></p>
+<p><button id="send" disabled>Send</button></p>
 </form>
 <section id="response" aria-live="polite" hidden>
 <h2 id="status">Response</h2>

@@ -9,12 +9,23 @@ function element(name, members, ...children) {
   return made;
 }
 
+// crypto.randomUUID is for secure contexts alone, and the page may be served by HTTP.
+function uuid() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
 function field(parameter, place) {
   const id = `${place}-${parameter.name}`;
   const example = parameter.example ?? parameter.schema?.examples?.[0] ?? "";
   // What is required is filled in with its example; each request has an idempotency key of its own.
-  const value = parameter.name === "Idempotency-Key" ? crypto.randomUUID() : parameter.required ? String(example) : "";
+  const made = parameter.name === "Idempotency-Key" ? uuid() : "";
+  const value = made || (parameter.required ? String(example) : "");
   const input = element("input", { id, value, required: parameter.required === true, placeholder: String(example), autocomplete: "off" });
+  if (made) input.dataset.made = made;
   input.dataset.name = parameter.name;
   input.dataset.place = place;
   return element("p", {}, element("label", { htmlFor: id, textContent: `${parameter.name} (${place})` }), input);
@@ -57,6 +68,14 @@ function requestOf(operation) {
   return [`..${path}${query.size ? `?${query}` : ""}`, options];
 }
 
+// The next request is another one, unless its key is the user's own or nobody knows what became of this one.
+function renewKey(status) {
+  if (status >= 500) return;
+  for (const input of at("fields").querySelectorAll("input[data-made]")) {
+    if (input.value === input.dataset.made) input.value = input.dataset.made = uuid();
+  }
+}
+
 function pretty(text, type) {
   try {
     return type.includes("json") ? JSON.stringify(JSON.parse(text), null, 2) : text;
@@ -72,6 +91,7 @@ async function send(operation) {
     const [url, options] = requestOf(operation);
     const response = await fetch(url, options);
     const text = await response.text();
+    renewKey(response.status);
     at("status").textContent = `${response.status} ${response.statusText} in ${Math.round(performance.now() - began)} ms`;
     at("headers").textContent = [...response.headers].map(([name, value]) => `${name}: ${value}`).join("\n");
     at("answer").textContent = pretty(text, response.headers.get("content-type") ?? "");
@@ -85,7 +105,9 @@ async function send(operation) {
 }
 
 async function start() {
-  const { paths } = await (await fetch("../openapi.json")).json();
+  const response = await fetch("../openapi.json");
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  const { paths } = await response.json();
   operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, one]) => ({ ...one, path, method: method.toUpperCase() })),
   );
@@ -108,6 +130,9 @@ async function start() {
     send(chosen());
   });
   named();
+  at("send").disabled = false;
 }
 
-start();
+start().catch((error) => {
+  at("summary").textContent = `The OpenAPI document could not be read (${error.message}). Reload the page.`;
+});
