@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -78,7 +79,7 @@ def tables(
     with screen.waiting("copying tables: AWS takes minutes to hours"):
         planned = execute(restoring.make_copies(target, to=to, tables=table or ()))
     _show_plan(screen, planned)
-    screen.say(f"next: mintline restore apply --to {planned.at:%FT%TZ} --dry-run", style="bold")
+    screen.say(f"next: {_next(prefix, planned.at, table or (), region, endpoint_url)}", style="bold")
 
 
 @app.command("apply")
@@ -111,7 +112,8 @@ def put_back(
 ) -> None:
     """Put back what the tables lack of their copies; stop the services first. It may be repeated.
 
-    Example: mintline restore apply --prefix shop --to 2026-11-30T16:05:00Z --dry-run
+    Example: mintline restore apply --prefix shop --to 2026-11-30T16:05:00Z
+    --rpc https://ethereum.example.com --dry-run
     """
     screen = Screen(as_json=as_json)
     with ending_on_errors():
@@ -181,6 +183,16 @@ def check(
     screen.result(found.to_json())
     if not found.in_order:
         raise typer.Exit(1)
+
+
+def _next(prefix: str, at: datetime, tables: Sequence[str], region: str, endpoint_url: str | None) -> str:
+    """Return the command that follows `mintline restore tables`, but for the node."""
+    words = ["mintline", "restore", "apply", "--prefix", prefix, "--to", f"{at:%FT%TZ}"]
+    for table in tables:
+        words += ["--table", table]
+    words += ["--region", region] if region != REGION else []
+    words += ["--endpoint-url", endpoint_url] if endpoint_url else []
+    return f"{shlex.join(words)} --rpc URL --dry-run"
 
 
 def _target(prefix: str, region: str, endpoint_url: str | None, rpc: Sequence[str] = ()) -> Target:

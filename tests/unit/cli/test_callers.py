@@ -143,7 +143,10 @@ def test_commands__when_help_is_asked_for__then_each_shows_an_example_of_its_own
         assert words.startswith(f"mintline {' '.join(path)}"), path
         given = shlex.split(words)[1 + len(path) :]
         context = typer.Context(command, info_name=path[-1])
-        command.make_parser(context).parse_args(given)  # raises for an option that the command has not
+        # Raises for an option that the command has not, and for one without its value.
+        values, _, _ = command.make_parser(context).parse_args(given)
+        required = {each.name for each in command.params if each.required and not each.envvar}
+        assert required <= values.keys(), path
 
 
 def test_drop__when_it_is_in_the_singular__then_is_the_group_of_drops() -> None:
