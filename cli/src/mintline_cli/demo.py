@@ -13,6 +13,8 @@ from typing import Any
 import aiohttp
 from eth_abi.abi import decode, encode
 
+from mintline.aws.objects import read_object
+from mintline.aws.packs import read_packed
 from mintline.chain import collection
 from mintline.chain.calls import Call
 from mintline.chain.node import Node
@@ -20,7 +22,9 @@ from mintline.chain.rpc import Rpc
 from mintline.errors import Rejected
 from mintline.eth import selector, to_checksum_address
 from mintline.object_keys import metadata_object_key
+from mintline.records.keys import scoped
 from mintline.resources import METADATA
+from mintline.set_aside import SetAside
 from mintline_cli.execution import execute
 from mintline_cli.options import State
 from mintline_cli.output import Screen
@@ -32,6 +36,7 @@ from mintline_client.sign_in import demo_client_token, sign_in
 from mintline_ops import run_file
 from mintline_ops.aws_clients import operator_client
 from mintline_ops.run_file import DEFAULT_STATE
+from mintline_ops.tables import table_of_local_stack
 
 IMAGE = (
     "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9IjAgMCAx"
@@ -188,12 +193,17 @@ async def check_chain(node: Node, mint: Mapping[str, Any], api_url: str) -> None
 
 
 async def check_storage(info: Mapping[str, Any], mint: Mapping[str, Any]) -> None:
-    """Check the digest of what S3 holds."""
-    async with operator_client("s3", info) as s3:
-        key = metadata_object_key(info["chain_id"], mint["contract"], int(mint["token_id"]))
-        stored = await s3.get_object(Bucket=METADATA.bucket_name(info["prefix"]), Key=key)
-        content: bytes = await stored["Body"].read()
-    agree("the digest of S3's object", digest(content), mint["metadata_digest"])
+    """Check the digest of what S3 holds: in a pack if the mint was accepted together with others."""
+    contract, token_id = mint["contract"], int(mint["token_id"])
+    bucket = METADATA.bucket_name(info["prefix"])
+    collection_id = scoped(info["chain_id"], contract)
+    async with operator_client("s3", info) as s3, table_of_local_stack(info) as dynamo:
+        content = await read_packed(dynamo, collection_id, token_id, SetAside(), s3=s3, bucket=bucket)
+        if content is None:
+            key = metadata_object_key(info["chain_id"], contract, token_id)
+            content = await read_object(s3, bucket, key)
+    stored = None if content is None else digest(content)
+    agree("the digest of what S3 has", stored, mint["metadata_digest"])
 
 
 def digest(content: bytes) -> str:

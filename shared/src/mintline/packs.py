@@ -18,6 +18,8 @@ from mintline.fields import HexBytes
 from mintline.frozen import Frozen
 from mintline.records.keys import scoped, token_key
 
+MOST_TOKENS = 1000
+"""Tokens of a pack at most: no more ids are leased at once, and a pack has no others."""
 _OFFSET = 4
 """Bytes of an offset: a pack ends before 4 GiB."""
 

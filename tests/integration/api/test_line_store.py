@@ -195,3 +195,20 @@ async def test_pack__when_it_is_announced__then_each_token_is_served_out_of_it_a
     assert await store.find_token(CONTRACT, 12, sha256(b"neither").digest()) is None
     with pytest.raises(Unavailable, match="another pack"):
         await packs.announce(pack_of(CHAIN_ID, CONTRACT, 10, ['{"name":"other"}']).index)
+
+
+async def test_pack__when_hundreds_begin_between_it_and_a_token__then_its_text_is_found(
+    dynamo: Dynamo, stack: AsyncExitStack, aws_settings: ServiceSettings, aws_prefix: str
+) -> None:
+    """As after a backup was restored: a request for many had the ids that were then given out one by one."""
+    s3 = await open_client(stack, "s3", aws_settings, calls=AwsCalls())
+    packs = Packs(s3, dynamo, prefix=aws_prefix)
+    store = S3Metadata(s3, dynamo, prefix=aws_prefix, chain_id=CHAIN_ID)
+    minted = pack_of(CHAIN_ID, CONTRACT, 1, [f'{{"name":"№ {n}"}}' for n in range(250)])
+    await packs.put(minted)
+    again = [pack_of(CHAIN_ID, CONTRACT, first, ["{}"] * 2) for first in range(2, 249, 2)]
+    await asyncio.gather(*(packs.announce(pack.index) for pack in (minted, *again)))
+
+    assert len(again) > 100
+    wanted = b'{"name":"\xe2\x84\x96 249"}'
+    assert await store.find_token(CONTRACT, 250, sha256(wanted).digest()) == wanted

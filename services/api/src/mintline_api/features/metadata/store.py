@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mintline.aws.dynamo import Clause, Contended, Dynamo, Item, Put, TransactionCancelled
 from mintline.aws.objects import read_object
-from mintline.aws.packs import every_pack, find_pack, find_packs
+from mintline.aws.packs import every_pack, packs_with, read_packed
 from mintline.aws.records import read, readable, to_item
 from mintline.errors import Unavailable
 from mintline.metadata_versions import MOST_VERSIONS, MetadataVersion, version_object_key
@@ -55,8 +55,8 @@ class S3Metadata:
 
     async def find_token(self, contract: str, token_id: int, digest: bytes) -> bytes | None:
         """Return the text of a token with a SHA-256: of an earlier pack that has it, or of its own object."""
-        packs = await find_packs(self._dynamo, scoped(self._chain_id, contract), token_id, self._set_aside)
-        for pack in packs:
+        collection_id = scoped(self._chain_id, contract)
+        async for pack in packs_with(self._dynamo, collection_id, token_id, self._set_aside):
             body = await read_object(self._s3, self._bucket, pack.object_key, span=pack.span_of(token_id))
             if body is not None and hashlib.sha256(body).digest() == digest:
                 return body
@@ -71,11 +71,9 @@ class S3Metadata:
         return [pack async for pack in every_pack(self._dynamo, partition, self._set_aside)]
 
     async def _packed(self, partition: str, token_id: int) -> bytes | None:
-        pack = await find_pack(self._dynamo, partition, token_id, self._set_aside)
-        span = None if pack is None else pack.span_of(token_id)
-        if pack is None or span is None:
-            return None
-        return await read_object(self._s3, self._bucket, pack.object_key, span=span)
+        return await read_packed(
+            self._dynamo, partition, token_id, self._set_aside, s3=self._s3, bucket=self._bucket
+        )
 
     async def read_version(self, contract: str, token_id: int, digest: bytes) -> bytes | None:
         key = version_object_key(self._chain_id, contract, token_id, digest)
