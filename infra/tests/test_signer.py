@@ -10,10 +10,12 @@ from mintline.attestation.registers import policy_register
 from mintline_infra.deployment import Deployment
 from mintline_infra.signer import ENCLAVE_CID, GROUP_ID, host_settings
 from mintline_infra.signer_boot import (
+    PATH_OF_READY,
     PATH_OF_ROLL,
     PATH_OF_ROLL_POLICY,
     POLICY_DIR,
     POLICY_FILE,
+    ROLLED_WITHIN,
     Fleet,
     boot,
 )
@@ -111,10 +113,13 @@ def test_roll_policy__when_a_document_measures_otherwise_than_stated__then_the_o
     text = script(described(signing_policy="policy.json"))
     _, _, rest = text.partition(f"cat > {PATH_OF_ROLL_POLICY} <<'END'\n")
     roll = rest.split("\nEND\n", 1)[0].replace(POLICY_DIR, str(tmp_path))
+    roll = roll.replace(PATH_OF_READY, f"{tmp_path}/ready")
     (tmp_path / "new").write_bytes(POLICY)
     command(tmp_path, "aws", f'cat {tmp_path}/new > "${{@: -1}}"; echo "$*" >> "$LOG"')
     command(tmp_path, "chown", 'echo "chown $*" >> "$LOG"')
     command(tmp_path, "systemctl", 'echo "$*" >> "$LOG"')
+    command(tmp_path, "sleep", "")
+    command(tmp_path, "ready", "")
     document, log = tmp_path / "policy.json", tmp_path / "log"
     document.write_bytes(b"old")
 
@@ -133,6 +138,52 @@ def test_roll_policy__when_a_document_measures_otherwise_than_stated__then_the_o
     assert ("try-restart mintline-enclave" in log.read_text()) is rolled
     assert (f"PCR16 {PCR16}" in done.stdout) is rolled
     assert not list(tmp_path.glob("fetched.*"))
+
+
+@pytest.mark.parametrize(
+    ("state", "ready", "rolled", "said"),
+    [
+        ("active", "exit 0", True, "signs by"),
+        ("active", "exit 1", False, "does not sign by"),
+        # The enclave takes the document, and KMS refuses its first request.
+        ("active", 'test "${1:-}" != kms', False, "does not sign by"),
+        ("activating", "exit 1", False, "does not sign by"),
+        # An instance's first start: the image comes next.
+        ("inactive", "exit 1", True, "stored"),
+    ],
+)
+def test_roll_policy__when_the_signer_is_not_ready_afterwards__then_it_fails_and_the_roll_stops(
+    tmp_path: Path,
+    state: str,
+    ready: str,
+    rolled: bool,  # noqa: FBT001 - the table's column
+    said: str,
+) -> None:
+    text = script(described(signing_policy="policy.json"))
+    _, _, rest = text.partition(f"cat > {PATH_OF_ROLL_POLICY} <<'END'\n")
+    roll = rest.split("\nEND\n", 1)[0].replace(POLICY_DIR, str(tmp_path))
+    roll = roll.replace(PATH_OF_READY, f"{tmp_path}/ready")
+    clock = tmp_path / "clock"
+    clock.write_text("0\n")
+    command(tmp_path, "aws", 'echo new > "${@: -1}"')
+    command(tmp_path, "chown", "")
+    command(tmp_path, "systemctl", f'if [ "$1" = is-active ]; then echo {state}; fi')
+    command(tmp_path, "date", f"cat {clock}")
+    command(tmp_path, "sleep", f"echo $(($(cat {clock}) + $1)) > {clock}")
+    command(tmp_path, "ready", ready)
+
+    done = subprocess.run(
+        ["bash", "-c", roll, "roll", "policy.json"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode == 0) is rolled, done.stderr
+    assert said in (done.stdout if rolled else done.stderr)
+    assert int(clock.read_text()) <= ROLLED_WITHIN
 
 
 def test_boot__when_the_host_hands_the_policy_over__then_it_is_there_before_the_enclave_starts() -> None:

@@ -26,6 +26,10 @@ SICK_AFTER = 600
 """Seconds without a ready signer after which the group replaces the instance."""
 READY_WITHIN = 600
 """Seconds that a first start waits for a ready signer, however slowly the host answers."""
+ROLLED_WITHIN = 120
+"""Seconds in which an enclave has to be ready with another policy document."""
+ROLLED_LOOKS = 6
+"""Looks in a row, five seconds apart, that must find it so: KMS's denial shows with the first messages."""
 
 _TEMPLATE = """\
 #!/bin/bash
@@ -93,9 +97,11 @@ END
 
 cat > @READY@ <<'END'
 #!/bin/bash
-# Succeeds if the host runs and its enclave answers it; whether SQS does, another instance would not change.
+# mintline-signer-ready [CHECK]: succeeds if the host runs and its enclave answers it. Whether SQS and KMS do,
+# another instance would not change.
 set -o pipefail
-curl --silent --max-time 10 http://127.0.0.1:@ADMIN@/readyz | jq -e '.checks.enclave == "ok"' > /dev/null
+curl --silent --max-time 10 http://127.0.0.1:@ADMIN@/readyz | \\
+  jq -e ".checks.${1:-enclave} == \\"ok\\"" > /dev/null
 END
 
 cat > @CHECK@ <<'END'
@@ -219,7 +225,8 @@ install -d -o 10001 -g 10001 -m 0700 @POLICY@
 cat > @ROLL_POLICY@ <<'END'
 #!/bin/bash
 # mintline-roll-policy DOCUMENT [PCR16]: fetch a policy document, check what it measures, and restart the
-# enclave: it takes one document in its life. An enclave that does not run yet is not started.
+# enclave: it takes one document in its life. Succeeds once it serves by it and KMS denies it nothing. An
+# enclave that does not run yet is not started.
 set -euo pipefail
 fetched=$(mktemp @POLICY@/fetched.XXXXXX)
 trap 'rm -f "$fetched"' EXIT
@@ -232,7 +239,22 @@ if [ -n "${2:-}" ] && [ "$measured" != "$2" ]; then
 fi
 chown 10001:10001 "$fetched"
 mv "$fetched" @POLICY@/policy.json
+before=$(systemctl is-active mintline-enclave || true)
 systemctl try-restart mintline-enclave
+if [ "$before" = inactive ]; then
+  echo "stored $1, PCR16 $measured"
+  exit 0
+fi
+until=$(($(date +%s) + @ROLLED_WITHIN@))
+looks=0
+while [ "$looks" -lt @ROLLED_LOOKS@ ]; do
+  if [ "$(date +%s)" -ge "$until" ]; then
+    echo "does not sign by $1 (PCR16 $measured): the host's log says why; roll the old document back" >&2
+    exit 1
+  fi
+  sleep 5
+  if @READY@ && @READY@ kms; then looks=$((looks + 1)); else looks=0; fi
+done
 echo "signs by $1, PCR16 $measured"
 END
 chmod 0700 @ROLL_POLICY@
@@ -274,6 +296,8 @@ def boot(deployment: Deployment, *, settings: Mapping[str, str], fleet: Fleet) -
         "CHECK": PATH_OF_CHECK,
         "SICK": str(SICK_AFTER),
         "READY_WITHIN": str(READY_WITHIN),
+        "ROLLED_WITHIN": str(ROLLED_WITHIN),
+        "ROLLED_LOOKS": str(ROLLED_LOOKS),
         "ADMIN": str(ADMIN_PORT),
         "BUCKET": deployment.artifact_bucket_name(),
         "IMAGE": deployment.enclave_image,

@@ -21,6 +21,7 @@ from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.errors import BrokenFrame, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.host.audit_files import AuditStore
 from mintline_signer.host.credentials import CredentialSource
+from mintline_signer.host.denial import Denial
 from mintline_signer.host.outage import Outage
 from mintline_signer.host.policy_file import PolicySource
 from mintline_signer.protocol import (
@@ -110,6 +111,7 @@ class EnclaveClient:
         self._connection: FramedConnection | None = None
         self._greeted = False
         self._outage = Outage(clock=clock)
+        self.denial = Denial()
         self._pushed: Credentials | None = None
         self._nudge = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -136,10 +138,13 @@ class EnclaveClient:
         except BrokenFrame:
             raise EnclaveRefusal(RefusalCode.BATCH_TOO_LARGE) from None
         if isinstance(answer, Signed | Issued):
+            self.denial.end()
             return answer
         if isinstance(answer, Failure) and answer.code in _STALE:
             self._pushed = None
             self._nudge.set()
+        elif isinstance(answer, Failure) and answer.code == FailureCode.KMS_DENIED:
+            self.denial.begin()
         raise declined(answer)
 
     async def rewrap(self, request: Rewrap | Reassign) -> Rewrapped:
@@ -276,6 +281,7 @@ class EnclaveClient:
             log.warning("revocations_not_handed_over", reason=str(error))
         self._greeted = True
         self._outage.ended()
+        self.denial.end()
         log.info("enclave_connected")
         for pending in list(self._pending.values()):
             self._transmit(pending)

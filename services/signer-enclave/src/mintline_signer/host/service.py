@@ -34,6 +34,7 @@ from mintline_signer.host.audit_shipping import AuditBucket, AuditShipping
 from mintline_signer.host.authorization_keys import read_authorization_keys
 from mintline_signer.host.authorizations import DynamoAuthorizations
 from mintline_signer.host.credentials import credential_source
+from mintline_signer.host.denial import HeldBack
 from mintline_signer.host.enclave_client import EnclaveClient
 from mintline_signer.host.handlers import Answer, dedup_id, group_of, intent_of, sign
 from mintline_signer.host.kms_proxy import KmsProxy
@@ -84,7 +85,11 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
         admin = Admin(
             host=settings.admin_host,
             port=settings.admin_port,
-            checks={"sqs": partial(queues.ping, SIGN), "enclave": enclave.ping},
+            checks={
+                "sqs": partial(queues.ping, SIGN),
+                "enclave": enclave.ping,
+                "kms": enclave.denial.check,
+            },
             registry=registry,
             metrics_namespace=settings.metrics_namespace,
         )
@@ -100,7 +105,7 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
             looked_up=metrics.caches.of("wrapped_keys"),
         )
         consumer = Consumer(
-            queues=queues,
+            queues=HeldBack(queues, enclave.denial),
             queue=SIGN,
             handle=partial(
                 handle,
