@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from mintline.attestation.chain import AWS_ROOT
+from mintline.attestation.registers import POLICY_REGISTER
 from mintline.audit.kms_log import NoKmsLog, modules_in
 from mintline.audit.records import HASH_BYTES, NO_HASH
 from mintline.audit.trail import RecordChain, Report, verify_trail
@@ -42,6 +43,9 @@ def verify_place(
     pcr0: Annotated[
         list[str] | None, typer.Option(help="An image's measurement, in hex; repeatable.")
     ] = None,
+    pcr16: Annotated[
+        list[str] | None, typer.Option(help="A policy document's measurement, in hex; repeatable.")
+    ] = None,
     root: Annotated[
         Path | None, typer.Option(help="The trusted root (PEM); AWS's root G1 by default.")
     ] = None,
@@ -59,9 +63,12 @@ def verify_place(
 ) -> None:
     """Verify an audit trail: every chain whole from its start, signed, by the key of an attested enclave.
 
-    Example: mintline audit verify s3://shop-audit-trail --pcr0 PCR0
+    Name the images and policy documents that KMS admitted: another enclave's records say nothing of wallets.
+
+    Example: mintline audit verify s3://shop-audit-trail --pcr0 PCR0 --pcr16 PCR16
     """
-    images = expected([f"0={value}" for value in pcr0 or []]).get(0, ())
+    measured = [(0, value) for value in pcr0 or []] + [(POLICY_REGISTER, value) for value in pcr16 or []]
+    allowed = expected([f"{register}={value}" for register, value in measured])
     trusted = AWS_ROOT if root is None else fingerprint(root)
     known = [_hash(value) for value in after or []]
     modules = [module_id for path in kms_log or [] for module_id in _modules_in(path)]
@@ -76,14 +83,33 @@ def verify_place(
                 screen.stage("hidden", f"{fetched.hidden} objects that somebody tried to delete")
         try:
             report = verify_trail(
-                folder, root=trusted, pcr0=images, known=known, modules=modules, names=fetched.names
+                folder,
+                root=trusted,
+                pcr0=allowed.get(0, ()),
+                pcr16=allowed.get(POLICY_REGISTER, ()),
+                known=known,
+                modules=modules,
+                names=fetched.names,
             )
         except OSError as error:
             stop(f"{error.filename}: {error.strerror}")
         report.breaks += fetched.faults
     screen.stage("lives", str(report.lives))
+    _show_chains(report, screen)
+    for name in report.torn:
+        screen.say(f"{name}: its last batch was cut short, and given to another file")
+    screen.result(_plain(report))
+    if not report.sound:
+        faults = [*report.breaks, *(_of(chain, fault) for chain in report.chains for fault in chain.breaks)]
+        stop(f"{place}: the trail is broken: {'; '.join(faults)}", answered=True)
+
+
+def _show_chains(report: Report, screen: Screen) -> None:
     for chain in report.chains:
         screen.say(f"{chain.key.hex()[:16]}  {chain.module_id or 'not attested'}", style="bold")
+        if chain.module_id:
+            screen.stage("pcr0", chain.pcr0.hex())
+            screen.stage("pcr16", chain.pcr16.hex() or "none")
         screen.stage("records", f"{len(chain.records)}, {_time(chain.first_at)} to {_time(chain.last_at)}")
         for outcome, count in sorted(chain.outcomes.items()):
             screen.stage(outcome, str(count))
@@ -92,12 +118,6 @@ def verify_place(
         screen.stage("ends with", chain.head.hex())
         if chain.successor:
             screen.stage("handed over", f"to {chain.successor.hex()[:16]}")
-    for name in report.torn:
-        screen.say(f"{name}: its last batch was cut short, and given to another file")
-    screen.result(_plain(report))
-    if not report.sound:
-        faults = [*report.breaks, *(_of(chain, fault) for chain in report.chains for fault in chain.breaks)]
-        stop(f"{place}: the trail is broken: {'; '.join(faults)}", answered=True)
 
 
 def _hash(text: str) -> bytes:
@@ -138,6 +158,7 @@ def _plain(report: Report) -> dict[str, Any]:
                 "key": chain.key.hex(),
                 "module_id": chain.module_id,
                 "pcr0": chain.pcr0.hex(),
+                "pcr16": chain.pcr16.hex(),
                 "records": len(chain.records),
                 "first": _time(chain.first_at),
                 "last": _time(chain.last_at),

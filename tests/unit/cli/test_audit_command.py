@@ -20,6 +20,7 @@ from mintline_signer.enclave.nsm_development import DevelopmentNsm
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 IMAGE = b"\x01" * 48
+POLICY = b"\x10" * 48
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     document = authority.attester("i-1-enc-1", now=NOW).attest(
         module_id="i-1-enc-1",
         at=NOW,
-        pcrs={0: IMAGE, 1: b"\x02" * 48, 2: b"\x03" * 48},
+        pcrs={0: IMAGE, 1: b"\x02" * 48, 2: b"\x03" * 48, 16: POLICY},
         user_data=key.public_key().public_bytes_raw(),
     )
     trail = SessionTrail(Audit(key, attested=document, now=lambda: UnixSeconds(NOW.timestamp())))
@@ -139,6 +140,19 @@ def test_verify__when_the_image_is_another__fails(folder: Path) -> None:
     result = run(folder, "--pcr0", (b"\x09" * 48).hex())
     assert result.exit_code == 1
     assert "not attested" in result.stderr
+
+
+def test_verify__when_the_policy_document_is_another__fails(folder: Path) -> None:
+    other = (b"\x09" * 48).hex()
+    result = run(folder, "--pcr0", IMAGE.hex(), "--pcr16", other)
+    assert result.exit_code == 1
+    assert "not attested" in result.stderr
+    admitted = ("--pcr0", IMAGE.hex(), "--pcr16", other, "--pcr16", POLICY.hex())
+    result = run(folder, *admitted)
+    assert result.exit_code == 0, result.stderr
+    assert POLICY.hex() in result.output
+    (chain,) = json.loads(run(folder, *admitted, "--json").stdout)["chains"]
+    assert chain["pcr16"] == POLICY.hex()
 
 
 def test_verify__when_there_is_no_trail__fails(tmp_path: Path, folder: Path) -> None:

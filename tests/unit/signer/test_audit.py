@@ -39,6 +39,7 @@ from mintline_signer.host.audit_files import AuditFiles
 NOW = 1_800_000_000.0
 ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 PCR0 = b"\x01" * 48
+PCR16 = b"\x10" * 48
 OWN = Ed25519PrivateKey.generate()
 
 
@@ -48,8 +49,9 @@ def authority() -> DevelopmentAuthority:
 
 
 def attested(key: Ed25519PrivateKey, *, module_id: str = "i-1-enc-1", pcr0: bytes = PCR0) -> bytes:
-    measured = {index: pcr0 if index == 0 else b"\x02" * 48 for index in range(3)}
+    measured = {index: pcr0 if index == 0 else b"\x02" * 48 for index in range(3)} | {16: PCR16}
     nsm = DevelopmentNsm(authority(), measured=measured, module_id=module_id, now=lambda: UnixSeconds(NOW))
+    nsm.lock_pcr(16)
     return nsm.attest(user_data=key.public_key().public_bytes_raw())
 
 
@@ -93,6 +95,21 @@ def test_trail__when_whole__is_sound_and_counted(tmp_path: Path) -> None:
     assert (chain.module_id, chain.pcr0, len(chain.records)) == ("i-1-enc-1", PCR0, 10)
     assert report.outcomes == {"signed": 6, "policy_gas": 3}
     assert (chain.first_at, chain.last_at) == (int(NOW * 1000), int(NOW * 1000))
+
+
+@pytest.mark.parametrize(
+    ("admitted", "sound"), [([PCR16], True), ([b"\x11" * 48, PCR16], True), ([b"\x11" * 48], False)]
+)
+def test_trail__when_the_enclave_signed_by_another_policy_document__is_not_sound(
+    tmp_path: Path,
+    admitted: list[bytes],
+    sound: bool,  # noqa: FBT001 - the table's last column
+) -> None:
+    keep(tmp_path, *history(turns=1))
+    report = verified(tmp_path, pcr0=[PCR0], pcr16=admitted)
+    assert report.sound is sound
+    (chain,) = report.chains
+    assert chain.pcr16 == (PCR16 if sound else b"")
 
 
 def test_trail__when_refusals_were_counted__counts_each(tmp_path: Path) -> None:

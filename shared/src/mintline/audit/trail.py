@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mintline.attestation.refusals import NotAttested
+from mintline.attestation.registers import POLICY_REGISTER
 from mintline.attestation.verify import verify
 from mintline.audit.records import (
     BOOT,
@@ -49,6 +50,8 @@ class RecordChain:
     breaks: list[str] = field(default_factory=list)
     module_id: str = ""
     pcr0: bytes = b""
+    pcr16: bytes = b""
+    """What the enclave measured its policy document as; zeros or nothing if it had none."""
     first_at: int = 0
     last_at: int = 0
     head: bytes = NO_HASH
@@ -95,26 +98,29 @@ def verify_trail(
     *,
     root: bytes,
     pcr0: Collection[bytes] = (),
+    pcr16: Collection[bytes] = (),
     known: Collection[bytes] = (),
     modules: Collection[str] = (),
     names: Mapping[Path, str] | None = None,
 ) -> Report:
     """Verify every file of the trail in a folder, and in the folders below.
 
-    `root` is the SHA-256 of the trusted root's DER, `pcr0` the measurements that an image may have; any, if
-    there are none. `known` are the hashes of records that are kept elsewhere, which lives may follow,
-    `modules` the ids of the enclaves that asked KMS for keys, each of which must have a life here. `names` is
-    what the report calls files, or the folder, whose own names say nothing.
+    `root` is the SHA-256 of the trusted root's DER, `pcr0` and `pcr16` the measurements that an image and a
+    policy document may have; any, if there are none. `known` are the hashes of records that are kept
+    elsewhere, which lives may follow, `modules` the ids of the enclaves that asked KMS for keys, each of
+    which must have a life here. `names` is what the report calls files, or the folder, whose own names say
+    nothing.
     Raises OSError.
     """
     report = Report(chains=[], breaks=[], torn=[])
     names = names or {}
+    pcrs = {register: allowed for register, allowed in ((0, pcr0), (POLICY_REGISTER, pcr16)) if allowed}
     chains: dict[bytes, RecordChain] = {}
     for path in sorted(folder.rglob(f"*{SUFFIX}")):
         for batch in _batches(path, names.get(path, path.name), report):
             _gather(batch, chains.setdefault(batch.key, RecordChain(batch.key)))
     for chain in chains.values():
-        _check(chain, root=root, pcr0=pcr0)
+        _check(chain, root=root, pcrs=pcrs)
         report.chains.append(chain)
     _check_hand_overs(chains)
     _check_lives(chains, {NO_HASH, *known})
@@ -187,7 +193,7 @@ def _gather(batch: Batch, chain: RecordChain) -> None:
             chain.breaks.append(f"there are two records {seq}")
 
 
-def _check(chain: RecordChain, *, root: bytes, pcr0: Collection[bytes]) -> None:
+def _check(chain: RecordChain, *, root: bytes, pcrs: Mapping[int, Collection[bytes]]) -> None:
     """Walk a chain from its first record to its last; each batch's last record was signed, so the last is."""
     previous = NO_HASH
     expected = 0
@@ -207,7 +213,7 @@ def _check(chain: RecordChain, *, root: bytes, pcr0: Collection[bytes]) -> None:
         previous, expected = hash_of(chain.records[seq]), seq + 1
         chain.head = previous
         if seq == 0:
-            _check_first(record, chain, root=root, pcr0=pcr0)
+            _check_first(record, chain, root=root, pcrs=pcrs)
         elif record.what == HAND_OVER:
             chain.successor, chain.end = record.intent, previous
         else:
@@ -222,7 +228,7 @@ def _check_hand_overs(chains: Mapping[bytes, RecordChain]) -> None:
             before = ended.get(chain.predecessor)
             if before is None or before.successor != chain.key:
                 chain.breaks.append("no key has handed over to this one")
-            elif (before.module_id, before.pcr0) != (chain.module_id, chain.pcr0):
+            elif (before.module_id, before.pcr0, before.pcr16) != (chain.module_id, chain.pcr0, chain.pcr16):
                 chain.breaks.append("the key that handed over to this one is another enclave's")
         if chain.successor:
             after = chains.get(chain.successor)
@@ -241,13 +247,15 @@ def _check_lives(chains: Mapping[bytes, RecordChain], known: Collection[bytes]) 
             chain.breaks.append(f"the life before is missing: no record has the hash {chain.follows.hex()}")
 
 
-def _check_first(record: Record, chain: RecordChain, *, root: bytes, pcr0: Collection[bytes]) -> None:
+def _check_first(
+    record: Record, chain: RecordChain, *, root: bytes, pcrs: Mapping[int, Collection[bytes]]
+) -> None:
     if record.what not in (BOOT, TAKE_OVER):
         chain.breaks.append("the first record is not the enclave's start")
         return
     at = datetime.fromtimestamp(record.at / 1000, UTC)
     try:
-        said = verify(record.result, root=root, at=at, pcrs={0: pcr0} if pcr0 else None)
+        said = verify(record.result, root=root, at=at, pcrs=pcrs)
     except NotAttested as refused:
         chain.breaks.append(f"the audit key is not attested: {refused.reason}")
         return
@@ -256,3 +264,4 @@ def _check_first(record: Record, chain: RecordChain, *, root: bytes, pcr0: Colle
     if said.user_data != chain.key:
         chain.breaks.append("the attestation is of another audit key")
     chain.module_id, chain.pcr0 = said.module_id, said.pcrs[0]
+    chain.pcr16 = said.pcrs.get(POLICY_REGISTER, b"")
