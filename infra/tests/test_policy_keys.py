@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import io
 import json
 import re
 import sys
+import threading
+import urllib.error
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -34,12 +39,17 @@ def canary(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def rsa(kid: str, n: str = "n", **more: str) -> dict[str, str]:
+def modulus(bits: int = 2048, *, last: int = 1) -> str:
+    number = (1 << (bits - 1)) | last
+    return base64.urlsafe_b64encode(number.to_bytes((bits + 7) // 8)).rstrip(b"=").decode()
+
+
+def rsa(kid: str, n: str = modulus(), **more: str) -> dict[str, str]:
     return {"kty": "RSA", "kid": kid, "n": n, "e": "AQAB", **more}
 
 
-def ec(kid: str, x: str = "x") -> dict[str, str]:
-    return {"kty": "EC", "crv": "P-256", "kid": kid, "x": x, "y": "y", "use": "sig"}
+def ec(kid: str, x: str = "x", **more: str) -> dict[str, str]:
+    return {"kty": "EC", "crv": "P-256", "kid": kid, "x": x, "y": "y", "use": "sig", **more}
 
 
 def policy(*keys: dict[str, str], other: dict[str, str] | None = None) -> dict[str, Any]:
@@ -53,15 +63,19 @@ def policy(*keys: dict[str, str], other: dict[str, str] | None = None) -> dict[s
         ([rsa("a")], []),
         ([rsa("a", use="sig", alg="RS256")], []),
         ([rsa("a"), rsa("b")], ["b"]),
-        ([rsa("a", n="another")], ["a"]),
+        ([rsa("a", n=modulus(last=3))], ["a"]),
+        ([rsa("a"), rsa("b", n=modulus(8192))], ["b"]),
         # What signs no access token is not missed.
         ([rsa("a"), rsa("b", use="enc"), rsa("c", alg="RS512"), ec("d"), {"kty": "RSA"}, "rubbish"], []),
+        # Nor what the policy may not hold.
+        ([rsa("a"), rsa("b", n=modulus(2047)), rsa("c", n=modulus(8193)), rsa("d" * 257)], []),
     ],
 )
 def test_keys__when_the_pool_publishes_more_or_others__then_they_are_named(
     canary: ModuleType, published: list[Any], lacking: list[str]
 ) -> None:
-    assert canary.lacking(policy(rsa("a")), {POOL_KEYS: {"keys": published}}.__getitem__) == lacking
+    documents = {POOL_KEYS: {"keys": published}}
+    assert canary.lacking(policy(rsa("a")), documents.__getitem__) == (lacking, [])
 
 
 def test_keys__when_another_issuer_rotates__then_they_are_named(canary: ModuleType) -> None:
@@ -70,15 +84,45 @@ def test_keys__when_another_issuer_rotates__then_they_are_named(canary: ModuleTy
         DISCOVERY: {"jwks_uri": OTHER_KEYS},
         OTHER_KEYS: {"keys": [ec("k", x="another"), rsa("r")]},
     }
-    assert canary.lacking(policy(rsa("a"), other=ec("k")), documents.__getitem__) == ["k", "r"]
-    documents[OTHER_KEYS] = {"keys": [ec("k")]}
-    assert canary.lacking(policy(rsa("a"), other=ec("k")), documents.__getitem__) == []
+    assert canary.lacking(policy(rsa("a"), other=ec("k")), documents.__getitem__) == (["k", "r"], [])
+    documents[OTHER_KEYS] = {"keys": [ec("k"), ec("p", crv="P-384")]}
+    assert canary.lacking(policy(rsa("a"), other=ec("k")), documents.__getitem__) == ([], [])
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["fails", "hangs"])
+@pytest.mark.parametrize("failing", [POOL_KEYS, DISCOVERY, OTHER_KEYS])
+def test_keys__when_one_issuer_does_not_answer__then_the_others_keys_are_named(
+    canary: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: str,
+    hangs: bool,  # noqa: FBT001 - a parameter's value
+) -> None:
+    monkeypatch.setattr(canary, "PATIENCE", 0.5)
+    over = threading.Event()
+    documents = {
+        POOL_KEYS: {"keys": [rsa("of the pool")]},
+        DISCOVERY: {"jwks_uri": OTHER_KEYS},
+        OTHER_KEYS: {"keys": [rsa("of the other")]},
+    }
+
+    def read(url: str) -> Any:
+        if url == failing:
+            if hangs:
+                over.wait(60)
+            raise OSError("unreachable")
+        return documents[url]
+
+    kids, faults = canary.lacking(policy(rsa("a"), other=rsa("b")), read)
+    over.set()
+    assert kids == (["of the other"] if failing == POOL_KEYS else ["of the pool"])
+    assert faults == (["an issuer hangs"] if hangs else ["OSError('unreachable')"])
 
 
 @pytest.mark.parametrize("published", [{"keys": []}, {"keys": [ec("a")]}, {}, []])
 def test_keys__when_the_pool_publishes_none__then_it_fails(canary: ModuleType, published: Any) -> None:
-    with pytest.raises((ValueError, KeyError, TypeError)):
-        canary.lacking(policy(rsa("a")), {POOL_KEYS: published}.__getitem__)
+    kids, (fault,) = canary.lacking(policy(rsa("a")), {POOL_KEYS: published}.__getitem__)
+    assert kids == []
+    assert fault.startswith(("ValueError", "KeyError", "TypeError"))
 
 
 def test_fetch__when_it_is_not_by_tls_or_too_long__then_it_fails(
@@ -88,14 +132,46 @@ def test_fetch__when_it_is_not_by_tls_or_too_long__then_it_fails(
         canary.fetch("file:///etc/passwd")
     answers = {"https://good": b'{"keys": []}', "https://long": b" " * 100_001}
 
-    def urlopen(url: str, *, timeout: float) -> io.BytesIO:
-        assert timeout < 30, "the function's own"
+    def opened(url: str, *, timeout: float) -> io.BytesIO:
+        assert timeout < canary.PATIENCE < 30, "the function's own"
         return io.BytesIO(answers[url])
 
-    monkeypatch.setattr(canary.urllib.request, "urlopen", urlopen)
+    monkeypatch.setattr(canary.urllib.request, "build_opener", lambda *_: SimpleNamespace(open=opened))
     assert canary.fetch("https://good") == {"keys": []}
     with pytest.raises(ValueError, match="more than 100000 bytes"):
         canary.fetch("https://long")
+
+
+def test_fetch__when_it_is_led_elsewhere__then_it_does_not_follow(
+    canary: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server of plain HTTP in place of TLS, as it is the redirect that counts."""
+    asked: list[str] = []
+
+    class Leading(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(302)
+            self.send_header("Location", "/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    opener = urllib.request.build_opener
+    with ThreadingHTTPServer(("127.0.0.1", 0), Leading) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        plain = f"http://127.0.0.1:{server.server_port}/keys"
+
+        def opening(*handlers: Any) -> Any:
+            made = opener(urllib.request.ProxyHandler({}), *handlers)
+            return SimpleNamespace(open=lambda _url, timeout: made.open(plain, timeout=timeout))
+
+        monkeypatch.setattr(canary.urllib.request, "build_opener", opening)
+        with pytest.raises(urllib.error.HTTPError, match="302"):
+            canary.fetch("https://good")
+        server.shutdown()
+    assert asked == ["/keys"]
 
 
 @pytest.mark.parametrize(
@@ -133,6 +209,23 @@ def test_handler__when_it_has_compared__then_it_says_what_came_of_it(
 
     assert asked == [{"Bucket": "artifacts", "Key": "policy.json"}]
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == said
+
+
+def test_handler__when_an_issuer_fails__then_it_names_the_others_keys_and_fails(
+    canary: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BUCKET", "artifacts")
+    monkeypatch.setenv("POLICY", "policy.json")
+    stored = {"Body": io.BytesIO(json.dumps(policy(rsa("a"), other=rsa("k"))).encode())}
+    canary.boto3.client = lambda _: SimpleNamespace(get_object=lambda **_: stored)
+    monkeypatch.setattr(canary, "fetch", {POOL_KEYS: {"keys": [rsa("b")]}}.__getitem__)
+
+    with pytest.raises(RuntimeError, match="KeyError"):
+        canary.handler(None, None)
+
+    # Without `policy_keys_compared`, whose absence is an alarm too.
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert said == [{"event": "policy_keys_lacking", "kids": ["b"]}]
 
 
 def test_canary__when_the_host_hands_the_policy_over__then_it_may_read_that_document_alone(

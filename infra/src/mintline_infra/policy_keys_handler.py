@@ -1,12 +1,14 @@
 """Compare the signing keys in the policy document with those that its issuers publish. Runs as a Lambda.
 
-CloudFormation takes the text of this file as the function's code: 4 kB at most, nothing but boto3.
+CloudFormation takes this file's text as the function's code: 4 kB at most, nothing but boto3.
 """
 
+import base64
 import json
 import os
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import boto3  # type: ignore[import-not-found] # Lambda's runtime has it; nothing here does
@@ -14,52 +16,79 @@ import boto3  # type: ignore[import-not-found] # Lambda's runtime has it; nothin
 MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y")}
 ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}
 MOST_BYTES = 100_000
+PATIENCE = 20.0
+"""Seconds for all issuers, asked at once: one that hangs hides no other."""
+
+
+class Direct(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: it may lead away from TLS."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Refuse."""
 
 
 def fetch(url: str) -> Any:
-    """Return a short JSON document; whatever fails is raised, and the alarm for silence fires."""
+    """Return a short JSON document; whatever fails is raised."""
     if not url.startswith("https://"):
         raise ValueError(f"not by TLS: {url}")
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - https alone, as checked
+    with urllib.request.build_opener(Direct).open(url, timeout=3) as answer:
         content = answer.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise ValueError(f"more than {MOST_BYTES} bytes: {url}")
     return json.loads(content)
 
 
-def lacking(policy: dict[str, Any], read: Callable[[str], Any]) -> list[str]:
-    """Return the ids of published keys that the policy lacks, or under which it holds another key."""
+def lacking(policy: dict[str, Any], read: Callable[[str], Any]) -> tuple[list[str], list[str]]:
+    """Return the ids of published keys that the policy lacks or has otherwise, and what failed."""
     pool = policy["authorization"]
-    found = []
-    for issuer in (pool, *pool.get("other_issuers", ())):
-        base = issuer["issuer"].rstrip("/")
-        if issuer is pool:
-            url = f"{base}/.well-known/jwks.json"
-        else:
-            url = read(f"{base}/.well-known/openid-configuration")["jwks_uri"]
-        held = {key["kid"]: key for key in issuer["jwks"]["keys"]}
-        published = [key for key in read(url)["keys"] if signs(key, rsa_alone=issuer is pool)]
-        if not published:
-            raise ValueError(f"no key that signs access tokens: {url}")
-        for key in published:
-            own = held.get(key["kid"], {})
-            if any(own.get(member) != key[member] for member in ("kty", *MEMBERS[key["kty"]])):
-                found.append(key["kid"])
-    return found
+    threads = ThreadPoolExecutor()
+    issuers = (pool, *pool.get("other_issuers", ()))
+    asked = [threads.submit(compare, one, read, is_pool=one is pool) for one in issuers]
+    ended, late = wait(asked, timeout=PATIENCE)
+    threads.shutdown(wait=False)
+    faults = ["an issuer hangs"] * len(late) + [repr(f)[:300] for one in ended if (f := one.exception())]
+    return [kid for one in asked if one in ended and not one.exception() for kid in one.result()], faults
+
+
+def compare(issuer: dict[str, Any], read: Callable[[str], Any], *, is_pool: bool) -> list[str]:
+    """Return what `lacking` does for one issuer."""
+    base = issuer["issuer"].rstrip("/")
+    if is_pool:
+        url = f"{base}/.well-known/jwks.json"
+    else:
+        url = read(f"{base}/.well-known/openid-configuration")["jwks_uri"]
+    held = {key["kid"]: key for key in issuer["jwks"]["keys"]}
+    published = [key for key in read(url)["keys"] if signs(key, rsa_alone=is_pool)]
+    if not published:
+        raise ValueError(f"no key that signs access tokens: {url}")
+    return [
+        key["kid"]
+        for key in published
+        if any(held.get(key["kid"], {}).get(part) != key[part] for part in ("kty", *MEMBERS[key["kty"]]))
+    ]
 
 
 def signs(key: Any, *, rsa_alone: bool) -> bool:
-    """Tell whether access tokens may be signed by a key: RSA, of another issuer than the pool P-256 too."""
+    """Tell whether the policy may hold a key: RSA of 2,048 to 8,192 bits, another issuer's P-256 too."""
     kind = key.get("kty") if isinstance(key, dict) else None
     if kind not in MEMBERS or (rsa_alone and kind != "RSA") or not {"kid", *MEMBERS[kind]} <= set(key):
         return False
-    return {key.get("use", "sig"), key.get("alg", ALGORITHMS[kind])} == {"sig", ALGORITHMS[kind]}
+    uses = {key.get("use", "sig"), key.get("alg", ALGORITHMS[kind])}
+    if uses != {"sig", ALGORITHMS[kind]} or not isinstance(key["kid"], str) or len(key["kid"]) > 256:
+        return False
+    if kind == "EC":
+        return bool(key["crv"] == "P-256")
+    modulus = int.from_bytes(base64.urlsafe_b64decode(key["n"] + "=="))
+    return 2048 <= modulus.bit_length() <= 8192
 
 
 def handler(_event: Any, _context: Any) -> None:
-    """Compare once, and log what came of it as one JSON line, and another one if keys are lacking."""
+    """Compare once, log what came of it as JSON lines, and fail if an issuer did."""
     stored = boto3.client("s3").get_object(Bucket=os.environ["BUCKET"], Key=os.environ["POLICY"])
-    kids = lacking(json.loads(stored["Body"].read()), fetch)
-    print(json.dumps({"event": "policy_keys_compared", "lacking": len(kids)}))  # noqa: T201 - a Lambda's log
+    kids, faults = lacking(json.loads(stored["Body"].read()), fetch)
+    if not faults:
+        print(json.dumps({"event": "policy_keys_compared", "lacking": len(kids)}))  # noqa: T201 - the log
     if kids:
         print(json.dumps({"event": "policy_keys_lacking", "kids": kids[:16]}))  # noqa: T201 - as above
+    if faults:
+        raise RuntimeError("; ".join(faults))
