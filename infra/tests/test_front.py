@@ -77,10 +77,15 @@ def test_front__when_everyone_may_read_it__then_it_is_kept_as_long_as_the_api_an
     assert (caching["DefaultTTL"], caching["MinTTL"]) == (0, 0)
     key = caching["ParametersInCacheKeyAndForwardedToOrigin"]
     assert {key[part][f"{name}Behavior"] for part, name in PARTS.items()} == {"none"}
-    assert "publicmedia" in str(origin_of(config, behaviors["/media/*"])["DomainName"])
+    media = behaviors["/media/*"]
+    assert "publicmedia" in str(origin_of(config, media)["DomainName"])
+    # Pages of every origin may read it, though the request that filled the cache named none.
+    assert media["ResponseHeadersPolicyId"] == SIMPLE_CORS
     assert {tuple(behavior.get("AllowedMethods", ())) for behavior in behaviors.values()} == {()}
 
 
+SIMPLE_CORS = "60669652-455b-4ae9-85a4-c4c02393f86c"
+"""AWS's managed policy of that name."""
 PARTS = {"CookiesConfig": "Cookie", "HeadersConfig": "Header", "QueryStringsConfig": "QueryString"}
 
 

@@ -124,7 +124,9 @@ def _cached_metadata(stack: cdk.Stack, api: gateway.HttpApi, data: DataStack) ->
 def _media(data: DataStack) -> cloudfront.BehaviorOptions:
     """Serve uploads from the media bucket's own distribution, whose addresses stay valid.
 
-    Its headers are kept: immutable for a year, and nothing that a browser would run.
+    Its headers are kept: immutable for a year, and nothing that a browser would run. Those for other origins'
+    pages are set again, as the bucket's distribution sets them for requests that name an origin, and what is
+    cached here was asked for without one.
     """
     return cloudfront.BehaviorOptions(
         origin=origins.HttpOrigin(
@@ -132,5 +134,6 @@ def _media(data: DataStack) -> cloudfront.BehaviorOptions:
             protocol_policy=cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
         ),
         cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
+        response_headers_policy=cloudfront.ResponseHeadersPolicy.CORS_ALLOW_ALL_ORIGINS,
         viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
     )
