@@ -124,6 +124,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="processes",
         help="what the end-to-end tests run against",
     )
+    parser.addoption(
+        "--grants",
+        type=Path,
+        help="a file that gets what of their roles the services used, by the end-to-end tests that are run",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -25,6 +25,7 @@ from mintline_client.models import MintView
 from mintline_client.sign_in import client_token, demo_client_token
 from mintline_devstack.running_stack import Stack, running_stack
 from mintline_devstack.state_folder import StateFolder
+from tests.e2e.recording import recorded_stack
 
 T = TypeVar("T")
 PATIENT = Retries(tries=300, longest_delay=0.5)
@@ -169,6 +170,17 @@ class Harness:
         await self.parts.kill(name)
 
 
+@asynccontextmanager
+async def _stack(state: Path, grants: Path | None) -> AsyncIterator[Stack]:
+    """Run the stack; `grants` is a file that gets the grants that its calls of AWS use."""
+    if grants is None:
+        async with running_stack(state, ports="free") as running:
+            yield running
+    else:
+        async with recorded_stack(state, into=grants) as recorded:
+            yield recorded.stack
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def harness(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -180,7 +192,7 @@ async def harness(
             parts, info, local = containers, containers.info, None
         else:
             state: Path = tmp_path_factory.mktemp("line")
-            running = await stack.enter_async_context(running_stack(state, ports="free"))
+            running = await stack.enter_async_context(_stack(state, request.config.getoption("--grants")))
             parts, info, local = Processes(StateFolder(state)), running.info, running
         rpc = Rpc([info["rpc_url"]])
         stack.push_async_callback(rpc.aclose)

@@ -58,7 +58,7 @@ class AwsCallRecorder(FaultProxy):
         """The stream that each iterator leads to, which only the answer to the one who asked for it says."""
 
     async def _through(self, request: web.Request) -> web.StreamResponse:
-        signed = _CREDENTIAL.search(request.headers.get("authorization", ""))
+        signed = _CREDENTIAL.search(request.headers.get("authorization", "") or _presigned(request))
         if signed is None:
             return await super()._through(request)
         body = await request.read()
@@ -88,7 +88,7 @@ class AwsCallRecorder(FaultProxy):
         operation = _operation(request)
         match service:
             case "s3":
-                yield self._object(request)
+                yield from self._objects(request)
             case "dynamodb" if operation in _ON_STREAMS:
                 yield AwsCall(f"dynamodb:{operation}", self._named(self._stream(json.loads(body))))
             case "dynamodb":
@@ -107,12 +107,16 @@ class AwsCallRecorder(FaultProxy):
             case _:
                 yield AwsCall(f"{service}:{operation}", "*")
 
-    def _object(self, request: web.Request) -> AwsCall:
+    def _objects(self, request: web.Request) -> Iterator[AwsCall]:
         bucket, _, key = unquote(request.path).lstrip("/").partition("/")
         if not key:
-            return AwsCall("s3:ListBucket", self._named(bucket))
+            yield AwsCall("s3:ListBucket", self._named(bucket))
+            return
         creates = "if-none-match" in request.headers
-        return AwsCall(_OBJECT[request.method], f"{self._named(bucket)}/{key}", creates)
+        yield AwsCall(_OBJECT[request.method], f"{self._named(bucket)}/{key}", creates)
+        if copied := request.headers.get("x-amz-copy-source"):
+            # A copy is authorized as a read of the one and a write of the other.
+            yield AwsCall("s3:GetObject", self._named(unquote(copied).lstrip("/").partition("?")[0]))
 
     def _named(self, resource: str) -> str:
         return resource.replace(self._prefix, "", 1)
@@ -120,6 +124,11 @@ class AwsCallRecorder(FaultProxy):
 
 def _operation(request: web.Request) -> str:
     return request.headers.get("x-amz-target", "").rpartition(".")[2]
+
+
+def _presigned(request: web.Request) -> str:
+    """Return the query of a presigned URL, which IAM decides as a call of the one who signed it."""
+    return "" if request.method == "OPTIONS" else unquote(request.query_string)
 
 
 def _dynamodb(operation: str, asked: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -152,6 +161,19 @@ def allowed(statements: Sequence[Mapping[str, Any]], call: AwsCall) -> bool:
     """
     effects = {statement["Effect"] for statement in statements if _concerns(statement, call)}
     return effects == {"Allow"}
+
+
+def grants_of(statements: Sequence[Mapping[str, Any]], call: AwsCall) -> set[tuple[str, str]]:
+    """Return which of a role's grants allow a call: an action and a resource as the statement has it."""
+    if not allowed(statements, call):
+        return set()
+    return {
+        (call.action, resource)
+        for statement in statements
+        if statement["Effect"] == "Allow" and _concerns(statement, call)
+        for resource in statement["Resource"]
+        if fnmatchcase(call.resource, resource)
+    }
 
 
 def _concerns(statement: Mapping[str, Any], call: AwsCall) -> bool:

@@ -1,0 +1,98 @@
+"""A stack whose calls of AWS are noted, and which grants of the services' roles they used."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mintline_devstack.ports import Ports
+from mintline_devstack.principals import ROLES, role_arn
+from mintline_devstack.running_stack import Stack, running_stack
+from mintline_harness.aws_calls import AwsCall, AwsCallRecorder, allowed, grants_of
+from mintline_harness.chaos.proxy import Reached
+
+GRANTS = Path(__file__).resolve().parents[2] / "infra/tests/grants.json"
+"""The roles' statements; `make infra` compares them with those that it synthesizes."""
+OWN = {"operator": None, "enclave": None, "signer-host": "signer"}
+"""Roles of the local stack by their names on AWS; None: no service runs under it there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A stack whose calls are noted."""
+
+    stack: Stack
+    recorder: AwsCallRecorder
+    state: Path
+
+    def by_service(self) -> dict[str, set[AwsCall]]:
+        """Return the calls by the service that made them; each was signed by a role that is known."""
+        known = json.loads((self.state / "kms/principals.json").read_text())
+        roles = {role_arn(role): OWN.get(role, role) for role in ROLES}
+        named = {key: roles[entry["arn"]] for key, entry in known.items()}
+        strangers = {key: calls for key, calls in self.recorder.calls.items() if key not in named}
+        assert strangers == {}
+        return {role: calls for key, calls in self.recorder.calls.items() if (role := named[key])}
+
+
+@asynccontextmanager
+async def recorded_stack(state: Path, *, into: Path | None = None) -> AsyncIterator[Recorded]:
+    """Run the stack, and note its calls; `into` is a file that gets the grants that they used."""
+    async with AsyncExitStack() as stack:
+        recorders: list[AwsCallRecorder] = []
+
+        async def through(ports: Ports) -> Reached:
+            made = AwsCallRecorder(ports.url("ministack"), prefix="mintline")
+            recorders.append(await stack.enter_async_context(made))
+            return Reached(ports, {"ministack": made})
+
+        running = await stack.enter_async_context(running_stack(state, ports="free", through=through))
+        recorded = Recorded(running, recorders[0], state)
+        yield recorded
+        if into is not None:
+            add(into, recorded.by_service())
+
+
+def add(file: Path, made: Mapping[str, set[AwsCall]]) -> None:
+    """Add the grants that calls used to those of a file: by service and action, the resources.
+
+    Raises AssertionError for calls that no grant allows, once the others are kept. Safe for several
+    processes at once.
+    """
+    grants: dict[str, Any] = json.loads(GRANTS.read_text())
+    used = {
+        (service, *grant)
+        for service, calls in made.items()
+        for call in calls
+        for grant in grants_of(grants[service], call)
+    }
+    with file.open("a+") as kept:
+        fcntl.flock(kept, fcntl.LOCK_EX)
+        kept.seek(0)
+        known = json.loads(kept.read() or "{}")
+        used |= {
+            (service, action, resource)
+            for service, actions in known.items()
+            for action, resources in actions.items()
+            for resource in resources
+        }
+        document: dict[str, dict[str, list[str]]] = {}
+        for service, action, resource in sorted(used):
+            document.setdefault(service, {}).setdefault(action, []).append(resource)
+        kept.truncate(0)
+        kept.write(json.dumps(document, indent=1) + "\n")
+    assert refused(grants, made) == {}
+
+
+def refused(grants: Mapping[str, Any], made: Mapping[str, set[AwsCall]]) -> dict[str, list[AwsCall]]:
+    """Return the calls that a service's role does not allow."""
+    found = {
+        service: sorted(call for call in calls if not allowed(grants[service], call))
+        for service, calls in made.items()
+    }
+    return {service: calls for service, calls in found.items() if calls}
