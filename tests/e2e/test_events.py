@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 
 from mintline_client.events import Event
-from tests.e2e.conftest import listed
+from tests.e2e.conftest import User, listed
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Harness, User
+    from tests.e2e.conftest import Harness
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -40,17 +41,30 @@ async def test_stream__when_a_user_listens_while_the_api_is_killed__then_each_st
     harness: Harness, user: User
 ) -> None:
     streamed: list[Event] = []
+    statuses: list[int] = []
+    connected = asyncio.Event()
+
+    async def note(_session: object, _context: object, ended: aiohttp.TraceRequestEndParams) -> None:
+        statuses.append(ended.response.status)
+        connected.set()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(note)
 
     async def listen() -> None:
-        async for _, event in user.client.events.stream(after="0000000000000"):
-            streamed.append(event)
-            if event["type"] == "mint.finalized":
-                return
+        async with aiohttp.ClientSession(trace_configs=[trace]) as session:
+            listener = User(session, user.api, user.token)
+            async for _, event in listener.client.events.stream(after="0000000000000"):
+                streamed.append(event)
+                if event["type"] == "mint.finalized":
+                    return
 
     listening = asyncio.create_task(listen())
+    await asyncio.wait_for(connected.wait(), 30)
     await user.mint("heard of")
     await harness.kill("api")
     await asyncio.wait_for(listening, 90)
+    assert statuses.count(200) > 1, "the stream did not break"
 
     log = await listed(user.patient.events.list())
     assert streamed == log[: len(streamed)]

@@ -156,15 +156,19 @@ async def test_self_custody__when_the_wallet_is_a_contract__then_its_owner_links
     receipt = await mined(harness, await harness.rpc.call("eth_sendTransaction", [creation]))
     address = to_checksum_address(receipt["contractAddress"])
 
-    challenge = await user.client.wallets.challenge({"address": address})
+    answer = await user.call("POST", "/v1/wallet/links/challenges", {"address": address})
+    assert answer.status == 201, answer
+    challenge = answer.body
     signature = await owner.do("personalSign", message=challenge["message"])
     stolen = await ViemWallet().do("personalSign", message=challenge["message"])
     refused = await user.call(
         "POST", "/v1/wallet/links", {"message": challenge["message"], "signature": stolen}
     )
     assert (refused.status, refused.body["code"]) == (422, "not-the-wallets-signature")
-    link = await user.client.wallets.link({"message": challenge["message"], "signature": signature})
-    assert link["kind"] == "contract"
+    link = await user.call(
+        "POST", "/v1/wallet/links", {"message": challenge["message"], "signature": signature}
+    )
+    assert (link.status, link.body["kind"]) == (201, "contract"), link
 
     mint = await issued(user, "for a contract wallet")
     transaction = mint["self_custody"]["transaction"]

@@ -43,9 +43,20 @@ async def minted(user: User, *names: str) -> list[Any]:
     return [await user.until(mint["mint_id"], "finalized") for mint in posted]
 
 
+def key_of(path: str, body: dict[str, Any]) -> str:
+    return f"{path} {sorted(body.items())}"
+
+
 async def post(user: User, path: str, **body: Any) -> Any:
     resource: Any = user.client.transfers if path == "/v1/transfers" else user.client.burns
-    return await resource.create(body, idempotency_key=f"{path} {sorted(body.items())}")
+    return await resource.create(body, idempotency_key=key_of(path, body))
+
+
+async def post_again(user: User, path: str, **body: Any) -> Any:
+    """Repeat a request under its key, for its status."""
+    answer = await user.call("POST", path, body, idempotency_key=key_of(path, body))
+    assert answer.status == 202, answer
+    return answer.body
 
 
 async def owner_on_chain(harness: Harness, token_id: str) -> str:
@@ -58,8 +69,22 @@ async def owner_in_index(harness: Harness, user: User, token_id: str) -> Any:
     return (await user.client.tokens.get(harness.info["contract"], token_id))["owner"]
 
 
+async def paged(user: User, path: str, *, limit: int) -> list[Any]:
+    """Return all items of a list, each of whose pages says up to which block it is."""
+    items: list[Any] = []
+    cursor: str | None = None
+    while True:
+        page: Any = await user.client.api.get(path, {"limit": limit, "cursor": cursor})
+        assert page["index"]["head_block"] is not None
+        items += page["items"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return items
+
+
 async def wallets_transfers(user: User, wallet: str) -> set[tuple[str | None, str | None, str]]:
     moves = await listed(user.client.tokens.moved_by(wallet))
+    assert await paged(user, f"/v1/owners/{wallet}/transfers", limit=2) == moves
     assert len(moves) == len({(one["block_number"], one["log_index"]) for one in moves})
     return {(one["from"], one["to"], one["token_id"]) for one in moves}
 
@@ -72,10 +97,12 @@ async def test_transfer_and_burn__when_posted__happen_once_on_chain_and_in_the_i
     before = await harness.node.transaction_count(wallet)
 
     sent = await post(user, "/v1/transfers", token_id=kept["token_id"], to=OTHER)
-    again = await post(user, "/v1/transfers", token_id=kept["token_id"], to=OTHER)
+    again = await post_again(user, "/v1/transfers", token_id=kept["token_id"], to=OTHER)
     burn = await post(user, "/v1/burns", token_id=burnt["token_id"])
+    burn_again = await post_again(user, "/v1/burns", token_id=burnt["token_id"])
 
     assert sent["transfer_id"] == again["transfer_id"]
+    assert burn["burn_id"] == burn_again["burn_id"]
     transfer, burned = [await follow(user, made, "finalized") for made in (sent, burn)]
     assert (transfer["wallet"], transfer["to"]) == (wallet, OTHER)
     assert await owner_on_chain(harness, kept["token_id"]) == OTHER.lower()
