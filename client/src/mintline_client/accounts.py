@@ -86,8 +86,11 @@ class Clients:
         return client
 
     async def create(self, request: ClientRequest) -> CreatedClientView:
-        """Create a client; its secret is in this response only."""
-        client: CreatedClientView = await self._api.post(_CLIENTS, request)
+        """Create a client; its secret is in this response only.
+
+        It is tried once: another try could make a second client. Without an answer, look in the list.
+        """
+        client: CreatedClientView = await self._api.post(_CLIENTS, request, retries=ONCE)
         return client
 
     async def list(self) -> ClientList:
@@ -110,8 +113,11 @@ class Clients:
         await self._api.delete(f"{_CLIENTS}/{client_id}")
 
     async def rotate_secret(self, client_id: str) -> SecretView:
-        """Give a client another secret, which is in this response only; the previous one stays valid."""
-        secret: SecretView = await self._api.post(f"{_CLIENTS}/{client_id}/secrets")
+        """Give a client another secret, which is in this response only; the previous one stays valid.
+
+        It is tried once: another try could make a third secret, which drops the one in use.
+        """
+        secret: SecretView = await self._api.post(f"{_CLIENTS}/{client_id}/secrets", retries=ONCE)
         return secret
 
     async def drop_previous_secret(self, client_id: str) -> None:

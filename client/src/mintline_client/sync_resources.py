@@ -491,7 +491,10 @@ class Clients:
         return self._portal.run(self._resource.own())
 
     def create(self, request: ClientRequest) -> CreatedClientView:
-        """Create a client; its secret is in this response only."""
+        """Create a client; its secret is in this response only.
+
+        It is tried once: another try could make a second client. Without an answer, look in the list.
+        """
         return self._portal.run(self._resource.create(request))
 
     def list(self) -> ClientList:
@@ -511,7 +514,10 @@ class Clients:
         self._portal.run(self._resource.delete(client_id))
 
     def rotate_secret(self, client_id: str) -> SecretView:
-        """Give a client another secret, which is in this response only; the previous one stays valid."""
+        """Give a client another secret, which is in this response only; the previous one stays valid.
+
+        It is tried once: another try could make a third secret, which drops the one in use.
+        """
         return self._portal.run(self._resource.rotate_secret(client_id))
 
     def drop_previous_secret(self, client_id: str) -> None:

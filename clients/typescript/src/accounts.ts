@@ -74,9 +74,12 @@ export class Clients {
     return this.api.get("/v1/client", {}, options);
   }
 
-  /** Creates a client; its secret is in this response only. */
+  /**
+   * Creates a client; its secret is in this response only. It is tried once: another try could make a second client.
+   * Without an answer, look in the list.
+   */
   create(request: ClientRequest, options: WriteOptions = {}): Promise<CreatedClientView> {
-    return this.api.post("/v1/clients", request, options);
+    return this.api.post("/v1/clients", request, { ...options, tries: 1 });
   }
 
   list(options: CallOptions = {}): Promise<ClientList> {
@@ -97,9 +100,12 @@ export class Clients {
     return this.api.delete(path`/v1/clients/${clientId}`);
   }
 
-  /** Gives a client another secret, which is in this response only; the previous one stays valid. */
+  /**
+   * Gives a client another secret, which is in this response only; the previous one stays valid. It is tried once:
+   * another try could make a third secret, which drops the one in use.
+   */
   rotateSecret(clientId: string): Promise<SecretView> {
-    return this.api.post(path`/v1/clients/${clientId}/secrets`);
+    return this.api.post(path`/v1/clients/${clientId}/secrets`, undefined, { tries: 1 });
   }
 
   /** Ends the validity of a client's previous secret. */

@@ -122,6 +122,18 @@ test("a redrive that names no letters is not sent again, as it would send others
   assert.deepEqual((await pipeline.redrive({ queue: "build", message_ids: ["a"] })).redriven, ["a"]);
 });
 
+test("a secret that may have been made is not asked for again, as there would be another", async (context) => {
+  const server = await serve(context, problem(503, "deadline-passed"), problem(503, "deadline-passed"));
+  const { clients } = server.client();
+
+  await assert.rejects(clients.create({ name: "shop" }), TryLater);
+  await assert.rejects(clients.rotateSecret("shop"), TryLater);
+  assert.deepEqual(
+    server.received.map(({ path }) => path),
+    ["/v1/clients", "/v1/clients/shop/secrets"],
+  );
+});
+
 test("a call that reads ends with its signal", async (context) => {
   const server = await serve(context);
   const signal = AbortSignal.abort(new Error("gone"));

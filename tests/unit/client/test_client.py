@@ -29,7 +29,7 @@ from mintline_client import (
     verify_webhook,
 )
 from mintline_client.access import ClientCredentials
-from mintline_client.accounts import Pipeline, Wallets
+from mintline_client.accounts import Clients, Pipeline, Wallets
 from mintline_client.api import Api
 from mintline_client.events import Events, SseParser
 from mintline_client.minting import Mints
@@ -126,6 +126,21 @@ async def test_redrive__when_no_letters_are_named__then_is_not_sent_again_as_it_
         await pipeline.redrive({"queue": "build", "message_ids": None})
     assert len(http.sent) == 1
     assert (await pipeline.redrive({"queue": "build", "message_ids": ["a"]}))["redriven"] == ["a"]
+
+
+async def test_secret__when_it_may_have_been_made__then_is_not_asked_for_again() -> None:
+    busy = Answer(503, problem(503, "deadline-passed"))
+    http = Http(busy, busy)
+    clients = Clients(api_of(http))
+
+    with pytest.raises(TryLater):
+        await clients.create({"name": "shop"})
+    with pytest.raises(TryLater):
+        await clients.rotate_secret("shop")
+    assert [sent[1] for sent in http.sent] == [
+        "https://api/v1/clients",
+        "https://api/v1/clients/shop/secrets",
+    ]
 
 
 async def test_request__when_all_tries_fail__raises_the_last_failure() -> None:
