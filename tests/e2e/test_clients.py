@@ -178,6 +178,26 @@ async def test_command_line__when_it_has_signed_in__works_at_a_deployment_by_its
     assert "mintline login" in json.loads(printed)["error"]
 
 
+async def test_command_line__when_it_administers_clients__works_at_a_deployment_by_its_address(
+    harness: Harness, tmp_path: Path
+) -> None:
+    url, demo = harness.info["api_url"], harness.info["demo_client"]
+    own = {"MINTLINE_PROFILES": str(tmp_path / "profiles.json"), "MINTLINE_PROFILE": "ops"}
+    secret = {"MINTLINE_CLIENT_SECRET": demo["client_secret"]}
+    await mintline("login", "--url", url, "--client-id", demo["client_id"], **own, **secret)
+
+    made = await mintline("clients", "create", "other", "--mints-per-hour", "1", **own)
+    listed = await mintline("clients", "list", **own)
+    shown = await mintline("clients", "show", made["client_id"], **own)
+    deleted = await mintline("clients", "delete", made["client_id"], **own)
+    state = await mintline("status", **own)
+
+    assert made["client_id"] in {each["client_id"] for each in listed["clients"]}
+    assert (shown["budget"]["mints_per_hour"], shown["used"]["mints"]) == (1, 0)
+    assert deleted == {"client_id": made["client_id"], "deleted": True}
+    assert (state["api_url"], bool(state["pipeline"]["queues"])) == (url, True)
+
+
 async def login_by_browser(harness: Harness, *words: str, **environment: str) -> None:
     """Run `mintline login`, and do in its login page what a user does."""
     process = await asyncio.create_subprocess_exec(

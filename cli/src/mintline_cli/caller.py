@@ -11,6 +11,7 @@ Without any of them it is the local stack, and where none runs the profile `defa
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -37,6 +38,8 @@ from mintline_ops.run_file import DEFAULT_STATE
 
 T = TypeVar("T")
 Role = Literal["user", "client"]
+TOKEN_VARIABLE = "MINTLINE_TOKEN"  # noqa: S105 - a variable's name
+PROFILE_VARIABLE = "MINTLINE_PROFILE"
 EARLY_SECONDS = 60
 REQUEST_SECONDS = 600
 """For one request: the upload of a drop's lines may take long."""
@@ -45,12 +48,12 @@ Url = Annotated[
     str | None, typer.Option("--url", "--api", help="The API of a deployment; takes --token as well.")
 ]
 AccessToken = Annotated[
-    str | None, typer.Option("--token", envvar="MINTLINE_TOKEN", help="The access token to call with.")
+    str | None, typer.Option("--token", envvar=TOKEN_VARIABLE, help="The access token to call with.")
 ]
 ProfileName = Annotated[
     str | None,
     typer.Option(
-        "--profile", envvar="MINTLINE_PROFILE", help="A deployment that `mintline login` signed in to."
+        "--profile", envvar=PROFILE_VARIABLE, help="A deployment that `mintline login` signed in to."
     ),
 ]
 
@@ -71,6 +74,32 @@ class Caller:
     def run(self, work: Callable[[AsyncMintline], Awaitable[T]]) -> T:
         """Work with the API; ends the command where it refuses or does not answer."""
         return execute(self._run(work))
+
+    @property
+    def named_api(self) -> str | None:
+        """The option that names an API to call, as opposed to the environment; None: no option does."""
+        for option, value, variable in (
+            ("--url", self.url, None),
+            ("--profile", self.profile, PROFILE_VARIABLE),
+            ("--token", self.token, TOKEN_VARIABLE),
+        ):
+            if value is not None and (variable is None or value != os.environ.get(variable)):
+                return option
+        return None
+
+    @property
+    def calls_a_deployment(self) -> bool:
+        """Whether an API is to be called, where the command could as well look at the local stack itself.
+
+        So it is if options or the environment name one, or if no local stack runs and one has signed in.
+        """
+        if self.named_api is not None or self.profile is not None:
+            return True
+        return (
+            self.state == DEFAULT_STATE
+            and run_file.running(self.state) is None
+            and DEFAULT in read_profiles()
+        )
 
     async def _run(self, work: Callable[[AsyncMintline], Awaitable[T]]) -> T:
         async with AsyncExitStack() as stack:

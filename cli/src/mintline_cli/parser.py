@@ -13,6 +13,8 @@ from typer.core import TyperGroup
 from mintline_cli.execution import Stopped
 from mintline_cli.output import fail
 
+_OF_THE_API = ("--url", "--profile", "--token")
+_OF_AWS = {"--prefix", "--deployment"}
 REFUSED = 2
 """The exit code of arguments that make no command."""
 
@@ -36,8 +38,8 @@ class CommandLine(TyperGroup):
     ) -> Any:
         """Run the command that the arguments name, and exit unless it is part of another program."""
         words = list(sys.argv[1:] if args is None else args)
-        path, offers_json = self._command_named(words)
-        self._as_json = offers_json and "--json" in words
+        path, options = self._command_named(words)
+        self._as_json = "--json" in options and "--json" in words
         program = prog_name or self.name or ""
         extra |= {"standalone_mode": False, "windows_expand_args": windows_expand_args}
         if not standalone_mode:
@@ -48,6 +50,11 @@ class CommandLine(TyperGroup):
             cause = error.format_message()
             if not cause:  # no argument at all: the help was shown instead
                 sys.exit(REFUSED)
+            if getattr(error, "option_name", None) in _OF_THE_API and (of_aws := options & _OF_AWS):
+                cause = (
+                    f"{' '.join(path)} works with AWS rights, not over the API: pass {min(of_aws)}, not "
+                    f"{getattr(error, 'option_name', '')}"
+                )
             refuse(cause, command=" ".join((program, *path)), as_json=self._as_json)
         except typer.Abort:
             fail("aborted")
@@ -63,8 +70,8 @@ class CommandLine(TyperGroup):
                 _print_error(stopped.message)
             raise
 
-    def _command_named(self, words: Sequence[str]) -> tuple[list[str], bool]:
-        """Return the path of the command that the first words name, and whether it has `--json`."""
+    def _command_named(self, words: Sequence[str]) -> tuple[list[str], set[str]]:
+        """Return the path of the command that the first words name, and its options."""
         path: list[str] = []
         command: Any = self
         for word in words:
@@ -72,7 +79,7 @@ class CommandLine(TyperGroup):
                 break
             path.append(word)
             command = command.commands[word]
-        return path, any("--json" in parameter.opts for parameter in command.params)
+        return path, {option for parameter in command.params for option in parameter.opts}
 
 
 def refuse(cause: str, *, command: str, as_json: bool = False) -> NoReturn:

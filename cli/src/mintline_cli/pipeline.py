@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mintline.eth import ETHER
 from mintline_cli.caller import Caller, calls_api
+from mintline_cli.output import Screen
 from mintline_client.models import PipelineView, WaitingOperationView
 
 _SHOWN = 8
@@ -16,7 +17,12 @@ def pipeline(caller: Caller) -> None:
     Takes the scope admin. Example: mintline pipeline --url https://api.example.com --token "$TOKEN"
     """
     state = caller.run(lambda mintline: mintline.pipeline.get())
-    screen = caller.screen
+    show_pipeline(state, caller.screen)
+    caller.screen.result(dict(state))
+
+
+def show_pipeline(state: PipelineView, screen: Screen) -> None:
+    """Show the pipeline's state to people."""
     if state["missing"]:
         screen.say(f"Not everything responded. Missing: {', '.join(state['missing'])}.", style="yellow")
     blocks = state["blocks"]
@@ -30,8 +36,8 @@ def pipeline(caller: Caller) -> None:
             [(one["name"], one["waiting"], one["in_flight"], one["dead_letters"]) for one in state["queues"]],
             empty="No queues.",
         )
-    _show_dead_letters(caller, state)
-    _show_waiting(caller, state)
+    _show_dead_letters(screen, state)
+    _show_waiting(screen, state)
     if state["senders"] is not None:
         screen.table(
             ("KEY", "ADDRESS", "ETH", "SENT IN 24 H", "DAYS LEFT"),
@@ -47,14 +53,13 @@ def pipeline(caller: Caller) -> None:
             ],
             empty="The API knows of no treasury and no relayer.",
         )
-    screen.result(dict(state))
 
 
-def _show_dead_letters(caller: Caller, state: PipelineView) -> None:
+def _show_dead_letters(screen: Screen, state: PipelineView) -> None:
     letters = state.get("dead_letters")
     if not letters:
         return
-    caller.screen.table(
+    screen.table(
         ("DEAD SINCE", "QUEUE", "MESSAGE", "ID", "CODE", "REASON"),
         [
             (
@@ -69,7 +74,7 @@ def _show_dead_letters(caller: Caller, state: PipelineView) -> None:
         ],
         empty="No dead letters.",
     )
-    caller.screen.say("Once the cause is fixed: mintline dlq redrive QUEUE MESSAGE, or in the console.")
+    screen.say("Once the cause is fixed: mintline dlq redrive QUEUE MESSAGE, or in the console.")
 
 
 def _why(operation: WaitingOperationView) -> str:
@@ -78,10 +83,10 @@ def _why(operation: WaitingOperationView) -> str:
     return (operation["waiting"] or {"code": "-"})["code"]
 
 
-def _show_waiting(caller: Caller, state: PipelineView) -> None:
+def _show_waiting(screen: Screen, state: PipelineView) -> None:
     operations, transactions = state["operations"], state["transactions"]
     if operations is not None:
-        caller.screen.table(
+        screen.table(
             ("WAITS SINCE", "ID", "KIND", "STATUS", "WHY"),
             [
                 (
@@ -96,7 +101,7 @@ def _show_waiting(caller: Caller, state: PipelineView) -> None:
             empty="Nothing waits for a transaction.",
         )
     if transactions is not None:
-        caller.screen.table(
+        screen.table(
             ("OPEN SINCE", "SENDER", "NONCE", "KIND", "STATE", "ATTEMPTS"),
             [
                 (

@@ -36,6 +36,8 @@ CALLING = (
     "metadata",
     "webhooks",
     "pipeline",
+    "clients",
+    "status",
 )
 """The commands that call an API."""
 OFFLINE = {("collections", "commit")}
