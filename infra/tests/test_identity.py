@@ -130,3 +130,28 @@ def test_pool__when_the_document_names_a_plan__then_it_has_it(
 
     (pool,) = properties(templates["identity"], "AWS::Cognito::UserPool")
     assert pool["UserPoolTier"] == plan
+
+
+def test_pool__when_the_document_says_nothing__then_only_operators_make_users(templates: Templates) -> None:
+    (pool,) = properties(templates["identity"], "AWS::Cognito::UserPool")
+
+    assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
+    assert pool["AutoVerifiedAttributes"] == ["email"]
+    assert "EmailConfiguration" not in pool
+
+
+def test_pool__when_the_document_names_a_sender__then_anybody_signs_up_and_ses_sends(tmp_path: Path) -> None:
+    document = described(self_sign_up=True, email_from="nfts@mail.shop.example")
+    (pool,) = properties(synthesized(document, tmp_path)["identity"], "AWS::Cognito::UserPool")
+
+    assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": False}
+    assert pool["AutoVerifiedAttributes"] == ["email"]
+    sender = pool["EmailConfiguration"]
+    assert (sender["EmailSendingAccount"], sender["From"]) == ("DEVELOPER", "nfts@mail.shop.example")
+    assert "identity/mail.shop.example" in str(sender["SourceArn"])
+
+
+@pytest.mark.parametrize("sender", ["nobody", "nfts@", "Shop <nfts@shop.example>", "a@b@shop.example"])
+def test_document__when_its_sender_is_no_address__then_is_refused(sender: str) -> None:
+    with pytest.raises(Misconfigured, match="email_from"):
+        described(email_from=sender)

@@ -102,6 +102,13 @@ class Deployment(BaseModel):
     feature_plan: FeaturePlan = "essentials"
     """The user pool's plan. Nothing that the stack declares takes more than the cheaper one."""
 
+    self_sign_up: bool = False
+    """Whether anybody may become a user on the pool's login page. Addresses are verified by a code."""
+
+    email_from: str | None = Field(default=None, max_length=254, pattern=r"^[\w.+-]+@[a-z0-9.-]+\.[a-z]{2,}$")
+    """From whom the pool's messages come, by SES in the deployment's region, where this address's domain must
+    be a verified identity. Without it they come from Cognito's own address, at most 50 a day."""
+
     operators_console: bool = False
     """Whether users in the group `operators` may act as a machine client in the console. The signing policy
     must name the app client that is made for them in `operator_client_ids`. Takes `public_url`."""

@@ -101,7 +101,8 @@ class IdentityStack(cdk.Stack):
             self,
             "users",
             user_pool_name=deployment.prefix,
-            self_sign_up_enabled=False,
+            self_sign_up_enabled=deployment.self_sign_up,
+            email=_sender(deployment),
             feature_plan=PLANS[deployment.feature_plan],
             sign_in_aliases=cognito.SignInAliases(username=True, email=True),
             mfa=cognito.Mfa.OPTIONAL,
@@ -181,3 +182,12 @@ def _no_direct_sign_in(client: cognito.UserPoolClient) -> None:
     made = client.node.default_child
     assert isinstance(made, cognito.CfnUserPoolClient)
     made.explicit_auth_flows = ["ALLOW_REFRESH_TOKEN_AUTH"]
+
+
+def _sender(deployment: Deployment) -> cognito.UserPoolEmail | None:
+    if deployment.email_from is None:
+        return None
+    _, domain = deployment.email_from.split("@")
+    return cognito.UserPoolEmail.with_ses(
+        from_email=deployment.email_from, ses_region=deployment.region, ses_verified_domain=domain
+    )
