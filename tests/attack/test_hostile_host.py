@@ -266,7 +266,8 @@ async def test_hostile_host__when_it_deletes_what_an_enclave_signed__is_found_ou
     log = victim.state.kms / "decrypted.jsonl"
     options = ["--root", str(victim.state.kms / "root.pem"), "--kms-log", str(log)]
     kept = await asyncio.to_thread(shutil.copytree, victim.state.audit, tmp_path / "kept")
-    assert CliRunner().invoke(app, ["audit", "verify", str(kept), *options]).exit_code == 0
+    whole = CliRunner().invoke(app, ["audit", "verify", str(kept), *options])
+    assert whole.exit_code == 0, whole.output
 
     for file in kept.iterdir():
         file.unlink()

@@ -28,6 +28,7 @@ from mintline.records.operations import Mint
 from mintline.records.wallets import Wallet
 from mintline.resources import BUILD, CHECKPOINTS, METADATA, MINTS, TOKENS, TRANSFERS, WALLET_KEY, WALLETS
 from mintline.settings import ServiceSettings
+from mintline_api.features.operations.message_groups import group_of
 from mintline_client.sign_in import Tokens
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
@@ -72,7 +73,7 @@ async def test_mint__when_posted__is_on_record_and_on_the_queue(
     (received,) = await queues.receive(BUILD, wait=5)
     message = decode(received.body)
     assert isinstance(message, BuildMint)
-    assert (message.mint_id, received.group) == (mint.mint_id, mint.wallet)
+    assert (message.mint_id, received.group) == (mint.mint_id, group_of(mint))
     assert await api.request("GET", f"/v1/mints/{mint.mint_id}", token=token) == (200, view)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from typing import Any
 
@@ -39,6 +40,20 @@ async def test_events__when_read_by_pages__then_in_order_and_the_callers_alone(
         assert refused.status == 400, query
     other = await client.request("GET", "/v1/events?principal=bob", headers=harness.headers())
     assert other.status == 403
+
+
+async def test_events__when_the_caller_takes_gzip__then_a_page_comes_compressed(
+    harness: Harness, client: MemoryClient
+) -> None:
+    await harness.events.append("alice", [event(number) for number in range(100)])
+    plain = await client.request("GET", "/v1/events?limit=100", headers=harness.headers())
+    fields = {**harness.headers(), "Accept-Encoding": "gzip"}
+    packed = await client.request("GET", "/v1/events?limit=100", headers=fields)
+
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body
+    assert len(packed.body) < len(plain.body) / 5
 
 
 async def test_events__when_streamed__then_they_come_after_the_last_one(harness: Harness) -> None:
