@@ -263,9 +263,14 @@ async def test_hostile_host__when_it_deletes_what_an_enclave_signed__is_found_ou
 ) -> None:
     """The host's disk is its own; which enclaves KMS decrypted keys for is not."""
     assert await victim.signs(minted)
-    log = victim.state.kms / "decrypted.jsonl"
-    options = ["--root", str(victim.state.kms / "root.pem"), "--kms-log", str(log)]
+    root = ["--root", str(victim.state.kms / "root.pem")]
     kept = await asyncio.to_thread(shutil.copytree, victim.state.audit, tmp_path / "kept")
+    lives = CliRunner().invoke(app, ["audit", "verify", str(kept), *root]).stdout
+    # Other attacks start enclaves of their own, which no trail tells of.
+    asked = (victim.state.kms / "decrypted.jsonl").read_text().splitlines(keepends=True)
+    log = tmp_path / "decrypted.jsonl"
+    log.write_text("".join(line for line in asked if any(module in lives for module in modules_in(line))))
+    options = [*root, "--kms-log", str(log)]
     whole = CliRunner().invoke(app, ["audit", "verify", str(kept), *options])
     assert whole.exit_code == 0, whole.output
 
