@@ -100,8 +100,6 @@ class Follower:
         quiet = [each for each in others if each.quiet and each.looked_at <= before]
         busy = any(await _all(self._drain(state, each) for each in quiet)) or busy
         await _all(self._append_events(state, each) for each in last)
-        if any(each.done for each in ready):
-            state.refreshed_at = -REFRESH_MS
         await self._save(state, every=SAVE_MS)
         self._show_lag(state)
         return busy
@@ -196,6 +194,9 @@ class Follower:
             await self._compare(state, position.at)
             return False
         position.pending, position.ended = read.changes, read.ended
+        if read.ended:
+            # Its children are listed by the next round, even if this one fails.
+            state.refreshed_at = -REFRESH_MS
         position.looked_at = asked_at
         position.in_vain = 0 if read.changes else position.in_vain + 1
         self._metrics.changes.labels(position.shard.table.name).inc(len(read.changes))
