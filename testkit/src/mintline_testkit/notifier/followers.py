@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from prometheus_client import CollectorRegistry
 
 from mintline.events import EventLog
@@ -17,23 +15,14 @@ from mintline_testkit.notifier.tables import MemoryTables
 PUBLIC_URL = "http://localhost"
 
 
-def follower(
-    tables: MemoryTables,
-    log: EventLog,
-    cursors: Cursors,
-    *,
-    owner: str,
-    now: Callable[[], int] | None = None,
-    metrics: Metrics | None = None,
-    of: type[Follower] = Follower,
-) -> Follower:
-    """Return a follower of tables, by their clock or `now`."""
-    metrics = metrics or Metrics(CollectorRegistry())
+def follower(tables: MemoryTables, log: EventLog, cursors: Cursors, *, owner: str) -> Follower:
+    """Return a follower that reads the tables' streams and appends to a log."""
+    metrics = Metrics(CollectorRegistry())
 
     def late(expander: Expander) -> LateEvents:
         return LateEvents(records=tables, expander=expander, events=log, set_aside=metrics.set_aside)
 
-    return of(
+    return Follower(
         streams=tables,
         cursors=cursors,
         events=log,
@@ -43,5 +32,5 @@ def follower(
         late=late,
         owner=owner,
         metrics=metrics,
-        now=now or (lambda: tables.now),
+        now=lambda: tables.now,
     )

@@ -46,13 +46,9 @@ class MemoryTables:
 
     def put(self, table: Table, item: Item) -> None:
         """Write an item."""
-        self.keep(table, copy.deepcopy(item))
-
-    def keep(self, table: Table, new: Item) -> None:
-        """Write an item that nobody changes any more."""
-        known, name = self.items[table.name], item_id(table, key_of(table, new))
-        old = known.get(name)
-        known[name] = new
+        known = self.items[table.name]
+        old, new = known.get(item_id(table, key_of(table, item))), copy.deepcopy(item)
+        known[item_id(table, key_of(table, item))] = new
         self._count += 1
         at = self.now // 1000 * 1000
         if table in SOURCES and old != new:
