@@ -138,7 +138,7 @@ async def test_dead_letters__when_they_cannot_be_read__then_they_are_missing_and
         raise Unavailable("not allowed")
 
     await dead_letter(harness)
-    monkeypatch.setattr(harness.dead_letters, "look", fail)
+    monkeypatch.setattr(harness.dead_letters, "peek", fail)
     harness.patience = 0.5
 
     async with MemoryClient(harness.app()) as client:
