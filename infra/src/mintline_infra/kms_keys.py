@@ -18,13 +18,7 @@ from mintline_infra.wallet_key import key_policy
 def wallet_keys(stack: cdk.Stack, deployment: Deployment) -> list[kms.Key]:
     """Make the keys; the alias is the first one's, and where new wallets' keys are made."""
     keys = [_wallet_key(stack, deployment, number) for number in deployment.wallet_keys]
-    alias = kms.Alias(
-        stack,
-        "wallet-key-alias",
-        alias_name=WALLET_KEY.alias(deployment.prefix),
-        target_key=keys[0],
-        removal_policy=RETAIN,
-    )
+    alias = _alias(stack, "wallet-key-alias", WALLET_KEY.alias(deployment.prefix), keys[0])
     for other in keys[1:]:
         # Wallets are made while the alias moves: the key that it leaves may stop making them only then.
         other.node.add_dependency(alias)
@@ -32,42 +26,29 @@ def wallet_keys(stack: cdk.Stack, deployment: Deployment) -> list[kms.Key]:
 
 
 def _wallet_key(stack: cdk.Stack, deployment: Deployment, number: int) -> kms.Key:
-    name = "wallet-key" if number == 1 else f"wallet-key-{number}"
-    key = kms.Key(
+    return _key(
         stack,
-        name,
-        description="Mintline: wraps every key in custody; only the attested enclave unwraps.",
+        "wallet-key" if number == 1 else f"wallet-key-{number}",
+        "wraps every key in custody; only the attested enclave unwraps.",
+        key_policy(deployment, number),
         enable_key_rotation=True,
-        pending_window=cdk.Duration.days(30),
-        policy=key_policy(deployment, number),
         # A later one may have wrapped keys before the update that makes it fails.
         removal_policy=RETAIN if number == 1 else cdk.RemovalPolicy.RETAIN,
     )
-    cdk.CfnOutput(stack, f"{name}-arn", value=key.key_arn)
-    return key
 
 
 def intake_key(stack: cdk.Stack, deployment: Deployment) -> kms.Key:
     """Make the key that certifies the api's session keys; its public half goes into the document."""
     document = intake_policy.key_policy(administrator=deployment.root_arn, api=deployment.role_arn("api"))
-    key = kms.Key(
+    key = _key(
         stack,
         "intake-key",
-        description="Mintline: certifies the session keys by which the api signs what it accepts.",
+        "certifies the session keys by which the api signs what it accepts.",
+        iam.PolicyDocument.from_json(document),
         key_spec=kms.KeySpec.ECC_NIST_P256,
         key_usage=kms.KeyUsage.SIGN_VERIFY,
-        pending_window=cdk.Duration.days(30),
-        policy=iam.PolicyDocument.from_json(document),
-        removal_policy=RETAIN,
     )
-    kms.Alias(
-        stack,
-        "intake-key-alias",
-        alias_name=INTAKE_KEY.alias(deployment.prefix),
-        target_key=key,
-        removal_policy=RETAIN,
-    )
-    cdk.CfnOutput(stack, "intake-key-arn", value=key.key_arn)
+    _alias(stack, "intake-key-alias", INTAKE_KEY.alias(deployment.prefix), key)
     return key
 
 
@@ -78,36 +59,53 @@ def webhook_key(stack: cdk.Stack, deployment: Deployment) -> kms.Key:
         api=deployment.role_arn("api"),
         notifier=deployment.role_arn("notifier"),
     )
-    key = kms.Key(
+    key = _key(
         stack,
         "webhook-key",
-        description="Mintline: encrypts webhooks' secrets; the notifier alone decrypts them.",
+        "encrypts webhooks' secrets; the notifier alone decrypts them.",
+        iam.PolicyDocument.from_json(document),
         enable_key_rotation=True,
-        pending_window=cdk.Duration.days(30),
-        policy=iam.PolicyDocument.from_json(document),
-        removal_policy=RETAIN,
     )
-    kms.Alias(
-        stack,
-        "webhook-key-alias",
-        alias_name=WEBHOOK_KEY.alias(deployment.prefix),
-        target_key=key,
-        removal_policy=RETAIN,
-    )
-    cdk.CfnOutput(stack, "webhook-key-arn", value=key.key_arn)
+    _alias(stack, "webhook-key-alias", WEBHOOK_KEY.alias(deployment.prefix), key)
     return key
 
 
 def storage_key(stack: cdk.Stack, deployment: Deployment) -> kms.Key:
     """Make the key under which wallets and alarms are stored; no service knows it, so it has no alias."""
-    key = kms.Key(
+    return _key(
         stack,
         "storage-key",
-        description="Mintline: encrypts stored wallets, their wrapped keys, and the alarm topic.",
+        "encrypts stored wallets, their wrapped keys, and the alarm topic.",
+        storage_policy(deployment),
         enable_key_rotation=True,
-        pending_window=cdk.Duration.days(30),
-        policy=storage_policy(deployment),
-        removal_policy=RETAIN,
     )
-    cdk.CfnOutput(stack, "storage-key-arn", value=key.key_arn)
+
+
+def _key(
+    stack: cdk.Stack,
+    name: str,
+    purpose: str,
+    policy: iam.PolicyDocument,
+    *,
+    enable_key_rotation: bool | None = None,
+    key_spec: kms.KeySpec | None = None,
+    key_usage: kms.KeyUsage | None = None,
+    removal_policy: cdk.RemovalPolicy = RETAIN,
+) -> kms.Key:
+    key = kms.Key(
+        stack,
+        name,
+        description=f"Mintline: {purpose}",
+        enable_key_rotation=enable_key_rotation,
+        key_spec=key_spec,
+        key_usage=key_usage,
+        pending_window=cdk.Duration.days(30),
+        policy=policy,
+        removal_policy=removal_policy,
+    )
+    cdk.CfnOutput(stack, f"{name}-arn", value=key.key_arn)
     return key
+
+
+def _alias(stack: cdk.Stack, name: str, alias: str, key: kms.Key) -> kms.Alias:
+    return kms.Alias(stack, name, alias_name=alias, target_key=key, removal_policy=RETAIN)
