@@ -17,7 +17,7 @@ NAMESPACE = "Mintline/acme-mintline"
 
 
 def namespaces(templates: Templates) -> dict[str, str | None]:
-    """Return the namespace that each stack's tasks are told."""
+    """Return the namespace that each stack's tasks get."""
     found: dict[str, str | None] = {}
     for stack in TASKS:
         (task,) = properties(templates[stack], "AWS::ECS::TaskDefinition")

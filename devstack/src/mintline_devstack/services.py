@@ -161,7 +161,7 @@ def enclave(environment: Environment) -> ChildSpec:
 
 
 def enclave_settings(environment: Environment, authority: Path) -> dict[str, str]:
-    """Return what the enclave is told; `authority` is the file by which it attests."""
+    """Return the settings of the enclave; `authority` is the file by which it attests."""
     return {
         "MINTLINE_ENCLAVE_ADDRESS": f"unix://{environment.enclave_socket}",
         "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{environment.kms_socket}",
