@@ -6,12 +6,14 @@ flows that it does not list. Nor does it know the second secret of an app client
 2026: AddUserPoolClientSecret, ListUserPoolClientSecrets, DeleteUserPoolClientSecret. Presigned URLs of S3 are
 the one thing whose signature it always checks, by keys that its own IAM made: `MINTLINE_PRINCIPALS` tells it
 the local stack's. Without that file (in containers) it takes their signatures unchecked. And what PartiQL
-writes is in no table's stream by itself: here it is, as on AWS. It is served by uvicorn with httptools in
-place of hypercorn, whose parser is Python. Runs in the emulator's own environment, pinned by hash.
+writes is in no table's stream by itself: here it is, as on AWS. A receive that waits is answered when a
+message comes, as by SQS, and not up to 0.1 seconds later. It is served by uvicorn with httptools in place of
+hypercorn, whose parser is Python. Runs in the emulator's own environment, pinned by hash.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import resource
@@ -19,6 +21,7 @@ import secrets
 import signal
 import sys
 import time
+from contextvars import ContextVar
 from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +29,7 @@ from typing import Any
 
 import uvicorn
 from ministack.app import app
-from ministack.services import cognito, dynamodb, s3
+from ministack.services import cognito, dynamodb, s3, sqs
 
 # The emulator has no public hooks: what it answers is changed by replacing these functions of its own.
 answer_userinfo = cognito.handle_oauth2_userinfo
@@ -176,6 +179,67 @@ def streamed(write: Any) -> Any:
     return run
 
 
+receiving: ContextVar[str] = ContextVar("receiving")
+"""The name of the queue that a request receives from."""
+waiting: dict[str, set[asyncio.Future[None]]] = {}
+"""Receives that wait, by the names of their queues."""
+
+
+def queue_of(data: Any, url: str) -> str:
+    """Return the name of the queue that a request names."""
+    return str(data.get("QueueUrl", url)).rpartition("/")[2]
+
+
+def end_wait(wait: asyncio.Future[None]) -> None:
+    """Have a receive look for messages again."""
+    if not wait.done():
+        wait.set_result(None)
+
+
+async def sleep_until_changed(seconds: float) -> None:
+    """Sleep until the queue that is received from changes; at the latest for so many seconds."""
+    loop = asyncio.get_running_loop()
+    wait: asyncio.Future[None] = loop.create_future()
+    name = receiving.get()
+    waiting.setdefault(name, set()).add(wait)
+    timer = loop.call_later(seconds, end_wait, wait)
+    try:
+        await wait
+    finally:
+        timer.cancel()
+        waiting[name].discard(wait)
+        if not waiting[name]:
+            del waiting[name]
+
+
+def noting_queue(receive: Any) -> Any:
+    """Have a receive know which queue's changes it waits for."""
+
+    async def run(data: Any, url: str) -> Any:
+        receiving.set(queue_of(data, url))
+        return await receive(data, url)
+
+    return run
+
+
+def waking(change: Any) -> Any:
+    """Have a change of a queue end the waits of receives: it may have made messages visible."""
+
+    def run(data: Any, url: str) -> Any:
+        answer = change(data, url)
+        for wait in waiting.get(queue_of(data, url), ()):
+            end_wait(wait)
+        return answer
+
+    return run
+
+
+CHANGES = ("SendMessage", "DeleteMessage", "ChangeMessageVisibility")
+actions = sqs._HANDLERS  # noqa: SLF001
+for changing in (*CHANGES, *(f"{change}Batch" for change in CHANGES)):
+    actions[changing] = waking(actions[changing])
+actions["ReceiveMessage"] = noting_queue(actions["ReceiveMessage"])
+sqs.asyncio = SimpleNamespace(**vars(asyncio) | {"sleep": sleep_until_changed})
 for written in ("_partiql_insert", "_partiql_update", "_partiql_delete"):
     setattr(dynamodb, written, streamed(getattr(dynamodb, written)))
 s3.resolve_credential = resolve_own_credential
