@@ -10,17 +10,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import structlog
 
 from mintline.chain.gas import GasBound
 from mintline.clock import DAY, UnixSeconds, to_ms
-from mintline.errors import Conflict, Deferred, Rejected
+from mintline.errors import Conflict, Deferred, MintlineError, Rejected
 from mintline.messages.parts import Fees, KeyRef
 from mintline.notices import Notices
 from mintline.records.transactions import TopUpPayload, Transaction
 from mintline_builder.claims import TopUpClaim
-from mintline_builder.funding_policy import FundingCheck, Refill, TopUpPolicy
+from mintline_builder.funding_policy import Demand, FundingCheck, Refill, TopUpPolicy
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Account, Accounts, ChainReader, Outbox
 from mintline_builder.reserver import Reserver
@@ -30,6 +31,8 @@ from mintline_builder.waiting import GAS_BUDGET_REACHED, Waiting
 TREASURY_LOW_RETRY = 15.0
 MISSED_RETRY = 60.0
 """Seconds from a top-up that never arrived to the next: each try burns a no-op of the treasury's."""
+AHEAD_PAUSE = 0.5
+"""Seconds between two looks whether a wallet has a top-up under way before it lacks money."""
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +72,8 @@ class Funds:
         self._clock = clock
         self._held: Counter[str] = Counter()
         self._under_way: set[str] = set()
+        self._demand = Demand(clock=clock)
+        self._ahead: dict[str, float] = {}
 
     async def check_refused_funding(self, wallet: str, cost: int, refused_at: int) -> FundingCheck:
         """Check whether `wallet` can pay, after a node found its balance, `refused_at` wei, too small.
@@ -127,8 +132,10 @@ class Funds:
             if not self._held[wallet]:
                 del self._held[wallet]
 
-    async def top_up(self, wallet: str, funding: FundingCheck, *, trace: str = "") -> None:
-        """Start a top-up of `wallet`, unless one is under way.
+    async def top_up(
+        self, wallet: str, funding: FundingCheck, *, trace: str = "", operation_id: str | None = None
+    ) -> None:
+        """Start a top-up of `wallet`, unless one is under way; `operation_id` waits for it.
 
         Raises Waiting, with nothing reserved, when the treasury itself is low, or the wallet's budget of the
         day is used up.
@@ -136,9 +143,28 @@ class Funds:
         if wallet == self._treasury.address:
             self._treasury.warn_low(funding.balance, funding.required)
             return
+        if operation_id is not None:
+            self._demand.note(wallet, operation_id)
         with self._alone(wallet) as free:
             if free:
                 await self._top_up(wallet, funding, trace)
+
+    async def top_up_ahead(self, wallet: str, funding: FundingCheck, *, trace: str = "") -> None:
+        """Start a top-up of a wallet that can pay, but sends so much that it will soon not be able to.
+
+        Whatever keeps it from being started, nothing waits for it yet.
+        """
+        needed, now = funding.needed_soon, self._clock()
+        if needed is None or wallet == self._treasury.address or now < self._ahead.get(wallet, now):
+            return
+        self._ahead = {other: until for other, until in self._ahead.items() if now < until}
+        self._ahead[wallet] = now + AHEAD_PAUSE
+        try:
+            with self._alone(wallet) as free:
+                if free:
+                    await self._top_up(wallet, needed, trace)
+        except MintlineError as error:
+            log.info("top_up_not_ahead", wallet=wallet, reason=str(error))
 
     @contextmanager
     def _alone(self, wallet: str) -> Iterator[bool]:
@@ -175,6 +201,8 @@ class Funds:
             self._wait_after_miss(before, sent)
             given -= sent.value
         now = self._clock()
+        # Counted now, as others have come to wait meanwhile.
+        funding = replace(funding, waiting=self._demand.of(wallet))
         today = int(now // DAY)
         if account.gas_day != today:
             given = 0

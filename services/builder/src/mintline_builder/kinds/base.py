@@ -149,7 +149,9 @@ class OwnWalletKind(SingleKind[OperationT]):
     async def wait_for_funds(self, operation: OperationT, funding: FundingCheck) -> NoReturn:
         """Start a top-up of the operation's wallet."""
         assert operation.sender is not None
-        await self.context.funds.top_up(operation.sender.address, funding, trace=operation.trace)
+        await self.context.funds.top_up(
+            operation.sender.address, funding, trace=operation.trace, operation_id=operation.operation_id
+        )
         raise Deferred("the wallet waits for gas money", retry_after=TOP_UP_WAIT)
 
 

@@ -28,7 +28,10 @@ class MintKind(OwnWalletKind[Mint]):
         if not funding.sufficient:
             await self._wait_unless_doomed(operation, funding, deadline)
         with context.funds.held(wallet):
-            gas = await self._gas(operation, deadline)
+            gas, _ = await asyncio.gather(
+                self._gas(operation, deadline),
+                context.funds.top_up_ahead(wallet, funding, trace=operation.trace),
+            )
             if metadata is not None:
                 await context.metadata.put(operation.contract, token_id, metadata, operation.metadata_digest)
             return await self.reserve(operation, gas=gas, fees=fees, floor=funding.mined, deadline=deadline)
