@@ -26,6 +26,7 @@ class FakeRoot:
             self.stub(name)
         self.stub("timeout", 'shift; exec "$@"')
         self.stub("chmod", '/bin/chmod "$@"')
+        self.stub("systemctl", 'case "$1" in is-active) echo inactive; exit 3 ;; esac')
         self.stub("cfn-signal", path="opt/aws/bin")
 
     @property

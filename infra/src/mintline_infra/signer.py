@@ -44,6 +44,8 @@ SMALL_PAUSE = cdk.Duration.minutes(10)
 """For how long an update leaves the instance before it in service beside a new one, which does not signal."""
 START_UP = cdk.Duration.minutes(15)
 """How long an instance may take from its launch until it serves: ten minutes of waiting, and its set-up."""
+ROLL_WITHIN = 600
+"""Seconds for an instance's roll: fetching, 180 for the enclave to start, and those until it signs."""
 
 
 def host_settings(deployment: Deployment, minting: Minting) -> dict[str, str]:
@@ -297,7 +299,7 @@ def _rolling(
                     "action": "aws:runShellScript",
                     "name": "roll",
                     "inputs": {
-                        "timeoutSeconds": "300",
+                        "timeoutSeconds": str(ROLL_WITHIN),
                         "runCommand": [f"{path} '{{{{ {key} }}}}' '{{{{ {register} }}}}'"],
                     },
                 }

@@ -21,13 +21,14 @@ ENCLAVE_MEMORY = 3072
 
 PATH_OF_RUN = "/usr/local/sbin/mintline-run-enclave"
 PATH_OF_READY = "/usr/local/sbin/mintline-signer-ready"
+PATH_OF_SIGNS = "/usr/local/sbin/mintline-signer-signs"
 PATH_OF_CHECK = "/usr/local/sbin/mintline-check-signer"
 SICK_AFTER = 600
 """Seconds without a ready signer after which the group replaces the instance."""
 READY_WITHIN = 600
 """Seconds that a first start waits for a ready signer, however slowly the host answers."""
 ROLLED_WITHIN = 120
-"""Seconds in which an enclave has to be ready with another policy document."""
+"""Seconds in which an enclave has to be ready with another image or policy document."""
 ROLLED_LOOKS = 6
 """Looks in a row, five seconds apart, that must find it so: KMS's denial shows with the first messages."""
 
@@ -53,7 +54,8 @@ END
 
 cat > @ROLL@ <<'END'
 #!/bin/bash
-# mintline-roll-enclave IMAGE [PCR0]: fetch an image, check what it measures, and run it.
+# mintline-roll-enclave IMAGE [PCR0]: fetch an image, check what it measures, and run it. Succeeds once it
+# serves and KMS denies it nothing. At an instance's first start, before the host's, it waits for nothing.
 set -euo pipefail
 fetched=$(mktemp /opt/mintline/fetched.XXXXXX)
 trap 'rm -f "$fetched"' EXIT
@@ -64,8 +66,17 @@ if [ -n "${2:-}" ] && [ "$measured" != "$2" ]; then
   exit 1
 fi
 mv "$fetched" /opt/mintline/signer.eif
+before=$(systemctl is-active mintline-enclave || true)
 systemctl restart mintline-enclave
-echo "runs $1, PCR0 $measured"
+if [ "$before" = inactive ]; then
+  echo "runs $1, PCR0 $measured"
+  exit 0
+fi
+if ! @SIGNS@; then
+  echo "does not sign with $1 (PCR0 $measured): the host's log says why; roll the old image back" >&2
+  exit 1
+fi
+echo "signs with $1, PCR0 $measured"
 END
 
 @ROLLING_POLICY@
@@ -104,6 +115,22 @@ curl --silent --max-time 10 http://127.0.0.1:@ADMIN@/readyz | \\
   jq -e ".checks.${1:-enclave} == \\"ok\\"" > /dev/null
 END
 
+cat > @SIGNS@ <<'END'
+#!/bin/bash
+# mintline-signer-signs: waits for @LOOKS@ looks in a row that find the signer ready and denied nothing by
+# KMS, and fails if they do not come within @ROLLED_WITHIN@ seconds.
+set -euo pipefail
+until=$(($(date +%s) + @ROLLED_WITHIN@))
+looks=0
+while [ "$looks" -lt @LOOKS@ ]; do
+  if [ "$(date +%s)" -ge "$until" ]; then
+    exit 1
+  fi
+  sleep 5
+  if @READY@ && @READY@ kms; then looks=$((looks + 1)); else looks=0; fi
+done
+END
+
 cat > @CHECK@ <<'END'
 #!/bin/bash
 # Tells the group that this instance is sick once it has not been ready for @SICK@ seconds.
@@ -118,7 +145,7 @@ if [ $(($(date +%s) - $(cat "$since"))) -ge @SICK@ ]; then
 @REPLACE@
 fi
 END
-chmod 0700 @ROLL@ @RUN@ @READY@ @CHECK@
+chmod 0700 @ROLL@ @RUN@ @READY@ @SIGNS@ @CHECK@
 
 cat > /etc/systemd/system/mintline-enclave.service <<'END'
 [Unit]
@@ -245,16 +272,10 @@ if [ "$before" = inactive ]; then
   echo "stored $1, PCR16 $measured"
   exit 0
 fi
-until=$(($(date +%s) + @ROLLED_WITHIN@))
-looks=0
-while [ "$looks" -lt @ROLLED_LOOKS@ ]; do
-  if [ "$(date +%s)" -ge "$until" ]; then
-    echo "does not sign by $1 (PCR16 $measured): the host's log says why; roll the old document back" >&2
-    exit 1
-  fi
-  sleep 5
-  if @READY@ && @READY@ kms; then looks=$((looks + 1)); else looks=0; fi
-done
+if ! @SIGNS@; then
+  echo "does not sign by $1 (PCR16 $measured): the host's log says why; roll the old document back" >&2
+  exit 1
+fi
 echo "signs by $1, PCR16 $measured"
 END
 chmod 0700 @ROLL_POLICY@
@@ -293,11 +314,12 @@ def boot(deployment: Deployment, *, settings: Mapping[str, str], fleet: Fleet) -
         "ROLL": PATH_OF_ROLL,
         "RUN": PATH_OF_RUN,
         "READY": PATH_OF_READY,
+        "SIGNS": PATH_OF_SIGNS,
         "CHECK": PATH_OF_CHECK,
         "SICK": str(SICK_AFTER),
         "READY_WITHIN": str(READY_WITHIN),
         "ROLLED_WITHIN": str(ROLLED_WITHIN),
-        "ROLLED_LOOKS": str(ROLLED_LOOKS),
+        "LOOKS": str(ROLLED_LOOKS),
         "ADMIN": str(ADMIN_PORT),
         "BUCKET": deployment.artifact_bucket_name(),
         "IMAGE": deployment.enclave_image,
