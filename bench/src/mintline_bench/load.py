@@ -140,7 +140,7 @@ class Driver:
                     if answer.status == 202:
                         accepted: dict[str, Any] = await answer.json()
                         return accepted
-                    if answer.status < 500 and answer.status != 429:
+                    if answer.status < 500 and answer.status != 429 and not self.is_passing(text):
                         raise Unavailable(f"POST {path} was answered {answer.status}: {text[:300]}")
             except (aiohttp.ClientError, TimeoutError) as error:
                 text = str(error) or type(error).__name__
@@ -148,6 +148,11 @@ class Driver:
                 raise Unavailable(f"POST {path} was not accepted in time; the last answer: {text[:300]}")
             self.retries += 1
             await asyncio.sleep(RETRY_PAUSE)
+
+    def is_passing(self, problem: str) -> bool:
+        """Tell whether the cause of a refusal goes by itself, given its problem document."""
+        del problem
+        return False
 
     def more(self, number: int) -> Mapping[str, Any]:
         """Return what a request has in addition to its metadata."""

@@ -53,6 +53,10 @@ class ItemDriver(Driver):
 
     contract: str = ""
 
+    def is_passing(self, problem: str) -> bool:
+        """Tell whether the collection is not ready: a reorg took its deployment back."""
+        return '"collection-not-ready"' in problem
+
     async def post(self, number: int, *, started: float | None = None) -> Posted:
         """Post one mint until it is accepted; raises Unavailable past the deadline."""
         made, started = ItemMint.of(number), time.time() if started is None else started
