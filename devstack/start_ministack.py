@@ -7,13 +7,15 @@ flows that it does not list. Nor does it know the second secret of an app client
 the one thing whose signature it always checks, by keys that its own IAM made: `MINTLINE_PRINCIPALS` tells it
 the local stack's. Without that file (in containers) it takes their signatures unchecked. And what PartiQL
 writes is in no table's stream by itself: here it is, as on AWS. A receive that waits is answered when a
-message comes, as by SQS, and not up to 0.1 seconds later. It is served by uvicorn with httptools in place of
-hypercorn, whose parser is Python. Runs in the emulator's own environment, pinned by hash.
+message comes, as by SQS, and not up to 0.1 seconds later. DynamoDB's statements and expressions, which repeat
+with other values, are parsed once. It is served by uvicorn with httptools in place of hypercorn, whose parser
+is Python. Runs in the emulator's own environment, pinned by hash.
 """
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import os
 import resource
@@ -22,6 +24,7 @@ import signal
 import sys
 import time
 from contextvars import ContextVar
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,6 +39,7 @@ answer_userinfo = cognito.handle_oauth2_userinfo
 run_idp_handler = cognito._run_idp_handler  # noqa: SLF001
 dispatch_idp = cognito._dispatch_idp  # noqa: SLF001
 authenticate_client = cognito._authenticate_client  # noqa: SLF001
+parse_partiql = dynamodb.parse_partiql_statement
 verify_presigned = s3._verify_presigned_sigv4  # noqa: SLF001
 resolve_credential = s3.resolve_credential
 MOST_SECRETS = 2
@@ -240,6 +244,68 @@ for changing in (*CHANGES, *(f"{change}Batch" for change in CHANGES)):
     actions[changing] = waking(actions[changing])
 actions["ReceiveMessage"] = noting_queue(actions["ReceiveMessage"])
 sqs.asyncio = SimpleNamespace(**vars(asyncio) | {"sleep": sleep_until_changed})
+
+
+class Placeholder(dict[str, Any]):
+    """Stands for a parameter of its type in a statement that is parsed for any."""
+
+    def __init__(self, index: int, kind: str) -> None:
+        super().__init__({kind: ""})
+        self.index = index
+
+
+@lru_cache(maxsize=4096)
+def template_of(text: str, kinds: tuple[str, ...]) -> Any:
+    """Return a statement as it is parsed, with a placeholder for each parameter; None if some are lost."""
+    template = parse_partiql(text, [Placeholder(index, kind) for index, kind in enumerate(kinds)])
+    return template if placeholders(template) == len(kinds) else None
+
+
+def placeholders(node: Any) -> int:
+    """Count the placeholders in what was parsed."""
+    if isinstance(node, Placeholder):
+        return 1
+    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list | tuple) else ()
+    return sum(map(placeholders, inner))
+
+
+def filled(node: Any, parameters: list[Any]) -> Any:
+    """Copy what was parsed, with parameters in the places of their placeholders."""
+    kind = type(node)
+    if kind is str:
+        return node
+    if kind is Placeholder:
+        return parameters[node.index]
+    if kind is dict:
+        return {name: filled(inner, parameters) for name, inner in node.items()}
+    if kind is list or kind is tuple:
+        return kind([filled(inner, parameters) for inner in node])
+    return node
+
+
+def parse_once(text: str, parameters: Any) -> Any:
+    """Parse a PartiQL statement: our services repeat the same ones with other parameters."""
+    try:
+        template = template_of(text, tuple([next(iter(parameter)) for parameter in parameters or ()]))
+    except Exception:  # noqa: BLE001 - it is parsed as it came, and refused as the emulator does
+        template = None
+    return parse_partiql(text, parameters) if template is None else filled(template, parameters)
+
+
+def copied(value: Any) -> Any:
+    """Copy an item, which is a tree of JSON."""
+    if type(value) is dict:
+        return {name: copied(inner) for name, inner in value.items()}
+    if type(value) is list:
+        return [copied(inner) for inner in value]
+    return value if type(value) is str else copy.deepcopy(value)
+
+
+tokens_of = lru_cache(maxsize=4096)(dynamodb._tokenize)  # noqa: SLF001
+dynamodb._tokenize = lambda text: [*tokens_of(text)]  # noqa: SLF001
+dynamodb._condition_syntax_error = lru_cache(maxsize=4096)(dynamodb._condition_syntax_error)  # noqa: SLF001
+dynamodb.parse_partiql_statement = parse_once
+dynamodb.copy = SimpleNamespace(**vars(copy) | {"deepcopy": copied})
 for written in ("_partiql_insert", "_partiql_update", "_partiql_delete"):
     setattr(dynamodb, written, streamed(getattr(dynamodb, written)))
 s3.resolve_credential = resolve_own_credential
