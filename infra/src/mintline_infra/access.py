@@ -7,6 +7,7 @@ principals that exist. KMS is absent here: the key policy says by itself who may
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -20,7 +21,16 @@ from mintline.resources import (
 from mintline_infra.deployment import Deployment
 from mintline_infra.nag import acknowledge_finding
 from mintline_infra.object_access import objects
-from mintline_infra.permissions import INSTANCE, PERMISSIONS, QUERY, RECEIVE, SEND, STREAM, Permissions
+from mintline_infra.permissions import (
+    INSTANCE,
+    PERMISSIONS,
+    QUERY,
+    QUERY_SPARSE,
+    RECEIVE,
+    SEND,
+    STREAM,
+    Permissions,
+)
 
 SESSION = (
     "ssm:UpdateInstanceInformation",
@@ -245,14 +255,18 @@ def statements(permissions: Permissions, deployment: Deployment) -> list[iam.Pol
 
     for table, actions in permissions.tables.items():
         allow(f"Table{table.name.title().replace('-', '')}", "dynamodb", actions, arn_of(table))
-    indexes = [
-        f"{arn_of(table)}/index/{table.index(name).name}"
-        for table, names in permissions.indexes.items()
-        for name in names
-    ]
-    if indexes:
-        # No other action names an index (Service Authorization Reference, DynamoDB).
-        allow("Indexes", "dynamodb", QUERY, *indexes)
+
+    def arns_of(indexes: Mapping[Table, tuple[str, ...]]) -> list[str]:
+        return [
+            f"{arn_of(table)}/index/{table.index(name).name}"
+            for table, names in indexes.items()
+            for name in names
+        ]
+
+    if permissions.indexes:
+        allow("Indexes", "dynamodb", QUERY, *arns_of(permissions.indexes))
+    if permissions.sparse_indexes:
+        allow("SparseIndexes", "dynamodb", QUERY_SPARSE, *arns_of(permissions.sparse_indexes))
     if permissions.streams:
         streams = [f"{arn_of(table)}/stream/*" for table in permissions.streams]
         allow("Streams", "dynamodb", STREAM, *streams)

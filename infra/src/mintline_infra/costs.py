@@ -322,9 +322,9 @@ def _users(users: float, plan: FeaturePlan) -> float:
 
 
 def _reconciler_reads(shape: Shape) -> float:
-    """Return the read units a month of an idle reconciler: half a one for each query that finds nothing.
+    """Return the read units a month of an idle reconciler: half a one for each shard that holds nothing.
 
-    A query for each shard of each block, and of what is open, in each of the tables.
+    It reads each shard of each block, and of what is open, in each of the tables.
     """
     shards = BLOCK_SHARDS * RECONCILED_BLOCKS[shape.size] + OPEN_SHARDS
     return 0.5 * RECONCILED_TABLES * shards * SECONDS / RECONCILE_EVERY.to_seconds()

@@ -44,6 +44,7 @@ from mintline_infra.deployment import RECONCILER
 
 GET = ("BatchGetItem",)
 QUERY = ("Query",)
+QUERY_SPARSE = ("PartiQLSelect",)
 SCAN = ("Scan",)
 PING = ("DescribeTable",)
 INSERT = ("PartiQLInsert", "PutItem")
@@ -77,6 +78,8 @@ class Permissions:
     tables: Mapping[Table, tuple[str, ...]] = field(default_factory=dict)
     indexes: Mapping[Table, tuple[str, ...]] = field(default_factory=dict)
     """Indexes that it queries; a query of the table itself is among what it does with the table."""
+    sparse_indexes: Mapping[Table, tuple[str, ...]] = field(default_factory=dict)
+    """Those of them of which it reads many partitions, most of them empty, by one statement."""
     streams: tuple[Table, ...] = ()
     """Tables whose streams of changes it reads."""
     reads_objects: bool = False
@@ -224,6 +227,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
             ATTEMPTS: GET,
         },
         indexes={MINTS: ("open", "in_block"), TRANSACTIONS: ("open", "in_block")},
+        sparse_indexes={MINTS: ("in_block",), TRANSACTIONS: ("in_block",)},
         asks_chain=True,
     ),
     "notifier": Permissions(

@@ -30,6 +30,7 @@ from mintline.aws.changes import Change, Check, Clause, Delete, Put, Update
 from mintline.aws.errors import error_code, refuses_record, translated, writing
 from mintline.aws.items import Item, Value, decode_item, encode_item, encode_value
 from mintline.aws.outcomes import ConditionFailed, Contended, Page, Reason, TransactionCancelled
+from mintline.aws.partition_reads import PARTITIONS, read_partitions
 from mintline.aws.writes import ATTEMPTS, BackOff, Writes
 from mintline.batcher import Batcher
 from mintline.errors import Throttled, Unavailable, Unwritable
@@ -238,6 +239,33 @@ class Dynamo:
                 return Page(items, decode_item(last) if last else None)
             # Markers took the place of items: what is missing of the page follows them.
             arguments |= {"Limit": limit - len(items), "ExclusiveStartKey": last}
+
+    async def query_sparse(
+        self, table: Table, *, index: Index, partitions: Sequence[Value], limit: int
+    ) -> list[Item]:
+        """Return all items of partitions of an index of which most are empty, in no order.
+
+        A partition that holds many is read by queries of `limit` items.
+        """
+        places = asyncio.Semaphore(READS_AT_ONCE)
+
+        async def whole(partition: Value) -> list[Item]:
+            page = await self.query(table, index=index, partition=partition, limit=limit)
+            items = page.items
+            while page.next is not None:
+                page = await self.query(table, index=index, partition=partition, limit=limit, start=page.next)
+                items += page.items
+            return items
+
+        async def read(part: Sequence[Value]) -> list[Item]:
+            async with places:
+                found = await read_partitions(self._client, self._prefix, table, index=index, partitions=part)
+                if found is None:
+                    found = [item for partition in part for item in await whole(partition)]
+            return found
+
+        parts = (partitions[start : start + PARTITIONS] for start in range(0, len(partitions), PARTITIONS))
+        return [item for items in await asyncio.gather(*map(read, parts)) for item in items]
 
     async def count(
         self, table: Table, *, index: Index, partition: Value, sort_begins: str, most: int

@@ -24,7 +24,7 @@ from mintline.records.index import Token, Transfer
 from mintline.records.keys import OPEN_SHARDS, block_shards, position, token_ref
 from mintline.records.operations import Mint, Operation, TokenOperation
 from mintline.records.transactions import Place, Transaction, as_far_as_any, carried_by
-from mintline.resource_types import Index, Table
+from mintline.resource_types import Table
 from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline_indexer.chain_port import ChainReader, Event, ItemMintedEvent, RangeTooWide, TransferEvent
 from mintline_indexer.dynamo_items import transfer_place
@@ -159,17 +159,16 @@ class Reader:
 
     async def _ids_of_blocks(self, blocks: Iterable[int]) -> set[str]:
         """Return the operations of blocks, by their own records and by the transactions that carry them."""
-        queries = [
-            self._keys(table, table.index("in_block"), shard)
+        shards = [shard for number in blocks for shard in block_shards(number)]
+        reads = (
+            self._dynamo.query_sparse(table, index=table.index("in_block"), partitions=shards, limit=PAGE)
             for table in (MINTS, TRANSACTIONS)
-            for number in blocks
-            for shard in block_shards(number)
-        ]
-        return await self._ids_by(await asyncio.gather(*queries))
+        )
+        return await self._ids_by(await asyncio.gather(*reads))
 
     async def _open_ids(self) -> set[str]:
         queries = [
-            self._keys(table, table.index("open"), str(shard), most=MOST_OPEN)
+            self._open_keys(table, str(shard))
             for table in (MINTS, TRANSACTIONS)
             for shard in range(OPEN_SHARDS)
         ]
@@ -188,20 +187,12 @@ class Reader:
         transactions = await self._transactions(places)
         return {mint_id for one in transactions.values() for mint_id in one.operations}
 
-    async def _keys(
-        self, table: Table, index: Index, partition: int | str, *, most: int | None = None
-    ) -> list[Item]:
-        found: list[Item] = []
-        start: Item | None = None
+    async def _open_keys(self, table: Table, shard: str) -> list[Item]:
         async with self._places:
-            while True:
-                page = await self._dynamo.query(
-                    table, index=index, partition=partition, limit=most or PAGE, start=start
-                )
-                found += page.items
-                if page.next is None or most is not None:
-                    return found
-                start = page.next
+            page = await self._dynamo.query(
+                table, index=table.index("open"), partition=shard, limit=MOST_OPEN
+            )
+        return page.items
 
     async def _operations(self, operation_ids: Iterable[str]) -> dict[str, Operation]:
         """Return operations as they stand."""
