@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -33,6 +33,9 @@ class Items:
 
     async def get(self, table: Any, key: Item) -> Item | None:
         return self.items.get(str(key["mint_id"])) if table is MINTS else None
+
+    async def get_each(self, table: Any, keys: Sequence[Item]) -> list[Item | None]:
+        return [await self.get(table, key) for key in keys]
 
 
 class Spoiled(MemoryTransactionStore):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from mintline.aws.dynamo import Item
 from mintline.aws.records import to_item
-from mintline.aws.standing import read_mint
+from mintline.aws.standing import read_mint, read_operations
 from mintline.messages.parts import Fees, KeyRef
 from mintline.records.operations import Attempt, Mint
 from mintline.records.problems import Problem
@@ -34,6 +35,23 @@ class Racing:
     async def get(self, table: Table, _key: Item) -> Item | None:
         self.tables.append(table.name)
         return self._items.pop(0)
+
+    async def get_each(self, table: Table, keys: Sequence[Item]) -> list[Item | None]:
+        return [await self.get(table, key) for key in keys]
+
+
+class Kept:
+    """Tables that count the items that are read of them."""
+
+    def __init__(self, mints: Sequence[Mint], transaction: Transaction) -> None:
+        self._items = {mint.mint_id: to_item(mint) for mint in mints}
+        self.transaction = to_item(transaction)
+        self.read: list[str] = []
+
+    async def get_each(self, table: Table, keys: Sequence[Item]) -> list[Item | None]:
+        self.read += [table.name] * len(keys)
+        found = [self._items.get(str(key["mint_id"])) if table is MINTS else self.transaction for key in keys]
+        return [None if item is None else dict(item) for item in found]
 
 
 def built(**changes: Any) -> Mint:
@@ -89,3 +107,29 @@ async def test_mint__when_its_transaction_fails_between_the_reads__then_it_is_re
     assert mint is not None
     assert (mint.status, mint.tx_hash) == (status, tx_hash)
     assert tables.tables == [MINTS.name, "transactions", MINTS.name]
+
+    tables = Racing(built(), after, failed())
+    assert await read_operations(tables, ["m1"], SetAside()) == {"m1": mint}
+    assert tables.tables == [MINTS.name, "transactions", MINTS.name]
+
+
+async def test_mints__when_one_transaction_carries_them_all__then_it_is_read_once() -> None:
+    names = [f"m{number}" for number in range(100)]
+    carrier = failed().evolve(kind="batch", operations=tuple(names), outcome="succeeded", problem=None)
+    tables = Kept([built(mint_id=name) for name in names], carrier)
+    dynamo: Any = tables
+
+    found = await read_operations(dynamo, [*names, "unknown", "m0"], SetAside())
+
+    assert list(found) == names
+    assert {mint.status for mint in found.values()} == {MintStatus.MINED}
+    assert tables.read.count(MINTS.name) == 101
+    assert tables.read.count("transactions") == 1
+
+
+async def test_mints__when_the_transaction_of_one_is_unreadable__then_it_alone_is_missing() -> None:
+    tables = Kept([built(), built(mint_id="m2", nonce=None)], failed())
+    tables.transaction["state"] = "unheard of"
+    dynamo: Any = tables
+
+    assert list(await read_operations(dynamo, ["m1", "m2"], SetAside())) == ["m2"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 
 from mintline.aws.dynamo import Check, Clause, Dynamo, Item, Put, Update, Value
@@ -40,7 +40,13 @@ async def standing(dynamo: Dynamo, item: Item, aside: SetAside) -> Operation:
     place = carried_by(operation)
     if place is None:
         return operation
-    transaction = await read_transaction(dynamo, place, aside)
+    return await _carried(dynamo, operation, await read_transaction(dynamo, place, aside), aside)
+
+
+async def _carried(
+    dynamo: Dynamo, operation: Operation, transaction: Transaction | None, aside: SetAside
+) -> Operation:
+    """Return an operation as it stands by the transaction that carries it, which was read after it."""
     found = as_far_as(operation, transaction)
     if operation.status is not MintStatus.BUILT or found.status is not MintStatus.REVERTED:
         return found
@@ -50,16 +56,31 @@ async def standing(dynamo: Dynamo, item: Item, aside: SetAside) -> Operation:
 
 
 async def read_operations(dynamo: Dynamo, ids: Iterable[str], aside: SetAside) -> dict[str, Operation]:
-    """Return the operations that exist and are readable, as they stand, by id."""
-    wanted: Sequence[str] = list(ids)
+    """Return the operations that exist and are readable, as they stand, by id.
 
-    async def one(operation_id: str) -> Operation | None:
+    A transaction that carries hundreds of them is read once.
+    """
+    wanted = list(dict.fromkeys(ids))
+    items = await dynamo.get_each(MINTS, [{"mint_id": operation_id} for operation_id in wanted])
+    operations: list[Operation] = []
+    for item in items:
         with suppress(Unreadable):
-            return await read_operation(dynamo, operation_id, aside)
+            operations += [] if item is None else [read_operation_item(item, aside)]
+    places = list(dict.fromkeys(place for one in operations if (place := carried_by(one)) is not None))
+    carriers = await dynamo.get_each(TRANSACTIONS, [transaction_key(place) for place in places])
+    transactions: dict[Place | None, Transaction | None] = {None: None}
+    for place, item in zip(places, carriers, strict=True):
+        with suppress(Unreadable):
+            transactions[place] = None if item is None else read(Transaction, TRANSACTIONS, item, aside)
+
+    async def one(operation: Operation) -> Operation | None:
+        with suppress(Unreadable):
+            return await _carried(dynamo, operation, transactions[carried_by(operation)], aside)
         return None
 
-    found = await asyncio.gather(*map(one, wanted))
-    return {one_id: one for one_id, one in zip(wanted, found, strict=True) if one is not None}
+    legible = [operation for operation in operations if carried_by(operation) in transactions]
+    found = await asyncio.gather(*map(one, legible))
+    return {operation.operation_id: operation for operation in found if operation is not None}
 
 
 async def read_transaction(dynamo: Dynamo, place: Place, aside: SetAside) -> Transaction | None:
