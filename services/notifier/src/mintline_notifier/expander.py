@@ -26,13 +26,13 @@ from mintline.resources import (
 )
 from mintline.set_aside import SetAside
 from mintline.views.drops import drop_view
-from mintline.views.mints import mint_view
+from mintline.views.mints import mint_json
 from mintline.views.wallets import link_view, wallet_view
 from mintline_notifier.acceptances import Acceptances
 from mintline_notifier.changes import Change
 from mintline_notifier.collection_events import CollectionEvents
 from mintline_notifier.deriving import drops, notices, operations
-from mintline_notifier.deriving.base import Fact, event_of
+from mintline_notifier.deriving.base import Fact, event_of, event_with
 from mintline_notifier.known_operations import KnownOperations
 from mintline_notifier.records import Records
 from mintline_notifier.token_events import TokenEvents
@@ -146,11 +146,8 @@ class Expander:
             return []
         resource = Resource("mint", operation.operation_id)
         return [
-            event_of(
-                fact,
-                resource,
-                reader,
-                mint_view(operation, reader=reader, public_url=self._public_url),
+            event_with(
+                fact, resource, reader, mint_json(operation, reader=reader, public_url=self._public_url)
             )
             for fact in facts
             for reader in operations.readers(operation, fact.type)

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from mintline.fields import Address, Bytes32, TokenId
 from mintline.records.operations import Mint
 from mintline.states import MintStatus
-from mintline.views.base import Time, View, rfc3339, rfc3339_or_none
+from mintline.views.base import (
+    Time,
+    View,
+    decimal_or_none,
+    hex_or_none,
+    rfc3339,
+    rfc3339_or_none,
+    view_json,
+)
 from mintline.views.metadata import metadata_url
 from mintline.views.operations import (
     AttemptView,
     MintId,
     ProblemView,
-    attempt_views,
+    attempt_json,
     latest_tx_hash,
     problem_view,
     waiting_view,
@@ -116,48 +124,56 @@ def mint_view(
 
     `transaction` is what its user's own wallet may sign now.
     """
+    fields = mint_json(mint, reader=reader, public_url=public_url)
+    return MintView(**fields | {"self_custody": self_custody_view(mint, transaction)})
+
+
+def mint_json(mint: Mint, *, reader: str, public_url: str) -> dict[str, Any]:
+    """Return the same as JSON, without what a user's own wallet may sign now.
+
+    It is made of a record that was validated, and is not validated again.
+    """
     is_item = mint.item_id is not None
     token_id = mint.item_id if is_item else mint.token_id
     asked = mint.asked_by == reader
-    return MintView(
-        mint_id=mint.mint_id,
-        status=mint.status,
-        chain_id=mint.chain_id,
-        contract=mint.contract,
-        token_id=token_id,
-        quantity=mint.quantity,
-        serial=mint.token_id if is_item else None,
-        to=mint.to,
-        recipient=RecipientView(
-            address=mint.to,
-            user=mint.sub if mint.client_id is not None and mint.sub != mint.client_id else None,
-        ),
-        custody=mint.custody,
-        wallet=mint.wallet,
-        client_id=mint.client_id,
-        external_id=mint.external_id if asked else None,
-        tags=list(mint.tags or ()) if asked else [],
-        metadata_digest=mint.metadata_digest,
-        metadata_url=None if token_id is None else metadata_url(public_url, mint.contract, token_id),
-        nonce=mint.nonce,
-        tx_hash=latest_tx_hash(mint),
-        block_number=mint.block_number,
-        block_hash=mint.block_hash,
-        timeline=Timeline(
-            accepted_at=rfc3339(mint.created_at),
-            built_at=rfc3339_or_none(mint.built_at),
-            issued_at=rfc3339_or_none(mint.issued_at),
-            submitted_at=rfc3339_or_none(mint.submitted_at),
-            mined_at=rfc3339_or_none(mint.mined_at),
-            finalized_at=rfc3339_or_none(mint.finalized_at),
-            cancel_requested_at=rfc3339_or_none(mint.cancel_requested_at),
-        ),
-        attempts=attempt_views(mint),
-        waiting=waiting_view(mint),
-        problem=problem_view(mint),
-        self_custody=self_custody_view(mint, transaction),
-        links=MintLinks(
-            self=f"/v1/mints/{mint.mint_id}",
-            token=None if token_id is None else f"/v1/tokens/{mint.contract}/{token_id}",
-        ),
-    )
+    for_user = mint.client_id is not None and mint.sub != mint.client_id
+    self_custody = self_custody_view(mint, None)
+    return {
+        "mint_id": mint.mint_id,
+        "status": mint.status.value,
+        "chain_id": mint.chain_id,
+        "contract": mint.contract,
+        "token_id": decimal_or_none(token_id),
+        "quantity": decimal_or_none(mint.quantity),
+        "serial": decimal_or_none(mint.token_id) if is_item else None,
+        "to": mint.to,
+        "recipient": {"address": mint.to, "user": mint.sub if for_user else None},
+        "custody": mint.custody,
+        "wallet": mint.wallet,
+        "client_id": mint.client_id,
+        "external_id": mint.external_id if asked else None,
+        "tags": list(mint.tags or ()) if asked else [],
+        "metadata_digest": hex_or_none(mint.metadata_digest),
+        "metadata_url": None if token_id is None else metadata_url(public_url, mint.contract, token_id),
+        "nonce": mint.nonce,
+        "tx_hash": hex_or_none(latest_tx_hash(mint)),
+        "block_number": mint.block_number,
+        "block_hash": hex_or_none(mint.block_hash),
+        "timeline": {
+            "accepted_at": rfc3339(mint.created_at),
+            "built_at": rfc3339_or_none(mint.built_at),
+            "issued_at": rfc3339_or_none(mint.issued_at),
+            "submitted_at": rfc3339_or_none(mint.submitted_at),
+            "mined_at": rfc3339_or_none(mint.mined_at),
+            "finalized_at": rfc3339_or_none(mint.finalized_at),
+            "cancel_requested_at": rfc3339_or_none(mint.cancel_requested_at),
+        },
+        "attempts": [attempt_json(attempt) for attempt in mint.attempts],
+        "waiting": view_json(waiting_view(mint)),
+        "problem": view_json(problem_view(mint)),
+        "self_custody": view_json(self_custody),
+        "links": {
+            "self": f"/v1/mints/{mint.mint_id}",
+            "token": None if token_id is None else f"/v1/tokens/{mint.contract}/{token_id}",
+        },
+    }

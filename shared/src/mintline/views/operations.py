@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import WithJsonSchema
 
 from mintline.fields import Bytes32, Wei
-from mintline.records.operations import Operation
+from mintline.records.operations import Attempt, Operation
 from mintline.states import MintStatus
 from mintline.views.base import Time, View, rfc3339
 
@@ -41,15 +41,17 @@ class ProblemView(View):
 
 def attempt_views(operation: Operation) -> list[AttemptView]:
     """Return the attempts at an operation, oldest first."""
-    return [
-        AttemptView(
-            tx_hash=attempt.tx_hash,
-            max_fee_per_gas=attempt.max_fee_per_gas,
-            max_priority_fee_per_gas=attempt.max_priority_fee_per_gas,
-            at=rfc3339(attempt.at),
-        )
-        for attempt in operation.attempts
-    ]
+    return [AttemptView(**attempt_json(attempt)) for attempt in operation.attempts]
+
+
+def attempt_json(attempt: Attempt) -> dict[str, str]:
+    """Return one of them as JSON."""
+    return {
+        "tx_hash": "0x" + attempt.tx_hash.hex(),
+        "max_fee_per_gas": str(attempt.max_fee_per_gas),
+        "max_priority_fee_per_gas": str(attempt.max_priority_fee_per_gas),
+        "at": rfc3339(attempt.at),
+    }
 
 
 def latest_tx_hash(operation: Operation) -> bytes | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from mintline.events import Event, Resource, event_id
 from mintline.views.base import View
@@ -20,11 +21,16 @@ class Fact(NamedTuple):
 
 def event_of(fact: Fact, resource: Resource, principal: str, view: View) -> Event:
     """Return the event by which a principal is told of a fact."""
+    return event_with(fact, resource, principal, view.model_dump(mode="json", by_alias=True))
+
+
+def event_with(fact: Fact, resource: Resource, principal: str, data: Mapping[str, Any]) -> Event:
+    """Return the same of a public form in JSON."""
     return Event(
         id=event_id(fact.type, *fact.facts),
         type=fact.type,
         created_at=fact.at,
         principal=principal,
         resource=resource,
-        data=view.model_dump(mode="json", by_alias=True),
+        data=data,
     )
