@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from mintline.kinds import first_intent, meaning_of
@@ -31,6 +31,10 @@ class BatchClaim:
     at: int
     clone: Clone | None = None
     """What the collection was made of, if a factory made it."""
+    _made: dict[int, tuple[Transaction, tuple[Mint, ...]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """By nonce, what is made of it: for its record, and then for its lines."""
 
     writes: ClassVar[int] = 1
     """How many items of the transaction it takes: the transaction's own record."""
@@ -40,8 +44,24 @@ class BatchClaim:
         """Name the claim: no transaction may have one twice."""
         return f"batch of {self.mints[0].mint_id}"
 
+    def line_claims(self) -> list[LineClaim]:
+        """Return what is wanted for each of its mints."""
+        return [LineClaim(mint, self.at) for mint in self.mints]
+
     def transaction(self, nonce: int) -> Transaction:
         """Return the transaction under the nonce that it got, with all mints that it may carry."""
+        return self._made_with(nonce)[0]
+
+    def lines(self, nonce: int) -> tuple[Mint, ...]:
+        """Return its mints as they stand once they are claimed under that nonce."""
+        return self._made_with(nonce)[1]
+
+    def _made_with(self, nonce: int) -> tuple[Transaction, tuple[Mint, ...]]:
+        if (made := self._made.get(nonce)) is None:
+            made = self._made[nonce] = self._make(nonce)
+        return made
+
+    def _make(self, nonce: int) -> tuple[Transaction, tuple[Mint, ...]]:
         reserved = Transaction(
             sender_id=place_of(self.relayer, nonce).sender_id,
             nonce=nonce,
@@ -57,8 +77,8 @@ class BatchClaim:
             reserved_at=self.at,
             updated_at=self.at,
         )
-        lines = [LineClaim(mint, self.at).built(reserved) for mint in self.mints]
-        return reserved.evolve(meaning=meaning_of(first_intent(reserved, lines)))
+        lines = tuple(claim.built(reserved) for claim in self.line_claims())
+        return reserved.evolve(meaning=meaning_of(first_intent(reserved, lines))), lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +143,6 @@ def sealed(batch: Transaction, mints: Sequence[Mint], *, at: int) -> Transaction
     kept = batch.evolve(operations=tuple(mint.mint_id for mint in mints), claiming=None, updated_at=at)
     if not mints:
         return kept.evolve(filling_at=at)
+    if kept.operations == batch.operations:
+        return kept  # and means the same
     return kept.evolve(meaning=meaning_of(first_intent(kept, mints)))

@@ -22,6 +22,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import structlog
 
@@ -52,6 +53,7 @@ AGAIN_AFTER = 1.0
 """Seconds after which mints are gathered again whose batch costs more than its relayer has."""
 RESEND_AFTER = 5.0
 """Seconds for which this process does not send on a batch again: all its mints come back at once."""
+NONE_BUILT: Mapping[str, Mint] = MappingProxyType({})
 
 log = structlog.get_logger(__name__)
 
@@ -177,7 +179,8 @@ class Batches:
         batch = claim.transaction(nonce)
         self._metrics.batches.inc()
         log.info("batch_reserved", relayer=payer.key.address, nonce=nonce, mints=len(mints))
-        batch, carried = await self._complete(batch, mints, {})
+        built = {mint.mint_id: mint for mint in claim.lines(nonce)}
+        batch, carried = await self._complete(batch, claim.line_claims(), {}, built=built)
         await self._send(batch, carried)
         for mint in mints:
             if mint.mint_id in carried:
@@ -238,7 +241,8 @@ class Batches:
             held = {mint.mint_id: mint for mint in mints if _is_in(mint, batch)}
             free = [mint for mint in mints if mint.status is MintStatus.ACCEPTED]
             log.warning("batch_finished", nonce=place.nonce, claimed=len(held), accepted=len(free))
-            batch, carried = await self._complete(batch, free, held)
+            at = to_ms(self._now())
+            batch, carried = await self._complete(batch, [LineClaim(mint, at) for mint in free], held)
         else:
             carried = {mint.mint_id: mint for mint in mints}
         await self._send(batch, carried)
@@ -249,23 +253,29 @@ class Batches:
             await asyncio.wait(self._finishing.values())
 
     async def _complete(
-        self, batch: Transaction, free: Sequence[Mint], held: Mapping[str, Mint]
+        self,
+        batch: Transaction,
+        claims: Sequence[LineClaim],
+        held: Mapping[str, Mint],
+        *,
+        built: Mapping[str, Mint] = NONE_BUILT,
     ) -> tuple[Transaction, Mapping[str, Mint]]:
-        """Claim the mints that are `free`, seal the batch, and return it with what it carries, by id.
+        """Claim the mints that are free, seal the batch, and return it with what it carries, by id.
 
         `held` are those that are claimed. Another process may have sealed it meanwhile: then that holds.
+        `built` are mints as their claims make them, as far as that is known.
         """
-        at = to_ms(self._now())
-        claims = [LineClaim(mint, at) for mint in free]
         carried = dict(held)
         try:
             for chunk in in_transactions(claims):
                 won = await self._ports.accounts.claim(batch, chunk)
                 carried |= {
-                    claim.mint.mint_id: claim.built(batch) for claim in chunk if claim.mint.mint_id in won
+                    claim.mint.mint_id: built.get(claim.mint.mint_id) or claim.built(batch)
+                    for claim in chunk
+                    if claim.mint.mint_id in won
                 }
             kept = [carried[mint_id] for mint_id in batch.operations if mint_id in carried]
-            final = sealed(batch, kept, at=at)
+            final = sealed(batch, kept, at=to_ms(self._now()))
             await self._ports.accounts.seal(final)
         except Conflict:
             return await self._sealed_by_another(batch.place)
