@@ -25,6 +25,7 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
@@ -67,6 +68,8 @@ LONGEST_REST_SECONDS = 3600
 """The longest rest of a voucher: it lengthens with the time for which nobody redeemed it."""
 REST_SHARE = 4
 """A voucher rests for so many parts of that time, but not past its deadline."""
+FEW = 10
+"""Old transactions of a sender that are read by key, with those of others, before all of its own are read."""
 IDLE = 4
 """How much longer the pauses are while nothing waits."""
 
@@ -77,6 +80,16 @@ log = structlog.get_logger(__name__)
 
 KeyT = TypeVar("KeyT", OpenMint, OpenTransaction)
 ReadPage = Callable[[str, KeyT | None], Awaitable[list[KeyT]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Open transactions of one sender."""
+
+    first: int
+    """The first nonce that is open."""
+    old: Sequence[OpenTransaction]
+    """Those that are old enough to need something, and do not rest."""
 
 
 class Sweeper:
@@ -149,7 +162,7 @@ class Sweeper:
                 with self._metrics.set_aside.guarding(MINTS.name, one.operation_id):
                     await self._send_on(one, now=now)
         left = [one for one in operations if isinstance(one, Mint) and _may_be_left(one, now=now)]
-        senders = self._awake(transaction_keys, now=now)
+        senders = await self._at_work(self._awake(transaction_keys, now=now), now=now)
         if left or senders:
             final = await self._store.final()
             # Senders first: what is left behind waits for nobody, and may take long to be found on the chain.
@@ -195,17 +208,37 @@ class Sweeper:
                 self._resting[operation.operation_id] = now + _rest(operation, now=now)
         return [operation for operation in found.values() if operation.chain_id == self._chain_id]
 
-    def _awake(self, keys: Iterable[OpenTransaction], *, now: int) -> dict[str, int]:
-        """Return the senders to check, each with the first nonce that is open."""
+    def _awake(self, keys: Iterable[OpenTransaction], *, now: int) -> dict[str, _Sender]:
+        """Return the senders of which something is old enough to need something."""
         mine = f"{self._chain_id}#"
         by_sender: defaultdict[str, list[OpenTransaction]] = defaultdict(list)
         for key in keys:
             if key.place.sender_id.startswith(mine):
                 by_sender[key.place.sender_id].append(key)
+        senders = {}
+        for sender_id, own in by_sender.items():
+            old = [key for key in own if key.reserved_at <= now - self._grown_up]
+            if old := [key for key in old if key.place not in self._resting]:
+                senders[sender_id] = _Sender(min(key.place.nonce for key in own), old)
+        return senders
+
+    async def _at_work(self, senders: dict[str, _Sender], *, now: int) -> dict[str, int]:
+        """Return the senders to check, each with the first nonce that is open.
+
+        Most of what is old is mined, and rests from then on. Where it is little, it is read by key, in
+        requests that senders share; all of a sender's own are a request by themselves. What is older than a
+        rest is checked all the same.
+        """
+        rested = now - RESTING_SECONDS * 1000
+        few = (one.old for one in senders.values() if len(one.old) <= FEW)
+        places = [key.place for old in few for key in old if all(key.reserved_at > rested for key in old)]
+        read = await asyncio.gather(*map(self._store.transaction, places), return_exceptions=True)
+        # What cannot be read is told of by the check.
+        self._rest([one for one in read if isinstance(one, Transaction)], now=now)
         return {
-            sender_id: min(key.place.nonce for key in own)
-            for sender_id, own in by_sender.items()
-            if any(key.reserved_at <= now - self._grown_up and key.place not in self._resting for key in own)
+            sender_id: one.first
+            for sender_id, one in senders.items()
+            if any(key.place not in self._resting for key in one.old)
         }
 
     async def _send_on(self, operation: Operation, *, now: int) -> None:
