@@ -17,8 +17,6 @@ CHECKOV = ROOT / ".venv/checkov/bin/checkov"
 REQUIRED = os.environ.get("MINTLINE_CHECKOV") == "required"
 DIFFERENT_IN_SMALL = ("api", "platform", "signer")
 ACCEPTED = {
-    "CKV_AWS_2": "No TLS between the gateway's link and the tasks: decision 0119.",
-    "CKV_AWS_103": "No TLS between the gateway's link and the tasks: decision 0119.",
     "CKV_AWS_65": "Container Insights cost a small deployment a tenth of the rest.",
     "CKV_AWS_68": "The firewall stands before the API's tasks; the other distributions serve public files.",
     "CKV_AWS_174": "CloudFront's own domain name fixes the TLS floor of the buckets' distributions.",

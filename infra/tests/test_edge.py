@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from mintline.errors import Misconfigured
 from mintline.gateway import REQUEST_HEADER
 from mintline_infra.deployment import read
 from mintline_infra.edge import CLIENT_HEADER
-from synthesis import Templates, described, properties, resources, synthesized
+from synthesis import Templates, described, properties, resources, small, synthesized
 
 PUBLIC = {
     "GET /.well-known/oauth-protected-resource",
@@ -110,6 +111,70 @@ def test_firewall__when_one_address_asks_too_often__then_it_is_known_by_what_the
         f"overwrite:header.{REQUEST_HEADER}": "$context.requestId",
     }
     assert len(resources(template, "AWS::WAFv2::WebACLAssociation")) == 1
+
+
+def test_tasks__when_the_balancer_reaches_them__then_by_tls(templates: Templates) -> None:
+    (targets,) = properties(templates["api"], "AWS::ElasticLoadBalancingV2::TargetGroup")
+
+    assert (targets["Protocol"], targets["HealthCheckProtocol"]) == ("HTTPS", "HTTPS")
+    assert api_settings(templates)["MINTLINE_API_TLS"] == "true"
+
+
+def test_tasks__when_api_gateways_link_reaches_them_itself__then_by_http(tmp_path: Path) -> None:
+    """It would check their certificates, which have to be a public authority's."""
+    templates = synthesized(small(), tmp_path)
+    (integration,) = properties(templates["api"], "AWS::ApiGatewayV2::Integration")
+
+    assert "TlsConfig" not in integration
+    assert api_settings(templates)["MINTLINE_API_TLS"] == "false"
+
+
+def link(templates: Templates) -> tuple[Any, ...]:
+    """Return how the link reaches the balancer: protocol, port, certificates, and the checked name."""
+    (listener,) = properties(templates["api"], "AWS::ElasticLoadBalancingV2::Listener")
+    (integration,) = properties(templates["api"], "AWS::ApiGatewayV2::Integration")
+    ports = {
+        rule["FromPort"]
+        for kind in ("Ingress", "Egress")
+        for rule in properties(templates["api"], f"AWS::EC2::SecurityGroup{kind}")
+        if rule["Description"] in ("the VPC link of API Gateway", "the balancer")
+    }
+    assert ports == {listener["Port"]}
+    certificates = [one["CertificateArn"] for one in listener.get("Certificates", ())]
+    named = integration.get("TlsConfig", {}).get("ServerNameToVerify")
+    return listener["Protocol"], listener["Port"], certificates, named
+
+
+def test_link__when_the_document_has_no_certificate__then_it_reaches_the_balancer_by_http(
+    templates: Templates,
+) -> None:
+    assert link(templates) == ("HTTP", 80, [], None)
+
+
+@pytest.mark.parametrize("member", ["certificate_arn", "cloudfront_certificate_arn"])
+def test_link__when_the_public_names_certificate_is_in_the_region__then_it_checks_the_balancers(
+    member: str, tmp_path: Path
+) -> None:
+    named = {"public_url": "https://api.example.com/", member: CERTIFICATE}
+    templates = synthesized(described(**named), tmp_path)
+
+    assert link(templates) == ("HTTPS", 443, [CERTIFICATE], "api.example.com")
+    (listener,) = properties(templates["api"], "AWS::ElasticLoadBalancingV2::Listener")
+    assert listener["SslPolicy"].startswith("ELBSecurityPolicy-TLS13-1-2-")
+
+
+def test_link__when_cloudfronts_certificate_is_in_another_region__then_the_balancer_has_none() -> None:
+    deployed = described(
+        region="eu-west-1", public_url="https://api.example.com", cloudfront_certificate_arn=CERTIFICATE
+    )
+
+    assert deployed.inner_certificate is None
+
+
+def api_settings(templates: Templates) -> dict[str, Any]:
+    (task,) = properties(templates["api"], "AWS::ECS::TaskDefinition")
+    (container,) = task["ContainerDefinitions"]
+    return {one["Name"]: one["Value"] for one in container["Environment"]}
 
 
 CERTIFICATE = "arn:aws:acm:us-east-1:111122223333:certificate/0a1b2c3d-0000-4000-8000-000000000000"

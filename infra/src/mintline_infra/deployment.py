@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any, Self
 
 from pydantic import (
@@ -33,6 +34,14 @@ NEWEST_AMI = (
     "--query Parameter.Value --output text"
 )
 _HOST_ALONE = re.compile(r"https://[a-z0-9.-]+/?")
+
+
+@dataclass(frozen=True, slots=True)
+class InnerCertificate:
+    """A certificate with which the load balancer proves itself to API Gateway, and the name that it is of."""
+
+    arn: str
+    name: str
 
 
 class Deployment(BaseModel):
@@ -232,6 +241,15 @@ class Deployment(BaseModel):
     def front_host(self) -> str | None:
         """The name under which CloudFront answers in front of the API, if there is a certificate for it."""
         return None if self.cloudfront_certificate_arn is None else self._public_host()
+
+    @property
+    def inner_certificate(self) -> InnerCertificate | None:
+        """The certificate of the public name that is in the deployment's region, if there is one there."""
+        arn = self.certificate_arn or self.cloudfront_certificate_arn
+        host = self._public_host()
+        if arn is None or host is None or arn.split(":")[3] != self.region:
+            return None
+        return InnerCertificate(arn, host)
 
     def _public_host(self) -> str | None:
         return None if self.public_url is None else self.public_url.removeprefix("https://").rstrip("/")

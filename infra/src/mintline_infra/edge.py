@@ -22,7 +22,7 @@ from aws_cdk import aws_servicediscovery as discovery
 from constructs import Construct
 
 from mintline.gateway import REQUEST_HEADER
-from mintline_infra.deployment import Deployment
+from mintline_infra.deployment import Deployment, InnerCertificate
 from mintline_infra.nag import acknowledge
 
 CLIENT_HEADER = "x-mintline-client"
@@ -69,10 +69,14 @@ class Balancer:
     balancer: balancing.ApplicationLoadBalancer
     listener: balancing.ApplicationListener
     group: ec2.SecurityGroup
+    name: str | None
+    """By which its certificate proves it to API Gateway, if it has one."""
 
 
-def balancer(scope: Construct, vpc: ec2.Vpc, access_logs: cdk.aws_s3.IBucket) -> Balancer:
-    """Make the balancer between the VPC link and the tasks."""
+def balancer(
+    scope: Construct, vpc: ec2.Vpc, access_logs: cdk.aws_s3.IBucket, certificate: InnerCertificate | None
+) -> Balancer:
+    """Make the balancer between the VPC link and the tasks; without a certificate the link speaks HTTP."""
     group = ec2.SecurityGroup(
         scope, "balancer-group", vpc=vpc, allow_all_outbound=False, description="Mintline: the balancer."
     )
@@ -87,8 +91,16 @@ def balancer(scope: Construct, vpc: ec2.Vpc, access_logs: cdk.aws_s3.IBucket) ->
         idle_timeout=cdk.Duration.seconds(60),
     )
     made.log_access_logs(access_logs, "balancer")
-    listener = made.add_listener("http", port=80, open=False)
-    return Balancer(made, listener, group)
+    if certificate is None:
+        return Balancer(made, made.add_listener("http", port=80, open=False), group, None)
+    listener = made.add_listener(
+        "https",
+        port=443,
+        open=False,
+        certificates=[balancing.ListenerCertificate.from_arn(certificate.arn)],
+        ssl_policy=balancing.SslPolicy.RECOMMENDED_TLS,
+    )
+    return Balancer(made, listener, group, certificate.name)
 
 
 def http_api(scope: Construct, name: str) -> gateway.HttpApi:
@@ -152,10 +164,15 @@ def to_balancer(scope: Construct, api: gateway.IHttpApi, behind: Balancer, vpc: 
     """Route requests to the balancer."""
     subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
     link, group = _link(scope, vpc, subnets)
-    behind.group.add_ingress_rule(group, ec2.Port.tcp(80), "the VPC link of API Gateway")
-    group.add_egress_rule(behind.group, ec2.Port.tcp(80), "the balancer")
+    port = ec2.Port.tcp(behind.listener.port)
+    behind.group.add_ingress_rule(group, port, "the VPC link of API Gateway")
+    group.add_egress_rule(behind.group, port, "the balancer")
     integration = integrations.HttpAlbIntegration(
-        "balancer", behind.listener, vpc_link=link, parameter_mapping=_forwarded()
+        "balancer",
+        behind.listener,
+        vpc_link=link,
+        parameter_mapping=_forwarded(),
+        secure_server_name=behind.name,
     )
     return _open_routes(scope, api, integration, rate=RATE, burst=BURST, detailed=True)
 

@@ -74,6 +74,8 @@ def _api_settings(stack: cdk.Stack, environment: Environment, identity: Identity
     return {
         "MINTLINE_API_HOST": "0.0.0.0",  # noqa: S104 - only the balancer is let in
         "MINTLINE_API_PORT": str(API_PORT),
+        # API Gateway's link, which leads to a small deployment's tasks, takes no certificate of one's own.
+        "MINTLINE_API_TLS": json.dumps(not deployment.small),
         "MINTLINE_PUBLIC_URL": environment.public_url,
         "MINTLINE_MEDIA_URL": environment.media_url,
         "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
@@ -150,17 +152,19 @@ class ApiStack(cdk.Stack):
     def _balanced(self, environment: Environment) -> HttpStage:
         """Put balancer and firewall before the tasks, and have them scale."""
         vpc = environment.platform.vpc
-        behind = edge.balancer(self, vpc, environment.data.logs)
+        behind = edge.balancer(self, vpc, environment.data.logs, environment.deployment.inner_certificate)
         stage = edge.to_balancer(self, self.http_api, behind, vpc)
         secret = environment.data.front_secret
         firewall.firewall(self, behind, f"{environment.deployment.prefix}-api", secret)
         self.targets = behind.listener.add_targets(
             "tasks",
             port=API_PORT,
-            protocol=balancing.ApplicationProtocol.HTTP,
+            protocol=balancing.ApplicationProtocol.HTTPS,
             targets=[self.service],
             deregistration_delay=cdk.Duration.seconds(20),
-            health_check=balancing.HealthCheck(path="/healthz", interval=cdk.Duration.seconds(10)),
+            health_check=balancing.HealthCheck(
+                path="/healthz", interval=cdk.Duration.seconds(10), protocol=balancing.Protocol.HTTPS
+            ),
         )
         count = self.service.auto_scale_task_count(min_capacity=2, max_capacity=20)
         count.scale_on_cpu_utilization(

@@ -27,6 +27,7 @@ from mintline_api.features.drops.runner import POLL_SECONDS
 from mintline_api.http.connections import Bounded, most_connections
 from mintline_api.http.operations import Operations
 from mintline_api.http.protocol import protocols, runner_of
+from mintline_api.http.tls import self_signed
 from mintline_api.metrics import Metrics
 from mintline_api.settings import Settings
 
@@ -66,7 +67,7 @@ async def serve(settings: Settings, stop: asyncio.Event, *, groups: Sequence[Ope
         await stack.enter_async_context(admin)
         _run_drops(stack, api, metrics, stop)
         app = build_app(api, metrics=metrics, tracer=tracer, groups=groups)
-        port = await _serve(stack, app, settings)
+        port = await listen(stack, app, host=settings.api_host, port=settings.api_port, tls=settings.api_tls)
         log.info("api_listening", host=settings.api_host, port=port, admin_port=admin.port)
         await stop.wait()
 
@@ -82,8 +83,11 @@ def _run_drops(stack: AsyncExitStack, api: Api, metrics: Metrics, stop: asyncio.
     stack.push_async_callback(cut_off, asyncio.create_task(polling, name="look for drops"))
 
 
-async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings) -> int:
-    """Listen until `stack` closes, which first waits for requests under way; return the port."""
+async def listen(stack: AsyncExitStack, app: web.Application, *, host: str, port: int, tls: bool) -> int:
+    """Listen until `stack` closes, which first waits for requests under way; return the port, which 0 picks.
+
+    Raises Misconfigured if the port is taken or may not be used.
+    """
     runner = runner_of(app, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
@@ -91,13 +95,12 @@ async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings
     accept = Bounded(runner.server, most=most_connections(), make=protocols(app, runner.server))
     try:
         listening = await asyncio.get_running_loop().create_server(
-            accept, settings.api_host, settings.api_port
+            accept, host, port, ssl=self_signed() if tls else None
         )
     except OSError as error:
         raise Misconfigured(
-            f"settings: MINTLINE_API_PORT: cannot listen on {settings.api_host}:{settings.api_port}: "
-            f"{error.strerror}"
+            f"settings: MINTLINE_API_PORT: cannot listen on {host}:{port}: {error.strerror}"
         ) from None
     stack.callback(listening.close)
-    port: int = listening.sockets[0].getsockname()[1]
-    return port
+    chosen: int = listening.sockets[0].getsockname()[1]
+    return chosen

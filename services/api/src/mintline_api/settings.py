@@ -59,6 +59,9 @@ class Settings(ChainSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
     """0 picks a free port."""
+    api_tls: bool = False
+    """Whether that port speaks TLS, with a certificate that the process makes for itself and no one checks:
+    behind a load balancer that takes it so."""
     max_requests: int = Field(default=512, ge=1, le=65_536)
     """Requests in progress at once; as many again wait up to a second, the others receive 503."""
     request_seconds: float = Field(default=25.0, gt=0, le=300)
