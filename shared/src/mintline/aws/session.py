@@ -10,9 +10,9 @@ import aiobotocore
 import botocore
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
-from botocore.loaders import create_loader
 
 from mintline.aws.assumed_roles import RoleProvider
+from mintline.aws.models import model_loader
 from mintline.aws.wire import use_plain_json
 from mintline.settings import ServiceSettings
 from mintline.tracing import OFF, Tracer, client_span
@@ -40,7 +40,7 @@ READ_SECONDS = 10
 _USER_AGENT = f"mintline aiobotocore/{aiobotocore.__version__} botocore/{botocore.__version__}"
 """A constant: assembling botocore's own for every request is a twelfth of a call's CPU."""
 
-_LOADER = create_loader()
+_LOADER = model_loader()
 """Shared by all sessions: parsing the services' models is most of what opening a client costs."""
 
 
