@@ -11,13 +11,13 @@ no order; and all writers go by that same moment, so that none of them goes on b
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from mintline.aws import json_text
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put
 from mintline.errors import Unavailable, Unreadable
 from mintline.events import (
@@ -83,7 +83,7 @@ class _Row(NamedTuple):
     """An event with its JSON, which is made once: it tells whether the event fits, and is what is written."""
 
     event: Event
-    text: str
+    text: bytes
 
 
 _NONE = _Batch(0, 0, {}, ())
@@ -264,7 +264,7 @@ def _fitting(events: Sequence[Event]) -> Sequence[_Row]:
     size = 0
     for event in events[:BATCH_EVENTS]:
         row = _Row(event, _text(event))
-        size += len(row.text.encode())
+        size += len(row.text)
         if rows and size > BATCH_BYTES:
             break
         rows.append(row)
@@ -277,18 +277,14 @@ def _marked(known: Mapping[str, str], shard: str, mark: str) -> dict[str, str]:
     return dict([*kept, (shard, mark)][-MAX_MARKS:])
 
 
-def _text(event: Event) -> str:
+def _text(event: Event) -> bytes:
     resource = event.resource
-    return _json([event.id, event.type, event.created_at, resource.type, resource.id, event.data])
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return json_text.dumps([event.id, event.type, event.created_at, resource.type, resource.id, event.data])
 
 
 def _encoded(rows: Sequence[_Row], marks: Mapping[str, str]) -> bytes:
-    text = f"[1,{_json(list(marks.items()))},[{','.join(row.text for row in rows)}]]"
-    return zlib.compress(text.encode(), 3)
+    marked = json_text.dumps(list(marks.items()))
+    return zlib.compress(b"[1,%b,[%b]]" % (marked, b",".join(row.text for row in rows)), 3)
 
 
 def _decoded(item: Item, principal: str) -> _Batch:
@@ -297,7 +293,7 @@ def _decoded(item: Item, principal: str) -> _Batch:
         number, at, body = item["batch"], item["at"], item["events"]
         if not (isinstance(number, int) and isinstance(at, int) and isinstance(body, bytes)):
             raise TypeError  # noqa: TRY301 - handled as all that is not readable
-        _form, marks, rows = json.loads(zlib.decompress(body))
+        _form, marks, rows = json_text.loads(zlib.decompress(body))
         return _Batch(number, at, dict(marks), tuple(_event(row, principal) for row in rows))
     except (KeyError, TypeError, ValueError, zlib.error):
         raise Unreadable("events: not a batch of events that this release can read") from None

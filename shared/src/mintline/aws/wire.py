@@ -2,7 +2,7 @@
 
 An item's attributes look the same in botocore's parameters as in the JSON that is sent, but for binary
 values, which are base64 there. botocore visits every attribute all the same, once to write it and once to
-read it: half of the CPU of a request with a hundred items. Here `json` does both for the operations on
+read it: half of the CPU of a request with a hundred items. Here `json_text` does both for the operations on
 items. Binary values of a response stay base64: `mintline.aws.items` decodes them. Times of a stream's changes
 stay Unix seconds.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html
@@ -10,9 +10,10 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Low
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from typing import Any
+
+from mintline.aws import json_text
 
 ITEM_OPERATIONS = frozenset(
     {
@@ -52,7 +53,7 @@ class _Serializer:
         if operation_model.name not in ITEM_OPERATIONS:
             return self._original.serialize_to_request(parameters, operation_model)
         request = self._original.serialize_to_request({}, operation_model)
-        request["body"] = json.dumps(parameters, default=_base64, separators=(",", ":")).encode()
+        request["body"] = json_text.dumps(parameters, default=_base64)
         return request
 
 
@@ -74,13 +75,21 @@ class _Parsers:
         return self._parser if protocol == "json" else self._original.create_parser(protocol)
 
 
+def _read(raw_body: bytes) -> Any:
+    """Return the response; a body that is no JSON is the message, as botocore has it."""
+    try:
+        return json_text.loads(raw_body) if raw_body else {}
+    except ValueError:
+        return {"message": raw_body.decode(errors="replace")}
+
+
 def _item_parser(parser: Any) -> Any:
     """Have a parser take the response to an operation on items as the JSON that it is."""
     walk = parser._handle_json_body  # noqa: SLF001 - botocore has no public way
 
     def handle(raw_body: bytes, shape: Any) -> Any:
         if shape is not None and shape.name in _OUTPUTS:
-            return parser._parse_body_as_json(raw_body)  # noqa: SLF001 - likewise
+            return _read(raw_body)
         return walk(raw_body, shape)
 
     parser._handle_json_body = handle  # noqa: SLF001 - likewise
