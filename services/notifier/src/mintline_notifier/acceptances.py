@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
+from mintline.resources import MINTS
+from mintline_notifier.changes import SECOND_MS, Change
 
 MOST = 200_000
+SKEW_MS = 60_000
+"""How far the clocks of services and streams are apart, at most."""
 
 
 class Acceptances:
-    """Remembers the operations whose creation was read, since a moment by which all others were.
+    """Remembers the operations of whose creation the logs have the events."""
 
-    `floor` (Unix milliseconds): the creation of what was created until then has been told of.
-    """
+    def __init__(self) -> None:
+        self.told_until = 0
+        """Unix milliseconds, by the streams: all creations until then are told of as well."""
+        self._told: OrderedDict[str, None] = OrderedDict()
 
-    def __init__(self, floor: int) -> None:
-        self._floor = floor
-        self._created: OrderedDict[str, int] = OrderedDict()
+    def add(self, changes: Iterable[Change]) -> None:
+        """Note changes whose events are in the logs; those of an operation come after its creation."""
+        for change in changes:
+            name = change.new.get("mint_id") if change.table is MINTS and change.new else None
+            if isinstance(name, str):
+                self._told[name] = None
+        while len(self._told) > MOST:
+            self._told.popitem(last=False)
 
-    def add(self, operation_id: str, created_at: int) -> None:
-        """Note that an operation's creation was read."""
-        self._created[operation_id] = created_at
-        if len(self._created) > MOST:
-            _, oldest = self._created.popitem(last=False)
-            self._floor = max(self._floor, oldest)
+    def ready(self, changes: Sequence[Change]) -> int:
+        """Return how many changes of transactions, from the first on, need not wait."""
+        return next((place for place, change in enumerate(changes) if self._waits(change)), len(changes))
 
-    def knows(self, operation_id: str, created_at: int) -> bool:
-        """Tell whether an operation's creation was read, by this process or one before it."""
-        return created_at <= self._floor or operation_id in self._created
+    def _waits(self, change: Change) -> bool:
+        """Tell whether a change is of a transaction that carries an operation that may not be told of yet.
+
+        What it carries was on record when it was reserved, and before each of its changes. An operation's
+        own `created_at` says nothing: the record may be written any time later.
+        """
+        item = change.new or {}
+        reserved_at, names = item.get("reserved_at"), item.get("operations")
+        latest = change.at + SECOND_MS
+        if isinstance(reserved_at, int):
+            latest = min(latest, reserved_at + SKEW_MS)
+        if latest <= self.told_until or not isinstance(names, list):
+            return False
+        return not all(isinstance(name, str) and name in self._told for name in names)

@@ -24,6 +24,10 @@ SOURCES = (MINTS, DROPS, WALLETS, LINKS, TRANSFERS, METADATA_VERSIONS, NOTICES, 
 """Tables whose changes become events."""
 
 
+SECOND_MS = 1_000
+"""A stream tells the time of a change to the second."""
+
+
 class Trimmed(MintlineError):  # noqa: N818 - named for what happened
     """What follows a position is not in the stream any more: it was read too late, or the stream is new."""
 
@@ -49,7 +53,7 @@ class Change(NamedTuple):
     number: str
     """Its sequence number, in decimal: rising within a shard, and from a shard to its children."""
     at: int
-    """Unix milliseconds, to the second."""
+    """Unix milliseconds, to the second: the change was within the second that follows."""
     old: Item | None
     new: Item | None
 

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from mintline.aws.dynamo import GONE, Item, decode_item
 from mintline.aws.errors import error_code, translated
+from mintline.errors import Unavailable
 from mintline.resource_types import Table
 from mintline_notifier.changes import SOURCES, Change, Read, Shard, Trimmed
 
@@ -56,7 +57,7 @@ class DynamoStreams:
             if code in _GONE:
                 raise Trimmed(f"{shard.name}: {code}") from None
             if code == "ExpiredIteratorException":
-                return Read((), ended=False)
+                raise Unavailable(f"{shard.name}: {code}") from None
             raise
         changes = [_change(shard.table, record) for record in response["Records"]]
         following = response.get("NextShardIterator")

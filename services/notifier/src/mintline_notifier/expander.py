@@ -28,7 +28,6 @@ from mintline.set_aside import SetAside
 from mintline.views.drops import drop_view
 from mintline.views.mints import mint_json
 from mintline.views.wallets import link_view, wallet_view
-from mintline_notifier.acceptances import Acceptances
 from mintline_notifier.changes import Change
 from mintline_notifier.collection_events import CollectionEvents
 from mintline_notifier.deriving import drops, notices, operations
@@ -38,10 +37,6 @@ from mintline_notifier.records import Records
 from mintline_notifier.token_events import TokenEvents
 
 
-class Waits(Exception):  # noqa: N818 - named for what it does
-    """A change is to be told of after another one that has not been read yet."""
-
-
 class Expander:
     """Derives events from changes."""
 
@@ -49,48 +44,43 @@ class Expander:
         self,
         records: Records,
         *,
-        acceptances: Acceptances,
         public_url: str,
         set_aside: SetAside,
     ) -> None:
         self._records = records
-        self._acceptances = acceptances
         self._public_url = public_url
         self._set_aside = set_aside
         self._collections = CollectionEvents(records)
         self.tokens = TokenEvents(records, public_url=public_url)
         self._operations = KnownOperations(set_aside=set_aside)
 
-    async def expand(self, changes: Sequence[Change], *, patient: bool = True) -> list[list[Event] | None]:
-        """Return the events of each change, in order; None for one that waits for another, if `patient`."""
+    async def expand(self, changes: Sequence[Change]) -> list[list[Event]]:
+        """Return the events of each change, in order."""
         for change in changes:
             if change.table is MINTS and change.new is not None:
                 self._operations.note(change.new)
-        told: list[list[Event] | None] = [[] for _ in changes]
+        told: list[list[Event]] = [[] for _ in changes]
         speaking = [place for place, change in enumerate(changes) if not _is_silent(change)]
-        found = await asyncio.gather(*(self._events(changes[place], patient=patient) for place in speaking))
+        found = await asyncio.gather(*(self._events(changes[place]) for place in speaking))
         for place, events in zip(speaking, found, strict=True):
             told[place] = events
         return told
 
-    async def _events(self, change: Change, *, patient: bool) -> list[Event] | None:
+    async def _events(self, change: Change) -> list[Event]:
         events: list[Event] = []
         key = "/".join(str(value) for value in _key(change).values())
-        try:
-            with self._set_aside.guarding(change.table.name, key):
-                events = await self._of_table(change, patient=patient)
-        except Waits:
-            return None
+        with self._set_aside.guarding(change.table.name, key):
+            events += await self._of_table(change)
         return events
 
-    async def _of_table(self, change: Change, *, patient: bool) -> list[Event]:
+    async def _of_table(self, change: Change) -> list[Event]:
         old, new = change.old, change.new
         if new is None:
             return []
         if change.table is MINTS:
             return await self._of_operation(old, new)
         if change.table is TRANSACTIONS:
-            return await self._of_transaction(old, new, patient=patient)
+            return await self._of_transaction(old, new)
         if change.table is TRANSFERS:
             return await self.tokens.of_transfer(old, new)
         if change.table is METADATA_VERSIONS:
@@ -106,8 +96,6 @@ class Expander:
     async def _of_operation(self, old: Item | None, new: Item) -> list[Event]:
         operation = operation_from(new)
         self._operations.read(operation, new)
-        if old is None:
-            self._acceptances.add(operation.operation_id, operation.created_at)
         before = None if old is None else operation_from(old)
         facts = operations.steps(before, operation, prefix=operation.kind)
         if not facts:
@@ -117,17 +105,12 @@ class Expander:
             operation = as_far_as(operation, await self._records.transaction(place))
         return await self.of_facts(operation, facts)
 
-    async def _of_transaction(self, old: Item | None, new: Item, *, patient: bool) -> list[Event]:
+    async def _of_transaction(self, old: Item | None, new: Item) -> list[Event]:
         after = from_item(Transaction, new)
         before = None if old is None else from_item(Transaction, old)
         if after.claiming or not after.operations or _stage(before) == _stage(after):
             return []
         known = await self._all(after.operations)
-        if patient and not all(
-            self._acceptances.knows(operation.operation_id, operation.created_at)
-            for operation in known.values()
-        ):
-            raise Waits
         events: list[Event] = []
         for name in after.operations:
             if (record := known.get(name)) is None:

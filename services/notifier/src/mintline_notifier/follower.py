@@ -2,8 +2,9 @@
 
 Changes of one item are told of in their order; between tables there is none. Transactions are read first and
 told of last, after the other streams: these are read until a page is short, and quiet ones not each time, so
-changes of other tables that came before may be told of later. A transaction that carries a mint whose
-creation was not read yet waits, up to `PATIENCE_MS`.
+changes of other tables that came before may be told of later. A transaction waits until the logs have the
+acceptance of each mint that it carries: until a change of that mint was told of, or all changes of mints that
+are older than the transaction's.
 
 A process may die between any two writes. Events are appended with marks, so that reading a change again, by
 this process or by another that reads at the same time, adds nothing; cursors are saved afterwards, now and
@@ -20,7 +21,6 @@ import structlog
 
 from mintline.events import Event, EventLog, Marks, Placed, mark_of
 from mintline.resources import MINTS, TRANSACTIONS
-from mintline_notifier.acceptances import Acceptances
 from mintline_notifier.changes import ChangeStreams, Shard, Trimmed
 from mintline_notifier.cursors import Cursor, Cursors
 from mintline_notifier.expander import Expander
@@ -31,6 +31,7 @@ from mintline_notifier.positions import (
     QUIET_MS,
     REFRESH_MS,
     RETENTION_MS,
+    SETTLED_MS,
     Position,
     State,
 )
@@ -40,9 +41,6 @@ RENEW_MS = 4_000
 SAVE_MS = 10_000
 """How often cursors are saved: what is read again after a crash costs time, and adds nothing."""
 IDLE_SAVE_MS = 600_000
-SETTLED_MS = 5_000
-"""How long after a write every stream shows it: what a cursor says of a stream that had nothing more."""
-PATIENCE_MS = 10_000
 KNOWN_MS = 60_000
 """How long after a comparison of records with logs events are looked up by their ids."""
 LOGGED_EVERY_MS = 60_000
@@ -63,7 +61,7 @@ class Follower:
         streams: ChangeStreams,
         cursors: Cursors,
         events: EventLog,
-        expander: Callable[[Acceptances], Expander],
+        expander: Callable[[], Expander],
         late: Callable[[Expander], LateEvents],
         owner: str,
         metrics: Metrics,
@@ -90,7 +88,7 @@ class Follower:
         assert state is not None
         if self._now() - state.refreshed_at >= REFRESH_MS:
             await self._refresh(state)
-        ready = [each for each in state.positions.values() if self._is_next(state, each)]
+        ready = [each for each in state.positions.values() if state.is_next(each)]
         last = [each for each in ready if each.shard.table is TRANSACTIONS]
         others = [each for each in ready if each.shard.table is not TRANSACTIONS]
         await _all(self._fetch(state, each) for each in last)
@@ -99,6 +97,8 @@ class Follower:
         before = self._now() - (QUIET_AMID_MS if busy else QUIET_MS)
         quiet = [each for each in others if each.quiet and each.looked_at <= before]
         busy = any(await _all(self._drain(state, each) for each in quiet)) or busy
+        if any(each.pending for each in last):
+            state.acceptances.told_until = state.told_until(MINTS)
         await _all(self._append_events(state, each) for each in last)
         await self._save(state, every=SAVE_MS)
         self._show_lag(state)
@@ -128,7 +128,7 @@ class Follower:
 
     async def _begin(self, now: int) -> None:
         """Go on where the reader before left off."""
-        state, saved = State(), await self._cursors.all()
+        state, saved = State(listed_at=now), await self._cursors.all()
         shards = await self._streams.shards()
         since: list[int] = []
         known = {shard.name for shard in shards}
@@ -138,37 +138,30 @@ class Follower:
                 # From now on others know since when this shard is read.
                 cursor = Cursor("", now)
                 await self._cursors.save(shard.name, cursor)
-            at = now if cursor is None else cursor.at
-            number = cursor.number or None if cursor else None
-            state.positions[shard.name] = Position(
-                shard, number, at, begun=cursor is not None, saved=cursor, saved_at=now
-            )
+            position = state.add(shard, now)
+            if cursor is not None:
+                position.number, position.at = cursor.number or None, cursor.at
+                position.begun, position.proven = True, bool(cursor.number)
+            position.saved, position.saved_at = cursor, now
         for table in {shard.table for shard in shards}:
             times = [each.at for name, each in saved.items() if name.startswith(f"{table.name}#")]
             if times and max(times) < now - RETENTION_MS:
                 since.append(max(times))
         state.refreshed_at = now
-        self._expander = self._make_expander(Acceptances(_accepted_until(state, now)))
+        self._expander = self._make_expander()
         log.info("event_reader_begins", shards=len(shards))
         if since:
             await self._compare(state, min(since))
         self._state = state
 
     async def _refresh(self, state: State) -> None:
-        shards = await self._streams.shards()
-        now = self._now()
-        gone = set(state.positions) - {shard.name for shard in shards}
-        for name in gone:
-            del state.positions[name]
+        asked_at, shards = self._now(), await self._streams.shards()
         for shard in shards:
-            state.positions.setdefault(shard.name, Position(shard, None, now))
-        state.refreshed_at = now
-
-    def _is_next(self, state: State, position: Position) -> bool:
-        """Tell whether a shard is to be read: its parent was, and there may be more."""
-        shard = position.shard
-        parent = state.positions.get(Shard(shard.table, shard.parent).name) if shard.parent else None
-        return not position.done and (parent is None or parent.done)
+            if shard.name not in state.positions:
+                state.add(shard, asked_at)
+        for name in set(state.positions) - {shard.name for shard in shards}:
+            del state.positions[name]
+        state.refreshed_at = state.listed_at = asked_at
 
     async def _drain(self, state: State, position: Position) -> bool:
         """Read and tell until there is nothing more; True if there was something."""
@@ -185,45 +178,49 @@ class Follower:
         """Read on, unless something is pending; tell whether there is more."""
         if position.pending or position.ended:
             return False
-        asked_at, position.begun = self._now(), True
+        asked_at = self._now()
+        if not position.begun:
+            position.begun, position.at = True, state.begins_at(position)
         try:
             read = await self._streams.read(position.shard, position.number)
         except Trimmed as error:
             log.warning("event_gap", shard=position.shard.name, reason=str(error), since=position.at)
-            position.number = None
             await self._compare(state, position.at)
+            position.number = None
             return False
         position.pending, position.ended = read.changes, read.ended
         if read.ended:
+            position.ended_at = asked_at
             # Its children are listed by the next round, even if this one fails.
             state.refreshed_at = -REFRESH_MS
         position.looked_at = asked_at
         position.in_vain = 0 if read.changes else position.in_vain + 1
         self._metrics.changes.labels(position.shard.table.name).inc(len(read.changes))
-        if not read.changes:
-            position.at = max(position.at, asked_at - SETTLED_MS)
+        if not read.changes and not read.ended:
+            # When a shard ended is not known, and what its children have may be older than this.
+            position.at, position.proven = max(state.read_until(position), asked_at - SETTLED_MS), True
         return read.more
 
     async def _append_events(self, state: State, position: Position) -> None:
         """Append the events of what was read, as far as that may be done yet."""
         if not position.pending or self._expander is None:
             return
-        now = self._now()
-        patient = position.held_since is None or now - position.held_since < PATIENCE_MS
-        expanded = await self._expander.expand(position.pending, patient=patient)
-        ready = next((place for place, events in enumerate(expanded) if events is None), len(expanded))
+        changes = position.pending
+        if position.shard.table is TRANSACTIONS:
+            changes = changes[: state.acceptances.ready(changes)]
+        if not changes:
+            return
         by_principal: dict[str, list[tuple[Event, str]]] = {}
-        for change, events in zip(position.pending[:ready], expanded, strict=False):
-            for place, event in enumerate(events or ()):
+        for change, events in zip(changes, await self._expander.expand(changes), strict=True):
+            for place, event in enumerate(events):
                 marked = by_principal.setdefault(event.principal, [])
                 marked.append((event, mark_of(change.number, place)))
         await _all(
             self._append(state, position, principal, marked) for principal, marked in by_principal.items()
         )
-        if ready:
-            position.number, position.at = position.pending[ready - 1].number, position.pending[ready - 1].at
-        position.held_since = None if ready else position.held_since or now
-        position.pending = position.pending[ready:]
+        state.acceptances.add(changes)
+        position.number, position.at, position.proven = changes[-1].number, changes[-1].at, True
+        position.pending = position.pending[len(changes) :]
 
     async def _append(
         self, state: State, position: Position, principal: str, marked: Sequence[tuple[Event, str]]
@@ -279,18 +276,6 @@ class Follower:
     def _count(self, appended: Sequence[Placed]) -> None:
         for _, event in appended:
             self._metrics.events.labels(event.type).inc()
-
-
-def _accepted_until(state: State, now: int) -> int:
-    """Return until when all operations were created whose creation had been handled before this process.
-
-    A shard that has a child which was begun was read to its end.
-    """
-    mints = [each for each in state.positions.values() if each.shard.table is MINTS and each.begun]
-    parents = {each.shard.parent for each in mints}
-    open_shards = [each.at for each in mints if each.shard.shard_id not in parents]
-    # Streams tell the time of a change to the second.
-    return min(open_shards, default=now) + 1_000
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

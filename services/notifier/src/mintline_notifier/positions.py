@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mintline.resource_types import Table
 from mintline.resources import METADATA_VERSIONS, MINTS, TRANSACTIONS, TRANSFERS
+from mintline_notifier.acceptances import Acceptances
 from mintline_notifier.changes import Change, Shard
 from mintline_notifier.cursors import Cursor
 
 REFRESH_MS = 60_000
 """How often the shards are listed again: one that ended is followed by others."""
+SETTLED_MS = 5_000
+"""How long after a write every stream shows it: what a cursor says of a stream that had nothing more."""
+CHILDLESS_MS = 2 * REFRESH_MS
+"""How long after a shard's end its children are listed; the last one of a stream that ended has none."""
 RETENTION_MS = 20 * 3_600_000
 """Changes stay in a stream for 24 hours: a cursor that is older than this does not say what was missed."""
 QUIET_LOOKS = 8
@@ -30,11 +36,14 @@ class Position:
     shard: Shard
     number: str | None
     at: int
+    proven: bool = False
+    """Whether all changes until `at` were told of; otherwise it is when reading was to begin."""
     pending: Sequence[Change] = ()
-    held_since: int | None = None
     begun: bool = False
     """Whether it was ever read, which it is once its parent is done."""
     ended: bool = False
+    ended_at: int = 0
+    """When that was found."""
     in_vain: int = 0
     """Looks since there was something new."""
     looked_at: int = 0
@@ -59,6 +68,55 @@ class State:
     positions: dict[str, Position] = field(default_factory=dict)
     leased_until: int = 0
     refreshed_at: int = -REFRESH_MS
+    """When the shards were listed, unless they are to be listed again at once."""
+    listed_at: int = 0
+    acceptances: Acceptances = field(default_factory=Acceptances)
     known_since: int | None = None
     known_until: int = 0
     lag_logged_at: int = -RETENTION_MS
+
+    def add(self, shard: Shard, now: int) -> Position:
+        """Note a shard that was listed: its changes are those after its parent's, or after `now`."""
+        position = self.positions[shard.name] = Position(shard, None, now)
+        position.at = self.begins_at(position)
+        return position
+
+    def begins_at(self, position: Position) -> int:
+        """Return the time of a shard that was not read yet: what comes after that is still to be told of."""
+        parent = self.parent_of(position)
+        return position.at if parent is None else parent.at
+
+    def parent_of(self, position: Position) -> Position | None:
+        """Return the shard that a shard follows, if there is still anything of that."""
+        shard = position.shard
+        return self.positions.get(Shard(shard.table, shard.parent).name) if shard.parent else None
+
+    def is_next(self, position: Position) -> bool:
+        """Tell whether a shard is to be read: its parent was, and there may be more."""
+        parent = self.parent_of(position)
+        return not position.done and (parent is None or parent.done)
+
+    def told_until(self, table: Table) -> int:
+        """Return until when all changes of a table were told of: Unix milliseconds, by its stream.
+
+        A shard counts until its end was told of and its children are listed.
+        """
+        shards = [each for each in self.positions.values() if each.shard.table is table]
+        parents = {each.shard.parent for each in shards}
+        open_shards = [
+            self.read_until(each)
+            for each in shards
+            if self.is_next(each)
+            or (each.done and each.shard.shard_id not in parents and self._may_go_on(each))
+        ]
+        return min(open_shards, default=self.listed_at - SETTLED_MS)
+
+    def read_until(self, position: Position) -> int:
+        """Return until when all changes of a shard, and of those that it follows, were told of."""
+        if position.proven:
+            return position.at
+        parent = self.parent_of(position)
+        return 0 if parent is None else self.read_until(parent)
+
+    def _may_go_on(self, position: Position) -> bool:
+        return self.listed_at < position.ended_at + CHILDLESS_MS

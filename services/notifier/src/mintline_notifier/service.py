@@ -17,7 +17,6 @@ from mintline.clock import unix_ms
 from mintline.errors import Retryable
 from mintline.resources import EVENTS
 from mintline.tracer_factory import open_tracer
-from mintline_notifier.acceptances import Acceptances
 from mintline_notifier.cursors import DynamoCursors
 from mintline_notifier.dynamo_streams import DynamoStreams
 from mintline_notifier.expander import Expander
@@ -55,13 +54,8 @@ async def run(settings: NotifierSettings, stop: asyncio.Event) -> None:
         events = DynamoEventLog(dynamo, now=unix_ms)
         records = DynamoRecords(dynamo, set_aside=metrics.set_aside)
 
-        def expander(acceptances: Acceptances) -> Expander:
-            return Expander(
-                records,
-                acceptances=acceptances,
-                public_url=settings.public_url,
-                set_aside=metrics.set_aside,
-            )
+        def expander() -> Expander:
+            return Expander(records, public_url=settings.public_url, set_aside=metrics.set_aside)
 
         def late(expands: Expander) -> LateEvents:
             return LateEvents(records=records, expander=expands, events=events, set_aside=metrics.set_aside)

@@ -26,9 +26,7 @@ def follower(tables: MemoryTables, log: EventLog, cursors: Cursors, *, owner: st
         streams=tables,
         cursors=cursors,
         events=log,
-        expander=lambda acceptances: Expander(
-            tables, acceptances=acceptances, public_url=PUBLIC_URL, set_aside=metrics.set_aside
-        ),
+        expander=lambda: Expander(tables, public_url=PUBLIC_URL, set_aside=metrics.set_aside),
         late=late,
         owner=owner,
         metrics=metrics,
