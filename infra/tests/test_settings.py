@@ -66,7 +66,7 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
         "request_seconds": "below the 30 seconds after which API Gateway ends a request",
         "cognito_jwks_url": "follows from the issuer",
         "cognito_operator_client_id": "operators act as a client only where a deployment says so",
-        "other_issuers": "the user pool issues the tokens of a deployment",
+        "other_issuers": "the user pool issues the tokens where the document names no other issuer",
         "kms_endpoint_url": "for an emulator; AWS has its own endpoint",
         "upload_endpoint_url": "for an emulator; callers reach S3 as the api does",
         "public_sign_in_url": "for an emulator; callers reach the pool as the api does",

@@ -20,9 +20,10 @@ from mintline.attestation.registers import role_register
 from mintline.aws.partitions import domain, partition
 from mintline.errors import Misconfigured
 from mintline.key_stores import StoreName
+from mintline.oidc_issuers import distinct_issuers
 from mintline.resources import OPTIONAL_INDEXES, OptionalIndex
 from mintline_infra.deployment_fields import Callback, Digest, FeaturePlan, ImageName, Origin, Size
-from mintline_infra.deployment_parts import ChainConfig, Enclave, Limits
+from mintline_infra.deployment_parts import ChainConfig, Enclave, Limits, OtherIssuer
 from mintline_infra.names import Prefix
 
 RECONCILER = "reconciler"
@@ -122,6 +123,9 @@ class Deployment(BaseModel):
     """Whether users in the group `operators` may act as a machine client in the console. The signing policy
     must name the app client that is made for them in `operator_client_ids`. Takes `public_url`."""
 
+    other_issuers: tuple[OtherIssuer, ...] = Field(default=(), max_length=4)
+    """OIDC issuers beside the user pool whose tokens are accepted; the signing policy must have them too."""
+
     sign_in_domains: tuple[str, ...] = ()
     """Sites, as browsers name them, that may have users link wallets, in addition to the API's own."""
 
@@ -165,6 +169,11 @@ class Deployment(BaseModel):
             raise ValueError(f"certificate_arn: API Gateway takes certificates of {self.region}")
         if self.cloudfront_certificate_arn is not None and not self.has_cloudfront:
             raise ValueError(f"cloudfront_certificate_arn: {self.region} has no CloudFront")
+        return self
+
+    @model_validator(mode="after")
+    def _issuers_are_distinct(self) -> Self:
+        distinct_issuers("the user pool's is known once it is made", self.other_issuers)
         return self
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from mintline.eth import GWEI
 from mintline.fields import Address, Wei
 from mintline.key_subjects import MAX_RELAYERS
 from mintline.messages.parts import KeyRef
+from mintline.oidc_issuers import IssuerSettings
 from mintline_infra.deployment_fields import SPKI, Measurement, PositiveWei, Subject
 
 
@@ -33,6 +34,12 @@ class Factory(BaseModel):
     implementation: Address
     multi_token: Address | None = None
     """The code of its ERC-1155 collections, once it is deployed."""
+
+
+class OtherIssuer(IssuerSettings):
+    """Another OIDC issuer whose tokens are accepted, with the place of its signing keys."""
+
+    jwks_url: str = Field(pattern=r"^https://\S+$")
 
 
 class Minting(BaseModel):

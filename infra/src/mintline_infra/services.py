@@ -89,6 +89,7 @@ def _api_settings(stack: cdk.Stack, environment: Environment, identity: Identity
         "MINTLINE_QUERY_INDEXES": json.dumps(deployment.query_indexes),
         "MINTLINE_SIGN_IN_DOMAINS": json.dumps(deployment.sign_in_domains),
         "MINTLINE_CORS_ORIGINS": json.dumps(deployment.cors_origins),
+        **_other_issuers(deployment),
         "MINTLINE_COGNITO_ISSUER": identity.issuer,
         "MINTLINE_COGNITO_USERINFO_URL": f"{identity.sign_in_url}/oauth2/userInfo",
         "MINTLINE_COGNITO_CLIENT_ID": identity.client.user_pool_client_id,
@@ -107,6 +108,18 @@ def _api_settings(stack: cdk.Stack, environment: Environment, identity: Identity
         "MINTLINE_INTAKE_KEY": environment.minting.intake_key,
         "MINTLINE_SEALING_KEY": environment.minting.sealing.public_key,
     }
+
+
+def _other_issuers(deployment: Deployment) -> dict[str, str]:
+    """Return the setting of other issuers, if there are any; sets in order, so that it stays the same."""
+    described = [
+        {
+            name: sorted(value) if isinstance(value, frozenset) else value
+            for name, value in issuer.model_dump(exclude_none=True).items()
+        }
+        for issuer in deployment.other_issuers
+    ]
+    return {"MINTLINE_OTHER_ISSUERS": json.dumps(described)} if described else {}
 
 
 class ApiStack(cdk.Stack):

@@ -66,6 +66,8 @@ class Described(BaseModel):
     wallet_store: StoreName = "dynamodb"
     size: Literal["standard", "small"] = "standard"
     public_url: str | None = None
+    other_issuers: tuple[dict[str, Any], ...] = ()
+    """OIDC issuers beside the user pool, each with its `jwks_url`; the policy's reader checks them."""
 
 
 def read(path: Path) -> Described:

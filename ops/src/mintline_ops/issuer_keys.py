@@ -7,19 +7,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from mintline.access_tokens.keys import Jwk
 from mintline.errors import Misconfigured
 from mintline.oidc_issuers import AnyJwk
-from mintline_ops.policy_setup import read_json, read_jwks
+from mintline_ops.published_keys import read_json, read_jwks, usable_keys
 from mintline_signer.enclave.policy import parse_policy
 
 USER_POOL = "user pool"
 """The name of the issuer that has none in a policy document."""
-_ANY_JWK: TypeAdapter[AnyJwk] = TypeAdapter(AnyJwk)
 _MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
 """What a key's thumbprint is made of, by its type (RFC 7638, section 3.2)."""
 
@@ -100,7 +95,7 @@ async def _read(
     found = []
     for name, issuer, keys in issuers:
         url = urls.get(name) or await _jwks_url(name, issuer)
-        published = _usable(await read_jwks(url), url, pool=name == USER_POOL)
+        published = usable_keys(await read_jwks(url), url, rsa_alone=name == USER_POOL)
         found.append((name, issuer, url, {key.kid: key for key in keys}, published))
     return found
 
@@ -117,22 +112,6 @@ async def _jwks_url(name: str, issuer: str) -> str:
     if not isinstance(found, str):
         raise Misconfigured(f"{url}: no jwks_uri: {hint}")
     return found
-
-
-def _usable(jwks: Mapping[str, Any], url: str, *, pool: bool) -> dict[str, AnyJwk]:
-    """Return the keys by which access tokens can be signed: RSA, of another issuer P-256 too."""
-    keys: dict[str, AnyJwk] = {}
-    for one in jwks["keys"] if isinstance(jwks["keys"], list) else ():
-        try:
-            key = _ANY_JWK.validate_python(one)
-            key.key()
-        except (ValidationError, ValueError):
-            continue
-        if isinstance(key, Jwk) or not pool:
-            keys[key.kid] = key
-    if not keys:
-        raise Misconfigured(f"{url}: no key that signs access tokens")
-    return keys
 
 
 def _compared(

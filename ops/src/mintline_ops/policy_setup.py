@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mintline.aws.partitions import domain
-from mintline.errors import Misconfigured, Unavailable
+from mintline.errors import Misconfigured
 from mintline.eth import ETHER
 from mintline.fields import Wei
 from mintline.revocation import KEPT as REVOCATIONS_KEPT
 from mintline_ops import deployment_file
 from mintline_ops.deployment_file import Described
+from mintline_ops.published_keys import read_jwks, usable_keys
 from mintline_signer.enclave.policy import parse_policy
 
-_TIMEOUT = aiohttp.ClientTimeout(total=20)
-_MOST_BYTES = 100_000
-"""Of what an issuer publishes: two keys take less than one kilobyte."""
 DAY = 86_400
 VOUCHER_TTL = DAY
 """The builder's `MINTLINE_VOUCHER_TTL`, which deployments leave at its default."""
@@ -48,17 +45,29 @@ class _Limits(BaseModel):
 async def policy_of(document: Path, *, user_pool: str, clients: list[str]) -> bytes:
     """Return the policy of a deployment that has its keys and its contract.
 
-    `user_pool` is the pool's id, `clients` the app clients that users sign in by. The pool's keys are read
-    from where AWS publishes them, by TLS. The enclave's own reader checks the result. Raises Misconfigured,
-    Unavailable and OSError.
+    `user_pool` is the pool's id, `clients` the app clients that users sign in by. The pool's keys, and those
+    of the document's `other_issuers`, are read from where they are published, by TLS. The enclave's own
+    reader checks the result. Raises Misconfigured, Unavailable and OSError.
     """
     described = deployment_file.read(document)
     issuer = f"https://cognito-idp.{described.region}.{domain(described.region)}/{user_pool}"
     jwks = await read_jwks(f"{issuer}/.well-known/jwks.json")
     made = compose(described, _limits(document), issuer=issuer, clients=clients, jwks=jwks)
+    if others := [await _other_issuer(one) for one in described.other_issuers]:
+        made["authorization"]["other_issuers"] = others
     content = f"{json.dumps(made, indent=2)}\n".encode()
     parse_policy(content)
     return content
+
+
+async def _other_issuer(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return another issuer as the policy has it: with its keys in place of where they are published."""
+    url = described.get("jwks_url")
+    if not isinstance(url, str) or not url.startswith("https://"):
+        raise Misconfigured("other_issuers: each needs a jwks_url, by https")
+    keys = usable_keys(await read_jwks(url), url, rsa_alone=False)
+    jwks = {"keys": [key.model_dump() for key in keys.values()]}
+    return {**{name: value for name, value in described.items() if name != "jwks_url"}, "jwks": jwks}
 
 
 def write_new(path: Path, content: bytes) -> None:
@@ -68,41 +77,6 @@ def write_new(path: Path, content: bytes) -> None:
             file.write(content)
     except FileExistsError:
         raise Misconfigured(f"{path} is there already: change it, or name another file") from None
-
-
-async def read_jwks(url: str) -> dict[str, Any]:
-    """Return the keys that an issuer publishes; raises Unavailable, and Misconfigured if they are none."""
-    document = await read_json(url, hint="is the user pool's id right?")
-    keys = document.get("keys") if isinstance(document, dict) else None
-    if keys is None:
-        raise Misconfigured(f"{url}: no JSON Web Key Set")
-    return {"keys": keys}
-
-
-async def read_json(url: str, *, hint: str) -> Any:
-    """Return a short document that an issuer publishes, None if it is no JSON.
-
-    Raises Unavailable, and Misconfigured, with the `hint`, for another status than 200.
-    """
-    try:
-        async with aiohttp.ClientSession(timeout=_TIMEOUT) as http, http.get(url) as response:
-            if response.status != 200:
-                raise Misconfigured(f"{url}: status {response.status}: {hint}")
-            content = await _whole(response.content, url)
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise Unavailable(f"{url}: {error or type(error).__name__}") from None
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-
-
-async def _whole(body: aiohttp.StreamReader, url: str) -> bytes:
-    try:
-        await body.readexactly(_MOST_BYTES + 1)
-    except asyncio.IncompleteReadError as ended:
-        return ended.partial
-    raise Misconfigured(f"{url}: more than {_MOST_BYTES} bytes: no issuer publishes that much")
 
 
 def compose(

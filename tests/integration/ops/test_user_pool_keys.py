@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from mintline.errors import Misconfigured, Unavailable
-from mintline_ops.policy_setup import read_jwks
+from mintline_ops.published_keys import read_jwks
 
 pytestmark = pytest.mark.integration
 

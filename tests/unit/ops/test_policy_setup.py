@@ -124,6 +124,45 @@ async def test_policy__when_a_revoked_token_is_not_on_record_for_as_long__then_i
     assert len(asked) == 1
 
 
+def elsewhere(**changes: Any) -> dict[str, Any]:
+    """Return another issuer as a deployment's document has it."""
+    return {
+        "name": "auth0",
+        "issuer": "https://login.example.com/",
+        "client_claim": "azp",
+        "client_ids": ["APP"],
+        "machine_client_ids": ["BACKEND"],
+        "audience": "https://api.example.com",
+        "jwks_url": "https://login.example.com/keys",
+    } | changes
+
+
+async def test_policy__when_the_document_names_another_issuer__then_it_has_that_with_its_published_keys(
+    tmp_path: Path, asked: list[str]
+) -> None:
+    path = document(tmp_path, other_issuers=[elsewhere()])
+
+    made = await policy_of(path, user_pool="us-east-1_Example", clients=["abc123"])
+
+    (other,) = parse_policy(made).authorization.other_issuers
+    assert asked[1:] == ["https://login.example.com/keys"]
+    assert (other.name, other.issuer, other.client_claim) == ("auth0", "https://login.example.com/", "azp")
+    assert ([*other.client_ids], [*other.machine_client_ids]) == (["APP"], ["BACKEND"])
+    assert [key.kid for key in other.jwks.keys] == ["one"]
+
+
+@pytest.mark.parametrize("url", [None, "http://login.example.com/keys", 1])
+async def test_policy__when_another_issuers_keys_are_not_published_by_tls__then_none_is_written(
+    tmp_path: Path, asked: list[str], url: object
+) -> None:
+    path = document(tmp_path, other_issuers=[elsewhere(jwks_url=url)])
+
+    with pytest.raises(Misconfigured, match="jwks_url, by https"):
+        await policy_of(path, user_pool="us-east-1_Example", clients=["abc123"])
+
+    assert len(asked) == 1
+
+
 async def test_policy__when_keys_or_the_contract_are_missing__then_it_names_them(
     tmp_path: Path, asked: list[str]
 ) -> None:

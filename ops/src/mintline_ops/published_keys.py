@@ -1,0 +1,74 @@
+"""The signing keys that issuers publish."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+from pydantic import TypeAdapter, ValidationError
+
+from mintline.access_tokens.keys import Jwk
+from mintline.errors import Misconfigured, Unavailable
+from mintline.oidc_issuers import AnyJwk
+
+_TIMEOUT = aiohttp.ClientTimeout(total=20)
+_MOST_BYTES = 100_000
+"""Of what an issuer publishes: two keys take less than one kilobyte."""
+_ANY_JWK: TypeAdapter[AnyJwk] = TypeAdapter(AnyJwk)
+
+
+async def read_jwks(url: str) -> dict[str, Any]:
+    """Return the keys that an issuer publishes; raises Unavailable, and Misconfigured if they are none."""
+    document = await read_json(url, hint="is the user pool's id right, or the jwks_url?")
+    keys = document.get("keys") if isinstance(document, dict) else None
+    if keys is None:
+        raise Misconfigured(f"{url}: no JSON Web Key Set")
+    return {"keys": keys}
+
+
+async def read_json(url: str, *, hint: str) -> Any:
+    """Return a short document that an issuer publishes, None if it is no JSON.
+
+    Raises Unavailable, and Misconfigured, with the `hint`, for another status than 200.
+    """
+    try:
+        async with aiohttp.ClientSession(timeout=_TIMEOUT) as http, http.get(url) as response:
+            if response.status != 200:
+                raise Misconfigured(f"{url}: status {response.status}: {hint}")
+            content = await _whole(response.content, url)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise Unavailable(f"{url}: {error or type(error).__name__}") from None
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+async def _whole(body: aiohttp.StreamReader, url: str) -> bytes:
+    try:
+        await body.readexactly(_MOST_BYTES + 1)
+    except asyncio.IncompleteReadError as ended:
+        return ended.partial
+    raise Misconfigured(f"{url}: more than {_MOST_BYTES} bytes: no issuer publishes that much")
+
+
+def usable_keys(jwks: Mapping[str, Any], url: str, *, rsa_alone: bool) -> dict[str, AnyJwk]:
+    """Return the keys, by id, by which access tokens can be signed: RSA, and P-256 unless `rsa_alone`.
+
+    Raises Misconfigured if there is none.
+    """
+    keys: dict[str, AnyJwk] = {}
+    for one in jwks["keys"] if isinstance(jwks["keys"], list) else ():
+        try:
+            key = _ANY_JWK.validate_python(one)
+            key.key()
+        except (ValidationError, ValueError):
+            continue
+        if isinstance(key, Jwk) or not rsa_alone:
+            keys[key.kid] = key
+    if not keys:
+        raise Misconfigured(f"{url}: no key that signs access tokens")
+    return keys
