@@ -219,15 +219,35 @@ class MonitoringStack(cdk.Stack):
         self._alarms.append(made)
 
     def _notices(self) -> None:
-        """Tell of what was done to the keys in KMS, the queues and the trail.
-
-        CloudTrail records it.
-        """
-        arns = [key.key_arn for key in self._environment.data.wallet_keys]
+        """Tell of what was done to the keys in KMS, the queues and the trail, as CloudTrail records it."""
         data = self._environment.data
-        every_key = [*arns, *(key.key_arn for key in (data.intake_key, data.webhook_key, data.storage_key))]
-        account, canary = self._environment.deployment.account, self._environment.deployment.role_name(CANARY)
-        session = f"{self._environment.deployment.arns}:sts::{account}:assumed-role/{canary}/"
+        wallet_keys = [key.key_arn for key in data.wallet_keys]
+        others = [key.key_arn for key in (data.intake_key, data.webhook_key, data.storage_key)]
+        self._notices_of_use(wallet_keys, [*wallet_keys, *others])
+        self._notices_of_keys([*wallet_keys, *others])
+        self._notice(
+            "queue-policy-changed",
+            "A queue's attributes were changed, its policy perhaps, or it was deleted.",
+            {
+                "eventName": ["SetQueueAttributes", "AddPermission", "RemovePermission", "DeleteQueue"],
+                "requestParameters": {
+                    "queueUrl": [{"wildcard": f"*/{self._environment.deployment.account}/{self._prefix}-*"}]
+                },
+            },
+            service="sqs",
+        )
+        self._notice(
+            "trail-stopped",
+            "A trail of CloudTrail was stopped, deleted or changed: notices may not come any more.",
+            {"eventName": ["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"]},
+            service="cloudtrail",
+        )
+
+    def _notices_of_use(self, wallet_keys: list[str], every_key: list[str]) -> None:
+        """Tell of requests that KMS refused, the canary's apart, and of answers that it must never give."""
+        deployment = self._environment.deployment
+        canary = deployment.role_name(CANARY)
+        session = f"{deployment.arns}:sts::{deployment.account}:assumed-role/{canary}/"
         self._notice(
             "kms-denied",
             "KMS refused a request for one of the deployment's keys, not the canary's.",
@@ -247,12 +267,15 @@ class MonitoringStack(cdk.Stack):
             {
                 "eventName": ["Decrypt"],
                 "errorCode": [{"exists": False}],
-                "resources": {"ARN": arns},
+                "resources": {"ARN": wallet_keys},
                 "additionalEventData": {
                     "recipient": {"attestationDocumentEnclaveImageDigest": [{"exists": False}]}
                 },
             },
         )
+
+    def _notices_of_keys(self, every_key: list[str]) -> None:
+        """Tell of changes to the keys themselves, their policies and their names."""
         self._notice(
             "key-policy-changed",
             "The policy of one of the deployment's KMS keys, or the key itself, was changed.",
@@ -275,21 +298,6 @@ class MonitoringStack(cdk.Stack):
                 "eventName": ["UpdateAlias", "DeleteAlias", "CreateAlias"],
                 "requestParameters": {"aliasName": [key.alias(self._prefix) for key in KMS_KEYS]},
             },
-        )
-        self._notice(
-            "queue-policy-changed",
-            "A queue's attributes were changed, its policy perhaps, or it was deleted.",
-            {
-                "eventName": ["SetQueueAttributes", "AddPermission", "RemovePermission", "DeleteQueue"],
-                "requestParameters": {"queueUrl": [{"wildcard": f"*/{account}/{self._prefix}-*"}]},
-            },
-            service="sqs",
-        )
-        self._notice(
-            "trail-stopped",
-            "A trail of CloudTrail was stopped, deleted or changed: notices may not come any more.",
-            {"eventName": ["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"]},
-            service="cloudtrail",
         )
 
     def _notice(self, name: str, text: str, detail: dict[str, object], *, service: str = "kms") -> None:

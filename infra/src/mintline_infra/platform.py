@@ -48,45 +48,18 @@ class PlatformStack(cdk.Stack):
         """Whether tasks have public addresses, in place of NAT gateways; no security group lets anyone in."""
         kind = ec2.SubnetType.PUBLIC if deployment.small else ec2.SubnetType.PRIVATE_WITH_EGRESS
         self.task_subnets = ec2.SubnetSelection(subnet_type=kind)
-        self.cluster = ecs.Cluster(
-            self,
-            "cluster",
-            cluster_name=deployment.prefix,
-            vpc=self.vpc,
-            container_insights_v2=ecs.ContainerInsights.DISABLED
-            if deployment.small
-            else ecs.ContainerInsights.ENABLED,
-            enable_fargate_capacity_providers=True,
-        )
-        if deployment.small:
-            acknowledge(self.cluster, ECS4="It costs a tenth of the rest; alarms count tasks without it.")
+        self.cluster = self._cluster(deployment)
         self.repositories = {service: self._repository(deployment, service) for service in SERVICES}
-        self.logs = {
-            service: logs.LogGroup(
-                self,
-                f"logs-{service}",
-                log_group_name=deployment.log_group_name(service),
-                retention=logs.RetentionDays.ONE_MONTH,
-                removal_policy=cdk.RemovalPolicy.DESTROY,
-            )
-            for service in (*SERVICES, RECONCILER)
-        }
+        self.logs = {service: self._log_group(deployment, service) for service in (*SERVICES, RECONCILER)}
         self.audit = self._audit_bucket(deployment, data)
-        self.artifacts = s3.Bucket(
-            self,
-            "artifacts",
-            bucket_name=deployment.artifact_bucket_name(),
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=True,
-            versioned=True,
-            server_access_logs_bucket=data.logs,
-            server_access_logs_prefix="artifacts/",
-            removal_policy=RETAIN,
-        )
+        self.artifacts = self._artifact_bucket(deployment, data)
         self.alarms = self._topic(deployment, data)
         self.http_api = edge.http_api(self, deployment.prefix)
         cdk.CfnOutput(self, "api-url", value=self.http_api.api_endpoint)
+        self._own_names(deployment, data)
+
+    def _own_names(self, deployment: Deployment, data: DataStack) -> None:
+        """Have API Gateway, or CloudFront before it, answer under the document's name, if it names one."""
         if (host := deployment.api_host) is not None:
             own = edge.own_name(self, host, certificate_arn=str(deployment.certificate_arn))
             cdk.CfnOutput(
@@ -106,6 +79,29 @@ class PlatformStack(cdk.Stack):
             cdk.CfnOutput(
                 self, "front-target", value=made.distribution_domain_name, description=_LEADS_TO.format(host)
             )
+
+    def _cluster(self, deployment: Deployment) -> ecs.Cluster:
+        insights = ecs.ContainerInsights.DISABLED if deployment.small else ecs.ContainerInsights.ENABLED
+        made = ecs.Cluster(
+            self,
+            "cluster",
+            cluster_name=deployment.prefix,
+            vpc=self.vpc,
+            container_insights_v2=insights,
+            enable_fargate_capacity_providers=True,
+        )
+        if deployment.small:
+            acknowledge(made, ECS4="It costs a tenth of the rest; alarms count tasks without it.")
+        return made
+
+    def _log_group(self, deployment: Deployment, service: str) -> logs.LogGroup:
+        return logs.LogGroup(
+            self,
+            f"logs-{service}",
+            log_group_name=deployment.log_group_name(service),
+            retention=logs.RetentionDays.ONE_MONTH,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
 
     def _topic(self, deployment: Deployment, data: DataStack) -> sns.Topic:
         topic = sns.Topic(
@@ -144,6 +140,21 @@ class PlatformStack(cdk.Stack):
             object_lock_default_retention=s3.ObjectLockRetention.compliance(days),
             server_access_logs_bucket=data.logs,
             server_access_logs_prefix="audit/",
+            removal_policy=RETAIN,
+        )
+
+    def _artifact_bucket(self, deployment: Deployment, data: DataStack) -> s3.Bucket:
+        """Make the bucket of the enclave's images and policy documents."""
+        return s3.Bucket(
+            self,
+            "artifacts",
+            bucket_name=deployment.artifact_bucket_name(),
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            versioned=True,
+            server_access_logs_bucket=data.logs,
+            server_access_logs_prefix="artifacts/",
             removal_policy=RETAIN,
         )
 
