@@ -13,6 +13,7 @@ from aiobotocore.session import get_session
 
 from mintline.aws.assumed_roles import RoleProvider
 from mintline.aws.models import model_loader
+from mintline.aws.signatures import use_quick_signatures
 from mintline.aws.wire import use_plain_json
 from mintline.settings import ServiceSettings
 from mintline.tracing import OFF, Tracer, client_span
@@ -42,6 +43,9 @@ _USER_AGENT = f"mintline aiobotocore/{aiobotocore.__version__} botocore/{botocor
 
 _LOADER = model_loader()
 """Shared by all sessions: parsing the services' models is most of what opening a client costs."""
+
+
+use_quick_signatures()
 
 
 class AwsCalls:
