@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mintline.aws.records import operation_item, to_item, token_place
@@ -13,16 +15,16 @@ from mintline.metadata_versions import MetadataVersion
 from mintline.records.collections import PendingChange, RegisteredContract
 from mintline.records.index import Token
 from mintline.records.keys import scoped, token_ref
-from mintline.records.operations import CollectionCall
+from mintline.records.operations import CollectionCall, CollectionDeployment
 from mintline.records.wallets import Link
-from mintline.resources import COLLECTIONS, LINKS, METADATA_VERSIONS, MINTS, TOKENS
+from mintline.resources import COLLECTIONS, LINKS, METADATA_VERSIONS, MINTS, TOKENS, TRANSACTIONS
 from mintline.reveals import Reveal
 from mintline.states import MintStatus
 from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.events import MemoryEventLog
 from mintline_testkit.notifier.followers import PUBLIC_URL, follower
 from mintline_testkit.notifier.tables import MemoryCursors, MemoryTables
-from mintline_testkit.records import make_mint
+from mintline_testkit.records import make_key, make_mint, make_transaction
 
 ADDRESS = "0x" + "2" * 40
 HOLDER = "0x" + "4" * 40
@@ -86,10 +88,17 @@ class Deployment:
         self.tables.put(METADATA_VERSIONS, to_item(version))
         return version
 
-    def announce(self, change: CollectionChange, *, reveal: Reveal | None) -> None:
+    def announce(
+        self,
+        change: CollectionChange,
+        *,
+        reveal: Reveal | None,
+        status: MintStatus = MintStatus.ACCEPTED,
+        **more: Any,
+    ) -> None:
         call = CollectionCall(
             mint_id=CHANGE_ID,
-            status=MintStatus.ACCEPTED,
+            status=status,
             chain_id=CHAIN_ID,
             contract=CONTRACT,
             request_digest="",
@@ -98,6 +107,7 @@ class Deployment:
             principal=CLIENT,
             clone=CLONE,
             change=change,
+            **more,
         )
         collection = RegisteredContract(
             collection_id=scoped(CHAIN_ID, CONTRACT),
@@ -137,6 +147,7 @@ async def deployment() -> Deployment:
 
 
 REFRESH = CollectionChange(action="refresh_metadata", first_token=1, last_token=1)
+REVEAL = CollectionChange(action="refresh_metadata", first_token=1, last_token=5)
 
 
 async def test_version__when_it_is_on_record__then_client_minter_and_holder_have_one_event_each(
@@ -191,20 +202,55 @@ async def test_version__when_it_is_an_items_first__then_it_is_no_update_and_nobo
     assert deployment.types(CLIENT) == ["token.metadata_updated"]
 
 
-async def test_reveal__when_it_is_on_record__then_the_client_has_one_event_and_none_for_tokens(
-    deployment: Deployment,
-) -> None:
-    at = deployment.tables.now
-    reveal = Reveal(tokens=5, salt=bytes(32), operation_id=CHANGE_ID, revealed_at=at)
-    change = CollectionChange(action="refresh_metadata", first_token=1, last_token=5)
-    deployment.announce(change, reveal=reveal)
-    await deployment.reader.poll()
+def reveal_at(at: int) -> Reveal:
+    return Reveal(tokens=5, salt=bytes(32), operation_id=CHANGE_ID, revealed_at=at)
 
+
+@pytest.mark.parametrize("end", [MintStatus.MINED, MintStatus.REVERTED, MintStatus.REJECTED])
+async def test_reveal__when_its_announcement_is_mined_or_fails__then_the_client_has_one_event(
+    deployment: Deployment, end: MintStatus
+) -> None:
+    reveal = reveal_at(deployment.tables.now)
+    deployment.announce(REVEAL, reveal=reveal)
+    await deployment.reader.poll()
+    assert deployment.types(CLIENT) == []
+
+    deployment.announce(REVEAL, reveal=reveal, status=end)
+    await deployment.reader.poll()
     [event] = deployment.log.all(CLIENT)
-    assert (event.type, event.created_at) == ("collection.revealed", at)
+    assert event.type == "collection.revealed"
     assert event.resource == ("collection", CONTRACT)
     assert event.data["contract"] == CONTRACT
     assert deployment.log.all(OPERATORS) == []
+
+
+async def test_reveal__when_the_deployment_was_not_read_yet__then_the_deployment_is_told_first(
+    deployment: Deployment,
+) -> None:
+    tables, at = deployment.tables, deployment.tables.now
+    relayer = make_key(subject="platform:relayer-1")
+    deployed = CollectionDeployment(
+        mint_id=CLONE.operation_id,
+        status=MintStatus.BUILT,
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        request_digest="",
+        created_at=at,
+        updated_at=at,
+        principal=CLIENT,
+        clone=CLONE,
+        sender=relayer,
+        nonce=0,
+    )
+    tables.put(MINTS, operation_item(deployed))
+    deployment.announce(REVEAL, reveal=reveal_at(at), status=MintStatus.BUILT, sender=relayer, nonce=1)
+    mined: Any = {"state": "mined", "outcome": "succeeded", "tx_hash": bytes(32), "block_hash": bytes(32)}
+    for nonce, (name, kind) in enumerate([(CLONE.operation_id, "deploy"), (CHANGE_ID, "administer")]):
+        reserved = make_transaction(relayer, nonce, at=at, kind=kind, operations=(name,))
+        tables.put(TRANSACTIONS, to_item(reserved))
+        tables.put(TRANSACTIONS, to_item(reserved.evolve(**mined, block_number=42 + nonce, mined_at=at)))
+    await deployment.reader.poll()
+    assert deployment.types(CLIENT) == ["collection.deployed", "collection.revealed"]
 
 
 async def test_announcement__when_it_is_no_reveal__then_the_collection_has_no_event(
@@ -212,8 +258,9 @@ async def test_announcement__when_it_is_no_reveal__then_the_collection_has_no_ev
 ) -> None:
     earlier = Reveal(tokens=5, salt=bytes(32), operation_id="administer_0", revealed_at=1)
     for reveal in (None, Reveal(tokens=5), earlier):
-        deployment.announce(REFRESH, reveal=reveal)
-    await deployment.reader.poll()
+        for status in (MintStatus.ACCEPTED, MintStatus.MINED):
+            deployment.announce(REFRESH, reveal=reveal, status=status)
+            await deployment.reader.poll()
     assert deployment.types(CLIENT) == []
 
 
@@ -225,9 +272,7 @@ async def test_metadata__when_changes_were_gone_before_they_were_read__then_told
     await deployment.reader.step_down()
     deployment.tables.now += 25 * 3_600_000
     late = deployment.version(3)
-    reveal = Reveal(tokens=5, salt=bytes(32), operation_id=CHANGE_ID, revealed_at=late.created_at)
-    change = CollectionChange(action="refresh_metadata", first_token=1, last_token=5)
-    deployment.announce(change, reveal=reveal)
+    deployment.announce(REVEAL, reveal=reveal_at(late.created_at), status=MintStatus.MINED)
     deployment.tables.lose_streams()
     reader = follower(deployment.tables, deployment.log, deployment.cursors, owner="second")
     await reader.poll()

@@ -27,7 +27,8 @@ class CollectionEvents:
         step = collection_step(call.change if call else None)
         if step is None:
             return []
-        happened = [fact for fact in facts if fact.type == f"{operation.kind}.{step.moment}"]
+        kinds = {f"{operation.kind}.{moment}" for moment in step.moments}
+        happened = [fact for fact in facts if fact.type in kinds]
         if not happened:
             return []
         collection = await self._records.collection(scoped(operation.chain_id, operation.contract))

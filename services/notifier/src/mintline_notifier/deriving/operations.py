@@ -25,6 +25,7 @@ from mintline_notifier.deriving.base import Fact
 
 IN_BLOCK = (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED)
 REVEALED = "collection.revealed"
+ENDED = frozenset({"mined", "reverted", "rejected", "cancelled"})
 _CARRIED: Mapping[str, object] = {
     "status": MintStatus.BUILT,
     "tx_hash": None,
@@ -124,21 +125,22 @@ class CollectionStep(NamedTuple):
     """The event of a collection that an operation on it means."""
 
     type: str
-    moment: str
-    """The operation's step at which it has happened."""
+    moments: frozenset[str] = frozenset({"mined"})
+    """The operation's steps at which it has happened."""
 
 
 def collection_step(change: CollectionChange | None) -> CollectionStep | None:
     """Return the event that a change of a collection means, or its deployment (None); None: it has none.
 
-    New metadata is served from the announcement's record on. Whether it is a reveal, the collection says.
+    New metadata is served before its announcement, and though that fails. A reveal is told once that is
+    mined, which is after the deployment, or has failed. Whether it is a reveal, the collection says.
     """
     if change is None:
-        return CollectionStep("collection.deployed", "mined")
+        return CollectionStep("collection.deployed")
     return {
-        "pause": CollectionStep("collection.paused", "mined"),
-        "freeze": CollectionStep("collection.frozen", "mined"),
-        "refresh_metadata": CollectionStep(REVEALED, "accepted"),
+        "pause": CollectionStep("collection.paused"),
+        "freeze": CollectionStep("collection.frozen"),
+        "refresh_metadata": CollectionStep(REVEALED, ENDED),
     }.get(change.action)
 
 
