@@ -61,9 +61,10 @@ types: setup ## Check types alone, as the pre-commit hook does
 
 # What was given, in words or by the environment, and what the profile says otherwise.
 given = $(if $(filter command environment,$(firstword $(origin $1))),$2 $($1))
-bench: setup ## Measure the pipeline: make bench PROFILE=burst (N=, USERS=, RATE=, RUNS=, JSON=, HOT_KEYS=1); the profiles: docs/performance.md
-	@.venv/bin/python -m $(if $(HOT_KEYS),mintline_harness.hot_keys,mintline_bench) --profile $(PROFILE) $(call given,N,--mints) $(call given,USERS,--users) \
-		$(call given,RATE,--rate) $(call given,RUNS,--runs) $(call given,JSON,--json)
+bench: setup ## Measure the pipeline: make bench PROFILE=burst (N=, USERS=, RATE=, RUNS=, JSON=, HOT_KEYS=1, LIMIT_KEYS=1000); the profiles: docs/performance.md
+	@.venv/bin/python -m $(if $(HOT_KEYS)$(LIMIT_KEYS),mintline_harness.hot_keys,mintline_bench) --profile $(PROFILE) $(call given,N,--mints) $(call given,USERS,--users) \
+		$(call given,RATE,--rate) $(call given,RUNS,--runs) $(call given,JSON,--json) \
+		$(call given,LIMIT_KEYS,--limit)
 
 bench-enclave: setup ## Measure the enclave alone, through its socket: make bench-enclave N=10000
 	@.venv/bin/python -m mintline_bench.enclave --pairs $(if $(filter command,$(origin N)),$(N),10000)

@@ -14,15 +14,19 @@ import aiohttp
 import pytest
 
 from mintline_bench.users import sign_in_new
+from mintline_devstack.emulators import PREFIX
 from mintline_devstack.ports import Ports
 from mintline_devstack.running_stack import running_stack
 from mintline_harness.chaos.proxy import THROTTLED, FaultProxy, Reached, Weather
+from mintline_harness.hot_keys.meter import KeyMeter
 from mintline_ops import reconcile
 from mintline_ops.deployments import target_of_local_stack
 
 pytestmark = pytest.mark.e2e
 
 MINTS = 20
+KEY_LIMIT = 4
+"""Write units a second and key: DynamoDB's are 1,000, which this machine does not reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,37 @@ class Harness:
                 if body["status"] == "finalized":
                     return
                 await asyncio.sleep(0.5)
+
+
+@pytest.fixture
+async def hot(tmp_path: Path) -> AsyncIterator[tuple[Harness, KeyMeter]]:
+    """A line whose keys are throttled at a few write units a second."""
+    async with AsyncExitStack() as stack:
+        meters: list[KeyMeter] = []
+
+        async def through(ports: Ports) -> Reached:
+            meter = KeyMeter(ports.url("ministack"), prefix=PREFIX, limit=KEY_LIMIT)
+            meters.append(await stack.enter_async_context(meter))
+            return Reached(ports, {"ministack": meter})
+
+        line = await stack.enter_async_context(running_stack(tmp_path, ports="free", through=through))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        (token,) = await sign_in_new(line.info, count=1)
+        yield Harness(line.info, session, token, Weather()), meters[0]
+
+
+async def test_line__when_dynamodb_throttles_its_hottest_keys__then_mints_take_longer_and_none_is_lost(
+    hot: tuple[Harness, KeyMeter],
+) -> None:
+    line, meter = hot
+    minted = set(await asyncio.gather(*(line.accepted(number) for number in range(MINTS))))
+    assert len(minted) == MINTS
+    await asyncio.gather(*map(line.finalized, minted))
+    refused = {key.name for key in meter.keys.hottest(10_000) if key.refused}
+    assert "transactions" in refused, "the sender's, which takes five units a mint"
+    _, found = await reconcile.settled(target_of_local_stack(line.info), patience=900)
+    assert found.differences == []
+    assert found.counts["minted"] == found.counts["indexed"] == MINTS
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from aiohttp import web
 
 from mintline.resource_types import Index, Key, Table
 from mintline.resources import TABLES
-from mintline_harness.chaos.proxy import FaultProxy, Weather
+from mintline_harness.chaos.proxy import FaultProxy, Weather, refusal
 
 Attributes: TypeAlias = Mapping[str, Any]
 """An item, or its key, in DynamoDB's JSON."""
@@ -161,6 +161,8 @@ class WriteMeter(FaultProxy):
         transactional = target == f"{_TARGET}TransactWriteItems"
         async with self._alone(written):
             before = [await self._read(request, table, key) for table, key in written]
+            if self._refuses(written, before):
+                return refusal(400, "ProvisionedThroughputExceededException")
             answer = await super()._through(request)
             for (table, key), old in zip(written, before, strict=True):
                 new = await self._read(request, table, key)
@@ -172,6 +174,12 @@ class WriteMeter(FaultProxy):
     def _alone(self, _written: Sequence[tuple[Table, Attributes]]) -> AbstractAsyncContextManager[Any]:
         """Return what keeps other writes out while some items are written."""
         return self._writing
+
+    def _refuses(
+        self, _written: Sequence[tuple[Table, Attributes]], _before: Sequence[Attributes | None]
+    ) -> bool:
+        """Tell whether a request is throttled instead of passed on; none is."""
+        return False
 
     def _count(self, write: KeyWrite) -> None:
         self.units[write.name] += write.units

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from mintline.aws.provision import open_clients
 from mintline.resources import TRANSACTIONS
 from mintline.settings import ServiceSettings
@@ -48,3 +50,31 @@ async def test_meter__when_many_write_at_once__then_each_keys_units_are_counted_
         HotKey("transactions", SENDER, units=5 + 2 * 2 * 2, peak=13),
         HotKey("transactions", OTHER, units=1, peak=1),
     ]
+
+
+async def test_meter__when_a_key_has_had_its_units_of_a_second__then_its_writes_are_throttled_until_the_next(
+    aws_settings: ServiceSettings, aws_prefix: str
+) -> None:
+    name, now = TRANSACTIONS.table_name(aws_prefix), [7.0]
+    endpoint = str(aws_settings.aws_endpoint_url)
+    async with KeyMeter(endpoint, prefix=aws_prefix, clock=lambda: now[0], limit=2) as meter:
+        through = aws_settings.model_copy(update={"aws_endpoint_url": meter.url})
+        async with open_clients(through) as clients:
+
+            async def written(sender: str, nonce: int) -> str:
+                # The SDK would repeat it with the same answer: the clock stands still.
+                put: Any = {"Put": {"TableName": name, "Item": transaction(sender, nonce)}}
+                try:
+                    await clients.dynamodb.transact_write_items(TransactItems=[put])
+                except ClientError as error:
+                    return str(error.response["Error"]["Code"])
+                return "written"
+
+            found = [await written(SENDER, 0), await written(SENDER, 1), await written(OTHER, 0)]
+            now[0] = 8.0
+            found.append(await written(SENDER, 1))
+
+    assert found == ["written", "ProvisionedThroughputExceededException", "written", "written"]
+    hottest = {key.partition: key.refused for key in meter.keys.hottest(9)}
+    assert hottest[SENDER] >= 1
+    assert hottest[OTHER] == 0

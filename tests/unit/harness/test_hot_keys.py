@@ -39,6 +39,19 @@ def test_key__when_its_peak_exceeds_what_dynamodb_serves__then_it_would_be_throt
     assert "throttled" in table([more], mints=1000)
 
 
+def test_key__when_its_units_of_a_second_are_used__then_it_is_full_until_the_next() -> None:
+    counts = KeyCounts()
+    write = KeyWrite("mints", "m", 3)
+    counts.add(write, second=1)
+
+    assert [counts.full(write, second=second, limit=3) for second in (1, 1, 2)] == [True, True, False]
+    assert not counts.full(KeyWrite("mints", "n", 3), second=1, limit=3)
+    (key,) = counts.hottest(9)
+    assert (key.partition, key.refused) == ("m", 2)
+    assert "refused 2 times" in table([key], mints=1)
+    assert figures([key], mints=1)[0]["refused"] == 2
+
+
 def test_table__when_a_key_is_long__then_its_beginning_is_shown() -> None:
     key = HotKey("tokens/by_holder", "1#" + "0x" * 40, units=1, peak=1)
 

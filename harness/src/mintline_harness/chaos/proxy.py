@@ -119,7 +119,7 @@ class FaultProxy:
         if fault == "cut":
             return _hang_up(request)
         if fault == "refused":
-            return _refusal(*self._weather.rng.choice(self._weather.refusals))
+            return refusal(*self._weather.rng.choice(self._weather.refusals))
         if fault == "delayed":
             await asyncio.sleep(self._weather.rng.choice([0.2, 1.0, 3.0, SLOWEST]))
         if request.headers.get("upgrade", "").lower() == "websocket":
@@ -192,7 +192,8 @@ def _hang_up(request: web.Request) -> web.Response:
     return web.Response(status=499)
 
 
-def _refusal(status: int, name: str) -> web.Response:
+def refusal(status: int, name: str) -> web.Response:
+    """Return an error of AWS's JSON services."""
     text = json.dumps({"__type": name, "message": "out of order"})
     return web.Response(status=status, text=text, content_type="application/x-amz-json-1.0")
 

@@ -15,11 +15,12 @@ from mintline.interrupts import Interrupted, run
 from mintline_bench.command import parser, plan_of
 from mintline_bench.profiles import Plan
 from mintline_bench.run import bench
+from mintline_devstack.arguments import at_least_one
 from mintline_devstack.emulators import PREFIX
 from mintline_devstack.ports import Ports
 from mintline_devstack.running_stack import running_stack
 from mintline_harness.chaos.proxy import Reached
-from mintline_harness.hot_keys.meter import KeyMeter
+from mintline_harness.hot_keys.meter import KEY_LIMIT, KeyMeter
 from mintline_harness.hot_keys.report import figures, table
 
 MOST = 12
@@ -28,15 +29,19 @@ MOST = 12
 
 def main(argv: Sequence[str]) -> int:
     """Read the command line, run, and say in one line what went wrong."""
-    options = parser(
+    arguments = parser(
         "python -m mintline_harness.hot_keys",
         "Count each key's write units under load.",
-    ).parse_args(argv)
+    )
+    arguments.add_argument(
+        "--limit", type=at_least_one, help=f"throttle each key at so many units a second; AWS: {KEY_LIMIT}"
+    )
+    options = arguments.parse_args(argv)
     try:
         plan = plan_of(options)
         if plan.load.shape == "idle":
             raise Misconfigured("the profile idle mints nothing: take another")
-        return run(count(plan, patience=options.timeout))
+        return run(count(plan, patience=options.timeout, limit=options.limit))
     except Interrupted as interruption:
         return interruption.exit_code
     except MintlineError as error:
@@ -44,14 +49,18 @@ def main(argv: Sequence[str]) -> int:
         return 2
 
 
-async def count(plan: Plan, *, patience: float) -> int:
-    """Run a plan on a new stack, and print its hottest keys; return the bench's exit code."""
+async def count(plan: Plan, *, patience: float, limit: int | None = None) -> int:
+    """Run a plan on a new stack, and print its hottest keys; return the bench's exit code.
+
+    With a `limit` (write units a second) each key is throttled at it.
+    """
     async with AsyncExitStack() as stack:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mintline-hot-keys-")))
         meters: list[KeyMeter] = []
 
         async def through(ports: Ports) -> Reached:
-            meters.append(await stack.enter_async_context(KeyMeter(ports.url("ministack"), prefix=PREFIX)))
+            meter = KeyMeter(ports.url("ministack"), prefix=PREFIX, limit=limit)
+            meters.append(await stack.enter_async_context(meter))
             return Reached(ports, {"ministack": meters[0]})
 
         await stack.enter_async_context(running_stack(state, ports="free", through=through))

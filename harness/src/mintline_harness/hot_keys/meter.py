@@ -1,8 +1,8 @@
 """Counts the write units of each partition key, second by second.
 
 DynamoDB serves 1,000 write units a second and partition key, of a table as of an index, and throttles what
-exceeds them. The emulator serves any number: here they are counted, and nothing is throttled. Source:
-developer guide, "Designing partition keys to distribute your workload".
+exceeds them. The emulator serves any number: here they are counted, and throttled if a limit is named.
+Source: developer guide, "Designing partition keys to distribute your workload".
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mintline.resource_types import Table
-from mintline_harness.write_units import Attributes, KeyWrite, WriteMeter
+from mintline_harness.write_units import Attributes, KeyWrite, WriteMeter, key_writes
 
 KEY_LIMIT = 1000
 """Write units a second that DynamoDB serves of one partition key."""
@@ -32,6 +32,8 @@ class HotKey:
     units: int
     peak: int
     """Most in one second of the clock."""
+    refused: int = 0
+    """Requests that were throttled for it."""
 
     @property
     def throttled(self) -> bool:
@@ -48,16 +50,25 @@ class KeyCounts:
 
     def __init__(self) -> None:
         self._seconds: defaultdict[tuple[str, str], Counter[int]] = defaultdict(Counter)
+        self._refused: Counter[tuple[str, str]] = Counter()
 
     def add(self, write: KeyWrite, *, second: int) -> None:
         """Count one write."""
         self._seconds[write.name, write.partition][second] += write.units
 
+    def full(self, write: KeyWrite, *, second: int, limit: int) -> bool:
+        """Tell whether a write's key has had its units of this second, and count a refusal if so."""
+        key = (write.name, write.partition)
+        full = self._seconds[key][second] >= limit
+        self._refused[key] += full
+        return full
+
     def hottest(self, most: int) -> list[HotKey]:
         """Return the keys with the most write units in a second, and of those the most in all, first."""
         found = [
-            HotKey(name, partition, units=seconds.total(), peak=max(seconds.values()))
+            HotKey(name, partition, units=seconds.total(), peak=max(seconds.values()), refused=refused)
             for (name, partition), seconds in self._seconds.items()
+            if (refused := self._refused[name, partition]) or seconds.total()
         ]
         return sorted(found, key=lambda key: (-key.peak, -key.units, key.name, key.partition))[:most]
 
@@ -67,10 +78,22 @@ class KeyMeter(WriteMeter):
 
     Writes of one item go one at a time, so that what is read before and after each of them is what it did;
     writes of different items do not wait for each other.
+
+    With a `limit` of units a second and key, a request that writes to a key which has had them is throttled
+    as a whole, whatever else it writes, until the next second of the clock. An index counts for items that
+    are in it before the write. DynamoDB also serves short bursts above its limit, and splits what stays hot.
     """
 
-    def __init__(self, upstream: str, *, prefix: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        upstream: str,
+        *,
+        prefix: str,
+        clock: Callable[[], float] = time.time,
+        limit: int | None = None,
+    ) -> None:
         super().__init__(upstream, prefix=prefix)
+        self._limit = limit
         self.keys = KeyCounts()
         self._clock = clock
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -85,6 +108,18 @@ class KeyMeter(WriteMeter):
             for item in items:
                 await stack.enter_async_context(self._locks[item])
             yield
+
+    def _refuses(
+        self, written: Sequence[tuple[Table, Attributes]], before: Sequence[Attributes | None]
+    ) -> bool:
+        if self._limit is None:
+            return False
+        second = int(self._clock())
+        return any(
+            self.keys.full(write, second=second, limit=self._limit)
+            for (table, key), old in zip(written, before, strict=True)
+            for write in key_writes(table, key, old, None)
+        )
 
     def _count(self, write: KeyWrite) -> None:
         super()._count(write)

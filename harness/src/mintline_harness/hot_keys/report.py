@@ -22,6 +22,7 @@ def figures(keys: Sequence[HotKey], *, mints: int) -> list[dict[str, Any]]:
             "units_per_mint": round(key.units / mints, 2),
             "mints_per_s_at_limit": round(key.limit(mints), 1),
             "throttled": key.throttled,
+            "refused": key.refused,
         }
         for key in keys
     ]
@@ -35,7 +36,9 @@ def table(keys: Sequence[HotKey], *, mints: int) -> str:
         shown = key.partition if len(key.partition) <= SHOWN else f"{key.partition[: SHOWN - 1]}…"
         lines.append(
             f"{key.name:<24} {shown:<{SHOWN}}{key.peak:>8}{key.units:>8}{key.units / mints:>8.2f}"
-            f"{key.limit(mints):>10,.0f}" + ("  throttled" if key.throttled else "")
+            f"{key.limit(mints):>10,.0f}"
+            + ("  throttled" if key.throttled else "")
+            + (f"  refused {key.refused:,} times" if key.refused else "")
         )
     lines.append(f"limit: mints/s of this load at which the key has {KEY_LIMIT:,} write units/s")
     return "\n".join(lines)
