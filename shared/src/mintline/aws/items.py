@@ -30,7 +30,7 @@ def encode_value(value: Any) -> dict[str, Any]:  # noqa: PLR0911 - one per type
     if value is None:
         return {"NULL": True}
     if kind is dict:
-        return {"M": {name: encode_value(inner) for name, inner in value.items()}}
+        return {"M": encode_item(value)}
     if isinstance(value, list | tuple):
         return {"L": [encode_value(inner) for inner in value]}
     if isinstance(value, bytes):
@@ -60,17 +60,21 @@ def decode_value(attribute: Any) -> Value:  # noqa: PLR0911 - one per type
             # Base64 as it is sent (`mintline.aws.wire`), or bytes as botocore gives them.
             return b64decode(value) if isinstance(value, str) else bytes(value)
         case "L":
-            return [decode_value(inner) for inner in value]
+            # Text first, which most values are: it costs a look, and no walk through all types.
+            return [inner["S"] if "S" in inner else decode_value(inner) for inner in value]
         case "M":
-            return {name: decode_value(inner) for name, inner in value.items()}
+            return decode_item(value)
     return {tag: value}
 
 
 def encode_item(item: Item) -> dict[str, Any]:
     """Return an item in DynamoDB's form."""
-    return {name: encode_value(value) for name, value in item.items()}
+    return {name: {"S": value} if type(value) is str else encode_value(value) for name, value in item.items()}
 
 
 def decode_item(attributes: Any) -> Item:
     """Return an item in Python's form."""
-    return {name: decode_value(attribute) for name, attribute in attributes.items()}
+    return {
+        name: attribute["S"] if "S" in attribute else decode_value(attribute)
+        for name, attribute in attributes.items()
+    }
