@@ -19,9 +19,12 @@ ENOUGH = 300
 """Schedules within which every planted bug must show."""
 
 NOTABLE = {
+    "96": "a shard of a stream that was found late, since a round of the notifier failed as its parent ended",
     "114": "a request for many mints that was refused when an earlier try had put its mints on record",
     "194": "a no-op for the nonce of a batch whose mints were still being claimed",
     "374": "a node that finalized a losing fork while the two others were out of service",
+    "722": "a notifier that told of a mint's transaction first, since it began amid the mints' shards",
+    "5042": "likewise",
     "526": "a wallet that its builder thought rich enough, and the node did not",
     "2811": "a stranger's transaction that nobody would mine",
     "4468": "a replacement in the pool that cost more than what a refused one asked for",
@@ -65,6 +68,8 @@ def test_schedules__when_a_hundred_are_run__then_everything_that_can_fail_has_fa
     assert many <= result["faults"].keys()
     items = {"item mints asked for", "transfers of items asked for", "burns of items asked for"}
     assert items | {"item mints refused"} <= result["faults"].keys()
+    readers = {"crashes", "pauses", "refusals", "lost answers", "slow calls"}
+    assert {f"notifiers: {fault}" for fault in readers} <= result["faults"].keys()
     troubles = {"standing still", "on a losing fork", "finalizing a losing fork", "stalling", "refusing"}
     assert {f"nodes {trouble}" for trouble in troubles} <= result["faults"].keys()
 

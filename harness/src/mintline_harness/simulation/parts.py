@@ -44,12 +44,14 @@ from mintline_harness.simulation.rpc import SimulatedNode
 from mintline_harness.simulation.tables import Tables
 from mintline_harness.simulation.watched import IndexedTransactionStore
 from mintline_indexer.node_chain import NodeChain
+from mintline_notifier.follower import Follower
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.policy import Factory, PlatformKey, Rates, SigningPolicy, TopUpBudget
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.protocol import Sign
 from mintline_testkit.api.operations import MemoryTokenIds
 from mintline_testkit.builder.tables import MemoryAccounts, MemoryTables
+from mintline_testkit.events import MemoryEventLog
 from mintline_testkit.indexer.store import MemoryStore
 
 VOUCHER_TTL = 24 * 3600
@@ -131,6 +133,8 @@ class Parts:
     index_store: type[MemoryStore] = MemoryStore
     token_ids: type[MemoryTokenIds] = MemoryTokenIds
     ledger: type[IndexedTransactionStore] = IndexedTransactionStore
+    follower: type[Follower] = Follower
+    event_log: type[MemoryEventLog] = MemoryEventLog
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from mintline_harness.simulation.calls import called
 from mintline_harness.simulation.chain import TRANSFER_GAS
 from mintline_harness.simulation.contract import Batch
 from mintline_harness.simulation.parts import Parts
+from mintline_harness.simulation.planted_events import SavingFirst, TellingAtOnce, Unmarked
 from mintline_harness.simulation.planted_index import (
     AnyAttemptWillDo,
     ClosingFailedBatches,
@@ -343,5 +344,8 @@ BUGS: Mapping[str, Parts] = MappingProxyType(
         "lease-serials-twice": Parts(token_ids=LeasingTwice),
         "add-quantities-again": Parts(index_store=AddingAgain),
         "mix-serials-up": Parts(indexed_chain=BlindToSerials),
+        "save-before-telling": Parts(follower=SavingFirst),
+        "append-without-marks": Parts(event_log=Unmarked),
+        "tell-before-acceptance": Parts(follower=TellingAtOnce),
     }
 )

@@ -11,10 +11,11 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from mintline.records.operations import Operation
 from mintline_harness.simulation import traffic, traits
 from mintline_harness.simulation.accounts import CLONE, CONTRACT, USERS, Custody
 from mintline_harness.simulation.chain import NEW_ACCOUNT_GAS
@@ -22,11 +23,13 @@ from mintline_harness.simulation.clients import Clients
 from mintline_harness.simulation.coverage import Reached
 from mintline_harness.simulation.disturbances import KINDS, NEWER, NEWER_KINDS, SPONSORED_KINDS, Disturbances
 from mintline_harness.simulation.endpoints import Endpoints
+from mintline_harness.simulation.history import History
 from mintline_harness.simulation.invariants import Breach, InvariantChecker
 from mintline_harness.simulation.item_clients import ItemClients
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.mining import Mining
+from mintline_harness.simulation.notifiers import Notifiers
 from mintline_harness.simulation.opening import open_chain
 from mintline_harness.simulation.outsiders import Outsiders
 from mintline_harness.simulation.overtaking import LONGER, Overtaking, overtaken
@@ -64,18 +67,23 @@ class Report:
 
 def run(seed: int, parts: Parts | None = None, *, noted: Callable[[str], object] = lambda _: None) -> Report:
     """Run the schedule of a seed to its end; `noted` hears of everything that the harness does in it."""
+    parts = parts or Parts()
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(_run(seed, parts or Parts(), noted))
+        report, history = runner.run(_run(seed, parts, noted))
+    if report.breach is not None:
+        return report
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(_follow(report, history, parts, noted))
 
 
-async def _run(seed: int, parts: Parts, noted: Callable[[str], object]) -> Report:
+async def _run(seed: int, parts: Parts, noted: Callable[[str], object]) -> tuple[Report, History]:
     schedule = Schedule(seed, parts, noted)
     breach = None
     try:
         await schedule.play()
     except Breach as found:
         breach = str(found)
-    return Report(
+    report = Report(
         seed=seed,
         breach=breach,
         mints=len(schedule.checker.accepted),
@@ -84,6 +92,32 @@ async def _run(seed: int, parts: Parts, noted: Callable[[str], object]) -> Repor
         reached=schedule.checker.reached,
         notes=tuple(schedule.notes),
     )
+    return report, schedule.history
+
+
+async def _follow(report: Report, history: History, parts: Parts, noted: Callable[[str], object]) -> Report:
+    """Have notifiers read what a schedule wrote, and hold the logs to it."""
+    notes = Notes(noted)
+    notifiers = Notifiers(report.seed, history, parts, note=notes.note)
+    breaches = await notifiers.run()
+    faults = {f"notifiers: {kind}": count for kind, count in notifiers.faults.struck.items()}
+    report = replace(report, faults={**report.faults, **faults})
+    return replace(report, breach="; ".join(breaches), notes=tuple(notes.kept)) if breaches else report
+
+
+class Notes:
+    """The last things that happened."""
+
+    def __init__(self, noted: Callable[[str], object]) -> None:
+        self.kept: deque[str] = deque(maxlen=NOTES)
+        self._noted = noted
+        self._clock = asyncio.get_running_loop().time
+
+    def note(self, who: str, what: str) -> None:
+        """Remember what happened, to explain a failure by it."""
+        note = f"{self._clock():9.3f}  {who:<14} {what}"
+        self.kept.append(note)
+        self._noted(note)
 
 
 class Schedule:
@@ -93,8 +127,9 @@ class Schedule:
         self.rng = rng = random.Random(seed)  # noqa: S311 - reproducible on purpose
         self.seed = seed
         self.loop = asyncio.get_running_loop()
-        self.notes: deque[str] = deque(maxlen=NOTES)
-        self._noted = noted
+        notes = Notes(noted)
+        self.notes, self.note = notes.kept, notes.note
+        self.history = History(self.loop.time)
         self.faults = Faults()
         # What came later draws from a source of its own, so that the seeds before it stay what they were.
         self.chance = random.Random(f"indexes {seed}")  # noqa: S311 - as above
@@ -127,12 +162,6 @@ class Schedule:
         self.disturbances = self._disturbances()
         self.overtaking = self._overtaking()
 
-    def note(self, who: str, what: str) -> None:
-        """Remember what happened, to explain a failure by it."""
-        note = f"{self.loop.time():9.3f}  {who:<14} {what}"
-        self.notes.append(note)
-        self._noted(note)
-
     def _tables(self, parts: Parts) -> Tables:
         return Tables(
             self._broken,
@@ -146,10 +175,15 @@ class Schedule:
         """Return the checker, which is told of all that happens to tables, queues and chain."""
         checker = InvariantChecker(self.tables, self.chain, self.queues)
         checker.turns_may_be_lost = self._may_lose_turns
-        self.tables.moves.moved = checker.moved
+        self.tables.moves.wrote = self.history.wrote
+        self.tables.moves.moved = self._moved
         self.queues.misdeed = checker.broken
         self.chain.mined = checker.mined
         return checker
+
+    def _moved(self, before: Operation, after: Operation) -> None:
+        self.checker.moved(before, after)
+        self.history.moved(before, after)
 
     def _choose(self) -> None:
         """Draw which faults strike, and who does what."""

@@ -42,6 +42,7 @@ class WatchedOperations(LaggingTable[str, OperationT]):
                 self._broken(f"{operation_id} began as {operation.status}")
         elif before.status is not operation.status and not _stored_may(before, operation):
             self._broken(f"{operation_id} went from {before.status} to {operation.status}")
+        self._moves.wrote(operation)
         with self._moves.watching([operation_id]):
             super().__setitem__(operation_id, operation)
 
@@ -63,6 +64,7 @@ class WatchedTransactions(LaggingTable[Place, TransactionRecord]):
             self._broken(f"nonce {place} was given to {before.operations} and {transaction.operations}")
         elif before.state is not transaction.state and not transaction_may(before.state, transaction.state):
             self._broken(f"{place} went from {before.state} to {transaction.state}")
+        self._moves.wrote(transaction)
         with self._moves.watching(transaction.operations):
             super().__setitem__(place, transaction)
 
@@ -82,6 +84,8 @@ class Moves:
         self.standing: Callable[[str], Operation | None] = lambda _: None
         self.moved: Callable[[Operation, Operation], None] = lambda *_: None
         """Hears of every write that concerns an operation: how it stood, and how it stands."""
+        self.wrote: Callable[[Operation | TransactionRecord], None] = lambda _: None
+        """Hears of every write beforehand."""
 
     @contextmanager
     def watching(self, ids: Iterable[str]) -> Iterator[None]:

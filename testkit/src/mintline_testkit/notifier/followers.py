@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry
 
 from mintline.events import EventLog
@@ -15,14 +17,23 @@ from mintline_testkit.notifier.tables import MemoryTables
 PUBLIC_URL = "http://localhost"
 
 
-def follower(tables: MemoryTables, log: EventLog, cursors: Cursors, *, owner: str) -> Follower:
-    """Return a follower that reads the tables' streams and appends to a log."""
-    metrics = Metrics(CollectorRegistry())
+def follower(
+    tables: MemoryTables,
+    log: EventLog,
+    cursors: Cursors,
+    *,
+    owner: str,
+    now: Callable[[], int] | None = None,
+    metrics: Metrics | None = None,
+    of: type[Follower] = Follower,
+) -> Follower:
+    """Return a follower of tables, by their clock or `now`."""
+    metrics = metrics or Metrics(CollectorRegistry())
 
     def late(expander: Expander) -> LateEvents:
         return LateEvents(records=tables, expander=expander, events=log, set_aside=metrics.set_aside)
 
-    return Follower(
+    return of(
         streams=tables,
         cursors=cursors,
         events=log,
@@ -30,5 +41,5 @@ def follower(tables: MemoryTables, log: EventLog, cursors: Cursors, *, owner: st
         late=late,
         owner=owner,
         metrics=metrics,
-        now=lambda: tables.now,
+        now=now or (lambda: tables.now),
     )

@@ -46,19 +46,24 @@ class MemoryTables:
 
     def put(self, table: Table, item: Item) -> None:
         """Write an item."""
-        known = self.items[table.name]
-        old, new = known.get(item_id(table, key_of(table, item))), copy.deepcopy(item)
-        known[item_id(table, key_of(table, item))] = new
+        self.keep(table, copy.deepcopy(item))
+
+    def keep(self, table: Table, new: Item) -> None:
+        """Write an item that nobody changes any more."""
+        known, name = self.items[table.name], item_id(table, key_of(table, new))
+        old = known.get(name)
+        known[name] = new
         self._count += 1
         at = self.now // 1000 * 1000
         if table in SOURCES and old != new:
             self._streams[table.name][-1].changes.append(Change(table, str(self._count), at, old, new))
 
-    def split(self, table: Table) -> None:
-        """End a table's shard, and begin the next."""
+    def split(self, table: Table) -> Shard:
+        """End a table's shard, and return the next."""
         streams = self._streams[table.name]
         streams[-1].ended = True
         streams.append(_Stream(Shard(table, f"shard-{len(streams)}", streams[-1].shard.shard_id)))
+        return streams[-1].shard
 
     def lose_streams(self) -> None:
         """Forget what was streamed until now, as after a day."""
