@@ -39,7 +39,8 @@ from mintline_bench.machine import describe
 from mintline_broadcaster.config import Patience
 from mintline_broadcaster.dynamo import DynamoTransactionStore
 from mintline_broadcaster.metrics import Metrics
-from mintline_broadcaster.sweep import RESTING_SECONDS, Sweeper
+from mintline_broadcaster.sweep import Sweeper
+from mintline_broadcaster.sweep_operations import RESTING_SECONDS
 from mintline_devstack.running_stack import running_stack
 from mintline_ops.aws_clients import operator_client
 

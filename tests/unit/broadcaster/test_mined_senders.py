@@ -11,6 +11,7 @@ from mintline.errors import Unavailable, Unusable
 from mintline.resources import SIGN
 from mintline.states import TransactionState
 from mintline_broadcaster import sweep as sweeping
+from mintline_broadcaster.sweep_operations import RESTING_SECONDS
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent
 
@@ -75,7 +76,7 @@ async def test_sweep__when_one_of_a_senders_transactions_is_stuck__then_that_sen
 @pytest.mark.parametrize(
     ("count", "after"),
     [
-        pytest.param(1, sweeping.RESTING_SECONDS, id="older than a rest"),
+        pytest.param(1, RESTING_SECONDS, id="older than a rest"),
         pytest.param(sweeping.FEW + 1, OLD, id="many"),
     ],
 )

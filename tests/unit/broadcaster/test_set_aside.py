@@ -17,9 +17,9 @@ from mintline.records.transactions import Transaction
 from mintline.resources import BUILD, MINTS, SIGN
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
-from mintline_broadcaster import sweep as sweeping
 from mintline_broadcaster.dynamo import DynamoTransactionStore
 from mintline_broadcaster.ports import Final
+from mintline_broadcaster.sweep_operations import RESTING_SECONDS
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
@@ -205,7 +205,7 @@ async def test_mined__when_it_was_unreadable_while_its_block_became_final__then_
     sweeper, start = harness.sweeper(), harness.now
     while harness.mint(mint_intent()).status is MintStatus.MINED:
         seconds = (harness.now - start) // 1000
-        assert seconds <= max(repaired_after, sweeping.RESTING_SECONDS) + sweeping.RESTING_SECONDS
+        assert seconds <= max(repaired_after, RESTING_SECONDS) + RESTING_SECONDS
         if seconds >= repaired_after:
             store.unreadable = frozenset()
         await sweeper.sweep()

@@ -12,9 +12,9 @@ from mintline.messages.work import ReviewMint
 from mintline.records.problems import TOKEN_ON_CHAIN, TOKEN_TAKEN
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
-from mintline_broadcaster import sweep as sweeping
 from mintline_broadcaster.ports import Final, MintMoved
 from mintline_broadcaster.settle_from_index import settle_from_index
+from mintline_broadcaster.sweep_operations import RESTING_SECONDS
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent
 
@@ -33,7 +33,7 @@ async def test_redemption__when_the_indexer_missed_it__then_the_sweep_ends_its_m
     waiting(harness, mint_intent(), status, **SELF)
     made = harness.redeemed(mint_intent(), block=8)
     harness.store.indexed = Final(7, 7)
-    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    await harness.sweep(after=RESTING_SECONDS)
     assert harness.mint(mint_intent()).status is status
     harness.store.indexed = Final(8, 8)
     await harness.sweep(after=0)
@@ -63,7 +63,7 @@ async def test_restored_mint__when_its_token_is_on_chain_already__then_it_ends_b
     harness.store.mintings[key] = made.evolve(**differs)
     harness.store.digests[key] = digest or mint_intent().voucher.metadata_digest
     harness.store.indexed = Final(8, 8)
-    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    await harness.sweep(after=RESTING_SECONDS)
     assert harness.mint(mint_intent()).status is MintStatus.ACCEPTED
 
     # The builder found the token, and noted what the mint waits for.
@@ -90,7 +90,7 @@ async def test_redemption__when_the_indexer_may_still_find_it__then_the_index_is
     waiting(harness, mint_intent(), MintStatus.ISSUED, **SELF)
     harness.redeemed(mint_intent(), block=8)
     harness.store.indexed = Final(8, 8)
-    await harness.sweep(after=sweeping.RESTING_SECONDS - 1)
+    await harness.sweep(after=RESTING_SECONDS - 1)
     assert harness.mint(mint_intent()).status is MintStatus.ISSUED
 
 
@@ -101,7 +101,7 @@ async def test_redemption__when_the_sweep_died_between_its_writes__then_the_next
     made = harness.redeemed(mint_intent(), block=8)
     harness.store.indexed = Final(8, 8)
     await harness.store.mine(mint, made, at=harness.now)
-    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    await harness.sweep(after=RESTING_SECONDS)
     assert harness.mint(mint_intent()).status is MintStatus.FINALIZED
 
 
@@ -273,7 +273,7 @@ async def test_token__when_neither_index_nor_chain_can_tell__then_nothing_ends(
     harness.chain.token_digests[mint_intent().contract, mint_intent().voucher.token_id] = (
         mint_intent().voucher.metadata_digest
     )
-    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    await harness.sweep(after=RESTING_SECONDS)
     assert harness.mint(mint_intent()).status is (MintStatus.FINALIZED if indexed else MintStatus.ISSUED)
 
 
@@ -287,7 +287,7 @@ async def test_voucher__when_its_transfer_was_set_aside__then_it_does_not_expire
     await harness.sweep()
     assert harness.mint(mint_intent()).status is MintStatus.ISSUED
     harness.redeemed(mint_intent(), block=8)
-    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    await harness.sweep(after=RESTING_SECONDS)
     assert harness.mint(mint_intent()).status is MintStatus.FINALIZED
 
 

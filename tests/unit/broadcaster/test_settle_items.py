@@ -17,8 +17,8 @@ from mintline.records.problems import TOKEN_ON_CHAIN, TOKEN_TAKEN
 from mintline.records.transactions import place_of
 from mintline.states import MintStatus
 from mintline_broadcaster import settle_items
-from mintline_broadcaster import sweep as sweeping
 from mintline_broadcaster.ports import Final, SignedTransaction
+from mintline_broadcaster.sweep_operations import RESTING_SECONDS
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent
 
@@ -59,7 +59,7 @@ async def test_item_mint__when_its_serial_was_used_for_it__then_it_is_finalized_
 ) -> None:
     use(harness, accepted(harness))
     harness.store.indexed = Final(8, 8)
-    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    await harness.sweep(after=RESTING_SECONDS)
     mint = harness.mint(mint_intent())
     assert mint.status is MintStatus.FINALIZED
     assert (mint.tx_hash, mint.block_number, mint.block_hash) == (TX_HASH, 8, BLOCK_HASH)
@@ -74,7 +74,7 @@ async def test_item_mint__when_its_serial_was_used_for_anything_else__then_it_is
 ) -> None:
     use(harness, accepted(harness), **differs)
     harness.store.indexed = Final(8, 8)
-    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    await harness.sweep(after=RESTING_SECONDS)
     mint = harness.mint(mint_intent())
     assert (mint.status, mint.problem) == (MintStatus.REJECTED, TOKEN_TAKEN)
 
@@ -82,7 +82,7 @@ async def test_item_mint__when_its_serial_was_used_for_anything_else__then_it_is
 async def test_item_mint__when_what_used_its_serial_is_not_final__then_it_waits(harness: Harness) -> None:
     use(harness, accepted(harness))
     harness.store.indexed = Final(7, 7)
-    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    await harness.sweep(after=RESTING_SECONDS)
     assert harness.mint(mint_intent()).status is MintStatus.ACCEPTED
 
 
@@ -91,7 +91,7 @@ async def test_item_mint__when_the_nodes_cannot_tell__then_it_waits(harness: Har
     use(harness, mint)
     harness.chain.stateless = True
     harness.store.indexed = Final(8, 8)
-    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    await harness.sweep(after=RESTING_SECONDS)
     assert harness.mint(mint_intent()).status is MintStatus.ACCEPTED
 
 
@@ -106,7 +106,7 @@ async def test_item_mint__when_one_node_alone_has_the_event__then_it_waits(harne
 
     harness.chain.serial_used = lying  # type: ignore[method-assign]
     harness.store.indexed = Final(8, 8)
-    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    await harness.sweep(after=RESTING_SECONDS)
     assert harness.mint(mint_intent()).status is MintStatus.ACCEPTED
 
 
@@ -119,7 +119,7 @@ async def test_item_mint__when_no_node_searches__then_it_waits_and_the_others_go
 
     harness.chain.serial_used = silent  # type: ignore[method-assign]
     harness.store.indexed = Final(8, 8)
-    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    await harness.sweep(after=RESTING_SECONDS)
     assert harness.mint(mint_intent()).status is MintStatus.ACCEPTED
 
 
@@ -150,7 +150,7 @@ def other_mint(harness: Harness, mint: Mint) -> SignMint:
 
 async def settled(harness: Harness) -> Mint:
     harness.store.indexed = Final(8, 8)
-    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    await harness.sweep(after=RESTING_SECONDS)
     return harness.mint(mint_intent())
 
 
@@ -247,7 +247,7 @@ async def test_sweep__when_many_serials_are_not_found__then_a_pass_looks_for_a_f
     harness.chain.serial_used = empty  # type: ignore[method-assign]
     harness.store.indexed = Final(8, 8)
     sweeper = harness.sweeper()
-    seconds = sweeping.RESTING_SECONDS
+    seconds = RESTING_SECONDS
     for most in (settle_items.SEARCHES, 2 * settle_items.SEARCHES, len(serials), len(serials)):
         harness.now += seconds * 1000
         await sweeper.sweep()

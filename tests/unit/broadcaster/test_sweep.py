@@ -18,6 +18,7 @@ from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster import sweep as sweeping
 from mintline_broadcaster.ports import Final
+from mintline_broadcaster.sweep_operations import RESTING_SECONDS
 from mintline_testkit.broadcaster.harness import Harness
 from mintline_testkit.broadcaster.intents import mint_intent, top_up_intent
 
@@ -155,7 +156,7 @@ async def test_sweep__when_a_voucher_can_never_be_redeemed_any_more__then_its_mi
     # The index must have seen every block in which it might have been redeemed.
     assert harness.mint(mint_intent()).status is status
     harness.store.indexed = Final(1, late + 1)
-    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    await harness.sweep(after=RESTING_SECONDS)
     problem = harness.mint(mint_intent()).problem
     assert problem is not None
     assert problem.code == "voucher_expired"
@@ -233,7 +234,7 @@ async def test_sweep__when_mints_are_mined_or_young__then_they_are_not_read_each
         assert await sweeper.sweep()
     assert len(read) == 10
     # A reorg that nobody told us of is seen all the same, later.
-    harness.now += sweeping.RESTING_SECONDS * 1000
+    harness.now += RESTING_SECONDS * 1000
     await sweeper.sweep()
     assert len(read) == 22
 

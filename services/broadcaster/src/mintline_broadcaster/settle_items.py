@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -30,6 +31,21 @@ REST_SECONDS = 60
 """How long the sweep does not look for a serial again."""
 
 log = structlog.get_logger(__name__)
+
+
+class HasSerial(Protocol):
+    """What a mint's serial is told by."""
+
+    @property
+    def contract(self) -> str:
+        """Return the address of its contract."""
+
+    @property
+    def token_id(self) -> int | None:
+        """Return the serial."""
+
+
+SerialT = TypeVar("SerialT", bound=HasSerial)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +72,7 @@ class Searches:
         self._left = 0
         self._now = 0
 
-    def start_pass(self, mints: Iterable[Mint], *, now: int) -> list[Mint]:
+    def start_pass(self, mints: Iterable[SerialT], *, now: int) -> list[SerialT]:
         """Return the mints of a pass in the order in which to settle them; `now` is in Unix milliseconds."""
         ordered = sorted(mints, key=lambda mint: self._begun.get(_place(mint), 0))
         waiting = {_place(mint) for mint in ordered}
@@ -142,5 +158,5 @@ async def _is_its_own(mint: Mint, event: Log, *, store: TransactionStore) -> boo
     return not any(_place(other) == _place(mint) and other.mint_id != mint.mint_id for other in others)
 
 
-def _place(mint: Mint) -> tuple[str, int]:
+def _place(mint: HasSerial) -> tuple[str, int]:
     return mint.contract, mint.token_id or 0

@@ -16,7 +16,7 @@ broadcaster reads the indexes of open records, and acts on those older than thei
 
 An operation that a transaction carries is not among the open ones: the transaction is open in its place.
 A pass reads a bounded number of keys; the next pass goes on where this one ended. Records younger than any
-deadline are not read.
+deadline are not read, and a pass holds no more than a portion of the operations' at once.
 """
 
 from __future__ import annotations
@@ -35,10 +35,9 @@ from mintline.messages.work import BuildLines, BuildMint
 from mintline.queue_port import SendingPort
 from mintline.records.keys import OPEN_SHARDS
 from mintline.records.operations import Mint, Operation
-from mintline.records.problems import TOKEN_ON_CHAIN
 from mintline.records.transactions import Place, Transaction
 from mintline.resources import BUILD, MINTS, TRANSACTIONS
-from mintline.states import MintStatus, TransactionState
+from mintline.states import TransactionState
 from mintline.tasks import repeatedly
 from mintline_broadcaster.config import Patience
 from mintline_broadcaster.kinds import about, event_of
@@ -54,27 +53,28 @@ from mintline_broadcaster.ports import (
 )
 from mintline_broadcaster.settle_from_index import settle_from_index
 from mintline_broadcaster.settle_items import Searches
+from mintline_broadcaster.sweep_operations import (
+    PORTION,
+    RESTING_SECONDS,
+    UNSENT,
+    WAITING,
+    Found,
+    LeftBehind,
+    PassReader,
+    may_be_left,
+    rest,
+)
 from mintline_broadcaster.sweep_schedule import due
-from mintline_broadcaster.vouchers import WAITING as VOUCHERS
 from mintline_broadcaster.vouchers import expire, expired
 
 PAGE = 500
 MAX_PAGES = 10
 """Pages of one shard in one pass: 40,000 open operations, and as many transactions."""
 SENDERS_AT_ONCE = 16
-RESTING_SECONDS = 300
-"""How long what needs nothing from here is not read again: of a reorg the indexer tells by itself."""
-LONGEST_REST_SECONDS = 3600
-"""The longest rest of a voucher: it lengthens with the time for which nobody redeemed it."""
-REST_SHARE = 4
-"""A voucher rests for so many parts of that time, but not past its deadline."""
 FEW = 10
 """Old transactions of a sender that are read by key, with those of others, before all of its own are read."""
 IDLE = 4
 """How much longer the pauses are while nothing waits."""
-
-_UNSENT = frozenset({MintStatus.ACCEPTED, MintStatus.BUILT})
-_WAITING = _UNSENT | {MintStatus.SUBMITTED}
 
 log = structlog.get_logger(__name__)
 
@@ -150,29 +150,26 @@ class Sweeper:
     async def sweep(self) -> bool:
         """Do one pass; tell whether anything was open. Raises Retryable if the tables do not answer."""
         now = self._now()
+        whole = not self._mint_starts and not self._transaction_starts
         mint_keys, transaction_keys = await asyncio.gather(
             self._all(self._mint_page, self._mint_starts),
             self._all(self._transaction_page, self._transaction_starts),
         )
-        names = {key.mint_id for key in mint_keys} | {key.place for key in transaction_keys}
-        self._resting = {name: end for name, end in self._resting.items() if name in names and end > now}
-        operations = await self._read_operations(mint_keys, now=now)
-        for one in _one_of_each_chunk(one for one in operations if one.status in _UNSENT):
-            if now >= due(one, self._patience.stage_milliseconds):
-                with self._metrics.set_aside.guarding(MINTS.name, one.operation_id):
-                    await self._send_on(one, now=now)
-        left = [one for one in operations if isinstance(one, Mint) and _may_be_left(one, now=now)]
+        whole = whole and not self._mint_starts and not self._transaction_starts
+        self._end_rests(mint_keys, transaction_keys, whole=whole, now=now)
+        reader = PassReader(self._store)
+        found = await self._look_through(reader, mint_keys, now=now)
         senders = await self._at_work(self._awake(transaction_keys, now=now), now=now)
-        if left or senders:
+        if found.left or senders:
             final = await self._store.final()
             # Senders first: what is left behind waits for nobody, and may take long to be found on the chain.
             await self._check_senders(senders, final, now=now)
-            await self._settle_left_behind(left, final, now=now)
-        waiting = [one.created_at for one in operations if one.status in _WAITING]
-        waiting += [key.reserved_at for key in transaction_keys if key.place not in self._resting]
-        self._metrics.oldest_open.set(max(0, now - min(waiting, default=now)) / 1000)
+            await self._settle_left_behind(found.left, reader, final, now=now)
+        waiting = [key.reserved_at for key in transaction_keys if key.place not in self._resting]
+        oldest = min(waiting if found.oldest is None else [*waiting, found.oldest], default=now)
+        self._metrics.oldest_open.set(max(0, now - oldest) / 1000)
         self._metrics.passes.inc()
-        return bool(names)
+        return bool(mint_keys or transaction_keys)
 
     async def _mint_page(self, shard: str, after: OpenMint | None) -> list[OpenMint]:
         return await self._store.open_mints(shard, after=after, limit=PAGE)
@@ -199,14 +196,35 @@ class Sweeper:
         shards = await asyncio.gather(*(shard_of(str(number)) for number in range(OPEN_SHARDS)))
         return [key for shard in shards for key in shard]
 
-    async def _read_operations(self, keys: Sequence[OpenMint], *, now: int) -> list[Operation]:
+    def _end_rests(
+        self, mints: Sequence[OpenMint], transactions: Sequence[OpenTransaction], *, whole: bool, now: int
+    ) -> None:
+        """Forget rests that are over and, if the `whole` of the keys was read, those of what has ended."""
+        names = {key.mint_id for key in mints} | {key.place for key in transactions} if whole else None
+        self._resting = {
+            name: end for name, end in self._resting.items() if end > now and (names is None or name in names)
+        }
+
+    async def _look_through(self, reader: PassReader, keys: Sequence[OpenMint], *, now: int) -> Found:
+        """Send on what is due, and return what else there is to do."""
         grown = [key.mint_id for key in keys if key.created_at <= now - self._grown_up]
         self._woken.clear()
-        found = await self._store.operations(one for one in grown if one not in self._resting)
-        for operation in found.values():
-            if operation.status not in _WAITING and operation.operation_id not in self._woken:
-                self._resting[operation.operation_id] = now + _rest(operation, now=now)
-        return [operation for operation in found.values() if operation.chain_id == self._chain_id]
+        found = Found()
+        async for operations in reader.portions([one for one in grown if one not in self._resting]):
+            for operation in operations:
+                if operation.status not in WAITING and operation.operation_id not in self._woken:
+                    self._resting[operation.operation_id] = now + rest(operation, now=now)
+            mine = [operation for operation in operations if operation.chain_id == self._chain_id]
+            await self._send_on_due([one for one in mine if found.note(one, now=now)], now=now)
+        async for operations in reader.portions(found.first_lines):
+            await self._send_on_due([one for one in operations if one.status in UNSENT], now=now)
+        return found
+
+    async def _send_on_due(self, operations: Sequence[Operation], *, now: int) -> None:
+        for one in operations:
+            if now >= due(one, self._patience.stage_milliseconds):
+                with self._metrics.set_aside.guarding(MINTS.name, one.operation_id):
+                    await self._send_on(one, now=now)
 
     def _awake(self, keys: Iterable[OpenTransaction], *, now: int) -> dict[str, _Sender]:
         """Return the senders of which something is old enough to need something."""
@@ -232,9 +250,11 @@ class Sweeper:
         rested = now - RESTING_SECONDS * 1000
         few = (one.old for one in senders.values() if len(one.old) <= FEW)
         places = [key.place for old in few for key in old if all(key.reserved_at > rested for key in old)]
-        read = await asyncio.gather(*map(self._store.transaction, places), return_exceptions=True)
-        # What cannot be read is told of by the check.
-        self._rest([one for one in read if isinstance(one, Transaction)], now=now)
+        for start in range(0, len(places), PORTION):
+            portion = map(self._store.transaction, places[start : start + PORTION])
+            read = await asyncio.gather(*portion, return_exceptions=True)
+            # What cannot be read is told of by the check.
+            self._rest([one for one in read if isinstance(one, Transaction)], now=now)
         return {
             sender_id: one.first
             for sender_id, one in senders.items()
@@ -256,14 +276,22 @@ class Sweeper:
             message = BuildLines(trace=operation.trace, request_id=line.request_id, chunk=line.chunk)
         await self._outbox.send(BUILD, message, group=name, dedup=f"sweep:{name}:{now}")
 
-    async def _settle_left_behind(self, mints: Sequence[Mint], final: Final, *, now: int) -> None:
+    async def _settle_left_behind(
+        self, left: Sequence[LeftBehind], reader: PassReader, final: Final, *, now: int
+    ) -> None:
         """End mints whose token the index has for good, and vouchers that nobody redeemed in time."""
-        for mint in self._searches.start_pass(mints, now=now):
-            with self._metrics.set_aside.guarding(MINTS.name, mint.mint_id):
-                if mint.block_number is not None and mint.block_number > final.number:
-                    continue
-                end = expire if expired(mint, final_time=final.timestamp) else settle_from_index
-                await end(mint, final, store=self._store, chain=self._chain, now=now, searches=self._searches)
+        ordered = self._searches.start_pass(left, now=now)
+        async for operations in reader.portions([one.mint_id for one in ordered]):
+            for mint in operations:
+                if isinstance(mint, Mint) and may_be_left(mint, now=now):
+                    with self._metrics.set_aside.guarding(MINTS.name, mint.mint_id):
+                        await self._settle(mint, final, now=now)
+
+    async def _settle(self, mint: Mint, final: Final, *, now: int) -> None:
+        if mint.block_number is not None and mint.block_number > final.number:
+            return
+        end = expire if expired(mint, final_time=final.timestamp) else settle_from_index
+        await end(mint, final, store=self._store, chain=self._chain, now=now, searches=self._searches)
 
     async def _check_senders(self, senders: dict[str, int], final: Final, *, now: int) -> None:
         places = asyncio.Semaphore(SENDERS_AT_ONCE)
@@ -286,46 +314,3 @@ class Sweeper:
         for transaction in found:
             if transaction.state is TransactionState.MINED and not transaction.to_be_split:
                 self._resting[transaction.place] = now + RESTING_SECONDS * 1000
-
-
-def _rest(operation: Operation, *, now: int) -> int:
-    """Return for how many milliseconds an operation that needs nothing from here is not read again.
-
-    So a voucher that nobody redeems is looked for once an hour, and not twelve times. One that is redeemed
-    through this copy is woken. Of one that its user redeemed without us the indexer tells, and ends it;
-    should it miss that, the sweep does so once the rest is over.
-    """
-    rest = RESTING_SECONDS * 1000
-    if not isinstance(operation, Mint) or operation.status is not MintStatus.ISSUED:
-        return rest
-    longer = min((now - operation.updated_at) // REST_SHARE, LONGEST_REST_SECONDS * 1000)
-    if operation.deadline is not None:
-        longer = min(longer, operation.deadline * 1000 - now)
-    return max(rest, longer)
-
-
-def _one_of_each_chunk(operations: Iterable[Operation]) -> list[Operation]:
-    """Return operations, of the lines of each chunk of a request for many mints the first one alone.
-
-    It stands for the others, which the builder finds by their chunk: so it is marked, and they are not.
-    """
-    alone: list[Operation] = []
-    first: dict[tuple[str, int], Mint] = {}
-    for operation in operations:
-        line = operation.request if isinstance(operation, Mint) else None
-        if line is None or not isinstance(operation, Mint):
-            alone.append(operation)
-            continue
-        other = first.setdefault((line.request_id, line.chunk), operation)
-        if other.request is not None and line.line < other.request.line:
-            first[line.request_id, line.chunk] = operation
-    return [*alone, *first.values()]
-
-
-def _may_be_left(mint: Mint, *, now: int) -> bool:
-    """Tell whether a mint has stood so long where only the chain moves it that the index is worth asking."""
-    waits = mint.status is MintStatus.MINED or (mint.custody == "self" and mint.status in VOUCHERS)
-    if mint.status is MintStatus.ACCEPTED:
-        return mint.waiting is not None and mint.waiting.code == TOKEN_ON_CHAIN.code
-    late = mint.deadline is not None and mint.deadline * 1000 < now
-    return waits and (late or now - mint.updated_at >= RESTING_SECONDS * 1000)
