@@ -278,8 +278,8 @@ def sync_emulator() -> None:
 
 def npm_command() -> list[str]:
     """Return the command that runs npm: from PATH when its Node is recent enough, else from PyPI's wheel."""
-    found = re.match(r"v(\d+)\.", runs("node", "--version"))
-    if found and int(found[1]) >= OLDEST_NODE and runs("npm", "--version"):
+    version = re.match(r"v(\d+)\.", runs("node", "--version"))
+    if version and int(version[1]) >= OLDEST_NODE and runs("npm", "--version"):
         return ["npm"]
     say("fetching Node from PyPI")
     run(

@@ -95,7 +95,7 @@ def secret_action(action: str, data: Any) -> Any:
         return refused("InvalidParameterException", "Client has no secret.")
     if action == "ListUserPoolClientSecrets":
         names = ("ClientSecretId", "ClientSecretCreateDate")
-        shown = [{name: one[name] for name in names} for one in secrets_of(client)]
+        shown = [{name: secret[name] for name in names} for secret in secrets_of(client)]
         return cognito.json_response({"ClientSecrets": shown})
     return add_secret(client, data) if action == "AddUserPoolClientSecret" else delete_secret(client, data)
 
@@ -117,7 +117,7 @@ def add_secret(client: Any, data: Any) -> Any:
 def delete_secret(client: Any, data: Any) -> Any:
     """Delete one of an app client's two secrets."""
     held = secrets_of(client)
-    left = [one for one in held if one["ClientSecretId"] != data.get("ClientSecretId")]
+    left = [secret for secret in held if secret["ClientSecretId"] != data.get("ClientSecretId")]
     if len(left) == len(held):
         return refused("ResourceNotFoundException", "Secret not found.")
     if not left:
@@ -138,7 +138,7 @@ def authenticate_by_any_secret(headers: Any, form: Any) -> Any:
     client_id, secret = authenticate_client(headers, form)
     _, _, client = cognito._find_pool_by_client_id(client_id)  # noqa: SLF001
     if client and client.get("ClientSecret"):
-        values = [one["ClientSecretValue"] for one in secrets_of(client)]
+        values = [secret["ClientSecretValue"] for secret in secrets_of(client)]
         if secret in values:
             return client_id, client["ClientSecret"]
     return client_id, secret
@@ -173,12 +173,12 @@ def streamed(write: Any) -> Any:
             for name in ("pk_name", "sk_name")
         ]
         old = table["items"].get(place[0], {}).get(place[1])
-        answer = write(table, parsed, *more)
+        response = write(table, parsed, *more)
         new = table["items"].get(place[0], {}).get(place[1])
-        if answer[0] == HTTPStatus.OK and new is not old:
+        if response[0] == HTTPStatus.OK and new is not old:
             event = "INSERT" if old is None else "REMOVE" if new is None else "MODIFY"
             dynamodb._emit_stream_event(parsed["table"], event, old, new)  # noqa: SLF001
-        return answer
+        return response
 
     return run
 
@@ -230,10 +230,10 @@ def waking(change: Any) -> Any:
     """Have a change of a queue end the waits of receives: it may have made messages visible."""
 
     def run(data: Any, url: str) -> Any:
-        answer = change(data, url)
+        response = change(data, url)
         for wait in waiting.get(queue_of(data, url), ()):
             end_wait(wait)
-        return answer
+        return response
 
     return run
 

@@ -349,20 +349,20 @@ def start_line(line: Containers) -> None:
     assert set_up.wait()["StatusCode"] == 0, set_up.logs().decode()
     for name in MODULES:
         line.start_service(name, ports={8080: ports.api} if name == "api" else None)
-    said = json.loads(front.exec(["cat", "/data/run.json"]).output)
+    run = json.loads(front.exec(["cat", "/data/run.json"]).output)
     addresses = {name: ports.url("ministack") for name in ("aws_endpoint_url", "sign_in_url")}
-    line.info = said | {"rpc_url": ports.url("anvil"), **addresses}
+    line.info = run | {"rpc_url": ports.url("anvil"), **addresses}
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Return the path of Chromium; skips where there is none, or fails with MINTLINE_CHROMIUM=required."""
-    found = find_chromium()
-    if found is None and os.environ.get("MINTLINE_CHROMIUM") == "required":
+    browser = find_chromium()
+    if browser is None and os.environ.get("MINTLINE_CHROMIUM") == "required":
         pytest.fail(MISSING)
-    if found is None:
+    if browser is None:
         pytest.skip(MISSING)
-    return found
+    return browser
 
 
 def reach_engine() -> DockerClient:

@@ -95,15 +95,15 @@ def _imports(module: str, tree: ast.Module, body: str) -> set[str]:
     """Return the imports for the names that the classes use: those of the module, and those it defines."""
     words = {each.id for each in ast.walk(ast.parse(body)) if isinstance(each, ast.Name)}
     resources = list(_resources(tree))
-    found = {"from collections.abc import Iterator"}
+    imports = {"from collections.abc import Iterator"}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module != "__future__":
-            found |= {f"from {node.module} import {each.name}" for each in node.names if each.name in words}
+            imports |= {f"from {node.module} import {each.name}" for each in node.names if each.name in words}
         elif node not in resources:
-            found |= {
+            imports |= {
                 f"from mintline_client.{module} import {name}" for name in _defined(node) if name in words
             }
-    return found
+    return imports
 
 
 def _defined(node: ast.stmt) -> list[str]:

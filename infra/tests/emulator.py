@@ -53,8 +53,8 @@ def wait_until_healthy(url: str, child: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and child.poll() is None:
         with suppress(urllib.error.URLError, OSError):
-            with urllib.request.urlopen(f"{url}/_ministack/health", timeout=2) as answer:
-                answer.read()
+            with urllib.request.urlopen(f"{url}/_ministack/health", timeout=2) as response:
+                response.read()
             return
         time.sleep(0.1)
     raise AssertionError("the emulator did not start")
@@ -66,8 +66,8 @@ async def client(service: str, endpoint: str) -> AsyncIterator[Any]:
         service,  # type: ignore[call-overload] # a service by its name
         region_name=REGION,
         endpoint_url=endpoint,
-    ) as made:
-        yield made
+    ) as aws_client:
+        yield aws_client
 
 
 async def deploy(template: dict[str, Any], endpoint: str, stack: str = "data") -> dict[str, str]:
@@ -91,5 +91,5 @@ async def deploy(template: dict[str, Any], endpoint: str, stack: str = "data") -
         await cloudformation.get_waiter("stack_create_complete").wait(
             StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
         )
-        (made,) = (await cloudformation.describe_stacks(StackName=stack))["Stacks"]
-    return {output["OutputKey"]: output["OutputValue"] for output in made.get("Outputs", [])}
+        (description,) = (await cloudformation.describe_stacks(StackName=stack))["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}

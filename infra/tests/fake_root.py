@@ -43,7 +43,7 @@ class FakeRoot:
 
     def placed(self, text: str) -> str:
         """Return a script whose paths are below the fake root."""
-        return _ABSOLUTE.sub(lambda found: f"{self.root}/{found[1]}/", text)
+        return _ABSOLUTE.sub(lambda matched: f"{self.root}/{matched[1]}/", text)
 
     def run(self, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a script, of an instance's own paths, to its end."""

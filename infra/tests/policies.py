@@ -40,9 +40,9 @@ def holds(operator: str, key: str, wanted: list[str], context: Context) -> bool:
         case "StringEquals":
             return value in wanted
         case "StringEqualsIgnoreCase":
-            return value.lower() in [one.lower() for one in wanted]
+            return value.lower() in [pattern.lower() for pattern in wanted]
         case "StringLike":
-            return any(fnmatchcase(value, one) for one in wanted)
+            return any(fnmatchcase(value, pattern) for pattern in wanted)
         case _:
             raise AssertionError(f"no such operator here: {operator}")
 

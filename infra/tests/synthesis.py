@@ -74,9 +74,9 @@ def small(**changes: Any) -> Deployment:
 
 
 def minting(deployment: Deployment) -> Minting:
-    found = deployment.chain.minting
-    assert found is not None
-    return found
+    settings = deployment.chain.minting
+    assert settings is not None
+    return settings
 
 
 def synthesized(
@@ -94,12 +94,12 @@ def synthesized(
 
 def resources(template: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
     """Return a template's resources of one type, by logical id."""
-    return {name: made for name, made in template["Resources"].items() if made["Type"] == kind}
+    return {name: resource for name, resource in template["Resources"].items() if resource["Type"] == kind}
 
 
 def properties(template: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     """Return the properties of a template's resources of one type."""
-    return [made["Properties"] for made in resources(template, kind).values()]
+    return [resource["Properties"] for resource in resources(template, kind).values()]
 
 
 def listed(value: Any) -> list[Any]:

@@ -158,11 +158,13 @@ def statements(templates: Templates, service: str) -> list[dict[str, Any]]:
 
 def granted(templates: Templates, service: str) -> set[tuple[str, str]]:
     """Return every (action, resource) that the service's role is allowed, conditions and denials aside."""
-    found: set[tuple[str, str]] = set()
-    for statement in (one for one in statements(templates, service) if one["Effect"] == "Allow"):
+    grants: set[tuple[str, str]] = set()
+    for statement in (
+        statement for statement in statements(templates, service) if statement["Effect"] == "Allow"
+    ):
         for action in listed(statement["Action"]):
-            found |= {(action, text(resource)) for resource in listed(statement["Resource"])}
-    return found
+            grants |= {(action, text(resource)) for resource in listed(statement["Resource"])}
+    return grants
 
 
 def tables(grants: set[tuple[str, str]], kinds: set[str]) -> set[str]:
@@ -380,9 +382,9 @@ def test_signers_role__when_its_instance_is_one__then_it_has_a_session_an_image_
     templates: Templates,
 ) -> None:
     """What an instance needs to be one; the other roles are Fargate's, which has an execution role for it."""
-    found = {grant for grant in granted(templates, "signer") if grant[0].startswith(MACHINERY)}
+    machinery = {grant for grant in granted(templates, "signer") if grant[0].startswith(MACHINERY)}
 
-    assert {resource for action, resource in found if not action.startswith(("ssm", "ec2"))} == {
+    assert {resource for action, resource in machinery if not action.startswith(("ssm", "ec2"))} == {
         "*",  # ecr:GetAuthorizationToken
         f"arn:aws:autoscaling:us-east-1:111122223333:autoScalingGroup:*:autoScalingGroupName/{PREFIX}-signer",
         f"arn:aws:ecr:us-east-1:111122223333:repository/{PREFIX}/signer-host",
@@ -391,11 +393,11 @@ def test_signers_role__when_its_instance_is_one__then_it_has_a_session_an_image_
         f"arn:aws:logs:us-east-1:111122223333:log-group:/{PREFIX}/signer",
         f"arn:aws:logs:us-east-1:111122223333:log-group:/{PREFIX}/signer:log-stream:*",
     }
-    assert {grant for grant in found if grant[0].startswith("s3")} == {
+    assert {grant for grant in machinery if grant[0].startswith("s3")} == {
         ("s3:GetObject", f"arn:aws:s3:::{PREFIX}-artifacts/*"),
         ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-audit/*"),
     }
-    health = {action for action, _ in found if action.startswith("autoscaling")}
+    health = {action for action, _ in machinery if action.startswith("autoscaling")}
     assert health == {"autoscaling:SetInstanceHealth"}
     others = {
         service: {action for action, _ in granted(templates, service) if action.startswith(MACHINERY)}
@@ -434,16 +436,16 @@ def test_role__when_an_action_or_table_is_granted__then_without_wildcards(
 
 
 def test_roles__when_all_stacks_are_searched__then_none_is_allowed_to_decrypt(templates: Templates) -> None:
-    found: dict[str, list[Any]] = {}
+    by_stack: dict[str, list[Any]] = {}
     for stack, template in templates.items():
         for policy in policies_of(template):
             for statement in policy["PolicyDocument"]["Statement"]:
                 kms = [a for a in listed(statement["Action"]) if a.startswith("kms:") or a == "*"]
-                found.setdefault(stack, []).extend(kms)
+                by_stack.setdefault(stack, []).extend(kms)
 
     # The canary's job is to be refused by the key policy alone; the policy's own tests show that it is.
-    assert found.pop("canary") == ["kms:Decrypt", "kms:GenerateDataKeyPairWithoutPlaintext"]
-    assert not any(found.values())
+    assert by_stack.pop("canary") == ["kms:Decrypt", "kms:GenerateDataKeyPairWithoutPlaintext"]
+    assert not any(by_stack.values())
 
 
 def test_roles__when_managed_blockchain_is_asked__then_only_those_who_ask_the_chain_may_post(

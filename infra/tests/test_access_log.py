@@ -62,7 +62,7 @@ def test_access_log__when_a_month_has_passed__then_its_lines_are_deleted_as_the_
 
     assert group["RetentionInDays"] == 30
     # Encrypted as those: by CloudWatch Logs itself, with no key of the deployment's.
-    assert {one.get("KmsKeyId") for one in (group, *services)} == {None}
+    assert {log_group.get("KmsKeyId") for log_group in (group, *services)} == {None}
 
 
 def test_request__when_it_is_passed_on__then_the_api_gets_the_id_that_the_gateway_gave_it(

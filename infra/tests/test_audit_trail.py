@@ -24,19 +24,19 @@ BUCKET = "acme-mintline-audit"
 
 
 def bucket(templates: Templates) -> dict[str, Any]:
-    (found,) = (
-        made
-        for made in resources(templates["platform"], "AWS::S3::Bucket").values()
-        if made["Properties"].get("BucketName") == BUCKET
+    (shipped,) = (
+        resource
+        for resource in resources(templates["platform"], "AWS::S3::Bucket").values()
+        if resource["Properties"].get("BucketName") == BUCKET
     )
-    return found
+    return shipped
 
 
 def test_bucket__when_something_was_shipped__then_nobody_can_delete_it_for_a_year(
     templates: Templates,
 ) -> None:
-    made = bucket(templates)
-    about = made["Properties"]
+    trail = bucket(templates)
+    about = trail["Properties"]
 
     assert about["ObjectLockEnabled"] is True
     assert about["ObjectLockConfiguration"] == {
@@ -45,13 +45,13 @@ def test_bucket__when_something_was_shipped__then_nobody_can_delete_it_for_a_yea
     }
     assert about["VersioningConfiguration"] == {"Status": "Enabled"}
     assert set(about["PublicAccessBlockConfiguration"].values()) == {True}
-    assert (made["DeletionPolicy"], made["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+    assert (trail["DeletionPolicy"], trail["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 
 def test_bucket__when_the_document_says_for_how_long__then_so_long(tmp_path: Path) -> None:
-    made = bucket(synthesized(described(audit_retention_days=30), tmp_path))
+    trail = bucket(synthesized(described(audit_retention_days=30), tmp_path))
 
-    rule = made["Properties"]["ObjectLockConfiguration"]["Rule"]
+    rule = trail["Properties"]["ObjectLockConfiguration"]["Rule"]
     assert rule["DefaultRetention"]["Days"] == 30
 
 

@@ -45,15 +45,15 @@ class Kms:
 
 
 @pytest.mark.parametrize(
-    ("refusal", "said"),
+    ("refusal", "event"),
     [("AccessDeniedException", "unattested_decrypt_refused"), (None, "unattested_decrypt_answered")],
 )
 def test_canary__when_kms_answers__then_it_says_which_answer_came(
-    canary: ModuleType, refusal: str | None, said: str
+    canary: ModuleType, refusal: str | None, event: str
 ) -> None:
     kms = Kms(refusal)
 
-    assert canary.probe(kms, ARN, "1") == said
+    assert canary.probe(kms, ARN, "1") == event
     (request,) = kms.asked
     assert request["CiphertextBlob"] == b"wrapped"
     assert request["EncryptionContext"] == {"sub": "platform:canary", "chain": "1"}

@@ -61,10 +61,10 @@ def run(folder: Path) -> dict[str, set[str]]:
     )
     report: dict[str, Any] = json.loads(done.stdout)
     assert report["summary"]["parsing_errors"] == 0
-    found: dict[str, set[str]] = {}
+    failures: dict[str, set[str]] = {}
     for failed in report["results"]["failed_checks"]:
-        found.setdefault(failed["check_id"], set()).add(f"{failed['file_path']}: {failed['resource']}")
-    return found
+        failures.setdefault(failed["check_id"], set()).add(f"{failed['file_path']}: {failed['resource']}")
+    return failures
 
 
 def test_templates__when_checkov_reads_them__then_each_finding_has_a_reason(

@@ -19,15 +19,15 @@ def test_prices__when_read_on_their_page__then_each_stands_there_with_its_page()
 
 
 def test_costs__when_mints_double__then_only_what_mints_cause_grows() -> None:
-    idle, one, two = (monthly(mints) for mints in (0, 1_000_000, 2_000_000))
+    idle, million, two = (monthly(mints) for mints in (0, 1_000_000, 2_000_000))
 
-    assert one["Metadata"] * 2 == two["Metadata"]
+    assert million["Metadata"] * 2 == two["Metadata"]
     assert idle["Metadata"] == idle["Users"] == 0
     keys = "Keys of wallets made this month"
-    assert 0 < one[keys] * 2 == two[keys] < 1
+    assert 0 < million[keys] * 2 == two[keys] < 1
     secrets = monthly(1_000_000, store="secretsmanager")
     assert secrets[keys] > 1_000_000 / MINTS_A_WALLET * 0.40
-    assert {name for name in one if one[name] != secrets[name]} == {keys}
+    assert {name for name in million if million[name] != secrets[name]} == {keys}
     network = "Network: 2 NAT gateways, 11 endpoints in 2 zones"
     assert idle[network] == two[network]
 

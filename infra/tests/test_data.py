@@ -29,12 +29,12 @@ PREFIX = "acme-mintline"
 def test_queues__when_synthesized__then_all_are_fifo_of_high_throughput_and_encrypted_by_kms(
     templates: Templates,
 ) -> None:
-    made = {queue["QueueName"]: queue for queue in properties(templates["data"], "AWS::SQS::Queue")}
+    queues = {queue["QueueName"]: queue for queue in properties(templates["data"], "AWS::SQS::Queue")}
 
-    assert set(made) == {
+    assert set(queues) == {
         name for queue in QUEUES for name in (queue.queue_name(PREFIX), queue.dead_letter_name(PREFIX))
     }
-    for queue in made.values():
+    for queue in queues.values():
         assert queue["FifoQueue"] is True
         assert queue["DeduplicationScope"] == "messageGroup"
         assert queue["FifoThroughputLimit"] == "perMessageGroupId"
@@ -45,30 +45,37 @@ def queue_policies(templates: Templates) -> dict[str, list[dict[str, Any]]]:
     """Return the statements of every queue's policy, by the queue's name without its prefix."""
     template = templates["data"]
     named = {
-        logical: made["Properties"]["QueueName"].removeprefix(f"{PREFIX}-").removesuffix(".fifo")
-        for logical, made in resources(template, "AWS::SQS::Queue").items()
+        logical: resource["Properties"]["QueueName"].removeprefix(f"{PREFIX}-").removesuffix(".fifo")
+        for logical, resource in resources(template, "AWS::SQS::Queue").items()
     }
-    found: dict[str, list[dict[str, Any]]] = {}
+    policies: dict[str, list[dict[str, Any]]] = {}
     for policy in properties(template, "AWS::SQS::QueuePolicy"):
         (queue,) = policy["Queues"]
         statements = policy["PolicyDocument"]["Statement"]
-        assert {str(one["Resource"]) for one in statements} == {str({"Fn::GetAtt": [queue["Ref"], "Arn"]})}
-        found[named[queue["Ref"]]] = statements
-    return found
+        assert {str(statement["Resource"]) for statement in statements} == {
+            str({"Fn::GetAtt": [queue["Ref"], "Arn"]})
+        }
+        policies[named[queue["Ref"]]] = statements
+    return policies
 
 
 def test_queue_policies__when_a_request_is_not_tls__then_every_queue_denies_it(templates: Templates) -> None:
     policies = queue_policies(templates)
 
     assert set(policies) == {"build", "build-dlq", "sign", "sign-dlq", "broadcast", "broadcast-dlq"}
-    denials = {name: [one for one in each if one["Action"] == "sqs:*"] for name, each in policies.items()}
+    denials = {
+        name: [statement for statement in each if statement["Action"] == "sqs:*"]
+        for name, each in policies.items()
+    }
     everywhere = {
         "Effect": "Deny",
         "Action": "sqs:*",
         "Principal": {"AWS": "*"},
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
-    assert [[everywhere.items() <= one.items() for one in each] for each in denials.values()] == [[True]] * 6
+    assert [[everywhere.items() <= statement.items() for statement in each] for each in denials.values()] == [
+        [True]
+    ] * 6
 
 
 @pytest.mark.parametrize(
@@ -111,16 +118,16 @@ def test_queue_policy__when_another_role_sends_or_receives__then_it_is_denied_wh
 def test_tables__when_synthesized__then_they_are_on_demand_recoverable_and_undeletable(
     templates: Templates,
 ) -> None:
-    made = {table["TableName"]: table for table in properties(templates["data"], "AWS::DynamoDB::Table")}
+    tables = {table["TableName"]: table for table in properties(templates["data"], "AWS::DynamoDB::Table")}
 
-    assert set(made) == {table.table_name(PREFIX) for table in TABLES}
+    assert set(tables) == {table.table_name(PREFIX) for table in TABLES}
     for table in TABLES:
-        found = made[table.table_name(PREFIX)]
-        assert found["BillingMode"] == "PAY_PER_REQUEST"
-        assert found["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-        assert found["DeletionProtectionEnabled"] is True
-        assert found["SSESpecification"]["SSEEnabled"] == (table in (WALLETS, WRAPPED_KEYS))
-        assert found.get("TimeToLiveSpecification", {}).get("AttributeName") == table.ttl
+        described = tables[table.table_name(PREFIX)]
+        assert described["BillingMode"] == "PAY_PER_REQUEST"
+        assert described["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert described["DeletionProtectionEnabled"] is True
+        assert described["SSESpecification"]["SSEEnabled"] == (table in (WALLETS, WRAPPED_KEYS))
+        assert described.get("TimeToLiveSpecification", {}).get("AttributeName") == table.ttl
 
 
 @pytest.mark.parametrize("published", [METADATA, MEDIA])
@@ -152,20 +159,20 @@ def test_uploads__when_they_are_put__then_nobody_reads_them_and_they_expire(temp
 
 def bucket_of(template: dict[str, Any], bucket: Bucket) -> tuple[str, dict[str, Any]]:
     """Return a bucket's logical id with its properties."""
-    (found,) = (
-        (logical, made["Properties"])
-        for logical, made in resources(template, "AWS::S3::Bucket").items()
-        if made["Properties"].get("BucketName") == bucket.bucket_name(PREFIX)
+    (matching,) = (
+        (logical, resource["Properties"])
+        for logical, resource in resources(template, "AWS::S3::Bucket").items()
+        if resource["Properties"].get("BucketName") == bucket.bucket_name(PREFIX)
     )
-    return found
+    return matching
 
 
 def policy_of(template: dict[str, Any], logical: str) -> list[dict[str, Any]]:
     """Return the statements of a bucket's policy."""
     (policy,) = (
-        made["PolicyDocument"]["Statement"]
-        for made in properties(template, "AWS::S3::BucketPolicy")
-        if made["Bucket"] == {"Ref": logical}
+        policy["PolicyDocument"]["Statement"]
+        for policy in properties(template, "AWS::S3::BucketPolicy")
+        if policy["Bucket"] == {"Ref": logical}
     )
     return list(policy)
 
@@ -187,14 +194,14 @@ def test_objects__when_cloudfront_serves_them__then_no_browser_sniffs_or_runs_an
     template = templates["data"]
     name = f"{published.bucket_name(PREFIX)}-{kind}"
     ((policy, config),) = (
-        (logical, made["Properties"]["ResponseHeadersPolicyConfig"])
-        for logical, made in resources(template, "AWS::CloudFront::ResponseHeadersPolicy").items()
-        if made["Properties"]["ResponseHeadersPolicyConfig"]["Name"] == name
+        (logical, resource["Properties"]["ResponseHeadersPolicyConfig"])
+        for logical, resource in resources(template, "AWS::CloudFront::ResponseHeadersPolicy").items()
+        if resource["Properties"]["ResponseHeadersPolicyConfig"]["Name"] == name
     )
     (distribution,) = (
-        made
-        for made in properties(template, "AWS::CloudFront::Distribution")
-        if made["DistributionConfig"]["Comment"] == f"Mintline: public reads of {published.name}."
+        distribution
+        for distribution in properties(template, "AWS::CloudFront::Distribution")
+        if distribution["DistributionConfig"]["Comment"] == f"Mintline: public reads of {published.name}."
     )
 
     assert config["CustomHeadersConfig"]["Items"] == [header]
@@ -218,11 +225,11 @@ def test_data__when_the_stack_is_deleted__then_nothing_that_holds_data_goes(temp
         "AWS::SecretsManager::Secret",
     )
     for kind in kept:
-        found = resources(templates["data"], kind)
-        assert found
-        for made in found.values():
-            assert made["DeletionPolicy"] in {"Retain", "RetainExceptOnCreate"}
-            assert made["UpdateReplacePolicy"] == "Retain"
+        stored = resources(templates["data"], kind)
+        assert stored
+        for resource in stored.values():
+            assert resource["DeletionPolicy"] in {"Retain", "RetainExceptOnCreate"}
+            assert resource["UpdateReplacePolicy"] == "Retain"
 
 
 def indexes(template: dict[str, Any]) -> dict[str, set[str]]:
@@ -245,7 +252,7 @@ def test_indexes__when_an_upgrade_begins__then_one_of_a_table_is_added_and_none_
 
     assert indexes(templates["data"]) == declared
     assert indexes(upgrading["data"]) == {
-        name: found | replaced.get(name, set()) for name, found in declared.items()
+        name: names | replaced.get(name, set()) for name, names in declared.items()
     }
 
 
@@ -254,9 +261,9 @@ def test_indexes__when_a_deployment_does_without_some__then_the_table_has_the_ot
 ) -> None:
     templates = synthesized(described(query_indexes=["by_contract"]), tmp_path)
 
-    found = indexes(templates["data"])
-    assert found[TOKENS.table_name(PREFIX)] == {"by_owner"}
-    assert found[TRANSFERS.table_name(PREFIX)] == {"by_contract"}
+    by_table = indexes(templates["data"])
+    assert by_table[TOKENS.table_name(PREFIX)] == {"by_owner"}
+    assert by_table[TRANSFERS.table_name(PREFIX)] == {"by_contract"}
     assert '["by_contract"]' in str(templates["api"]).replace("\\", "")
     named = {index.name for table in TABLES for index in table.indexes if index.optional}
     assert named == set(OPTIONAL_INDEXES)

@@ -77,11 +77,11 @@ def test_stage__when_callers_are_many__then_it_throttles(templates: Templates) -
 
 def test_balancer__when_reached__then_only_from_the_vpc_link(templates: Templates) -> None:
     template = templates["api"]
-    (made,) = properties(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")
+    (balancer,) = properties(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")
     (group,) = (
         name
-        for name, one in resources(template, "AWS::EC2::SecurityGroup").items()
-        if one["Properties"]["GroupDescription"] == "Mintline: the balancer."
+        for name, group in resources(template, "AWS::EC2::SecurityGroup").items()
+        if group["Properties"]["GroupDescription"] == "Mintline: the balancer."
     )
     entrances = [
         rule
@@ -89,7 +89,7 @@ def test_balancer__when_reached__then_only_from_the_vpc_link(templates: Template
         if rule["GroupId"] == {"Fn::GetAtt": [group, "GroupId"]}
     ]
 
-    assert made["Scheme"] == "internal"
+    assert balancer["Scheme"] == "internal"
     (entrance,) = entrances
     assert "SourceSecurityGroupId" in entrance
     assert "CidrIp" not in entrance
@@ -140,7 +140,7 @@ def link(templates: Templates) -> tuple[Any, ...]:
         if rule["Description"] in ("the VPC link of API Gateway", "the balancer")
     }
     assert ports == {listener["Port"]}
-    certificates = [one["CertificateArn"] for one in listener.get("Certificates", ())]
+    certificates = [certificate["CertificateArn"] for certificate in listener.get("Certificates", ())]
     named = integration.get("TlsConfig", {}).get("ServerNameToVerify")
     return listener["Protocol"], listener["Port"], certificates, named
 
@@ -174,7 +174,7 @@ def test_link__when_cloudfronts_certificate_is_in_another_region__then_the_balan
 def api_settings(templates: Templates) -> dict[str, Any]:
     (task,) = properties(templates["api"], "AWS::ECS::TaskDefinition")
     (container,) = task["ContainerDefinitions"]
-    return {one["Name"]: one["Value"] for one in container["Environment"]}
+    return {entry["Name"]: entry["Value"] for entry in container["Environment"]}
 
 
 CERTIFICATE = "arn:aws:acm:us-east-1:111122223333:certificate/0a1b2c3d-0000-4000-8000-000000000000"

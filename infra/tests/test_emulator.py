@@ -99,18 +99,18 @@ def shape(table: Any) -> dict[str, Any]:
 async def queue_shape(clients: Clients, queue: Any, prefix: str) -> dict[str, Any]:
     """Return a queue's attributes with its dead-letter queue's, and how one leads to the other."""
     sqs = clients.sqs
-    found: dict[str, Any] = {}
+    shape: dict[str, Any] = {}
     for role, name in (("main", queue.queue_name(prefix)), ("dead", queue.dead_letter_name(prefix))):
         url = (await sqs.get_queue_url(QueueName=name))["QueueUrl"]
-        answer = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
-        attributes: Any = answer["Attributes"]
-        found[role] = {name: attributes.get(name) for name in COMPARED_QUEUE_ATTRIBUTES}
+        response = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+        attributes: Any = response["Attributes"]
+        shape[role] = {name: attributes.get(name) for name in COMPARED_QUEUE_ATTRIBUTES}
         if redrive := attributes.get("RedrivePolicy"):
             policy = json.loads(redrive)
-            found["max_receives"] = int(policy["maxReceiveCount"])
-            found["redrives_to_own"] = policy["deadLetterTargetArn"].endswith(queue.dead_letter_name(prefix))
-    assert found["redrives_to_own"]
-    return found
+            shape["max_receives"] = int(policy["maxReceiveCount"])
+            shape["redrives_to_own"] = policy["deadLetterTargetArn"].endswith(queue.dead_letter_name(prefix))
+    assert shape["redrives_to_own"]
+    return shape
 
 
 async def bucket_shape(clients: Clients, name: str) -> tuple[Any, Any]:

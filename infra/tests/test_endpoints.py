@@ -16,14 +16,14 @@ OWN_CALLERS = {"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}
 
 def policies(templates: Templates) -> dict[str, list[dict[str, Any]]]:
     """Return the statements of every endpoint, by the last part of its service's name."""
-    found = {}
+    by_service = {}
     for each in properties(templates["platform"], "AWS::EC2::VPCEndpoint"):
         service = each["ServiceName"]
         text = service if isinstance(service, str) else "".join(map(str, service["Fn::Join"][1]))
-        found[text.rpartition("us-east-1")[2].rpartition("}")[2].lstrip(".")] = each["PolicyDocument"][
+        by_service[text.rpartition("us-east-1")[2].rpartition("}")[2].lstrip(".")] = each["PolicyDocument"][
             "Statement"
         ]
-    return found
+    return by_service
 
 
 def test_endpoints__when_synthesized__then_every_one_has_a_policy(templates: Templates) -> None:

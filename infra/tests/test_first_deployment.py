@@ -31,9 +31,9 @@ FIRST = ("access", "data", "platform", "identity")
 
 def named(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {
-        logical: made
-        for logical, made in template["Resources"].items()
-        if FIXED_NAMES.get(made["Type"]) in made.get("Properties", {})
+        logical: resource
+        for logical, resource in template["Resources"].items()
+        if FIXED_NAMES.get(resource["Type"]) in resource.get("Properties", {})
     }
 
 
@@ -43,10 +43,10 @@ def named(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_resources__when_their_first_creation_fails__then_none_with_a_fixed_name_is_left(
     templates: Templates, stack: str, at_least: int
 ) -> None:
-    found = named(templates[stack])
+    fixed = named(templates[stack])
 
-    assert len(found) >= at_least
-    left = {logical for logical, made in found.items() if made.get("DeletionPolicy") == "Retain"}
+    assert len(fixed) >= at_least
+    left = {logical for logical, resource in fixed.items() if resource.get("DeletionPolicy") == "Retain"}
     assert not left
 
 
@@ -55,22 +55,22 @@ def test_resources__when_an_update_or_a_deletion_would_remove_them__then_they_ar
     templates: Templates, stack: str
 ) -> None:
     kept = [
-        made
-        for made in named(templates[stack]).values()
-        if made["Type"] != "AWS::CloudFront::ResponseHeadersPolicy"
+        resource
+        for resource in named(templates[stack]).values()
+        if resource["Type"] != "AWS::CloudFront::ResponseHeadersPolicy"
     ]
 
-    assert {made["DeletionPolicy"] for made in kept} == {"RetainExceptOnCreate"}
-    assert {made["UpdateReplacePolicy"] for made in kept} == {"Retain"}
+    assert {resource["DeletionPolicy"] for resource in kept} == {"RetainExceptOnCreate"}
+    assert {resource["UpdateReplacePolicy"] for resource in kept} == {"Retain"}
 
 
 def test_wallet_key__when_the_update_that_makes_a_further_one_fails__then_it_is_kept(tmp_path: Path) -> None:
     """Wallets' keys may have been wrapped by it in between."""
     templates = synthesized(described(wallet_keys=[2, 1]), tmp_path)
     policies = {
-        logical: made["DeletionPolicy"]
-        for logical, made in resources(templates["data"], "AWS::KMS::Key").items()
-        if "in custody" in made["Properties"]["Description"]
+        logical: key["DeletionPolicy"]
+        for logical, key in resources(templates["data"], "AWS::KMS::Key").items()
+        if "in custody" in key["Properties"]["Description"]
     }
 
     assert sorted(policies.values()) == ["Retain", "RetainExceptOnCreate"]
@@ -101,9 +101,9 @@ def test_protection__when_a_deployment_has_no_contract_yet__then_a_failed_one_ca
 def test_balancer__when_the_first_creation_of_its_stack_fails__then_it_can_be_removed(
     templates: Templates,
 ) -> None:
-    (made,) = properties(templates["api"], "AWS::ElasticLoadBalancingV2::LoadBalancer")
+    (balancer,) = properties(templates["api"], "AWS::ElasticLoadBalancingV2::LoadBalancer")
 
-    attributes = {each["Key"]: each["Value"] for each in made["LoadBalancerAttributes"]}
+    attributes = {each["Key"]: each["Value"] for each in balancer["LoadBalancerAttributes"]}
     assert attributes.get("deletion_protection.enabled", "false") == "false"
 
 
@@ -162,7 +162,9 @@ def test_arns__when_the_region_is_in_another_partition__then_they_and_the_hosts_
     assert "arn:aws-us-gov:iam::111122223333:role/acme-mintline-signer" in text
     assert "arn:aws:" not in text
     assert "kms.us-gov-west-1.amazonaws.com:443" in text
-    assert not [made for made in templates["data"]["Resources"].values() if "CloudFront" in made["Type"]]
+    assert not [
+        resource for resource in templates["data"]["Resources"].values() if "CloudFront" in resource["Type"]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -197,9 +199,9 @@ def test_region__when_it_lacks_a_service__then_the_document_is_refused_with_the_
 def test_service__when_it_scales__then_a_deployment_does_not_set_its_count_back(
     templates: Templates, service: str, count: int | None
 ) -> None:
-    (made,) = properties(templates[service], "AWS::ECS::Service")
+    (ecs_service,) = properties(templates[service], "AWS::ECS::Service")
 
-    assert made.get("DesiredCount") == count
+    assert ecs_service.get("DesiredCount") == count
     scaled = resources(templates[service], "AWS::ApplicationAutoScaling::ScalableTarget")
     assert bool(scaled) is (count is None)
 
@@ -212,7 +214,7 @@ def test_stacks__when_a_release_is_deployed__then_readers_come_before_writers(
     stacks = {stack.stack_name.removeprefix("acme-mintline-"): stack for stack in app.synth().stacks}
 
     def before(name: str) -> set[str]:
-        return {one.id.removeprefix("acme-mintline-") for one in stacks[name].dependencies}
+        return {dependency.id.removeprefix("acme-mintline-") for dependency in stacks[name].dependencies}
 
     assert "broadcaster" in before("signer")
     assert {"signer", "notifier"} <= before("builder")

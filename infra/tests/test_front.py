@@ -26,14 +26,14 @@ def with_front(tmp_path_factory: pytest.TempPathFactory) -> Templates:
 
 
 def front(templates: Templates) -> dict[str, Any]:
-    (made,) = properties(templates["platform"], "AWS::CloudFront::Distribution")
-    config: dict[str, Any] = made["DistributionConfig"]
+    (distribution,) = properties(templates["platform"], "AWS::CloudFront::Distribution")
+    config: dict[str, Any] = distribution["DistributionConfig"]
     return config
 
 
 def origin_of(config: dict[str, Any], behavior: dict[str, Any]) -> dict[str, Any]:
-    (found,) = (origin for origin in config["Origins"] if origin["Id"] == behavior["TargetOriginId"])
-    return dict(found)
+    (matching,) = (origin for origin in config["Origins"] if origin["Id"] == behavior["TargetOriginId"])
+    return dict(matching)
 
 
 def test_front__when_the_document_names_a_certificate__then_it_answers_under_the_public_urls_host(
@@ -94,19 +94,23 @@ def test_firewall__when_cloudfront_is_in_front__then_it_counts_viewers_of_it_and
 ) -> None:
     def rates(of: Templates) -> dict[str, Any]:
         (firewall,) = properties(of["api"], "AWS::WAFv2::WebACL")
-        found = {rule["Name"]: rule["Statement"] for rule in firewall["Rules"]}
-        return {name: one["RateBasedStatement"] for name, one in found.items() if "RateBasedStatement" in one}
+        statements = {rule["Name"]: rule["Statement"] for rule in firewall["Rules"]}
+        return {
+            name: statement["RateBasedStatement"]
+            for name, statement in statements.items()
+            if "RateBasedStatement" in statement
+        }
 
-    made = rates(with_front)
-    header = {name: one["ForwardedIPConfig"]["HeaderName"] for name, one in made.items()}
-    viewers = made["rate-viewers"]["ScopeDownStatement"]
+    rate_rules = rates(with_front)
+    header = {name: statement["ForwardedIPConfig"]["HeaderName"] for name, statement in rate_rules.items()}
+    viewers = rate_rules["rate-viewers"]["ScopeDownStatement"]
     match = viewers["ByteMatchStatement"]
     config = front(with_front)
     (sent,) = origin_of(config, config["DefaultCacheBehavior"])["OriginCustomHeaders"]
     (function,) = properties(with_front["platform"], "AWS::CloudFront::Function")
 
     assert header == {"rate": CLIENT_HEADER, "rate-viewers": VIEWER_HEADER}
-    assert made["rate"]["ScopeDownStatement"] == {"NotStatement": {"Statement": viewers}}
+    assert rate_rules["rate"]["ScopeDownStatement"] == {"NotStatement": {"Statement": viewers}}
     assert match["FieldToMatch"]["SingleHeader"] == {"Name": FRONT_HEADER}
     # What CloudFront sends is what the firewall compares: one secret, resolved when they are deployed.
     assert sent["HeaderName"] == FRONT_HEADER
@@ -121,11 +125,11 @@ def test_firewall__when_cloudfront_is_in_front__then_it_counts_viewers_of_it_and
 def test_front__when_the_deployment_is_small__then_it_costs_no_secret_and_there_is_no_firewall_to_tell(
     tmp_path: Path,
 ) -> None:
-    made = synthesized(small(**NAMED), tmp_path)
+    front_templates = synthesized(small(**NAMED), tmp_path)
 
-    config = front(made)
+    config = front(front_templates)
     assert "OriginCustomHeaders" not in origin_of(config, config["DefaultCacheBehavior"])
-    assert len(properties(made["data"], "AWS::SecretsManager::Secret")) == 3
+    assert len(properties(front_templates["data"], "AWS::SecretsManager::Secret")) == 3
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,11 @@ def end(resource: Any) -> str:
     if not isinstance(resource, str) and "Fn::Join" not in resource:
         return "*"
     full = text(resource)
-    found = ARN.match(full)
-    if found is None:
+    matched = ARN.match(full)
+    if matched is None:
         return full
     secret = "secret:" if ":secret:" in full else ""
-    return secret + re.sub(rf"(^|/){PREFIX}[-/]", r"\1", found[1], count=1)
+    return secret + re.sub(rf"(^|/){PREFIX}[-/]", r"\1", matched[1], count=1)
 
 
 def granted(templates: Templates, service: str) -> list[dict[str, Any]]:
@@ -33,8 +33,8 @@ def granted(templates: Templates, service: str) -> list[dict[str, Any]]:
     role = f"{PREFIX}-{service}"
     (logical,) = (
         name
-        for name, made in resources(templates["access"], "AWS::IAM::Role").items()
-        if made["Properties"]["RoleName"] == role
+        for name, resource in resources(templates["access"], "AWS::IAM::Role").items()
+        if resource["Properties"]["RoleName"] == role
     )
     return [
         {
@@ -57,21 +57,21 @@ def test_grants__when_they_are_synthesized__then_they_are_those_that_recorded_ca
     chain = deployment.chain.model_copy(update={"chain_id": CHAIN_ID})
     templates = synthesized(deployment.model_copy(update={"chain": chain}), tmp_path)
 
-    found = {service: granted(templates, service) for service in SERVICES}
+    synthesized_grants = {service: granted(templates, service) for service in SERVICES}
 
-    assert json.loads(STATED.read_text()) == found, "if the change is meant, write it there"
+    assert json.loads(STATED.read_text()) == synthesized_grants, "if the change is meant, write it there"
 
 
 def test_grants__when_they_name_an_index__then_for_what_reads_it_alone() -> None:
     """IAM asks about an index for what reads it; another action on it would only look like a permission."""
-    found = [
+    pairs = [
         (service, statement)
         for service in SERVICES
         for statement in json.loads(STATED.read_text())[service]
         if any("/index/" in resource for resource in statement["Resource"])
     ]
 
-    assert {service for service, _ in found} == {"api", "broadcaster", "indexer", "reconciler", "notifier"}
-    for _, statement in found:
+    assert {service for service, _ in pairs} == {"api", "broadcaster", "indexer", "reconciler", "notifier"}
+    for _, statement in pairs:
         assert statement["Action"] in (["dynamodb:Query"], ["dynamodb:PartiQLSelect"])
         assert all("/index/" in resource for resource in statement["Resource"])

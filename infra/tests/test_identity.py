@@ -49,7 +49,7 @@ def test_server__when_scopes_are_declared__then_they_are_the_apis(templates: Tem
     (server,) = properties(templates["identity"], "AWS::Cognito::UserPoolResourceServer")
 
     assert server["Identifier"] == "mintline"
-    assert {made["ScopeName"]: made["ScopeDescription"] for made in server["Scopes"]} == {
+    assert {scope["ScopeName"]: scope["ScopeDescription"] for scope in server["Scopes"]} == {
         scope.short: text for scope, text in DESCRIPTIONS.items()
     }
 

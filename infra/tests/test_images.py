@@ -32,7 +32,10 @@ def test_registry__when_make_pushes_an_image_that_is_deployed__then_the_stack_ha
 ) -> None:
     makefile = (ROOT / "Makefile").read_text()
     pushed = re.findall(r"(?m)^IMAGE_([a-z-]+) :=", makefile)
-    names = {one["RepositoryName"] for one in properties(templates["platform"], "AWS::ECR::Repository")}
+    names = {
+        repository["RepositoryName"]
+        for repository in properties(templates["platform"], "AWS::ECR::Repository")
+    }
 
     assert "name=$(REGISTRY)/$(IMAGE)," in makefile
     # The enclave's image becomes a file in the artifact bucket.
@@ -68,9 +71,7 @@ def test_topic__when_alarms_are_published__then_encrypted_by_a_key_that_lets_the
 ) -> None:
     (topic,) = properties(templates["platform"], "AWS::SNS::Topic")
     (key,) = (
-        made
-        for made in properties(templates["data"], "AWS::KMS::Key")
-        if "alarm topic" in made["Description"]
+        key for key in properties(templates["data"], "AWS::KMS::Key") if "alarm topic" in key["Description"]
     )
     services = {
         statement["Principal"]["Service"]

@@ -15,12 +15,10 @@ SIGNING = {"kms:SigningAlgorithm": "ECDSA_SHA_256"}
 
 
 def intake_key(templates: Templates) -> dict[str, Any]:
-    (found,) = (
-        made
-        for made in properties(templates["data"], "AWS::KMS::Key")
-        if made.get("KeySpec") == "ECC_NIST_P256"
+    (intake,) = (
+        key for key in properties(templates["data"], "AWS::KMS::Key") if key.get("KeySpec") == "ECC_NIST_P256"
     )
-    return found
+    return intake
 
 
 def may(templates: Templates, principal: str, action: str, **context: str) -> bool:
@@ -30,7 +28,7 @@ def may(templates: Templates, principal: str, action: str, **context: str) -> bo
 
 def test_intake_key__when_synthesized__then_it_signs_and_has_its_alias(templates: Templates) -> None:
     assert intake_key(templates)["KeyUsage"] == "SIGN_VERIFY"
-    aliases = {made["AliasName"] for made in properties(templates["data"], "AWS::KMS::Alias")}
+    aliases = {alias["AliasName"] for alias in properties(templates["data"], "AWS::KMS::Alias")}
     assert "alias/acme-mintline-intake" in aliases
 
 
@@ -61,9 +59,9 @@ def test_public_half__when_the_operator_asks__then_it_may(
 
 def test_intake_key__when_the_stack_is_deleted__then_it_stays(templates: Templates) -> None:
     kept = [
-        made["DeletionPolicy"]
-        for made in resources(templates["data"], "AWS::KMS::Key").values()
-        if made["Properties"].get("KeyUsage") == "SIGN_VERIFY"
+        resource["DeletionPolicy"]
+        for resource in resources(templates["data"], "AWS::KMS::Key").values()
+        if resource["Properties"].get("KeyUsage") == "SIGN_VERIFY"
     ]
     # It is deleted with a creation that fails alone: nothing was sealed for it by then.
     assert kept == ["RetainExceptOnCreate"]

@@ -36,25 +36,25 @@ def kept_in(state: Path) -> dict[str, str]:
 
 async def identities(endpoint: str) -> dict[str, Any]:
     """Return what tells each resource from another of the same name: making it again would change that."""
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     async with client("dynamodb", endpoint) as dynamodb:
         for table in TABLES:
             described = await dynamodb.describe_table(TableName=table.table_name(PREFIX))
-            found[table.name] = (described["Table"]["TableId"], described["Table"]["CreationDateTime"])
+            by_name[table.name] = (described["Table"]["TableId"], described["Table"]["CreationDateTime"])
     async with client("sqs", endpoint) as sqs:
         urls = (await sqs.list_queues(QueueNamePrefix=PREFIX))["QueueUrls"]
         assert len(urls) == 2 * len(QUEUES)
         for url in urls:
-            answer = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["CreatedTimestamp"])
-            found[url.rpartition("/")[2]] = answer["Attributes"]["CreatedTimestamp"]
+            response = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["CreatedTimestamp"])
+            by_name[url.rpartition("/")[2]] = response["Attributes"]["CreatedTimestamp"]
     async with client("s3", endpoint) as s3:
-        created = {made["Name"]: made["CreationDate"] for made in (await s3.list_buckets())["Buckets"]}
-        found |= {name: created[name] for name in (bucket.bucket_name(PREFIX) for bucket in BUCKETS)}
+        created = {listed["Name"]: listed["CreationDate"] for listed in (await s3.list_buckets())["Buckets"]}
+        by_name |= {name: created[name] for name in (bucket.bucket_name(PREFIX) for bucket in BUCKETS)}
     async with client("kms", endpoint) as kms:
         for key in KMS_KEYS:
-            answer = await kms.describe_key(KeyId=key.alias(PREFIX))
-            found[key.name] = answer["KeyMetadata"]["KeyId"]
-    return found
+            response = await kms.describe_key(KeyId=key.alias(PREFIX))
+            by_name[key.name] = response["KeyMetadata"]["KeyId"]
+    return by_name
 
 
 def mint_one(state: Path) -> dict[str, Any]:
@@ -83,13 +83,13 @@ async def test_line__when_cloudformation_made_its_resources__mints_on_them_and_m
     template = synthesized(described(PREFIX, account=ACCOUNT), tmp_path / "cdk")["data"]
     with emulator(kept_in(state)) as endpoint:
         await deploy(template, endpoint)
-        made = await identities(endpoint)
+        before = await identities(endpoint)
 
     minted = mint_one(state)
 
     assert minted["status"] == "finalized"
     with emulator(kept_in(state)) as endpoint:
-        assert await identities(endpoint) == made
+        assert await identities(endpoint) == before
         async with client("dynamodb", endpoint) as dynamodb:
             mints = await dynamodb.scan(TableName=f"{PREFIX}-mints")
         on_record = sorted(item["mint_id"]["S"] for item in mints["Items"])

@@ -31,9 +31,9 @@ def names(templates: Templates) -> set[str]:
 
 def test_runbook__when_an_alarm_fires__then_it_says_what_to_do(templates: Templates) -> None:
     described = set(re.findall(r"^\| ((?:`[a-z-]+`(?:, )?)+) \|", RUNBOOK, flags=re.MULTILINE))
-    found = {name for row in described for name in re.findall(r"`([a-z-]+)`", row)}
+    alarm_names = {name for row in described for name in re.findall(r"`([a-z-]+)`", row)}
 
-    assert found >= names(templates)
+    assert alarm_names >= names(templates)
 
 
 def logs(service: str, event: str) -> bool:
@@ -80,9 +80,9 @@ def test_balance_alarm__when_little_is_left__then_it_fires_and_stays_until_there
         if alarm["AlarmName"].endswith(name)
     )
     (measured,) = (
-        found
-        for found in properties(templates["watch"], "AWS::Logs::MetricFilter")
-        if found["MetricTransformations"][0]["MetricName"] == alarm["MetricName"]
+        metric_filter
+        for metric_filter in properties(templates["watch"], "AWS::Logs::MetricFilter")
+        if metric_filter["MetricTransformations"][0]["MetricName"] == alarm["MetricName"]
     )
 
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 100)
@@ -108,15 +108,15 @@ def test_alarms__when_they_fire__then_the_topic_is_told(templates: Templates) ->
         for output in templates["platform"]["Outputs"].values()
         if "Export" in output and output["Value"] == {"Ref": only(templates["platform"], "AWS::SNS::Topic")}
     )
-    told = {"Fn::ImportValue": topic}
+    action = {"Fn::ImportValue": topic}
 
     assert len(alarms) > len(LOG_ALARMS) + len(VALUE_ALARMS)
-    assert [alarm["AlarmActions"] for alarm in alarms] == [[told]] * len(alarms)
+    assert [alarm["AlarmActions"] for alarm in alarms] == [[action]] * len(alarms)
     states = {
         name: (rule["State"], [target["Arn"] for target in rule["Targets"]])
         for name, rule in notices(templates).items()
     }
-    assert states == dict.fromkeys(NOTICES, ("ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", [told]))
+    assert states == dict.fromkeys(NOTICES, ("ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", [action]))
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_issuers__when_the_document_names_one__then_the_api_takes_it_as_it_is(tm
 
     (task,) = properties(templates["api"], "AWS::ECS::TaskDefinition")
     (container,) = task["ContainerDefinitions"]
-    setting = {one["Name"]: one["Value"] for one in container["Environment"]}["MINTLINE_OTHER_ISSUERS"]
+    setting = {entry["Name"]: entry["Value"] for entry in container["Environment"]}["MINTLINE_OTHER_ISSUERS"]
     (taken,) = TypeAdapter(tuple[OtherIssuer, ...]).validate_json(setting)
     assert taken == OtherIssuer.model_validate(issuer())
     # The same document gives the same template, whatever the order of a set is.

@@ -15,12 +15,12 @@ PREFIX = "acme-mintline-"
 
 
 def alarm(templates: Templates, name: str) -> dict[str, Any]:
-    (found,) = (
+    (matching,) = (
         each
         for each in properties(templates["watch"], "AWS::CloudWatch::Alarm")
         if each["AlarmName"] == PREFIX + name
     )
-    return found
+    return matching
 
 
 def measured(
@@ -32,11 +32,11 @@ def measured(
         for each in properties(templates["watch"], "AWS::Logs::MetricFilter")
         if each["MetricTransformations"][0]["MetricName"] == metric
     }
-    found: dict[int, list[float]] = {}
+    by_period: dict[int, list[float]] = {}
     for second, line in lines:
         if pattern == f"{{ $.event = {json.dumps(line['event'])} }}":
-            found.setdefault(int(second) // 300, []).append(line[selector.removeprefix("$.")])
-    return found
+            by_period.setdefault(int(second) // 300, []).append(line[selector.removeprefix("$.")])
+    return by_period
 
 
 def outage(begins: int, seconds: int) -> list[tuple[float, dict[str, Any]]]:
@@ -70,27 +70,36 @@ def test_enclave_unreachable__when_a_host_logs_an_outage__then_it_fires_after_a_
     lines: list[tuple[float, dict[str, Any]]],
     fires: bool,  # noqa: FBT001 - the table's last column
 ) -> None:
-    found = alarm(templates, "enclave-unreachable")
+    outage_alarm = alarm(templates, "enclave-unreachable")
 
-    numbers = measured(templates, found["MetricName"], lines)
+    numbers = measured(templates, outage_alarm["MetricName"], lines)
 
-    assert found["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
-    assert (found["Statistic"], found["Period"], found["EvaluationPeriods"]) == ("Maximum", 300, 1)
-    assert found["TreatMissingData"] == "notBreaching"
-    assert any(max(each) >= found["Threshold"] for each in numbers.values()) is fires
+    assert outage_alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert (outage_alarm["Statistic"], outage_alarm["Period"], outage_alarm["EvaluationPeriods"]) == (
+        "Maximum",
+        300,
+        1,
+    )
+    assert outage_alarm["TreatMissingData"] == "notBreaching"
+    assert any(max(each) >= outage_alarm["Threshold"] for each in numbers.values()) is fires
 
 
 def test_signer_not_running__when_no_instance_is_in_service_or_nothing_is_measured__then_it_fires(
     templates: Templates,
 ) -> None:
     """The group measures itself only once it is told to."""
-    found = alarm(templates, "signer-not-running")
+    signer_alarm = alarm(templates, "signer-not-running")
     (group,) = properties(templates["signer"], "AWS::AutoScaling::AutoScalingGroup")
 
-    assert found["Dimensions"] == [{"Name": "AutoScalingGroupName", "Value": group["AutoScalingGroupName"]}]
-    assert (found["Namespace"], found["MetricName"]) == ("AWS/AutoScaling", "GroupInServiceInstances")
+    assert signer_alarm["Dimensions"] == [
+        {"Name": "AutoScalingGroupName", "Value": group["AutoScalingGroupName"]}
+    ]
+    assert (signer_alarm["Namespace"], signer_alarm["MetricName"]) == (
+        "AWS/AutoScaling",
+        "GroupInServiceInstances",
+    )
     assert group["MetricsCollection"] == [{"Granularity": "1Minute"}]
-    assert (found["Statistic"], found["Threshold"]) == ("Minimum", 1)
-    assert found["ComparisonOperator"] == "LessThanThreshold"
-    assert found["TreatMissingData"] == "breaching"
-    assert found["Period"] * found["EvaluationPeriods"] == 180
+    assert (signer_alarm["Statistic"], signer_alarm["Threshold"]) == ("Minimum", 1)
+    assert signer_alarm["ComparisonOperator"] == "LessThanThreshold"
+    assert signer_alarm["TreatMissingData"] == "breaching"
+    assert signer_alarm["Period"] * signer_alarm["EvaluationPeriods"] == 180

@@ -146,11 +146,11 @@ def test_fetch__when_it_is_led_elsewhere__then_it_does_not_follow(
     canary: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server of plain HTTP in place of TLS, as it is the redirect that counts."""
-    asked: list[str] = []
+    paths: list[str] = []
 
     class Leading(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            paths.append(self.path)
             self.send_response(302)
             self.send_header("Location", "/elsewhere")
             self.end_headers()
@@ -164,18 +164,18 @@ def test_fetch__when_it_is_led_elsewhere__then_it_does_not_follow(
         plain = f"http://127.0.0.1:{server.server_port}/keys"
 
         def opening(*handlers: Any) -> Any:
-            made = opener(urllib.request.ProxyHandler({}), *handlers)
-            return SimpleNamespace(open=lambda _url, timeout: made.open(plain, timeout=timeout))
+            plain_opener = opener(urllib.request.ProxyHandler({}), *handlers)
+            return SimpleNamespace(open=lambda _url, timeout: plain_opener.open(plain, timeout=timeout))
 
         monkeypatch.setattr(canary.urllib.request, "build_opener", opening)
         with pytest.raises(urllib.error.HTTPError, match="302"):
             canary.fetch("https://good")
         server.shutdown()
-    assert asked == ["/keys"]
+    assert paths == ["/keys"]
 
 
 @pytest.mark.parametrize(
-    ("published", "said"),
+    ("published", "lines"),
     [
         ([rsa("a")], [{"event": "policy_keys_compared", "lacking": 0}]),
         (
@@ -192,14 +192,14 @@ def test_handler__when_it_has_compared__then_it_says_what_came_of_it(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     published: list[Any],
-    said: list[dict[str, Any]],
+    lines: list[dict[str, Any]],
 ) -> None:
     monkeypatch.setenv("BUCKET", "artifacts")
     monkeypatch.setenv("POLICY", "policy.json")
-    asked: list[dict[str, str]] = []
+    requests: list[dict[str, str]] = []
 
     def get_object(**request: str) -> dict[str, Any]:
-        asked.append(request)
+        requests.append(request)
         return {"Body": io.BytesIO(json.dumps(policy(rsa("a"))).encode())}
 
     canary.boto3.client = lambda _: SimpleNamespace(get_object=get_object)
@@ -207,8 +207,8 @@ def test_handler__when_it_has_compared__then_it_says_what_came_of_it(
 
     canary.handler(None, None)
 
-    assert asked == [{"Bucket": "artifacts", "Key": "policy.json"}]
-    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == said
+    assert requests == [{"Bucket": "artifacts", "Key": "policy.json"}]
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == lines
 
 
 def test_handler__when_an_issuer_fails__then_it_names_the_others_keys_and_fails(
@@ -224,34 +224,36 @@ def test_handler__when_an_issuer_fails__then_it_names_the_others_keys_and_fails(
         canary.handler(None, None)
 
     # Without `policy_keys_compared`, whose absence is an alarm too.
-    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert said == [{"event": "policy_keys_lacking", "kids": ["b"]}]
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines == [{"event": "policy_keys_lacking", "kids": ["b"]}]
 
 
 def test_canary__when_the_host_hands_the_policy_over__then_it_may_read_that_document_alone(
     tmp_path: Path,
 ) -> None:
-    made = synthesized(described(signing_policy="policies/now.json"), tmp_path)
+    handed_templates = synthesized(described(signing_policy="policies/now.json"), tmp_path)
     (function,) = (
         function
-        for function in properties(made["canary"], "AWS::Lambda::Function")
+        for function in properties(handed_templates["canary"], "AWS::Lambda::Function")
         if function["FunctionName"] == "acme-mintline-policy-keys"
     )
     assert function["Code"]["ZipFile"] == POLICY_KEYS_HANDLER.read_text()
     assert len(POLICY_KEYS_HANDLER.read_text()) <= 4096
-    found = {"BUCKET": "acme-mintline-artifacts", "POLICY": "policies/now.json"}
-    assert function["Environment"]["Variables"] == found
+    variables = {"BUCKET": "acme-mintline-artifacts", "POLICY": "policies/now.json"}
+    assert function["Environment"]["Variables"] == variables
     reads = [
         statement
-        for granted in properties(made["canary"], "AWS::IAM::Policy")
+        for granted in properties(handed_templates["canary"], "AWS::IAM::Policy")
         for statement in granted["PolicyDocument"]["Statement"]
         if "s3:GetObject" in listed(statement["Action"])
     ]
-    assert [one["Resource"] for one in reads] == ["arn:aws:s3:::acme-mintline-artifacts/policies/now.json"]
+    assert [statement["Resource"] for statement in reads] == [
+        "arn:aws:s3:::acme-mintline-artifacts/policies/now.json"
+    ]
 
     alarms = {
         alarm["AlarmName"].removeprefix("acme-mintline-"): alarm
-        for alarm in properties(made["watch"], "AWS::CloudWatch::Alarm")
+        for alarm in properties(handed_templates["watch"], "AWS::CloudWatch::Alarm")
     }
     runbook = (ROOT / "docs/aws-alarms.md").read_text()
     for name in ("policy-keys-lacking", "policy-keys-unchecked"):

@@ -25,8 +25,8 @@ def size(policy: dict[str, Any]) -> int:
 def test_policies__when_a_role_has_many_statements__then_iam_takes_them(tmp_path: Path, prefix: str) -> None:
     templates = synthesized(described(prefix), tmp_path)
     names = {
-        logical: made["Properties"]["RoleName"]
-        for logical, made in resources(templates["access"], "AWS::IAM::Role").items()
+        logical: role["Properties"]["RoleName"]
+        for logical, role in resources(templates["access"], "AWS::IAM::Role").items()
     }
     own: Counter[str] = Counter()
     attached: Counter[str] = Counter()

@@ -82,20 +82,20 @@ def script() -> str:
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
-    made = Host(tmp_path)
+    new_host = Host(tmp_path)
     clock = tmp_path / "clock"
     clock.write_text("0\n")
     (tmp_path / "new").write_bytes(POLICY)
-    made.command("aws", f'cat {tmp_path}/new > "${{@: -1}}"; echo "$*" >> "$LOG"')
-    made.command("nitro-cli", f'echo \'{{"Measurements": {{"PCR0": "{GOOD}"}}}}\'')
-    made.command("jq", f"cat > /dev/null; echo {GOOD}")
-    made.command("chown", "")
-    made.command("systemctl", 'if [ "$1" = is-active ]; then echo active; else echo "$*" >> "$LOG"; fi')
-    made.command("date", f"cat {clock}")
-    made.command("sleep", f"echo $(($(cat {clock}) + $1)) > {clock}")
-    made.command("ready", "")
-    made.command("signs", made.place(PATH_OF_SIGNS))
-    return made
+    new_host.command("aws", f'cat {tmp_path}/new > "${{@: -1}}"; echo "$*" >> "$LOG"')
+    new_host.command("nitro-cli", f'echo \'{{"Measurements": {{"PCR0": "{GOOD}"}}}}\'')
+    new_host.command("jq", f"cat > /dev/null; echo {GOOD}")
+    new_host.command("chown", "")
+    new_host.command("systemctl", 'if [ "$1" = is-active ]; then echo active; else echo "$*" >> "$LOG"; fi')
+    new_host.command("date", f"cat {clock}")
+    new_host.command("sleep", f"echo $(($(cat {clock}) + $1)) > {clock}")
+    new_host.command("ready", "")
+    new_host.command("signs", new_host.place(PATH_OF_SIGNS))
+    return new_host
 
 
 @pytest.mark.parametrize(("stated", "rolled"), [(GOOD, True), (OTHER, False), (None, True)])
@@ -170,10 +170,10 @@ def test_roll__when_the_signer_is_not_ready_afterwards__then_it_fails_and_the_ro
 
 
 @pytest.mark.parametrize(
-    ("what", "said"), [(IMAGE_ROLL, "runs"), (POLICY_ROLL, "stored")], ids=["image", "policy"]
+    ("what", "message"), [(IMAGE_ROLL, "runs"), (POLICY_ROLL, "stored")], ids=["image", "policy"]
 )
 def test_roll__when_an_instance_starts_for_the_first_time__then_it_waits_for_nothing(
-    host: Host, what: tuple[str, str], said: str
+    host: Host, what: tuple[str, str], message: str
 ) -> None:
     """The host that would say whether it signs starts after both."""
     host.command("systemctl", 'if [ "$1" = is-active ]; then echo inactive; exit 3; fi')
@@ -182,7 +182,7 @@ def test_roll__when_an_instance_starts_for_the_first_time__then_it_waits_for_not
     done = host.roll(*what)
 
     assert (done.returncode, host.clock) == (0, 0), done.stderr
-    assert done.stdout.startswith(f"{said} {what[1]}")
+    assert done.stdout.startswith(f"{message} {what[1]}")
 
 
 def test_document__when_an_instance_is_rolled__then_it_has_the_time_that_its_script_may_take(

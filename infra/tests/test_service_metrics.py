@@ -18,13 +18,13 @@ NAMESPACE = "Mintline/acme-mintline"
 
 def namespaces(templates: Templates) -> dict[str, str | None]:
     """Return the namespace that each stack's tasks get."""
-    found: dict[str, str | None] = {}
+    by_stack: dict[str, str | None] = {}
     for stack in TASKS:
         (task,) = properties(templates[stack], "AWS::ECS::TaskDefinition")
         (container,) = task["ContainerDefinitions"]
         named = {variable["Name"]: variable["Value"] for variable in container["Environment"]}
-        found[stack] = named.get(VARIABLE)
-    return found
+        by_stack[stack] = named.get(VARIABLE)
+    return by_stack
 
 
 def searched(templates: Templates) -> list[str]:

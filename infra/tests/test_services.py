@@ -44,9 +44,9 @@ SERVICES = sorted(MODELS)
 
 def container(templates: Templates, service: str) -> dict[str, Any]:
     (definition,) = properties(templates[service], "AWS::ECS::TaskDefinition")
-    (found,) = definition["ContainerDefinitions"]
-    made: dict[str, Any] = found
-    return made
+    (only,) = definition["ContainerDefinitions"]
+    described: dict[str, Any] = only
+    return described
 
 
 def environment(templates: Templates, service: str) -> dict[str, str]:
@@ -65,7 +65,7 @@ def test_api__when_a_kms_key_makes_wallets_keys__then_it_is_told_the_arns_of_jus
     numbers: list[int], tmp_path: Path
 ) -> None:
     templates = synthesized(described(wallet_keys=numbers), tmp_path)
-    (told,) = (
+    (joined,) = (
         entry["Value"]["Fn::Join"]
         for entry in container(templates, "api")["Environment"]
         if entry["Name"] == "MINTLINE_WALLET_KEY_ARNS"
@@ -75,15 +75,15 @@ def test_api__when_a_kms_key_makes_wallets_keys__then_it_is_told_the_arns_of_jus
         for output in templates["data"]["Outputs"].values()
         if "Export" in output
     }
-    imported = [exported[part["Fn::ImportValue"]] for part in told[1] if isinstance(part, dict)]
+    imported = [exported[part["Fn::ImportValue"]] for part in joined[1] if isinstance(part, dict)]
     keys = (
         name
-        for name, made in resources(templates["data"], "AWS::KMS::Key").items()
-        if "in custody" in made["Properties"]["Description"]
+        for name, key in resources(templates["data"], "AWS::KMS::Key").items()
+        if "in custody" in key["Properties"]["Description"]
     )
 
     assert imported == [{"Fn::GetAtt": [key, "Arn"]} for key in keys]
-    assert "".join(part if isinstance(part, str) else "x" for part in told[1]) == json.dumps(
+    assert "".join(part if isinstance(part, str) else "x" for part in joined[1]) == json.dumps(
         ["x"] * len(numbers), separators=(",", ":")
     )
 
@@ -112,21 +112,21 @@ def test_builder__when_the_deployment_has_a_relayer__then_it_is_told_of_it(
     del document["chain"]["relayer"]
     without = synthesized(read(document), tmp_path)
 
-    told, not_told = (environment(found, "builder") for found in (templates, without))
+    given, not_told = (environment(stack_templates, "builder") for stack_templates in (templates, without))
 
     relayer = deployment.chain.relayer
     assert relayer is not None
-    assert json.loads(told.pop("MINTLINE_RELAYERS")) == [relayer.model_dump(mode="json")]
-    assert told == not_told
+    assert json.loads(given.pop("MINTLINE_RELAYERS")) == [relayer.model_dump(mode="json")]
+    assert given == not_told
 
 
 def test_signer__when_its_host_starts__then_it_is_told_all_it_needs_and_its_proxy_leads_to_kms_alone(
     deployment: Deployment,
 ) -> None:
-    told = host_settings(deployment, minting(deployment))
+    host = host_settings(deployment, minting(deployment))
 
-    assert set(told) <= fields(HostSettings)
-    settings = load(HostSettings, told)
+    assert set(host) <= fields(HostSettings)
+    settings = load(HostSettings, host)
     assert isinstance(settings, HostSettings)
     assert settings.kms_proxy_target == "kms.us-east-1.amazonaws.com:443"
     assert settings.enclave_access_key_id is None
@@ -137,12 +137,12 @@ def test_task__when_it_runs__then_on_arm_with_its_own_role_and_nothing_writable(
     templates: Templates, service: str
 ) -> None:
     (definition,) = properties(templates[service], "AWS::ECS::TaskDefinition")
-    made = container(templates, service)
+    created = container(templates, service)
 
     assert definition["RuntimePlatform"]["CpuArchitecture"] == "ARM64"
     assert definition["TaskRoleArn"] == f"arn:aws:iam::111122223333:role/acme-mintline-{service}"
-    assert made["ReadonlyRootFilesystem"] is True
-    assert made["StopTimeout"] == 30
+    assert created["ReadonlyRootFilesystem"] is True
+    assert created["StopTimeout"] == 30
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -162,12 +162,15 @@ def test_execution_role__when_it_reads_secrets__then_only_those_of_its_task(
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_service__when_a_deployment_fails__then_it_is_rolled_back(templates: Templates, service: str) -> None:
-    (made,) = properties(templates[service], "AWS::ECS::Service")
+    (ecs_service,) = properties(templates[service], "AWS::ECS::Service")
 
-    assert made["DeploymentConfiguration"]["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
+    assert ecs_service["DeploymentConfiguration"]["DeploymentCircuitBreaker"] == {
+        "Enable": True,
+        "Rollback": True,
+    }
     spot = {
         entry["CapacityProvider"]: (entry.get("Base"), entry["Weight"])
-        for entry in made["CapacityProviderStrategy"]
+        for entry in ecs_service["CapacityProviderStrategy"]
     }
     assert spot["FARGATE"] == (1, 1)
     assert ("FARGATE_SPOT" in spot) is (service in {"builder", "broadcaster"})
@@ -179,13 +182,13 @@ def test_worker__when_its_queue_grows__then_it_scales_on_the_backlog_of_each_tas
 ) -> None:
     (policy,) = properties(templates[service], "AWS::ApplicationAutoScaling::ScalingPolicy")
     configuration = policy["TargetTrackingScalingPolicyConfiguration"]
-    metrics = {one["Id"]: one for one in configuration["CustomizedMetricSpecification"]["Metrics"]}
+    metrics = {metric["Id"]: metric for metric in configuration["CustomizedMetricSpecification"]["Metrics"]}
 
     waiting = metrics["waiting"]["MetricStat"]["Metric"]
     assert waiting["Dimensions"] == [{"Name": "QueueName", "Value": f"acme-mintline-{queue}.fifo"}]
     assert metrics["running"]["MetricStat"]["Metric"]["MetricName"] == "RunningTaskCount"
     assert metrics["backlog"]["Expression"] == "waiting / IF(running > 0, running, 1)"
-    assert [name for name, one in metrics.items() if one["ReturnData"]] == ["backlog"]
+    assert [name for name, metric in metrics.items() if metric["ReturnData"]] == ["backlog"]
 
 
 def test_api__when_it_is_busy__then_it_scales_on_cpu(templates: Templates) -> None:
@@ -203,15 +206,15 @@ def test_reconciler__when_it_is_time__then_one_task_of_the_indexers_image_makes_
     (rule,) = properties(template, "AWS::Events::Rule")
     (target,) = rule["Targets"]
     ((definition, task),) = resources(template, "AWS::ECS::TaskDefinition").items()
-    (made,) = task["Properties"]["ContainerDefinitions"]
-    plain = {entry["Name"]: entry["Value"] for entry in made["Environment"]}
+    (created,) = task["Properties"]["ContainerDefinitions"]
+    plain = {entry["Name"]: entry["Value"] for entry in created["Environment"]}
 
     assert (rule["ScheduleExpression"], rule["State"]) == ("rate(15 minutes)", "ENABLED")
     assert target["EcsParameters"]["TaskDefinitionArn"] == {"Ref": definition}
     network = target["EcsParameters"]["NetworkConfiguration"]["AwsVpcConfiguration"]
     assert (target["EcsParameters"]["TaskCount"], network["AssignPublicIp"]) == (1, "DISABLED")
-    assert made["EntryPoint"] == ["python", "-m", "mintline_indexer.reconciler"]
-    assert "imagesindexer" in str(made["Image"])
+    assert created["EntryPoint"] == ["python", "-m", "mintline_indexer.reconciler"]
+    assert "imagesindexer" in str(created["Image"])
     assert task["Properties"]["TaskRoleArn"] == deployment.role_arn("reconciler")
     settings = load(ReconcilerSettings, plain | {"MINTLINE_RPC_URLS": SECRET_VALUES["MINTLINE_RPC_URLS"]})
     assert (settings.reconcile_every, settings.reconcile_blocks) == (0, 1_000)
@@ -240,9 +243,9 @@ def test_reconciler__when_eventbridge_starts_it__then_by_a_role_that_starts_this
 
 
 def test_indexer__when_deployed__then_two_copies_run_unnamed_and_do_not_scale(templates: Templates) -> None:
-    (made,) = properties(templates["indexer"], "AWS::ECS::Service")
+    (ecs_service,) = properties(templates["indexer"], "AWS::ECS::Service")
 
-    assert made["DesiredCount"] == 2
+    assert ecs_service["DesiredCount"] == 2
     # A name shared by both would have each take the other for itself.
     assert "MINTLINE_INSTANCE" not in environment(templates, "indexer")
     assert not resources(templates["indexer"], "AWS::ApplicationAutoScaling::ScalableTarget")

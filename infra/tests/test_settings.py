@@ -146,13 +146,13 @@ SERVICES = sorted(MODELS)
 def environment(templates: Templates, deployment: Deployment, service: str) -> dict[str, Any]:
     """Return what a service's stack sets, by the setting's name; secrets have no value here."""
     if service == "signer":
-        told: dict[str, Any] = dict(host_settings(deployment, minting(deployment)))
+        variables: dict[str, Any] = dict(host_settings(deployment, minting(deployment)))
     else:
         (definition,) = properties(templates[service], "AWS::ECS::TaskDefinition")
         (container,) = definition["ContainerDefinitions"]
-        told = {entry["Name"]: entry["Value"] for entry in container["Environment"]}
-        told |= {entry["Name"]: None for entry in container.get("Secrets", ())}
-    return {name.removeprefix(PREFIX).lower(): value for name, value in told.items()}
+        variables = {entry["Name"]: entry["Value"] for entry in container["Environment"]}
+        variables |= {entry["Name"]: None for entry in container.get("Secrets", ())}
+    return {name.removeprefix(PREFIX).lower(): value for name, value in variables.items()}
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -82,10 +82,10 @@ def test_boot__when_the_image_holds_the_policy__then_the_host_hands_none_over(de
 def test_documents__when_the_host_hands_the_policy_over__then_it_can_be_rolled_as_an_image_can(
     tmp_path: Path,
 ) -> None:
-    made = synthesized(described(signing_policy="policy.json"), tmp_path)["signer"]
+    template = synthesized(described(signing_policy="policy.json"), tmp_path)["signer"]
     (content,) = (
         document["Content"]
-        for document in properties(made, "AWS::SSM::Document")
+        for document in properties(template, "AWS::SSM::Document")
         if document["Name"] == "acme-mintline-roll-policy"
     )
     assert content["parameters"]["pcr16"]["allowedPattern"] == "^[0-9a-f]{96}$"

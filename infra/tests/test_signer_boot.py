@@ -53,12 +53,12 @@ def text(deployment: Deployment) -> str:
 
 @pytest.fixture
 def root(tmp_path: Path) -> FakeRoot:
-    made = FakeRoot(tmp_path)
-    made.stub("jq", JQ)
-    made.stub("aws", FETCHES)
-    made.stub("nitro-cli", MEASURED)
-    made.stub("curl", READY)
-    return made
+    fake_root = FakeRoot(tmp_path)
+    fake_root.stub("jq", JQ)
+    fake_root.stub("aws", FETCHES)
+    fake_root.stub("nitro-cli", MEASURED)
+    fake_root.stub("curl", READY)
+    return fake_root
 
 
 WAIT_URL = "https://cloudformation-waitcondition-us-east-1.s3.amazonaws.com/handle?Expires=1&Signature=a%2Fb"
@@ -154,9 +154,11 @@ def test_boot__when_s3_refuses_the_image__then_failure_is_signalled_and_no_host_
     assert "systemctl start mintline-signer-host" not in root.log
 
 
-@pytest.mark.parametrize(("answer", "takes"), [(ENCLAVE_GONE, 0), ("exit 28", 10)], ids=["unready", "hangs"])
+@pytest.mark.parametrize(
+    ("response", "takes"), [(ENCLAVE_GONE, 0), ("exit 28", 10)], ids=["unready", "hangs"]
+)
 def test_boot__when_the_enclave_never_answers__then_failure_is_signalled_after_ten_minutes(
-    text: str, root: FakeRoot, answer: str, takes: int
+    text: str, root: FakeRoot, response: str, takes: int
 ) -> None:
     """A host that hangs up to `curl`'s own limit takes as long as one that answers at once."""
     clock = root.root / "clock"
@@ -165,7 +167,7 @@ def test_boot__when_the_enclave_never_answers__then_failure_is_signalled_after_t
     root.stub("date", f'cat "{clock}"')
     root.stub("sleep", passes)
     root.stub("jq", 'cat > /dev/null; case "$*" in *Measurements*) echo ab ;; *) exit 1 ;; esac')
-    root.stub("curl", f"set -- {takes}; {passes}; {answer}")
+    root.stub("curl", f"set -- {takes}; {passes}; {response}")
 
     done = root.run(text)
 
@@ -224,14 +226,14 @@ def test_enclave__when_nitro_cli_fails_three_times_in_a_row__then_its_service_en
 
 def test_units__when_an_enclave_or_a_host_ends__then_systemd_starts_it_again_without_end(text: str) -> None:
     for unit in ("mintline-enclave", "mintline-signer-host"):
-        found = part(text, f"/etc/systemd/system/{unit}.service")
-        assert "Restart=always" in found
-        assert "StartLimitIntervalSec=0" in found
-        assert "oneshot" not in found
+        unit_text = part(text, f"/etc/systemd/system/{unit}.service")
+        assert "Restart=always" in unit_text
+        assert "StartLimitIntervalSec=0" in unit_text
+        assert "oneshot" not in unit_text
 
 
 @pytest.mark.parametrize(
-    ("answer", "unready_for", "told"),
+    ("response", "unready_for", "notified"),
     [
         (READY, SICK_AFTER * 2, False),
         (SQS_GONE, SICK_AFTER * 2, False),
@@ -244,12 +246,12 @@ def test_units__when_an_enclave_or_a_host_ends__then_systemd_starts_it_again_wit
 def test_check__when_an_instance_has_not_signed_for_ten_minutes__then_the_group_is_told(
     text: str,
     root: FakeRoot,
-    answer: str,
+    response: str,
     unready_for: int | None,
-    told: bool,  # noqa: FBT001 - the table's last column
+    notified: bool,  # noqa: FBT001 - the table's last column
 ) -> None:
     root.stub("date", "echo 10000")
-    root.stub("curl", f'case "$*" in *latest*) echo i-0abc ;; *) {answer} ;; esac')
+    root.stub("curl", f'case "$*" in *latest*) echo i-0abc ;; *) {response} ;; esac')
     since = root.root / "run/mintline-signer-unready"
     if unready_for is not None:
         since.write_text(f"{10_000 - unready_for}\n")
@@ -261,7 +263,7 @@ def test_check__when_an_instance_has_not_signed_for_ten_minutes__then_the_group_
 
     assert done.returncode == 0, done.stderr
     calls = [call for call in root.log if call.startswith("aws autoscaling set-instance-health")]
-    assert bool(calls) is told
-    assert since.exists() is (answer not in (READY, SQS_GONE))
-    if told:
+    assert bool(calls) is notified
+    assert since.exists() is (response not in (READY, SQS_GONE))
+    if notified:
         assert calls[0].endswith("--instance-id i-0abc --health-status Unhealthy")

@@ -30,14 +30,14 @@ def test_small__when_synthesized__then_what_costs_by_the_hour_is_what_the_table_
 ) -> None:
     platform, api = templates_of_small["platform"], templates_of_small["api"]
     interfaces = [
-        made
-        for made in properties(platform, "AWS::EC2::VPCEndpoint")
-        if made.get("VpcEndpointType") == "Interface"
+        endpoint
+        for endpoint in properties(platform, "AWS::EC2::VPCEndpoint")
+        if endpoint.get("VpcEndpointType") == "Interface"
     ]
     (launch,) = properties(templates_of_small["signer"], "AWS::EC2::LaunchTemplate")
     data = launch["LaunchTemplateData"]
 
-    assert [len(made["SubnetIds"]) for made in interfaces] == [1, 1, 1]
+    assert [len(endpoint["SubnetIds"]) for endpoint in interfaces] == [1, 1, 1]
     assert not resources(platform, "AWS::EC2::NatGateway")
     for kind in ("ElasticLoadBalancingV2::LoadBalancer", "WAFv2::WebACL"):
         assert not resources(api, f"AWS::{kind}")
@@ -64,13 +64,13 @@ def test_small__when_a_service_runs__then_as_one_task_that_nothing_reaches_but_t
     templates_of_small: Templates, service: str
 ) -> None:
     template = templates_of_small[service]
-    (made,) = properties(template, "AWS::ECS::Service")
+    (ecs_service,) = properties(template, "AWS::ECS::Service")
     (task,) = properties(template, "AWS::ECS::TaskDefinition")
     entrances = properties(template, "AWS::EC2::SecurityGroupIngress")
 
-    assert made["DesiredCount"] == 1
+    assert ecs_service["DesiredCount"] == 1
     assert (task["Cpu"], task["Memory"]) == ("256", "512")
-    assert made["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"] == "ENABLED"
+    assert ecs_service["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"] == "ENABLED"
     assert not resources(template, "AWS::ApplicationAutoScaling::ScalableTarget")
     assert [rule["FromPort"] for rule in entrances] == ([8080] if service == "api" else [])
     assert not [rule for rule in entrances if "CidrIp" in rule]
@@ -82,8 +82,8 @@ def test_small__when_a_request_comes__then_the_link_leads_to_the_tasks_that_clou
     template = templates_of_small["api"]
     (integration,) = properties(template, "AWS::ApiGatewayV2::Integration")
     ((registered, _),) = resources(template, "AWS::ServiceDiscovery::Service").items()
-    (made,) = properties(template, "AWS::ECS::Service")
-    (registry,) = made["ServiceRegistries"]
+    (ecs_service,) = properties(template, "AWS::ECS::Service")
+    (registry,) = ecs_service["ServiceRegistries"]
 
     assert integration["ConnectionType"] == "VPC_LINK"
     assert integration["IntegrationUri"] == {"Fn::GetAtt": [registered, "Arn"]}
@@ -121,8 +121,8 @@ def test_small__when_its_signer_is_created_or_updated__then_the_stack_waits_for_
     templates_of_small: Templates, tmp_path: Path
 ) -> None:
     def waiting(template: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        ((name, made),) = resources(template, "AWS::CloudFormation::WaitCondition").items()
-        return name, made
+        ((name, condition),) = resources(template, "AWS::CloudFormation::WaitCondition").items()
+        return name, condition
 
     template = templates_of_small["signer"]
     name, wait = waiting(template)
@@ -142,9 +142,9 @@ def test_small__when_its_signer_signals__then_s3_passes_on_what_its_own_stack_wa
     templates_of_small: Templates,
 ) -> None:
     (statements,) = (
-        made["PolicyDocument"]["Statement"]
-        for made in properties(templates_of_small["platform"], "AWS::EC2::VPCEndpoint")
-        if "waitcondition" in str(made)
+        endpoint["PolicyDocument"]["Statement"]
+        for endpoint in properties(templates_of_small["platform"], "AWS::EC2::VPCEndpoint")
+        if "waitcondition" in str(endpoint)
     )
     (putting,) = (each for each in statements if each["Action"] == "s3:PutObject")
 
@@ -158,15 +158,15 @@ def test_small__when_no_task_runs__then_an_alarm_without_container_insights_fire
     templates_of_small: Templates,
 ) -> None:
     alarms = {
-        made["AlarmName"].removeprefix("acme-mintline-"): made
-        for made in properties(templates_of_small["watch"], "AWS::CloudWatch::Alarm")
+        alarm["AlarmName"].removeprefix("acme-mintline-"): alarm
+        for alarm in properties(templates_of_small["watch"], "AWS::CloudWatch::Alarm")
     }
 
     for service in TASKS:
-        made = alarms[f"{service}-not-running"]
-        assert (made["Namespace"], made["MetricName"]) == ("AWS/ECS", "CPUUtilization")
-        assert (made["Statistic"], made["Threshold"]) == ("SampleCount", 1)
-        assert made["TreatMissingData"] == "breaching"
+        alarm = alarms[f"{service}-not-running"]
+        assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/ECS", "CPUUtilization")
+        assert (alarm["Statistic"], alarm["Threshold"]) == ("SampleCount", 1)
+        assert alarm["TreatMissingData"] == "breaching"
     assert "api-unhealthy" not in alarms
 
 

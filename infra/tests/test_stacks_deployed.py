@@ -96,9 +96,12 @@ async def has_all_resources(deployed: Deployed) -> None:
     """Expect each resource of each template, complete."""
     async with client("cloudformation", deployed.endpoint) as cloudformation:
         for name in ORDER:
-            made = await cloudformation.describe_stack_resources(StackName=f"{PREFIX}-{name}")
-            found = {one["LogicalResourceId"]: one["ResourceStatus"] for one in made["StackResources"]}
-            assert found == dict.fromkeys(deployed.templates[name]["Resources"], "CREATE_COMPLETE")
+            description = await cloudformation.describe_stack_resources(StackName=f"{PREFIX}-{name}")
+            statuses = {
+                resource["LogicalResourceId"]: resource["ResourceStatus"]
+                for resource in description["StackResources"]
+            }
+            assert statuses == dict.fromkeys(deployed.templates[name]["Resources"], "CREATE_COMPLETE")
 
 
 async def statements(iam: Any, role: str, pool: str) -> list[dict[str, Any]]:
@@ -110,8 +113,8 @@ async def statements(iam: Any, role: str, pool: str) -> list[dict[str, Any]]:
     for attached in (await iam.list_attached_role_policies(RoleName=role))["AttachedPolicies"]:
         arn = attached["PolicyArn"]
         version = (await iam.get_policy(PolicyArn=arn))["Policy"]["DefaultVersionId"]
-        made = await iam.get_policy_version(PolicyArn=arn, VersionId=version)
-        documents.append(made["PolicyVersion"]["Document"])
+        policy_version = await iam.get_policy_version(PolicyArn=arn, VersionId=version)
+        documents.append(policy_version["PolicyVersion"]["Document"])
     return [
         {
             "Effect": statement["Effect"],
@@ -127,20 +130,20 @@ async def statements(iam: Any, role: str, pool: str) -> list[dict[str, Any]]:
     ]
 
 
-def ordered(found: list[dict[str, Any]]) -> list[str]:
+def ordered(statements: list[dict[str, Any]]) -> list[str]:
     """Return statements in an order of their own: that of a role's policies means nothing."""
-    return sorted(json.dumps(statement, sort_keys=True) for statement in found)
+    return sorted(json.dumps(statement, sort_keys=True) for statement in statements)
 
 
 async def users_sign_in_by_code(cognito: Any, outputs: dict[str, str]) -> None:
     """Expect of the pool and its app client what the api and the login page rely on."""
     pool = outputs["userpool"]
     named = {"UserPoolId": pool, "ClientId": outputs["client"]}
-    made = (await cognito.describe_user_pool_client(**named))["UserPoolClient"]
-    assert set(made["AllowedOAuthScopes"]) == set(SIGN_IN_SCOPES)
-    assert made["AllowedOAuthFlows"] == ["code"]
-    assert made["ExplicitAuthFlows"] == ["ALLOW_REFRESH_TOKEN_AUTH"]
-    assert "ClientSecret" not in made
+    client = (await cognito.describe_user_pool_client(**named))["UserPoolClient"]
+    assert set(client["AllowedOAuthScopes"]) == set(SIGN_IN_SCOPES)
+    assert client["AllowedOAuthFlows"] == ["code"]
+    assert client["ExplicitAuthFlows"] == ["ALLOW_REFRESH_TOKEN_AUTH"]
+    assert "ClientSecret" not in client
     server = await cognito.describe_resource_server(UserPoolId=pool, Identifier=RESOURCE_SERVER)
     scopes = {scope["ScopeName"] for scope in server["ResourceServer"]["Scopes"]}
     assert scopes == {scope.short for scope in DESCRIPTIONS}
@@ -157,9 +160,9 @@ async def canary_asks_as_deployed(deployed: Deployed) -> None:
             (target,) = (await events.list_targets_by_rule(Rule=f"{PREFIX}-{name}"))["Targets"]
             assert target["Arn"].endswith(f":function:{PREFIX}-{name}")
     async with client("lambda", deployed.endpoint) as functions:
-        answer = await functions.invoke(FunctionName=f"{PREFIX}-canary")
-        body = await answer["Payload"].read()
-    assert "FunctionError" not in answer, body
+        response = await functions.invoke(FunctionName=f"{PREFIX}-canary")
+        body = await response["Payload"].read()
+    assert "FunctionError" not in response, body
     async with client("logs", deployed.endpoint) as logs:
         logged = (await logs.filter_log_events(logGroupName=f"/{PREFIX}/canary"))["events"]
     assert any("unattested_decrypt_answered" in event["message"] for event in logged)

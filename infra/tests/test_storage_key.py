@@ -18,12 +18,12 @@ SERVICES = ("api", "builder", "signer", "broadcaster", "indexer", "reconciler", 
 
 def key(templates: Templates) -> tuple[str, dict[str, Any]]:
     """Return the key's logical id with its properties."""
-    (found,) = (
-        (logical, made["Properties"])
-        for logical, made in resources(templates["data"], "AWS::KMS::Key").items()
-        if "stored wallets" in made["Properties"]["Description"]
+    (matching,) = (
+        (logical, resource["Properties"])
+        for logical, resource in resources(templates["data"], "AWS::KMS::Key").items()
+        if "stored wallets" in resource["Properties"]["Description"]
     )
-    return found
+    return matching
 
 
 def may(templates: Templates, principal: str, action: str, **context: str) -> bool:
@@ -40,15 +40,15 @@ def may(templates: Templates, principal: str, action: str, **context: str) -> bo
 def test_table__when_it_holds_what_custody_rests_on__then_it_is_encrypted_by_the_storage_key(
     templates: Templates, table: Any
 ) -> None:
-    logical, made = key(templates)
-    (found,) = (
+    logical, key_properties = key(templates)
+    (stored,) = (
         each["Properties"]
         for each in resources(templates["data"], "AWS::DynamoDB::Table").values()
         if each["Properties"]["TableName"] == table.table_name("acme-mintline")
     )
 
-    assert made["EnableKeyRotation"] is True
-    assert found["SSESpecification"] == {
+    assert key_properties["EnableKeyRotation"] is True
+    assert stored["SSESpecification"] == {
         "SSEEnabled": True,
         "SSEType": "KMS",
         "KMSMasterKeyId": {"Fn::GetAtt": [logical, "Arn"]},

@@ -25,14 +25,18 @@ LEAKS = (
 
 def statements(templates: Templates) -> list[dict[str, Any]]:
     (key,) = wallet_keys(templates["data"]).values()
-    found: list[dict[str, Any]] = key["Properties"]["KeyPolicy"]["Statement"]
-    return found
+    key_statements: list[dict[str, Any]] = key["Properties"]["KeyPolicy"]["Statement"]
+    return key_statements
 
 
 def wallet_keys(data: dict[str, Any]) -> dict[str, Any]:
     """Return the keys that wrap other keys, by logical id."""
     keys = resources(data, "AWS::KMS::Key")
-    return {name: made for name, made in keys.items() if "in custody" in made["Properties"]["Description"]}
+    return {
+        name: resource
+        for name, resource in keys.items()
+        if "in custody" in resource["Properties"]["Description"]
+    }
 
 
 def attestation(deployment: Deployment, **changes: str) -> dict[str, str]:
@@ -118,7 +122,7 @@ def test_key__when_anyone_asks_for_what_leaks_or_moves_keys__then_denied(
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("request", "expected"),
     [
         (("api", "user", "1"), True),
         (("api", "user", "5"), False),
@@ -131,10 +135,10 @@ def test_key__when_anyone_asks_for_what_leaks_or_moves_keys__then_denied(
 def test_key_pairs__when_asked_for__then_only_the_api_makes_users_and_operators_make_platform_keys(
     templates: Templates,
     deployment: Deployment,
-    asked: tuple[str | None, str, str],
+    request: tuple[str | None, str, str],
     expected: bool,  # noqa: FBT001 - the table's last column
 ) -> None:
-    service, subject, chain = asked
+    service, subject, chain = request
     principal = ROOT_PRINCIPAL if service is None else deployment.role_arn(service)
     context = {
         "kms:DataKeyPairSpec": "ECC_SECG_P256K1",
@@ -171,12 +175,12 @@ def test_pcr3__when_computed__then_it_is_the_hash_of_zeros_and_the_roles_arn() -
 def test_decrypt__when_a_policy_is_rolled__then_both_documents_may_and_no_other(tmp_path: Path) -> None:
     measured = ["ef" * 48, "12" * 48]
     deployment = described(enclave={"pcr0": ["ab" * 48], "pcr8": "cd" * 48, "pcr16": measured})
-    found = statements(synthesized(deployment, tmp_path))
+    key_statements = statements(synthesized(deployment, tmp_path))
 
     def decrypts(**changes: str) -> bool:
         context = attestation(deployment, **changes)
         principal = deployment.role_arn("signer")
-        return allows(found, principal=principal, action="kms:Decrypt", context=context)
+        return allows(key_statements, principal=principal, action="kms:Decrypt", context=context)
 
     assert decrypts(PCR16="ef" * 48)
     assert decrypts(PCR16="12" * 48)
@@ -184,7 +188,7 @@ def test_decrypt__when_a_policy_is_rolled__then_both_documents_may_and_no_other(
     unmeasured = attestation(deployment)
     del unmeasured[f"{ATTESTED}PCR16"]
     assert not allows(
-        found, principal=deployment.role_arn("signer"), action="kms:Decrypt", context=unmeasured
+        key_statements, principal=deployment.role_arn("signer"), action="kms:Decrypt", context=unmeasured
     )
 
 
@@ -213,17 +217,17 @@ def test_key_pairs__when_for_sealing__then_only_operators_make_them(
 def aliased(template: dict[str, Any]) -> str:
     """Return the logical id of the key that the alias points at."""
     aliases = properties(template, "AWS::KMS::Alias")
-    (alias,) = (made for made in aliases if made["AliasName"] == "alias/acme-mintline-wallets")
+    (alias,) = (alias for alias in aliases if alias["AliasName"] == "alias/acme-mintline-wallets")
     target: str = alias["TargetKeyId"]["Fn::GetAtt"][0]
     return target
 
 
 def powers(template: dict[str, Any], deployment: Deployment, key: str) -> set[str]:
     """Return what a key's policy lets the services and the operator do, beyond administration."""
-    found = resources(template, "AWS::KMS::Key")[key]["Properties"]["KeyPolicy"]["Statement"]
+    key_statements = resources(template, "AWS::KMS::Key")[key]["Properties"]["KeyPolicy"]["Statement"]
     platform = {"kms:DataKeyPairSpec": "ECC_SECG_P256K1", "kms:EncryptionContext:sub": "platform:x"}
     pair = "kms:GenerateDataKeyPairWithoutPlaintext"
-    asked = {
+    requests = {
         "unwrap": (deployment.role_arn("signer"), "kms:Decrypt", {}),
         "make": (deployment.role_arn("api"), pair, {"kms:DataKeyPairSpec": "ECC_SECG_P256K1"}),
         "make the platform's": (ROOT_PRINCIPAL, pair, platform),
@@ -232,8 +236,8 @@ def powers(template: dict[str, Any], deployment: Deployment, key: str) -> set[st
     context = attestation(deployment)
     return {
         power
-        for power, (principal, action, more) in asked.items()
-        if allows(found, principal=principal, action=action, context=context | more)
+        for power, (principal, action, more) in requests.items()
+        if allows(key_statements, principal=principal, action=action, context=context | more)
     }
 
 
@@ -253,19 +257,19 @@ def test_keys__when_wrapped_keys_move_to_a_second_one__then_the_alias_makes_and_
     (first,) = wallet_keys(templates["data"])
     deployment = described(wallet_keys=numbers)
     data = synthesized(deployment, tmp_path)["data"]
-    made = wallet_keys(data)
-    (second,) = set(made) - {first}
+    keys_by_name = wallet_keys(data)
+    (second,) = set(keys_by_name) - {first}
 
     assert powers(data, deployment, first) == older
     assert powers(data, deployment, second) == newer
     leaves, stays = (second, first) if numbers[0] == 1 else (first, second)
     assert aliased(data) == stays
-    assert made[leaves]["DependsOn"] == [
+    assert keys_by_name[leaves]["DependsOn"] == [
         name for name in resources(data, "AWS::KMS::Alias") if name.startswith("walletkeyalias")
     ]
     # The second one may have wrapped keys before the update that adds it fails: it stays even then.
-    assert made[first]["DeletionPolicy"] == "RetainExceptOnCreate"
-    assert made[second]["DeletionPolicy"] == "Retain"
+    assert keys_by_name[first]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert keys_by_name[second]["DeletionPolicy"] == "Retain"
 
 
 def test_keys__when_the_move_is_over__then_the_newer_one_is_like_the_one_before(
@@ -280,10 +284,10 @@ def test_keys__when_the_move_is_over__then_the_newer_one_is_like_the_one_before(
 
 
 def test_notices__when_there_are_two_keys__then_they_are_of_both(tmp_path: Path) -> None:
-    made = synthesized(described(wallet_keys=[2, 1]), tmp_path)["watch"]
+    watch = synthesized(described(wallet_keys=[2, 1]), tmp_path)["watch"]
     about_keys = {
         rule["Name"].removeprefix("acme-mintline-"): len(rule["EventPattern"]["detail"]["resources"]["ARN"])
-        for rule in properties(made, "AWS::Events::Rule")
+        for rule in properties(watch, "AWS::Events::Rule")
         if "resources" in rule["EventPattern"]["detail"]
     }
 
@@ -302,12 +306,12 @@ def test_encrypt__when_wallets_are_reassigned__then_the_signer_may_for_those_use
 ) -> None:
     enclave = described().enclave.model_dump() | {"reassigned": ["new-1", "new-2"]}
     deployment = described(enclave=enclave)
-    found = statements(synthesized(deployment, tmp_path))
+    key_statements = statements(synthesized(deployment, tmp_path))
     principal = ROOT_PRINCIPAL if service is None else deployment.role_arn(service)
 
     def encrypts(sub: str, chain: str = "1") -> bool:
         context = {"kms:EncryptionContext:chain": chain, "kms:EncryptionContext:sub": sub}
-        return allows(found, principal=principal, action="kms:Encrypt", context=context)
+        return allows(key_statements, principal=principal, action="kms:Encrypt", context=context)
 
     assert encrypts("new-1") is encrypts("new-2") is (service == "signer")
     assert not encrypts("user")

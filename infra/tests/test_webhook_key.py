@@ -16,9 +16,9 @@ OF_A_WALLET = {"kms:EncryptionContext:sub": "alice", "kms:EncryptionContext:chai
 
 def may(templates: Templates, principal: str, action: str, **context: str) -> bool:
     (key,) = (
-        made
-        for made in properties(templates["data"], "AWS::KMS::Key")
-        if "webhooks" in made.get("Description", "")
+        key
+        for key in properties(templates["data"], "AWS::KMS::Key")
+        if "webhooks" in key.get("Description", "")
     )
     statements: list[dict[str, Any]] = key["KeyPolicy"]["Statement"]
     return allows(statements, principal=principal, action=action, context=context)
@@ -35,7 +35,7 @@ def test_webhook_key__when_it_names_a_webhook__then_the_api_encrypts_and_the_not
     for context in ({}, OF_A_WALLET):
         assert not may(templates, api, "kms:Encrypt", **context)
         assert not may(templates, notifier, "kms:Decrypt", **context)
-    aliases = {made["AliasName"] for made in properties(templates["data"], "AWS::KMS::Alias")}
+    aliases = {alias["AliasName"] for alias in properties(templates["data"], "AWS::KMS::Alias")}
     assert "alias/acme-mintline-webhooks" in aliases
 
 

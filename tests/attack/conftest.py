@@ -106,8 +106,8 @@ class User:
 
     async def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         headers = {"authorization": f"Bearer {self.token}"}
-        async with self.session.request(method, self.api + path, json=body, headers=headers) as answer:
-            return answer.status, await answer.json(content_type=None)
+        async with self.session.request(method, self.api + path, json=body, headers=headers) as response:
+            return response.status, await response.json(content_type=None)
 
     async def mint(self, name: str) -> str:
         """Post a mint and return its id."""
@@ -155,8 +155,8 @@ class Victim:
     async def rpc(self, method: str, *params: Any) -> Any:
         """Call the chain's node, as anyone may."""
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        async with self.session.post(self.info["rpc_url"], json=call) as answer:
-            return (await answer.json())["result"]
+        async with self.session.post(self.info["rpc_url"], json=call) as response:
+            return (await response.json())["result"]
 
     async def record(self, mint_id: str) -> Mint:
         """Return a mint's record with its authorization, as a reader of the database has them."""
@@ -231,8 +231,8 @@ class Victim:
     async def signs(self, mint: Mint) -> bool:
         """Tell whether the enclave, unattacked, signs what is on record: the very same bytes."""
         async with self.connected() as socket:
-            answer = await socket.ask(await self.request(sign_mint(mint)))
-        return isinstance(answer, Signed) and answer.tx_hash == mint.tx_hash
+            response = await socket.ask(await self.request(sign_mint(mint)))
+        return isinstance(response, Signed) and response.tx_hash == mint.tx_hash
 
     async def secrets(self, mint: Mint, user: User) -> dict[str, list[bytes]]:
         """Return what nobody but the enclave may ever see, in the forms in which it could lie about."""
@@ -252,16 +252,16 @@ class Victim:
         assert self.known.sealing is not None
         secret = await read_sealing_key(self.secretsmanager, self.known.sealing.secret_id)
         context = encryption_context(key_subjects.SEALING, secret.chain_id)
-        answer = await self.emulator_kms.decrypt(CiphertextBlob=secret.wrapped, EncryptionContext=context)
-        key = load_der_private_key(answer["Plaintext"], None)
+        response = await self.emulator_kms.decrypt(CiphertextBlob=secret.wrapped, EncryptionContext=context)
+        key = load_der_private_key(response["Plaintext"], None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         return key
 
     async def _opened(self, key: WrappedKey) -> bytes:
-        answer = await self.emulator_kms.decrypt(
+        response = await self.emulator_kms.decrypt(
             CiphertextBlob=key.wrapped, EncryptionContext=encryption_context(key.subject, key.chain_id)
         )
-        der: bytes = answer["Plaintext"]
+        der: bytes = response["Plaintext"]
         return der
 
     def pid(self, process: str) -> int:
@@ -274,8 +274,8 @@ class Victim:
     def logged(self, process: str, event: str) -> list[dict[str, Any]]:
         """Return the lines of a process's log that tell of an event."""
         lines = (self.state.logs / f"{process}.log").read_text().splitlines()
-        found = [json.loads(line) for line in lines if line.startswith("{") and f'"{event}"' in line]
-        return [line for line in found if line["event"] == event]
+        entries = [json.loads(line) for line in lines if line.startswith("{") and f'"{event}"' in line]
+        return [line for line in entries if line["event"] == event]
 
 
 def _forms_of(key: Any) -> list[bytes]:

@@ -147,8 +147,8 @@ async def test_batch__when_a_custodial_mints_envelope_is_used_for_a_line__is_ref
         subject=custodial.sub,
     )
     forged = evolve(batch, mints=(line,))
-    answer = await socket.ask(await batches.request(forged, [custodial.authorization]))
-    assert answer == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE, operation_id=custodial.mint_id)
+    response = await socket.ask(await batches.request(forged, [custodial.authorization]))
+    assert response == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE, operation_id=custodial.mint_id)
 
 
 @pytest.mark.parametrize("key", ["treasury", "issuer", "wallet"])
@@ -158,9 +158,9 @@ async def test_batch__when_another_key_than_a_relayers_is_to_sign__is_refused(
     signer = batches.minted.sender if key == "wallet" else getattr(victim.known, key)
     batch = evolve(batches.batch(5), signer=signer)
     authorizations = batches.authorizations(batch, batches.user, batches.other)
-    answer = await socket.ask(await batches.request(batch, authorizations))
+    response = await socket.ask(await batches.request(batch, authorizations))
     expected = RefusalCode.ISSUER_TRANSACTS if key == "issuer" else RefusalCode.SIGNER
-    assert answer == Refusal(code=expected)
+    assert response == Refusal(code=expected)
 
 
 async def test_batch__when_the_host_leaves_authorizations_out__gets_no_signature(

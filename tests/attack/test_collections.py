@@ -154,8 +154,8 @@ async def test_collection__when_what_was_sealed_is_changed_consistently__is_refu
         (administer, evolve(administer, change=unpause)),
         (administer, evolve(administer, request_id="change_again")),
     ):
-        answer = await socket.ask(await collections.request(changed, sealed=sealed))
-        assert answer == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE)
+        response = await socket.ask(await collections.request(changed, sealed=sealed))
+        assert response == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE)
 
 
 async def test_collection__when_it_is_anothers__is_not_deployed_changed_or_minted_into(
@@ -164,11 +164,11 @@ async def test_collection__when_it_is_anothers__is_not_deployed_changed_or_minte
     """A good proof of a good collection: but the token is not its principal's."""
     theirs = collections.clone(4, principal="other-client")
     for intent in (collections.deploy(4, theirs), collections.administer(4, theirs)):
-        answer = await socket.ask(await collections.request(intent))
-        assert answer == Refusal(code=RefusalCode.AUTHORIZATION_SUBJECT)
+        response = await socket.ask(await collections.request(intent))
+        assert response == Refusal(code=RefusalCode.AUTHORIZATION_SUBJECT)
     batch = collections.batch(4, theirs)
-    answer = await socket.ask(await collections.backend.request(batch, collections.backend.envelope(batch)))
-    assert answer == Refusal(code=RefusalCode.CLIENT_COLLECTION, operation_id=batch.mints[0].mint_id)
+    response = await socket.ask(await collections.backend.request(batch, collections.backend.envelope(batch)))
+    assert response == Refusal(code=RefusalCode.CLIENT_COLLECTION, operation_id=batch.mints[0].mint_id)
 
 
 async def test_collection__when_the_token_lacks_the_scope__is_not_deployed_or_changed(
@@ -176,8 +176,8 @@ async def test_collection__when_the_token_lacks_the_scope__is_not_deployed_or_ch
 ) -> None:
     own = collections.clone(5, principal=collections.backend.minted.sub)
     for intent in (collections.deploy(5, own), collections.administer(5, own)):
-        answer = await socket.ask(await collections.request(intent, token=user.token))
-        assert answer == Refusal(code=RefusalCode.TOKEN_SCOPE)
+        response = await socket.ask(await collections.request(intent, token=user.token))
+        assert response == Refusal(code=RefusalCode.TOKEN_SCOPE)
 
 
 async def test_change__when_it_is_signed_again_under_another_nonce__is_refused(
@@ -186,8 +186,8 @@ async def test_change__when_it_is_signed_again_under_another_nonce__is_refused(
     change = collections.administer(6)
     assert isinstance(await socket.ask(await collections.request(change)), Signed)
     again = evolve(change, nonce=change.nonce + 1000)
-    answer = await socket.ask(await collections.request(again, sealed=change))
-    assert answer == Refusal(code=RefusalCode.REQUEST)
+    response = await socket.ask(await collections.request(again, sealed=change))
+    assert response == Refusal(code=RefusalCode.REQUEST)
 
 
 async def test_collection__when_another_key_is_to_send_it__is_refused(

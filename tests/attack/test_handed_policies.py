@@ -80,9 +80,9 @@ class Host:
         )
         async with self.connected() as socket:
             for handed in (Begin(follows=NO_HASH), given):
-                answer = await socket.ask(handed)
-                if not isinstance(answer, Accepted):
-                    return answer
+                response = await socket.ask(handed)
+                if not isinstance(response, Accepted):
+                    return response
             return await socket.ask(Sign(intent=intent, keys=[await self.victim.wrapped(wallet)]))
 
 

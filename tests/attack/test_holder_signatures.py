@@ -101,11 +101,11 @@ async def test_holder__when_its_user_asked__is_signed_for_once_under_whichever_n
         )
         assert isinstance(first, Signed)
         assert isinstance(again, Signed)
-        carried = [carried_signature(decode(one.raw).transaction.data) for one in (first, again)]
+        carried = [carried_signature(decode(signed.raw).transaction.data) for signed in (first, again)]
         assert carried[0] == carried[1] != b""
         for other in ({"counter": 1}, {"deadline": intent.deadline + 1}):
-            answer = await socket.ask(await signatures.request(evolve(intent, **other), sealed=intent))
-            assert answer == Refusal(code=RefusalCode.REQUEST)
+            response = await socket.ask(await signatures.request(evolve(intent, **other), sealed=intent))
+            assert response == Refusal(code=RefusalCode.REQUEST)
 
 
 REPLAYED: dict[str, Callable[[Any], Any]] = {
@@ -120,8 +120,8 @@ async def test_envelope__when_it_is_replayed__is_refused(
     signatures: Signatures, socket: Socket, what: str
 ) -> None:
     intent = signatures.transfer(10)
-    answer = await socket.ask(await signatures.request(REPLAYED[what](intent), sealed=intent))
-    assert answer == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE)
+    response = await socket.ask(await signatures.request(REPLAYED[what](intent), sealed=intent))
+    assert response == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE)
 
 
 async def test_envelope__when_it_is_of_an_ordinary_transfer__is_refused(
@@ -137,8 +137,8 @@ async def test_envelope__when_it_is_of_an_ordinary_transfer__is_refused(
         },
         clone=intent.clone,
     )
-    answer = await socket.ask(await signatures.request(intent, sealed=ordinary))
-    assert answer == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE)
+    response = await socket.ask(await signatures.request(intent, sealed=ordinary))
+    assert response == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE)
     wallets = await signatures.backend.victim.wrapped(intent.holder)
     envelope = (await signatures.request(intent)).intent.authorization  # type: ignore[union-attr]
     request = Sign(intent=evolve(ordinary, authorization=envelope), keys=[wallets])
@@ -157,8 +157,8 @@ async def test_client__when_its_token_is_to_move_a_users_token__is_refused(
         envelope = client.sealed(digest_of(turned), client.client_id, client.token)
         keys = [evolve(key) for key in by_client.keys]
         keys[1] = evolve(keys[1], subject=client.client_id)
-        answer = await socket.ask(Sign(intent=evolve(turned, authorization=envelope), keys=keys))
-        assert answer == Refusal(code=RefusalCode.TOKEN_SUBJECT)
+        response = await socket.ask(Sign(intent=evolve(turned, authorization=envelope), keys=keys))
+        assert response == Refusal(code=RefusalCode.TOKEN_SUBJECT)
 
 
 async def test_holder__when_it_is_another_users_or_the_platforms__is_not_signed_for(

@@ -69,9 +69,9 @@ async def test_hostile_host__when_it_replaces_something_of_an_intent__gets_no_si
     assert isinstance(await socket.ask(request), Signed)
 
     forged = evolve(request, intent=SUBSTITUTIONS[what](sign_mint(minted)))
-    answer = await socket.ask(forged)
+    response = await socket.ask(forged)
 
-    assert isinstance(answer, Refusal | Failure), answer
+    assert isinstance(response, Refusal | Failure), response
     assert await victim.signs(minted)
 
 
@@ -83,9 +83,9 @@ async def test_hostile_host__when_it_gives_another_users_word__gets_no_signature
     assert await victim.signs(own)
 
     forged = evolve(sign_mint(minted), authorization=own.authorization)
-    answer = await socket.ask(await victim.request(forged))
+    response = await socket.ask(await victim.request(forged))
 
-    assert isinstance(answer, Refusal), answer
+    assert isinstance(response, Refusal), response
 
 
 async def test_hostile_host__when_it_has_a_token_of_its_own__cannot_speak_for_another_user(
@@ -96,8 +96,8 @@ async def test_hostile_host__when_it_has_a_token_of_its_own__cannot_speak_for_an
     assert own.authorization is not None
     accepted = Envelope.from_bytes(own.authorization).acceptance
     for wanted in (sign_mint(minted), voucher(sign_mint(minted), to=THIEF)):
-        answer = await socket.ask(await victim.request(victim.sealed(wanted, mallory.token, accepted)))
-        assert answer == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE)
+        response = await socket.ask(await victim.request(victim.sealed(wanted, mallory.token, accepted)))
+        assert response == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE)
     assert await victim.signs(minted)
 
 
@@ -110,8 +110,8 @@ async def test_hostile_host__when_it_has_even_the_apis_credentials__needs_the_us
     async with victim.intake() as intake:
         now = time.time_ns() // 1_000_000
         accepted = intake.state(ACCEPTANCE, digest_of(wanted), minted.sub.encode(), at=now)
-        answer = await socket.ask(await victim.request(victim.sealed(wanted, mallory.token, accepted)))
-        assert answer == Refusal(code=RefusalCode.AUTHORIZATION_SUBJECT)
+        response = await socket.ask(await victim.request(victim.sealed(wanted, mallory.token, accepted)))
+        assert response == Refusal(code=RefusalCode.AUTHORIZATION_SUBJECT)
         control = await socket.ask(await victim.request(victim.sealed(wanted, user.token, accepted)))
         assert isinstance(control, Signed)
 
@@ -134,8 +134,8 @@ async def test_hostile_host__when_it_brings_another_wrapped_key__gets_no_signatu
         own,
         treasury,
     ):
-        answer = await socket.ask(Sign(intent=noop, keys=[key]))
-        assert isinstance(answer, Refusal | Failure), (key, answer)
+        response = await socket.ask(Sign(intent=noop, keys=[key]))
+        assert isinstance(response, Refusal | Failure), (key, response)
 
     assert isinstance(await socket.ask(Sign(intent=noop, keys=[right])), Signed)
 
@@ -163,8 +163,8 @@ async def test_hostile_host__when_it_uses_a_platform_key_for_a_user__gets_no_sig
     )
 
     for intent in forbidden:
-        answer = await socket.ask(await victim.request(intent))
-        assert isinstance(answer, Refusal), (intent, answer)
+        response = await socket.ask(await victim.request(intent))
+        assert isinstance(response, Refusal), (intent, response)
 
 
 async def test_hostile_host__when_it_asks_for_a_hash_or_foreign_calldata__gets_no_signature(
@@ -200,8 +200,8 @@ async def test_hostile_host__when_it_asks_for_a_hash_or_foreign_calldata__gets_n
     assert isinstance((await socket.receive())[1], Signed)
     for attempt in smuggled:
         socket.writer.write(frame({"id": 1, "request": attempt}))
-        _, answer = await socket.receive()
-        assert isinstance(answer, Failure), (attempt, answer)
+        _, response = await socket.receive()
+        assert isinstance(response, Failure), (attempt, response)
 
 
 async def test_hostile_host__when_it_replays_and_reorders__gets_the_same_bytes_and_no_others(
@@ -213,7 +213,7 @@ async def test_hostile_host__when_it_replays_and_reorders__gets_the_same_bytes_a
     socket.writer.write(b"".join(request_frame(n, request) for n in reversed(range(1, wanted + 1))))
     answers = [await socket.receive() for _ in range(wanted)]
 
-    raws = {answer.raw for _, answer in answers if isinstance(answer, Signed)}
+    raws = {response.raw for _, response in answers if isinstance(response, Signed)}
     assert {request_id for request_id, _ in answers} == set(range(1, wanted + 1))
     assert {keccak256(raw) for raw in raws} == {minted.tx_hash}
 
@@ -230,9 +230,9 @@ async def test_hostile_host__when_it_wants_a_second_meaning_for_a_nonce_or_mint_
         (evolve(voucher(intent, token_id=10**9), nonce=10**6), "acceptance_signature"),
         (voucher(intent, deadline=intent.voucher.deadline - 1), "memory_nonce"),
     ):
-        answer = await socket.ask(await victim.request(forged))
-        assert isinstance(answer, Refusal), (forged, answer)
-        assert answer.code == code
+        response = await socket.ask(await victim.request(forged))
+        assert isinstance(response, Refusal), (forged, response)
+        assert response.code == code
     assert await victim.signs(minted)
 
 
@@ -248,14 +248,14 @@ async def test_hostile_host__when_a_nonce_was_given_up__gets_nothing_more_for_it
     assert isinstance(await socket.ask(await victim.request(top_up)), Signed)
 
     late = evolve(top_up, value=2)
-    answer = await socket.ask(await victim.request(late))
+    response = await socket.ask(await victim.request(late))
 
-    assert isinstance(answer, Refusal), answer
+    assert isinstance(response, Refusal), response
     filled = SignNoop(signer=treasury, nonce=10**6, **common)
     assert isinstance(await socket.ask(await victim.request(filled)), Signed)
-    answer = await socket.ask(await victim.request(top_up))
-    assert isinstance(answer, Refusal), answer
-    assert answer.code == "memory_nonce_filled"
+    response = await socket.ask(await victim.request(top_up))
+    assert isinstance(response, Refusal), response
+    assert response.code == "memory_nonce_filled"
 
 
 async def test_hostile_host__when_it_deletes_what_an_enclave_signed__is_found_out_by_kms(
@@ -267,9 +267,9 @@ async def test_hostile_host__when_it_deletes_what_an_enclave_signed__is_found_ou
     kept = await asyncio.to_thread(shutil.copytree, victim.state.audit, tmp_path / "kept")
     lives = CliRunner().invoke(app, ["audit", "verify", str(kept), *root]).stdout
     # Other attacks start enclaves of their own, which no trail tells of.
-    asked = (victim.state.kms / "decrypted.jsonl").read_text().splitlines(keepends=True)
+    lines = (victim.state.kms / "decrypted.jsonl").read_text().splitlines(keepends=True)
     log = tmp_path / "decrypted.jsonl"
-    log.write_text("".join(line for line in asked if any(module in lives for module in modules_in(line))))
+    log.write_text("".join(line for line in lines if any(module in lives for module in modules_in(line))))
     options = [*root, "--kms-log", str(log)]
     whole = CliRunner().invoke(app, ["audit", "verify", str(kept), *options])
     assert whole.exit_code == 0, whole.output
@@ -291,14 +291,14 @@ async def test_hostile_host__when_it_asks_for_keys_to_be_wrapped_anew__gets_none
     key = await victim.wrapped(minted.sender)
     thiefs = "arn:aws:kms:us-east-1:666666666666:key/thiefs-own"
 
-    for asked in (key, evolve(key, kms_key=thiefs)):
-        answer = await socket.ask(Rewrap(key=asked))
-        assert isinstance(answer, Refusal), answer
-        assert answer.code == "key_rewrap"
+    for wrapped in (key, evolve(key, kms_key=thiefs)):
+        response = await socket.ask(Rewrap(key=wrapped))
+        assert isinstance(response, Refusal), response
+        assert response.code == "key_rewrap"
     named = {"id": 1, "request": {"type": "rewrap", "key": key.model_dump(), "to": thiefs}}
     socket.writer.write(frame(named))
-    _, answer = await socket.receive()
-    assert isinstance(answer, Failure), answer
+    _, response = await socket.receive()
+    assert isinstance(response, Failure), response
 
 
 async def test_hostile_host__when_it_asks_for_a_wallet_to_be_reassigned__is_refused(
@@ -308,10 +308,13 @@ async def test_hostile_host__when_it_asks_for_a_wallet_to_be_reassigned__is_refu
     assert minted.sender is not None
     key = await victim.wrapped(minted.sender)
 
-    for asked in (Reassign(key=key, to="thief"), Reassign(key=evolve(key, subject="thief"), to=key.subject)):
-        answer = await socket.ask(asked)
-        assert isinstance(answer, Refusal), answer
-        assert answer.code == "key_reassign"
+    for reassign in (
+        Reassign(key=key, to="thief"),
+        Reassign(key=evolve(key, subject="thief"), to=key.subject),
+    ):
+        response = await socket.ask(reassign)
+        assert isinstance(response, Refusal), response
+        assert response.code == "key_reassign"
     assert await victim.signs(minted)
 
 

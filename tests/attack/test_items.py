@@ -46,12 +46,12 @@ async def test_items__when_the_client_asked_for_them__are_signed_as_asked_for(
     """The control of all that follow."""
     batch = items_of(collections, 1)
 
-    answer = await socket.ask(await collections.backend.request(batch, collections.backend.envelope(batch)))
+    response = await socket.ask(await collections.backend.request(batch, collections.backend.envelope(batch)))
 
-    assert isinstance(answer, Signed)
+    assert isinstance(response, Signed)
     [line] = batch.mints
     minted = ItemMint(line.token_id, 7, 3, line.to, line.metadata_digest)
-    transaction = decode(answer.raw).transaction
+    transaction = decode(response.raw).transaction
     assert (transaction.to, transaction.data) == (batch.contract, mint_items_calldata([minted]))
 
 
@@ -72,9 +72,9 @@ async def test_items__when_a_field_is_another_than_was_asked_for__are_refused(
     batch = items_of(collections, 2)
     envelope = collections.backend.envelope(batch)
 
-    answer = await socket.ask(await collections.backend.request(forged(batch, **line), envelope))
+    response = await socket.ask(await collections.backend.request(forged(batch, **line), envelope))
 
-    assert answer == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE, operation_id=batch.mints[0].mint_id)
+    assert response == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE, operation_id=batch.mints[0].mint_id)
 
 
 async def test_items__when_a_token_was_asked_for__are_not_minted_by_its_authorization(
@@ -84,11 +84,11 @@ async def test_items__when_a_token_was_asked_for__are_not_minted_by_its_authoriz
     plain = forged(items_of(collections, 3), item_id=None, quantity=None)
     envelope = collections.backend.envelope(plain)
 
-    answer = await socket.ask(
+    response = await socket.ask(
         await collections.backend.request(forged(plain, item_id=7, quantity=10**6), envelope)
     )
 
-    assert answer == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE, operation_id=plain.mints[0].mint_id)
+    assert response == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE, operation_id=plain.mints[0].mint_id)
 
 
 async def test_items__when_a_mint_was_signed__is_not_signed_with_another_serial(
@@ -99,7 +99,7 @@ async def test_items__when_a_mint_was_signed__is_not_signed_with_another_serial(
     assert isinstance(await socket.ask(await backend.request(batch, backend.envelope(batch))), Signed)
     again = evolve(forged(batch, token_id=batch.mints[0].token_id + 1), nonce=batch.nonce + 10**4)
 
-    answer = await socket.ask(await backend.request(again, backend.envelope(again)))
+    response = await socket.ask(await backend.request(again, backend.envelope(again)))
 
-    assert isinstance(answer, Refusal)
-    assert answer.operation_id == batch.mints[0].mint_id
+    assert isinstance(response, Refusal)
+    assert response.operation_id == batch.mints[0].mint_id

@@ -68,8 +68,8 @@ class Caller:
             region=info["region"],
             credentials=self.victim.credentials["enclave"],
         ) as kms:
-            answer: Any = await kms.decrypt(**self.asked, **more)
-            return dict(answer)
+            response: Any = await kms.decrypt(**self.asked, **more)
+            return dict(response)
 
     async def denied(self, document: bytes | None, **how: Any) -> str:
         with pytest.raises(ClientError) as refused:
@@ -96,9 +96,9 @@ async def caller(victim: Victim, minted: Mint) -> Caller:
 
 
 async def test_kms_caller__when_it_is_the_enclave__gets_the_key(caller: Caller) -> None:
-    answer = await caller.decrypt(caller.document())
-    assert not answer.get("Plaintext")
-    load_der_private_key(bytes(open_envelope(answer["CiphertextForRecipient"], caller.key)), None)
+    response = await caller.decrypt(caller.document())
+    assert not response.get("Plaintext")
+    load_der_private_key(bytes(open_envelope(response["CiphertextForRecipient"], caller.key)), None)
 
 
 async def test_kms_caller__when_it_does_not_attest__gets_nothing(caller: Caller) -> None:
@@ -151,10 +151,10 @@ async def test_kms_caller__when_it_replaces_the_key_in_the_enclaves_document__ge
 async def test_kms_caller__when_it_replays_the_enclaves_document__gets_what_it_cannot_open(
     caller: Caller,
 ) -> None:
-    answer = await caller.decrypt(caller.document())
-    assert not answer.get("Plaintext")
+    response = await caller.decrypt(caller.document())
+    assert not response.get("Plaintext")
     with pytest.raises(BrokenEnvelope):
-        open_envelope(answer["CiphertextForRecipient"], new_key())
+        open_envelope(response["CiphertextForRecipient"], new_key())
 
 
 async def test_kms_caller__when_it_would_rewrite_the_key_policy__may_not(caller: Caller) -> None:

@@ -21,7 +21,7 @@ _PIECE = 4 * 2**20
 
 def found_in_memory(pid: int, wanted: list[bytes]) -> set[bytes]:
     """Return which of the byte strings lie somewhere in a process's readable memory."""
-    found: set[bytes] = set()
+    needles: set[bytes] = set()
     longest = max(map(len, wanted))
     with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
         for line in maps:
@@ -38,9 +38,9 @@ def found_in_memory(pid: int, wanted: list[bytes]) -> set[bytes]:
                 if not piece:
                     break
                 window = tail + piece
-                found |= {needle for needle in wanted if needle in window}
+                needles |= {needle for needle in wanted if needle in window}
                 tail, start = window[-longest:], start + len(piece)
-    return found
+    return needles
 
 
 async def test_memory__when_a_process_is_dumped__holds_keys_only_in_the_enclave(

@@ -117,8 +117,10 @@ async def test_batch__when_the_token_is_not_the_principals_that_the_line_names__
     """A user's token for a client's line, and a client's for a user's."""
     for_user = backend.batch(3, subject=backend.minted.sub)
     for batch, token in ((backend.batch(2), user.token), (for_user, backend.token)):
-        answer = await socket.ask(await backend.request(batch, backend.envelope(batch, token)))
-        assert answer == Refusal(code=RefusalCode.AUTHORIZATION_SUBJECT, operation_id=batch.mints[0].mint_id)
+        response = await socket.ask(await backend.request(batch, backend.envelope(batch, token)))
+        assert response == Refusal(
+            code=RefusalCode.AUTHORIZATION_SUBJECT, operation_id=batch.mints[0].mint_id
+        )
 
 
 async def test_batch__when_an_envelope_is_replayed_for_another_recipient_or_collection__is_refused(

@@ -60,8 +60,8 @@ async def test_operator__when_their_token_is_for_another_clients_line_or_a_users
 ) -> None:
     token = await token_of(victim, "console")
     others = backend.batch(510)
-    answer = await socket.ask(await backend.request(others, backend.envelope(others, token)))
-    assert answer == Refusal(code=RefusalCode.AUTHORIZATION_SUBJECT, operation_id="mint_of_a_client_510")
+    response = await socket.ask(await backend.request(others, backend.envelope(others, token)))
+    assert response == Refusal(code=RefusalCode.AUTHORIZATION_SUBJECT, operation_id="mint_of_a_client_510")
 
     minted = backend.minted
     assert minted.sender is not None
@@ -93,5 +93,5 @@ async def test_api__when_a_person_of_no_group_has_the_operators_scopes__then_ref
 ) -> None:
     token = await token_of(victim, "cognito")
     headers = {"authorization": f"Bearer {token}"}
-    async with victim.session.get(victim.info["api_url"] + path, headers=headers) as answer:
-        assert (answer.status, (await answer.json(content_type=None))["code"]) == (401, "wrong-client")
+    async with victim.session.get(victim.info["api_url"] + path, headers=headers) as response:
+        assert (response.status, (await response.json(content_type=None))["code"]) == (401, "wrong-client")

@@ -77,8 +77,8 @@ async def test_lines__when_they_are_of_an_accepted_request__are_signed(
 ) -> None:
     """The control of all that follow."""
     chunk = chunk_of(batches, 1)
-    answer = await socket.ask(await asked(batches, batch_of(batches, 1, chunk), proof_of(chunk)))
-    assert isinstance(answer, Signed)
+    response = await socket.ask(await asked(batches, batch_of(batches, 1, chunk), proof_of(chunk)))
+    assert isinstance(response, Signed)
 
 
 @pytest.mark.parametrize(
@@ -92,10 +92,10 @@ async def test_line__when_it_is_changed__is_refused_and_named(
     chunk = chunk_of(batches, 2)
     batch = batch_of(batches, 2, chunk)
     changed = evolve(batch.mints[0], **changes)
-    answer = await socket.ask(
+    response = await socket.ask(
         await asked(batches, evolve(batch, mints=(changed, *batch.mints[1:])), proof_of(chunk))
     )
-    assert answer == Refusal(code=RefusalCode.AUTHORIZATION_LINE, operation_id=changed.mint_id)
+    assert response == Refusal(code=RefusalCode.AUTHORIZATION_LINE, operation_id=changed.mint_id)
 
 
 async def test_line__when_it_takes_the_place_of_another__is_refused(batches: Batches, socket: Socket) -> None:
@@ -104,8 +104,8 @@ async def test_line__when_it_takes_the_place_of_another__is_refused(batches: Bat
     batch = batch_of(batches, 3, chunk)
     stranger = evolve(batch_of(batches, 3, other).mints[0], request=batch.mints[0].request)
     for line in (evolve(batch.mints[0], request=batch.mints[1].request), stranger):
-        answer = await socket.ask(await asked(batches, evolve(batch, mints=(line,)), proof_of(chunk)))
-        assert answer == Refusal(code=RefusalCode.AUTHORIZATION_LINE, operation_id=line.mint_id)
+        response = await socket.ask(await asked(batches, evolve(batch, mints=(line,)), proof_of(chunk)))
+        assert response == Refusal(code=RefusalCode.AUTHORIZATION_LINE, operation_id=line.mint_id)
 
 
 async def test_request__when_its_chunk_or_envelope_is_another__is_refused_as_a_whole(
@@ -120,7 +120,7 @@ async def test_request__when_its_chunk_or_envelope_is_another__is_refused_as_a_w
         (of_another, RefusalCode.ACCEPTANCE_SIGNATURE),
         (by_another, RefusalCode.AUTHORIZATION_SUBJECT),
     ):
-        answer = await socket.ask(await asked(batches, batch_of(batches, 5, given), proof_of(given)))
-        assert answer == Refusal(code=code)
+        response = await socket.ask(await asked(batches, batch_of(batches, 5, given), proof_of(given)))
+        assert response == Refusal(code=code)
     unproved = await socket.ask(await asked(batches, batch_of(batches, 5, chunk)))
     assert unproved == Refusal(code=RefusalCode.AUTHORIZATION_MISSING)

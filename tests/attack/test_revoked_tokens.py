@@ -46,9 +46,9 @@ async def ended(user: User, *, within: float) -> tuple[int, str]:
     """Return how the API answers once it serves the token no more."""
     async with asyncio.timeout(within):
         while True:
-            status, answer = await user.call("GET", "/v1/mints")
+            status, response = await user.call("GET", "/v1/mints")
             if status != 200:
-                return status, answer["code"]
+                return status, response["code"]
             await asyncio.sleep(0.5)
 
 
@@ -92,8 +92,8 @@ async def test_revoked_token__when_its_users_are_gone__asks_for_no_mint_and_sign
             voucher=evolve(intent.voucher, to=THIEF, token_id=10**9),
         )
         forged = victim.sealed(forged, own.token, accepted)
-        answer = await socket.ask(await victim.request(forged))
-        assert answer == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE)
+        response = await socket.ask(await victim.request(forged))
+        assert response == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE)
         await victim.queues.send(SIGN, forged, group=old.wallet, dedup=secrets.token_hex(8))
         assert await refused_by_the_host(victim, forged.mint_id) == RefusalCode.ACCEPTANCE_SIGNATURE
         assert await victim.signs(old), "what the API accepted before the end was asked for"
@@ -130,11 +130,11 @@ async def test_revoked_token__when_the_api_was_taken_over_afterwards__is_refused
     request = await accepted_by_a_taken_over_api(victim, gone, old)
     async with asyncio.timeout(30):
         while True:
-            answer = await socket.ask(request)
-            if not isinstance(answer, Signed):
+            response = await socket.ask(request)
+            if not isinstance(response, Signed):
                 break
             await asyncio.sleep(0.2)
-    assert answer == Refusal(code=RefusalCode.TOKEN_REVOKED)
+    assert response == Refusal(code=RefusalCode.TOKEN_REVOKED)
 
     control = await accepted_by_a_taken_over_api(victim, other, others)
     assert isinstance(await socket.ask(control), Signed), "by a token that counts the same way signs"

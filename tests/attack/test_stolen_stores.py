@@ -31,17 +31,17 @@ async def everything(victim: Victim) -> bytes:
         "region": victim.info["region"],
         "credentials": operator,
     }
-    found: list[Any] = []
+    values: list[Any] = []
     async with aws_client("dynamodb", **where) as client:
         for table in TABLES:
             pages = client.get_paginator("scan").paginate(TableName=table.table_name(victim.info["prefix"]))
             async for page in pages:
-                found += page["Items"]
+                values += page["Items"]
     async with aws_client("secretsmanager", **where) as client:
         async for page in client.get_paginator("list_secrets").paginate():
             for secret in page["SecretList"]:
-                found.append((await client.get_secret_value(SecretId=secret["ARN"]))["SecretString"])
-    return "\n".join(str(item) for item in found).encode() + json.dumps(found, default=_plain).encode()
+                values.append((await client.get_secret_value(SecretId=secret["ARN"]))["SecretString"])
+    return "\n".join(str(item) for item in values).encode() + json.dumps(values, default=_plain).encode()
 
 
 def _plain(value: Any) -> str:
@@ -67,11 +67,11 @@ async def test_stolen_stores__when_a_wrapped_key_is_taken_to_kms__no_role_of_the
     """The control is the emulator behind the front, which asks nobody who they are."""
     assert minted.sender is not None
     key = await victim.wrapped(minted.sender)
-    asked: Any = {
+    parameters: Any = {
         "CiphertextBlob": key.wrapped,
         "EncryptionContext": encryption_context(key.subject, key.chain_id),
     }
-    assert (await victim.emulator_kms.decrypt(**asked))["Plaintext"]
+    assert (await victim.emulator_kms.decrypt(**parameters))["Plaintext"]
 
     for role, credentials in victim.credentials.items():
         async with aws_client(
@@ -81,10 +81,10 @@ async def test_stolen_stores__when_a_wrapped_key_is_taken_to_kms__no_role_of_the
             credentials=credentials,
         ) as kms:
             for steal in (
-                kms.decrypt(**asked),
+                kms.decrypt(**parameters),
                 kms.re_encrypt(
                     CiphertextBlob=key.wrapped,
-                    SourceEncryptionContext=asked["EncryptionContext"],
+                    SourceEncryptionContext=parameters["EncryptionContext"],
                     DestinationKeyId="alias/mintline-wallets",
                 ),
                 kms.create_grant(

@@ -58,9 +58,9 @@ def with_token(intent: SignMint, token_id: int, **changes: Any) -> SignMint:
 async def until(holds: Callable[[], Awaitable[Any]], *, within: float = 60) -> Any:
     """Return the first answer of the outside world, which announces nothing, that is not None."""
     async with asyncio.timeout(within):
-        while (found := await holds()) is None:  # noqa: ASYNC110 - there is no event to wait for
+        while (value := await holds()) is None:  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.1)
-    return found
+    return value
 
 
 async def built(victim: Victim, mint_id: str) -> Mint:
@@ -79,10 +79,10 @@ async def with_gas_money(user: User) -> None:
 
 async def redeemed(victim: Victim, raw: bytes) -> bytes:
     """Send a transaction past the pipeline, and return its hash once it is mined."""
-    answer = await victim.rpc("eth_sendRawTransaction", "0x" + raw.hex())
-    receipt = await until(lambda: victim.rpc("eth_getTransactionReceipt", answer))
+    response = await victim.rpc("eth_sendRawTransaction", "0x" + raw.hex())
+    receipt = await until(lambda: victim.rpc("eth_getTransactionReceipt", response))
     assert receipt["status"] == "0x1"
-    return bytes.fromhex(answer[2:])
+    return bytes.fromhex(response[2:])
 
 
 async def funded(victim: Victim, **fields: Any) -> Any:
@@ -119,8 +119,8 @@ async def test_host__when_it_holds_a_mint_back_and_asks_for_its_token_by_a_token
         async with victim.connected() as socket:
             for intent in (wanted, wanted.evolve(mint_id=mint_id)):
                 forged = victim.sealed(intent, mallory.token, acceptance_of(mint))
-                answer = await socket.ask(await victim.request(forged))
-                assert answer == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE)
+                response = await socket.ask(await victim.request(forged))
+                assert response == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE)
     finally:
         os.kill(pid, signal.SIGCONT)
     end = await user.until(mint_id, "finalized")
@@ -139,8 +139,8 @@ async def test_host__when_it_certifies_a_session_key_by_itself__gets_nothing(
     async with victim.connected() as socket:
         for code, session in sessions.items():
             accepted = session.state(ACCEPTANCE, digest_of(wanted), minted.sub.encode(), at=now_ms())
-            answer = await socket.ask(await victim.request(victim.sealed(wanted, user.token, accepted)))
-            assert answer == Refusal(code=code)
+            response = await socket.ask(await victim.request(victim.sealed(wanted, user.token, accepted)))
+            assert response == Refusal(code=code)
 
 
 @pytest.mark.parametrize("role", ["builder", "signer-host", "enclave", "broadcaster", "indexer", "operator"])
@@ -203,7 +203,7 @@ async def test_enclave__when_it_was_restarted__signs_one_authorization_for_no_se
         except (KeyError, OSError, EOFError):
             return None
         # Until a host has told the new enclave which journal it continues, it fails every request.
-        return None if any(isinstance(answer, Failure) for answer in answers) else answers
+        return None if any(isinstance(response, Failure) for response in answers) else answers
 
     refused, control = await until(served)
     assert refused == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE)
@@ -216,8 +216,8 @@ async def linked(user: User, account: Any) -> None:
     assert status in (200, 201), challenge
     signature = account.sign_message(encode_defunct(text=challenge["message"])).signature
     link = {"message": challenge["message"], "signature": "0x" + bytes(signature).hex()}
-    status, answer = await user.call("POST", "/v1/wallet/links", link)
-    assert status == 201, answer
+    status, response = await user.call("POST", "/v1/wallet/links", link)
+    assert status == 201, response
 
 
 async def issued(victim: Victim, user: User, name: str) -> Mint:

@@ -67,11 +67,11 @@ class User:
         sent = {"authorization": f"Bearer {self.token}"} | {
             name.replace("_", "-"): value for name, value in headers.items()
         }
-        async with self.session.request(method, self.api + path, json=body, headers=sent) as answer:
-            text = await answer.text()
-            is_json = "json" in answer.content_type
+        async with self.session.request(method, self.api + path, json=body, headers=sent) as response:
+            text = await response.text()
+            is_json = "json" in response.content_type
             return Answer(
-                answer.status, await answer.json(content_type=None) if is_json else text, answer.headers
+                response.status, await response.json(content_type=None) if is_json else text, response.headers
             )
 
     async def mint(self, name: str, *, key: str | None = None, **fields: Any) -> Any:
@@ -111,9 +111,9 @@ async def new_client(harness: Harness, name: str, **budget: Any) -> User:
     """Make a machine client, with a budget if one is given; the demo client may, by its scope `admin`."""
     admin = await demo_client(harness)
     request: Any = {"name": name, **({"budget": budget} if budget else {})}
-    made = await admin.client.clients.create(request)
+    created = await admin.client.clients.create(request)
     tokens = await client_token(
-        harness.session, harness.info, client_id=made["client_id"], secret=made["client_secret"]
+        harness.session, harness.info, client_id=created["client_id"], secret=created["client_secret"]
     )
     return User(harness.session, harness.info["api_url"], tokens.access_token)
 

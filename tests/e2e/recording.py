@@ -47,9 +47,9 @@ async def recorded_stack(state: Path, *, into: Path | None = None) -> AsyncItera
         recorders: list[AwsCallRecorder] = []
 
         async def through(ports: Ports) -> Reached:
-            made = AwsCallRecorder(ports.url("ministack"), prefix="mintline")
-            recorders.append(await stack.enter_async_context(made))
-            return Reached(ports, {"ministack": made})
+            recorder = AwsCallRecorder(ports.url("ministack"), prefix="mintline")
+            recorders.append(await stack.enter_async_context(recorder))
+            return Reached(ports, {"ministack": recorder})
 
         running = await stack.enter_async_context(running_stack(state, ports="free", through=through))
         recorded = Recorded(running, recorders[0], state)
@@ -58,7 +58,7 @@ async def recorded_stack(state: Path, *, into: Path | None = None) -> AsyncItera
             add(into, recorded.by_service())
 
 
-def add(file: Path, made: Mapping[str, set[AwsCall]]) -> None:
+def add(file: Path, recorded: Mapping[str, set[AwsCall]]) -> None:
     """Add the grants that calls used to those of a file: by service and action, the resources.
 
     Raises AssertionError for calls that no grant allows, once the others are kept. Safe for several
@@ -67,7 +67,7 @@ def add(file: Path, made: Mapping[str, set[AwsCall]]) -> None:
     grants: dict[str, Any] = json.loads(GRANTS.read_text())
     used = {
         (service, *grant)
-        for service, calls in made.items()
+        for service, calls in recorded.items()
         for call in calls
         for grant in grants_of(grants[service], call)
     }
@@ -86,13 +86,13 @@ def add(file: Path, made: Mapping[str, set[AwsCall]]) -> None:
             document.setdefault(service, {}).setdefault(action, []).append(resource)
         kept.truncate(0)
         kept.write(json.dumps(document, indent=1) + "\n")
-    assert refused(grants, made) == {}
+    assert refused(grants, recorded) == {}
 
 
-def refused(grants: Mapping[str, Any], made: Mapping[str, set[AwsCall]]) -> dict[str, list[AwsCall]]:
+def refused(grants: Mapping[str, Any], recorded: Mapping[str, set[AwsCall]]) -> dict[str, list[AwsCall]]:
     """Return the calls that a service's role does not allow."""
-    found = {
+    refused_calls = {
         service: sorted(call for call in calls if not allowed(grants[service], call))
-        for service, calls in made.items()
+        for service, calls in recorded.items()
     }
-    return {service: calls for service, calls in found.items() if calls}
+    return {service: calls for service, calls in refused_calls.items() if calls}

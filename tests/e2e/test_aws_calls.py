@@ -47,10 +47,10 @@ async def test_calls__when_a_users_mint_and_a_sponsored_one_end__then_the_roles_
     await user.until(sponsored["mint_id"], "finalized")
 
     grants = json.loads(GRANTS.read_text())
-    made = minting.recorded.by_service()
-    assert refused(grants, made) == {}
-    assert {"api", "builder", "signer", "broadcaster", "indexer", "notifier"} <= set(made)
-    read = {call.resource for call in made["notifier"] if call.action == "dynamodb:GetRecords"}
+    recorded = minting.recorded.by_service()
+    assert refused(grants, recorded) == {}
+    assert {"api", "builder", "signer", "broadcaster", "indexer", "notifier"} <= set(recorded)
+    read = {call.resource for call in recorded["notifier"] if call.action == "dynamodb:GetRecords"}
     assert {"table/mints/stream/TIME", "table/transactions/stream/TIME"} <= read
-    assert AwsCall("dynamodb:GetItem", "table/wrapped-keys") not in made["api"]
+    assert AwsCall("dynamodb:GetItem", "table/wrapped-keys") not in recorded["api"]
     assert not allowed(grants["builder"], AwsCall("sqs:ReceiveMessage", "sign.fifo"))

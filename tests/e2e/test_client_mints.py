@@ -46,17 +46,17 @@ async def test_client__when_it_mints_to_a_new_address__then_the_token_is_there_a
     harness: Harness, shop: User
 ) -> None:
     email = f"ada-{secrets.token_hex(4)}@example.com"
-    made = await shop.mint(
+    accepted = await shop.mint(
         f"welcome {email}", recipient={"email": email}, external_id=email, tags=["welcome"]
     )
-    mint = await shop.until(made["mint_id"], "finalized")
+    mint = await shop.until(accepted["mint_id"], "finalized")
 
     wallet, sub = mint["recipient"]["address"], mint["recipient"]["user"]
     assert mint["custody"] == "sponsored"
     assert await harness.node.balance(wallet) == 0
     assert await harness.node.transaction_count(wallet) == 0
-    (found,) = await listed(shop.client.mints.list(external_id=email))
-    assert (found["mint_id"], found["tags"]) == (mint["mint_id"], ["welcome"])
+    (mint_listed,) = await listed(shop.client.mints.list(external_id=email))
+    assert (mint_listed["mint_id"], mint_listed["tags"]) == (mint["mint_id"], ["welcome"])
 
     ada = await sign_in_as(harness, email)
     assert (await ada.client.wallets.get())["address"] == wallet
@@ -97,19 +97,21 @@ async def test_client__when_the_api_is_killed_while_it_makes_users__then_each_ad
 async def test_client__when_it_cancels_before_the_mint_is_in_a_batch__then_it_ends_or_it_is_too_late(
     shop: User,
 ) -> None:
-    made = await shop.mint(f"stop {secrets.token_hex(4)}", to="0x70997970C51812dc3A010C7d01b50e0d17dc79C8")
-    answer = await shop.call("POST", f"/v1/mints/{made['mint_id']}/cancel")
+    accepted = await shop.mint(
+        f"stop {secrets.token_hex(4)}", to="0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+    )
+    response = await shop.call("POST", f"/v1/mints/{accepted['mint_id']}/cancel")
 
-    assert answer.status in (200, 409), answer
-    ended = await shop.until(made["mint_id"])
-    assert ended["status"] == ("rejected" if answer.status == 200 else "finalized")
+    assert response.status in (200, 409), response
+    ended = await shop.until(accepted["mint_id"])
+    assert ended["status"] == ("rejected" if response.status == 200 else "finalized")
 
 
 async def post_mint(client: User, to: str, number: int) -> tuple[int, str]:
     """Post a mint once, and return the status with the problem's code or the mint's id."""
     body = {"recipient": {"address": to}, "metadata": metadata(f"{to} {number}")}
-    answer = await client.call("POST", "/v1/mints", body, idempotency_key=f"{to}-{number}")
-    return answer.status, answer.body.get("code") or answer.body["mint_id"]
+    response = await client.call("POST", "/v1/mints", body, idempotency_key=f"{to}-{number}")
+    return response.status, response.body.get("code") or response.body["mint_id"]
 
 
 async def test_client__when_it_asks_for_more_than_its_budget__then_just_the_budget_is_on_chain(
@@ -122,7 +124,7 @@ async def test_client__when_it_asks_for_more_than_its_budget__then_just_the_budg
     answers = await asyncio.gather(*(post_mint(limited, to, number) for number in range(BUDGET + 1)))
 
     accepted = [mint_id for status, mint_id in answers if status == 202]
-    assert [answer for answer in answers if answer[0] != 202] == [(429, "client-budget-reached")]
+    assert [response for response in answers if response[0] != 202] == [(429, "client-budget-reached")]
     for mint_id in accepted:
         await limited.until(mint_id, "finalized")
     data = selector("balanceOf(address)") + address_word(to)

@@ -43,15 +43,15 @@ async def run(*command: str, **environment: str) -> tuple[int, str, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    printed, told = await asyncio.wait_for(process.communicate(), SECONDS)
+    printed, output = await asyncio.wait_for(process.communicate(), SECONDS)
     assert process.returncode is not None
-    return process.returncode, printed.decode(), told.decode()
+    return process.returncode, printed.decode(), output.decode()
 
 
 async def mintline(*words: str, **environment: str) -> Any:
     """Return the JSON that a command prints."""
-    code, printed, told = await run(MINTLINE, *words, "--json", **environment)
-    assert code == 0, (words, told)
+    code, printed, output = await run(MINTLINE, *words, "--json", **environment)
+    assert code == 0, (words, output)
     return json.loads(printed)
 
 
@@ -64,10 +64,10 @@ def five_lines() -> str:
 
 async def test_readme__when_its_five_lines_run__mint(harness: Harness, user: User) -> None:
     program = five_lines().replace("http://127.0.0.1:8080", harness.info["api_url"])
-    code, printed, told = await run(
+    code, printed, output = await run(
         sys.executable, "-c", f"import os; TOKEN = os.environ['TOKEN']\n{program}", TOKEN=user.token
     )
-    assert code == 0, told
+    assert code == 0, output
     assert re.fullmatch(r"0x[0-9a-f]{64}\n", printed)
     [mint] = await listed(user.client.mints.list())
     assert mint["tx_hash"] == printed.strip()
@@ -136,14 +136,14 @@ async def test_command_line__when_it_has_signed_in__works_at_a_deployment_by_its
     ended = await mintline("watch", minted["mint_id"], *ann, **own)
     wallet = await mintline("wallet", *ann, **own)
     listed = await mintline("mints", *ann, **own)
-    code, table, told = await run(MINTLINE, "mints", *ann, **own)
+    code, table, output = await run(MINTLINE, "mints", *ann, **own)
 
     assert (ended["status"], ended["to"]) == ("finalized", wallet["address"])
     assert [mint["mint_id"] for mint in listed["mints"]] == [minted["mint_id"]]
     assert code == 0
     assert "Status" in table
     assert minted["mint_id"] in table
-    assert told == f"profile ann: {url}\n"
+    assert output == f"profile ann: {url}\n"
 
     demo = harness.info["demo_client"]
     secret = {"MINTLINE_CLIENT_SECRET": demo["client_secret"]}
@@ -186,15 +186,15 @@ async def test_command_line__when_it_administers_clients__works_at_a_deployment_
     secret = {"MINTLINE_CLIENT_SECRET": demo["client_secret"]}
     await mintline("login", "--url", url, "--client-id", demo["client_id"], **own, **secret)
 
-    made = await mintline("clients", "create", "other", "--mints-per-hour", "1", **own)
+    created = await mintline("clients", "create", "other", "--mints-per-hour", "1", **own)
     listed = await mintline("clients", "list", **own)
-    shown = await mintline("clients", "show", made["client_id"], **own)
-    deleted = await mintline("clients", "delete", made["client_id"], **own)
+    shown = await mintline("clients", "show", created["client_id"], **own)
+    deleted = await mintline("clients", "delete", created["client_id"], **own)
     state = await mintline("status", **own)
 
-    assert made["client_id"] in {each["client_id"] for each in listed["clients"]}
+    assert created["client_id"] in {each["client_id"] for each in listed["clients"]}
     assert (shown["budget"]["mints_per_hour"], shown["used"]["mints"]) == (1, 0)
-    assert deleted == {"client_id": made["client_id"], "deleted": True}
+    assert deleted == {"client_id": created["client_id"], "deleted": True}
     assert (state["api_url"], bool(state["pipeline"]["queues"])) == (url, True)
 
 
@@ -218,8 +218,8 @@ async def login_by_browser(harness: Harness, *words: str, **environment: str) ->
         returned = await submit(harness, line.removeprefix("sign in at "), credentials)
         async with harness.session.get(returned) as page:
             assert "signed in" in await page.text()
-        printed, told = await asyncio.wait_for(process.communicate(), SECONDS)
-        assert process.returncode == 0, told
+        printed, output = await asyncio.wait_for(process.communicate(), SECONDS)
+        assert process.returncode == 0, output
         assert b"signed in to" in printed
     finally:
         if process.returncode is None:

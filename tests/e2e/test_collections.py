@@ -52,15 +52,15 @@ async def create(client: User, **body: Any) -> str:
     """Have a collection deployed, and return its address, the same from the first answer on."""
     sent: Any = {"name": "Tickets", "symbol": "SEAT", **body}
     key = secrets.token_hex(8)
-    made, again = await asyncio.gather(
+    created, again = await asyncio.gather(
         client.client.collections.create(sent, idempotency_key=key),
         client.call("POST", "/v1/collections", sent, idempotency_key=key),
     )
-    assert (again.status, again.body["contract"]) == (202, made["contract"]), again
-    ready = await settled(client, made["contract"])
+    assert (again.status, again.body["contract"]) == (202, created["contract"]), again
+    ready = await settled(client, created["contract"])
     assert ready["deployed_block"] is not None
     assert ready["deployed_block"] > 0
-    return made["contract"]
+    return created["contract"]
 
 
 async def mint(client: User, contract: str, **fields: Any) -> Any:
@@ -75,14 +75,14 @@ async def change(client: User, contract: str, **member: Any) -> CollectionView:
     return await settled(client, contract)
 
 
-def refused(answer: Any) -> tuple[int, str]:
-    return answer.status, answer.body["code"]
+def refused(response: Any) -> tuple[int, str]:
+    return response.status, response.body["code"]
 
 
-async def change_metadata(harness: Harness, shop: User, contract: str, made: Any) -> None:
+async def change_metadata(harness: Harness, shop: User, contract: str, created: Any) -> None:
     """Replace a token's metadata: it is served and announced, and what was minted is kept."""
-    tokens, place = shop.client.tokens, (contract, made["token_id"])
-    served = f"/v1/metadata/{contract}/{made['token_id']}"
+    tokens, place = shop.client.tokens, (contract, created["token_id"])
+    served = f"/v1/metadata/{contract}/{created['token_id']}"
     minted: Any = await shop.client.api.get(served)
     assert minted == metadata("A seat")
     second: Any
@@ -90,19 +90,19 @@ async def change_metadata(harness: Harness, shop: User, contract: str, made: Any
     await tokens.change(*place, second, idempotency_key=key)
     await settled(shop, contract)
     assert await shop.client.api.get(served) == second
-    token = f"/v1/tokens/{contract}/{made['token_id']}"
+    token = f"/v1/tokens/{contract}/{created['token_id']}"
     again = await shop.call("PATCH", token, {"metadata": second}, idempotency_key=key)
     assert (again.status, again.body["version"]) == (202, 2), again
     announcement: Any = again.body["announcement"]
 
     receipt = await harness.node.receipt(bytes.fromhex(announcement["tx_hash"][2:]))
     assert receipt is not None
-    event, token_id = keccak256(b"BatchMetadataUpdate(uint256,uint256)"), int(made["token_id"])
+    event, token_id = keccak256(b"BatchMetadataUpdate(uint256,uint256)"), int(created["token_id"])
     [log] = await harness.node.logs(block_hash=receipt.block_hash, addresses=[contract], topics=[event])
     assert log.data == word(token_id) + word(token_id)
     [latest, first] = await tokens.versions(*place)
     assert (latest["version"], first["version"]) == (2, 1)
-    assert first["digest"] == made["metadata_digest"]
+    assert first["digest"] == created["metadata_digest"]
     assert json.loads(await tokens.version(*place, 1)) == minted
     proof = await tokens.proof(*place)
     assert json.loads(proof["metadata"]) == minted
@@ -124,14 +124,14 @@ async def test_client__when_it_deploys_a_collection__then_it_alone_mints_in_it_p
     assert contract in [item["contract"] for item in await listed(shop.client.collections.list())]
 
     email = f"seat-{secrets.token_hex(4)}@example.com"
-    answer = await mint(shop, contract, recipient={"email": email})
-    assert answer.status == 202, answer
-    made = await shop.until(answer.body["mint_id"], "finalized")
-    assert (made["contract"], made["custody"]) == (contract, "sponsored")
-    token = await shop.client.tokens.get(contract, made["token_id"])
-    assert token["owner"] == made["to"]
-    assert await harness.node.transaction_count(made["to"]) == 0
-    await change_metadata(harness, shop, contract, made)
+    response = await mint(shop, contract, recipient={"email": email})
+    assert response.status == 202, response
+    minted = await shop.until(response.body["mint_id"], "finalized")
+    assert (minted["contract"], minted["custody"]) == (contract, "sponsored")
+    token = await shop.client.tokens.get(contract, minted["token_id"])
+    assert token["owner"] == minted["to"]
+    assert await harness.node.transaction_count(minted["to"]) == 0
+    await change_metadata(harness, shop, contract, minted)
 
     changed = await shop.call("PATCH", f"/v1/collections/{contract}", {"paused": True})
     assert changed.status == 202, changed
@@ -148,7 +148,7 @@ async def test_client__when_it_deploys_a_collection__then_it_alone_mints_in_it_p
     again = await shop.call("PATCH", f"/v1/collections/{contract}", {"metadata": {"description": "New."}})
     assert refused(again) == (409, "collection-frozen")
     again = await shop.call(
-        "PATCH", f"/v1/tokens/{contract}/{made['token_id']}", {"metadata": metadata("New.")}
+        "PATCH", f"/v1/tokens/{contract}/{minted['token_id']}", {"metadata": metadata("New.")}
     )
     assert refused(again) == (409, "collection-frozen")
 
@@ -175,10 +175,10 @@ async def test_client__when_it_reveals_what_it_committed_to__then_anyone_verifie
     code, out = await command("collections", "commit", str(texts), str(sealed), "--json")
     assert code == 0, out
     contract = await create(shop, reveal=json.loads(out))
-    answer = await mint(shop, contract, recipient={"address": OTHER})
-    assert answer.status == 202, answer
-    made = await shop.until(answer.body["mint_id"], "finalized")
-    served = f"/v1/metadata/{contract}/{made['token_id']}"
+    response = await mint(shop, contract, recipient={"address": OTHER})
+    assert response.status == 202, response
+    minted = await shop.until(response.body["mint_id"], "finalized")
+    served = f"/v1/metadata/{contract}/{minted['token_id']}"
     assert await shop.client.api.get(served) == metadata("A seat")
 
     at = ("--url", harness.info["api_url"], "--json")
@@ -186,12 +186,12 @@ async def test_client__when_it_reveals_what_it_committed_to__then_anyone_verifie
     for _ in range(2):
         code, out = await command("collections", "reveal", contract, str(texts), str(sealed), *at, **secret)
         assert code == 0, out
-    assert await shop.client.api.get(served) == cards[int(made["token_id"]) - 1]
+    assert await shop.client.api.get(served) == cards[int(minted["token_id"]) - 1]
     rpc = ("--rpc", harness.info["rpc_url"])
     code, out = await command("collections", "verify-reveal", contract, *rpc, *at, **secret)
     assert code == 0, out
     assert json.loads(out)["verified"] is True
-    proof = await shop.client.tokens.proof(contract, made["token_id"])
+    proof = await shop.client.tokens.proof(contract, minted["token_id"])
     assert json.loads(proof["metadata"]) == metadata("A seat")
     unpacked = await unpack_metadata(target_of_local_stack(harness.info), contract=contract)
     assert (unpacked.replaced, unpacked.clean) == (1, True)
@@ -215,9 +215,9 @@ async def test_client__when_its_collection_is_soulbound__then_a_holder_cannot_tr
 ) -> None:
     contract = await create(shop, soulbound=True)
     email = f"bound-{secrets.token_hex(4)}@example.com"
-    answer = await mint(shop, contract, recipient={"email": email})
-    assert answer.status == 202, answer
-    made = await shop.until(answer.body["mint_id"], "finalized")
+    response = await mint(shop, contract, recipient={"email": email})
+    assert response.status == 202, response
+    minted = await shop.until(response.body["mint_id"], "finalized")
 
     pool: str = harness.info["cognito"]["user_pool_id"]
     async with cognito_client(harness.info) as cognito:
@@ -227,7 +227,7 @@ async def test_client__when_its_collection_is_soulbound__then_a_holder_cannot_tr
     tokens = await sign_in(harness.session, harness.info, username=email, password=PASSWORD)
     holder = User(harness.session, harness.info["api_url"], tokens.access_token)
     sent = await holder.call(
-        "POST", "/v1/transfers", {"contract": contract, "token_id": made["token_id"], "to": OTHER}
+        "POST", "/v1/transfers", {"contract": contract, "token_id": minted["token_id"], "to": OTHER}
     )
     assert refused(sent) == (409, "token-soulbound")
     shown = await holder.client.collections.get(contract)

@@ -37,10 +37,10 @@ async def seat(client: User, contract: str, number: int, key: str) -> Any:
         "metadata": metadata(f"seat {number}"),
     }
     for _ in range(60):
-        answer = await client.call("POST", "/v1/mints", body, idempotency_key=f"{key}-{number}")
-        if answer.status == 202:
-            return answer.body
-        assert answer.body["code"] == "collection-not-ready", answer
+        response = await client.call("POST", "/v1/mints", body, idempotency_key=f"{key}-{number}")
+        if response.status == 202:
+            return response.body
+        assert response.body["code"] == "collection-not-ready", response
         await asyncio.sleep(0.2)
     raise AssertionError("the mint was not accepted in 12 s")
 

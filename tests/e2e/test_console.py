@@ -306,9 +306,9 @@ async def test_console__when_an_operator_runs_a_drop_with_bad_lines__then_sees_t
 
 async def option(page: Page, name: str) -> str:
     """Return the label of the option that begins so, once it is there."""
-    found = page.locator("#contract option", has_text=name)
-    await found.wait_for(state="attached")
-    return await found.inner_text()
+    option_of_name = page.locator("#contract option", has_text=name)
+    await option_of_name.wait_for(state="attached")
+    return await option_of_name.inner_text()
 
 
 async def test_console__when_an_operator_limits_a_client__then_the_client_has_that_budget(
@@ -352,7 +352,7 @@ async def open_sqs(info: Mapping[str, Any]) -> AsyncIterator[SQSClient]:
 async def dead_letter(sqs: SQSClient, prefix: str, queue: Queue, *bodies: str) -> None:
     """Put bodies among a queue's dead letters, as its consumer does."""
     url = (await sqs.get_queue_url(QueueName=queue.dead_letter_name(prefix)))["QueueUrl"]
-    told = {"code": "undecodable", "reason": "the body is no message", "origin": queue.name}
+    attributes = {"code": "undecodable", "reason": "the body is no message", "origin": queue.name}
     for body in bodies:
         await sqs.send_message(
             QueueUrl=url,
@@ -360,7 +360,7 @@ async def dead_letter(sqs: SQSClient, prefix: str, queue: Queue, *bodies: str) -
             MessageGroupId=uuid.uuid4().hex,
             MessageDeduplicationId=uuid.uuid4().hex,
             MessageAttributes={
-                name: {"DataType": "String", "StringValue": text} for name, text in told.items()
+                name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()
             },
         )
 
@@ -417,16 +417,16 @@ async def test_console__when_an_operator_sends_dead_letters_back__then_asks_firs
         send = page.get_by_role("button", name="Send all 2 back")
         await send.focus()
         await page.keyboard.press("Enter")
-        asked = page.get_by_role("dialog", name="Send 2 messages back to broadcast?")
-        await asked.wait_for()
+        dialog = page.get_by_role("dialog", name="Send 2 messages back to broadcast?")
+        await dialog.wait_for()
         assert await console.findings() == []
         await page.keyboard.press("Escape")
-        await asked.wait_for(state="detached")
+        await dialog.wait_for(state="detached")
         assert await send.evaluate("button => button === document.activeElement")
         assert await letters.count() == 2
 
         await page.keyboard.press("Enter")
-        await asked.get_by_role("button", name="Send back").click()
+        await dialog.get_by_role("button", name="Send back").click()
         await page.get_by_text("2 messages sent back to broadcast.").wait_for()
         # They are no messages: the broadcaster dead-letters them again, in words of its own.
         await (

@@ -60,8 +60,8 @@ class Drop:
     async def create(cls, harness: Harness, name: str, **request: Any) -> Drop:
         """Make an empty drop."""
         client = await demo_client(harness)
-        made = await client.client.drops.create({"name": name, **request}, idempotency_key=name)  # type: ignore[typeddict-item]
-        return cls(client, made["drop_id"])
+        created = await client.client.drops.create({"name": name, **request}, idempotency_key=name)  # type: ignore[typeddict-item]
+        return cls(client, created["drop_id"])
 
     async def upload(self, data: Any, offset: int) -> LinesView:
         """Send lines in one try; raises as aiohttp does if it breaks off."""
@@ -139,6 +139,6 @@ async def test_drop__when_it_is_cut_and_processes_are_killed__then_each_good_lin
     assert len(mints) == LINES - len(BAD)
     assert Counter(mint["status"] for mint in mints) == {"finalized": LINES - len(BAD)}
     assert len({mint["token_id"] for mint in mints}) == len(mints)
-    one = mints[0]
-    token = await shop.client.tokens.get(one["contract"], one["token_id"] or "")
-    assert token["owner"] == one["to"]
+    mint = mints[0]
+    token = await shop.client.tokens.get(mint["contract"], mint["token_id"] or "")
+    assert token["owner"] == mint["to"]

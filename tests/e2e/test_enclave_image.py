@@ -24,7 +24,7 @@ BOOT = Boot(kernel=b"a kernel", cmdline="console=ttyS0", init=b"an init", nsm_mo
 def built(engine: DockerClient, folder: Path) -> ContainerImage:
     """Build the image with no layer of an earlier build, and read what came of it."""
     base = os.environ.get("BASE_IMAGE")
-    made, _ = engine.images.build(
+    built_image, _ = engine.images.build(
         path=str(ROOT),
         dockerfile=DOCKERFILE,
         target="enclave",
@@ -34,8 +34,8 @@ def built(engine: DockerClient, folder: Path) -> ContainerImage:
     )
     saved = folder / "image.tar"
     with saved.open("wb") as file:
-        file.writelines(made.save(named=False))
-    engine.images.remove(made.id)
+        file.writelines(built_image.save(named=False))
+    engine.images.remove(built_image.id)
     return container_image.read(saved)
 
 
@@ -53,5 +53,5 @@ def test_enclave_image__when_built_twice__measures_the_same(engine: DockerClient
     assert {path for path in first.files if path.endswith("/mintline_signer/enclave/server.py")}
     packages = {path.split("/")[-1] for path in first.files if path.endswith(".dist-info")}
     assert len({name for name in packages if not name.startswith("mintline")}) <= 12
-    made = [assemble(read, BOOT, name="signer", settings={}, epoch=0) for read in (first, second)]
-    assert image.measure(image.read(made[0])) == image.measure(image.read(made[1]))
+    images = [assemble(read, BOOT, name="signer", settings={}, epoch=0) for read in (first, second)]
+    assert image.measure(image.read(images[0])) == image.measure(image.read(images[1]))

@@ -97,7 +97,7 @@ async def test_readme__when_its_first_python_is_run__mints_and_prints_the_transa
 
 
 async def test_examples__when_there_is_one__is_short_and_run() -> None:
-    found = {path.name: path for path in (ROOT / "examples").iterdir() if path.suffix != ".md"}
-    assert set(found) == set(EXAMPLES)
-    for path in found.values():
+    paths = {path.name: path for path in (ROOT / "examples").iterdir() if path.suffix != ".md"}
+    assert set(paths) == set(EXAMPLES)
+    for path in paths.values():
         assert len(path.read_text().splitlines()) < LONGEST, path

@@ -54,7 +54,8 @@ async def test_custodial_mint__when_a_stranger_redeems_its_voucher_first__then_t
         await harness.rpc.call("evm_setIntervalMining", [1])
 
     receipts = [
-        await harness.rpc.call("eth_getTransactionReceipt", [found]) for found in (tx_hash, victim["hash"])
+        await harness.rpc.call("eth_getTransactionReceipt", [tx_hash])
+        for tx_hash in (tx_hash, victim["hash"])
     ]
     assert [receipt["status"] for receipt in receipts] == ["0x1", "0x0"]
     final = await user.until(accepted["mint_id"], "finalized")

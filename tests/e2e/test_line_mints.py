@@ -65,30 +65,30 @@ async def test_metadata__when_fetched_without_a_token__hashes_to_the_digest_on_c
 ) -> None:
     mint = await user.until((await user.mint("checked by anyone"))["mint_id"], "mined", "finalized")
     url = f"{harness.info['api_url']}/v1/metadata/{harness.info['contract']}/{mint['token_id']}"
-    async with harness.session.get(url) as answer:
-        assert answer.status == 200
-        assert "max-age" in answer.headers["cache-control"]
-        body = await answer.read()
+    async with harness.session.get(url) as response:
+        assert response.status == 200
+        assert "max-age" in response.headers["cache-control"]
+        body = await response.read()
     assert "0x" + hashlib.sha256(body).hexdigest() == mint["metadata_digest"]
 
 
 async def test_same_key__when_posted_ten_times_at_once__makes_one_token(harness: Harness, user: User) -> None:
     answers = await asyncio.gather(*(user.mint("only once", key="one-key") for _ in range(10)))
-    assert len({answer["mint_id"] for answer in answers}) == 1
+    assert len({response["mint_id"] for response in answers}) == 1
     mint = await user.until(answers[0]["mint_id"], "finalized")
     assert len(await minted_events(harness, mint["metadata_digest"])) == 1
 
 
 async def test_same_key__when_the_body_differs__is_refused(user: User) -> None:
     await user.mint("the first body", key="reused")
-    answer = await user.call(
+    response = await user.call(
         "POST",
         "/v1/mints",
         {"metadata": {"name": "another body", "image": "https://example.com/1.png"}},
         idempotency_key="reused",
     )
-    assert answer.status == 422
-    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert response.status == 422
+    assert response.headers["content-type"].startswith("application/problem+json")
 
 
 async def test_burst__on_a_fresh_wallet__mints_each_with_a_nonce_of_its_own(
@@ -212,6 +212,6 @@ async def test_documents_and_health__are_served_without_a_token(harness: Harness
         ("/healthz", "application/json"),
         ("/readyz", "application/json"),
     ):
-        async with harness.session.get(harness.info["api_url"] + path) as answer:
-            assert answer.status == 200, path
-            assert answer.content_type == kind, path
+        async with harness.session.get(harness.info["api_url"] + path) as response:
+            assert response.status == 200, path
+            assert response.content_type == kind, path

@@ -75,14 +75,14 @@ class Harness:
 
     async def receipts(self) -> list[tuple[dict[str, Any], Receipt]]:
         """Return all transactions with their receipts, in the chain's order."""
-        found = []
+        receipts = []
         for number in range(await self.node.block_number() + 1):
             block = await self.rpc.call("eth_getBlockByNumber", [hex(number), True])
             for sent in block["transactions"]:
                 receipt = await self.node.receipt(bytes.fromhex(sent["hash"][2:]))
                 assert receipt is not None
-                found.append((sent, receipt))
-        return found
+                receipts.append((sent, receipt))
+        return receipts
 
 
 @pytest.fixture

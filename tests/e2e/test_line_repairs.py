@@ -110,8 +110,8 @@ async def test_cancel__when_it_was_sent__ends_as_what_was_mined(harness: Harness
     async with no_blocks(harness):
         accepted = await user.mint("thought better of")
         submitted = await user.until(accepted["mint_id"], "submitted")
-        asked = await user.call("POST", f"/v1/mints/{accepted['mint_id']}/cancel")
-        assert (asked.status, asked.body["status"]) == (202, "submitted")
+        response = await user.call("POST", f"/v1/mints/{accepted['mint_id']}/cancel")
+        assert (response.status, response.body["status"]) == (202, "submitted")
         # The no-op, from the wallet to itself, takes the mint's place in the pool before the next block.
         wallet = (await user.client.wallets.get())["address"].lower()
         async with asyncio.timeout(30):
@@ -133,10 +133,10 @@ async def test_cancel__when_posted_amid_a_burst__leaves_every_mint_with_one_true
     async def one(number: int) -> Any:
         accepted = await user.mint(f"cancelled at once {number}")
         await asyncio.sleep(0.05 * (number % 8))
-        answer = await user.call("POST", f"/v1/mints/{accepted['mint_id']}/cancel")
-        assert answer.status in (200, 202, 409), answer
+        response = await user.call("POST", f"/v1/mints/{accepted['mint_id']}/cancel")
+        assert response.status in (200, 202, 409), response
         ended = await user.until(accepted["mint_id"])
-        assert ended["status"] == {200: "rejected", 409: "finalized"}.get(answer.status, ended["status"])
+        assert ended["status"] == {200: "rejected", 409: "finalized"}.get(response.status, ended["status"])
         return ended
 
     ended = await asyncio.gather(*(one(number) for number in range(24)))

@@ -22,9 +22,9 @@ async def test_reconcile__when_the_line_has_been_through_it__finds_no_difference
 ) -> None:
     minted = await user.mint("Tallied")
     await user.until(minted["mint_id"], "finalized")
-    _, found = await reconcile.settled(target_of_local_stack(harness.info), patience=900)
-    assert found.differences == []
-    assert found.counts["minted"] == found.counts["indexed"] >= 1
+    _, reconciliation = await reconcile.settled(target_of_local_stack(harness.info), patience=900)
+    assert reconciliation.differences == []
+    assert reconciliation.counts["minted"] == reconciliation.counts["indexed"] >= 1
 
 
 async def test_rebuild__when_the_line_has_been_through_it__gives_the_index_that_is_kept(

@@ -44,8 +44,12 @@ class Harness:
         headers = {"authorization": f"Bearer {self.token}", "idempotency-key": f"throttled-{number}"}
         body = {"metadata": {"name": name, "image": "https://example.com/1.png"}}
         url = f"{self.info['api_url']}/v1/mints"
-        async with self.session.post(url, json=body, headers=headers) as answer:
-            return answer.status, await answer.json(content_type=None), answer.headers.get("retry-after")
+        async with self.session.post(url, json=body, headers=headers) as response:
+            return (
+                response.status,
+                await response.json(content_type=None),
+                response.headers.get("retry-after"),
+            )
 
     async def accepted(self, number: int) -> str:
         """Post the mint until it is accepted, as a client does that obeys; return its id."""
@@ -64,8 +68,8 @@ class Harness:
         url = f"{self.info['api_url']}/v1/mints/{mint_id}"
         async with asyncio.timeout(90):
             while True:
-                async with self.session.get(url, headers=headers) as answer:
-                    body = await answer.json(content_type=None)
+                async with self.session.get(url, headers=headers) as response:
+                    body = await response.json(content_type=None)
                 if body["status"] == "finalized":
                     return
                 await asyncio.sleep(0.5)
@@ -134,6 +138,6 @@ async def test_line__when_aws_throttles_everything__then_says_when_to_come_again
     minted = {*before, *await asyncio.gather(*(line.accepted(number) for number in later))}
     assert len(minted) == 2 * MINTS
     await asyncio.gather(*map(line.finalized, minted))
-    _, found = await reconcile.settled(target_of_local_stack(line.info), patience=900)
-    assert found.differences == []
-    assert found.counts["minted"] == found.counts["indexed"] == 2 * MINTS
+    _, reconciliation = await reconcile.settled(target_of_local_stack(line.info), patience=900)
+    assert reconciliation.differences == []
+    assert reconciliation.counts["minted"] == reconciliation.counts["indexed"] == 2 * MINTS

@@ -78,9 +78,9 @@ async def test_upload__when_a_mint_names_it__then_everyone_sees_it_and_the_recei
     path = f"/v1/tokens/{mint['contract']}/{mint['token_id']}/proof"
     async with harness.session.get(
         user.api + path, headers={"Authorization": f"Bearer {user.token}"}
-    ) as answer:
-        assert answer.status == 200, await answer.text()
-        receipt = await answer.read()
+    ) as response:
+        assert response.status == 200, await response.text()
+        receipt = await response.read()
     assert json.loads(receipt)["metadata"].encode() == metadata
     file = tmp_path / "receipt.json"
     file.write_bytes(receipt)
@@ -111,8 +111,8 @@ async def test_upload__when_it_is_put_with_other_bytes_or_by_others__then_storag
         changes.append({"Content-Type": "text/html"})
     for changed in changes:
         headers = {**put["headers"], **changed}
-        async with harness.session.put(put["url"], data=data, headers=headers) as answer:
-            assert answer.status in {400, 403}, changed
+        async with harness.session.put(put["url"], data=data, headers=headers) as response:
+            assert response.status in {400, 403}, changed
     path = f"/v1/uploads/{created['upload_id']}/complete"
     assert (await user.call("POST", path)).body["code"] == "upload-not-received"
     other = await harness.sign_in()
@@ -133,9 +133,9 @@ async def test_upload__when_it_is_put_with_other_bytes_or_by_others__then_storag
 
 async def fetched(harness: Harness, url: str, **headers: str) -> bytes:
     """Return what anybody gets from a URL, without a token."""
-    async with harness.session.get(url, headers=headers) as answer:
-        assert answer.status in {200, 206}, (url, answer.status)
-        return await answer.read()
+    async with harness.session.get(url, headers=headers) as response:
+        assert response.status in {200, 206}, (url, response.status)
+        return await response.read()
 
 
 async def token_uri(harness: Harness, contract: str, token_id: int) -> str:

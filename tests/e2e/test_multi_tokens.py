@@ -42,9 +42,9 @@ async def mint_item(client: User, contract: str, wallet: str, **fields: Any) -> 
 
 
 async def move(user: User, path: str, **body: Any) -> Any:
-    made = await post(user, path, **body)
-    assert made["paid_by"] == "relayer"
-    return made
+    view = await post(user, path, **body)
+    assert view["paid_by"] == "relayer"
+    return view
 
 
 async def check_queries(client: User, contract: str, wallets: list[str]) -> None:
@@ -57,15 +57,20 @@ async def check_queries(client: User, contract: str, wallets: list[str]) -> None
         False,
     )
     tokens = await listed(client.client.collections.tokens(contract))
-    assert [(one["token_id"], one["supply"]) for one in tokens] == [("7", "9"), ("8", "1")]
+    assert [(token["token_id"], token["supply"]) for token in tokens] == [("7", "9"), ("8", "1")]
     holders = await listed(client.client.tokens.holders(contract, ITEM))
-    assert {one["owner"]: one["quantity"] for one in holders} == dict(zip(wallets, "45", strict=True))
+    assert {holder["owner"]: holder["quantity"] for holder in holders} == dict(
+        zip(wallets, "45", strict=True)
+    )
     owned = await listed(client.client.tokens.owned_by(wallets[0], contract=contract))
-    assert [(one["token_id"], one["quantity"]) for one in owned] == [("7", "4"), ("8", "1")]
+    assert [(owned_token["token_id"], owned_token["quantity"]) for owned_token in owned] == [
+        ("7", "4"),
+        ("8", "1"),
+    ]
     of_item = await client.client.tokens.balance(wallets[1], contract, ITEM)
     assert (of_item["balance"], of_item["quantity"]) == (1, "5")
     moved = await listed(client.client.tokens.transfers(contract, ITEM))
-    kinds = [(one["from"] is None, one["to"] is None, one["quantity"]) for one in moved]
+    kinds = [(move["from"] is None, move["to"] is None, move["quantity"]) for move in moved]
     assert sorted(kinds) == [
         (False, False, "1"),
         (False, True, "1"),
@@ -79,9 +84,9 @@ async def check_receipt(harness: Harness, client: User, mint: Any, folder: Path)
     file = folder / "receipt.json"
     path = f"/v1/tokens/{mint['contract']}/{mint['token_id']}/proof?mint={mint['mint_id']}"
     receipt = await client.client.api.get_bytes(path)
-    told = ("verify", str(file), "--rpc", harness.info["rpc_url"], "--json")
+    arguments = ("verify", str(file), "--rpc", harness.info["rpc_url"], "--json")
     file.write_bytes(receipt)
-    code, out = await command(*told)
+    code, out = await command(*arguments)
     assert code == 0, out
     verified = json.loads(out)
     assert verified["verified"] is True
@@ -89,7 +94,7 @@ async def check_receipt(harness: Harness, client: User, mint: Any, folder: Path)
         name: mint[name] for name in ("token_id", "serial", "quantity", "to")
     }
     file.write_bytes(receipt.replace(b'"quantity":"3"', b'"quantity":"4"'))
-    code, out = await command(*told)
+    code, out = await command(*arguments)
     assert (code, json.loads(out)["failed"]["check"]) == (1, "event")
 
 
@@ -98,15 +103,15 @@ async def test_items__when_minted_to_two_users__then_sent_and_burned_by_quantity
 ) -> None:
     contract = await create(shop, standard="erc1155", supply_cap=1000)
     alice, bob = await harness.sign_in(), await harness.sign_in()
-    wallets = [(await one.client.wallets.get())["address"] for one in (alice, bob)]
+    wallets = [(await user.client.wallets.get())["address"] for user in (alice, bob)]
 
     posted = await asyncio.gather(
         *(mint_item(shop, contract, wallet, quantity="3") for wallet in wallets),
         mint_item(shop, contract, wallets[0], token_id="8", metadata=metadata("A sword")),
     )
-    mints = [await shop.until(answer.body["mint_id"], "finalized") for answer in posted]
-    assert [(one["token_id"], one["quantity"]) for one in mints] == [("7", "3"), ("7", "3"), ("8", "1")]
-    assert len({one["serial"] for one in mints}) == 3
+    mints = [await shop.until(response.body["mint_id"], "finalized") for response in posted]
+    assert [(mint["token_id"], mint["quantity"]) for mint in mints] == [("7", "3"), ("7", "3"), ("8", "1")]
+    assert len({mint["serial"] for mint in mints}) == 3
     await check_receipt(harness, shop, mints[1], tmp_path)
     assert await shop.client.api.get(f"/v1/metadata/{contract}/7") == POTION
     lines: list[Any] = [
@@ -144,9 +149,13 @@ async def test_items__when_minted_to_two_users__then_sent_and_burned_by_quantity
         assert await harness.node.balance(wallet) == 0
         assert await harness.node.transaction_count(wallet) == 0
     await check_queries(shop, contract, wallets)
-    mine = {sent["transfer_id"], burned["burn_id"], *(made["mint_id"] for made in mints)}
-    books, found = await reconcile.settled(target_of_local_stack(harness.info), patience=60)
-    differing = [one for one in found.differences if one.mint_id in mine or one.contract == contract]
+    mine = {sent["transfer_id"], burned["burn_id"], *(mint["mint_id"] for mint in mints)}
+    books, reconciliation = await reconcile.settled(target_of_local_stack(harness.info), patience=60)
+    differing = [
+        difference
+        for difference in reconciliation.differences
+        if difference.mint_id in mine or difference.contract == contract
+    ]
     assert differing == []
     held = {key.holder: n for key, n in books.held.on_chain.items() if key[:2] == (contract, int(ITEM))}
     assert held == {wallets[0]: 4, wallets[1]: 5, None: 9}
@@ -191,8 +200,8 @@ async def test_drop__when_its_lines_are_of_items__then_wallets_have_their_quanti
 
 def foreign_contract(holder: str) -> bytes:
     """Return the creation code of a contract of ERC-1155, by its word, that mints somebody five of item 7."""
-    asked, is_either = "60043560e01c", "806301ffc9a7149063d9b67a261417"
-    supports = bytes.fromhex(f"{asked}{is_either}60005260206000f3")
+    prefix, is_either = "60043560e01c", "806301ffc9a7149063d9b67a261417"
+    supports = bytes.fromhex(f"{prefix}{is_either}60005260206000f3")
     event = keccak256(b"TransferSingle(address,address,address,uint256,uint256)").hex()
     seven_and_five, topics = "60076000526005602052", f"73{holder[2:]}6000337f{event}"
     minted = bytes.fromhex(f"{seven_and_five}{topics}60406000a4")
@@ -219,9 +228,9 @@ async def test_import__when_a_contract_of_others_is_of_erc1155__then_its_balance
 
     assert (imported.status, imported.body["standard"], imported.body["mintable"]) == (201, "erc1155", False)
     async with asyncio.timeout(60):
-        while (found := await tokens.balance(holder, contract, 7))["quantity"] != "5":  # noqa: ASYNC110 - no event
+        while (balance := await tokens.balance(holder, contract, 7))["quantity"] != "5":  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.2)
-    assert found["balance"] == 1
+    assert balance["balance"] == 1
     shown = await tokens.get(contract, 7)
     assert (shown["supply"], shown["minted"], shown["item_cap"]) == ("5", None, None)
     minted = await mint_item(shop, contract, holder)

@@ -30,14 +30,14 @@ async def test_sponsored_mints__when_posted_at_once__share_transactions_of_the_r
 ) -> None:
     wallet = (await user.client.wallets.get())["address"]
     posted = await sponsored(user, *(f"sponsored {number}" for number in range(BURST)))
-    ended = [await user.until(one["mint_id"], "finalized") for one in posted]
+    ended = [await user.until(mint["mint_id"], "finalized") for mint in posted]
     senders = {
-        (await harness.rpc.call("eth_getTransactionByHash", [one["tx_hash"]]))["from"] for one in ended
+        (await harness.rpc.call("eth_getTransactionByHash", [mint["tx_hash"]]))["from"] for mint in ended
     }
     assert senders <= {relayer.lower() for relayer in harness.info["relayers"]}
-    carried = Counter(one["tx_hash"] for one in ended)
+    carried = Counter(mint["tx_hash"] for mint in ended)
     assert len(carried) <= BURST // 3, carried
-    assert {await owner(user, one) for one in ended} == {wallet}
+    assert {await owner(user, mint) for mint in ended} == {wallet}
     # Its wallet never needed any ether.
     assert await harness.node.balance(wallet) == 0
     assert await harness.node.transaction_count(wallet) == 0
@@ -49,6 +49,6 @@ async def test_sponsored_mints__when_a_part_is_killed_under_them__then_each_is_m
 ) -> None:
     posted = await sponsored(user, *(f"{part} {number}" for number in range(BURST)))
     await harness.kill(part)
-    ended = [await user.until(one["mint_id"], "finalized", within=150) for one in posted]
-    assert len({one["token_id"] for one in ended}) == BURST
-    assert {await owner(user, one) for one in ended} != {None}
+    ended = [await user.until(mint["mint_id"], "finalized", within=150) for mint in posted]
+    assert len({mint["token_id"] for mint in ended}) == BURST
+    assert {await owner(user, mint) for mint in ended} != {None}

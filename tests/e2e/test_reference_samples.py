@@ -26,9 +26,9 @@ TSX = str(ROOT / "node_modules/tsx/dist/cli.mjs")
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder where the TypeScript client is installed."""
-    made = tmp_path_factory.mktemp("samples")
-    install_client(made)
-    return made
+    path = tmp_path_factory.mktemp("samples")
+    install_client(path)
+    return path
 
 
 def command(label: str, text: str, folder: Path) -> list[str]:
@@ -53,7 +53,7 @@ async def test_sample__when_it_is_run_as_it_is__then_the_api_does_what_was_asked
     document = await user.client.api.get("/openapi.json")
     method, path = described
     operation = document["paths"][path][method]
-    [sample] = [one["source"] for one in operation["x-codeSamples"] if one["label"] == label]
+    [sample] = [sample["source"] for sample in operation["x-codeSamples"] if sample["label"] == label]
     assert harness.info["api_url"] in sample
     await user.mint("in the list")
 

@@ -33,9 +33,9 @@ async def counter(harness: Harness, contract: str, wallet: str) -> int:
 
 
 async def post(user: User, path: str, **body: Any) -> Any:
-    made = await posted(user, path, **body)
-    assert made["paid_by"] == "relayer"
-    return made
+    view = await posted(user, path, **body)
+    assert view["paid_by"] == "relayer"
+    return view
 
 
 async def test_relayed__when_a_client_minted_to_a_user__then_it_is_sent_on_and_burned_without_ether(
@@ -43,12 +43,12 @@ async def test_relayed__when_a_client_minted_to_a_user__then_it_is_sent_on_and_b
 ) -> None:
     contract = await create(shop)
     alice, bob = await harness.sign_in(), await harness.sign_in()
-    wallets = [(await one.client.wallets.get())["address"] for one in (alice, bob)]
+    wallets = [(await user.client.wallets.get())["address"] for user in (alice, bob)]
     answers = await asyncio.gather(
         *(mint(shop, contract, recipient={"address": wallets[0]}) for _ in range(3))
     )
-    mints = [await shop.until(answer.body["mint_id"], "mined", "finalized") for answer in answers]
-    tokens = [made["token_id"] for made in mints]
+    mints = [await shop.until(response.body["mint_id"], "mined", "finalized") for response in answers]
+    tokens = [mint["token_id"] for mint in mints]
     for who, body, code in (
         (shop, {"token_id": tokens[0], "to": OTHER}, (403, "not-for-clients")),
         (bob, {"token_id": tokens[0], "to": OTHER}, (403, "not-token-owner")),
@@ -58,11 +58,11 @@ async def test_relayed__when_a_client_minted_to_a_user__then_it_is_sent_on_and_b
 
     # Three at once from one wallet: each has its turn. One part that matters dies meanwhile.
     sent = await asyncio.gather(
-        *(post(alice, "/v1/transfers", contract=contract, token_id=one, to=wallets[1]) for one in tokens)
+        *(post(alice, "/v1/transfers", contract=contract, token_id=token, to=wallets[1]) for token in tokens)
     )
     await harness.kill("builder")
-    for made in sent:
-        done = await follow(alice, made, "finalized", within=WITHIN)
+    for transfer in sent:
+        done = await follow(alice, transfer, "finalized", within=WITHIN)
         assert (done["wallet"], done["to"]) == (wallets[0], wallets[1])
     again = await post(alice, "/v1/transfers", contract=contract, token_id=tokens[0], to=wallets[1])
     assert (again["transfer_id"], again["status"]) == (sent[0]["transfer_id"], "finalized")
@@ -74,12 +74,18 @@ async def test_relayed__when_a_client_minted_to_a_user__then_it_is_sent_on_and_b
         assert await harness.node.balance(wallet) == 0
         assert await harness.node.transaction_count(wallet) == 0
     assert [await counter(harness, contract, wallet) for wallet in wallets] == [3, 1]
-    owners = [(await bob.client.tokens.get(contract, one))["owner"] for one in tokens]
+    owners = [(await bob.client.tokens.get(contract, token))["owner"] for token in tokens]
     assert owners == [None, wallets[1], wallets[1]]
     moved = await listed(bob.client.tokens.transfers(contract, tokens[0]))
-    moves = [(one["from"], one["to"]) for one in moved]
+    moves = [(move["from"], move["to"]) for move in moved]
     assert moves == [(wallets[1], None), (wallets[0], wallets[1]), (None, wallets[0])]
-    mine = {burned["burn_id"], *(made["transfer_id"] for made in sent), *(made["mint_id"] for made in mints)}
-    books, found = await reconcile.settled(target_of_local_stack(harness.info), patience=60)
-    assert [one for one in found.differences if one.mint_id in mine] == []
-    assert {one.operation_id for one in books.token_operations} >= mine - {made["mint_id"] for made in mints}
+    mine = {
+        burned["burn_id"],
+        *(transfer["transfer_id"] for transfer in sent),
+        *(mint["mint_id"] for mint in mints),
+    }
+    books, reconciliation = await reconcile.settled(target_of_local_stack(harness.info), patience=60)
+    assert [difference for difference in reconciliation.differences if difference.mint_id in mine] == []
+    assert {operation.operation_id for operation in books.token_operations} >= mine - {
+        mint["mint_id"] for mint in mints
+    }

@@ -67,9 +67,9 @@ async def linked(harness: Harness, user: User, wallet: ViemWallet, *, ether: int
 async def issued(user: User, name: str, **fields: Any) -> Any:
     """Ask for a mint by self-custody; one call gets the voucher."""
     body = {"metadata": {"name": name, "image": "https://example.com/1.png"}, "custody": "self", **fields}
-    answer = await user.call("POST", "/v1/mints", body, idempotency_key=name, prefer="wait=10")
-    assert answer.status == 202, answer
-    mint = answer.body
+    response = await user.call("POST", "/v1/mints", body, idempotency_key=name, prefer="wait=10")
+    assert response.status == 202, response
+    mint = response.body
     if mint["status"] != "issued":
         mint = await user.until(mint["mint_id"], "issued")
     return mint
@@ -86,8 +86,8 @@ async def test_self_custody__when_posted__then_viem_signs_what_the_api_gives_and
     own = mint["self_custody"]
     assert (mint["custody"], mint["to"], own["transaction"]["from"]) == ("self", address, address)
     issuer = await wallet.do("issuer", typedData=own["typed_data"], signature=own["voucher"]["signature"])
-    asked = selector("hasRole(bytes32,address)") + ISSUER_ROLE + address_word(issuer)
-    assert int.from_bytes(await harness.node.call(Call(address, mint["contract"], asked)), "big") == 1
+    calldata = selector("hasRole(bytes32,address)") + ISSUER_ROLE + address_word(issuer)
+    assert int.from_bytes(await harness.node.call(Call(address, mint["contract"], calldata)), "big") == 1
 
     raw = await wallet.do("signTransaction", transaction=own["transaction"])
     path = f"/v1/mints/{mint['mint_id']}/transaction"
@@ -156,9 +156,9 @@ async def test_self_custody__when_the_wallet_is_a_contract__then_its_owner_links
     receipt = await mined(harness, await harness.rpc.call("eth_sendTransaction", [creation]))
     address = to_checksum_address(receipt["contractAddress"])
 
-    answer = await user.call("POST", "/v1/wallet/links/challenges", {"address": address})
-    assert answer.status == 201, answer
-    challenge = answer.body
+    response = await user.call("POST", "/v1/wallet/links/challenges", {"address": address})
+    assert response.status == 201, response
+    challenge = response.body
     signature = await owner.do("personalSign", message=challenge["message"])
     stolen = await ViemWallet().do("personalSign", message=challenge["message"])
     refused = await user.call(
@@ -187,9 +187,9 @@ async def test_self_custody__when_another_users_wallet_signs__then_nothing_is_se
     mint = await issued(user, "not yours to send")
     raw = await ViemWallet().do("signTransaction", transaction=mint["self_custody"]["transaction"])
 
-    answer = await user.call("POST", f"/v1/mints/{mint['mint_id']}/transaction", {"raw": raw})
+    response = await user.call("POST", f"/v1/mints/{mint['mint_id']}/transaction", {"raw": raw})
 
-    assert (answer.status, answer.body["code"]) == (422, "transaction-mismatch")
+    assert (response.status, response.body["code"]) == (422, "transaction-mismatch")
     assert (await user.client.mints.get(mint["mint_id"]))["attempts"] == []
 
 

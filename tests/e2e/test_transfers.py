@@ -20,22 +20,22 @@ OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 OWNER_OF = keccak256(b"ownerOf(uint256)")[:4]
 
 
-async def follow(user: User, made: Any, *statuses: str, within: float = 90.0) -> Any:
+async def follow(user: User, operation: Any, *statuses: str, within: float = 90.0) -> Any:
     """Poll a transfer or burn until it is in one of `statuses`; fail at any other end."""
-    found: Any = None
+    view: Any = None
     try:
         async with asyncio.timeout(within):
             while True:
-                if "transfer_id" in made:
-                    found = await user.patient.transfers.get(made["transfer_id"])
+                if "transfer_id" in operation:
+                    view = await user.patient.transfers.get(operation["transfer_id"])
                 else:
-                    found = await user.patient.burns.get(made["burn_id"])
-                if found["status"] in ENDS | set(statuses):
-                    assert found["status"] in statuses, found
-                    return found
+                    view = await user.patient.burns.get(operation["burn_id"])
+                if view["status"] in ENDS | set(statuses):
+                    assert view["status"] in statuses, view
+                    return view
                 await asyncio.sleep(0.2)
     except TimeoutError:
-        raise AssertionError(f"it did not become {statuses} in {within} s: {found}") from None
+        raise AssertionError(f"it did not become {statuses} in {within} s: {view}") from None
 
 
 async def minted(user: User, *names: str) -> list[Any]:
@@ -54,15 +54,15 @@ async def post(user: User, path: str, **body: Any) -> Any:
 
 async def post_again(user: User, path: str, **body: Any) -> Any:
     """Repeat a request under its key, for its status."""
-    answer = await user.call("POST", path, body, idempotency_key=key_of(path, body))
-    assert answer.status == 202, answer
-    return answer.body
+    response = await user.call("POST", path, body, idempotency_key=key_of(path, body))
+    assert response.status == 202, response
+    return response.body
 
 
 async def owner_on_chain(harness: Harness, token_id: str) -> str:
     data = OWNER_OF + int(token_id).to_bytes(32, "big")
-    found = await harness.node.call(Call(sender=OTHER, to=harness.info["contract"], data=data))
-    return "0x" + found[-20:].hex()
+    result = await harness.node.call(Call(sender=OTHER, to=harness.info["contract"], data=data))
+    return "0x" + result[-20:].hex()
 
 
 async def owner_in_index(harness: Harness, user: User, token_id: str) -> Any:
@@ -85,8 +85,8 @@ async def paged(user: User, path: str, *, limit: int) -> list[Any]:
 async def wallets_transfers(user: User, wallet: str) -> set[tuple[str | None, str | None, str]]:
     moves = await listed(user.client.tokens.moved_by(wallet))
     assert await paged(user, f"/v1/owners/{wallet}/transfers", limit=2) == moves
-    assert len(moves) == len({(one["block_number"], one["log_index"]) for one in moves})
-    return {(one["from"], one["to"], one["token_id"]) for one in moves}
+    assert len(moves) == len({(move["block_number"], move["log_index"]) for move in moves})
+    return {(move["from"], move["to"], move["token_id"]) for move in moves}
 
 
 async def test_transfer_and_burn__when_posted__happen_once_on_chain_and_in_the_index(
@@ -103,14 +103,14 @@ async def test_transfer_and_burn__when_posted__happen_once_on_chain_and_in_the_i
 
     assert sent["transfer_id"] == again["transfer_id"]
     assert burn["burn_id"] == burn_again["burn_id"]
-    transfer, burned = [await follow(user, made, "finalized") for made in (sent, burn)]
+    transfer, burned = [await follow(user, operation, "finalized") for operation in (sent, burn)]
     assert (transfer["wallet"], transfer["to"]) == (wallet, OTHER)
     assert await owner_on_chain(harness, kept["token_id"]) == OTHER.lower()
     assert await owner_in_index(harness, user, kept["token_id"]) == OTHER
     assert await owner_in_index(harness, user, burnt["token_id"]) is None
     contract = harness.info["contract"]
     moved = await listed(user.client.tokens.transfers(contract, kept["token_id"]))
-    assert [(one["from"], one["to"]) for one in moved] == [(wallet, OTHER), (None, wallet)]
+    assert [(move["from"], move["to"]) for move in moved] == [(wallet, OTHER), (None, wallet)]
     assert moved[0]["tx_hash"] == transfer["tx_hash"]
     assert await wallets_transfers(user, wallet) == {
         (None, wallet, kept["token_id"]),
@@ -121,9 +121,10 @@ async def test_transfer_and_burn__when_posted__happen_once_on_chain_and_in_the_i
     assert burned["nonce"] != transfer["nonce"]
     since = kept["block_number"]
     moves = await listed(user.client.collections.transfers(contract, from_block=since))
-    assert transfer["tx_hash"] in {one["tx_hash"] for one in moves if one["token_id"] == kept["token_id"]}
+    assert transfer["tx_hash"] in {move["tx_hash"] for move in moves if move["token_id"] == kept["token_id"]}
     holders = {
-        one["owner"]: one["balance"] for one in await listed(user.client.collections.holders(contract))
+        holder["owner"]: holder["balance"]
+        for holder in await listed(user.client.collections.holders(contract))
     }
     assert holders[OTHER] >= 1
     assert wallet not in holders
@@ -143,8 +144,8 @@ async def test_transfer__when_it_cannot_be__then_it_is_refused_at_once(harness: 
         (user, "/v1/burns", {"token_id": token_id, "contract": OTHER}, "unknown-contract"),
     ]
     for who, path, body, code in refusals:
-        answer = await who.call("POST", path, body)
-        assert answer.body["code"] == code, answer
+        response = await who.call("POST", path, body)
+        assert response.body["code"] == code, response
     assert (await owner_on_chain(harness, token_id)) == mint["to"].lower()
 
 
@@ -157,8 +158,8 @@ async def test_transfer__when_a_part_is_killed_under_it__then_the_token_moves_on
     before = await harness.node.transaction_count(wallet)
     sent = [await post(user, "/v1/transfers", token_id=mint["token_id"], to=OTHER) for mint in mints]
     await harness.kill(part)
-    for made in sent:
-        await follow(user, made, "finalized", within=150)
+    for transfer in sent:
+        await follow(user, transfer, "finalized", within=150)
     assert [await owner_in_index(harness, user, mint["token_id"]) for mint in mints] == [OTHER] * 3
     assert await harness.node.transaction_count(wallet) == before + 3
 
@@ -167,10 +168,10 @@ async def test_cancel__when_it_is_asked_for_at_once__then_the_chain_has_one_outc
     harness: Harness, user: User
 ) -> None:
     [mint] = await minted(user, "stopped")
-    made = await post(user, "/v1/transfers", token_id=mint["token_id"], to=OTHER)
-    answer = await user.call("POST", f"{made['links']['self']}/cancel")
-    assert answer.status in (200, 202, 409), answer
-    ended = await follow(user, made, "rejected", "finalized")
+    transfer = await post(user, "/v1/transfers", token_id=mint["token_id"], to=OTHER)
+    response = await user.call("POST", f"{transfer['links']['self']}/cancel")
+    assert response.status in (200, 202, 409), response
+    ended = await follow(user, transfer, "rejected", "finalized")
     wanted = OTHER if ended["status"] == "finalized" else mint["to"]
     assert await owner_in_index(harness, user, mint["token_id"]) == wanted
     # Whichever it was, the wallet's next transaction goes through.

@@ -39,8 +39,8 @@ async def test_client__when_a_company_uses_it_from_typescript__then_all_it_asks_
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    printed, told = await asyncio.wait_for(process.communicate(), SECONDS)
-    assert process.returncode == 0, told.decode()
+    printed, output = await asyncio.wait_for(process.communicate(), SECONDS)
+    assert process.returncode == 0, output.decode()
     seen = json.loads(printed)
 
     assert seen["webhook"] == ["webhook.test"] * 2

@@ -71,19 +71,19 @@ async def test_webhook__when_a_client_mints__then_its_events_arrive_signed_and_c
 async def drive(harness: Harness, mintline: AsyncMintline, receiver: Receiver, url: str) -> None:
     run = f"webhook-{secrets.token_hex(4)}"
     webhooks = mintline.webhooks
-    made = await webhooks.create(url, types=["mint.finalized"], description=run)
-    webhook_id = made["webhook_id"]
+    webhook = await webhooks.create(url, types=["mint.finalized"], description=run)
+    webhook_id = webhook["webhook_id"]
     try:
         request: Any = {"recipient": {"address": f"0x{secrets.token_hex(20)}"}, "metadata": metadata(run)}
         mint = await mintline.mints.create(request, idempotency_key=run)
         await receiver.until(1)
         (delivered, headers) = receiver.deliveries[0]
-        event = Verifier(made["secret"]).verify(delivered, headers)
+        event = Verifier(webhook["secret"]).verify(delivered, headers)
         assert event["type"] == "mint.finalized"
         assert event["resource"] == {"type": "mint", "id": mint["mint_id"]}
         assert event["data"]["status"] == "finalized"
         assert headers["webhook-id"] == event["id"]
-        assert verify_webhook(delivered, headers, made["public_key"]) == event, "by the public key too"
+        assert verify_webhook(delivered, headers, webhook["public_key"]) == event, "by the public key too"
 
         rotated = await webhooks.rotate_secret(webhook_id)
         await harness.kill("notifier")
@@ -91,7 +91,7 @@ async def drive(harness: Harness, mintline: AsyncMintline, receiver: Receiver, u
         await receiver.until(2)
         delivered, headers = receiver.deliveries[-1]
         assert headers["webhook-id"] == tested["event_id"]
-        for secret in (made["secret"], rotated["secret"]):
+        for secret in (webhook["secret"], rotated["secret"]):
             assert Verifier(secret).verify(delivered, headers)["type"] == "webhook.test"
 
         await webhooks.replay(webhook_id)
@@ -100,7 +100,7 @@ async def drive(harness: Harness, mintline: AsyncMintline, receiver: Receiver, u
         assert replayed[2:4] == replayed[:2], "the same events, in the same order"
 
         attempts = (await webhooks.deliveries(webhook_id))["items"]
-        refused = [one for one in attempts if one["status_code"] == 503]
+        refused = [attempt for attempt in attempts if attempt["status_code"] == 503]
         assert refused[-1]["response"] == "\\u001b[31mdown"
         assert refused[-1]["next_attempt_at"] is not None
     finally:

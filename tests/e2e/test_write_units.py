@@ -106,13 +106,13 @@ async def test_mint__when_all_its_writes_are_measured__then_it_costs_what_the_co
     # yet to come.
     user = everything - Counter({name: each * (MINTS + 1) for name, each in mint.items()})
     stated = json.loads(STATED.read_text())
-    told = {name: Counter(units) for name, units in stated.items()}
+    units = {name: Counter(units) for name, units in stated.items()}
     events = metered.meter.units["events"]
-    assert 0 < events <= told["mint"].pop("events") * (MINTS + 1) + told["user"].pop("events") + REPEATED
+    assert 0 < events <= units["mint"].pop("events") * (MINTS + 1) + units["user"].pop("events") + REPEATED
     queries = {name: mint.pop(name) for name in OPTIONAL & mint.keys()}
-    assert mint == told["mint"]
+    assert mint == units["mint"]
     assert queries == stated["queries"], "each index that a deployment may do without"
-    assert user <= told["user"], user
+    assert user <= units["user"], user
     assert block["blocks"] <= stated["block"]["blocks"]
     assert block["checkpoints"] <= stated["block"]["checkpoints"]
     assert sum(mint.values()) <= MOST

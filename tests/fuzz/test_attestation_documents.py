@@ -175,14 +175,14 @@ def test_verifier__when_documents_are_damaged__believes_none(world: Harness, see
     for damage in rng.choices(damages, weights, k=PER_SEED):
         attestation = damage(world, rng)
         try:
-            said = verify(attestation, root=world.root, at=NOW, max_age=timedelta(minutes=5))
+            attested = verify(attestation, root=world.root, at=NOW, max_age=timedelta(minutes=5))
         except NotAttested as refused:
             reasons[refused.code] += 1
         else:
             # Nothing but what was signed: the damage undid itself, or was of the signature's other form.
             reasons["unharmed"] += 1
             assert cose.read(attestation).payload == world.payload, (seed, attestation.hex())
-            assert document.write(said) == world.payload
+            assert document.write(attested) == world.payload
     assert reasons.total() == PER_SEED
     reached = {Reason.NOT_CBOR, Reason.NOT_SIGN1, Reason.FIELDS, Reason.CERTIFICATE, Reason.FOREIGN_ROOT}
     reached |= {Reason.WRONG_ORDER, Reason.CERTIFICATE_SIGNATURE, Reason.SIGNATURE}
@@ -191,5 +191,5 @@ def test_verifier__when_documents_are_damaged__believes_none(world: Harness, see
 
 
 def test_verifier__when_the_document_is_whole__believes_it(world: Harness) -> None:
-    said = verify(world.sound, root=world.root, at=NOW)
-    assert hashlib.sha256(said.cabundle[0]).digest() == world.root
+    attested = verify(world.sound, root=world.root, at=NOW)
+    assert hashlib.sha256(attested.cabundle[0]).digest() == world.root

@@ -92,10 +92,10 @@ def anvil_process(*arguments: str) -> Iterator[str]:
 
 def node_binary() -> str:
     """Node from PATH, or from the environment of these tests."""
-    found = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
-    if found is None:
+    path = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
+    if path is None:
         pytest.fail("node is neither on PATH nor in the environment of these tests")
-    return found
+    return path
 
 
 @contextmanager
@@ -255,10 +255,10 @@ class SickNode:
 
     async def _pass_on(self, call: dict[str, Any]) -> Any:
         async with self._http.post(self.behind, json=call) as response:
-            answer = await response.json(content_type=None)
-        if "result" in answer:
-            answer["result"] = self.tamper(call, answer["result"])
-        return answer
+            body = await response.json(content_type=None)
+        if "result" in body:
+            body["result"] = self.tamper(call, body["result"])
+        return body
 
     async def _spoiled(self, request: web.Request, body: bytes) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})

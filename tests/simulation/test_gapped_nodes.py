@@ -82,8 +82,8 @@ def test_index__when_the_only_node_lacks_a_block_or_its_receipts__then_waits_unt
         mine(schedule)
         mine(schedule)
         await asyncio.sleep(50)
-        head, found = indexed(schedule)
-        assert (head < 2, found) == (True, False)
+        head, is_indexed = indexed(schedule)
+        assert (head < 2, is_indexed) == (True, False)
         await asyncio.sleep(20)
         assert indexed(schedule) == (4, True)
 

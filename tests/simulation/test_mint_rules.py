@@ -177,7 +177,9 @@ class MintRules(RuleBasedStateMachine):
             parent=(0, bytes(32), 0),
             first=0,
             complete=True,
-            transactions=tuple(EndedTransaction(sender_id=one.sender_id, nonce=one.nonce) for one in done),
+            transactions=tuple(
+                EndedTransaction(sender_id=place.sender_id, nonce=place.nonce) for place in done
+            ),
         )
         results = tuple(
             TransactionResult(
@@ -189,26 +191,27 @@ class MintRules(RuleBasedStateMachine):
                 problem=PROBLEM if failed else None,
             )
             for place in done
-            if any(one.tx_hash == tx_hash for one in self.tables.transactions[place].own_attempts)
+            if any(attempt.tx_hash == tx_hash for attempt in self.tables.transactions[place].own_attempts)
         )
         self.do(self.tables.store.keep_undo([undo_record]))
         self.do(self.tables.store.write(Write(results=results), fence=self.fence(), at=self.time))
         return mint_id, undo_record
 
-    @rule(made=mined)
-    def undo(self, made: tuple[str, UndoRecord]) -> None:
-        _, undo_record = made
+    @rule(mined_block=mined)
+    def undo(self, mined_block: tuple[str, UndoRecord]) -> None:
+        _, undo_record = mined_block
         if undo_record.position in self.tables.store.block_rows:
             reopened_transactions = tuple(
-                ReopenedTransaction(one.place, undo_record.hash) for one in undo_record.transactions
+                ReopenedTransaction(transaction.place, undo_record.hash)
+                for transaction in undo_record.transactions
             )
             undo = TakeBack(undo_record.number, transactions=reopened_transactions)
             self.do(self.tables.store.take_back(undo, fence=self.fence(), at=self.time))
             self.do(self.tables.store.prune([undo_record.position]))
 
-    @rule(made=consumes(mined))
-    def finalize(self, made: tuple[str, UndoRecord]) -> None:
-        places = [one.place for one in made[1].transactions]
+    @rule(mined_block=consumes(mined))
+    def finalize(self, mined_block: tuple[str, UndoRecord]) -> None:
+        places = [transaction.place for transaction in mined_block[1].transactions]
         self.do(self.tables.store.finalize_transactions(places, at=self.time))
 
     def fence(self) -> int:
@@ -236,9 +239,9 @@ class MintRules(RuleBasedStateMachine):
             assert self.mint(mint_id).evolve(**dict.fromkeys(READ_OFF)) == mint
         ends = (MintStatus.FINALIZED, MintStatus.REJECTED)
         self.final |= {
-            one.operation_id: one.evolve(**dict.fromkeys(READ_OFF))
-            for one in self.tables.standing()
-            if one.status in ends
+            operation.operation_id: operation.evolve(**dict.fromkeys(READ_OFF))
+            for operation in self.tables.standing()
+            if operation.status in ends
         }
 
     @invariant()

@@ -134,20 +134,20 @@ class Harness:
         self.node = Node(rpc, endpoints=rpc)
         stopped = mint(STOPPED, cancel_requested_at=1)
         wanted, dead = mint(WANTED), mint(DEAD, MintStatus.REJECTED)
-        self.ledger.mints = {one.mint_id: one for one in (stopped, wanted, dead)}
+        self.ledger.mints = {mint.mint_id: mint for mint in (stopped, wanted, dead)}
         filling = {STOPPED: 1, DEAD: 1, NOOP: 1}
-        found = [transaction(nonce, filling_at=filling.get(nonce)) for nonce in range(4)]
-        self.ledger.transactions = {one.place: one for one in found}
+        transactions = [transaction(nonce, filling_at=filling.get(nonce)) for nonce in range(4)]
+        self.ledger.transactions = {transaction.place: transaction for transaction in transactions}
 
     def open(self) -> set[int]:
         """Return the nonces that are looked after."""
         records = self.ledger.transactions.values()
-        return {one.nonce for one in records if one.state is not TransactionState.FINAL}
+        return {record.nonce for record in records if record.state is not TransactionState.FINAL}
 
     @staticmethod
     def mine(chain: SimulatedChain, sent: Sequence[Sent]) -> None:
         """Have a branch, and no other, mine these transactions, and blocks until they are final."""
-        chain.pool = {one.place: one for one in sent}
+        chain.pool = {sent.place: sent for sent in sent}
         for _ in range(4):
             chain.mine(0)
 
@@ -196,7 +196,9 @@ async def test_nodes__when_the_chain_has_finalized_the_same__then_all_is_decided
     assert not scene.open() & {DEAD, NOOP}
     assert await scene.asked_of_the_builder() == [RenewNonce(mint_id=f"mint_{WANTED}", nonce=WANTED)]
     scene.ledger.transactions = {
-        place: one for place, one in scene.ledger.transactions.items() if one.nonce in scene.open()
+        place: transaction
+        for place, transaction in scene.ledger.transactions.items()
+        if transaction.nonce in scene.open()
     }
     await scene.check()
     # The nonce of the mint that is wanted stays open until the mint has another one.

@@ -71,9 +71,9 @@ class ReorgRules(RuleBasedStateMachine):
 
     def transaction(self, *moves: Move) -> Sent:
         self.sent += 1
-        made = Sent(hashlib.sha256(f"{self.sent}".encode()).digest(), CONTRACT, moves)
-        self.by_hash[made.hash] = made
-        return made
+        sent = Sent(hashlib.sha256(f"{self.sent}".encode()).digest(), CONTRACT, moves)
+        self.by_hash[sent.hash] = sent
+        return sent
 
     @rule(mints=st.integers(0, 3), to=st.sampled_from(OWNERS), again=st.booleans())
     def mine(self, *, mints: int, to: str, again: bool) -> None:

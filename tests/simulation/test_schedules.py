@@ -49,14 +49,14 @@ def simulate(*arguments: str) -> tuple[int, dict[str, Any], str]:
 
 
 def test_line__when_everything_that_can_fail_does__then_keeps_every_promise() -> None:
-    code, result, told = simulate("--seconds", str(BUDGET))
-    assert code == 0, told
+    code, result, output = simulate("--seconds", str(BUDGET))
+    assert code == 0, output
     assert result["schedules"] > 0
 
 
 def test_schedules__when_a_hundred_are_run__then_everything_that_can_fail_has_failed() -> None:
-    code, result, told = simulate("--count", "100")
-    assert code == 0, told
+    code, result, output = simulate("--count", "100")
+    assert code == 0, output
     struck = {"crashes", "pauses", "refusals", "lost answers", "slow calls", "reorgs", "duplicates"}
     struck.add("stale index reads")
     assert struck <= result["faults"].keys()
@@ -76,15 +76,15 @@ def test_schedules__when_a_hundred_are_run__then_everything_that_can_fail_has_fa
 
 @pytest.mark.parametrize("bug", sorted(BUGS))
 def test_harness__when_a_bug_is_planted__then_catches_it(bug: str) -> None:
-    code, result, told = simulate("--count", str(ENOUGH), "--plant", bug)
-    assert (code, result.get("breaches")) == (1, 1), told
-    assert f"replay: make simulate SEED={result['schedules'] - 1} PLANT={bug}" in told
+    code, result, output = simulate("--count", str(ENOUGH), "--plant", bug)
+    assert (code, result.get("breaches")) == (1, 1), output
+    assert f"replay: make simulate SEED={result['schedules'] - 1} PLANT={bug}" in output
 
 
 @pytest.mark.parametrize("seed", NOTABLE)
 def test_schedule__when_its_seed_found_a_defect_once__then_keeps_every_promise(seed: str) -> None:
-    code, _, told = simulate("--seed", seed)
-    assert code == 0, told
+    code, _, output = simulate("--seed", seed)
+    assert code == 0, output
 
 
 def test_schedule__when_its_seed_is_run_again__then_is_the_same() -> None:

@@ -140,13 +140,16 @@ async def test_node__when_items_are_minted__then_services_read_their_events_and_
     assert taken.value.revert is not None
     assert taken.value.revert.name == "AlreadyMinted"
     logs = await node(chain).logs(block_hash=chain.head.hash, addresses=[ITEMS])
-    minted = [found for log in logs if (found := decode_item_minted(log))]
-    moved = [one for log in logs if (one := decode_item_transfers(log))]
-    assert [(found.serial, found.item_id, found.quantity, found.to) for found in minted] == [
+    minted = [event for log in logs if (event := decode_item_minted(log))]
+    moved = [transfers for log in logs if (transfers := decode_item_transfers(log))]
+    assert [(event.serial, event.item_id, event.quantity, event.to) for event in minted] == [
         (1, 7, 5, HOLDER),
         (2, 7, 3, OTHER),
     ]
-    assert [(one.recipient, dict(one.quantities)) for one in moved] == [(HOLDER, {7: 5}), (OTHER, {7: 3})]
+    assert [(transfers.recipient, dict(transfers.quantities)) for transfers in moved] == [
+        (HOLDER, {7: 5}),
+        (OTHER, {7: 3}),
+    ]
     for serial, used in ((1, True), (3, False)):
         call = Call(sender=OTHER, to=ITEMS, data=is_minted_calldata(serial))
         assert bool(int.from_bytes(await node(chain).call(call), "big")) is used

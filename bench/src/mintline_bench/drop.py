@@ -48,10 +48,10 @@ class DropDriver(Driver):
 
     async def collect(self, posted: Sequence[Posted]) -> None:
         """Read the drop's mints: they say by themselves when they reached each stage."""
-        found = [body async for body in self.client.drops.mints(self.drop_id)]
-        if len(found) != len(posted):
-            raise Rejected("drop_incomplete", f"{self.drop_id} has {len(found)} mints of {len(posted)}")
-        for mint, body in zip(posted, found, strict=True):
+        bodies = [body async for body in self.client.drops.mints(self.drop_id)]
+        if len(bodies) != len(posted):
+            raise Rejected("drop_incomplete", f"{self.drop_id} has {len(bodies)} mints of {len(posted)}")
+        for mint, body in zip(posted, bodies, strict=True):
             mint.mint_id, mint.body = body["mint_id"], dict(body)
 
     async def _until(self, status: str) -> None:

@@ -83,11 +83,11 @@ class Driver:
                 if isinstance(received, Batch):
                     self.writer.write(request_frame(2**62, Stored(batches=1)))
                     continue
-                request_id, answer = received
+                request_id, response = received
                 if request_id not in started:
                     continue
-                if not isinstance(answer, Signed):
-                    raise Unavailable(f"the enclave answered {answer}")
+                if not isinstance(response, Signed):
+                    raise Unavailable(f"the enclave answered {response}")
                 took.append(time.perf_counter() - started.pop(request_id))
                 for following, frame in itertools.islice(waiting, 1):
                     self._send(following, frame, started)
@@ -167,7 +167,7 @@ async def _surroundings(users: int) -> AsyncIterator[tuple[StateFolder, Mints, M
         )
         secrets = await stack.enter_async_context(operator_client("secretsmanager", info))
         tokens = await sign_in_new(info, count=2 * users)
-        made = [await _user(kms, token) for token in tokens]
+        users_made = [await _user(kms, token) for token in tokens]
         stored = await SecretsManagerKeys(secrets, prefix=PREFIX).read(known.issuer.secret_id)
         issuer = WrappedKey(
             address=stored.address, subject=stored.subject, chain_id=stored.chain_id, wrapped=stored.wrapped
@@ -178,7 +178,9 @@ async def _surroundings(users: int) -> AsyncIterator[tuple[StateFolder, Mints, M
             now=unix_ms,
         )
         await intake.renew()
-        warm, cold = (Mints(known, issuer, group, intake) for group in (made[:users], made[users:]))
+        warm, cold = (
+            Mints(known, issuer, group, intake) for group in (users_made[:users], users_made[users:])
+        )
         yield running.state, warm, cold
 
 
@@ -201,7 +203,7 @@ async def bench(*, pairs: int, users: int) -> dict[str, Any]:
         try:
             await driver.run(warm.frames(users), window=users)
             throughput = await _throughput(driver, process, warm.frames(pairs))
-            one = await driver.run(warm.frames(max(pairs // 10, 100)), window=1)
+            alone = await driver.run(warm.frames(max(pairs // 10, 100)), window=1)
             four = await driver.run(warm.frames(max(pairs // 10, 100)), window=4)
             began = time.perf_counter()
             unwrapped = await driver.run(cold.frames(users), window=users)
@@ -212,7 +214,7 @@ async def bench(*, pairs: int, users: int) -> dict[str, Any]:
         "pairs": pairs,
         "users": users,
         **throughput,
-        "latency_ms_1_under_way": spread(one),
+        "latency_ms_1_under_way": spread(alone),
         "latency_ms_4_under_way": spread(four),
         "cold_keys": len(unwrapped),
         "cold_keys_per_s": round(len(unwrapped) / seconds, 1),

@@ -161,7 +161,7 @@ async def pages(dynamo: Dynamo, meter: Meter, size: int, names: dict[str, str], 
     """Return what the first and a late page of each list cost."""
     index = DynamoIndex(dynamo, chain_id=chain_id)
     mints = DynamoMints(dynamo)
-    made = DynamoCollections(dynamo, index, chain_id=chain_id)
+    collections = DynamoCollections(dynamo, index, chain_id=chain_id)
 
     async def owned(after: int) -> int:
         key = f"{CONTRACT}#{token_key(after)}" if after else None
@@ -172,7 +172,7 @@ async def pages(dynamo: Dynamo, meter: Meter, size: int, names: dict[str, str], 
         return len((await mints.ids_of(names["sub"], limit=PAGE, after=None)).items)
 
     async def created() -> int:
-        return len((await made.made_by(names["creator"], limit=PAGE, after=None)).items)
+        return len((await collections.made_by(names["creator"], limit=PAGE, after=None)).items)
 
     async def highest() -> int:
         await mints.highest_token_id(CONTRACT, range(1, 1_000_000))
@@ -216,19 +216,19 @@ async def sweeps(dynamo: Dynamo, meter: Meter, chain_id: int, hours: float) -> l
 
     requests, started = sum(meter.calls.counts().values()), time.process_time()
     first = await swept(1, RESTING_SECONDS)
-    asked = sum(meter.calls.counts().values())
+    before = sum(meter.calls.counts().values())
     cpu = time.process_time()
-    found = [Cost("the sweep, first pass", asked - requests, round((cpu - started) * 1000, 1), first)]
+    costs = [Cost("the sweep, first pass", before - requests, round((cpu - started) * 1000, 1), first)]
     await swept(int(hours * 3600 / RESTING_SECONDS), RESTING_SECONDS)
     spent = (time.process_time() - cpu) * 1000 / hours
-    by_hour = (sum(meter.calls.counts().values()) - asked) / hours
-    found.append(Cost("the sweep, an hour after that", round(by_hour), round(spent, 1), 0))
-    return found
+    by_hour = (sum(meter.calls.counts().values()) - before) / hours
+    costs.append(Cost("the sweep, an hour after that", round(by_hour), round(spent, 1), 0))
+    return costs
 
 
 async def measure(sizes: Sequence[int], state: Path, hours: float) -> dict[int, list[Cost]]:
     """Return the costs by how many records there are."""
-    found: dict[int, list[Cost]] = {}
+    costs_by_size: dict[int, list[Cost]] = {}
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(running_stack(state, ports="free"))
         # What the services do by themselves must not touch these records.
@@ -248,17 +248,17 @@ async def measure(sizes: Sequence[int], state: Path, hours: float) -> dict[int, 
             await write(client, prefix, COLLECTIONS, some)
             open_ones = vouchers(names["sub"], size, chain_id=chain_id, now=now, age=24 * HOUR)
             await write(client, prefix, MINTS, open_ones)
-            found[size] = await pages(dynamo, meter, size, names, chain_id)
-            found[size] += await sweeps(dynamo, meter, chain_id, hours)
-    return found
+            costs_by_size[size] = await pages(dynamo, meter, size, names, chain_id)
+            costs_by_size[size] += await sweeps(dynamo, meter, chain_id, hours)
+    return costs_by_size
 
 
-def table(found: dict[int, list[Cost]]) -> str:
+def table(costs_by_size: dict[int, list[Cost]]) -> str:
     """Return the costs as aligned lines: a call each, requests and CPU by the number of records."""
-    sizes = sorted(found)
+    sizes = sorted(costs_by_size)
     head = "".join(f"{f'{size:,} requests':>20}{'CPU ms':>10}" for size in sizes)
     lines = [f"{'':<36}{head}"]
-    for costs in zip(*(found[size] for size in sizes), strict=True):
+    for costs in zip(*(costs_by_size[size] for size in sizes), strict=True):
         cells = "".join(f"{cost.requests:>20,}{cost.cpu_ms:>10,}" for cost in costs)
         lines.append(f"{costs[0].name:<36}{cells}")
     return "\n".join(lines)
@@ -271,10 +271,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--hours", type=float, default=2.0, help="hours of the sweep, whole ones")
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(measure(options.sizes, Path(folder), options.hours))
+        costs_by_size = asyncio.run(measure(options.sizes, Path(folder), options.hours))
     about = describe()
     print(f"{about['commit']}, {about['date']}, Python {about['python']}, {about['processor']}")  # noqa: T201
-    print(table(found))  # noqa: T201
+    print(table(costs_by_size))  # noqa: T201
     return 0
 
 

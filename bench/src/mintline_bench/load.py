@@ -135,13 +135,13 @@ class Driver:
         headers = {"authorization": f"Bearer {self.tokens[user]}", "idempotency-key": key}
         while True:
             try:
-                async with self.session.post(f"{self.api}{path}", json=body, headers=headers) as answer:
-                    text = await answer.text()
-                    if answer.status == 202:
-                        accepted: dict[str, Any] = await answer.json()
+                async with self.session.post(f"{self.api}{path}", json=body, headers=headers) as response:
+                    text = await response.text()
+                    if response.status == 202:
+                        accepted: dict[str, Any] = await response.json()
                         return accepted
-                    if answer.status < 500 and answer.status != 429 and not self.is_passing(text):
-                        raise Unavailable(f"POST {path} was answered {answer.status}: {text[:300]}")
+                    if response.status < 500 and response.status != 429 and not self.is_passing(text):
+                        raise Unavailable(f"POST {path} was answered {response.status}: {text[:300]}")
             except (aiohttp.ClientError, TimeoutError) as error:
                 text = str(error) or type(error).__name__
             if time.time() > self.deadline:
@@ -180,9 +180,9 @@ class Driver:
         """Return whether a mint has ended, as far as the API answers."""
         headers = {"authorization": f"Bearer {self.tokens[mint.user]}"}
         with suppress(aiohttp.ClientError, TimeoutError):
-            async with self.session.get(f"{self.api}/v1/mints/{mint.mint_id}", headers=headers) as answer:
-                if answer.status == HTTPStatus.OK:
-                    return MintStatus((await answer.json())["status"]) in TERMINAL
+            async with self.session.get(f"{self.api}/v1/mints/{mint.mint_id}", headers=headers) as response:
+                if response.status == HTTPStatus.OK:
+                    return MintStatus((await response.json())["status"]) in TERMINAL
         return False
 
     async def follow(self, posted: Sequence[Posted], *, pause: float = 5.0) -> None:
@@ -212,11 +212,11 @@ class Driver:
 
     async def list_mints(self, user: int) -> list[dict[str, Any]]:
         """Return a user's mints, as far as the API answers."""
-        found: list[dict[str, Any]] = []
+        views: list[dict[str, Any]] = []
         with suppress(MintlineError):
             async for mint in self.caller(user).mints.list(**self.query()):
-                found.append(dict(mint))  # noqa: PERF401 - what came before a failure counts
-        return found
+                views.append(dict(mint))  # noqa: PERF401 - what came before a failure counts
+        return views
 
     def caller(self, user: int) -> AsyncMintline:
         """Return the API for a user, each request by one try: what fails is asked for again by `follow`."""

@@ -77,8 +77,8 @@ class ProcessMonitor:
 
     async def _sample_aws(self, name: str, url: str) -> None:
         try:
-            async with self._session.get(f"{url}/metrics", timeout=aiohttp.ClientTimeout(2)) as answer:
-                text = await answer.text()
+            async with self._session.get(f"{url}/metrics", timeout=aiohttp.ClientTimeout(2)) as response:
+                text = await response.text()
         except (aiohttp.ClientError, TimeoutError):
             return
         for line in text.splitlines():

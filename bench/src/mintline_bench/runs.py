@@ -19,10 +19,10 @@ def leaves(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 def spans(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
     """Return median, least and most of each figure, over those runs that have it."""
-    found: dict[str, list[float]] = {}
+    values_by_path: dict[str, list[float]] = {}
     for run in runs:
         for path, value in leaves(run):
-            found.setdefault(path, []).append(value)
+            values_by_path.setdefault(path, []).append(value)
     return {
         path: {
             "median": round(statistics.median(values), 4),
@@ -30,7 +30,7 @@ def spans(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
             "max": max(values),
             "runs": len(values),
         }
-        for path, values in found.items()
+        for path, values in values_by_path.items()
     }
 
 
@@ -58,9 +58,9 @@ ROWS = (
 
 def summary(runs: Sequence[Mapping[str, Any]]) -> str:
     """Return median and range of the main figures, as aligned lines."""
-    found = spans(runs)
+    spans_by_path = spans(runs)
     lines = [f"{f'{len(runs)} runs':<42}{'median':>12}   range"]
     for label, path in ROWS:
-        if (span := found.get(path)) is not None:
+        if (span := spans_by_path.get(path)) is not None:
             lines.append(f"{label:<42}{span['median']:>12g}   {span['min']:g}-{span['max']:g}")
     return "\n".join(lines)

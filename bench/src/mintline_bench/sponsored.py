@@ -129,7 +129,7 @@ class Expense:
 async def read_expense(node: Node, posted: Sequence[Posted]) -> Expense:
     """Ask the chain what the mints' transactions took, and what their recipients have."""
     mined = [mint.body["tx_hash"] for mint in posted if mint.at("mined") is not None]
-    receipts = await asyncio.gather(*(node.receipt(bytes.fromhex(one[2:])) for one in set(mined)))
+    receipts = await asyncio.gather(*(node.receipt(bytes.fromhex(tx_hash[2:])) for tx_hash in set(mined)))
     recipients = [mint.body["to"] for mint in posted]
     balances = await asyncio.gather(*map(node.balance, recipients))
     counts = await asyncio.gather(*map(node.transaction_count, recipients))

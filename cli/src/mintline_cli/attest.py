@@ -119,12 +119,14 @@ def compare_keys(
     """
     with ending_on_errors():
         document = read_policy(file)
-    found = execute(issuer_keys.compare(document, jwks_urls(jwks_url)))
+    comparisons = execute(issuer_keys.compare(document, jwks_urls(jwks_url)))
     screen = Screen(as_json=as_json)
-    for one in found:
-        _show_keys(screen, one)
-    lacking = [one.name for one in found if not one.suffices]
-    screen.result({"complete": not lacking, "issuers": [_keys_report(one) for one in found]})
+    for comparison in comparisons:
+        _show_keys(screen, comparison)
+    lacking = [comparison.name for comparison in comparisons if not comparison.suffices]
+    screen.result(
+        {"complete": not lacking, "issuers": [_keys_report(comparison) for comparison in comparisons]}
+    )
     if lacking:
         stop(f"{file} lacks signing keys of: {', '.join(lacking)}", answered=True)
 

@@ -89,12 +89,12 @@ class ClientsOverApi:
 
     async def add_secret(self, client_id: str) -> str:
         call = _known(client_id, self._clients.rotate_secret(_checked(client_id)))
-        made = await _once(
+        created = await _once(
             call,
             "the client may have a secret that nobody knows: delete the newest in the user pool before "
             "you try again, which drops the oldest",
         )
-        return made["client_secret"]
+        return created["client_secret"]
 
     async def retire_secrets(self, client_id: str) -> None:
         await _known(client_id, self._clients.drop_previous_secret(_checked(client_id)))
@@ -146,10 +146,10 @@ def _checked(client_id: str) -> str:
     return client_id
 
 
-def _there(client_id: str, found: T | None) -> T:
-    if found is None:
+def _there(client_id: str, value: T | None) -> T:
+    if value is None:
         raise ClientUnknown(client_id)
-    return found
+    return value
 
 
 async def _known(client_id: str, call: Awaitable[T]) -> T:

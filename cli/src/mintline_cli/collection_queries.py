@@ -46,8 +46,8 @@ def holders(
             return await _first(client.collections.holders(contract), limit)
         return await _first(client.tokens.holders(contract, token_id), limit)
 
-    found: tuple[list[Any], bool] = caller.run(work)
-    listed, more = found
+    page: tuple[list[Any], bool] = caller.run(work)
+    listed, more = page
     if token_id is None:
         rows = [(each["owner"], _at_least(each)) for each in listed]
     else:
@@ -67,17 +67,17 @@ def token(
 
     Example: mintline collections token 0x5FbD… 7
     """
-    found: TokenView = caller.run(lambda client: client.tokens.get(contract, token_id))
+    view: TokenView = caller.run(lambda client: client.tokens.get(contract, token_id))
     screen = caller.screen
-    screen.stage("token", f"{found['token_id']} of {found['contract']}")
-    if found["standard"] == "erc721":
-        screen.stage("owner", found["owner"] or "burned")
+    screen.stage("token", f"{view['token_id']} of {view['contract']}")
+    if view["standard"] == "erc721":
+        screen.stage("owner", view["owner"] or "burned")
     else:
-        unknown = found["minted"] is None
-        screen.stage("supply", str(found["supply"]))
-        screen.stage("minted", "unknown" if unknown else str(found["minted"]))
-        screen.stage("cap", "unknown" if unknown else found["item_cap"] or "none")
-    screen.result(found)
+        unknown = view["minted"] is None
+        screen.stage("supply", str(view["supply"]))
+        screen.stage("minted", "unknown" if unknown else str(view["minted"]))
+        screen.stage("cap", "unknown" if unknown else view["item_cap"] or "none")
+    screen.result(view)
 
 
 @calls_api("client")
@@ -97,10 +97,10 @@ def transfers(
     """
 
     async def work(client: AsyncMintline) -> tuple[list[ListedTransfer], bool]:
-        found = client.collections.transfers(
+        listing = client.collections.transfers(
             contract, from_block=from_block, to_block=to_block, from_time=from_time, to_time=to_time
         )
-        return await _first(found, limit)
+        return await _first(listing, limit)
 
     listed, more = caller.run(work)
     rows = [
@@ -130,14 +130,14 @@ def balance(
 
     Example: mintline collections balance 0x5FbD… 0x7099… --token-id 1
     """
-    found: BalanceView = caller.run(lambda client: client.tokens.balance(owner, contract, token_id))
+    view: BalanceView = caller.run(lambda client: client.tokens.balance(owner, contract, token_id))
     if token_id is None:
-        caller.screen.stage("tokens", _at_least(found))
-        caller.screen.result(found)
+        caller.screen.stage("tokens", _at_least(view))
+        caller.screen.result(view)
         return
-    quantity = found["quantity"] or "0"
+    quantity = view["quantity"] or "0"
     caller.screen.stage("holds", "no" if quantity == "0" else f"yes, {quantity}")
-    caller.screen.result({**found, "holds": quantity != "0"})
+    caller.screen.result({**view, "holds": quantity != "0"})
 
 
 def _at_least(counted: HolderView | BalanceView) -> str:

@@ -86,13 +86,13 @@ def create(
 
     async def work(client: AsyncMintline) -> CollectionView:
         request = {member: value for member, value in body.items() if value is not None}
-        made = await client.collections.create(cast("CollectionRequest", request), idempotency_key=key)
-        screen.say(f"contract {made['contract']}")
-        return await _settled(client, made, screen, wait=wait)
+        collection = await client.collections.create(cast("CollectionRequest", request), idempotency_key=key)
+        screen.say(f"contract {collection['contract']}")
+        return await _settled(client, collection, screen, wait=wait)
 
-    made = caller.run(work)
-    screen.stage(made["status"], f"{made['name']} ({made['symbol']})")
-    screen.result(made)
+    collection = caller.run(work)
+    screen.stage(collection["status"], f"{collection['name']} ({collection['symbol']})")
+    screen.result(collection)
 
 
 @app.command("list")

@@ -68,9 +68,9 @@ def new_commitment(texts: list[str]) -> Commitment:
     return Commitment(commitment_of(leaves_of(texts, salt)), len(texts), salt)
 
 
-def write_commitment(file: Path, made: Commitment) -> None:
+def write_commitment(file: Path, commitment: Commitment) -> None:
     """Write what a commitment was made with, for its owner to read alone; never over a file that is there."""
-    content = {**made.request(), "salt": "0x" + made.salt.hex()}
+    content = {**commitment.request(), "salt": "0x" + commitment.salt.hex()}
     try:
         opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
@@ -84,7 +84,7 @@ def read_commitment(file: Path) -> Commitment:
     """Return what `write_commitment` wrote."""
     try:
         content = json.loads(file.read_bytes())
-        made = Commitment(
+        commitment = Commitment(
             bytes.fromhex(content["commitment"].removeprefix("0x")),
             int(content["tokens"]),
             bytes.fromhex(content["salt"].removeprefix("0x")),
@@ -93,4 +93,4 @@ def read_commitment(file: Path) -> Commitment:
         stop(f"{file}: {error.strerror}")
     except (ValueError, KeyError, TypeError, AttributeError):
         stop(f"{file}: not what `mintline collections commit` writes")
-    return made
+    return commitment

@@ -81,8 +81,8 @@ def demo(*, state: State = DEFAULT_STATE) -> None:
 class Mismatch(Rejected):
     """The chain, S3 and the API do not agree."""
 
-    def __init__(self, what: str, *, expected: object, found: object) -> None:
-        super().__init__("mismatch", f"{what}: expected {expected}, found {found}")
+    def __init__(self, what: str, *, expected: object, actual: object) -> None:
+        super().__init__("mismatch", f"{what}: expected {expected}, found {actual}")
 
 
 async def demonstrate(info: Mapping[str, Any], screen: Screen) -> dict[str, Any]:
@@ -151,10 +151,10 @@ def _summary(mint: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def agree(what: str, found: object, expected: object) -> None:
+def agree(what: str, actual: object, expected: object) -> None:
     """Raise Mismatch unless the two are equal."""
-    if found != expected:
-        raise Mismatch(what, expected=expected, found=found)
+    if actual != expected:
+        raise Mismatch(what, expected=expected, actual=actual)
 
 
 async def check_api(api: Api, mint: Mapping[str, Any]) -> None:
@@ -174,8 +174,8 @@ async def check_chain(node: Node, mint: Mapping[str, Any], api_url: str) -> None
 
     async def asked(signature: str, kind: str) -> Any:
         data = selector(signature) + encode(["uint256"], [token_id])
-        answer = await node.call(Call(sender=mint["to"], to=contract, data=data), at="finalized")
-        return decode([kind], answer)[0]
+        result = await node.call(Call(sender=mint["to"], to=contract, data=data), at="finalized")
+        return decode([kind], result)[0]
 
     owner = to_checksum_address(await asked("ownerOf(uint256)", "address"))
     agree("the owner on chain", owner, mint["to"])

@@ -45,7 +45,7 @@ def build(
     with ending_on_errors():
         read = container_image.read(container)
         boot = read_boot(blobs, arm64=read.arm64)
-        made = assemble(
+        image_bytes = assemble(
             read,
             boot,
             name=out.stem,
@@ -53,8 +53,8 @@ def build(
             policy=_policy(policy) if policy is not None else None,
             epoch=epoch,
         )
-        out.write_bytes(made)
-        _show(made, as_json=as_json)
+        out.write_bytes(image_bytes)
+        _show(image_bytes, as_json=as_json)
 
 
 @app.command()
@@ -72,27 +72,27 @@ def pcrs(
     Example: mintline eif pcrs enclave.eif --admit infra/deployment.json
     """
     with ending_on_errors():
-        made = enclave_image.read_bytes()
-        if admit is not None and not deployment_file.admit_image(admit, _measured(made)):
+        image_bytes = enclave_image.read_bytes()
+        if admit is not None and not deployment_file.admit_image(admit, _measured(image_bytes)):
             screen = Screen(as_json=as_json)
             screen.say(
                 "enclave.pcr16 is empty, and the image that runs has a policy of its own: name the PCR16"
             )
             screen.say("of that one there, then admit this image again.")
-        _show(made, as_json=as_json)
+        _show(image_bytes, as_json=as_json)
 
 
-def _show(made: bytes, *, as_json: bool) -> None:
+def _show(image_bytes: bytes, *, as_json: bool) -> None:
     screen = Screen(as_json=as_json)
-    measured = _measured(made)
+    measured = _measured(image_bytes)
     for name, value in measured.items():
         screen.say(f"{name.upper():5}  {value}")
     screen.result(measured)
 
 
-def _measured(made: bytes) -> dict[str, str]:
+def _measured(image_bytes: bytes) -> dict[str, str]:
     """Return an image's registers, with that of the signing policy if it holds one."""
-    sections = image.read(made)
+    sections = image.read(image_bytes)
     policy = policy_in(sections)
     own = {} if policy is None else {"pcr16": policy_register(policy).hex()}
     return asdict(image.measure(sections)) | own

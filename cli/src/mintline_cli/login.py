@@ -146,18 +146,18 @@ def _redirect_uri() -> str:
 async def _code(sign_in: SignIn, verifier: str, screen: Screen, *, browser: bool) -> str:
     """Show the login page in the user's browser, and return the code with which it comes back."""
     state = secrets.token_urlsafe(16)
-    answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    pending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def signed_in(request: web.Request) -> web.Response:
         # A request without the state does not come from our login page.
         if not secrets.compare_digest(request.query.get("state", ""), state):
             return web.Response(status=400, text="This page was not asked for.")
-        if not answer.done():
+        if not pending.done():
             if "code" in request.query:
-                answer.set_result(request.query["code"])
+                pending.set_result(request.query["code"])
             else:
                 cause = request.query.get("error_description") or request.query.get("error", "no code")
-                answer.set_exception(Rejected("sign_in_refused", cause))
+                pending.set_exception(Rejected("sign_in_refused", cause))
         return web.Response(text=SIGNED_IN, content_type="text/html")
 
     app = web.Application()
@@ -169,7 +169,7 @@ async def _code(sign_in: SignIn, verifier: str, screen: Screen, *, browser: bool
             await web.TCPSite(runner, "localhost", PORT).start()
         except OSError as error:
             raise Unavailable(f"port {PORT}, to which the login page returns: {error.strerror}") from None
-        asked = {
+        query = {
             "response_type": "code",
             "client_id": sign_in.client_id,
             "redirect_uri": _redirect_uri(),
@@ -178,12 +178,12 @@ async def _code(sign_in: SignIn, verifier: str, screen: Screen, *, browser: bool
             "code_challenge": code_challenge(verifier),
             "code_challenge_method": "S256",
         }
-        address = f"{sign_in.authorization_endpoint}?{urlencode(asked, quote_via=quote)}"
+        address = f"{sign_in.authorization_endpoint}?{urlencode(query, quote_via=quote)}"
         screen.note(f"sign in at {address}")
         if browser:
             await asyncio.to_thread(webbrowser.open, address)
         async with asyncio.timeout(PATIENCE):
-            return await answer
+            return await pending
     except TimeoutError:
         raise Unavailable(f"nobody signed in within {PATIENCE:.0f} s") from None
     finally:

@@ -51,13 +51,13 @@ def update(
         with screen.waiting("waiting for its announcement"):
             await client.collections.wait(await client.collections.get(contract))
         versions = await tokens.versions(contract, token_id)
-        return next(one for one in versions if one["version"] == version["version"])
+        return next(candidate for candidate in versions if candidate["version"] == version["version"])
 
-    made = caller.run(work)
-    announcement = made["announcement"]
+    view = caller.run(work)
+    announcement = view["announcement"]
     if announcement is not None:
         screen.stage("announced", str(announcement["status"]))
-    screen.result(made)
+    screen.result(view)
 
 
 @app.command()
@@ -69,9 +69,13 @@ def versions(caller: Caller, contract: Contract, token_id: TokenId) -> None:
     """
     screen = caller.screen
     listed = caller.run(lambda client: client.tokens.versions(contract, token_id))
-    for one in listed:
-        made = "as minted" if one["created_at"] is None else f"{one['created_at']} by {one['client_id']}"
-        screen.stage(f"version {one['version']}", f"{one['digest']} {made}")
+    for version in listed:
+        origin = (
+            "as minted"
+            if version["created_at"] is None
+            else f"{version['created_at']} by {version['client_id']}"
+        )
+        screen.stage(f"version {version['version']}", f"{version['digest']} {origin}")
     screen.result({"versions": listed})
 
 

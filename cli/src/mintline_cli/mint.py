@@ -102,10 +102,10 @@ def mint(
 
     result = caller.run(work)
     if wait:
-        made = f"token {result['token_id']}"
+        minted = f"token {result['token_id']}"
         if result["quantity"] is not None:
-            made = f"{result['quantity']} of item {result['token_id']}"
-        screen.say(f"{made} of {result['contract']} belongs to {result['to']}")
+            minted = f"{result['quantity']} of item {result['token_id']}"
+        screen.say(f"{minted} of {result['contract']} belongs to {result['to']}")
     screen.result(result)
 
 
@@ -123,14 +123,14 @@ def mints(
     """
 
     async def work(client: AsyncMintline) -> list[MintView]:
-        found: list[MintView] = []
+        views: list[MintView] = []
         async for each in client.mints.list(status=status, tag=tag):
-            found.append(each)
-            if len(found) == limit:
+            views.append(each)
+            if len(views) == limit:
                 break
-        return found
+        return views
 
-    found = caller.run(work)
+    views = caller.run(work)
     caller.screen.table(
         ("Mint", "Status", "Token", "Contract", "Owner", "Accepted"),
         [
@@ -142,11 +142,11 @@ def mints(
                 each["to"],
                 each["timeline"]["accepted_at"],
             )
-            for each in found
+            for each in views
         ],
         empty="there are no mints; make one with `mintline mint`",
     )
-    caller.screen.result({"mints": found})
+    caller.screen.result({"mints": views})
 
 
 @calls_api("user")

@@ -63,10 +63,10 @@ def preflight(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json
     """
     screen = Screen(as_json=as_json)
     findings = execute(run_preflight(document, endpoint_url))
-    for found in findings:
-        screen.stage(found.check, found.text, style="green" if found.ok else "red")
-    missing = [found.check for found in findings if not found.ok]
-    screen.result({"ready": not missing, "checks": [asdict(found) for found in findings]})
+    for finding in findings:
+        screen.stage(finding.check, finding.text, style="green" if finding.ok else "red")
+    missing = [finding.check for finding in findings if not finding.ok]
+    screen.result({"ready": not missing, "checks": [asdict(finding) for finding in findings]})
     if missing:
         stop(f"{document}: not ready to be deployed: {', '.join(missing)}", answered=True)
 
@@ -80,13 +80,13 @@ def keys(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json: Jso
     Example: mintline operator keys --deployment infra/deployment.json
     """
     screen = Screen(as_json=as_json)
-    made = execute(deployment_setup.make_keys(document, endpoint_url))
+    created = execute(deployment_setup.make_keys(document, endpoint_url))
     for name, text in KEYS.items():
-        if name in made:
-            screen.say(text.format(made[name]))
-    if not made:
+        if name in created:
+            screen.say(text.format(created[name]))
+    if not created:
         screen.say(f"{document} has every key already")
-    screen.result(made)
+    screen.result(created)
 
 
 @app.command("intake-key")
@@ -197,7 +197,7 @@ def relayers(
         )
     pool = execute(deployment_setup.make_relayers(document, count, endpoint_url))
     for address in pool.relayers:
-        screen.say(f"relayer   {address}" + (": new, send it ether" if address in pool.made else ""))
+        screen.say(f"relayer   {address}" + (": new, send it ether" if address in pool.created else ""))
     granted: list[str] = []
     at_factory: list[str] = []
     if rpc_url is not None and keystore is not None:
@@ -213,7 +213,8 @@ def relayers(
         with ending_on_errors():
             deployment_setup.name_relayers(document, policy)
         screen.say(f"{policy} names them: roll it out before you deploy the builder with them")
-    screen.result({**asdict(pool), "granted": granted, "granted_at_factory": at_factory})
+    relayers = {"relayers": pool.relayers, "made": pool.created}
+    screen.result({**relayers, "granted": granted, "granted_at_factory": at_factory})
 
 
 @app.command("set-base-uri")

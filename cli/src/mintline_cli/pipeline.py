@@ -33,7 +33,10 @@ def show_pipeline(state: PipelineView, screen: Screen) -> None:
     if state["queues"] is not None:
         screen.table(
             ("QUEUE", "WAITING", "IN FLIGHT", "DEAD LETTERS"),
-            [(one["name"], one["waiting"], one["in_flight"], one["dead_letters"]) for one in state["queues"]],
+            [
+                (queue["name"], queue["waiting"], queue["in_flight"], queue["dead_letters"])
+                for queue in state["queues"]
+            ],
             empty="No queues.",
         )
     _show_dead_letters(screen, state)
@@ -43,13 +46,13 @@ def show_pipeline(state: PipelineView, screen: Screen) -> None:
             ("KEY", "ADDRESS", "ETH", "SENT IN 24 H", "DAYS LEFT"),
             [
                 (
-                    one["role"],
-                    one["address"],
-                    f"{int(one['balance']) / ETHER:.6g}",
-                    one["transactions"],
-                    _known(one["days_left"]),
+                    sender["role"],
+                    sender["address"],
+                    f"{int(sender['balance']) / ETHER:.6g}",
+                    sender["transactions"],
+                    _known(sender["days_left"]),
                 )
-                for one in state["senders"]
+                for sender in state["senders"]
             ],
             empty="The API knows of no treasury and no relayer.",
         )
@@ -63,14 +66,14 @@ def _show_dead_letters(screen: Screen, state: PipelineView) -> None:
         ("DEAD SINCE", "QUEUE", "MESSAGE", "ID", "CODE", "REASON"),
         [
             (
-                one["dead_lettered_at"],
-                one["queue"],
-                one["message_id"],
-                one["operation_id"] or "-",
-                one["code"],
-                one["reason"],
+                letter["dead_lettered_at"],
+                letter["queue"],
+                letter["message_id"],
+                letter["operation_id"] or "-",
+                letter["code"],
+                letter["reason"],
             )
-            for one in letters[:_SHOWN]
+            for letter in letters[:_SHOWN]
         ],
         empty="No dead letters.",
     )
@@ -90,13 +93,13 @@ def _show_waiting(screen: Screen, state: PipelineView) -> None:
             ("WAITS SINCE", "ID", "KIND", "STATUS", "WHY"),
             [
                 (
-                    one["created_at"],
-                    one["operation_id"],
-                    one["kind"],
-                    one["status"],
-                    _why(one),
+                    operation["created_at"],
+                    operation["operation_id"],
+                    operation["kind"],
+                    operation["status"],
+                    _why(operation),
                 )
-                for one in operations[:_SHOWN]
+                for operation in operations[:_SHOWN]
             ],
             empty="Nothing waits for a transaction.",
         )
@@ -105,14 +108,14 @@ def _show_waiting(screen: Screen, state: PipelineView) -> None:
             ("OPEN SINCE", "SENDER", "NONCE", "KIND", "STATE", "ATTEMPTS"),
             [
                 (
-                    one["reserved_at"],
-                    one["sender"],
-                    one["nonce"],
-                    one["kind"],
-                    one["state"],
-                    one["attempts"],
+                    transaction["reserved_at"],
+                    transaction["sender"],
+                    transaction["nonce"],
+                    transaction["kind"],
+                    transaction["state"],
+                    transaction["attempts"],
                 )
-                for one in transactions[:_SHOWN]
+                for transaction in transactions[:_SHOWN]
             ],
             empty="Every transaction is final.",
         )

@@ -31,9 +31,9 @@ def policy(
     policy.json
     """
     screen = Screen(as_json=as_json)
-    made = execute(policy_setup.policy_of(document, user_pool=user_pool, clients=client))
+    content = execute(policy_setup.policy_of(document, user_pool=user_pool, clients=client))
     with ending_on_errors():
-        policy_setup.write_new(out, made)
+        policy_setup.write_new(out, content)
     screen.say(f"{out}: read it before it is rolled out (docs/signing-policy.md)")
     screen.result({"policy": str(out)})
 
@@ -55,11 +55,11 @@ def policy_keys(
     screen = Screen(as_json=as_json)
     with ending_on_errors():
         document = read_policy(policy)
-    made = execute(
+    content = execute(
         issuer_keys.with_published_keys(document, jwks_urls(jwks_url), drop_unpublished=drop_unpublished)
     )
     with ending_on_errors():
-        policy_setup.write_new(out, made)
-    pcr16 = policy_register(made).hex()
+        policy_setup.write_new(out, content)
+    pcr16 = policy_register(content).hex()
     screen.say(f"{out}: PCR16 {pcr16}; two people read what differs before it is rolled out")
     screen.result({"policy": str(out), "pcr16": pcr16})

@@ -62,10 +62,12 @@ def reconcile(
         execute(watching, interrupted_is_success=True)
         return
     if from_block is None and to_block is None and last is None:
-        books, found = execute(settled(target, patience=patience))
-        _say(screen, f"blocks {books.first} to {books.last}, the index at {books.head}", found.counts)
-        findings, differences = found.findings, len(found.differences)
-        result = report(books, found)
+        books, reconciliation = execute(settled(target, patience=patience))
+        _say(
+            screen, f"blocks {books.first} to {books.last}, the index at {books.head}", reconciliation.counts
+        )
+        findings, differences = reconciliation.findings, len(reconciliation.differences)
+        result = report(books, reconciliation)
     else:
         done = execute(in_range(target, first=from_block, last=to_block, blocks=blocks, patience=patience))
         result = done.to_json()

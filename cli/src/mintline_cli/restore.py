@@ -169,19 +169,19 @@ def check(
     screen = Screen(as_json=as_json)
     target = _target(prefix, region, endpoint_url, rpc)
     with screen.waiting("reading the chain and the tables"):
-        found = execute(verdict.check(target, whole=whole_blocks, patience=patience))
-    index = found.index
+        judged = execute(verdict.check(target, whole=whole_blocks, patience=patience))
+    index = judged.index
     screen.say(f"index: {len(index.repaired or ())} items repaired, {len(index.differences or ())} differ")
-    screen.say(f"external ids without their mint: {len(found.unmatched)}")
-    for finding in found.found.findings:
+    screen.say(f"external ids without their mint: {len(judged.unmatched)}")
+    for finding in judged.reconciliation.findings:
         if finding.is_difference:
             screen.say(f"{finding.kind.value}: {finding.mint_id}: {MEANING[finding.kind]}", style="red")
-    for name, count in found.found.counts.items():
+    for name, count in judged.reconciliation.counts.items():
         screen.say(f"  {name:<20} {count}", style="dim")
-    said = "records, index and chain agree" if found.in_order else "not in order: see docs/restore.md"
-    screen.say(said, style="bold")
-    screen.result(found.to_json())
-    if not found.in_order:
+    summary = "records, index and chain agree" if judged.in_order else "not in order: see docs/restore.md"
+    screen.say(summary, style="bold")
+    screen.result(judged.to_json())
+    if not judged.in_order:
         raise typer.Exit(1)
 
 

@@ -48,11 +48,11 @@ def commit(
     Example: mintline collections commit cards.ndjson cards.commitment.json
     """
     screen = Screen(as_json=as_json)
-    made = new_commitment(read_texts(texts))
-    write_commitment(out, made)
-    screen.stage("commitment", "0x" + made.commitment.hex())
-    screen.stage("tokens", f"1 to {made.tokens}")
-    screen.result(made.request())
+    committed = new_commitment(read_texts(texts))
+    write_commitment(out, committed)
+    screen.stage("commitment", "0x" + committed.commitment.hex())
+    screen.stage("tokens", f"1 to {committed.tokens}")
+    screen.result(committed.request())
 
 
 @calls_api("client")
@@ -69,11 +69,11 @@ def reveal(
     Example: mintline collections reveal 0x5FbD… cards.ndjson cards.commitment.json
     """
     screen = caller.screen
-    made, lines = read_commitment(commitment), read_texts(texts)
-    leaves = leaves_of(lines, made.salt)
-    if len(lines) != made.tokens or commitment_of(leaves) != made.commitment:
+    committed, lines = read_commitment(commitment), read_texts(texts)
+    leaves = leaves_of(lines, committed.salt)
+    if len(lines) != committed.tokens or commitment_of(leaves) != committed.commitment:
         stop(f"{texts}: not the texts that {commitment} was made of")
-    paths, salt = list(merkle_paths(leaves)), "0x" + made.salt.hex()
+    paths, salt = list(merkle_paths(leaves)), "0x" + committed.salt.hex()
 
     async def work(client: AsyncMintline) -> CollectionView:
         collections = client.collections
@@ -86,8 +86,8 @@ def reveal(
         for first in range(1, len(lines) + 1, CHUNK):
             ids = range(first, min(first + CHUNK, len(lines) + 1))
             documents = [
-                Document(text=lines[one - 1], path=["0x" + node.hex() for node in paths[one - 1]])
-                for one in ids
+                Document(text=lines[token_id - 1], path=["0x" + node.hex() for node in paths[token_id - 1]])
+                for token_id in ids
             ]
             await collections.keep_documents(
                 contract,
@@ -134,10 +134,10 @@ def verify_reveal(
         salt = bytes.fromhex(shown["salt"][2:])
         return await _on_chain(rpc, contract), commitment_of(leaves_of(texts, salt)), len(texts)
 
-    committed, found, tokens = caller.run(work)
+    committed, revealed, tokens = caller.run(work)
     screen.stage("on chain", "0x" + committed.hex())
-    screen.stage("revealed", f"0x{found.hex()}, of {tokens} texts and the salt")
-    verified = committed == found
+    screen.stage("revealed", f"0x{revealed.hex()}, of {tokens} texts and the salt")
+    verified = committed == revealed
     screen.result({"verified": verified, "commitment": "0x" + committed.hex(), "tokens": tokens})
     if not verified:
         stop(f"{contract}: what was revealed is not what was committed to", answered=True)

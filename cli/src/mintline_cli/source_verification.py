@@ -63,5 +63,6 @@ def verify(
         verified = execute(verify_source(request))
     if verified.is_clone:
         screen.say(f"{address} is a clone of {verified.address}")
-    screen.say(f"{verified.contract} at {verified.address}: {verified.said}")
-    screen.result(asdict(verified))
+    screen.say(f"{verified.contract} at {verified.address}: {verified.message}")
+    fields = asdict(verified)
+    screen.result({"said" if name == "message" else name: value for name, value in fields.items()})

@@ -46,12 +46,12 @@ def transfer(
         request["quantity"] = quantity
 
     async def work(client: AsyncMintline) -> TransferOperationView:
-        made = await client.transfers.create(request, idempotency_key=key)
-        screen.say(f"transfer {made['transfer_id']}: {PAYERS[made['paid_by']]}")
+        view = await client.transfers.create(request, idempotency_key=key)
+        screen.say(f"transfer {view['transfer_id']}: {PAYERS[view['paid_by']]}")
         if not wait:
-            return made
+            return view
         with screen.waiting("sending"):
-            return await client.transfers.wait(made)
+            return await client.transfers.wait(view)
 
     result = caller.run(work)
     if wait:
@@ -81,12 +81,12 @@ def burn(
         request["quantity"] = quantity
 
     async def work(client: AsyncMintline) -> BurnOperationView:
-        made = await client.burns.create(request, idempotency_key=key)
-        screen.say(f"burn {made['burn_id']}: {PAYERS[made['paid_by']]}")
+        view = await client.burns.create(request, idempotency_key=key)
+        screen.say(f"burn {view['burn_id']}: {PAYERS[view['paid_by']]}")
         if not wait:
-            return made
+            return view
         with screen.waiting("burning"):
-            return await client.burns.wait(made)
+            return await client.burns.wait(view)
 
     result = caller.run(work)
     if wait:

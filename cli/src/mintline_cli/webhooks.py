@@ -33,8 +33,10 @@ def create(
 
     Example: mintline webhooks create https://shop.example/mintline --type mint.finalized
     """
-    made = caller.run(lambda client: client.webhooks.create(url, types=types or (), description=description))
-    _secret(made, caller.screen)
+    webhook = caller.run(
+        lambda client: client.webhooks.create(url, types=types or (), description=description)
+    )
+    _secret(webhook, caller.screen)
 
 
 @app.command("list")
@@ -126,11 +128,11 @@ def test(caller: Caller, webhook_id: Id) -> None:
 
     Example: mintline webhooks test wh_5d1f…
     """
-    asked = caller.run(lambda client: client.webhooks.test(webhook_id))
+    event = caller.run(lambda client: client.webhooks.test(webhook_id))
     caller.screen.say(
-        f"event {asked['event_id']} is on its way; see `mintline webhooks deliveries {webhook_id}`"
+        f"event {event['event_id']} is on its way; see `mintline webhooks deliveries {webhook_id}`"
     )
-    caller.screen.result(asked)
+    caller.screen.result(event)
 
 
 @app.command()

@@ -70,13 +70,13 @@ class Problem:
     @property
     def reason(self) -> str:
         """What is wrong, in one line."""
-        said = self.detail or self.title
+        text = self.detail or self.title
         places = (
             f"{fault.pointer or fault.parameter or fault.header}: {fault.detail}"
             for fault in self.errors
             if fault.pointer or fault.parameter or fault.header
         )
-        return "; ".join([said, *(place for place in places if place not in said)])
+        return "; ".join([text, *(place for place in places if place not in text)])
 
 
 def _text(members: Mapping[str, Any], name: str, default: str) -> str:

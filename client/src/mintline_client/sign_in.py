@@ -46,7 +46,7 @@ async def _sign_in(
 ) -> Tokens:
     client = {"client_id": pool["client_id"], "redirect_uri": pool["redirect_uri"]}
     verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
-    asked = {
+    query = {
         **client,
         "response_type": "code",
         "scope": " ".join(pool["scopes"]),
@@ -54,16 +54,16 @@ async def _sign_in(
         "code_challenge": code_challenge(verifier),
         "code_challenge_method": "S256",
     }
-    async with http.get(f"{url}/oauth2/authorize", params=asked, allow_redirects=False) as page:
+    async with http.get(f"{url}/oauth2/authorize", params=query, allow_redirects=False) as page:
         form = login_form(await page.text())
         if page.status != 200 or form is None:
             raise Rejected("sign_in_refused", "the user pool shows no login page; was its client changed?")
         address = urljoin(str(page.url), form.action)
     filled = {**form.fields, "username": username, "password": password}
-    async with http.post(address, data=filled, allow_redirects=False) as answer:
-        location = answer.headers.get("Location", "")
+    async with http.post(address, data=filled, allow_redirects=False) as response:
+        location = response.headers.get("Location", "")
     returned = {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
-    if answer.status != 302 or "code" not in returned or returned.get("state") != state:
+    if response.status != 302 or "code" not in returned or returned.get("state") != state:
         raise Rejected("sign_in_refused", f"the user pool does not accept {username!r} with this password")
     exchanged = {
         **client,
@@ -71,11 +71,11 @@ async def _sign_in(
         "code": returned["code"],
         "code_verifier": verifier,
     }
-    async with http.post(f"{url}/oauth2/token", data=exchanged) as answer:
-        told = await answer.json(content_type=None)
-    if answer.status != 200:
-        raise Rejected("sign_in_refused", f"the user pool gives no token: {told.get('error')}")
-    return Tokens(told["access_token"], told.get("id_token", ""), told["expires_in"])
+    async with http.post(f"{url}/oauth2/token", data=exchanged) as response:
+        body = await response.json(content_type=None)
+    if response.status != 200:
+        raise Rejected("sign_in_refused", f"the user pool gives no token: {body.get('error')}")
+    return Tokens(body["access_token"], body.get("id_token", ""), body["expires_in"])
 
 
 async def client_token(

@@ -47,8 +47,8 @@ class Tokens:
 
     async def versions(self, contract: str, token_id: int | str) -> list[MetadataVersionView]:
         """Return the versions of a token's metadata, newest first."""
-        found = await self._api.get(f"/v1/tokens/{contract}/{token_id}/metadata/versions")
-        versions: list[MetadataVersionView] = found["items"]
+        response = await self._api.get(f"/v1/tokens/{contract}/{token_id}/metadata/versions")
+        versions: list[MetadataVersionView] = response["items"]
         return versions
 
     async def version(self, contract: str, token_id: int | str, version: int) -> bytes:

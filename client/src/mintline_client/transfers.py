@@ -28,10 +28,10 @@ class Transfers:
         self, request: TransferRequest, *, idempotency_key: str | None = None
     ) -> TransferOperationView:
         """Ask for a transfer; the same idempotency key is the same transfer."""
-        made: TransferOperationView = await self._api.post(
+        transfer: TransferOperationView = await self._api.post(
             TRANSFERS, request, idempotency_key=idempotency_key
         )
-        return made
+        return transfer
 
     async def get(self, transfer_id: str) -> TransferOperationView:
         """Return a transfer."""
@@ -61,8 +61,8 @@ class Burns:
 
     async def create(self, request: BurnRequest, *, idempotency_key: str | None = None) -> BurnOperationView:
         """Ask for a burn; the same idempotency key is the same burn."""
-        made: BurnOperationView = await self._api.post(BURNS, request, idempotency_key=idempotency_key)
-        return made
+        burn: BurnOperationView = await self._api.post(BURNS, request, idempotency_key=idempotency_key)
+        return burn
 
     async def get(self, burn_id: str) -> BurnOperationView:
         """Return a burn."""

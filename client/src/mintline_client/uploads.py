@@ -29,8 +29,8 @@ class Uploads:
 
     async def get(self, upload_id: str) -> UploadView:
         """Return an upload."""
-        found: UploadView = await self._api.get(f"{PATH}/{upload_id}")
-        return found
+        upload_view: UploadView = await self._api.get(f"{PATH}/{upload_id}")
+        return upload_view
 
 
 async def upload(api: Api, http: aiohttp.ClientSession, data: bytes) -> UploadView:
@@ -49,8 +49,8 @@ async def upload(api: Api, http: aiohttp.ClientSession, data: bytes) -> UploadVi
     created = await api.post(PATH, announced)
     put = created["put"]
     try:
-        async with http.put(put["url"], data=data, headers=put["headers"]) as answer:
-            status = answer.status
+        async with http.put(put["url"], data=data, headers=put["headers"]) as response:
+            status = response.status
     except (aiohttp.ClientError, TimeoutError) as error:
         raise Unavailable(f"the file was not stored: {type(error).__name__}") from None
     if status != 200:

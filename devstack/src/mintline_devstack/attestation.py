@@ -47,10 +47,10 @@ async def measure() -> str:
     command = (sys.executable, "-m", "mintline_signer.enclave.measure")
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
-    said, complaint = await process.communicate()
+    output, complaint = await process.communicate()
     if process.returncode != 0:
         raise Misconfigured(f"the enclave cannot be measured: {complaint.decode()[-200:]}")
-    return image_of(said.decode())
+    return image_of(output.decode())
 
 
 def image_of(description: str) -> str:
@@ -73,7 +73,7 @@ async def admit(kms: Any, *, prefix: str, chain_id: int, image: str, policy: byt
         images=(image,),
         policies=(policy_register(policy).hex(),),
         receives="rewrap_to" in signing,
-        reassigned=tuple(one["to"] for one in signing.get("reassign", ())),
+        reassigned=tuple(reassignment["to"] for reassignment in signing.get("reassign", ())),
     )
     await kms.put_key_policy(KeyId=WALLET_KEY.alias(prefix), Policy=json.dumps(document))
 

@@ -69,7 +69,7 @@ def holds(operator: Operator, value: str | None, wanted: tuple[str, ...]) -> boo
     """Tell whether a condition holds for a key's value; one that a request does not set meets Null alone."""
     if operator == "Null":
         return ("true" if value is None else "false") in wanted
-    return value is not None and any(OPERATORS[operator](value, one) for one in wanted)
+    return value is not None and any(OPERATORS[operator](value, pattern) for pattern in wanted)
 
 
 class KeyPolicy(_Part):
@@ -80,9 +80,9 @@ class KeyPolicy(_Part):
 
     def allows(self, *, principal: str, action: str, context: Context) -> bool:
         """Tell whether `principal` (an ARN) may do `action` (`kms:Decrypt`) in this context."""
-        said = {
+        effects = {
             statement.Effect
             for statement in self.Statement
             if statement.applies(principal=principal, action=action, context=context)
         }
-        return said == {"Allow"}
+        return effects == {"Allow"}

@@ -114,13 +114,13 @@ class KmsFront:
         target = request.headers.get("X-Amz-Target", "")
         try:
             caller = self._authenticate(request, body)
-            action, asked = parse(target, body)
-            recipient = recipient_of(action, asked, root=self._root, now=self._now)
-            self._authorize(caller, action, asked, recipient)
+            action, parameters = parse(target, body)
+            recipient = recipient_of(action, parameters, root=self._root, now=self._now)
+            self._authorize(caller, action, parameters, recipient)
             if action in _OWN:
-                return self._serve_policy(action, asked)
-            asked.pop("Recipient", None)
-            return await self._forward(target, asked, recipient)
+                return self._serve_policy(action, parameters)
+            parameters.pop("Recipient", None)
+            return await self._forward(target, parameters, recipient)
         except KmsRefusal as refusal:
             log.warning("kms_refused", code=refusal.code, reason=str(refusal))
             return error(refusal)
@@ -133,13 +133,13 @@ class KmsFront:
             raise KmsRefusal(400, fault.code, str(fault)) from None
 
     def _authorize(
-        self, caller: Caller, action: str, asked: dict[str, Any], recipient: Recipient | None
+        self, caller: Caller, action: str, parameters: dict[str, Any], recipient: Recipient | None
     ) -> None:
-        context = {**context_of(asked), **(recipient.context if recipient else {})}
+        context = {**context_of(parameters), **(recipient.context if recipient else {})}
         if account_allows(caller.arn, action):
             return
         # A ciphertext of another key does not decrypt so: no other key's encryption context names a webhook.
-        own = asked.get("KeyId") == WEBHOOK_ALIAS
+        own = parameters.get("KeyId") == WEBHOOK_ALIAS
         policy = self._webhooks_policy if own else self._policy
         if not policy.allows(principal=caller.arn, action=action, context=context):
             raise KmsRefusal(
@@ -149,12 +149,12 @@ class KmsFront:
                 f"resource-based policy allows the {action} action",
             )
 
-    def _serve_policy(self, action: str, asked: dict[str, Any]) -> web.Response:
+    def _serve_policy(self, action: str, parameters: dict[str, Any]) -> web.Response:
         if action == "kms:GetKeyPolicy":
             body = {"Policy": self._policy_file.read_text(), "PolicyName": "default"}
             return web.json_response(body, content_type=JSON_1_1)
         try:
-            document = json.loads(asked.get("Policy", ""))
+            document = json.loads(parameters.get("Policy", ""))
             self._policy = KeyPolicy.model_validate(document)
         except (TypeError, ValueError, RecursionError):
             raise KmsRefusal(
@@ -164,25 +164,27 @@ class KmsFront:
         log.info("kms_policy_replaced")
         return web.Response(content_type=JSON_1_1)
 
-    async def _forward(self, target: str, asked: dict[str, Any], recipient: Recipient | None) -> web.Response:
-        body = json.dumps(asked).encode()
+    async def _forward(
+        self, target: str, parameters: dict[str, Any], recipient: Recipient | None
+    ) -> web.Response:
+        body = json.dumps(parameters).encode()
         headers = {"X-Amz-Target": target, "Content-Type": JSON_1_1}
         signed = AWSRequest("POST", self._upstream, headers=headers, data=body)
         SigV4Auth(Credentials("test", "test"), "kms", self._region).add_auth(signed)
         try:
-            async with self._http.post(self._upstream, data=body, headers=dict(signed.headers)) as answer:
-                content = await answer.read()
+            async with self._http.post(self._upstream, data=body, headers=dict(signed.headers)) as response:
+                content = await response.read()
         except (aiohttp.ClientError, TimeoutError) as fault:
             log.warning("kms_upstream_unavailable", reason=str(fault) or type(fault).__name__)
             raise KmsRefusal(
                 503, "KMSInternalException", "the emulator behind the KMS front is not there"
             ) from None
-        if recipient is not None and answer.ok:
+        if recipient is not None and response.ok:
             action = f"kms:{target.removeprefix(TARGET)}"
             if action == "kms:Decrypt":
-                self._decrypted(recipient.said)
+                self._decrypted(recipient.document)
             content = recipient.seal(action, content)
-        return web.Response(status=answer.status, body=content, content_type=JSON_1_1)
+        return web.Response(status=response.status, body=content, content_type=JSON_1_1)
 
 
 def parse(target: str, body: bytes) -> tuple[str, dict[str, Any]]:
@@ -191,26 +193,26 @@ def parse(target: str, body: bytes) -> tuple[str, dict[str, Any]]:
     if not target.startswith(TARGET) or not operation.isalnum():
         raise KmsRefusal(400, "UnknownOperationException", f"not a KMS operation: {target[:100]!r}")
     try:
-        asked = json.loads(body or b"{}")
+        parameters = json.loads(body or b"{}")
     except (ValueError, RecursionError):
         raise KmsRefusal(400, "SerializationException", "the body is not JSON") from None
-    if not isinstance(asked, dict):
+    if not isinstance(parameters, dict):
         raise KmsRefusal(400, "SerializationException", "the body is not a JSON object")
-    return f"kms:{operation}", asked
+    return f"kms:{operation}", parameters
 
 
-def context_of(asked: Mapping[str, Any]) -> Context:
+def context_of(parameters: Mapping[str, Any]) -> Context:
     """Return the condition keys that a request sets.
 
     https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
     """
     context: dict[str, str] = {}
-    encryption_context = asked.get("EncryptionContext")
+    encryption_context = parameters.get("EncryptionContext")
     if isinstance(encryption_context, dict):
         context |= {f"kms:EncryptionContext:{k}": str(v) for k, v in encryption_context.items()}
-    if isinstance(spec := asked.get("KeyPairSpec"), str):
+    if isinstance(spec := parameters.get("KeyPairSpec"), str):
         context["kms:DataKeyPairSpec"] = spec
-    if isinstance(algorithm := asked.get("SigningAlgorithm"), str):
+    if isinstance(algorithm := parameters.get("SigningAlgorithm"), str):
         context["kms:SigningAlgorithm"] = algorithm
     return context
 
@@ -234,16 +236,16 @@ class RecipientLog:
         self._path = path
         self._known: set[str] = set()
 
-    def note(self, said: Document) -> None:
+    def note(self, attested: Document) -> None:
         """Put an enclave on record, unless it is."""
-        if said.module_id in self._known:
+        if attested.module_id in self._known:
             return
-        event = event_of(said, at=datetime.now(UTC))
+        event = event_of(attested, at=datetime.now(UTC))
         with self._path.open("a") as file:
             file.write(json.dumps(event) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        self._known.add(said.module_id)
+        self._known.add(attested.module_id)
 
 
 def load_callers(path: Path) -> dict[str, Caller]:

@@ -41,33 +41,33 @@ SECRETS = {
 class Recipient:
     """A caller that has proven what it is."""
 
-    said: Document
+    document: Document
     key: RSAPublicKey
 
     @property
     def context(self) -> Context:
         """The condition keys that the document sets; the image is PCR0 by another name."""
-        registers = {f"{ATTESTED}PCR{index}": value.hex() for index, value in self.said.pcrs.items()}
+        registers = {f"{ATTESTED}PCR{index}": value.hex() for index, value in self.document.pcrs.items()}
         return {f"{ATTESTED}ImageSha384": registers[f"{ATTESTED}PCR0"], **registers}
 
-    def seal(self, action: str, answer: bytes) -> bytes:
+    def seal(self, action: str, body: bytes) -> bytes:
         """Return an answer of KMS with its secret for this recipient alone."""
-        response: dict[str, Any] = json.loads(answer)
+        response: dict[str, Any] = json.loads(body)
         plaintext = base64.b64decode(response.pop(SECRETS[action]))
         response["CiphertextForRecipient"] = base64.b64encode(enveloped(plaintext, self.key)).decode()
         return json.dumps(response).encode()
 
 
 def recipient_of(
-    action: str, asked: Mapping[str, Any], *, root: Callable[[], bytes], now: Callable[[], float]
+    action: str, parameters: Mapping[str, Any], *, root: Callable[[], bytes], now: Callable[[], float]
 ) -> Recipient | None:
     """Return who attests in a request, or None when nobody does.
 
     `root` returns the SHA-256 of the trusted root, `now` Unix seconds. Raises KmsRefusal for no proof.
     """
-    if "Recipient" not in asked:
+    if "Recipient" not in parameters:
         return None
-    match asked["Recipient"]:
+    match parameters["Recipient"]:
         case {"KeyEncryptionAlgorithm": str(algorithm), "AttestationDocument": str(encoded)}:
             pass
         case _:
@@ -79,17 +79,17 @@ def recipient_of(
     try:
         attestation = base64.b64decode(encoded, validate=True)
         at = datetime.fromtimestamp(now(), UTC)
-        said = verify(attestation, root=root(), at=at, max_age=FRESH)
+        attested = verify(attestation, root=root(), at=at, max_age=FRESH)
     except ValueError:
         raise _invalid("AttestationDocument is not base64") from None
     except NotAttested as refused:
         raise _invalid(f"AttestationDocument: {refused.code}: {refused.reason}") from None
-    return Recipient(said, _key_of(said))
+    return Recipient(attested, _key_of(attested))
 
 
-def _key_of(said: Document) -> RSAPublicKey:
+def _key_of(attested: Document) -> RSAPublicKey:
     try:
-        key = load_der_public_key(said.public_key or b"")
+        key = load_der_public_key(attested.public_key or b"")
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, RSAPublicKey) or key.key_size != KEY_SIZE:

@@ -67,5 +67,7 @@ class LocalAccounts:
 
 async def open_local_accounts(rpc: Rpc, node: Node) -> LocalAccounts:
     """Return the first two development accounts, which the node signs for."""
-    accounts = [NodeAccount(rpc, to_checksum_address(one)) for one in await rpc.call("eth_accounts", [])]
+    accounts = [
+        NodeAccount(rpc, to_checksum_address(address)) for address in await rpc.call("eth_accounts", [])
+    ]
     return LocalAccounts(Deployer(node, accounts[0]), Deployer(node, accounts[1]), node)

@@ -42,7 +42,7 @@ async def ensure_operator(
 
 async def _create(cognito: Any, user_pool_id: str) -> Operator:
     """Make the group, the user and the app client; a repetition after a crash finds what is there."""
-    made = await cognito.create_user_pool_client(UserPoolId=user_pool_id, ClientName=CLIENT_NAME)
+    created = await cognito.create_user_pool_client(UserPoolId=user_pool_id, ClientName=CLIENT_NAME)
     password = f"Aa1-{secrets.token_urlsafe(15)}"
     await _unless_there(cognito.create_group(UserPoolId=user_pool_id, GroupName=OPERATORS))
     await _unless_there(
@@ -52,7 +52,7 @@ async def _create(cognito: Any, user_pool_id: str) -> Operator:
         UserPoolId=user_pool_id, Username=USERNAME, Password=password, Permanent=True
     )
     await cognito.admin_add_user_to_group(UserPoolId=user_pool_id, Username=USERNAME, GroupName=OPERATORS)
-    return Operator(client_id=made["UserPoolClient"]["ClientId"], username=USERNAME, password=password)
+    return Operator(client_id=created["UserPoolClient"]["ClientId"], username=USERNAME, password=password)
 
 
 async def _unless_there(call: Any) -> None:

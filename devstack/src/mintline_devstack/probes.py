@@ -18,8 +18,8 @@ def http_ready(http: aiohttp.ClientSession, url: str) -> Probe:
     """Return a probe for an HTTP address that answers 200 once its process is ready."""
 
     async def probe() -> str:
-        async with http.get(url, timeout=PROBE_TIMEOUT, headers=NO_KEEP_ALIVE) as answer:
-            return "" if answer.status == 200 else f"{url} says {answer.status} {await _short(answer)}"
+        async with http.get(url, timeout=PROBE_TIMEOUT, headers=NO_KEEP_ALIVE) as response:
+            return "" if response.status == 200 else f"{url} says {response.status} {await _short(response)}"
 
     return _answering(probe, url)
 
@@ -55,5 +55,5 @@ def _answering(probe: Callable[[], Awaitable[str]], where: str) -> Probe:
     return guarded
 
 
-async def _short(answer: aiohttp.ClientResponse) -> str:
-    return " ".join((await answer.text()).split())[:300]
+async def _short(response: aiohttp.ClientResponse) -> str:
+    return " ".join((await response.text()).split())[:300]

@@ -115,15 +115,15 @@ async def _still_known(state: StateFolder, known: Known, clients: EmulatorClient
         _key_exists(clients, known.treasury),
         clients.node.code(known.contract),
     )
-    found = {"user pool": pool, "issuer key": issuer, "treasury key": treasury, "contract": bool(code)}
-    if any(found.values()) and not all(found.values()):
-        missing = ", ".join(name for name, there in found.items() if not there)
+    present = {"user pool": pool, "issuer key": issuer, "treasury key": treasury, "contract": bool(code)}
+    if any(present.values()) and not all(present.values()):
+        missing = ", ".join(name for name, there in present.items() if not there)
         raise corrupt(state.path, f"{missing} missing, because the last run did not end cleanly")
-    if all(found.values()) and known.last_run is not None:
+    if all(present.values()) and known.last_run is not None:
         lost = await missing_mark(clients.secretsmanager, clients.node, known.last_run)
         if lost:
             raise corrupt(state.path, f"{lost} the last run, which did not end cleanly")
-    return all(found.values())
+    return all(present.values())
 
 
 async def _key_exists(clients: EmulatorClients, key: KeyRef) -> bool:
@@ -183,14 +183,14 @@ async def _factory_of(known: Known, clients: EmulatorClients, relayers: list[str
     """
     admin, factory = clients.accounts.admin, known.factory
     if factory is None or not await clients.node.code(factory.implementation):
-        made = await admin.deploy_factory(api_url=known.api_url)
+        deployed = await admin.deploy_factory(api_url=known.api_url)
     else:
         multi_token = factory.multi_token
         if multi_token is None or not await clients.node.code(multi_token):
             multi_token = await admin.deploy_multi_token(factory.address)
-        made = DeployedFactory(factory.address, factory.implementation, multi_token)
-    await admin.complete_factory(made, relayers)
-    return KnownFactory.model_validate(made, from_attributes=True)
+        deployed = DeployedFactory(factory.address, factory.implementation, multi_token)
+    await admin.complete_factory(deployed, relayers)
+    return KnownFactory.model_validate(deployed, from_attributes=True)
 
 
 async def _demo_client_of(known: Known, clients: EmulatorClients) -> DemoClient:

@@ -130,10 +130,10 @@ def reassignments(kms_key: str) -> list[dict[str, str]]:
     Raises Misconfigured.
     """
     wallets = []
-    for one in filter(None, os.environ.get("MINTLINE_REASSIGN", "").split(",")):
-        parts = one.split(":")
+    for entry in filter(None, os.environ.get("MINTLINE_REASSIGN", "").split(",")):
+        parts = entry.split(":")
         if len(parts) != len(("from", "to", "address")):
-            raise Misconfigured(f"MINTLINE_REASSIGN: {one!r}: expected OLD_SUB:NEW_SUB:ADDRESS")
+            raise Misconfigured(f"MINTLINE_REASSIGN: {entry!r}: expected OLD_SUB:NEW_SUB:ADDRESS")
         wallets.append({"from": parts[0], "to": parts[1], "address": parts[2], "kms_key": kms_key})
     return wallets
 

@@ -36,8 +36,8 @@ async def pool_exists(clients: EmulatorClients, user_pool_id: str) -> bool:
 
 async def read_jwks(clients: EmulatorClients, ports: Listeners, pool: UserPool) -> dict[str, Any]:
     """Return the signing keys of the user pool."""
-    async with clients.http.get(jwks_url(ports, pool.user_pool_id)) as answer:
-        document: dict[str, Any] = await answer.json(content_type=None)
+    async with clients.http.get(jwks_url(ports, pool.user_pool_id)) as response:
+        document: dict[str, Any] = await response.json(content_type=None)
     return document
 
 

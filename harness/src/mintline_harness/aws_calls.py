@@ -70,19 +70,19 @@ class AwsCallRecorder(FaultProxy):
             self._follow(json.loads(body), response)
         return response
 
-    def _follow(self, asked: Mapping[str, Any], response: web.Response) -> None:
+    def _follow(self, parameters: Mapping[str, Any], response: web.Response) -> None:
         """Note which stream the iterator of an answer is of: that of the ARN, or of the iterator before."""
         if response.status != 200 or not isinstance(response.body, bytes):
             return
         answered = json.loads(response.body)
         following = answered.get("ShardIterator") or answered.get("NextShardIterator")
         if following:
-            self._iterated[following] = self._stream(asked)
+            self._iterated[following] = self._stream(parameters)
 
-    def _stream(self, asked: Mapping[str, Any]) -> str:
-        if "StreamArn" in asked:
-            return f"table/{asked['StreamArn'].split('/')[1]}/stream/TIME"
-        return self._iterated.get(asked["ShardIterator"], "an iterator of no stream that was seen")
+    def _stream(self, parameters: Mapping[str, Any]) -> str:
+        if "StreamArn" in parameters:
+            return f"table/{parameters['StreamArn'].split('/')[1]}/stream/TIME"
+        return self._iterated.get(parameters["ShardIterator"], "an iterator of no stream that was seen")
 
     def _calls(self, service: str, request: web.Request, body: bytes) -> Iterator[AwsCall]:
         operation = _operation(request)
@@ -95,12 +95,12 @@ class AwsCallRecorder(FaultProxy):
                 for action, resource in _dynamodb(operation, json.loads(body)):
                     yield AwsCall(f"dynamodb:{action}", self._named(resource))
             case "sqs":
-                asked = json.loads(body)
-                queue = asked.get("QueueName") or asked["QueueUrl"].rpartition("/")[2]
+                parameters = json.loads(body)
+                queue = parameters.get("QueueName") or parameters["QueueUrl"].rpartition("/")[2]
                 yield AwsCall(f"sqs:{operation.removesuffix('Batch')}", self._named(queue))
             case "secretsmanager":
-                asked = json.loads(body)
-                secret = str(asked.get("SecretId") or asked.get("Name")).partition("/")[2]
+                parameters = json.loads(body)
+                secret = str(parameters.get("SecretId") or parameters.get("Name")).partition("/")[2]
                 yield AwsCall(f"secretsmanager:{operation}", f"secret:{secret}")
             case "cognito-idp":
                 yield AwsCall(f"cognito-idp:{operation}", "userpool")
@@ -131,25 +131,25 @@ def _presigned(request: web.Request) -> str:
     return "" if request.method == "OPTIONS" else unquote(request.query_string)
 
 
-def _dynamodb(operation: str, asked: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _dynamodb(operation: str, parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what IAM is asked for one request: the action, and the table or index."""
     if operation in ("TransactWriteItems", "TransactGetItems"):
-        for item in asked["TransactItems"]:
+        for item in parameters["TransactItems"]:
             ((kind, about),) = item.items()
             yield _IN_TRANSACTION[kind], f"table/{about['TableName']}"
     elif operation in ("BatchGetItem", "BatchWriteItem"):
-        for table in asked["RequestItems"]:
+        for table in parameters["RequestItems"]:
             yield operation, f"table/{table}"
     elif operation in ("BatchExecuteStatement", "ExecuteStatement", "ExecuteTransaction"):
-        for statement in asked.get("Statements") or asked.get("TransactStatements") or [asked]:
-            found = _STATEMENT.match(statement["Statement"])
-            assert found is not None, "a statement of ours"
-            verb, table, index = found.groups()
+        for statement in parameters.get("Statements") or parameters.get("TransactStatements") or [parameters]:
+            matched = _STATEMENT.match(statement["Statement"])
+            assert matched is not None, "a statement of ours"
+            verb, table, index = matched.groups()
             resource = f"table/{table}" if index is None else f"table/{table}/index/{index}"
             yield _PARTIQL.get(verb.split()[0], "PartiQLSelect"), resource
-    elif "TableName" in asked:
-        index = asked.get("IndexName")
-        yield operation, f"table/{asked['TableName']}" + (f"/index/{index}" if index else "")
+    elif "TableName" in parameters:
+        index = parameters.get("IndexName")
+        yield operation, f"table/{parameters['TableName']}" + (f"/index/{index}" if index else "")
     else:
         yield operation, "*"
 

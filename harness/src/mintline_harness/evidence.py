@@ -42,14 +42,14 @@ def evidence(name: str, *, again: str) -> Iterator[Evidence]:
 
     `again` is the command that repeats the run. Enter it before the stack, so that it outlives it.
     """
-    found = Evidence(Path(mkdtemp(prefix=f"mintline-{name}-")))
+    kept_evidence = Evidence(Path(mkdtemp(prefix=f"mintline-{name}-")))
     try:
-        yield found
+        yield kept_evidence
     finally:
-        if found.kept:
-            print(evidence_text(name, found.folder, again), file=sys.stderr)  # noqa: T201 - a command's own output
+        if kept_evidence.kept:
+            print(evidence_text(name, kept_evidence.folder, again), file=sys.stderr)  # noqa: T201 - a command's own output
         else:
-            shutil.rmtree(found.folder)
+            shutil.rmtree(kept_evidence.folder)
 
 
 def evidence_text(name: str, folder: Path, again: str) -> str:

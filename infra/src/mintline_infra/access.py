@@ -239,10 +239,10 @@ def queue_access(role: str, deployment: Deployment) -> list[iam.PolicyStatement]
 def statements(permissions: Permissions, deployment: Deployment) -> list[iam.PolicyStatement]:
     """Return the IAM statements that grant `permissions`; `queue_access` has those for queues."""
     region_account = f"{deployment.region}:{deployment.account}"
-    found: list[iam.PolicyStatement] = []
+    allowed: list[iam.PolicyStatement] = []
 
     def allow(sid: str, service: str, actions: tuple[str, ...], *resources: str) -> None:
-        found.append(
+        allowed.append(
             iam.PolicyStatement(
                 sid=sid,
                 actions=sorted(f"{service}:{action}" for action in set(actions)),
@@ -270,10 +270,10 @@ def statements(permissions: Permissions, deployment: Deployment) -> list[iam.Pol
     if permissions.streams:
         streams = [f"{arn_of(table)}/stream/*" for table in permissions.streams]
         allow("Streams", "dynamodb", STREAM, *streams)
-    found += objects(permissions, deployment)
+    allowed += objects(permissions, deployment)
     secrets = f"{deployment.arns}:secretsmanager:{region_account}:secret:{deployment.prefix}"
     if permissions.wallet_secrets:
         allow("WalletSecrets", "secretsmanager", permissions.wallet_secrets, f"{secrets}/wallets/*")
     if permissions.sealing_secrets:
         allow("SealingSecrets", "secretsmanager", permissions.sealing_secrets, f"{secrets}/sealing/*")
-    return found
+    return allowed

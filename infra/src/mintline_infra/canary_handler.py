@@ -32,5 +32,5 @@ def probe(kms: Any, key_arn: str, chain_id: str) -> str:
 def handler(_event: Any, _context: Any) -> None:
     """Probe once, and log what came of it as one JSON line."""
     kms = boto3.client("kms")
-    said = probe(kms, os.environ["KEY_ARN"], os.environ["CHAIN_ID"])
-    print(json.dumps({"event": said}))  # noqa: T201 - a Lambda's log is its standard output
+    event = probe(kms, os.environ["KEY_ARN"], os.environ["CHAIN_ID"])
+    print(json.dumps({"event": event}))  # noqa: T201 - a Lambda's log is its standard output

@@ -166,10 +166,10 @@ class Shape:
     def tasks(self, peak: float) -> Mapping[str, tuple[float, float, float]]:
         """Return vCPUs, GB and number of the tasks of each service, at so many mints a second."""
         if self.small:
-            one = (0.25, 0.5, 1.0)
+            small = (0.25, 0.5, 1.0)
             return {
                 "api": (0.25, 0.5, float(self.zones)),
-                **dict.fromkeys(("builder", "broadcaster", "indexer", "notifier"), one),
+                **dict.fromkeys(("builder", "broadcaster", "indexer", "notifier"), small),
                 "reconciler": (0.25, 0.5, RECONCILER_SHARE),
             }
         return {

@@ -80,8 +80,8 @@ class DataStack(cdk.Stack):
         self.logs = self._log_bucket()
         self.buckets = {bucket: self._bucket(bucket) for bucket in BUCKETS}
         self.distributions = {
-            bucket: publish(self, bucket, made, prefix=self._prefix, logs=self.logs)
-            for bucket, made in self.buckets.items()
+            bucket: publish(self, bucket, s3_bucket, prefix=self._prefix, logs=self.logs)
+            for bucket, s3_bucket in self.buckets.items()
             if bucket.serves and deployment.has_cloudfront
         }
         self.rpc_urls = self._secret(
@@ -107,7 +107,7 @@ class DataStack(cdk.Stack):
         dead = self._fifo(f"{queue.name}-dlq", queue.dead_letter_name(self._prefix), queue)
         self.dead_letters[queue] = dead
         acknowledge(dead, SQS3="It is itself a dead-letter queue.")
-        made = self._fifo(
+        sqs_queue = self._fifo(
             queue.name,
             queue.queue_name(self._prefix),
             queue,
@@ -115,8 +115,8 @@ class DataStack(cdk.Stack):
             dead_letter_queue=sqs.DeadLetterQueue(queue=dead, max_receive_count=queue.max_receives),
         )
         _restrict(dead, dead_letter_statements(queue, arn=dead.queue_arn, role_arn=self._role_arn))
-        _restrict(made, queue_statements(queue, arn=made.queue_arn, role_arn=self._role_arn))
-        return made
+        _restrict(sqs_queue, queue_statements(queue, arn=sqs_queue.queue_arn, role_arn=self._role_arn))
+        return sqs_queue
 
     def _fifo(
         self,
@@ -145,7 +145,7 @@ class DataStack(cdk.Stack):
         )
 
     def _table(self, table: Table) -> dynamodb.Table:
-        made = dynamodb.Table(
+        dynamo_table = dynamodb.Table(
             self,
             f"table-{table.name}",
             table_name=table.table_name(self._prefix),
@@ -168,13 +168,13 @@ class DataStack(cdk.Stack):
         kept = (index for index in table.indexes if not index.optional or index.name in self._query_indexes)
         for index in (*kept, *replaced):
             projection = dynamodb.ProjectionType.KEYS_ONLY if index.keys_only else dynamodb.ProjectionType.ALL
-            made.add_global_secondary_index(
+            dynamo_table.add_global_secondary_index(
                 index_name=index.name,
                 partition_key=_attribute(index.partition),
                 sort_key=None if index.sort is None else _attribute(index.sort),
                 projection_type=projection,
             )
-        return made
+        return dynamo_table
 
     @property
     def wallet_key(self) -> kms.Key:
@@ -237,7 +237,7 @@ class DataStack(cdk.Stack):
         "ends every cursor given out.",
     ) -> secretsmanager.Secret:
         """Make a secret that is not rotated; `kept` says why."""
-        made = secretsmanager.Secret(
+        secret = secretsmanager.Secret(
             self,
             name,
             secret_name=f"{self._prefix}/{name}",
@@ -247,8 +247,8 @@ class DataStack(cdk.Stack):
             ),
             removal_policy=RETAIN,
         )
-        acknowledge(made, SMG4=kept)
-        return made
+        acknowledge(secret, SMG4=kept)
+        return secret
 
 
 def _restrict(queue: sqs.Queue, statements: list[dict[str, Any]]) -> None:

@@ -80,7 +80,7 @@ def balancer(
     group = ec2.SecurityGroup(
         scope, "balancer-group", vpc=vpc, allow_all_outbound=False, description="Mintline: the balancer."
     )
-    made = balancing.ApplicationLoadBalancer(
+    load_balancer = balancing.ApplicationLoadBalancer(
         scope,
         "balancer",
         vpc=vpc,
@@ -90,17 +90,17 @@ def balancer(
         drop_invalid_header_fields=True,
         idle_timeout=cdk.Duration.seconds(60),
     )
-    made.log_access_logs(access_logs, "balancer")
+    load_balancer.log_access_logs(access_logs, "balancer")
     if certificate is None:
-        return Balancer(made, made.add_listener("http", port=80, open=False), group, None)
-    listener = made.add_listener(
+        return Balancer(load_balancer, load_balancer.add_listener("http", port=80, open=False), group, None)
+    listener = load_balancer.add_listener(
         "https",
         port=443,
         open=False,
         certificates=[balancing.ListenerCertificate.from_arn(certificate.arn)],
         ssl_policy=balancing.SslPolicy.RECOMMENDED_TLS,
     )
-    return Balancer(made, listener, group, certificate.name)
+    return Balancer(load_balancer, listener, group, certificate.name)
 
 
 def http_api(scope: Construct, name: str) -> gateway.HttpApi:
@@ -186,13 +186,13 @@ def to_tasks(
 ) -> gateway.HttpStage:
     """Route requests to the tasks themselves, which let in the link alone."""
     link, group = _link(scope, vpc, subnets)
-    found = service.cloud_map_service
-    assert found is not None, "a small deployment registers them"
+    cloud_map_service = service.cloud_map_service
+    assert cloud_map_service is not None, "a small deployment registers them"
     port = service.task_definition.default_container
     assert port is not None, "it has one container"
     group.connections.allow_to(service, ec2.Port.tcp(port.container_port), "the VPC link of API Gateway")
     integration = integrations.HttpServiceDiscoveryIntegration(
-        "tasks", found, vpc_link=link, parameter_mapping=_forwarded()
+        "tasks", cloud_map_service, vpc_link=link, parameter_mapping=_forwarded()
     )
     return _open_routes(scope, api, integration, rate=SMALL_RATE, burst=SMALL_BURST, detailed=False)
 
@@ -255,9 +255,9 @@ def _stage(
         throttle=throttle,
         detailed_metrics_enabled=detailed,
     )
-    made = stage.node.default_child
-    assert isinstance(made, gateway.CfnStage)
-    made.access_log_settings = gateway.CfnStage.AccessLogSettingsProperty(
+    resource = stage.node.default_child
+    assert isinstance(resource, gateway.CfnStage)
+    resource.access_log_settings = gateway.CfnStage.AccessLogSettingsProperty(
         destination_arn=group.log_group_arn,
         format=json.dumps({name: f"$context.{name}" for name in LOGGED}),
     )

@@ -64,13 +64,13 @@ def service(
     scope: Construct, deployment: Deployment, platform: PlatformStack, task: Task
 ) -> ecs.FargateService:
     """Declare a service that replaces itself safely: a deployment that does not come up is rolled back."""
-    made = definition(scope, deployment, platform, task)
+    task_definition = definition(scope, deployment, platform, task)
     return ecs.FargateService(
         scope,
         "service",
         service_name=task.service,
         cluster=platform.cluster,
-        task_definition=made,
+        task_definition=task_definition,
         desired_count=_desired(deployment, task),
         min_healthy_percent=50,
         max_healthy_percent=200,
@@ -101,7 +101,7 @@ def definition(
     scope: Construct, deployment: Deployment, platform: PlatformStack, task: Task
 ) -> ecs.FargateTaskDefinition:
     """Declare a task: one container, with the service's own role, logs and settings."""
-    made = ecs.FargateTaskDefinition(
+    task_definition = ecs.FargateTaskDefinition(
         scope,
         "task",
         family=f"{deployment.prefix}-{task.service}",
@@ -113,7 +113,7 @@ def definition(
         ),
         task_role=iam.Role.from_role_arn(scope, "role", deployment.role_arn(task.service), mutable=False),
     )
-    made.add_container(
+    task_definition.add_container(
         task.service,
         image=ecs.ContainerImage.from_ecr_repository(
             platform.repositories[task.image or task.service],
@@ -138,29 +138,29 @@ def definition(
         stop_timeout=GRACE,
     )
     acknowledge_finding(
-        made,
+        task_definition,
         "ECS2",
         "Settings that are no secret are plain variables; the secrets come from Secrets Manager.",
     )
-    execution = made.execution_role
+    execution = task_definition.execution_role
     assert execution is not None, "a task that is pulled from a registry has one"
     acknowledge_finding(
         execution, "IAM5[Resource::*]", "ecr:GetAuthorizationToken names no resource; AWS offers none."
     )
-    return made
+    return task_definition
 
 
 def scale_on_backlog(
-    made: ecs.FargateService, *, queue_name: str, cluster: str, per_task: float, most: int
+    fargate_service: ecs.FargateService, *, queue_name: str, cluster: str, per_task: float, most: int
 ) -> None:
     """Keep `per_task` messages waiting for each running task, between 1 and `most` tasks.
 
     Source: Amazon ECS developer guide, target tracking with metric math on backlog per task.
     """
-    target = made.auto_scale_task_count(min_capacity=1, max_capacity=most)
+    target = fargate_service.auto_scale_task_count(min_capacity=1, max_capacity=most)
     metric = scaling.CfnScalingPolicy
     scaling.CfnScalingPolicy(
-        made,
+        fargate_service,
         "backlog-per-task",
         policy_name="backlog-per-task",
         policy_type="TargetTrackingScaling",
@@ -178,7 +178,7 @@ def scale_on_backlog(
                         "running",
                         "ECS/ContainerInsights",
                         "RunningTaskCount",
-                        {"ClusterName": cluster, "ServiceName": made.service_name},
+                        {"ClusterName": cluster, "ServiceName": fargate_service.service_name},
                     ),
                     metric.TargetTrackingMetricDataQueryProperty(
                         id="backlog", expression="waiting / IF(running > 0, running, 1)", return_data=True

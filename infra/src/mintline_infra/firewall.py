@@ -23,7 +23,7 @@ def firewall(
     With CloudFront in front, each caller is counted by the address that CloudFront saw, and one that goes
     round it by API Gateway's.
     """
-    made = waf.CfnWebACL(
+    acl = waf.CfnWebACL(
         scope,
         "firewall",
         name=name,
@@ -40,9 +40,9 @@ def firewall(
         scope,
         "firewall-association",
         resource_arn=behind.balancer.load_balancer_arn,
-        web_acl_arn=made.attr_arn,
+        web_acl_arn=acl.attr_arn,
     )
-    return made
+    return acl
 
 
 def _rate_rules(front_secret: secretsmanager.Secret | None) -> list[waf.CfnWebACL.RuleProperty]:

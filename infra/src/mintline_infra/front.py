@@ -37,7 +37,7 @@ def distribution(
     stack: cdk.Stack, api: gateway.HttpApi, data: DataStack, *, host: str, certificate_arn: str
 ) -> cloudfront.Distribution:
     """Make the distribution, known before the contract and the services behind it."""
-    made = cloudfront.Distribution(
+    created = cloudfront.Distribution(
         stack,
         "front",
         comment="Mintline: in front of the API.",
@@ -59,11 +59,11 @@ def distribution(
         ],
     )
     acknowledge(
-        made,
+        created,
         CFR1="Collectors and marketplaces everywhere call it.",
         CFR2="A firewall stands before the API's tasks, where requests that avoid CloudFront pass it too.",
     )
-    return made
+    return created
 
 
 def _origin(api: gateway.HttpApi, data: DataStack) -> origins.HttpOrigin:

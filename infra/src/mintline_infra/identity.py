@@ -55,7 +55,10 @@ class IdentityStack(cdk.Stack):
             user_pool_resource_server_name=RESOURCE_SERVER,
             scopes=list(scopes.values()),
         )
-        granted = {scope: cognito.OAuthScope.resource_server(server, made) for scope, made in scopes.items()}
+        granted = {
+            scope: cognito.OAuthScope.resource_server(server, oauth_scope)
+            for scope, oauth_scope in scopes.items()
+        }
         # Without `public_url` nobody knows the API's address yet: it is named in `sign_in_callbacks` later.
         consoles = [f"{deployment.public_url.rstrip('/')}/console/home"] if deployment.public_url else []
         consoles += [url for url in deployment.sign_in_callbacks if url.endswith("/console/home")]
@@ -179,9 +182,9 @@ class IdentityStack(cdk.Stack):
 
 def _no_direct_sign_in(client: cognito.UserPoolClient) -> None:
     """Leave users the login page alone: Cognito adds flows of its own to a client that lists none."""
-    made = client.node.default_child
-    assert isinstance(made, cognito.CfnUserPoolClient)
-    made.explicit_auth_flows = ["ALLOW_REFRESH_TOKEN_AUTH"]
+    resource = client.node.default_child
+    assert isinstance(resource, cognito.CfnUserPoolClient)
+    resource.explicit_auth_flows = ["ALLOW_REFRESH_TOKEN_AUTH"]
 
 
 def _sender(deployment: Deployment) -> cognito.UserPoolEmail | None:

@@ -51,7 +51,9 @@ class MonitoringStack(cdk.Stack):
 
     def _queue_alarms(self, name: str) -> None:
         data = self._environment.data
-        ((queue, made),) = ((queue, made) for queue, made in data.queues.items() if queue.name == name)
+        ((queue, sqs_queue),) = (
+            (queue, sqs_queue) for queue, sqs_queue in data.queues.items() if queue.name == name
+        )
         self._alarm(
             f"{name}-dead-letters",
             data.dead_letters[queue].metric_approximate_number_of_messages_visible(
@@ -62,7 +64,7 @@ class MonitoringStack(cdk.Stack):
         )
         self._alarm(
             f"{name}-oldest-message",
-            made.metric_approximate_age_of_oldest_message(period=MINUTE, statistic="Maximum"),
+            sqs_queue.metric_approximate_age_of_oldest_message(period=MINUTE, statistic="Maximum"),
             threshold=OLDEST,
             periods=3,
             text=f"A message of {name} has waited for more than {OLDEST} seconds.",
@@ -202,7 +204,7 @@ class MonitoringStack(cdk.Stack):
         ),
         missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
     ) -> None:
-        made = cloudwatch.Alarm(
+        alarm = cloudwatch.Alarm(
             self,
             name,
             alarm_name=f"{self._prefix}-{name}",
@@ -214,9 +216,9 @@ class MonitoringStack(cdk.Stack):
             comparison_operator=comparison,
             treat_missing_data=missing,
         )
-        made.add_alarm_action(self._action)
-        made.add_ok_action(self._action)
-        self._alarms.append(made)
+        alarm.add_alarm_action(self._action)
+        alarm.add_ok_action(self._action)
+        self._alarms.append(alarm)
 
     def _notices(self) -> None:
         """Tell of what was done to the keys in KMS, the queues and the trail, as CloudTrail records it."""
@@ -313,10 +315,10 @@ class MonitoringStack(cdk.Stack):
             ),
             targets=[targets.SnsTopic(self._environment.platform.alarms)],
         )
-        made = rule.node.default_child
-        assert isinstance(made, events.CfnRule)
+        resource = rule.node.default_child
+        assert isinstance(resource, events.CfnRule)
         # Decrypt reads: rules see reading calls only when they ask for them.
-        made.state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+        resource.state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 
     def _dashboard(self, api: ApiStack) -> None:
         data = self._environment.data

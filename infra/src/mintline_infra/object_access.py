@@ -99,19 +99,21 @@ def objects(permissions: Permissions, deployment: Deployment) -> list[iam.Policy
     """Return what a role may do with objects in S3."""
     bucket = f"{deployment.arns}:s3:::{METADATA.bucket_name(deployment.prefix)}"
     chain_id = deployment.chain.chain_id
-    found: list[iam.PolicyStatement] = []
+    statements: list[iam.PolicyStatement] = []
     if permissions.reads_objects:
-        found.append(iam.PolicyStatement(sid="Metadata", actions=["s3:GetObject"], resources=[f"{bucket}/*"]))
+        statements.append(
+            iam.PolicyStatement(sid="Metadata", actions=["s3:GetObject"], resources=[f"{bucket}/*"])
+        )
     if permissions.publishes:
-        found += publishing(bucket, chain_id)
+        statements += publishing(bucket, chain_id)
     if permissions.packs:
-        found.append(packing(bucket, chain_id))
+        statements.append(packing(bucket, chain_id))
     if permissions.describes_collections:
-        found += describing(bucket, chain_id)
+        statements += describing(bucket, chain_id)
     if permissions.lists_objects:
-        found.append(
+        statements.append(
             iam.PolicyStatement(sid="MetadataMissing", actions=["s3:ListBucket"], resources=[bucket])
         )
     if permissions.takes_uploads:
-        found += uploading(deployment)
-    return found + keeping_lines(permissions, deployment)
+        statements += uploading(deployment)
+    return statements + keeping_lines(permissions, deployment)

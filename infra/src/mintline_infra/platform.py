@@ -69,7 +69,7 @@ class PlatformStack(cdk.Stack):
                 description=_LEADS_TO.format(host),
             )
         if (host := deployment.front_host) is not None:
-            made = front.distribution(
+            distribution = front.distribution(
                 self,
                 self.http_api,
                 data,
@@ -77,12 +77,15 @@ class PlatformStack(cdk.Stack):
                 certificate_arn=str(deployment.cloudfront_certificate_arn),
             )
             cdk.CfnOutput(
-                self, "front-target", value=made.distribution_domain_name, description=_LEADS_TO.format(host)
+                self,
+                "front-target",
+                value=distribution.distribution_domain_name,
+                description=_LEADS_TO.format(host),
             )
 
     def _cluster(self, deployment: Deployment) -> ecs.Cluster:
         insights = ecs.ContainerInsights.DISABLED if deployment.small else ecs.ContainerInsights.ENABLED
-        made = ecs.Cluster(
+        created = ecs.Cluster(
             self,
             "cluster",
             cluster_name=deployment.prefix,
@@ -91,8 +94,8 @@ class PlatformStack(cdk.Stack):
             enable_fargate_capacity_providers=True,
         )
         if deployment.small:
-            acknowledge(made, ECS4="It costs a tenth of the rest; alarms count tasks without it.")
-        return made
+            acknowledge(created, ECS4="It costs a tenth of the rest; alarms count tasks without it.")
+        return created
 
     def _log_group(self, deployment: Deployment, service: str) -> logs.LogGroup:
         return logs.LogGroup(
@@ -204,14 +207,14 @@ class PlatformStack(cdk.Stack):
             for statement in endpoints.gateway_statements(service, deployment):
                 gateway.add_to_policy(statement)
         for name, endpoint in endpoints.interfaces(deployment).items():
-            made = vpc.add_interface_endpoint(
+            interface = vpc.add_interface_endpoint(
                 f"endpoint-{name}",
                 service=endpoint.service,
                 subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
                 security_groups=[group],
                 open=False,
             )
-            made.add_to_policy(endpoints.statement(endpoint, deployment))
+            interface.add_to_policy(endpoints.statement(endpoint, deployment))
         return vpc
 
     def _repository(self, deployment: Deployment, service: str) -> ecr.Repository:

@@ -31,8 +31,8 @@ def fetch(url: str) -> Any:
     """Return a short JSON document; whatever fails is raised."""
     if not url.startswith("https://"):
         raise ValueError(f"not by TLS: {url}")
-    with urllib.request.build_opener(Direct).open(url, timeout=3) as answer:
-        content = answer.read(MOST_BYTES + 1)
+    with urllib.request.build_opener(Direct).open(url, timeout=3) as response:
+        content = response.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise ValueError(f"more than {MOST_BYTES} bytes: {url}")
     return json.loads(content)
@@ -43,11 +43,18 @@ def lacking(policy: dict[str, Any], read: Callable[[str], Any]) -> tuple[list[st
     pool = policy["authorization"]
     threads = ThreadPoolExecutor()
     issuers = (pool, *pool.get("other_issuers", ()))
-    asked = [threads.submit(compare, one, read, is_pool=one is pool) for one in issuers]
-    ended, late = wait(asked, timeout=PATIENCE)
+    comparisons = [threads.submit(compare, issuer, read, is_pool=issuer is pool) for issuer in issuers]
+    ended, late = wait(comparisons, timeout=PATIENCE)
     threads.shutdown(wait=False)
-    faults = ["an issuer hangs"] * len(late) + [repr(f)[:300] for one in ended if (f := one.exception())]
-    return [kid for one in asked if one in ended and not one.exception() for kid in one.result()], faults
+    faults = ["an issuer hangs"] * len(late) + [
+        repr(f)[:300] for comparison in ended if (f := comparison.exception())
+    ]
+    return [
+        kid
+        for comparison in comparisons
+        if comparison in ended and not comparison.exception()
+        for kid in comparison.result()
+    ], faults
 
 
 def compare(issuer: dict[str, Any], read: Callable[[str], Any], *, is_pool: bool) -> list[str]:

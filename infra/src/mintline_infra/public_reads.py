@@ -20,7 +20,7 @@ _EVERY_ORIGIN = cloudfront.ResponseHeadersCorsBehavior(
 
 
 def publish(
-    stack: cdk.Stack, bucket: Bucket, made: s3.Bucket, *, prefix: str, logs: s3.Bucket
+    stack: cdk.Stack, bucket: Bucket, s3_bucket: s3.Bucket, *, prefix: str, logs: s3.Bucket
 ) -> cloudfront.Distribution:
     """Let only CloudFront read a bucket for the public."""
     headers = (
@@ -31,7 +31,7 @@ def publish(
         f"public-{bucket.name}",
         comment=f"Mintline: public reads of {bucket.name}.",
         default_behavior=cloudfront.BehaviorOptions(
-            origin=origins.S3BucketOrigin.with_origin_access_control(made),
+            origin=origins.S3BucketOrigin.with_origin_access_control(s3_bucket),
             viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
             response_headers_policy=headers,
         ),

@@ -30,13 +30,13 @@ def widgets(named: str) -> list[list[cloudwatch.IWidget]]:
     panels: dict[str, list[Published]] = {}
     for each in PUBLISHED:
         panels.setdefault(each.panel, []).append(each)
-    made: list[cloudwatch.IWidget] = [
+    metric_widgets: list[cloudwatch.IWidget] = [
         cloudwatch.GraphWidget(
             title=_title(title, shown), width=WIDTH, left=[_found(each, named) for each in shown]
         )
         for title, shown in panels.items()
     ]
-    return [made[i : i + IN_A_ROW] for i in range(0, len(made), IN_A_ROW)]
+    return [metric_widgets[i : i + IN_A_ROW] for i in range(0, len(metric_widgets), IN_A_ROW)]
 
 
 def _title(title: str, shown: list[Published]) -> str:

@@ -253,7 +253,7 @@ class ReconcilerStack(cdk.Stack):
             scope, name, env=environment.env, description="Mintline: checks records, chain and index."
         )
         deployment, platform = environment.deployment, environment.platform
-        made = fargate.definition(
+        definition = fargate.definition(
             self,
             deployment,
             platform,
@@ -280,11 +280,11 @@ class ReconcilerStack(cdk.Stack):
             ),
             description="Mintline: starts the reconciler's task, and nothing else.",
         )
-        execution = made.execution_role
+        execution = definition.execution_role
         assert execution is not None, "a task that is pulled from a registry has one"
         in_cluster = {"ArnEquals": {"ecs:cluster": platform.cluster.cluster_arn}}
         for sid, action, resources, conditions in (
-            ("Start", "ecs:RunTask", [made.task_definition_arn], in_cluster),
+            ("Start", "ecs:RunTask", [definition.task_definition_arn], in_cluster),
             ("LendRoles", "iam:PassRole", [execution.role_arn, deployment.role_arn(RECONCILER)], {}),
         ):
             starter.add_to_policy(
@@ -302,7 +302,7 @@ class ReconcilerStack(cdk.Stack):
             targets=[
                 targets.EcsTask(
                     cluster=platform.cluster,
-                    task_definition=made,
+                    task_definition=definition,
                     subnet_selection=platform.task_subnets,
                     security_groups=[group],
                     assign_public_ip=platform.public_tasks,

@@ -127,9 +127,9 @@ class SignerStack(cdk.Stack):
             timeout=str(START_UP.to_seconds()),
             count=deployment.copies,
         )
-        made = self.group.node.default_child
-        assert isinstance(made, autoscaling.CfnAutoScalingGroup)
-        wait.add_dependency(made)
+        resource = self.group.node.default_child
+        assert isinstance(resource, autoscaling.CfnAutoScalingGroup)
+        wait.add_dependency(resource)
 
     def _instances(
         self,
@@ -140,7 +140,7 @@ class SignerStack(cdk.Stack):
     ) -> autoscaling.AutoScalingGroup:
         small, least = deployment.small, deployment.copies
         template = self._template(deployment, group, script)
-        made = autoscaling.AutoScalingGroup(
+        created = autoscaling.AutoScalingGroup(
             self,
             "instances",
             auto_scaling_group_name=f"{deployment.prefix}-signer",
@@ -163,7 +163,7 @@ class SignerStack(cdk.Stack):
                 )
             ],
         )
-        instances = made.node.default_child
+        instances = created.node.default_child
         assert isinstance(instances, autoscaling.CfnAutoScalingGroup)
         instances.override_logical_id(GROUP_ID)
         instances.health_check_grace_period = START_UP.to_seconds()
@@ -173,7 +173,7 @@ class SignerStack(cdk.Stack):
                 min_healthy_percentage=100, max_healthy_percentage=100 + 100 // least
             )
         )
-        return made
+        return created
 
     def _template(self, deployment: Deployment, group: ec2.SecurityGroup, script: str) -> ec2.LaunchTemplate:
         small = deployment.small

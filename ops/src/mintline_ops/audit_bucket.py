@@ -119,9 +119,9 @@ class BucketTrail:
             self._fetched.files += 1
 
     async def _write(self, path: Path, key: str, version_id: str) -> None:
-        answer = await self._s3.get_object(Bucket=self._bucket, Key=key, VersionId=version_id)
+        response = await self._s3.get_object(Bucket=self._bucket, Key=key, VersionId=version_id)
         with path.open("wb") as file:
-            async with answer["Body"] as stream:
+            async with response["Body"] as stream:
                 async for piece in stream.iter_chunks(_PIECE):
                     file.write(piece)
 

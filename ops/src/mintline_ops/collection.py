@@ -145,36 +145,39 @@ class Deployer:
         grants = [(role, self.admin) for role in ADMIN_ROLES]
         grants += [(collection.RELAYER_ROLE, relayer) for relayer in relayers]
         later = [_grant(contract, role, account) for role, account in grants]
-        made, steps = self._factory(nonce + 1, api_url) if with_factory else (None, [])
+        deployed_factory, steps = self._factory(nonce + 1, api_url) if with_factory else (None, [])
         block, *_ = await self.send(Step(to=None, data=code), *steps)
-        if made is not None:
-            later += [_implementation_added(made.address, code) for code in made.implementations]
-            later += _relayers_granted(made.address, relayers)
+        if deployed_factory is not None:
+            later += [
+                _implementation_added(deployed_factory.address, code)
+                for code in deployed_factory.implementations
+            ]
+            later += _relayers_granted(deployed_factory.address, relayers)
         # Only now: no node can estimate a call of what is not deployed yet.
         await self.send(*later)
-        return Deployed(contract=contract, block=block, factory=made)
+        return Deployed(contract=contract, block=block, factory=deployed_factory)
 
     async def deploy_factory(self, *, api_url: str) -> DeployedFactory:
         """Deploy a factory and the code of its collections; `complete_factory` makes it usable."""
-        made, steps = self._factory(await self._node.transaction_count(self.admin), api_url)
+        deployed, steps = self._factory(await self._node.transaction_count(self.admin), api_url)
         await self.send(*steps)
-        return made
+        return deployed
 
     async def deploy_multi_token(self, address: str) -> str:
         """Deploy the code of the ERC-1155 collections of a factory that has none; return its address."""
-        made = created_address(self.admin, await self._node.transaction_count(self.admin))
+        multi_token = created_address(self.admin, await self._node.transaction_count(self.admin))
         await self.send(Step(to=None, data=factory.multi_token_code(address)))
-        return made
+        return multi_token
 
-    async def complete_factory(self, made: DeployedFactory, relayers: Sequence[str]) -> list[str]:
+    async def complete_factory(self, deployed: DeployedFactory, relayers: Sequence[str]) -> list[str]:
         """Add the implementations, and let relayers use the factory; return those that could not before.
 
         What was done before is left alone, so this continues a set-up that was cut off.
         """
-        for code in made.implementations:
-            if not await self._asks(made.address, factory.is_implementation_calldata(code)):
-                await self.send(_implementation_added(made.address, code))
-        return await self.grant_relayers(made.address, relayers)
+        for code in deployed.implementations:
+            if not await self._asks(deployed.address, factory.is_implementation_calldata(code)):
+                await self.send(_implementation_added(deployed.address, code))
+        return await self.grant_relayers(deployed.address, relayers)
 
     def _factory(self, nonce: int, api_url: str) -> tuple[DeployedFactory, list[Step]]:
         address, *implementations = (created_address(self.admin, nonce + offset) for offset in range(3))
@@ -209,8 +212,8 @@ class Deployer:
         await self.send(Step(to=address, data=data))
 
     async def _asks(self, contract: str, data: bytes) -> bool:
-        answer = await self._node.call(Call(sender=self.admin, to=contract, data=data))
-        return bool(decode(["bool"], answer)[0])
+        result = await self._node.call(Call(sender=self.admin, to=contract, data=data))
+        return bool(decode(["bool"], result)[0])
 
     async def send(self, *steps: Step) -> list[int]:
         """Send transactions in order, usually into one block; return the blocks that mined them.

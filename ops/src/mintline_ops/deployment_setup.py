@@ -50,7 +50,7 @@ class Pool:
     """A deployment's relayers, by address, and those of them that were made just now."""
 
     relayers: list[str]
-    made: list[str]
+    created: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +128,10 @@ async def make_keys(document: Path, endpoint_url: str | None) -> dict[str, Any]:
     """Make those of the platform's keys that the document lacks, enter them into it, and return them."""
     described = deployment_file.read(document)
     async with AsyncExitStack() as stack:
-        made = await _make_keys(stack, described, endpoint_url)
+        keys = await _make_keys(stack, described, endpoint_url)
     with deployment_file.changing(document) as changed:
-        changed["chain"].update(made)
-    return made
+        changed["chain"].update(keys)
+    return keys
 
 
 async def read_intake_key(document: Path, endpoint_url: str | None) -> str:
@@ -176,7 +176,7 @@ async def make_relayers(document: Path, count: int, endpoint_url: str | None) ->
             f"{document}: chain has {len(pool)} relayers: pass --count {len(pool)} or more, or remove one as "
             "docs/ceremonies.md says"
         )
-    made: list[str] = []
+    created: list[str] = []
     async with AsyncExitStack() as stack:
         settings = settings_of(described.prefix, described.region, endpoint_url)
         kms, store = await _key_clients(stack, described, settings)
@@ -187,11 +187,11 @@ async def make_relayers(document: Path, count: int, endpoint_url: str | None) ->
                 kms, store, prefix=described.prefix, subject=next(subjects), chain_id=described.chain.chain_id
             )
             pool.append(key)
-            made.append(key.address)
+            created.append(key.address)
             with deployment_file.changing(document) as changed:
                 changed["chain"]["relayers"] = [key.model_dump(mode="json") for key in pool]
                 changed["chain"].pop("relayer", None)
-    return Pool([key.address for key in pool], made)
+    return Pool([key.address for key in pool], created)
 
 
 async def grant_relayers(administrator: Administrator) -> Granted:
@@ -284,7 +284,7 @@ async def _make_keys(stack: AsyncExitStack, described: Described, endpoint_url: 
     prefix, chain = described.prefix, described.chain
     settings = settings_of(prefix, described.region, endpoint_url)
     kms, store = await _key_clients(stack, described, settings)
-    made: dict[str, Any] = {}
+    keys: dict[str, Any] = {}
     platform = (
         ("issuer", ISSUER, chain.issuer is not None),
         ("treasury", TREASURY, chain.treasury is not None),
@@ -295,14 +295,14 @@ async def _make_keys(stack: AsyncExitStack, described: Described, endpoint_url: 
             key = await platform_keys.create_platform_key(
                 kms, store, prefix=prefix, subject=subject, chain_id=chain.chain_id
             )
-            made[name] = key.model_dump(mode="json")
+            keys[name] = key.model_dump(mode="json")
     if chain.sealing is None:
         keeping = await _sealing_store(stack, described, settings)
         sealing = await platform_keys.create_sealing_key(kms, keeping, prefix=prefix, chain_id=chain.chain_id)
-        made["sealing"] = {"public_key": sealing.public_key, "secrets": [sealing.secret_id]}
+        keys["sealing"] = {"public_key": sealing.public_key, "secrets": [sealing.secret_id]}
     if chain.intake_key is None:
-        made["intake_key"] = await platform_keys.read_intake_key(kms, prefix=prefix)
-    return made
+        keys["intake_key"] = await platform_keys.read_intake_key(kms, prefix=prefix)
+    return keys
 
 
 async def _sealing_store(

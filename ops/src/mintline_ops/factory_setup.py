@@ -37,19 +37,19 @@ async def deploy_factory(administrator: Administrator, *, url: str | None) -> Fa
     known = described.chain.factory
     async with administrator.deployer(described) as deployer:
         if known is None:
-            made = await deployer.deploy_factory(api_url=api_url_of(document, described, url))
+            deployed = await deployer.deploy_factory(api_url=api_url_of(document, described, url))
         else:
             multi_token = known.multi_token or await deployer.deploy_multi_token(known.address)
-            made = DeployedFactory(known.address, known.implementation, multi_token)
+            deployed = DeployedFactory(known.address, known.implementation, multi_token)
         if known is None or known.multi_token is None:
             with deployment_file.changing(document) as changed:
-                changed["chain"]["factory"] = asdict(made)
+                changed["chain"]["factory"] = asdict(deployed)
         pool = [key.address for key in described.chain.pool]
-        granted = await deployer.complete_factory(made, pool)
+        granted = await deployer.complete_factory(deployed, pool)
         return FactorySetUp(
-            factory=made.address,
-            implementation=made.implementation,
-            multi_token=made.multi_token,
+            factory=deployed.address,
+            implementation=deployed.implementation,
+            multi_token=deployed.multi_token,
             admin=deployer.admin,
             deployed=known is None,
             granted=granted,

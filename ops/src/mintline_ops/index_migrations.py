@@ -119,7 +119,7 @@ async def spread_mints_of_blocks(tables: MigratedTables) -> int:
             for item in items
             if isinstance(number := item.get("block_number"), int) and IN_BLOCK not in item
         ]
-        await asyncio.gather(*(key(*one) for one in due))
+        await asyncio.gather(*(key(*parts) for parts in due))
         return len(due)
 
     return await tables.pages(MINTS, move)
@@ -157,20 +157,20 @@ async def link_undo_records(tables: MigratedTables) -> int:
 async def _link_chain(dynamo: Dynamo, checkpoint: Item) -> int:
     chain, revision = str(checkpoint["chain"]), checkpoint["revision"]
     assert isinstance(revision, int)
-    found: list[Item] = []
+    items: list[Item] = []
     for shard in row_shards(int(chain)):
         start: Item | None = None
         while True:
             page = await dynamo.query(BLOCKS, partition=shard, limit=PAGE, start=start)
-            found += [item for item in page.items if not item.get("backfilled")]
+            items += [item for item in page.items if not item.get("backfilled")]
             if page.next is None:
                 break
             start = page.next
-    found.sort(key=lambda item: str(item["position"]))
+    items.sort(key=lambda item: str(item["position"]))
     partial = checkpoint.get("partial")
     number = partial.get("number") if isinstance(partial, dict) else None
     tail = last = ""
-    for item in found:
+    for item in items:
         key: Item = {name: item[name] for name in ("chain", "position")}
         await dynamo.write(Update(BLOCKS, key, set={"previous": last}, where=(_STILL_THERE,)))
         last = str(item["position"])
@@ -185,7 +185,7 @@ async def _link_chain(dynamo: Dynamo, checkpoint: Item) -> int:
         )
     except ConditionFailed:
         raise Unavailable(f"the index of chain {chain} is being written: stop its indexers first") from None
-    return len(found) + 1
+    return len(items) + 1
 
 
 _STILL_THERE = Clause("still_there", "number", "exists")

@@ -92,12 +92,12 @@ async def _read(
     ]
     if unknown := urls.keys() - {name for name, _, _ in issuers}:
         raise Misconfigured(f"the policy document has no issuer {min(unknown)}")
-    found = []
+    rows = []
     for name, issuer, keys in issuers:
         url = urls.get(name) or await _jwks_url(name, issuer)
         published = usable_keys(await read_jwks(url), url, rsa_alone=name == USER_POOL)
-        found.append((name, issuer, url, {key.kid: key for key in keys}, published))
-    return found
+        rows.append((name, issuer, url, {key.kid: key for key in keys}, published))
+    return rows
 
 
 async def _jwks_url(name: str, issuer: str) -> str:
@@ -108,10 +108,10 @@ async def _jwks_url(name: str, issuer: str) -> str:
     hint = f"name its JWKS by --jwks-url {name}=URL"
     url = f"{base}/.well-known/openid-configuration"
     about = await read_json(url, hint=hint)
-    found = about.get("jwks_uri") if isinstance(about, dict) else None
-    if not isinstance(found, str):
+    jwks_uri = about.get("jwks_uri") if isinstance(about, dict) else None
+    if not isinstance(jwks_uri, str):
         raise Misconfigured(f"{url}: no jwks_uri: {hint}")
-    return found
+    return jwks_uri
 
 
 def _compared(

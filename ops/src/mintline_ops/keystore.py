@@ -63,7 +63,7 @@ class KeystoreAccount:
         if step.to is not None:
             fields["to"] = step.to
         raw = bytes(self._account.sign_transaction(fields).raw_transaction)
-        answer = await self._node.send_raw(raw)
-        if answer.fact not in _SENT:
-            raise Unavailable(f"the chain refused a set-up transaction: {answer.message}")
+        response = await self._node.send_raw(raw)
+        if response.fact not in _SENT:
+            raise Unavailable(f"the chain refused a set-up transaction: {response.message}")
         return keccak256(raw)

@@ -41,8 +41,8 @@ async def migrate(dynamo: Dynamo, *, treasury: KeyRef) -> list[Migrated]:
     `treasury` is the key that signs top-ups: earlier versions noted no more of it than its address.
     Raises Unavailable when an indexer writes meanwhile.
     """
-    found = await dynamo.get(CHECKPOINTS, RECORD) or {}
-    record = {name: value for name, value in found.items() if name not in RECORD}
+    item = await dynamo.get(CHECKPOINTS, RECORD) or {}
+    record = {name: value for name, value in item.items() if name not in RECORD}
     done = record.get("done", 0)
     assert isinstance(done, int)
     tables = MigratedTables(dynamo, record, treasury)

@@ -36,17 +36,19 @@ async def create_platform_key(
     kms: KMSClient, store: KeyStore, *, prefix: str, subject: str, chain_id: int
 ) -> KeyRef:
     """Have KMS make one of the platform's own keys, keep it wrapped, and say where."""
-    made = await keys.generate_key(kms, key_id=WALLET_KEY.alias(prefix), subject=subject, chain_id=chain_id)
+    generated = await keys.generate_key(
+        kms, key_id=WALLET_KEY.alias(prefix), subject=subject, chain_id=chain_id
+    )
     reference = await store.create(
         StoredKey(
-            address=made.address,
+            address=generated.address,
             chain_id=chain_id,
             subject=subject,
-            wrapped=made.wrapped,
-            kms_key=made.kms_key,
+            wrapped=generated.wrapped,
+            kms_key=generated.kms_key,
         )
     )
-    return KeyRef(address=made.address, subject=subject, chain_id=chain_id, secret_id=reference)
+    return KeyRef(address=generated.address, subject=subject, chain_id=chain_id, secret_id=reference)
 
 
 async def create_sealing_key(
@@ -60,8 +62,8 @@ async def create_sealing_key(
 
 async def read_intake_key(kms: KMSClient, *, prefix: str) -> str:
     """Return the public half of the intake key: SubjectPublicKeyInfo, DER in base64."""
-    answer = await kms.get_public_key(KeyId=INTAKE_KEY.alias(prefix))
-    return b64encode(answer["PublicKey"]).decode()
+    response = await kms.get_public_key(KeyId=INTAKE_KEY.alias(prefix))
+    return b64encode(response["PublicKey"]).decode()
 
 
 async def register_collection(dynamo: Dynamo, record: Collection) -> bool:

@@ -52,10 +52,10 @@ async def policy_of(document: Path, *, user_pool: str, clients: list[str]) -> by
     described = deployment_file.read(document)
     issuer = f"https://cognito-idp.{described.region}.{domain(described.region)}/{user_pool}"
     jwks = await read_jwks(f"{issuer}/.well-known/jwks.json")
-    made = compose(described, _limits(document), issuer=issuer, clients=clients, jwks=jwks)
-    if others := [await _other_issuer(one) for one in described.other_issuers]:
-        made["authorization"]["other_issuers"] = others
-    content = f"{json.dumps(made, indent=2)}\n".encode()
+    composed = compose(described, _limits(document), issuer=issuer, clients=clients, jwks=jwks)
+    if others := [await _other_issuer(other) for other in described.other_issuers]:
+        composed["authorization"]["other_issuers"] = others
+    content = f"{json.dumps(composed, indent=2)}\n".encode()
     parse_policy(content)
     return content
 

@@ -61,9 +61,9 @@ def usable_keys(jwks: Mapping[str, Any], url: str, *, rsa_alone: bool) -> dict[s
     Raises Misconfigured if there is none.
     """
     keys: dict[str, AnyJwk] = {}
-    for one in jwks["keys"] if isinstance(jwks["keys"], list) else ():
+    for jwk in jwks["keys"] if isinstance(jwks["keys"], list) else ():
         try:
-            key = _ANY_JWK.validate_python(one)
+            key = _ANY_JWK.validate_python(jwk)
             key.key()
         except (ValidationError, ValueError):
             continue

@@ -112,15 +112,15 @@ async def open_scheduled_checks(
             yield ScheduledChecks(f"http://{HOST}:{admin.port}/metrics", reconciler, every)
 
 
-def report(books: Books, found: Reconciliation) -> dict[str, Any]:
+def report(books: Books, reconciliation: Reconciliation) -> dict[str, Any]:
     """Return what was found as JSON values."""
     return {
         "first": books.first,
         "last": books.last,
         "index_head": books.head,
-        "counts": dict(found.counts),
-        "differences": len(found.differences),
-        "findings": [finding.to_json() for finding in found.findings],
+        "counts": dict(reconciliation.counts),
+        "differences": len(reconciliation.differences),
+        "findings": [finding.to_json() for finding in reconciliation.findings],
     }
 
 
@@ -129,11 +129,11 @@ async def settled(target: Target, *, patience: float) -> tuple[Books, Reconcilia
     async with open_records(target) as records, open_chain(target) as (rpc, node):
         for attempt in range(1, ATTEMPTS + 1):
             books = await read(records, rpc, node, patience=patience)
-            found = reconcile(books)
-            if not found.differences or attempt == ATTEMPTS:
+            reconciliation = reconcile(books)
+            if not reconciliation.differences or attempt == ATTEMPTS:
                 break
             await asyncio.sleep(PAUSE)
-    return books, found
+    return books, reconciliation
 
 
 async def read(records: Records, rpc: Rpc, node: Node, *, patience: float) -> Books:
@@ -148,21 +148,26 @@ async def read(records: Records, rpc: Rpc, node: Node, *, patience: float) -> Bo
         raise Unavailable(f"checkpoints {chain_id} is not valid: {error}") from error
     damaged: list[Finding] = []
     contracts, first = await _contracts(records, chain_id, damaged)
-    stored = [one async for one in _readable(records, MINTS, operation_from, damaged)]
+    stored = [operation async for operation in _readable(records, MINTS, operation_from, damaged)]
     decode = partial(from_item, Transaction)
-    transactions = {one.place: one async for one in _readable(records, TRANSACTIONS, decode, damaged)}
-    operations = [as_far_as_any(one, transactions) for one in stored if one.chain_id == chain_id]
+    transactions = {
+        transaction.place: transaction
+        async for transaction in _readable(records, TRANSACTIONS, decode, damaged)
+    }
+    operations = [
+        as_far_as_any(operation, transactions) for operation in stored if operation.chain_id == chain_id
+    ]
     tokens = [token async for token in _readable(records, TOKENS, partial(from_item, Token), damaged)]
     balances, unread = await _balances(records, damaged)
     latest = await node.block_number()
     chain = NodeChain(node, rpc)
     events = await events_between(chain, first, latest, sorted(contracts))
-    token_operations = [one for one in operations if isinstance(one, TokenOperation)]
+    token_operations = [operation for operation in operations if isinstance(operation, TokenOperation)]
     return Books(
         first=first,
         last=head,
         head=head,
-        mints=[one for one in operations if isinstance(one, Mint)],
+        mints=[operation for operation in operations if isinstance(operation, Mint)],
         tokens=[token for token in tokens if token.chain_id == chain_id],
         token_operations=token_operations,
         transfers=await _transfers(records, transfer_keys(token_operations, events), damaged),
@@ -201,8 +206,8 @@ async def held_items(
     `balances` are those that the index has. Those whose keys are `unread` are missing from the index's: what
     it has of them is not known.
     """
-    own = (one for one in balances if one.chain_id == chain_id)
-    stored = {BalanceKey(one.contract, one.token_id, one.holder): one for one in own}
+    own = (balance for balance in balances if balance.chain_id == chain_id)
+    stored = {BalanceKey(balance.contract, balance.token_id, balance.holder): balance for balance in own}
     keys = holders_of(event for event in events if event.block_number <= head)
     keys |= {key for key in stored if key.holder is not None}
     on_chain = with_supplies(await held_on_chain(chain, keys, block=head))
@@ -235,14 +240,14 @@ async def _contracts(records: Records, chain_id: int, damaged: list[Finding]) ->
 async def _transfers(
     records: Records, keys: Sequence[tuple[str, str]], damaged: list[Finding]
 ) -> list[Transfer]:
-    found = []
+    transfers = []
     items = await asyncio.gather(*(records.dynamo.get(TRANSFERS, transfer_place(key)) for key in keys))
     for key, item in zip(keys, items, strict=True):
         try:
-            found += [] if item is None else [from_item(Transfer, item)]
+            transfers += [] if item is None else [from_item(Transfer, item)]
         except Unreadable as error:
             damaged.append(unreadable(TRANSFERS.name, " ".join(key), error))
-    return found
+    return transfers
 
 
 async def _readable(

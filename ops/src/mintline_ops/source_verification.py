@@ -47,7 +47,7 @@ class Verified:
     contract: Contract
     is_clone: bool
     new: bool
-    said: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +97,8 @@ async def verify_source(
     async with aiohttp.ClientSession(timeout=timeout) as http:
         service = _Sourcify if request.service == "sourcify" else _Etherscan
         job = service(http, request, address, contract, chain_id, arguments, sleep)
-        new, said = await job.run()
-    return Verified(address, contract, is_clone, new, said)
+        new, message = await job.run()
+    return Verified(address, contract, is_clone, new, message)
 
 
 def contract_of(code: bytes) -> Contract | None:
@@ -106,14 +106,14 @@ def contract_of(code: bytes) -> Contract | None:
     for contract in CONTRACTS:
         artifact = compiled(contract)
         expected = bytearray.fromhex(artifact["deployedBytecode"][2:])
-        found = bytearray(code)
-        if len(found) != len(expected):
+        actual = bytearray(code)
+        if len(actual) != len(expected):
             continue
         for places in artifact["immutableReferences"].values():
             for place in places:
                 start, length = place["start"], place["length"]
-                expected[start : start + length] = found[start : start + length] = bytes(length)
-        if found == expected:
+                expected[start : start + length] = actual[start : start + length] = bytes(length)
+        if actual == expected:
             return contract
     return None
 
@@ -187,21 +187,21 @@ class _Sourcify(_Job):
         if self.request.transaction is not None:
             body["creationTransactionHash"] = self.request.transaction
         url = f"{base}/v2/verify/{self.chain_id}/{self.address}"
-        status, answer = await self.ask("POST", url, json=body)
-        if answer.get("customCode") == "already_verified":
+        status, response = await self.ask("POST", url, json=body)
+        if response.get("customCode") == "already_verified":
             return False, "already verified"
-        ticket = answer.get("verificationId")
+        ticket = response.get("verificationId")
         if status != 202 or not isinstance(ticket, str):
-            raise _refused(self.request.url, answer.get("message"), status)
+            raise _refused(self.request.url, response.get("message"), status)
 
         async def outcome() -> tuple[bool, str] | None:
-            status, answer = await self.ask("GET", f"{base}/v2/verify/{ticket}")
-            if not answer.get("isJobCompleted"):
+            status, response = await self.ask("GET", f"{base}/v2/verify/{ticket}")
+            if not response.get("isJobCompleted"):
                 return None
-            match = (answer.get("contract") or {}).get("match")
+            match = (response.get("contract") or {}).get("match")
             if match:
                 return True, str(match)
-            raise _refused(self.request.url, (answer.get("error") or {}).get("message"), status)
+            raise _refused(self.request.url, (response.get("error") or {}).get("message"), status)
 
         return await self.poll(outcome)
 
@@ -221,18 +221,18 @@ class _Etherscan(_Job):
             # Spelled so in their API.
             "constructorArguements": self.arguments,
         }
-        status, answer = await self.ask("POST", url, data=form)
-        said = str(answer.get("result"))
-        if _ALREADY.search(said):
+        status, response = await self.ask("POST", url, data=form)
+        message = str(response.get("result"))
+        if _ALREADY.search(message):
             return False, "already verified"
-        if str(answer.get("status")) != "1":
-            raise _refused(self.request.url, said, status)
+        if str(response.get("status")) != "1":
+            raise _refused(self.request.url, message, status)
 
         async def outcome() -> tuple[bool, str] | None:
-            query = {**common, "action": "checkverifystatus", "guid": said}
-            status, answer = await self.ask("GET", f"{url}&{urlencode(query)}")
-            result = str(answer.get("result"))
-            if str(answer.get("status")) == "1" or _ALREADY.search(result):
+            query = {**common, "action": "checkverifystatus", "guid": message}
+            status, response = await self.ask("GET", f"{url}&{urlencode(query)}")
+            result = str(response.get("result"))
+            if str(response.get("status")) == "1" or _ALREADY.search(result):
                 return True, result
             if "pending" in result.lower():
                 return None
@@ -241,8 +241,8 @@ class _Etherscan(_Job):
         return await self.poll(outcome)
 
 
-def _refused(url: str, said: object, status: int) -> MintlineError:
-    text = escaped(" ".join(str(said or f"status {status}").split())[:_MOST_TEXT])
+def _refused(url: str, message: object, status: int) -> MintlineError:
+    text = escaped(" ".join(str(message or f"status {status}").split())[:_MOST_TEXT])
     if status >= 500:
         return Unavailable(f"{url} failed: {text}")
     return Rejected("source_refused", f"{url} refused the source: {text}")

@@ -40,8 +40,8 @@ async def read_status(info: Mapping[str, Any]) -> dict[str, Any]:
 async def rpc(http: aiohttp.ClientSession, url: str, method: str, params: list[Any]) -> Any:
     """Make one JSON-RPC call; raises RuntimeError with the node's message when it answers with an error."""
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-    async with http.post(url, json=body, headers=NO_KEEP_ALIVE) as answer:
-        result = await answer.json()
+    async with http.post(url, json=body, headers=NO_KEEP_ALIVE) as response:
+        result = await response.json()
     if "error" in result:
         raise RuntimeError(f"{method}: {json.dumps(result['error'])}")
     return result["result"]
@@ -87,8 +87,8 @@ async def _readiness(http: aiohttp.ClientSession, pid: int | None, admin: str | 
     if admin is None:
         return True, "running"
     try:
-        async with http.get(f"{admin}/readyz") as answer:
-            ready = answer.status == 200
-            return ready, "ready" if ready else " ".join((await answer.text()).split())[:300]
+        async with http.get(f"{admin}/readyz") as response:
+            ready = response.status == 200
+            return ready, "ready" if ready else " ".join((await response.text()).split())[:300]
     except (aiohttp.ClientError, TimeoutError) as error:
         return False, f"no answer ({type(error).__name__})"

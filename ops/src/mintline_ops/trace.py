@@ -84,7 +84,7 @@ def recorded(mint: Mint) -> Iterator[Moment]:
         yield moment(
             attempt.at, event, tx_hash="0x" + attempt.tx_hash.hex(), attempt=number, max_fee_per_gas=fee
         )
-    if mint.submitted_at is not None and all(one.at != mint.submitted_at for one in mint.attempts):
+    if mint.submitted_at is not None and all(attempt.at != mint.submitted_at for attempt in mint.attempts):
         yield moment(mint.submitted_at, "submitted")
     if mint.cancel_requested_at is not None:
         yield moment(mint.cancel_requested_at, "cancel_requested")
@@ -127,15 +127,15 @@ def _moment(line: bytes) -> Moment | None:
 
 def log_files(places: Iterable[Path]) -> list[Path]:
     """Return the logs in files and folders, earlier runs' (`.log.1`) included; raises Misconfigured."""
-    found: list[Path] = []
+    paths: list[Path] = []
     for place in places:
         if place.is_dir():
-            found += sorted([*place.glob("*.log"), *place.glob("*.log.1")])
+            paths += sorted([*place.glob("*.log"), *place.glob("*.log.1")])
         elif place.is_file():
-            found.append(place)
+            paths.append(place)
         else:
             raise Misconfigured(f"there is no log at {place}")
-    return found
+    return paths
 
 
 def report(mint: Mint, moments: Iterable[Moment]) -> dict[str, Any]:

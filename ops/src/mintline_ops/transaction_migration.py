@@ -117,9 +117,11 @@ async def record_attempt(dynamo: Dynamo, item: Item) -> int:
     attempts = (_attempt(item, first),)
     place = place_of(first.signer, first.nonce)
     key: Item = {"sender_id": place.sender_id, "nonce": place.nonce}
-    found = await dynamo.get(TRANSACTIONS, key)
-    known = _bare(first, attempts[0].at) if found is None else from_item(Transaction, found)
-    missing = [one for one in attempts if all(one.tx_hash != old.tx_hash for old in known.attempts)]
+    stored = await dynamo.get(TRANSACTIONS, key)
+    known = _bare(first, attempts[0].at) if stored is None else from_item(Transaction, stored)
+    missing = [
+        attempt for attempt in attempts if all(attempt.tx_hash != old.tx_hash for old in known.attempts)
+    ]
     if not missing:
         return 0
     fills = next((attempt.at for attempt in missing if attempt.fills), None)
@@ -127,13 +129,13 @@ async def record_attempt(dynamo: Dynamo, item: Item) -> int:
     record = known.evolve(
         state=TransactionState.SUBMITTED,
         outcome=None,
-        attempts=tuple(sorted((*known.attempts, *missing), key=lambda one: one.at)),
+        attempts=tuple(sorted((*known.attempts, *missing), key=lambda attempt: attempt.at)),
         filling_at=known.filling_at or fills,
         submitted_at=known.submitted_at or missing[0].at,
         updated_at=max(known.updated_at, missing[-1].at),
     )
     put = created(record)
-    await dynamo.write(put if found is None else Put(put.table, put.item))
+    await dynamo.write(put if stored is None else Put(put.table, put.item))
     return 1
 
 

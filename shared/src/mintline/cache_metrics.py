@@ -23,7 +23,7 @@ class CacheMetrics:
         """Return what one cache is to call at each lookup."""
         hits, misses = self._lookups.labels(cache, "hit"), self._lookups.labels(cache, "miss")
 
-        def looked_up(found: bool) -> None:  # noqa: FBT001 - a callback's only argument
-            (hits if found else misses).inc()
+        def looked_up(hit: bool) -> None:  # noqa: FBT001 - a callback's only argument
+            (hits if hit else misses).inc()
 
         return looked_up

@@ -75,9 +75,9 @@ class Repetitions(Frozen):
     count: int = Field(default=0, ge=0)
     examples: tuple[Repetition, ...] = ()
 
-    def and_also(self, found: Repetition) -> Repetitions:
+    def and_also(self, repetition: Repetition) -> Repetitions:
         """Return these with one more."""
-        examples = self.examples if len(self.examples) >= EXAMPLES else (*self.examples, found)
+        examples = self.examples if len(self.examples) >= EXAMPLES else (*self.examples, repetition)
         return Repetitions(count=self.count + 1, examples=examples)
 
 

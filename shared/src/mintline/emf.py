@@ -118,14 +118,14 @@ class MetricsLog:
     def _of(self, family: Metric) -> dict[Series, Any]:
         if family.type == "histogram":
             return self._histogram(family)
-        found: dict[Series, list[float]] = defaultdict(list)
+        collected: dict[Series, list[float]] = defaultdict(list)
         for sample in family.samples:
             if (published := self._published.get(sample.name)) is not None:
-                found[sample.name, sample.labels.get(published.label or "", "")].append(sample.value)
+                collected[sample.name, sample.labels.get(published.label or "", "")].append(sample.value)
         if family.type == "counter":
-            counted = {series: self._since(series, "", sum(values)) for series, values in found.items()}
+            counted = {series: self._since(series, "", sum(values)) for series, values in collected.items()}
             return {series: number for series, number in counted.items() if number}
-        return {series: self._gauge(series[0], values) for series, values in found.items()}
+        return {series: self._gauge(series[0], values) for series, values in collected.items()}
 
     def _gauge(self, name: str, values: list[float]) -> float:
         return min(values) if self._published[name].statistic == "Minimum" else max(values)
@@ -140,11 +140,11 @@ class MetricsLog:
             if sample.name == f"{family.name}_bucket":
                 value = sample.labels.get(published.label or "", "")
                 reached[value][float(sample.labels["le"])] += sample.value
-        found: dict[Series, Any] = {}
+        histograms: dict[Series, Any] = {}
         for value, buckets in reached.items():
             if counts := self._new_in(family.name, value, buckets):
-                found[family.name, value] = {"Values": [*counts], "Counts": [*counts.values()]}
-        return found
+                histograms[family.name, value] = {"Values": [*counts], "Counts": [*counts.values()]}
+        return histograms
 
     def _new_in(self, name: str, value: str, buckets: Mapping[float, float]) -> dict[float, float]:
         """Return by each finite bound how many came between it and the one below, since the last time."""

@@ -218,11 +218,11 @@ def batch_after(position: str) -> int:
 
 def placed(batch: int, events: Iterable[Event]) -> tuple[Placed, ...]:
     """Return a batch's events with their positions, and the sequence numbers that these give."""
-    found = []
+    entries = []
     for place, event in enumerate(events):
         position = position_of(batch, place)
-        found.append(Placed(position, event.evolve(sequence=int(position))))
-    return tuple(found)
+        entries.append(Placed(position, event.evolve(sequence=int(position))))
+    return tuple(entries)
 
 
 def wanted(event: Event, types: Collection[str] | None) -> bool:

@@ -93,6 +93,6 @@ class IssuerSettings(BaseModel):
 
 def distinct_issuers(user_pool: str, others: Sequence[IssuerSettings]) -> None:
     """Raise ValueError if two issuers have one name, or one `iss`."""
-    issuers = [user_pool, *(one.issuer for one in others)]
-    if len(set(issuers)) < len(issuers) or len({one.name for one in others}) < len(others):
+    issuers = [user_pool, *(other.issuer for other in others)]
+    if len(set(issuers)) < len(issuers) or len({other.name for other in others}) < len(others):
         raise ValueError("each further issuer needs a name and an issuer of its own")

@@ -37,8 +37,8 @@ def mint_digest(*, sender: str, **mint: Unpack[AskedMint]) -> bytes:
 
     `sender` is the user's wallet in custody, which redeems the voucher.
     """
-    *asked, token_id = _mint_fields(mint)
-    return _digest(b"mintline/authorization/mint/2", *asked, _address(sender), token_id)
+    *fields, token_id = _mint_fields(mint)
+    return _digest(b"mintline/authorization/mint/2", *fields, _address(sender), token_id)
 
 
 def voucher_digest(**mint: Unpack[AskedMint]) -> bytes:

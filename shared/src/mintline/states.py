@@ -101,9 +101,9 @@ def stored_sources(target: MintStatus) -> tuple[MintStatus, ...]:
 
     The record of a custodial mint stays `built` while its transaction carries it, whatever that has reached.
     """
-    found = sources(target)
-    carried = MintStatus.SUBMITTED in found and MintStatus.BUILT not in found
-    return (MintStatus.BUILT, *found) if carried else found
+    statuses = sources(target)
+    carried = MintStatus.SUBMITTED in statuses and MintStatus.BUILT not in statuses
+    return (MintStatus.BUILT, *statuses) if carried else statuses
 
 
 class TransactionState(StrEnum):

@@ -67,7 +67,7 @@ class Console:
 
     async def findings(self) -> list[str]:
         """Return what axe finds on the screen: light on a desktop, and dark on a phone."""
-        found = []
+        findings = []
         for dark, phone in ((False, False), (True, True)):
             await self.show(dark=dark, phone=phone)
             # Past transitions: a colour that is on its way to another is neither.
@@ -75,11 +75,11 @@ class Console:
             await self.page.evaluate(self.axe)
             result = await self.page.evaluate(_RUN, list(_TAGS))
             place = "dark phone" if dark else "light desktop"
-            found += [_finding(place, violation) for violation in result["violations"]]
+            findings += [_finding(place, violation) for violation in result["violations"]]
             if await self.page.evaluate(_TOO_WIDE):
-                found.append(f"{place}: wider than the window")
+                findings.append(f"{place}: wider than the window")
         await self.show()
-        return found
+        return findings
 
 
 def _axe() -> str:

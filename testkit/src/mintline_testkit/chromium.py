@@ -12,4 +12,4 @@ MISSING = "needs a Chromium on PATH: Debian's package is chromium"
 
 def find_chromium() -> str | None:
     """Return the browser's path; None if there is none."""
-    return next((found for name in _NAMES if (found := shutil.which(name))), None)
+    return next((path for name in _NAMES if (path := shutil.which(name))), None)

@@ -41,11 +41,11 @@ class MemoryEventLog:
         batch_after(start)
         log = self._logs.get(principal, _Log())
         later = [entry for entry in log.events if entry.position > start]
-        found = [entry for entry in later if wanted(entry.event, types)][:limit]
-        if len(found) == limit:
-            last = found[-1].position
-            return EventPage(tuple(found), last, more=any(entry.position > last for entry in later))
-        return EventPage(tuple(found), later[-1].position if later else start, more=False)
+        entries = [entry for entry in later if wanted(entry.event, types)][:limit]
+        if len(entries) == limit:
+            last = entries[-1].position
+            return EventPage(tuple(entries), last, more=any(entry.position > last for entry in later))
+        return EventPage(tuple(entries), later[-1].position if later else start, more=False)
 
     async def tail(self, principal: str) -> str:
         """Return the position of the latest event."""

@@ -45,8 +45,8 @@ class MemoryWebhooks:
 
     async def of_principal(self, principal: str) -> list[Webhook]:
         await asyncio.sleep(0)
-        mine = [one for one in self.webhooks.values() if one.principal == principal]
-        return sorted(mine, key=lambda one: (one.created_at, one.webhook_id), reverse=True)
+        mine = [webhook for webhook in self.webhooks.values() if webhook.principal == principal]
+        return sorted(mine, key=lambda webhook: (webhook.created_at, webhook.webhook_id), reverse=True)
 
     async def attempts_of(
         self, webhook_id: str, *, limit: int, after: str | None
@@ -72,7 +72,11 @@ class MemoryWebhooks:
 
     async def open(self, shard: str) -> list[Webhook]:
         await asyncio.sleep(0)
-        return [one for one in self.webhooks.values() if one.open and open_shard(one.webhook_id) == shard]
+        return [
+            webhook
+            for webhook in self.webhooks.values()
+            if webhook.open and open_shard(webhook.webhook_id) == shard
+        ]
 
     async def progress(self, webhook_id: str) -> WebhookProgress | None:
         await asyncio.sleep(0)

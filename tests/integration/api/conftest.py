@@ -180,8 +180,8 @@ class Running:
         sent = dict(headers or {})
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
-        async with self.http.request(method, f"{self.url}{path}", headers=sent, json=body) as answer:
-            return answer.status, await answer.json(content_type=None)
+        async with self.http.request(method, f"{self.url}{path}", headers=sent, json=body) as response:
+            return response.status, await response.json(content_type=None)
 
 
 @asynccontextmanager

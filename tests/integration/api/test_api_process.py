@@ -115,8 +115,8 @@ async def test_wallet__when_first_asked_for__has_a_key_that_kms_unwraps_for_its_
 async def _logged(api: Process, event: str) -> list[dict[str, Any]]:
     """Return the lines of an event, which may come just behind the answer."""
     for _ in range(200):
-        if found := [line for line in api.lines if line["event"] == event]:
-            return found
+        if entries := [line for line in api.lines if line["event"] == event]:
+            return entries
         await asyncio.sleep(0.05)
     return []
 
@@ -160,7 +160,7 @@ async def test_two_processes__when_asked_at_once__agree_on_wallet_and_mint(
         )
     )
 
-    assert len({json.dumps(answer) for answer in wallets}) == 1
+    assert len({json.dumps(wallet) for wallet in wallets}) == 1
     assert {status for status, _ in mints} == {202}
     assert len({view["mint_id"] for _, view in mints}) == 1
     (first, _) = both
@@ -184,9 +184,9 @@ async def test_lists__when_paged_over_dynamodb__give_each_item_once_in_order(
     api: Process, cognito: UserPool
 ) -> None:
     token = (await cognito.sign_in("alice")).access_token
-    made = []
+    ids = []
     for _ in range(5):
-        made.append((await api.request("POST", "/v1/mints", token=token, body=BODY))[1]["mint_id"])
+        ids.append((await api.request("POST", "/v1/mints", token=token, body=BODY))[1]["mint_id"])
         await asyncio.sleep(0.002)
 
     seen, path = [], "/v1/mints?limit=2&status=accepted"
@@ -197,7 +197,7 @@ async def test_lists__when_paged_over_dynamodb__give_each_item_once_in_order(
             break
         path = f"/v1/mints?limit=2&status=accepted&cursor={page['next_cursor']}"
 
-    assert seen == made[::-1]
+    assert seen == ids[::-1]
 
 
 async def test_tokens__when_the_indexer_wrote_them__are_served_with_their_metadata(
@@ -295,10 +295,10 @@ async def test_admin__when_asked__shows_readiness_and_counts_aws_requests(
     token = (await cognito.sign_in("alice")).access_token
     await api.request("POST", "/v1/mints", token=token, body=BODY)
 
-    async with api.http.get(f"{api.admin_url}/readyz") as answer:
-        assert answer.status == 200
-    async with api.http.get(f"{api.admin_url}/metrics") as answer:
-        metrics = await answer.text()
+    async with api.http.get(f"{api.admin_url}/readyz") as response:
+        assert response.status == 200
+    async with api.http.get(f"{api.admin_url}/metrics") as response:
+        metrics = await response.text()
 
     assert 'mintline_aws_requests_total{operation="SendMessageBatch",service="sqs"} 1.0' in metrics
     assert 'mintline_http_request_seconds_count{method="POST",route="/v1/mints",status="202"} 1.0' in metrics
@@ -323,7 +323,7 @@ async def test_stop__when_a_request_is_under_way__finishes_it_first(api: Process
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"MINTLINE_CURSOR_SECRET": "short"}, "MINTLINE_CURSOR_SECRET"),
         ({"MINTLINE_DEFAULT_COLLECTION": "0x12"}, "MINTLINE_DEFAULT_COLLECTION"),
@@ -331,7 +331,7 @@ async def test_stop__when_a_request_is_under_way__finishes_it_first(api: Process
     ],
 )
 def test_start__when_a_setting_is_wrong__is_one_line_and_exit_2(
-    environment: dict[str, str], change: dict[str, str], said: str
+    environment: dict[str, str], change: dict[str, str], message: str
 ) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mintline_api"],
@@ -344,7 +344,7 @@ def test_start__when_a_setting_is_wrong__is_one_line_and_exit_2(
 
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert (
         "short" not in done.stderr.removeprefix("api: settings: MINTLINE_CURSOR_SECRET").split("at least")[0]
     )

@@ -109,9 +109,9 @@ async def test_mints__when_one_id_is_created_at_once__let_one_win(mints: MintSto
 
 
 async def test_mints__when_listed__come_newest_first_and_page_from_any_position(mints: MintStore) -> None:
-    made = [mint(number) for number in range(1, 8)]
-    await asyncio.gather(*(mints.create(m, AUTHORIZATION) for m in (*made, mint(50, sub="bob"))))
-    expected = [m.mint_id for m in reversed(made)]
+    created = [mint(number) for number in range(1, 8)]
+    await asyncio.gather(*(mints.create(m, AUTHORIZATION) for m in (*created, mint(50, sub="bob"))))
+    expected = [m.mint_id for m in reversed(created)]
 
     whole = await mints.ids_of("alice", limit=100, after=None)
     assert [mint_id for _, mint_id in whole.items] == expected
@@ -128,9 +128,9 @@ async def test_mints__when_listed__come_newest_first_and_page_from_any_position(
 async def test_mints__when_a_client_asked_for_them__then_it_lists_them_and_their_users_do(
     mints: MintStore,
 ) -> None:
-    made = [mint(number).evolve(client_id="shop") for number in range(1, 5)]
-    await asyncio.gather(*(mints.create(m, AUTHORIZATION) for m in (*made, mint(50))))
-    expected = [m.mint_id for m in reversed(made)]
+    created = [mint(number).evolve(client_id="shop") for number in range(1, 5)]
+    await asyncio.gather(*(mints.create(m, AUTHORIZATION) for m in (*created, mint(50))))
+    expected = [m.mint_id for m in reversed(created)]
 
     first = await mints.ids_of_client("shop", limit=3, after=None)
     rest = await mints.ids_of_client("shop", limit=3, after=first.items[-1][0])
@@ -181,7 +181,7 @@ async def test_external_id__when_mints_race_for_it__then_one_has_it(mints: MintS
 
     (winner,) = (rival for rival, outcome in zip(rivals, outcomes, strict=True) if outcome is None)
     taken = [outcome for outcome in outcomes if isinstance(outcome, ExternalIdTaken)]
-    assert [one.mint_id for one in taken] == [winner.mint_id] * 9
+    assert [external_id.mint_id for external_id in taken] == [winner.mint_id] * 9
 
 
 async def test_wallets__when_created_and_finished__hold_to_their_contract(wallets: WalletStore) -> None:
@@ -222,10 +222,12 @@ async def test_gas__when_the_builder_has_noted_it__then_it_is_the_days(dynamo: D
 
 
 async def test_mints__when_created__are_among_the_open_ones(dynamo: Dynamo) -> None:
-    made = mint(1)
-    await DynamoMints(dynamo).create(made, AUTHORIZATION)
-    page = await dynamo.query(MINTS, index=MINTS.index("open"), partition=open_shard(made.mint_id), limit=10)
-    assert [item["created_key"] for item in page.items] == [created_key(made.created_at, made.mint_id)]
+    created = mint(1)
+    await DynamoMints(dynamo).create(created, AUTHORIZATION)
+    page = await dynamo.query(
+        MINTS, index=MINTS.index("open"), partition=open_shard(created.mint_id), limit=10
+    )
+    assert [item["created_key"] for item in page.items] == [created_key(created.created_at, created.mint_id)]
 
 
 @pytest.mark.parametrize("status", [MintStatus.ACCEPTED, MintStatus.BUILT, MintStatus.SUBMITTED])
@@ -306,7 +308,7 @@ async def test_transfers__when_under_way__are_those_of_the_wallet_whose_nonce_is
     await store.create(token_transfer(6, status=MintStatus.BUILT, nonce=6), AUTHORIZATION)
 
     reader = DynamoTokenOperations(dynamo, chain_id=CHAIN_ID)
-    assert {one.token_id for one in await reader.under_way(ADDRESS, CONTRACT)} == {1, 2}
+    assert {operation.token_id for operation in await reader.under_way(ADDRESS, CONTRACT)} == {1, 2}
     assert await reader.under_way(OTHER, CONTRACT) == ()
 
 
@@ -346,9 +348,11 @@ async def test_under_way__when_a_relayer_sends_what_the_wallet_signed__is_found_
     turn["account_id"] = signature_turn_key(CHAIN_ID, CONTRACT, ADDRESS)
     await dynamo.write(Put(ACCOUNTS, turn))
 
-    found = await reader.under_way(ADDRESS, CONTRACT)
+    operations = await reader.under_way(ADDRESS, CONTRACT)
 
-    assert [one.operation_id for one in found] == ([operation.operation_id] if under_way else [])
+    assert [operation.operation_id for operation in operations] == (
+        [operation.operation_id] if under_way else []
+    )
     assert await reader.under_way(ADDRESS, OTHER) == ()
 
 
@@ -395,7 +399,7 @@ async def test_mints__when_newer_transfers_and_burns_are_open__still_tell_the_hi
     await mints.create(mint(7), AUTHORIZATION)
     shard = open_shard(mint(7).mint_id)
     ids = (f"{kind}_{number:026d}" for number in range(900) for kind in ("transfer", "burn"))
-    beside = [one for one in ids if open_shard(one) == shard][:40]
+    beside = [mint_id for mint_id in ids if open_shard(mint_id) == shard][:40]
     assert len(beside) == 40
 
     async def create(operation_id: str, at: int) -> None:
@@ -418,7 +422,7 @@ async def test_mints__when_newer_transfers_and_burns_are_open__still_tell_the_hi
             await mints.create(TokenTransfer.model_validate({**fields, "to": ADDRESS}), AUTHORIZATION)
 
     later = mint(7).created_at + 1
-    await asyncio.gather(*(create(one, later + number) for number, one in enumerate(beside)))
+    await asyncio.gather(*(create(mint_id, later + number) for number, mint_id in enumerate(beside)))
 
     assert await mints.highest_token_id(CONTRACT, range(100)) == 7
     assert registry.get_sample_value("mintline_records_set_aside_total", {"table": "mints"}) is None

@@ -54,9 +54,9 @@ class Stores:
     broadcaster: TransactionStore
 
     async def found(self, mint: Mint) -> Authorization:
-        found = await self.builder.authorization(mint)
-        assert await self.broadcaster.envelope(mint) == found.envelope
-        return found
+        authorization = await self.builder.authorization(mint)
+        assert await self.broadcaster.envelope(mint) == authorization.envelope
+        return authorization
 
 
 @pytest.fixture(params=["memory", "dynamodb"])
@@ -75,14 +75,14 @@ def stores(request: pytest.FixtureRequest) -> Stores:
 async def test_authorization__when_its_mint_is_created__then_every_service_finds_it(
     stores: Stores, sender: KeyRef | None
 ) -> None:
-    asked = mint(sender=sender, custody="custodial" if sender else "self")
-    assert await stores.found(asked) == MISSING
+    requested = mint(sender=sender, custody="custodial" if sender else "self")
+    assert await stores.found(requested) == MISSING
 
-    assert await stores.api.create(asked, AUTHORIZATION) is None
+    assert await stores.api.create(requested, AUTHORIZATION) is None
 
-    assert await stores.api.get(asked.mint_id) == asked
-    assert await stores.found(asked) == AUTHORIZATION
-    built = asked.evolve(status=MintStatus.BUILT, nonce=4, deadline=9, updated_at=5)
+    assert await stores.api.get(requested.mint_id) == requested
+    assert await stores.found(requested) == AUTHORIZATION
+    built = requested.evolve(status=MintStatus.BUILT, nonce=4, deadline=9, updated_at=5)
     assert await stores.found(built) == AUTHORIZATION
 
 
@@ -93,8 +93,12 @@ async def test_authorization__when_the_metadata_is_packed__then_the_builder_know
 
     assert await stores.api.create(mint(), packed) is None
 
-    found = await stores.found(mint())
-    assert (found, found.unpublished, found.metadata) == (packed, None, AUTHORIZATION.metadata)
+    authorization = await stores.found(mint())
+    assert (authorization, authorization.unpublished, authorization.metadata) == (
+        packed,
+        None,
+        AUTHORIZATION.metadata,
+    )
 
 
 async def test_authorization__when_it_is_as_large_as_may_be__then_it_fits(stores: Stores) -> None:
@@ -197,8 +201,8 @@ async def test_open_mint__when_its_item_is_of_the_version_before__then_builder_a
     await dynamo.write(Put(MINTS, to_item(old)))
 
     builder = DynamoOperations(dynamo)
-    found = await builder.get("mint_1")
+    operation = await builder.get("mint_1")
 
-    assert found == old
+    assert operation == old
     assert await builder.authorization(old) == Authorization(envelope=b"\x02old", metadata="{}")
     assert await DynamoTransactionStore(dynamo, chain_id=CHAIN_ID).envelope(old) == b"\x02old"

@@ -116,25 +116,25 @@ async def test_deploy__when_repeated__then_operation_and_collection_are_there_on
 async def test_made_by__when_a_client_made_some__then_it_pages_its_own_newest_first(
     collections: ManagedCollections,
 ) -> None:
-    made = [deployment(number) for number in range(1, 5)]
-    for one in [*made, deployment(9, principal="rival")]:
-        await collections.deploy(collection(one), one, AUTHORIZATION)
+    deployments = [deployment(number) for number in range(1, 5)]
+    for each in [*deployments, deployment(9, principal="rival")]:
+        await collections.deploy(collection(each), each, AUTHORIZATION)
 
     first = await collections.made_by("shop", limit=3, after=None)
     second = await collections.made_by("shop", limit=3, after=first.items[-1][0])
 
     listed = [record.contract for page in (first, second) for _, record in page.items]
-    assert listed == [one.contract for one in reversed(made)]
+    assert listed == [deployment.contract for deployment in reversed(deployments)]
     assert (first.more, second.more) == (True, False)
     assert (await collections.made_by("nobody", limit=3, after=None)).items == ()
 
 
 async def test_made_by__when_a_record_is_unreadable__then_the_list_goes_on_behind_it(dynamo: Dynamo) -> None:
     collections = DynamoCollections(dynamo, DynamoIndex(dynamo, chain_id=CHAIN_ID), chain_id=CHAIN_ID)
-    made = [deployment(number) for number in range(1, 4)]
-    for one in made:
-        await collections.deploy(collection(one), one, AUTHORIZATION)
-    key: Item = {"collection_id": collection(made[1]).collection_id}
+    deployments = [deployment(number) for number in range(1, 4)]
+    for each in deployments:
+        await collections.deploy(collection(each), each, AUTHORIZATION)
+    key: Item = {"collection_id": collection(deployments[1]).collection_id}
     await dynamo.write(Update(COLLECTIONS, key, set={"chain_id": "not ours"}))
 
     listed: list[str] = []
@@ -145,7 +145,7 @@ async def test_made_by__when_a_record_is_unreadable__then_the_list_goes_on_behin
         listed += [record.contract for _, record in page.items]
         after, more = page.end, page.more
 
-    assert listed == [made[2].contract, made[0].contract]
+    assert listed == [deployments[2].contract, deployments[0].contract]
 
 
 async def test_change__when_two_meet__then_one_is_on_record_and_the_other_hears_of_it(
@@ -157,11 +157,11 @@ async def test_change__when_two_meet__then_one_is_on_record_and_the_other_hears_
     assert before is not None
 
     async def change(number: int) -> CollectionCall | str | None:
-        made = call(number, of)
-        pending = PendingChange(operation_id=made.operation_id, change=made.change)
+        created = call(number, of)
+        pending = PendingChange(operation_id=created.operation_id, change=created.change)
         after = before.evolve(pending=pending, metadata_digest=b"\x01" * 32)
         try:
-            return await collections.change(before, after, made, AUTHORIZATION)
+            return await collections.change(before, after, created, AUTHORIZATION)
         except ChangedMeanwhile:
             return "changed"
 
@@ -194,22 +194,22 @@ async def test_change__when_it_brings_a_version_of_metadata__then_both_are_on_re
     before = await collections.collection(of.contract)
     assert before is not None
 
-    def version(number: int, made: CollectionCall) -> MetadataVersion:
+    def version(number: int, operation: CollectionCall) -> MetadataVersion:
         return MetadataVersion(
             token_ref=token_ref(CHAIN_ID, of.contract, 7),
             version=number,
             digest=bytes([number]) * 32,
             principal="shop",
-            operation_id=made.operation_id,
+            operation_id=operation.operation_id,
             created_at=AT,
         )
 
     async def change(number: int, before: RegisteredContract) -> RegisteredContract:
-        made = call(number, of)
-        pending = PendingChange(operation_id=made.operation_id, change=made.change)
+        created = call(number, of)
+        pending = PendingChange(operation_id=created.operation_id, change=created.change)
         after = before.evolve(pending=pending, metadata_versions=True)
         assert (
-            await collections.change(before, after, made, AUTHORIZATION, version=version(number, made))
+            await collections.change(before, after, created, AUTHORIZATION, version=version(number, created))
             is None
         )
         stored = await collections.collection(of.contract)
@@ -227,7 +227,7 @@ async def test_change__when_it_brings_a_version_of_metadata__then_both_are_on_re
         await collections.change(second, second, lost, AUTHORIZATION, version=version(2, lost))
     assert await collections.operation(lost.operation_id) is None
     await change(10, second)
-    assert [one.version for one in await versions.versions(of.contract, 7)] == [10, 2]
+    assert [version.version for version in await versions.versions(of.contract, 7)] == [10, 2]
     latest = await versions.latest(of.contract, 7)
     assert latest is not None
     assert (latest.version, latest.digest) == (10, bytes([10]) * 32)
@@ -246,9 +246,9 @@ async def test_token_ids__when_a_deployed_collection_leases_some__then_its_list_
     dynamo: Dynamo,
 ) -> None:
     collections = DynamoCollections(dynamo, DynamoIndex(dynamo, chain_id=CHAIN_ID), chain_id=CHAIN_ID)
-    made = deployment(1)
-    await collections.deploy(collection(made), made, AUTHORIZATION)
+    created = deployment(1)
+    await collections.deploy(collection(created), created, AUTHORIZATION)
     token_ids = DynamoTokenIds(dynamo, chain_id=CHAIN_ID)
-    assert [await token_ids.lease(made.contract, 5), await token_ids.lease(made.contract, 5)] == [1, 6]
+    assert [await token_ids.lease(created.contract, 5), await token_ids.lease(created.contract, 5)] == [1, 6]
     page = await collections.made_by("shop", limit=3, after=None)
-    assert [record.contract for _, record in page.items] == [made.contract]
+    assert [record.contract for _, record in page.items] == [created.contract]

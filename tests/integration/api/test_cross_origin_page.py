@@ -29,8 +29,8 @@ SCRIPT = Path(__file__).parent / "cross_origin.mjs"
 @pytest.fixture(scope="module")
 def chromium() -> str:
     for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
+        if path := shutil.which(name):
+            return path
     pytest.skip("needs a Chromium on PATH: Debian's package is chromium")
 
 

@@ -80,8 +80,8 @@ async def test_drops__when_they_are_kept__then_each_version_is_written_once_and_
     )
     await store.replace(third, prepared)
     assert await store.get(drop.drop_id) == third
-    assert [found async for found in store.parts(drop.drop_id)] == [prepared]
-    assert [found async for found in store.parts(drop.drop_id, first=1)] == []
+    assert [part async for part in store.parts(drop.drop_id)] == [prepared]
+    assert [part async for part in store.parts(drop.drop_id, first=1)] == []
     assert [marks async for marks in store.marks(drop.drop_id)] == [b"\x01marks"]
     assert await store.open() == [drop.drop_id]
     await store.replace(third.evolve(version=3, resumes_at=None))

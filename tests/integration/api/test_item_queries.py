@@ -41,11 +41,13 @@ def token(token_id: int, *, contract: str = ITEMS) -> Token:
     )
 
 
-TOKENS_THERE = (*map(token, (2, 30, 400)), *(token(one, contract=CONTRACT) for one in (1, 3, 31)))
+TOKENS_THERE = (*map(token, (2, 30, 400)), *(token(token_id, contract=CONTRACT) for token_id in (1, 3, 31)))
 
 
 def balances() -> dict[tuple[str, int, str | None], int]:
-    supplies = {item: sum(n for (one, _), n in HELD.items() if one == item) for item in (2, 30, 400)}
+    supplies = {
+        item: sum(n for (token_id, _), n in HELD.items() if token_id == item) for item in (2, 30, 400)
+    }
     held: dict[tuple[str, int, str | None], int] = {(ITEMS, *key): n for key, n in HELD.items()}
     return held | {(ITEMS, item, None): supply for item, supply in supplies.items()}
 
@@ -62,10 +64,10 @@ class Both:
 async def both(request: pytest.FixtureRequest, dynamo: Dynamo) -> Both:
     if request.param == "memory":
         memory = MemoryIndex()
-        memory.tokens = {(one.contract, one.token_id): one for one in TOKENS_THERE}
+        memory.tokens = {(token.contract, token.token_id): token for token in TOKENS_THERE}
         memory.balances = balances()
         return Both(memory, memory)
-    writes = [Put(TOKENS, token_item(one)) for one in TOKENS_THERE]
+    writes = [Put(TOKENS, token_item(token)) for token in TOKENS_THERE]
     for (contract, token_id, holder), quantity in balances().items():
         balance = Balance(
             chain_id=CHAIN_ID,
@@ -93,16 +95,19 @@ async def test_tokens_of__when_walked__are_tokens_and_items_in_one_order(
     while True:
         page = await both.index.tokens_of(ALICE, contract=contract, limit=limit, after=after)
         assert len(page.items) <= limit
-        seen += [(one.token.contract, one.token.token_id, one.quantity, one.supply) for _, one in page.items]
+        seen += [
+            (counted.token.contract, counted.token.token_id, counted.quantity, counted.supply)
+            for _, counted in page.items
+        ]
         if not page.more:
             break
         after = page.items[-1][0]
     every = [
-        *((CONTRACT, one, None, None) for one in (1, 3, 31)),
+        *((CONTRACT, token_id, None, None) for token_id in (1, 3, 31)),
         (ITEMS, 2, 5, 2**200 + 6),
         (ITEMS, 30, 4, 4),
     ]
-    assert seen == [one for one in every if contract in (None, one[0])]
+    assert seen == [row for row in every if contract in (None, row[0])]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
@@ -112,7 +117,7 @@ async def test_items_in__when_walked__come_all_by_id_with_their_supply(both: Bot
     while True:
         page = await both.index.items_in(ITEMS, limit=limit, after=after)
         assert len(page.tokens) <= limit
-        seen += [(one.token.token_id, one.supply) for one in page.tokens]
+        seen += [(token.token.token_id, token.supply) for token in page.tokens]
         if (after := page.after) is None:
             break
     assert seen == [(2, 2**200 + 6), (30, 4), (400, 0)]
@@ -134,7 +139,7 @@ async def test_holders__when_an_items_are_walked__come_by_address_with_what_they
     while True:
         page = await read_item_holders(both.queries, ITEMS, 2, limit=limit, after=after)
         assert len(page.holders) <= limit
-        seen += [(one.owner, one.quantity) for one in page.holders]
+        seen += [(holder.owner, holder.quantity) for holder in page.holders]
         if (after := page.after) is None:
             break
     assert seen == [(BOB, 2**200), (ALICE, 5), (CAROL, 1)]

@@ -88,8 +88,8 @@ async def test_mints__when_they_are_created_by_several_at_once__then_each_is_the
     lines, mints = DynamoLines(dynamo), chunk_of().mints()
     await create_mints(dynamo, mints[30:60])
     await asyncio.gather(*(lines.create_mints(mints) for _ in range(3)))
-    found = await lines.mints([mint.mint_id for mint in mints])
-    assert [found[mint.mint_id] for mint in mints] == list(mints)
+    stored = await lines.mints([mint.mint_id for mint in mints])
+    assert [stored[mint.mint_id] for mint in mints] == list(mints)
     names = await lines.external_ids("shop", [f"order-{n}" for n in range(LINES + 1)])
     assert names == {f"order-{n}": mint.mint_id for n, mint in enumerate(mints)}
 
@@ -116,9 +116,9 @@ async def test_mints__when_a_name_is_taken_meanwhile__then_that_one_is_rejected_
 async def test_builder__when_mints_of_a_chunk_are_missing__then_it_makes_them(dynamo: Dynamo) -> None:
     chunk = await DynamoLines(dynamo).keep(chunk_of())
     await create_mints(dynamo, chunk.mints()[:3])
-    found = await DynamoOperations(dynamo).lines("bulk_1", 0)
-    assert found.mints == chunk.mints()
-    assert found.authorization.envelope == chunk.envelope
+    lines = await DynamoOperations(dynamo).lines("bulk_1", 0)
+    assert lines.mints == chunk.mints()
+    assert lines.authorization.envelope == chunk.envelope
     assert (await DynamoOperations(dynamo).lines("bulk_2", 0)).mints == ()
 
 

@@ -93,7 +93,7 @@ async def test_address__when_two_users_link_it_at_once__is_one_users(links: Link
     users = [f"user-{number}" for number in range(8)]
     wanted = [link(await opened(links, f"nonce-of-{sub}", sub=sub), sub=sub) for sub in users]
 
-    outcomes = await asyncio.gather(*(links.link(one, now=NOW) for one in wanted), return_exceptions=True)
+    outcomes = await asyncio.gather(*(links.link(link, now=NOW) for link in wanted), return_exceptions=True)
 
     won = [outcome for outcome in outcomes if isinstance(outcome, Link)]
     assert len(won) == 1

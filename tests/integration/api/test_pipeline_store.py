@@ -129,7 +129,7 @@ async def test_operations__when_they_wait__then_the_oldest_come_first(pipeline: 
 
     oldest = await pipeline.records.oldest_operations(3)
 
-    assert [one.created_at for one in oldest] == [BEGIN + number * 1000 for number in (1, 3, 5)]
+    assert [operation.created_at for operation in oldest] == [BEGIN + number * 1000 for number in (1, 3, 5)]
 
 
 async def test_operations__when_their_users_wallet_has_the_next_step__then_they_are_left_out(
@@ -138,7 +138,9 @@ async def test_operations__when_their_users_wallet_has_the_next_step__then_they_
     await pipeline.accept(1, status=MintStatus.ISSUED, custody="self")
     waiting = await pipeline.accept(2)
 
-    assert [one.mint_id for one in await pipeline.records.oldest_operations(5)] == [waiting.mint_id]
+    assert [operation.mint_id for operation in await pipeline.records.oldest_operations(5)] == [
+        waiting.mint_id
+    ]
 
 
 async def test_operations__when_many_vouchers_wait_for_longer__then_those_that_wait_for_us_are_found(
@@ -151,7 +153,7 @@ async def test_operations__when_many_vouchers_wait_for_longer__then_those_that_w
         await dynamo.write(Put(MINTS, {**operation_item(issued), OPEN: open_shard(issued.mint_id)}))
     kept = await in_dynamo.accept(5)
 
-    assert [one.mint_id for one in await in_dynamo.records.oldest_operations(1)] == [kept.mint_id]
+    assert [operation.mint_id for operation in await in_dynamo.records.oldest_operations(1)] == [kept.mint_id]
 
 
 async def test_transactions__when_they_are_open__then_the_oldest_of_all_senders_come_first(
@@ -164,7 +166,7 @@ async def test_transactions__when_they_are_open__then_the_oldest_of_all_senders_
 
     oldest = await pipeline.records.oldest_transactions(5)
 
-    assert [(one.place.sender_id, one.nonce) for one in oldest] == [
+    assert [(transaction.place.sender_id, transaction.nonce) for transaction in oldest] == [
         (scoped(CHAIN_ID, RELAYER), 2),
         (scoped(CHAIN_ID, OTHER), 3),
         (scoped(CHAIN_ID, RELAYER), 4),
@@ -179,10 +181,15 @@ async def test_senders_transactions__when_asked_for__then_come_by_nonce_final_on
     await pipeline.reserve(20, sender=OTHER)
 
     newest = await pipeline.records.newest_transactions(RELAYER, 2)
-    found = [await pipeline.records.transaction_from(RELAYER, nonce) for nonce in (0, 2, 3, 13)]
+    transactions = [await pipeline.records.transaction_from(RELAYER, nonce) for nonce in (0, 2, 3, 13)]
 
-    assert [one.nonce for one in newest] == [12, 2]
-    assert [None if one is None else one.nonce for one in found] == [1, 2, 12, None]
+    assert [transaction.nonce for transaction in newest] == [12, 2]
+    assert [None if transaction is None else transaction.nonce for transaction in transactions] == [
+        1,
+        2,
+        12,
+        None,
+    ]
 
 
 async def test_operations__when_a_record_is_unreadable__then_the_others_are_shown(dynamo: Dynamo) -> None:
@@ -191,4 +198,4 @@ async def test_operations__when_a_record_is_unreadable__then_the_others_are_show
     damaged = operation_item(mint(1)) | {"contract": "nonsense"}
     await dynamo.write(Put(MINTS, damaged))
 
-    assert [one.mint_id for one in await in_dynamo.records.oldest_operations(5)] == [kept.mint_id]
+    assert [operation.mint_id for operation in await in_dynamo.records.oldest_operations(5)] == [kept.mint_id]

@@ -96,7 +96,7 @@ async def test_reference__when_a_word_is_searched__then_the_operations_with_it_a
             page.set_default_timeout(30_000)
             await page.goto(str(server.make_url("/docs")))
             await page.get_by_label("Search").fill("queues")
-            found = page.locator("[data-role='search:results'] [role=menuitem]")
-            await found.filter(has_text="The pipeline").wait_for()
+            results = page.locator("[data-role='search:results'] [role=menuitem]")
+            await results.filter(has_text="The pipeline").wait_for()
         finally:
             await browser.close()

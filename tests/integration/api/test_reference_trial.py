@@ -48,9 +48,9 @@ async def test_trial__when_an_operation_is_sent_with_a_token__then_its_response_
     opened: tuple[Page, Harness, str],
 ) -> None:
     page, harness, url = opened
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
     await page.goto(f"{url}#create_mint")
     await page.get_by_role("heading", name="POST /v1/mints", exact=True).wait_for()
     await page.get_by_label("Access token").fill(harness.headers()["Authorization"].partition(" ")[2])
@@ -59,16 +59,16 @@ async def test_trial__when_an_operation_is_sent_with_a_token__then_its_response_
 
     await page.get_by_role("button", name="Send").click()
     await page.get_by_role("heading", name="202 Accepted").wait_for()
-    made = json.loads(await page.locator("#answer").inner_text())
-    assert made["status"] == "accepted"
-    assert f"location: /v1/mints/{made['mint_id']}" in await page.locator("#headers").inner_text()
+    minted = json.loads(await page.locator("#answer").inner_text())
+    assert minted["status"] == "accepted"
+    assert f"location: /v1/mints/{minted['mint_id']}" in await page.locator("#headers").inner_text()
 
     await page.get_by_label("Operation").select_option("read_mint")
-    await page.get_by_label("mint_id (path)").fill(made["mint_id"])
+    await page.get_by_label("mint_id (path)").fill(minted["mint_id"])
     await page.get_by_role("button", name="Send").click()
     await page.get_by_role("heading", name="200 OK").wait_for()
     assert page.url.endswith("#read_mint")
-    assert said == []
+    assert errors == []
     await page.evaluate(axe())
     result = await page.evaluate("tags => axe.run(document, {runOnly: tags})", TAGS)
     assert [violation["id"] for violation in result["violations"]] == []
@@ -125,6 +125,6 @@ async def test_trial__when_the_document_cannot_be_read__then_the_page_says_so(
     page, _, url = opened
     await page.route("**/openapi.json", lambda route: route.fulfill(status=502))
     await page.goto(url)
-    told = "The OpenAPI document could not be read (status 502). Reload the page."
-    await page.get_by_role("heading", name=told).wait_for()
+    text = "The OpenAPI document could not be read (status 502). Reload the page."
+    await page.get_by_role("heading", name=text).wait_for()
     assert await page.get_by_role("button", name="Send").is_disabled()

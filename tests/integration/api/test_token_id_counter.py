@@ -119,10 +119,10 @@ async def test_index__when_asked_for_the_highest_token_id__then_it_tells_that_of
         )
         await dynamo.write(Put(TOKENS, to_item(token) | place(contract, token_id)))
 
-    asked = (range(1), range(9), range(9, 10), range(2, 1_000_000), range(11, 1_000_000))
+    ranges = (range(1), range(9), range(9, 10), range(2, 1_000_000), range(11, 1_000_000))
     for known in (index, memory):
-        found = [await known.highest_token_id(collection.contract, ids) for ids in asked]
-        assert found == [None, 1, 9, 10, None]
+        highest = [await known.highest_token_id(collection.contract, ids) for ids in ranges]
+        assert highest == [None, 1, 9, 10, None]
 
 
 async def test_take__when_a_backup_of_the_counter_was_restored__then_no_id_in_use_is_given_out(

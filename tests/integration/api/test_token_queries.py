@@ -80,7 +80,7 @@ class Both:
 async def both(request: pytest.FixtureRequest, dynamo: Dynamo) -> Both:
     if request.param == "memory":
         memory = MemoryIndex()
-        memory.tokens = {(one.contract, one.token_id): one for one in TOKENS_THERE}
+        memory.tokens = {(token.contract, token.token_id): token for token in TOKENS_THERE}
         memory.events = list(EVENTS)
         return Both(memory, memory)
     collection = Collection(
@@ -93,17 +93,17 @@ async def both(request: pytest.FixtureRequest, dynamo: Dynamo) -> Both:
         next_token_id=701,
     )
     writes = [Put(COLLECTIONS, to_item(collection))]
-    for one in TOKENS_THERE:
+    for token in TOKENS_THERE:
         owned = (
             {}
-            if one.owner is None
+            if token.owner is None
             else {
-                "owner_id": scoped(CHAIN_ID, one.owner),
-                "owned_key": f"{one.contract}#{token_key(one.token_id)}",
+                "owner_id": scoped(CHAIN_ID, token.owner),
+                "owned_key": f"{token.contract}#{token_key(token.token_id)}",
             }
         )
-        place = token_place(CHAIN_ID, one.contract, one.token_id)
-        writes.append(Put(TOKENS, {**to_item(one), **place, **owned, **token_query_keys(one)}))
+        place = token_place(CHAIN_ID, token.contract, token.token_id)
+        writes.append(Put(TOKENS, {**to_item(token), **place, **owned, **token_query_keys(token)}))
     for event in EVENTS:
         place = {
             "token_ref": token_ref(CHAIN_ID, CONTRACT, 7),
@@ -134,7 +134,7 @@ async def test_tokens_in__when_walked__come_all_by_id_over_any_gap(index: Index,
     while True:
         page = await index.tokens_in(CONTRACT, limit=limit, after=after)
         assert len(page.tokens) <= limit
-        seen += [one.token.token_id for one in page.tokens]
+        seen += [token.token.token_id for token in page.tokens]
         if page.after is None:
             break
         after = page.after
@@ -148,8 +148,8 @@ async def test_tokens_in__when_nobody_registered_the_collection__are_none(dynamo
 
 async def test_transfers__when_a_range_is_asked_for__are_those_of_its_blocks(index: Index) -> None:
     async def blocks(*bounds: int, limit: int = 10, after: str | None = None) -> list[int]:
-        found = await index.transfers(CONTRACT, 7, blocks=BlockRange(*bounds), limit=limit, after=after)
-        return [one.block_number for _, one in found.items]
+        page = await index.transfers(CONTRACT, 7, blocks=BlockRange(*bounds), limit=limit, after=after)
+        return [transfer.block_number for _, transfer in page.items]
 
     assert await blocks() == [21, 20, 11, 10, 10]
     assert await blocks(10, 10) == [10, 10]
@@ -200,4 +200,4 @@ async def test_transfers_of_many_tokens__when_walked__come_once_newest_first(
         seen += page.transfers
         if (after := page.after) is None:
             break
-    assert [one.block_number for one in seen] == [20, 11]
+    assert [transfer.block_number for transfer in seen] == [20, 11]

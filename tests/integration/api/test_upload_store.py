@@ -45,13 +45,13 @@ async def test_file__when_it_is_put_by_its_request__then_it_is_read_published_an
     put = await files.put_request(UPLOAD, seconds=60)
     async with aiohttp.ClientSession() as http:
         for body, status in ((DATA, 200), (DATA, 200)):
-            async with http.put(put.url, data=body, headers=put.headers) as answer:
-                assert answer.status == status, await answer.text()
-        async with http.put(put.url, data=DATA + b"x", headers=put.headers) as answer:
-            assert answer.status in {400, 403}
+            async with http.put(put.url, data=body, headers=put.headers) as response:
+                assert response.status == status, await response.text()
+        async with http.put(put.url, data=DATA + b"x", headers=put.headers) as response:
+            assert response.status in {400, 403}
         headers = {**put.headers, "Content-Type": "text/html"}
-        async with http.put(put.url, data=DATA, headers=headers) as answer:
-            assert answer.status == 403
+        async with http.put(put.url, data=DATA, headers=headers) as response:
+            assert response.status == 403
 
     received = await files.receive(UPLOAD.upload_id, taken.extend, most=UPLOAD.size)
     assert received is not None

@@ -50,12 +50,12 @@ async def test_token__when_its_user_is_gone__counts_no_more_and_others_do(
     assert await pool.counts(other, sub=sub_of(other))
 
 
-async def verdict(http: aiohttp.ClientSession, **answer: Any) -> bool:
+async def verdict(http: aiohttp.ClientSession, **response: Any) -> bool:
     """Return what an answer to a question about `alice` counts as."""
 
     async def handler(request: web.Request) -> web.Response:
         assert request.headers["Authorization"] == "Bearer a.b.c"
-        return web.Response(**answer)
+        return web.Response(**response)
 
     app = web.Application()
     app.router.add_get("/oauth2/userInfo", handler)
@@ -65,7 +65,7 @@ async def verdict(http: aiohttp.ClientSession, **answer: Any) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("answer", "counts"),
+    ("response", "counts"),
     [
         ({"text": '{"sub": "alice"}'}, True),
         ({"text": '{"sub": "bob"}'}, False),
@@ -74,13 +74,13 @@ async def verdict(http: aiohttp.ClientSession, **answer: Any) -> bool:
     ],
 )
 async def test_answer__when_it_says_who_the_token_is_of__is_believed(
-    http: aiohttp.ClientSession, answer: dict[str, Any], *, counts: bool
+    http: aiohttp.ClientSession, response: dict[str, Any], *, counts: bool
 ) -> None:
-    assert await verdict(http, **answer) is counts
+    assert await verdict(http, **response) is counts
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         {"status": 302, "headers": {"Location": "/login"}},
         {"status": 403},
@@ -91,10 +91,10 @@ async def test_answer__when_it_says_who_the_token_is_of__is_believed(
     ],
 )
 async def test_answer__when_it_is_of_another_kind__is_none(
-    http: aiohttp.ClientSession, answer: dict[str, Any]
+    http: aiohttp.ClientSession, response: dict[str, Any]
 ) -> None:
     with pytest.raises(Unavailable, match="userInfo"):
-        await verdict(http, **answer)
+        await verdict(http, **response)
 
 
 async def test_pool__when_nothing_listens__is_unavailable(http: aiohttp.ClientSession) -> None:

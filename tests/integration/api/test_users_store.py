@@ -43,7 +43,7 @@ def store(idp: CognitoIdentityProviderClient, pool_id: str, *, verified: bool = 
 async def add(
     idp: CognitoIdentityProviderClient, pool_id: str, username: str, *, address: str, verified: str
 ) -> str:
-    made = await idp.admin_create_user(
+    response = await idp.admin_create_user(
         UserPoolId=pool_id,
         Username=username,
         UserAttributes=[
@@ -52,7 +52,9 @@ async def add(
         ],
         MessageAction="SUPPRESS",
     )
-    return next(one["Value"] for one in made["User"]["Attributes"] if one["Name"] == "sub")
+    return next(
+        attribute["Value"] for attribute in response["User"]["Attributes"] if attribute["Name"] == "sub"
+    )
 
 
 @pytest.mark.parametrize("verified", [True, False])
@@ -61,14 +63,14 @@ async def test_create__when_it_is_repeated__then_the_first_user_is_found(
 ) -> None:
     users = store(idp, pool_id, verified=verified)
 
-    made = await users.create(ADA)
+    user = await users.create(ADA)
 
-    assert made is not None
-    assert made.created_at > 1_700_000_000_000
+    assert user is not None
+    assert user.created_at > 1_700_000_000_000
     assert await users.create(ADA) is None
-    assert await users.by_name(ADA) == made
-    assert await users.by_sub(made.sub) == made
-    assert await users.by_address(ADA) == (made if verified else None)
+    assert await users.by_name(ADA) == user
+    assert await users.by_sub(user.sub) == user
+    assert await users.by_address(ADA) == (user if verified else None)
 
 
 async def test_created_user__when_the_pool_is_read__then_it_has_the_address_and_no_telling_name(
@@ -77,7 +79,7 @@ async def test_created_user__when_the_pool_is_read__then_it_has_the_address_and_
     await store(idp, pool_id).create(ADA)
 
     (user,) = (await idp.list_users(UserPoolId=pool_id))["Users"]
-    attributes = {one["Name"]: one["Value"] for one in user["Attributes"]}
+    attributes = {attribute["Name"]: attribute["Value"] for attribute in user["Attributes"]}
     assert user["Username"] == ADA.name
     assert attributes["email"] == "ada@example.com"
     assert attributes["email_verified"] == "true"
@@ -89,10 +91,10 @@ async def test_by_address__when_it_is_verified__then_it_is_that_user_and_no_othe
     await add(idp, pool_id, "eve", address="ada@example.com", verified="false")
     ada = await add(idp, pool_id, "ada", address="ada@example.com", verified="true")
 
-    found = await store(idp, pool_id).by_address(ADA)
+    user = await store(idp, pool_id).by_address(ADA)
 
-    assert found is not None
-    assert found.sub == ada
+    assert user is not None
+    assert user.sub == ada
 
 
 async def test_by_address__when_it_is_a_user_name__then_it_is_nobodys_address(
@@ -128,5 +130,5 @@ async def test_ensure__when_two_copies_ask_at_once__then_the_pool_has_one_user(
 
     ensured = await asyncio.gather(*(copy.ensure(ADA) for copy in copies for _ in range(3)))
 
-    assert len({one.user.sub for one in ensured}) == 1
+    assert len({ensured.user.sub for ensured in ensured}) == 1
     assert len((await idp.list_users(UserPoolId=pool_id))["Users"]) == 1

@@ -140,10 +140,10 @@ async def test_create__when_a_scope_is_a_users__then_it_is_refused_and_nothing_i
 async def test_create__when_the_record_cannot_be_written__then_the_app_client_goes_again(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[str] = []
+    client_ids: list[str] = []
 
     async def fail(client: Client) -> None:
-        made.append(client.client_id)
+        client_ids.append(client.client_id)
         raise Unavailable("no table")
 
     monkeypatch.setattr(type(pool.registry.records), "insert", lambda _, client: fail(client))
@@ -156,7 +156,7 @@ async def test_create__when_the_record_cannot_be_written__then_the_app_client_go
     ) as cognito:
         listed = await cognito.list_user_pool_clients(UserPoolId=pool.user_pool_id, MaxResults=60)
     assert [client["ClientId"] for client in listed["UserPoolClients"]] == []
-    assert len(made) == 1
+    assert len(client_ids) == 1
 
 
 async def test_every__when_one_record_is_unreadable__then_the_others_are_listed_by_name(

@@ -39,14 +39,14 @@ async def given_up(queues: Queues, *mint_ids: str, group: str = "g", code: str =
 
 async def mints_in(queues: Queues, count: int) -> list[str | None]:
     """Take messages out of the queue, in order."""
-    found: list[str | None] = []
-    while len(found) < count:
+    mint_ids: list[str | None] = []
+    while len(mint_ids) < count:
         batch = await queues.receive(BUILD, wait=1)
         assert batch
         for received in batch:
-            found.append(mint_id_of(decode(received.body)))
+            mint_ids.append(mint_id_of(decode(received.body)))
             await queues.delete(received)
-    return found
+    return mint_ids
 
 
 async def test_look__when_messages_were_given_up__then_shows_why_and_leaves_them_there(
@@ -54,9 +54,9 @@ async def test_look__when_messages_were_given_up__then_shows_why_and_leaves_them
 ) -> None:
     await given_up(queues, "m1", "m2")
     for _ in range(2):
-        found = await letters.peek(BUILD, limit=100)
-        assert [letter.message["mint_id"] for letter in found] == ["m1", "m2"]
-    first = found[0]
+        peeked = await letters.peek(BUILD, limit=100)
+        assert [letter.message["mint_id"] for letter in peeked] == ["m1", "m2"]
+    first = peeked[0]
     assert (first.code, first.reason, first.digest, first.trace) == (
         "reverted",
         "No.",
@@ -196,8 +196,10 @@ async def test_dead_letters__when_a_role_may_read_them__then_a_session_of_it_doe
     client.meta.events.register("before-send.sqs", note)
     letters = DeadLetters(client, aws_prefix)
 
-    [found] = await letters.peek(BUILD, limit=1)
-    assert [one.message_id for one in await letters.redrive(BUILD, [found.message_id])] == [found.message_id]
+    [letter] = await letters.peek(BUILD, limit=1)
+    assert [letter.message_id for letter in await letters.redrive(BUILD, [letter.message_id])] == [
+        letter.message_id
+    ]
 
     assert await mints_in(queues, 1) == ["m1"]
     # Credentials of a session begin with ASIA, and come with a token.

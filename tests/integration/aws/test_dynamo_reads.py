@@ -8,12 +8,12 @@ from mintline.resources import BLOCKS, MINTS
 async def test_get__when_many_ask_together__reads_each_key_once(dynamo: Dynamo, calls: AwsCalls) -> None:
     await asyncio.gather(*(dynamo.write(Put(MINTS, {"mint_id": f"m{i}", "n": i})) for i in range(60)))
     before = calls.counts()
-    found = await asyncio.gather(*(dynamo.get(MINTS, {"mint_id": f"m{i % 70}"}) for i in range(140)))
-    assert [item["n"] if item else None for item in found] == [
+    items = await asyncio.gather(*(dynamo.get(MINTS, {"mint_id": f"m{i % 70}"}) for i in range(140)))
+    assert [item["n"] if item else None for item in items] == [
         i % 70 if i % 70 < 60 else None for i in range(140)
     ]
-    made = {key: n - before.get(key, 0) for key, n in calls.counts().items()}
-    assert made["dynamodb", "BatchGetItem"] == 2
+    requests = {key: n - before.get(key, 0) for key, n in calls.counts().items()}
+    assert requests["dynamodb", "BatchGetItem"] == 2
 
 
 async def test_get_each__when_there_are_hundreds__then_they_come_in_order_by_full_requests(
@@ -21,12 +21,12 @@ async def test_get_each__when_there_are_hundreds__then_they_come_in_order_by_ful
 ) -> None:
     await asyncio.gather(*(dynamo.write(Put(MINTS, {"mint_id": f"m{i}", "n": i})) for i in range(60)))
     before = calls.counts()
-    found = await dynamo.get_each(MINTS, [{"mint_id": f"m{i % 70}"} for i in range(230)])
-    assert [item["n"] if item else None for item in found] == [
+    items = await dynamo.get_each(MINTS, [{"mint_id": f"m{i % 70}"} for i in range(230)])
+    assert [item["n"] if item else None for item in items] == [
         i % 70 if i % 70 < 60 else None for i in range(230)
     ]
-    made = {key: n - before.get(key, 0) for key, n in calls.counts().items()}
-    assert made["dynamodb", "BatchGetItem"] == 3
+    requests = {key: n - before.get(key, 0) for key, n in calls.counts().items()}
+    assert requests["dynamodb", "BatchGetItem"] == 3
     assert await dynamo.get_each(MINTS, []) == []
 
 
@@ -59,8 +59,8 @@ async def test_get__when_keys_have_two_parts__ignores_their_order(
 async def test_get__when_the_answer_exceeds_a_page__reads_on(dynamo: Dynamo) -> None:
     big = "x" * 350_000
     await asyncio.gather(*(dynamo.write(Put(MINTS, {"mint_id": f"m{i}", "big": big})) for i in range(60)))
-    found = await asyncio.gather(*(dynamo.get(MINTS, {"mint_id": f"m{i}"}) for i in range(60)))
-    assert all(item is not None and item["big"] == big for item in found)
+    items = await asyncio.gather(*(dynamo.get(MINTS, {"mint_id": f"m{i}"}) for i in range(60)))
+    assert all(item is not None and item["big"] == big for item in items)
 
 
 async def test_query__when_there_are_more_than_the_limit__pages_through_in_order(dynamo: Dynamo) -> None:

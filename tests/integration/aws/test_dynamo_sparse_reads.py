@@ -32,8 +32,8 @@ async def test_query_sparse__when_most_partitions_are_empty__then_fifty_share_a_
         ("m2", "6#1"),
         ("m3", "59#7"),
     ]
-    made = {key: n - before.get(key, 0) for key, n in calls.counts().items() if n > before.get(key, 0)}
-    assert made == {("dynamodb", "ExecuteStatement"): 10}
+    requests = {key: n - before.get(key, 0) for key, n in calls.counts().items() if n > before.get(key, 0)}
+    assert requests == {("dynamodb", "ExecuteStatement"): 10}
 
 
 async def test_query_sparse__when_no_partition_is_named__then_nothing_is_asked(

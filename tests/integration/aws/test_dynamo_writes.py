@@ -167,8 +167,8 @@ async def test_writes__when_they_come_together__share_requests_and_fail_alone(
     failed = {i for i, result in enumerate(results) if isinstance(result, ConditionFailed)}
     assert failed == set(range(0, 100, 4))
     assert [r for r in results if r is not None and not isinstance(r, ConditionFailed)] == []
-    made = {key: n - before.get(key, 0) for key, n in calls.counts().items()}
-    assert made["dynamodb", "BatchExecuteStatement"] == 4
+    requests = {key: n - before.get(key, 0) for key, n in calls.counts().items()}
+    assert requests["dynamodb", "BatchExecuteStatement"] == 4
     items = await asyncio.gather(*(dynamo.get(MINTS, {"mint_id": f"m{i}"}) for i in range(100)))
     assert [item["n"] for item in items if item] == [i if i % 4 == 0 else -i for i in range(100)]
 
@@ -235,13 +235,13 @@ async def test_write_each__when_some_conditions_fail__then_each_has_an_outcome_o
     ]
     before = calls.counts()
     outcomes = await dynamo.write_each(batch)
-    made = {key[1]: n - before.get(key, 0) for key, n in calls.counts().items()}
-    assert made["BatchExecuteStatement"] == 2
+    requests = {key[1]: n - before.get(key, 0) for key, n in calls.counts().items()}
+    assert requests["BatchExecuteStatement"] == 2
     failed = {place: error for place, error in enumerate(outcomes) if error is not None}
     assert sorted(failed) == [3, 30]
     assert all(isinstance(error, ConditionFailed) and error.item for error in failed.values())
     late, due = await dynamo.write_each(fenced)
     assert isinstance(late, ConditionFailed)
     assert due is None
-    written = await dynamo.get_each(MINTS, [{"mint_id": one} for one in ("m3", "m4", "m5", "plain")])
+    written = await dynamo.get_each(MINTS, [{"mint_id": mint_id} for mint_id in ("m3", "m4", "m5", "plain")])
     assert [item and item["by"] for item in written] == ["before", "fenced", "each", "each"]

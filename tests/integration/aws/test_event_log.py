@@ -50,13 +50,13 @@ def opener(request: pytest.FixtureRequest, dynamo: Dynamo) -> Opener:
 
 
 async def everything(log: EventLog, *, limit: int = 7, types: frozenset[str] | None = None) -> list[Event]:
-    found, after, more = [], None, True
+    events, after, more = [], None, True
     while more:
         page = await log.read("alice", after=after, types=types, limit=limit)
         assert len(page.events) <= limit
-        found += [entry.event for entry in page.events]
+        events += [entry.event for entry in page.events]
         after, more = page.next, page.more
-    return found
+    return events
 
 
 async def test_append__when_repeated__appends_once_in_order(opener: Opener) -> None:
@@ -67,12 +67,12 @@ async def test_append__when_repeated__appends_once_in_order(opener: Opener) -> N
     assert len(await first.append("alice", events[:130])) == 130
     # Another process appends some of them again, and more.
     assert [entry.event.id for entry in await second.append("alice", events[100:])] == [
-        one.id for one in events[130:]
+        event.id for event in events[130:]
     ]
     assert await first.append("alice", events) == ()
-    found = await everything(first)
-    assert [one.id for one in found] == [one.id for one in events]
-    assert all(before.sequence < after.sequence for before, after in pairwise(found))
+    logged = await everything(first)
+    assert [event.id for event in logged] == [event.id for event in events]
+    assert all(before.sequence < after.sequence for before, after in pairwise(logged))
     page = await second.read("alice", after=None, types=None, limit=1)
     later = await second.read("alice", after=page.next, types=None, limit=1)
     assert later.events[0].event.data == {"number": 1}
@@ -80,7 +80,7 @@ async def test_append__when_repeated__appends_once_in_order(opener: Opener) -> N
     nothing = await second.read("alice", after=tail, types=None, limit=5)
     assert (nothing.events, nothing.more) == ((), False)
     assert nothing.next >= tail
-    assert await everything(opener(), limit=100) == found
+    assert await everything(opener(), limit=100) == logged
 
 
 async def test_append__when_marked__knows_repetitions_by_their_changes(opener: Opener) -> None:
@@ -90,7 +90,7 @@ async def test_append__when_marked__knows_repetitions_by_their_changes(opener: O
     # It was cut off within one change, whose events do not fit into one batch.
     await first.append("alice", events[:150], marks=Marks("shard-1", of[:150]))
     left = await second.append("alice", events, marks=Marks("shard-1", of))
-    assert [entry.event.id for entry in left] == [one.id for one in events[150:]]
+    assert [entry.event.id for entry in left] == [event.id for event in events[150:]]
     other = await first.append("alice", [event(900)], marks=Marks("shard-2", (mark_of("5", 0),)))
     assert len(other) == 1
     assert await first.append("alice", events, marks=Marks("shard-1", of)) == ()
@@ -121,9 +121,9 @@ async def test_append__when_ids_are_looked_up__reads_the_log_once(
     # What another process appends meanwhile is looked up again.
     await other.append("alice", [event(5)])
     before = len(reads)
-    assert [one.event.data for one in await log.append("alice", [event(5), event(6)], known_since=NOW)] == [
-        {"number": 6}
-    ]
+    assert [
+        placed.event.data for placed in await log.append("alice", [event(5), event(6)], known_since=NOW)
+    ] == [{"number": 6}]
     assert len(reads) > before
 
 
@@ -132,8 +132,8 @@ async def test_append__when_several_write_at_once__leaves_out_nothing(opener: Op
     await asyncio.gather(
         *(log.append("alice", [event(10 * place + n) for n in range(10)]) for place, log in enumerate(logs))
     )
-    found = await everything(logs[0])
-    assert sorted(one.data["number"] for one in found) == list(range(40))
+    events = await everything(logs[0])
+    assert sorted(event.data["number"] for event in events) == list(range(40))
 
 
 async def test_read__by_types__passes_over_the_others(opener: Opener) -> None:
@@ -141,8 +141,8 @@ async def test_read__by_types__passes_over_the_others(opener: Opener) -> None:
     kinds = ["mint.mined" if number % 10 == 0 else "mint.accepted" for number in range(50)]
     for number, kind in enumerate(kinds):
         await log.append("alice", [event(number, kind)])
-    found = await everything(log, limit=2, types=frozenset({"mint.mined"}))
-    assert [one.data["number"] for one in found] == [0, 10, 20, 30, 40]
+    events = await everything(log, limit=2, types=frozenset({"mint.mined"}))
+    assert [event.data["number"] for event in events] == [0, 10, 20, 30, 40]
     with pytest.raises(InvalidPosition):
         await log.read("alice", after="yesterday", types=None, limit=1)
     assert (await log.read("bob", after=None, types=None, limit=1)).events == ()
@@ -160,8 +160,8 @@ async def test_append__when_all_that_a_log_had_has_expired__goes_on_above_it(dyn
 
     # The first one wrote the batches that expired, and the other never saw them.
     later = [*await logs[1].append("alice", [event(500)]), *await logs[0].append("alice", [event(501)])]
-    found = await logs[0].read("alice", after=reader, types=None, limit=10)
-    assert [entry.event.id for entry in found.events] == [entry.event.id for entry in later]
+    rest = await logs[0].read("alice", after=reader, types=None, limit=10)
+    assert [entry.event.id for entry in rest.events] == [entry.event.id for entry in later]
     assert len(later) == 2
     assert later[0].position < later[1].position
 
@@ -181,6 +181,6 @@ async def test_append__when_the_last_batch_has_expired_and_is_not_deleted__goes_
     assert await logs[1].tail("alice") >= reader, "it is no position behind the log's end"
 
     later = [*await logs[1].append("alice", [event(500)]), *await logs[0].append("alice", [event(501)])]
-    found = await logs[0].read("alice", after=reader, types=None, limit=10)
-    assert [entry.event.data["number"] for entry in found.events] == [500, 501]
+    rest = await logs[0].read("alice", after=reader, types=None, limit=10)
+    assert [entry.event.data["number"] for entry in rest.events] == [500, 501]
     assert later[0].position < later[1].position

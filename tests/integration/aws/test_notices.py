@@ -35,5 +35,5 @@ async def test_notice__when_it_is_read__then_as_it_was_first_written(dynamo: Dyn
     store = DynamoNotices(dynamo)
     for notice in (LOW, LOW.evolve(balance=1), REACHED):
         await store.add(notice)
-    found = [notice_of(item) for item in (await dynamo.scan(NOTICES, limit=10)).items]
-    assert sorted(found, key=lambda notice: notice.type) == [REACHED, LOW]
+    notices = [notice_of(item) for item in (await dynamo.scan(NOTICES, limit=10)).items]
+    assert sorted(notices, key=lambda notice: notice.type) == [REACHED, LOW]

@@ -25,8 +25,8 @@ async def test_provision__when_a_queue_drifted__restores_it(
 ) -> None:
     prefix = aws_settings.resource_prefix
     async with open_clients(aws_settings) as clients:
-        made = await provision(clients, prefix)
-        url = made.queue_urls[QUEUES[0].name]
+        provisioned = await provision(clients, prefix)
+        url = provisioned.queue_urls[QUEUES[0].name]
         await clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "7"})
         await provision(clients, prefix)
         response = await clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
@@ -44,12 +44,14 @@ async def test_provision__when_queues_are_made_or_were_changed__gives_each_its_p
     """The emulator keeps the policy and does not enforce it: what is asserted is the document."""
     prefix = aws_settings.resource_prefix
     async with open_clients(aws_settings) as clients:
-        made = await provision(clients, prefix)
-        await clients.sqs.set_queue_attributes(QueueUrl=made.queue_urls["sign"], Attributes={"Policy": ""})
+        provisioned = await provision(clients, prefix)
+        await clients.sqs.set_queue_attributes(
+            QueueUrl=provisioned.queue_urls["sign"], Attributes={"Policy": ""}
+        )
         await provision(clients, prefix)
         for urls, senders, receiver in (
-            (made.queue_urls, ["builder", "broadcaster", "redrive"], "signer"),
-            (made.dead_letter_urls, ["signer"], "redrive"),
+            (provisioned.queue_urls, ["builder", "broadcaster", "redrive"], "signer"),
+            (provisioned.dead_letter_urls, ["signer"], "redrive"),
         ):
             response = await clients.sqs.get_queue_attributes(QueueUrl=urls["sign"], AttributeNames=["All"])
             attributes = response["Attributes"]
@@ -69,8 +71,8 @@ async def test_deprovision__when_repeated__leaves_nothing(
 ) -> None:
     prefix = aws_settings.resource_prefix
     async with open_clients(aws_settings) as clients:
-        made = await provision(clients, prefix)
-        await clients.s3.put_object(Bucket=made.buckets["metadata"], Key="1/2/3.json", Body=b"{}")
+        provisioned = await provision(clients, prefix)
+        await clients.s3.put_object(Bucket=provisioned.buckets["metadata"], Key="1/2/3.json", Body=b"{}")
         await deprovision(clients, prefix)
         await deprovision(clients, prefix)
         queues = (await clients.sqs.list_queues(QueueNamePrefix=prefix)).get("QueueUrls", [])

@@ -22,7 +22,7 @@ async def drain(queues: Queues, count: int) -> list[Received]:
     for _ in range(50):
         batch = await queues.receive(BUILD, wait=0)
         received += batch
-        await asyncio.gather(*(queues.delete(one) for one in batch))
+        await asyncio.gather(*(queues.delete(received) for received in batch))
         if len(received) >= count:
             break
     return received
@@ -41,7 +41,9 @@ async def test_send__when_many_come_together__shares_requests_and_keeps_each_gro
     received = await drain(queues, 60)
     assert len(received) == 60
     for group in ("g0", "g1", "g2"):
-        numbers = [int(mint_id_of(decode(one.body)) or -1) for one in received if one.group == group]
+        numbers = [
+            int(mint_id_of(decode(received.body)) or -1) for received in received if received.group == group
+        ]
         assert numbers == sorted(numbers)
     assert calls.counts()["sqs", "DeleteMessageBatch"] == 6
     assert (await queues.depth(BUILD)).visible == 0

@@ -72,28 +72,28 @@ def progress(webhook_id: str = WEBHOOK_ID, **fields: Any) -> WebhookProgress:
 
 
 async def test_webhook__when_it_is_created__then_both_services_find_it(stores: Stores) -> None:
-    made = webhook(rewind=Rewind(number=1, after="0000000000000"))
+    created = webhook(rewind=Rewind(number=1, after="0000000000000"))
     later = webhook("wh_" + "0" * 32, created_at=NOW + 1)
-    await stores.api.create(made, progress())
+    await stores.api.create(created, progress())
     await stores.api.create(later, progress(later.webhook_id))
-    assert await stores.api.webhook(WEBHOOK_ID) == made
-    assert await stores.api.of_principal("shop") == [later, made]
+    assert await stores.api.webhook(WEBHOOK_ID) == created
+    assert await stores.api.of_principal("shop") == [later, created]
     assert await stores.api.of_principal("other") == []
-    assert made in await stores.notifier.open(SHARD)
+    assert created in await stores.notifier.open(SHARD)
     assert await stores.notifier.progress(WEBHOOK_ID) == progress()
 
 
 async def test_webhook__when_two_change_it__then_one_fails(stores: Stores) -> None:
-    made = webhook()
-    await stores.api.create(made, progress())
+    created = webhook()
+    await stores.api.create(created, progress())
     pending = (PendingEvent(id="evt_1", type="webhook.test", at=NOW),)
-    await stores.api.replace(made.evolve(pending=pending, version=2))
+    await stores.api.replace(created.evolve(pending=pending, version=2))
     with pytest.raises(Conflict):
-        await stores.notifier.replace(made.evolve(status="disabled", version=2))
-    await stores.notifier.replace(made.evolve(status="disabled", pending=pending, version=3))
-    (found,) = await stores.notifier.open(SHARD)
-    assert found.pending == pending, "a disabled one with an event to announce is not forgotten"
-    await stores.notifier.replace(found.evolve(pending=(), version=4))
+        await stores.notifier.replace(created.evolve(status="disabled", version=2))
+    await stores.notifier.replace(created.evolve(status="disabled", pending=pending, version=3))
+    (stored,) = await stores.notifier.open(SHARD)
+    assert stored.pending == pending, "a disabled one with an event to announce is not forgotten"
+    await stores.notifier.replace(stored.evolve(pending=(), version=4))
     assert await stores.notifier.open(SHARD) == []
 
 
@@ -108,12 +108,12 @@ async def test_progress__when_two_processes_write_it__then_one_fails(stores: Sto
 
 
 async def test_webhook__when_it_is_deleted__then_a_late_write_does_not_bring_it_back(stores: Stores) -> None:
-    made = webhook()
-    await stores.api.create(made, progress())
-    changed = made.evolve(url="https://other.example.com/", version=2)
+    created = webhook()
+    await stores.api.create(created, progress())
+    changed = created.evolve(url="https://other.example.com/", version=2)
     await stores.api.replace(changed)
     with pytest.raises(Conflict):
-        await stores.api.delete(made)
+        await stores.api.delete(created)
     await stores.api.delete(changed)
     for late in (
         stores.notifier.advance(progress(version=2)),
@@ -154,11 +154,11 @@ async def test_attempts__when_there_are_many__then_pages_are_newest_first(stores
         for number in range(30)
     ]
     await stores.notifier.note(attempts)
-    found, more = await stores.api.attempts_of(WEBHOOK_ID, limit=20, after=None)
+    page, more = await stores.api.attempts_of(WEBHOOK_ID, limit=20, after=None)
     assert more
-    rest, more = await stores.api.attempts_of(WEBHOOK_ID, limit=20, after=found[-1][0])
+    rest, more = await stores.api.attempts_of(WEBHOOK_ID, limit=20, after=page[-1][0])
     assert not more
-    assert [attempt for _, attempt in (*found, *rest)] == attempts[::-1]
+    assert [attempt for _, attempt in (*page, *rest)] == attempts[::-1]
     assert await stores.api.attempts_of("wh_" + "0" * 32, limit=20, after=None) == ([], False)
 
 

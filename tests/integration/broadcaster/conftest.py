@@ -174,9 +174,9 @@ class Harness:
 
     async def mint(self, intent: SignMint | SignNoop) -> Mint:
         assert intent.mint_id is not None
-        found = await self.store.get(intent.mint_id)
-        assert isinstance(found, Mint)
-        return found
+        operation = await self.store.get(intent.mint_id)
+        assert isinstance(operation, Mint)
+        return operation
 
     async def broadcast(self, message: Broadcast, *, now: int = 1_700_000_000_000) -> None:
         """Handle one message at once, without the queue."""

@@ -103,7 +103,7 @@ async def test_service__when_300_transactions_come_out_of_order__then_all_land_o
         record_property("tx_per_s", len(intents) / (time.monotonic() - started))
 
         async def landed() -> bool:
-            counts = await asyncio.gather(*(harness.node.transaction_count(one) for one in wallets))
+            counts = await asyncio.gather(*(harness.node.transaction_count(wallet) for wallet in wallets))
             return set(counts) == {NONCES}
 
         await eventually(landed)

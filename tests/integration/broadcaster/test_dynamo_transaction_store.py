@@ -43,12 +43,12 @@ def transfer(mint: Mint, block: int, **changes: Any) -> Transfer:
     return Transfer(**fields | changes)
 
 
-async def indexed(harness: Harness, found: Transfer) -> None:
+async def indexed(harness: Harness, transfer: Transfer) -> None:
     key: Item = {
-        "token_ref": token_ref(found.chain_id, found.contract, found.token_id),
-        "position": position(found.block_number, found.log_index),
+        "token_ref": token_ref(transfer.chain_id, transfer.contract, transfer.token_id),
+        "position": position(transfer.block_number, transfer.log_index),
     }
-    await harness.dynamo.write(Put(TRANSFERS, to_item(found) | key))
+    await harness.dynamo.write(Put(TRANSFERS, to_item(transfer) | key))
 
 
 async def test_minting__when_the_indexer_has_the_token__then_it_is_the_transfer_that_made_it(
@@ -57,10 +57,10 @@ async def test_minting__when_the_indexer_has_the_token__then_it_is_the_transfer_
     intent = harness.mint_intent(await harness.wallet(), 3)
     mint = await harness.built(intent, token_id=7)
     assert await harness.store.minting(mint) is None
-    made = transfer(mint, 8)
+    created = transfer(mint, 8)
     await indexed(harness, transfer(mint, 9, sender=mint.to))
-    await indexed(harness, made)
-    assert await harness.store.minting(mint) == made
+    await indexed(harness, created)
+    assert await harness.store.minting(mint) == created
     assert await harness.store.minting(mint.model_copy(update={"token_id": 8})) is None
     assert await harness.store.minting(mint.model_copy(update={"token_id": None})) is None
 
@@ -100,7 +100,7 @@ async def test_transaction__when_its_record_has_no_attempts__then_one_is_added_o
     with pytest.raises(TransactionMoved):
         await harness.store.close(second, "filled", at=5)
 
-    closed, tried = [await harness.store.transaction(one.place) for one in (first, second)]
+    closed, tried = [await harness.store.transaction(transaction.place) for transaction in (first, second)]
     assert closed is not None
     assert tried is not None
     assert (closed.state, closed.outcome) == (TransactionState.FINAL, "filled")

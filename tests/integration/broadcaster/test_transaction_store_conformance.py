@@ -222,7 +222,7 @@ async def test_enter__when_it_is_what_the_nonce_was_reserved_for__then_submitted
 
 
 @pytest.mark.parametrize(
-    "found",
+    "transaction",
     [
         transaction(gas=2),
         transaction(meaning=bytes(32)),
@@ -236,13 +236,13 @@ async def test_enter__when_it_is_what_the_nonce_was_reserved_for__then_submitted
     ids=["gas", "meaning", "signer", "to-be-filled", "claiming", "submitted", "mined", "final"],
 )
 async def test_enter__when_the_record_says_otherwise__then_it_tells_what_is_there(
-    records: Records, found: Transaction
+    records: Records, transaction: Transaction
 ) -> None:
-    await records.reserve(found)
+    await records.reserve(transaction)
     with pytest.raises(TransactionMoved) as moved:
         await records.store.enter(INTENT, attempt(5))
-    assert moved.value.transaction == found
-    assert await records.store.transaction(found.place) == found
+    assert moved.value.transaction == transaction
+    assert await records.store.transaction(transaction.place) == transaction
 
 
 async def test_writes__when_there_is_no_record__then_they_say_so(records: Records) -> None:
@@ -438,12 +438,12 @@ NOT_TO_BE_SEALED = pytest.mark.parametrize(
 async def test_reseal__when_it_is_not_as_it_was_read__then_it_tells_what_is_there(
     records: Records, changes: dict[str, Any]
 ) -> None:
-    found = transaction(**BATCH | changes)
-    await records.reserve(found)
+    stored = transaction(**BATCH | changes)
+    await records.reserve(stored)
     with pytest.raises(TransactionMoved) as moved:
         await records.store.reseal(transaction(**BATCH), SEAL, at=5)
-    assert moved.value.transaction == found
-    assert await records.store.transaction(found.place) == found
+    assert moved.value.transaction == stored
+    assert await records.store.transaction(stored.place) == stored
 
 
 async def test_reject__when_the_batch_goes_on_without_it__then_both_by_one_write(records: Records) -> None:
@@ -460,13 +460,13 @@ async def test_reject__when_the_batch_goes_on_without_it__then_both_by_one_write
 async def test_reject__when_the_batch_cannot_go_on_without_it__then_neither_is_changed(
     records: Records, changes: dict[str, Any]
 ) -> None:
-    found = transaction(**BATCH | changes)
+    stored = transaction(**BATCH | changes)
     await records.put(mint())
-    await records.reserve(found)
+    await records.reserve(stored)
     with pytest.raises(MintMoved):
         await records.store.reject(mint(), PROBLEM, at=9, carried=transaction(**BATCH), seal=SEAL)
-    assert await records.store.get("m1") == as_far_as(mint(), found)
-    assert await records.store.transaction(found.place) == found
+    assert await records.store.get("m1") == as_far_as(mint(), stored)
+    assert await records.store.transaction(stored.place) == stored
 
 
 async def test_reject__when_it_is_one_of_a_batch__then_the_batch_is_as_it_was(records: Records) -> None:
@@ -497,10 +497,10 @@ def token_transfer(**changes: Any) -> TokenTransfer:
 async def test_envelope__when_it_is_of_the_very_operation__then_it_is_found_and_no_other(
     records: Records,
 ) -> None:
-    asked, other = token_transfer(), token_transfer(token_id=3)
-    await records.authorize(asked, Authorization(envelope=b"sealed"))
-    assert await records.store.envelope(asked) == b"sealed"
-    assert await records.store.envelope(asked.evolve(status=MintStatus.BUILT, nonce=7)) == b"sealed"
+    transfer, other = token_transfer(), token_transfer(token_id=3)
+    await records.authorize(transfer, Authorization(envelope=b"sealed"))
+    assert await records.store.envelope(transfer) == b"sealed"
+    assert await records.store.envelope(transfer.evolve(status=MintStatus.BUILT, nonce=7)) == b"sealed"
     assert await records.store.envelope(other) == b""
     assert await records.store.envelope(mint(authorization=b"its own")) == b"its own"
 
@@ -533,10 +533,10 @@ async def test_open_mints__when_paged__then_oldest_first_and_each_once(records: 
     ids = [name for name in (f"m{number}" for number in range(200)) if open_shard(name) == shard][:5]
     for place, mint_id in enumerate(reversed(ids)):
         await records.put(own(mint_id=mint_id, created_at=10 + place))
-    found: list[OpenMint] = []
-    while page := await records.store.open_mints(shard, after=found[-1] if found else None, limit=2):
-        found += page
-    assert [one.mint_id for one in found] == list(reversed(ids))
+    mints: list[OpenMint] = []
+    while page := await records.store.open_mints(shard, after=mints[-1] if mints else None, limit=2):
+        mints += page
+    assert [mint.mint_id for mint in mints] == list(reversed(ids))
 
 
 async def test_open_transactions__when_paged__then_oldest_first_until_they_are_closed(
@@ -545,13 +545,15 @@ async def test_open_transactions__when_paged__then_oldest_first_until_they_are_c
     nonces = [9, 10, 100, 7, 8]
     for age, nonce in enumerate(nonces):
         await records.reserve(transaction(nonce, reserved_at=age))
-    found: list[OpenTransaction] = []
-    while page := await records.store.open_transactions(SHARD, after=found[-1] if found else None, limit=2):
-        found += page
-    assert [one.place.nonce for one in found] == nonces
+    transactions: list[OpenTransaction] = []
+    while page := await records.store.open_transactions(
+        SHARD, after=transactions[-1] if transactions else None, limit=2
+    ):
+        transactions += page
+    assert [transaction.place.nonce for transaction in transactions] == nonces
     await records.store.close(transaction(10, reserved_at=1), "filled", at=9)
     left = await records.store.open_transactions(SHARD, after=None, limit=9)
-    assert [one.place.nonce for one in left] == [9, 100, 7, 8]
+    assert [transaction.place.nonce for transaction in left] == [9, 100, 7, 8]
 
 
 async def test_transactions_from__when_some_are_final__then_the_open_ones_in_the_order_of_nonces(
@@ -561,8 +563,8 @@ async def test_transactions_from__when_some_are_final__then_the_open_ones_in_the
         state = TransactionState.FINAL if nonce == 10 else TransactionState.RESERVED
         await records.reserve(transaction(nonce, state=state))
     await records.reserve(transaction(11, sender_id=f"{CHAIN_ID}#{CONTRACT}"))
-    found = await records.store.transactions_from(Place(SENDER, 9))
-    assert [one.nonce for one in found] == [9, 12, 100]
+    transactions = await records.store.transactions_from(Place(SENDER, 9))
+    assert [transaction.nonce for transaction in transactions] == [9, 12, 100]
 
 
 async def test_close__when_it_is_as_it_was_read__then_final_with_its_outcome_once(records: Records) -> None:
@@ -600,9 +602,9 @@ async def test_open_gap__when_it_was_closed_as_filled__then_it_is_open_again(rec
         state=TransactionState.SUBMITTED, outcome=None, finalized_at=None, filling_at=9, updated_at=9
     )
     [key] = [
-        one
-        for one in await records.store.open_transactions(SHARD, after=None, limit=9)
-        if one.place == closed.place
+        transaction
+        for transaction in await records.store.open_transactions(SHARD, after=None, limit=9)
+        if transaction.place == closed.place
     ]
     assert key.reserved_at in (1, 9)
     assert await records.store.open_gap(transaction(4)) is None
@@ -649,25 +651,25 @@ async def test_end__when_the_index_has_the_token__then_mined_and_finalized_by_th
         before, _ = await records.carried(**SUBMITTED)
     assert await records.store.minting(before) is None
     await records.index(minting())
-    made = await records.store.minting(before)
-    assert made == minting()
-    await records.store.mine(before, made, at=5)
+    transfer = await records.store.minting(before)
+    assert transfer == minting()
+    await records.store.mine(before, transfer, at=5)
     mined = before.evolve(
         status=MintStatus.MINED,
         problem=None,
         waiting=None,
-        tx_hash=made.tx_hash,
+        tx_hash=transfer.tx_hash,
         block_number=3,
-        block_hash=made.block_hash,
+        block_hash=transfer.block_hash,
         mined_at=5,
         updated_at=5,
     )
     assert await records.store.get("m1") == mined
     with pytest.raises(MintMoved):
-        await records.store.mine(before, made, at=6)
+        await records.store.mine(before, transfer, at=6)
     with pytest.raises(MintMoved):
-        await records.store.finalize("m1", made.evolve(tx_hash=b"\xdd" * 32), at=6)
-    await records.store.finalize("m1", made, at=6)
+        await records.store.finalize("m1", transfer.evolve(tx_hash=b"\xdd" * 32), at=6)
+    await records.store.finalize("m1", transfer, at=6)
     assert await records.store.get("m1") == mined.evolve(
         status=MintStatus.FINALIZED, finalized_at=6, updated_at=6
     )
@@ -678,14 +680,14 @@ async def test_mined_by__when_a_transaction_mined_mints_by_their_own_records__th
 ) -> None:
     restored = {"nonce": None, "deadline": None}
     named = [mint(MintStatus.ACCEPTED, mint_id=f"m{number}", **restored) for number in range(4)]
-    made = [minting(), minting(), minting().evolve(tx_hash=b"\xdd" * 32), minting(4)]
-    for one, by in zip(named, made, strict=True):
-        await records.put(one)
-        await records.store.mine(one, by, at=5)
-    await records.store.finalize("m1", made[1], at=6)
+    transfers = [minting(), minting(), minting().evolve(tx_hash=b"\xdd" * 32), minting(4)]
+    for each, by in zip(named, transfers, strict=True):
+        await records.put(each)
+        await records.store.mine(each, by, at=5)
+    await records.store.finalize("m1", transfers[1], at=6)
     await records.put(mint(MintStatus.ACCEPTED, mint_id="waits", **restored))
-    found = await records.store.mined_by(b"\xee" * 32, 3)
-    assert sorted((one.mint_id, one.status) for one in found) == [
+    mints = await records.store.mined_by(b"\xee" * 32, 3)
+    assert sorted((mint.mint_id, mint.status) for mint in mints) == [
         ("m0", MintStatus.MINED),
         ("m1", MintStatus.FINALIZED),
     ]
@@ -704,8 +706,8 @@ async def test_record__when_written_twice__then_the_first_stays(records: Records
         attempt=0,
         at=1,
     )
-    for one in (first, first.evolve(at=2), first.evolve(tx_hash=b"\x02" * 32)):
-        await store.record(one)
+    for transaction in (first, first.evolve(at=2), first.evolve(tx_hash=b"\x02" * 32)):
+        await store.record(transaction)
     assert await store.read_signed([first.tx_hash, b"\x09" * 32]) == {first.tx_hash: first}
 
 

@@ -114,7 +114,7 @@ async def test_issue__when_built__then_issued_with_its_signature(records: Record
 
 
 @pytest.mark.parametrize(
-    "found",
+    "mint",
     [
         *(mint(status) for status in MintStatus if status is not MintStatus.BUILT),
         mint(MintStatus.BUILT, custody="custodial"),
@@ -126,14 +126,14 @@ async def test_issue__when_built__then_issued_with_its_signature(records: Record
     ],
 )
 async def test_issue__when_it_is_not_that_mints_turn__then_it_tells_what_is_there(
-    records: Records, found: Mint
+    records: Records, mint: Mint
 ) -> None:
-    await records.put(found)
+    await records.put(mint)
 
     with pytest.raises(MintMoved) as caught:
         await records.vouchers.issue(ISSUED, at=5)
 
-    assert caught.value.mint == found == await records.get()
+    assert caught.value.mint == mint == await records.get()
 
 
 @pytest.mark.parametrize("status", [MintStatus.ISSUED, MintStatus.SUBMITTED])
@@ -168,9 +168,9 @@ async def test_attempt__when_two_race__then_one_of_them_must_look_again(records:
 async def test_transactions__when_the_mint_does_not_wait__then_nothing_is_written(
     records: Records, status: MintStatus
 ) -> None:
-    await records.put(found := mint(status))
+    await records.put(stored := mint(status))
     writes: tuple[Callable[[], Awaitable[None]], ...] = (
-        lambda: records.vouchers.attempt(found, attempt(2)),
+        lambda: records.vouchers.attempt(stored, attempt(2)),
         lambda: records.vouchers.taken("m1", at=5),
         lambda: records.vouchers.refused("m1", PROBLEM, at=5),
     )
@@ -178,6 +178,6 @@ async def test_transactions__when_the_mint_does_not_wait__then_nothing_is_writte
     for write in writes:
         with pytest.raises(MintMoved) as caught:
             await write()
-        assert caught.value.mint == found
+        assert caught.value.mint == stored
 
-    assert await records.get() == found
+    assert await records.get() == stored

@@ -146,8 +146,10 @@ class Harness:
 
     async def metadata(self, token_id: int) -> tuple[bytes, str]:
         key = f"{CHAIN_ID}/{self.contract}/{token_id}.json"
-        found = await self.s3.get_object(Bucket=METADATA.bucket_name(self.settings.resource_prefix), Key=key)
-        return await found["Body"].read(), found["ContentType"]
+        response = await self.s3.get_object(
+            Bucket=METADATA.bucket_name(self.settings.resource_prefix), Key=key
+        )
+        return await response["Body"].read(), response["ContentType"]
 
     @asynccontextmanager
     async def building(self, copies: int = 1, **changes: Any) -> AsyncIterator[None]:
@@ -217,10 +219,10 @@ class Harness:
         )
         signer = {**self.wallets, self.treasury.address: self.treasury}[intent.signer.address]
         signed = signer.unsafe_sign_hash(Hash32(transaction.signing_hash()))
-        answer = await self.rpc.call(
+        response = await self.rpc.call(
             "eth_sendRawTransaction", ["0x" + transaction.signed(signed.v - 27, signed.r, signed.s).hex()]
         )
-        return bytes.fromhex(answer[2:])
+        return bytes.fromhex(response[2:])
 
     async def mined(self, tx_hash: bytes) -> bool:
         """Wait for a transaction's receipt and return whether it succeeded."""
@@ -236,8 +238,8 @@ class Harness:
     async def administer(self, data: bytes) -> None:
         """Call the contract as its administrator."""
         params = {"from": self.admin, "to": self.contract, "data": "0x" + data.hex()}
-        answer = await self.rpc.call("eth_sendTransaction", [params])
-        assert await self.mined(bytes.fromhex(answer[2:]))
+        response = await self.rpc.call("eth_sendTransaction", [params])
+        assert await self.mined(bytes.fromhex(response[2:]))
 
 
 async def deploy(rpc: Rpc, admin: str, issuer: str) -> str:
@@ -252,10 +254,10 @@ async def deploy(rpc: Rpc, admin: str, issuer: str) -> str:
         royalty_bps=0,
     )
     params = {"from": admin, "data": "0x" + code.hex(), "gas": hex(6_000_000)}
-    answer = await rpc.call("eth_sendTransaction", [params])
+    response = await rpc.call("eth_sendTransaction", [params])
     await rpc.call("evm_mine", [])
-    found = await rpc.call("eth_getTransactionReceipt", [answer])
-    return to_checksum_address(found["contractAddress"])
+    receipt = await rpc.call("eth_getTransactionReceipt", [response])
+    return to_checksum_address(receipt["contractAddress"])
 
 
 @pytest.fixture

@@ -183,17 +183,17 @@ async def test_builder__when_many_wallets_are_empty__then_each_is_funded_once_wi
     # In groups of their own: a wallet's second mint asks for gas while its first one waits.
     await asyncio.gather(*(harness.send(mint_id, mint_id) for mint_id in second))
 
-    asked: Counter[str] = Counter()
+    requests: Counter[str] = Counter()
     top_up_once = Funds.top_up
 
     async def counted(funds: Funds, wallet: str, funding: FundingCheck, *, trace: str = "") -> None:
         await top_up_once(funds, wallet, funding, trace=trace)
-        asked[wallet] += 1
+        requests[wallet] += 1
 
     monkeypatch.setattr(Funds, "top_up", counted)
 
     async def all_asked_again() -> bool:
-        return all(asked[wallet.address] >= 4 for wallet in wallets)
+        return all(requests[wallet.address] >= 4 for wallet in wallets)
 
     async with harness.building(copies=2):
         top_ups = [message for message in await harness.take(30) if isinstance(message, SignTopUp)]

@@ -52,8 +52,8 @@ async def test_commit__when_a_mint_gets_a_nonce__then_its_transaction_is_among_t
     page = await harness.dynamo.query(
         TRANSACTIONS, index=TRANSACTIONS.index("open"), partition=sender_shard(place.sender_id), limit=9
     )
-    found = [item["nonce"] for item in page.items if item["sender_id"] == place.sender_id]
-    assert found == [5]
+    nonces = [item["nonce"] for item in page.items if item["sender_id"] == place.sender_id]
+    assert nonces == [5]
     assert [item["open_key"] for item in page.items] == [open_key(place, 7)]
 
 

@@ -75,10 +75,10 @@ async def test_commit__when_a_relayer_is_to_send_it__then_it_has_the_relayer_and
 
     carrier = await stores.transaction(3, RELAYER_KEY)
     assert carrier == wanted.transaction(3)
-    found = await stores.mints.get("d1")
-    assert found is not None
-    assert found == wanted.built(carrier)
-    assert (found.sender, found.nonce, found.status) == (RELAYER_KEY, 3, MintStatus.BUILT)
+    operation = await stores.mints.get("d1")
+    assert operation is not None
+    assert operation == wanted.built(carrier)
+    assert (operation.sender, operation.nonce, operation.status) == (RELAYER_KEY, 3, MintStatus.BUILT)
     with pytest.raises(NotCommitted) as lost:
         await stores.accounts.commit([advance(4, wanted, sender=RELAYER_KEY.address)])
     assert lost.value.lost == {wanted.item}
@@ -95,9 +95,9 @@ async def test_commit__when_the_nonce_is_spent__then_another_relayer_may_send_it
     again = claim(stands, OTHER_RELAYER)
     await stores.accounts.commit([advance(0, again, sender=OTHER_RELAYER.address)])
 
-    found = await stores.mints.get("d1")
-    assert found is not None
-    assert (found.sender, found.nonce) == (OTHER_RELAYER, 0)
+    operation = await stores.mints.get("d1")
+    assert operation is not None
+    assert (operation.sender, operation.nonce) == (OTHER_RELAYER, 0)
     assert (await stores.transaction(0, OTHER_RELAYER)).first_attempt == len(stands.attempts)
     with pytest.raises(NotCommitted):
         # It is not the first relayer's any more, whatever its nonce is.

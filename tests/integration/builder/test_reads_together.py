@@ -33,9 +33,9 @@ async def test_operations__when_messages_name_their_authorizations__then_one_req
             await dynamo.write(Put(MINTS, operation_item(mint)))
             await keep_authorization(dynamo, mint, Authorization(envelope=mint.mint_id.encode()))
 
-        found = await asyncio.gather(
+        pairs = await asyncio.gather(
             *(operations.with_authorization(mint.mint_id, digest_of(mint)) for mint in mints)
         )
 
-    assert found == [(mint, Authorization(envelope=mint.mint_id.encode())) for mint in mints]
+    assert pairs == [(mint, Authorization(envelope=mint.mint_id.encode())) for mint in mints]
     assert calls.counts()["dynamodb", "BatchGetItem"] == 1

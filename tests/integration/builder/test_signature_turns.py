@@ -84,13 +84,13 @@ async def test_commit__when_turn_and_operation_are_free__then_both_are_taken_wit
 
     await stores.accounts.commit([advance(4, first, second, sender=RELAYER_KEY.address)])
 
-    for name, made, nonce in (("op", first, 4), ("burn", second, 5)):
+    for name, claimed, nonce in (("op", first, 4), ("burn", second, 5)):
         stands = await found(stores, name)
-        assert stands == made.built(made.transaction(nonce))
+        assert stands == claimed.built(claimed.transaction(nonce))
         assert isinstance(stands, RelayedTokenOperation)
-        assert (stands.sender, stands.counter, stands.deadline) == (RELAYER_KEY, made.counter, 10**9)
+        assert (stands.sender, stands.counter, stands.deadline) == (RELAYER_KEY, claimed.counter, 10**9)
         carrier = await stores.transaction(nonce, RELAYER_KEY)
-        assert carrier == made.transaction(nonce)
+        assert carrier == claimed.transaction(nonce)
         assert (carrier.clone, carrier.deadline) == (CLONE, 10**9)
     turns = [await stores.accounts.signature_turn(CONTRACT, wallet) for wallet in (ALICE, BOB)]
     assert turns == [
@@ -126,10 +126,10 @@ async def test_commit__when_the_turn_is_another_operations__then_nothing_is_writ
 
 async def test_commit__when_the_operation_moved_on__then_the_turn_stays(stores: Stores) -> None:
     await stores.put(operation("op", status=MintStatus.REJECTED))
-    made = claim(operation("op"))
+    claimed = claim(operation("op"))
 
     with pytest.raises(NotCommitted) as refusal:
-        await stores.accounts.commit([advance(0, made, sender=RELAYER_KEY.address)])
+        await stores.accounts.commit([advance(0, claimed, sender=RELAYER_KEY.address)])
 
-    assert refusal.value.lost == {made.item}
+    assert refusal.value.lost == {claimed.item}
     assert await stores.accounts.signature_turn(CONTRACT, ALICE) is None

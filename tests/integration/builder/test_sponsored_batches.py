@@ -193,8 +193,8 @@ async def carry_out(harness: Harness, intent: SignBatch, relayer: LocalAccount) 
     transaction = transaction_of(intent)
     signed = relayer.unsafe_sign_hash(Hash32(transaction.signing_hash()))
     raw = transaction.signed(signed.v - 27, signed.r, signed.s)
-    answer = await harness.rpc.call("eth_sendRawTransaction", ["0x" + raw.hex()])
-    return await harness.mined(bytes.fromhex(answer[2:]))
+    response = await harness.rpc.call("eth_sendRawTransaction", ["0x" + raw.hex()])
+    return await harness.mined(bytes.fromhex(response[2:]))
 
 
 async def test_batch__when_one_token_is_on_chain__then_the_others_are_minted_with_the_gas_it_was_given(

@@ -72,14 +72,14 @@ class Stores:
     authorize: Callable[[Operation, Authorization], Awaitable[None]]
 
     async def mint(self, mint_id: str = "m1") -> Mint:
-        found = await self.mints.get(mint_id)
-        assert isinstance(found, Mint)
-        return found
+        operation = await self.mints.get(mint_id)
+        assert isinstance(operation, Mint)
+        return operation
 
     async def transaction(self, nonce: int, signer: KeyRef = KEY) -> Transaction:
-        found = await self.accounts.transaction(place_of(signer, nonce))
-        assert found is not None
-        return found
+        transaction = await self.accounts.transaction(place_of(signer, nonce))
+        assert transaction is not None
+        return transaction
 
     async def carried(self, nonce: int, changes: dict[str, Any]) -> Mint:
         """Put a built mint whose transaction is as `changes` say; return it as it stands."""
@@ -461,34 +461,34 @@ def token_operation(kind: str, **changes: Any) -> TokenTransfer | TokenBurn:
         "created_at": 1,
         "updated_at": 1,
     }
-    made = TokenTransfer(**fields, to=BOB) if kind == "transfer" else TokenBurn(**fields)
-    return made.evolve(**changes)
+    operation = TokenTransfer(**fields, to=BOB) if kind == "transfer" else TokenBurn(**fields)
+    return operation.evolve(**changes)
 
 
 async def test_operation__when_it_is_read_with_its_authorization__then_no_digest_leads_to_anothers(
     stores: Stores,
 ) -> None:
-    asked = mint(metadata=None, authorization=None)
+    requested = mint(metadata=None, authorization=None)
     given = Authorization(envelope=b"sealed", metadata="{}")
-    rival = asked.evolve(token_id=3)
-    await stores.put(asked)
-    await stores.authorize(asked, given)
+    rival = requested.evolve(token_id=3)
+    await stores.put(requested)
+    await stores.authorize(requested, given)
     await stores.authorize(rival, Authorization(envelope=b"the rival's"))
-    for digest in (authorized_digest(asked), authorized_digest(rival), bytes(32), None):
-        assert await stores.mints.with_authorization(asked.mint_id, digest) == (asked, given)
+    for digest in (authorized_digest(requested), authorized_digest(rival), bytes(32), None):
+        assert await stores.mints.with_authorization(requested.mint_id, digest) == (requested, given)
     assert await stores.mints.with_authorization("mint_none", bytes(32)) is None
 
 
 async def test_authorization__when_it_is_of_the_very_operation__then_it_is_found_and_no_other(
     stores: Stores,
 ) -> None:
-    asked = mint(metadata=None, authorization=None)
+    requested = mint(metadata=None, authorization=None)
     burn = token_operation("burn")
     given = Authorization(envelope=b"sealed", metadata="{}")
-    await stores.authorize(asked, given)
+    await stores.authorize(requested, given)
     await stores.authorize(burn, Authorization(envelope=b"its own"))
-    assert await stores.mints.authorization(asked) == given
-    assert await stores.mints.authorization(asked.evolve(token_id=3)) == MISSING
+    assert await stores.mints.authorization(requested) == given
+    assert await stores.mints.authorization(requested.evolve(token_id=3)) == MISSING
     assert await stores.mints.authorization(burn) == Authorization(envelope=b"its own")
     assert await stores.mints.authorization(mint()) == Authorization(envelope=b"sealed", metadata="{}")
 
@@ -497,9 +497,9 @@ async def test_authorization__when_it_is_of_the_very_operation__then_it_is_found
 async def test_commit__when_a_token_operation_gets_a_nonce__then_its_transaction_has_no_deadline(
     stores: Stores, kind: str
 ) -> None:
-    asked = token_operation(kind, waiting=PROBLEM)
-    await stores.put(asked)
-    claimed = OperationClaim(asked, deadline=None, gas=60_000, fees=FEES, at=7)
+    operation = token_operation(kind, waiting=PROBLEM)
+    await stores.put(operation)
+    claimed = OperationClaim(operation, deadline=None, gas=60_000, fees=FEES, at=7)
 
     await stores.accounts.commit([advance(3, claimed)])
     with pytest.raises(NotCommitted) as refusal:
@@ -514,8 +514,8 @@ async def test_commit__when_a_token_operation_gets_a_nonce__then_its_transaction
 
 @pytest.mark.parametrize("kind", ["transfer", "burn"])
 async def test_reject__when_a_token_operation_is_accepted__then_it_ends(stores: Stores, kind: str) -> None:
-    asked = token_operation(kind)
-    await stores.put(asked)
+    operation = token_operation(kind)
+    await stores.put(operation)
 
     await stores.mints.wait("t1", PROBLEM)
     await stores.mints.reject("t1", PROBLEM, at=9)
@@ -523,7 +523,7 @@ async def test_reject__when_a_token_operation_is_accepted__then_it_ends(stores: 
         await stores.mints.wait("t1", PROBLEM)
 
     changed = {"status": MintStatus.REJECTED, "problem": PROBLEM, "waiting": PROBLEM, "updated_at": 9}
-    assert await stores.mints.get("t1") == asked.evolve(**changed)
+    assert await stores.mints.get("t1") == operation.evolve(**changed)
 
 
 def sponsored(mint_id: str, **changes: Any) -> Mint:
@@ -545,10 +545,10 @@ def lines(mints: list[Mint], at: int = 8) -> list[LineClaim]:
 
 
 async def accepted_lines(stores: Stores, count: int) -> list[Mint]:
-    made = [sponsored(f"m{number}", token_id=number) for number in range(count)]
-    for each in made:
+    mints = [sponsored(f"m{number}", token_id=number) for number in range(count)]
+    for each in mints:
         await stores.put(each)
-    return made
+    return mints
 
 
 async def test_batch__when_it_is_reserved__then_its_record_has_the_list_and_no_mint_is_touched(
@@ -627,10 +627,14 @@ async def test_seal__when_some_were_lost__then_the_record_has_the_final_list_and
     with pytest.raises(Conflict):
         await stores.accounts.seal(final)
 
-    found = await stores.transaction(0, RELAYER_KEY)
-    assert found == final
-    assert (found.operations, found.claiming, found.filling_at) == (("m1", "m2"), None, None)
-    assert found.meaning != batch.meaning
+    transaction = await stores.transaction(0, RELAYER_KEY)
+    assert transaction == final
+    assert (transaction.operations, transaction.claiming, transaction.filling_at) == (
+        ("m1", "m2"),
+        None,
+        None,
+    )
+    assert transaction.meaning != batch.meaning
 
 
 async def test_seal__when_all_were_lost__then_the_nonce_is_for_a_noop(stores: Stores) -> None:
@@ -638,8 +642,8 @@ async def test_seal__when_all_were_lost__then_the_nonce_is_for_a_noop(stores: St
 
     await stores.accounts.seal(sealed(batch, [], at=9))
 
-    found = await stores.transaction(0, RELAYER_KEY)
-    assert (found.operations, found.claiming, found.filling_at) == ((), None, 9)
+    transaction = await stores.transaction(0, RELAYER_KEY)
+    assert (transaction.operations, transaction.claiming, transaction.filling_at) == ((), None, 9)
 
 
 BATCH_FAILED: dict[str, dict[str, Any]] = {

@@ -27,7 +27,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def answer(request: web.Request) -> web.Response:
     call = await request.json()
     calls = call if isinstance(call, list) else [call]
-    results = [{"jsonrpc": "2.0", "id": one["id"], "result": one["method"]} for one in calls]
+    results = [{"jsonrpc": "2.0", "id": call["id"], "result": call["method"]} for call in calls]
     return web.json_response(results if isinstance(call, list) else results[0])
 
 
@@ -137,8 +137,8 @@ def saying(
 
     async def handler(request: web.Request) -> web.Response:
         calls = await request.json()
-        said = change(calls if isinstance(calls, list) else [calls])
-        body = said if isinstance(said, bytes) else json.dumps(said).encode()
+        result = change(calls if isinstance(calls, list) else [calls])
+        body = result if isinstance(result, bytes) else json.dumps(result).encode()
         return web.Response(body=body, status=status, headers=headers)
 
     return handler
@@ -171,8 +171,8 @@ async def test_exchange__when_batches_cross_and_answers_come_backwards__then_eac
     serve: Callable[[Handler], Awaitable[str]], transport: Web3Transport
 ) -> None:
     url = await serve(saying(lambda calls: responses(calls)[::-1]))
-    found = await asyncio.gather(*(transport.exchange(url, requests(count)) for count in (2, 5, 3)))
-    for count, batch in zip((2, 5, 3), found, strict=True):
+    batches = await asyncio.gather(*(transport.exchange(url, requests(count)) for count in (2, 5, 3)))
+    for count, batch in zip((2, 5, 3), batches, strict=True):
         assert [item["result"] for item in batch] == [f"0x{number}" for number in range(count)]
 
 
@@ -259,11 +259,11 @@ async def test_exchange__when_it_fails__then_one_attempt_and_nothing_said_of_pat
     caplog: pytest.LogCaptureFixture,
     count: int,
 ) -> None:
-    asked = 0
+    requests_made = 0
 
     async def cut(request: web.Request) -> web.Response:
-        nonlocal asked
-        asked += 1
+        nonlocal requests_made
+        requests_made += 1
         assert request.transport is not None
         request.transport.abort()
         return web.Response()
@@ -279,14 +279,14 @@ async def test_exchange__when_it_fails__then_one_attempt_and_nothing_said_of_pat
     for url in urls:
         with pytest.raises((Unavailable, Throttled)) as caught:
             await transport.exchange(url, requests(count))
-        told = "".join(traceback.format_exception(caught.value))
-        assert "API-KEY" not in told
-        assert "PASSWORD" not in told
+        text = "".join(traceback.format_exception(caught.value))
+        assert "API-KEY" not in text
+        assert "PASSWORD" not in text
     await transport.aclose()
-    assert asked == 1
+    assert requests_made == 1
     # The test's own server logs what it is asked for.
-    said = [record.getMessage() for record in caplog.records if record.name != "aiohttp.access"]
-    assert not any("API-KEY" in line or "PASSWORD" in line for line in said)
+    messages = [record.getMessage() for record in caplog.records if record.name != "aiohttp.access"]
+    assert not any("API-KEY" in line or "PASSWORD" in line for line in messages)
 
 
 async def test_exchange__when_a_parameter_has_no_json__then_it_is_a_mistake_and_not_unavailable(

@@ -153,8 +153,8 @@ async def verify(document: bytes, node: Node | None = None) -> None:
     for check in CHECKS:
         check.run(receipt)
     if node is not None:
-        for asked in CHAIN_CHECKS:
-            await asked.run(receipt, node)
+        for chain_check in CHAIN_CHECKS:
+            await chain_check.run(receipt, node)
     elif receipt.chain_id != CHAIN_ID:
         raise ReceiptRefused("chain", "another chain")
 
@@ -234,7 +234,7 @@ async def test_proof__when_a_node_answers_something_else__then_none_is_made(chai
     fewer = {**block, "transactions": block["transactions"][:-1]}
     lying = [{**receipts[0], "status": "0x0"}, *receipts[1:]]
     unknown = {**block, "transactions": [{**block["transactions"][0], "type": "0x7e"}]}
-    for answer in (
+    for response in (
         WholeBlock(altered_header, receipts),
         WholeBlock(fewer, receipts[:-1]),
         WholeBlock(block, receipts[:-1]),
@@ -243,7 +243,7 @@ async def test_proof__when_a_node_answers_something_else__then_none_is_made(chai
         WholeBlock(block, [None] * len(receipts)),
     ):
         with pytest.raises(Unavailable):
-            prove_mint(chain.minted, *answer)
+            prove_mint(chain.minted, *response)
     for missing in (bytes(32), b"\1" * 32):
         with pytest.raises(Unavailable):
             await BlockReader(chain.rpc).whole_block(missing)

@@ -77,8 +77,8 @@ class Chain:
         raw = self.sign(self.rich, to=None, gas=5_000_000, data=code)
         assert await self.send(raw) is SendFact.ACCEPTED
         await self.mined(raw)
-        answer = await self.rpc.call("eth_getTransactionReceipt", ["0x" + keccak256(raw).hex()])
-        return to_checksum_address(answer["contractAddress"])
+        response = await self.rpc.call("eth_getTransactionReceipt", ["0x" + keccak256(raw).hex()])
+        return to_checksum_address(response["contractAddress"])
 
 
 def redeem(contract: str, token_id: int, to: str, issuer: LocalAccount) -> bytes:
@@ -243,6 +243,6 @@ async def test_fact__when_gas_is_above_the_blocks__then_exceeds_block_gas(chain:
 async def test_fact__when_signed_for_another_chain__then_malformed_with_the_nodes_words(
     chain: Chain,
 ) -> None:
-    answer = await chain.node.send_raw(chain.sign(chain.rich, chainId=1))
-    assert answer.fact is SendFact.MALFORMED
-    assert answer.message
+    response = await chain.node.send_raw(chain.sign(chain.rich, chainId=1))
+    assert response.fact is SendFact.MALFORMED
+    assert response.message

@@ -50,7 +50,7 @@ async def test_calls__when_the_first_endpoint_is_sick__then_the_second_answers_i
 
 @pytest.mark.parametrize(
     ("sickness", "error"),
-    [("throttles", Throttled), *((one, Unavailable) for one in ("hangs", "garbage", "stalls", "cut"))],
+    [("throttles", Throttled), *((fault, Unavailable) for fault in ("hangs", "garbage", "stalls", "cut"))],
 )
 async def test_call__when_the_only_endpoint_is_sick__then_it_says_so_and_recovers(
     anvil_automine: str,

@@ -54,9 +54,9 @@ def test_client__when_it_is_compiled__has_no_type_errors() -> None:
 def test_client__when_it_calls_a_path__the_document_has_it() -> None:
     described = {re.sub(r"\{\w+\}", "{}", path) for path in generate.document()["paths"]}
     called = {
-        re.sub(r"\$\{[^}]+\}", "{}", found)
+        re.sub(r"\$\{[^}]+\}", "{}", path)
         for source in CLIENT.glob("src/*.ts")
-        for found in re.findall(r"[\"`](/v1/[^\"`]*)[\"`]", source.read_text())
+        for path in re.findall(r"[\"`](/v1/[^\"`]*)[\"`]", source.read_text())
     }
     assert len(called) > 40
     assert called <= described

@@ -57,8 +57,8 @@ def gas_of_clones(w3: Web3, largest: int) -> Iterator[tuple[str, tuple[int, int]
 def deployment_gas(w3: Web3, contract: Contract, arguments: tuple[Any, ...], largest: int) -> int:
     """Return the gas of a contract's deployment."""
     artifact = compiled(contract)
-    made = w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
-    sent = made.constructor(*arguments).transact({"from": w3.eth.accounts[0], "gas": largest})
+    factory = w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
+    sent = factory.constructor(*arguments).transact({"from": w3.eth.accounts[0], "gas": largest})
     receipt = w3.eth.wait_for_transaction_receipt(sent)
     assert receipt["status"] == 1
     return receipt["gasUsed"]

@@ -210,8 +210,8 @@ def _anvil_binary() -> Path:
 def _wait_for_address(output: Path, process: subprocess.Popen[bytes]) -> str:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and process.poll() is None:
-        if found := re.search(r"Listening on (127\.0\.0\.1:\d+)", output.read_text()):
-            return f"http://{found[1]}"
+        if matched := re.search(r"Listening on (127\.0\.0\.1:\d+)", output.read_text()):
+            return f"http://{matched[1]}"
         time.sleep(0.02)
     pytest.fail(f"anvil did not start:\n{output.read_text()}")
 

@@ -60,9 +60,11 @@ async def test_consumer__when_messages_come_in_bulk__needs_a_fraction_of_a_reque
     await running
     assert sorted(handled) == sorted(f"m{n}" for n in range(200))
     assert await empty(queues)
-    made = {operation: n - before.get(("sqs", operation), 0) for (_, operation), n in calls.counts().items()}
-    assert made["ReceiveMessage"] <= 60
-    assert made["DeleteMessageBatch"] <= 60
+    requests = {
+        operation: n - before.get(("sqs", operation), 0) for (_, operation), n in calls.counts().items()
+    }
+    assert requests["ReceiveMessage"] <= 60
+    assert requests["DeleteMessageBatch"] <= 60
 
 
 async def test_consumer__when_messages_end_in_every_way__settles_each(queues: Queues) -> None:
@@ -105,4 +107,4 @@ async def test_consumer__when_cut_off__hands_its_message_to_the_next(queues: Que
     stop.set()
     await asyncio.wait_for(running, 10)
     received = await queues.receive(BUILD, wait=3)
-    assert [one.receive_count for one in received] == [2]
+    assert [received.receive_count for received in received] == [2]

@@ -64,59 +64,59 @@ async def pool(aws_settings: ServiceSettings) -> AsyncIterator[Pool]:
 
 
 async def test_token__when_a_client_gets_one__then_it_is_the_clients_own_with_its_scopes(pool: Pool) -> None:
-    made = await pool.clients.create("shop", [Scope.MINTS_CREATE, Scope.MINTS_READ])
+    app = await pool.clients.create("shop", [Scope.MINTS_CREATE, Scope.MINTS_READ])
 
-    status, body = await pool.token(made.client_id, made.secret, scope=Scope.MINTS_CREATE)
+    status, body = await pool.token(app.client_id, app.secret, scope=Scope.MINTS_CREATE)
 
     part = body["access_token"].split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     assert status == 200
-    assert (claims["sub"], claims["client_id"]) == (made.client_id, made.client_id)
+    assert (claims["sub"], claims["client_id"]) == (app.client_id, app.client_id)
     assert (claims["token_use"], claims["scope"]) == ("access", Scope.MINTS_CREATE.value)
     assert body["expires_in"] == 3600
 
 
 async def test_token__when_the_scope_is_another_clients__then_it_is_refused(pool: Pool) -> None:
-    made = await pool.clients.create("shop", [Scope.MINTS_CREATE])
+    app = await pool.clients.create("shop", [Scope.MINTS_CREATE])
 
-    assert (await pool.token(made.client_id, made.secret, scope=Scope.ADMIN))[0] == 400
+    assert (await pool.token(app.client_id, app.secret, scope=Scope.ADMIN))[0] == 400
 
 
 async def test_secret__when_it_is_rotated__then_both_are_good_until_the_old_one_is_retired(
     pool: Pool,
 ) -> None:
-    made = await pool.clients.create("shop", [Scope.MINTS_READ])
+    app = await pool.clients.create("shop", [Scope.MINTS_READ])
 
-    added = await pool.clients.add_secret(made.client_id)
+    added = await pool.clients.add_secret(app.client_id)
 
     assert added is not None
-    assert await pool.accepts(made.client_id, made.secret)
-    assert await pool.accepts(made.client_id, added)
-    assert await pool.clients.retire_secrets(made.client_id) == 1
-    assert not await pool.accepts(made.client_id, made.secret)
-    assert await pool.accepts(made.client_id, added)
-    assert await pool.clients.retire_secrets(made.client_id) == 0
+    assert await pool.accepts(app.client_id, app.secret)
+    assert await pool.accepts(app.client_id, added)
+    assert await pool.clients.retire_secrets(app.client_id) == 1
+    assert not await pool.accepts(app.client_id, app.secret)
+    assert await pool.accepts(app.client_id, added)
+    assert await pool.clients.retire_secrets(app.client_id) == 0
 
 
 async def test_secret__when_it_is_rotated_twice__then_the_oldest_is_dropped(pool: Pool) -> None:
-    made = await pool.clients.create("shop", [Scope.MINTS_READ])
+    app = await pool.clients.create("shop", [Scope.MINTS_READ])
 
-    second = await pool.clients.add_secret(made.client_id)
-    third = await pool.clients.add_secret(made.client_id)
+    second = await pool.clients.add_secret(app.client_id)
+    third = await pool.clients.add_secret(app.client_id)
 
     assert second is not None
     assert third is not None
-    assert not await pool.accepts(made.client_id, made.secret)
-    assert await pool.accepts(made.client_id, second)
-    assert await pool.accepts(made.client_id, third)
+    assert not await pool.accepts(app.client_id, app.secret)
+    assert await pool.accepts(app.client_id, second)
+    assert await pool.accepts(app.client_id, third)
 
 
 async def test_client__when_it_is_deleted__then_it_gets_no_token_and_no_secret(pool: Pool) -> None:
-    made = await pool.clients.create("shop", [Scope.MINTS_READ])
+    app = await pool.clients.create("shop", [Scope.MINTS_READ])
 
     for _ in range(2):  # to repeat it is harmless
-        await pool.clients.delete(made.client_id)
+        await pool.clients.delete(app.client_id)
 
-    assert not await pool.accepts(made.client_id, made.secret)
-    assert await pool.clients.add_secret(made.client_id) is None
-    assert await pool.clients.retire_secrets(made.client_id) is None
+    assert not await pool.accepts(app.client_id, app.secret)
+    assert await pool.clients.add_secret(app.client_id) is None
+    assert await pool.clients.retire_secrets(app.client_id) is None

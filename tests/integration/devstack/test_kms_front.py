@@ -128,10 +128,10 @@ def recipient(document: bytes, algorithm: str = "RSAES_OAEP_SHA_256") -> dict[st
 async def decrypt(
     front: Front, wrapped: tuple[str, bytes], role: str = "enclave", **more: Any
 ) -> dict[str, Any]:
-    asked = {"EncryptionContext": CONTEXT, **more}
+    parameters = {"EncryptionContext": CONTEXT, **more}
     async with front.client(role) as client:
-        answer: dict[str, Any] = await client.decrypt(CiphertextBlob=wrapped[1], **asked)
-        return answer
+        response: dict[str, Any] = await client.decrypt(CiphertextBlob=wrapped[1], **parameters)
+        return response
 
 
 async def denied(front: Front, wrapped: tuple[str, bytes], role: str = "enclave", **more: Any) -> str:
@@ -144,9 +144,9 @@ async def denied(front: Front, wrapped: tuple[str, bytes], role: str = "enclave"
 async def test_decrypt__when_the_enclave_attests__unwraps_the_key_for_it_alone(
     front: Front, wrapped: tuple[str, bytes]
 ) -> None:
-    answer = await decrypt(front, wrapped, **recipient(attestation()))
-    assert not answer.get("Plaintext")
-    plaintext = open_envelope(answer["CiphertextForRecipient"], KEY)
+    response = await decrypt(front, wrapped, **recipient(attestation()))
+    assert not response.get("Plaintext")
+    plaintext = open_envelope(response["CiphertextForRecipient"], KEY)
     assert isinstance(load_der_private_key(bytes(plaintext), None), ec.EllipticCurvePrivateKey)
 
 
@@ -208,8 +208,8 @@ async def test_decrypt__when_the_root_is_another__is_denied(front: Front, wrappe
 async def test_decrypt__when_the_key_encryption_algorithm_is_another__is_denied(
     front: Front, wrapped: tuple[str, bytes]
 ) -> None:
-    asked = recipient(attestation(), "RSAES_OAEP_SHA_1")
-    assert await denied(front, wrapped, **asked) == "ValidationException"
+    parameters = recipient(attestation(), "RSAES_OAEP_SHA_1")
+    assert await denied(front, wrapped, **parameters) == "ValidationException"
 
 
 @pytest.mark.parametrize("role", ["api", "builder", "signer-host", "broadcaster", "indexer", "operator"])
@@ -223,9 +223,9 @@ async def test_decrypt__when_anyone_else_asks_even_attested__is_denied_as_kms_de
 
 async def test_random__when_a_caller_attests__is_for_that_caller_alone(front: Front) -> None:
     async with front.client("enclave") as client:
-        answer = await client.generate_random(NumberOfBytes=32, **recipient(attestation()))
-    assert not answer.get("Plaintext")
-    assert len(open_envelope(answer["CiphertextForRecipient"], KEY)) == 32
+        response = await client.generate_random(NumberOfBytes=32, **recipient(attestation()))
+    assert not response.get("Plaintext")
+    assert len(open_envelope(response["CiphertextForRecipient"], KEY)) == 32
 
 
 async def test_data_key__when_the_policy_allows_it_to_the_attested__is_for_them_alone(
@@ -247,11 +247,11 @@ async def test_data_key__when_the_policy_allows_it_to_the_attested__is_for_them_
         )
         await operator.put_key_policy(KeyId=wrapped[0], Policy=json.dumps(policy))
     async with front.client("enclave") as client:
-        answer = await client.generate_data_key(
+        response = await client.generate_data_key(
             KeyId=wrapped[0], NumberOfBytes=32, **recipient(attestation())
         )
-        assert not answer.get("Plaintext")
-        assert len(open_envelope(answer["CiphertextForRecipient"], KEY)) == 32
+        assert not response.get("Plaintext")
+        assert len(open_envelope(response["CiphertextForRecipient"], KEY)) == 32
         with pytest.raises(ClientError, match="not authorized"):
             await client.generate_data_key(KeyId=wrapped[0], NumberOfBytes=32)
 
@@ -280,8 +280,8 @@ async def test_policy__when_no_image_is_admitted__then_no_enclave_decrypts_after
 async def test_decrypt__when_the_context_names_another_user__fails(
     front: Front, wrapped: tuple[str, bytes]
 ) -> None:
-    asked = {**recipient(attestation()), "EncryptionContext": {**CONTEXT, "sub": "user-2"}}
-    assert await denied(front, wrapped, **asked) == "InvalidCiphertextException"
+    parameters = {**recipient(attestation()), "EncryptionContext": {**CONTEXT, "sub": "user-2"}}
+    assert await denied(front, wrapped, **parameters) == "InvalidCiphertextException"
 
 
 async def test_key_pair__when_asked_with_plaintext__is_denied_to_the_api(
@@ -312,17 +312,17 @@ async def post(front: Front, body: bytes, *, send: bytes | None = None, target: 
         aiohttp.ClientSession() as http,
         http.post(
             front.url + "/", data=body if send is None else send, headers=dict(request.headers)
-        ) as answer,
+        ) as response,
     ):
-        return await answer.json(content_type=None)
+        return await response.json(content_type=None)
 
 
 async def test_request__when_its_body_was_changed_on_the_way__is_refused(
     front: Front, wrapped: tuple[str, bytes]
 ) -> None:
     mine = json.dumps({"CiphertextBlob": "AA==", "EncryptionContext": CONTEXT}).encode()
-    answer = await post(front, mine, send=mine.replace(b"user-1", b"user-2"))
-    assert answer["__type"] == "InvalidSignatureException"
+    response = await post(front, mine, send=mine.replace(b"user-1", b"user-2"))
+    assert response["__type"] == "InvalidSignatureException"
 
 
 @pytest.mark.parametrize("body", [b"<xml/>", b"[" * 20_000])

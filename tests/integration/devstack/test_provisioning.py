@@ -58,8 +58,8 @@ async def has_role(
     clients: EmulatorClients, known: Known, role: bytes, account: str, contract: str | None = None
 ) -> bool:
     data = selector("hasRole(bytes32,address)") + encode(["bytes32", "address"], [role, account])
-    answer = await clients.node.call(Call(sender=known.admin, to=contract or known.contract, data=data))
-    return bool(decode(["bool"], answer)[0])
+    response = await clients.node.call(Call(sender=known.admin, to=contract or known.contract, data=data))
+    return bool(decode(["bool"], response)[0])
 
 
 async def check_relayers(clients: EmulatorClients, known: Known) -> None:
@@ -73,8 +73,8 @@ async def check_relayers(clients: EmulatorClients, known: Known) -> None:
     assert known.factory.multi_token is not None
     for code in (known.factory.implementation, known.factory.multi_token):
         added = is_implementation_calldata(code)
-        answer = await clients.node.call(Call(sender=known.admin, to=known.factory.address, data=added))
-        assert decode(["bool"], answer) == (True,)
+        response = await clients.node.call(Call(sender=known.admin, to=known.factory.address, data=added))
+        assert decode(["bool"], response) == (True,)
 
 
 async def contract_uri(clients: EmulatorClients, known: Known) -> str:
@@ -135,13 +135,13 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
     async def one_run(*, send: bool) -> Known:
         ports = free_ports()
         async with emulated(state, ports) as clients:
-            made = await set_up(state, ports, clients)
+            known = await set_up(state, ports, clients)
             if send:
                 url = (await clients.aws.sqs.get_queue_url(QueueName=BUILD))["QueueUrl"]
                 await clients.aws.sqs.send_message(
                     QueueUrl=url, MessageBody="kept", MessageGroupId="g", MessageDeduplicationId="d"
                 )
-            return made
+            return known
 
     asyncio.run(one_run(send=False))
     shutil.copytree(state.path, root / "earlier")

@@ -54,8 +54,8 @@ class Pool:
 
     async def userinfo(self, token: str) -> int:
         headers = {"Authorization": f"Bearer {token}"}
-        async with self.http.get(f"{self.url}/oauth2/userInfo", headers=headers) as answer:
-            return answer.status
+        async with self.http.get(f"{self.url}/oauth2/userInfo", headers=headers) as response:
+            return response.status
 
 
 @pytest.fixture
@@ -82,8 +82,8 @@ async def pool(aws_settings: ServiceSettings) -> AsyncIterator[Pool]:
 
 def claims(token: str) -> dict[str, Any]:
     part = token.split(".")[1]
-    told: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    return told
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return claims
 
 
 async def test_token__when_a_user_signs_in__has_our_scopes_and_none_over_the_account(pool: Pool) -> None:

@@ -47,9 +47,9 @@ async def ask(upstream: Upstream, **rates: float) -> tuple[int, bytes, str | Non
     async with (
         FaultProxy(upstream.url, weather) as proxy,
         aiohttp.ClientSession() as session,
-        session.post(f"{proxy.url}/a%2Fb?c=d", data=b"body", headers={"x-said": "it"}) as answer,
+        session.post(f"{proxy.url}/a%2Fb?c=d", data=b"body", headers={"x-said": "it"}) as response,
     ):
-        return answer.status, await answer.read(), answer.headers.get("x-answered")
+        return response.status, await response.read(), response.headers.get("x-answered")
 
 
 async def test_request__when_the_weather_is_fine__then_passes_as_it_is(upstream: Upstream) -> None:

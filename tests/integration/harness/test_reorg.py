@@ -55,7 +55,7 @@ async def test_reorganise__when_it_takes_blocks_back__then_the_miner_rests(
     rpc: Rpc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The race itself is too rare to wait for."""
-    made: list[int] = []
+    heights: list[int] = []
     call = rpc.call
 
     async def slow(method: str, params: list[Any], **options: Any) -> Any:
@@ -63,12 +63,12 @@ async def test_reorganise__when_it_takes_blocks_back__then_the_miner_rests(
             return await call(method, params, **options)
         begun = await number(rpc)
         await asyncio.sleep(0.3)
-        made.append(await number(rpc) - begun)
+        heights.append(await number(rpc) - begun)
         return await call(method, params)
 
     monkeypatch.setattr(rpc, "call", slow)
     await reorganise(rpc, 3)
-    assert made == [0]
+    assert heights == [0]
 
 
 async def test_reorganise__when_the_emulator_loses_a_block__then_says_that_its_chain_is_torn(

@@ -264,7 +264,7 @@ class Harness:
             nonce=place.nonce,
             signer=operations[0].sender,
             kind=kind,
-            operations=tuple(one.operation_id for one in operations),
+            operations=tuple(operation.operation_id for operation in operations),
             gas=GAS,
             fees=Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1),
             meaning=bytes(32),
@@ -276,7 +276,7 @@ class Harness:
         )
         signed: Item = {"tx_hash": tx_hash, "kind": f"sign_{kind}", "chain_id": CHAIN_ID}
         signed |= {"sender": operations[0].sender.address, "nonce": place.nonce}
-        await asyncio.gather(*(self.dynamo.write(Put(MINTS, to_item(one))) for one in operations))
+        await asyncio.gather(*(self.dynamo.write(Put(MINTS, to_item(operation))) for operation in operations))
         await self.dynamo.write(created(transaction))
         await self.dynamo.write(Put(ATTEMPTS, signed))
         return place
@@ -294,9 +294,11 @@ class Harness:
         """Return the mints that are open, or that an open transaction carries."""
         mints: list[Any] = await self.every("mints")
         transactions: list[Any] = await self.every("transactions")
-        carried = [one for item in transactions if "open_shard" in item for one in item["operations"]["L"]]
+        carried = [
+            mint_id for item in transactions if "open_shard" in item for mint_id in item["operations"]["L"]
+        ]
         own = [item["mint_id"] for item in mints if "open_shard" in item]
-        return {one["S"] for one in (*own, *carried)}
+        return {mint_id["S"] for mint_id in (*own, *carried)}
 
     async def mint_record(self, mint_id: str) -> Mint:
         mint = (await self.store.operations([mint_id]))[mint_id]
@@ -308,11 +310,11 @@ class Harness:
 
         Without what only its writers need: markers of what is gone, and fencing tokens.
         """
-        declared = next(one for one in TABLES if one.name == table)
+        declared = next(each for each in TABLES if each.name == table)
         page = await self.client.scan(TableName=declared.table_name(self.prefix))
         assert "LastEvaluatedKey" not in page
-        found: list[dict[str, Any]] = [item for item in page["Items"] if GONE not in item]
-        items = [{name: value for name, value in item.items() if name != FENCE} for item in found]
+        live_items: list[dict[str, Any]] = [item for item in page["Items"] if GONE not in item]
+        items = [{name: value for name, value in item.items() if name != FENCE} for item in live_items]
         return sorted(items, key=repr)
 
 
@@ -328,7 +330,7 @@ async def harness(
         rpc = Rpc([anvil_automine])
         stack.push_async_callback(rpc.aclose)
         harness = Harness(rpc, Node(rpc), client, dynamo, calls, aws_prefix)
-        harness.accounts = [to_checksum_address(found) for found in await rpc.call("eth_accounts", [])]
+        harness.accounts = [to_checksum_address(address) for address in await rpc.call("eth_accounts", [])]
         await rpc.call("evm_setAutomine", [False])
         await harness.deploy()
         yield harness

@@ -97,13 +97,13 @@ async def test_known__when_deployment_and_change_move__then_the_record_follows_a
     await harness.dynamo.write(Put(COLLECTIONS, to_item(ready.evolve(pending=pending))))
     await put(harness, CollectionCall, status=MintStatus.MINED, **mined)
     await registry.known(finalized=4)
-    found = await record()
-    assert (found.standing.paused, found.state.paused, found.pending) == (
+    collection = await record()
+    assert (collection.standing.paused, collection.state.paused, collection.pending) == (
         True,
         False,
         pending.evolve(mined=True),
     )
     await put(harness, CollectionCall, status=MintStatus.FINALIZED, **mined)
     await registry.known(finalized=9)
-    found = await record()
-    assert (found.state.paused, found.pending, found.next_token_id) == (True, None, 77)
+    collection = await record()
+    assert (collection.state.paused, collection.pending, collection.next_token_id) == (True, None, 77)

@@ -138,8 +138,8 @@ async def test_rebuild__when_items_were_changed_lost_or_made_up__then_each_is_sh
         key = partition if table == TOKENS.name else sort
         return f"{table} {key}".strip(), fields, difference.kept is None, difference.rebuilt is None
 
-    found = await rebuild().differences()
-    assert sorted(shown(difference) for difference in found) == sorted(
+    differences = await rebuild().differences()
+    assert sorted(shown(difference) for difference in differences) == sorted(
         [
             ("mints", ["block_number"], False, False),
             (f"tokens {token_ref(CHAIN_ID, harness.contract, 1)}", ["owner"], False, False),

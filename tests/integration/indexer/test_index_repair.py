@@ -95,8 +95,8 @@ async def test_repair__when_items_were_changed_and_made_up__then_the_tables_are_
     indexer = await followed(harness)
     true = await index(harness)
     await spoil(harness)
-    found = await repair_index(rebuild(harness), harness.dynamo, chain_id=CHAIN_ID)
-    assert (len(found.repaired), found.left) == (5, [])
+    repaired = await repair_index(rebuild(harness), harness.dynamo, chain_id=CHAIN_ID)
+    assert (len(repaired.repaired), repaired.left) == (5, [])
     assert await index(harness) == true
     await harness.mint([6], harness.accounts[1])
     await harness.mine()
@@ -119,8 +119,8 @@ async def test_repair__when_the_indexer_moves_on_before_a_write__then_nothing_it
             await catch_up(indexer)
 
     tables: Any = Interposed(harness.dynamo, move)
-    found = await repair_index(rebuild(harness), tables, chain_id=CHAIN_ID)
-    assert found.left == []
+    repaired = await repair_index(rebuild(harness), tables, chain_id=CHAIN_ID)
+    assert repaired.left == []
     assert tables.transactions == 3, "two lost to the indexer"
     owners = {token_id: await owner_of(harness, token_id) for token_id in (2, 3)}
     assert owners == {2: harness.accounts[3], 3: harness.accounts[3]}
@@ -153,8 +153,8 @@ async def test_repair__when_an_undo_record_holds_the_wrong_owner__then_a_reorg_b
     await harness.mine()
     await catch_up(indexer)
     assert LIARS in repr(await harness.every("blocks"))
-    found = await repair_index(rebuild(harness), harness.dynamo, chain_id=CHAIN_ID)
-    assert [difference.key[0] for difference in found.repaired] == [BLOCKS.name]
+    repaired = await repair_index(rebuild(harness), harness.dynamo, chain_id=CHAIN_ID)
+    assert [difference.key[0] for difference in repaired.repaired] == [BLOCKS.name]
     assert LIARS not in repr(await harness.every("blocks"))
     await harness.rpc.call("anvil_reorg", [1, []])
     await indexer.poll()
@@ -199,6 +199,6 @@ async def test_repair__when_a_token_lacks_its_chain__then_it_is_made_whole(harne
     await followed(harness)
     true = await index(harness)
     await harness.dynamo.write(Update(TOKENS, key_of(harness, 1), remove=("chain_id", "owner")))
-    found = await repair_index(rebuild(harness), harness.dynamo, chain_id=CHAIN_ID)
-    assert (len(found.repaired), found.left) == (1, [])
+    repaired = await repair_index(rebuild(harness), harness.dynamo, chain_id=CHAIN_ID)
+    assert (len(repaired.repaired), repaired.left) == (1, [])
     assert await index(harness) == true

@@ -73,8 +73,8 @@ async def test_block__when_it_holds_hundreds_of_sponsored_mints__then_few_reques
     await indexer.poll()
     spent = time.process_time() - started
     requests = Counter(harness.calls.counts()) - before
-    found = await harness.store.operations([mint.mint_id for _, mints in sent for mint in mints])
-    assert {mint.status for mint in found.values()} == {MintStatus.MINED}
+    operations = await harness.store.operations([mint.mint_id for _, mints in sent for mint in mints])
+    assert {mint.status for mint in operations.values()} == {MintStatus.MINED}
     tokens_written = BATCHES * BATCH
     print(f"{spent / tokens_written * 1000:.3f} ms of CPU a token, {requests}")  # noqa: T201 - a measurement
     assert requests.total() / tokens_written <= 0.12, requests

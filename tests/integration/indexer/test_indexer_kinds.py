@@ -76,24 +76,24 @@ async def test_kinds__when_mined_and_final__then_each_stands_by_its_transaction_
     harness: Harness,
 ) -> None:
     indexer = await lived(harness)
-    found = await harness.store.operations([*EXPECTED])
+    operations = await harness.store.operations([*EXPECTED])
     final = {MintStatus.MINED: MintStatus.FINALIZED}
-    assert {name: final.get(one.status, one.status) for name, one in found.items()} == {
-        name: final.get(status, status) for name, status in EXPECTED.items()
-    }
-    problems = [found[name].problem for name in ("transfer_2", "burn_3")]
+    assert {
+        name: final.get(operation.status, operation.status) for name, operation in operations.items()
+    } == {name: final.get(status, status) for name, status in EXPECTED.items()}
+    problems = [operations[name].problem for name in ("transfer_2", "burn_3")]
     assert [problem and problem.code for problem in problems] == ["not_owner"] * 2
 
     await harness.mine(70)
     await catch_up(indexer)
 
-    found = await harness.store.operations([*EXPECTED])
-    assert {name: one.status for name, one in found.items()} == {
+    operations = await harness.store.operations([*EXPECTED])
+    assert {name: operation.status for name, operation in operations.items()} == {
         name: final.get(status, status) for name, status in EXPECTED.items()
     }
     states = {
-        (one["kind"]["S"], one["outcome"]["S"], one["state"]["S"])
-        for one in await harness.every("transactions")
+        (transaction["kind"]["S"], transaction["outcome"]["S"], transaction["state"]["S"])
+        for transaction in await harness.every("transactions")
     }
     mined, ended = TransactionState.MINED.value, TransactionState.FINAL.value
     assert ("batch", "failed", mined) in states
@@ -117,7 +117,7 @@ async def test_reconciler__when_the_index_lost_a_transfer__then_its_operation_is
 
     done = await reconciler(harness).newest()
 
-    [finding] = [one for one in done.findings if one.kind.is_alarming]
+    [finding] = [finding for finding in done.findings if finding.kind.is_alarming]
     assert (finding.kind, finding.mint_id) == (Kind.TRANSFER_MISSING, operation_id)
     assert "not in the index" in finding.detail
 
@@ -154,8 +154,8 @@ async def test_batch__when_it_made_five_hundred_tokens__then_requests_are_an_eig
     owner = harness.accounts[1]
     mints = harness.sponsored(range(1, count + 1), owner)
     moves = tuple(
-        Move(harness.contract, token_id, None, owner, one.metadata_digest)
-        for token_id, one in enumerate(mints, start=1)
+        Move(harness.contract, token_id, None, owner, mint.metadata_digest)
+        for token_id, mint in enumerate(mints, start=1)
     )
     sent = Sent(b"\x01" * 32, harness.contract, moves)
     place = await harness.carried("0x" + sent.hash.hex(), "batch", *mints)

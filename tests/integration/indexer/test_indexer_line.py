@@ -20,8 +20,8 @@ pytestmark = pytest.mark.integration
 
 async def token(harness: Harness, token_id: int) -> Token | None:
     key = TokenKey(harness.contract, token_id)
-    found: Token | None = (await harness.store.tokens([key]))[key]
-    return found
+    token: Token | None = (await harness.store.tokens([key]))[key]
+    return token
 
 
 async def test_index__when_tokens_are_minted_moved_and_burned__then_follows_them(harness: Harness) -> None:
@@ -189,7 +189,7 @@ async def test_index__when_a_collection_is_registered_late__then_backfills_it(
     late = harness.indexer(widest=3, whole=whole)
     await indexer.step_down()
     await catch_up(late)
-    owners = [found.owner for found in [await token(harness, number) for number in (1, 2, 3)] if found]
+    owners = [token.owner for token in [await token(harness, number) for number in (1, 2, 3)] if token]
     assert owners == [bob, alice, alice]
     mint = await harness.mint_record("mint_old")
     assert mint.status is MintStatus.FINALIZED

@@ -40,10 +40,14 @@ async def test_reconcile__when_tokens_were_minted_moved_and_burned__then_there_i
     await harness.burn(2, owner)
     await harness.mine(3)
     await catch_up(indexer)
-    found = await reconciled(harness)
-    assert found.differences == []
-    assert (found.counts["minted"], found.counts["indexed"], found.counts["burned"]) == (3, 3, 1)
-    assert found.counts["foreign"] == 3
+    reconciliation = await reconciled(harness)
+    assert reconciliation.differences == []
+    assert (
+        reconciliation.counts["minted"],
+        reconciliation.counts["indexed"],
+        reconciliation.counts["burned"],
+    ) == (3, 3, 1)
+    assert reconciliation.counts["foreign"] == 3
 
 
 async def test_reconcile__when_a_record_was_lost_or_made_up__then_each_is_named(harness: Harness) -> None:
@@ -60,8 +64,8 @@ async def test_reconcile__when_a_record_was_lost_or_made_up__then_each_is_named(
     damaged = to_item(mint.evolve(mint_id="mint_c")) | {"status": "nonsense"}
     await harness.dynamo.write(Put(MINTS, damaged))
     await harness.dynamo.write(Delete(TOKENS, token_place(31337, harness.contract, 1)))
-    found = await reconciled(harness)
-    assert {(difference.kind, difference.token_id) for difference in found.differences} == {
+    reconciliation = await reconciled(harness)
+    assert {(difference.kind, difference.token_id) for difference in reconciliation.differences} == {
         (Kind.NOT_INDEXED, 1),
         (Kind.LOST, 9),
         (Kind.UNREADABLE, None),
@@ -80,12 +84,14 @@ async def test_reconcile__when_a_collection_cannot_be_read__then_that_is_all_and
     name = scoped(31337, harness.contract)
     await harness.dynamo.write(Update(COLLECTIONS, {"collection_id": name}, set=damaged))
     await harness.dynamo.write(Put(COLLECTIONS, {"collection_id": "31337#nowhere"}))
-    found = await reconciled(harness)
-    assert [(one.kind, one.detail.split(":")[0]) for one in found.differences] == [
+    reconciliation = await reconciled(harness)
+    assert [
+        (difference.kind, difference.detail.split(":")[0]) for difference in reconciliation.differences
+    ] == [
         (Kind.UNREADABLE, f"collections {name}"),
         (Kind.UNREADABLE, "collections 31337#nowhere"),
     ]
-    assert (found.counts["minted"], found.counts["indexed"]) == (2, 2)
+    assert (reconciliation.counts["minted"], reconciliation.counts["indexed"]) == (2, 2)
 
 
 async def test_events__when_the_node_takes_narrow_ranges_only__then_the_range_is_split(

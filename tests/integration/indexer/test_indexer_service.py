@@ -74,10 +74,10 @@ async def test_service__when_it_runs__then_follows_is_ready_and_hands_over(
         await harness.mint([1], harness.accounts[1])
         await harness.mine()
         await until_head(harness, await harness.node.block_number())
-        async with session.get(f"{url}/readyz") as answer:
-            assert (answer.status, (await answer.json())["missing"]) == (200, [])
-        async with session.get(f"{url}/metrics") as answer:
-            metrics = await answer.text()
+        async with session.get(f"{url}/readyz") as response:
+            assert (response.status, (await response.json())["missing"]) == (200, [])
+        async with session.get(f"{url}/metrics") as response:
+            metrics = await response.text()
     assert "mintline_indexer_writer 1.0" in metrics
     assert 'mintline_aws_requests_total{operation="TransactWriteItems"' in metrics
     progress = await harness.progress()
@@ -103,8 +103,8 @@ async def test_service__when_heads_are_told_over_a_socket__then_blocks_are_index
         for _ in range(3):
             await harness.mine()
             await until_head(harness, await harness.node.block_number())
-        async with session.get(f"{url}/metrics") as answer:
-            assert "mintline_indexer_heads_total" in await answer.text()
+        async with session.get(f"{url}/metrics") as response:
+            assert "mintline_indexer_heads_total" in await response.text()
 
 
 async def test_service__when_the_node_is_away__then_says_so(
@@ -114,9 +114,9 @@ async def test_service__when_the_node_is_away__then_says_so(
     async with (
         running(settings) as url,
         aiohttp.ClientSession() as session,
-        session.get(f"{url}/readyz") as answer,
+        session.get(f"{url}/readyz") as response,
     ):
-        assert (answer.status, (await answer.json())["missing"]) == (503, ["chain"])
+        assert (response.status, (await response.json())["missing"]) == (503, ["chain"])
     assert await harness.store.load() is None
 
 

@@ -109,7 +109,7 @@ async def test_range__when_outcomes_are_not_what_was_asked_for__then_each_is_nam
 
     done = await reconciler(harness).newest()
 
-    assert {(found.kind, found.mint_id, found.token_id) for found in done.findings} == {
+    assert {(finding.kind, finding.mint_id, finding.token_id) for finding in done.findings} == {
         (Kind.WRONG_RECIPIENT, "mint_b", 2),
         (Kind.LOST, "mint_lost", 9),
         (Kind.FOREIGN, None, 3),
@@ -137,7 +137,7 @@ async def test_range__when_a_transactions_record_is_damaged__then_it_is_named_an
 
     done = await reconciler(harness).newest()
 
-    assert {(found.kind, found.mint_id, found.token_id) for found in done.findings} == {
+    assert {(finding.kind, finding.mint_id, finding.token_id) for finding in done.findings} == {
         (Kind.UNREADABLE, None, None),
         (Kind.UNSETTLED, "mint_a", 1),
     }

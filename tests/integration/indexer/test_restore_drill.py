@@ -123,7 +123,7 @@ async def test_tables__when_records_are_lost_and_restored__then_all_agrees_and_n
     judged = await verdict.check(deployment, whole=1_000, patience=900)
 
     assert judged.in_order
-    foreign = [finding for finding in judged.found.findings if finding.kind is Kind.FOREIGN]
+    foreign = [finding for finding in judged.reconciliation.findings if finding.kind is Kind.FOREIGN]
     assert [finding.token_id for finding in foreign] == [4]
 
 
@@ -262,9 +262,9 @@ async def test_mints__when_older_records_say_a_closed_batch_or_none_on_record_ca
     async def reopening() -> Reopened:
         return await reopen(records.every, harness.dynamo.write, CHAIN_ID, at=9, rebuild=True)
 
-    found = [await reopening() for _ in range(2)]
+    reopenings = [await reopening() for _ in range(2)]
 
-    assert found == [Reopened(transactions=1, mints=1), Reopened(transactions=0, mints=0)]
+    assert reopenings == [Reopened(transactions=1, mints=1), Reopened(transactions=0, mints=0)]
     opened = await harness.dynamo.get(TRANSACTIONS, key)
     assert opened is not None
     assert (opened["state"], opened["outcome"], "finalized_at" in opened) == ("mined", "failed", False)

@@ -286,20 +286,22 @@ async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tab
         block_hash=HASH,
         tx_hash=HASH,
     )
-    made, moved = transfer(), transfer(1, sender=ALICE)
+    created, moved = transfer(), transfer(1, sender=ALICE)
     written = undo_record(
         tokens=(PriorToken(contract=CONTRACT, token_id=1, token=None),),
-        transfers=(transfer_key(made), transfer_key(moved)),
+        transfers=(transfer_key(created), transfer_key(moved)),
         mints=("m1",),
         aside=(aside.position,),
     )
     write = Write(
-        tokens=(TokenWrite(KEY_1, token(), assumed_new=True),), transfers=(made, moved), outcomes=(outcome(),)
+        tokens=(TokenWrite(KEY_1, token(), assumed_new=True),),
+        transfers=(created, moved),
+        outcomes=(outcome(),),
     )
     await store.keep_undo([written], [aside])
     assert not await store.write(write, fence=2, at=2)
     assert await store.tokens([KEY_1]) == {KEY_1: token()}
-    assert await store.minting(KEY_1) == made
+    assert await store.minting(KEY_1) == created
     assert await store.undo_records() == [written]
     assert await store.undo_record(written.position) == written
     assert await store.operations(["m1", "none"]) == {
@@ -327,7 +329,7 @@ async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tab
     assert await store.operations(["m1"]) == {"m1": mint(updated_at=3)}
     assert not await store.write(write, fence=4, at=4)
     assert await store.tokens([KEY_1]) == {KEY_1: token()}
-    assert await store.minting(KEY_1) == made
+    assert await store.minting(KEY_1) == created
     assert (await store.operations(["m1"]))["m1"].status is MintStatus.MINED
 
 
@@ -447,16 +449,16 @@ async def test_write__when_a_token_is_of_before_there_were_fences__then_it_is_wr
 async def test_history__when_markers_are_among_the_transfers__then_pages_are_full_of_the_others(
     harness: Harness,
 ) -> None:
-    made = tuple(transfer(index) for index in range(6))
-    await harness.store.write(Write(transfers=made), fence=2, at=2)
-    gone = tuple(transfer_key(made[index]) for index in (0, 1, 3))
+    transfers = tuple(transfer(index) for index in range(6))
+    await harness.store.write(Write(transfers=transfers), fence=2, at=2)
+    gone = tuple(transfer_key(transfers[index]) for index in (0, 1, 3))
     await harness.store.take_back(TakeBack(5, transfers=gone), fence=3, at=3)
     ref = token_ref(CHAIN_ID, CONTRACT, 1)
     page = await harness.dynamo.query(TRANSFERS, partition=ref, limit=2)
     assert [item["log_index"] for item in page.items] == [2, 4]
     page = await harness.dynamo.query(TRANSFERS, partition=ref, limit=2, start=page.next)
     assert [item["log_index"] for item in page.items] == [5]
-    assert await harness.store.minting(KEY_1) == made[2]
+    assert await harness.store.minting(KEY_1) == transfers[2]
 
 
 async def test_write__when_tokens_or_mints_are_not_as_assumed__then_it_names_them_and_writes_the_others(
@@ -480,17 +482,17 @@ async def test_write__when_tokens_or_mints_are_not_as_assumed__then_it_names_the
 
 
 @pytest.mark.parametrize(
-    ("found", "block_hash"),
+    ("mint", "block_hash"),
     [(mint(status=MintStatus.MINED, block_hash=b"\x08" * 32), HASH), (mint(), HASH)],
     ids=["another block", "not mined"],
 )
 async def test_reopening__when_the_mint_is_not_of_this_block__then_it_is_stale(
-    tables: Tables, found: Mint, block_hash: bytes
+    tables: Tables, mint: Mint, block_hash: bytes
 ) -> None:
-    await tables.put(found)
+    await tables.put(mint)
     undo = TakeBack(5, mints=(ReopenedMint("m1", MintStatus.SUBMITTED, block_hash),))
     assert (await tables.store.take_back(undo, fence=2, at=2)).assumed == {"m1"}
-    assert await tables.store.operations(["m1"]) == {"m1": found}
+    assert await tables.store.operations(["m1"]) == {"m1": mint}
 
 
 async def test_outcome__when_a_users_own_transaction_failed__then_its_mint_waits_with_the_problem(
@@ -591,9 +593,9 @@ async def test_transaction__when_it_succeeded_without_an_operation__then_that_is
     await store.commit(progress(1))
     assert not await store.write(Write(results=(replace(result(), not_made=("m2",)),)), fence=2, at=2)
     assert (await store.transactions([PLACE]))[PLACE].not_made == ("m2",)
-    found = await store.operations(["m1", "m2"])
-    assert (found["m1"].status, found["m2"].status) == (MintStatus.MINED, MintStatus.REVERTED)
-    assert found["m2"].problem == NOT_DONE
+    operations = await store.operations(["m1", "m2"])
+    assert (operations["m1"].status, operations["m2"].status) == (MintStatus.MINED, MintStatus.REVERTED)
+    assert operations["m2"].problem == NOT_DONE
     assert not await store.take_back(REOPENING, fence=3, at=3)
     assert await store.transactions([PLACE]) == {PLACE: transaction(kind="batch", updated_at=3)}
 
@@ -661,16 +663,16 @@ async def standing_of(store: Store, operation: Operation) -> MintStatus:
 async def test_settlement__when_the_transaction_is_not_submitted__then_it_is_stale(
     tables: Tables, state: TransactionState | None
 ) -> None:
-    found = {} if state is None else {PLACE: transaction(state)}
-    for one in found.values():
-        await tables.carry(one)
+    transactions = {} if state is None else {PLACE: transaction(state)}
+    for each in transactions.values():
+        await tables.carry(each)
     refused = await tables.store.write(Write(results=(result(),)), fence=2, at=2)
     assert refused == Refused(assumed={PLACE})
-    assert await tables.store.transactions([PLACE]) == found
+    assert await tables.store.transactions([PLACE]) == transactions
 
 
 @pytest.mark.parametrize(
-    "found",
+    "transaction",
     [
         transaction(TransactionState.MINED, block_hash=b"\x08" * 32, outcome="succeeded"),
         transaction(TransactionState.FINAL, block_hash=HASH, outcome="succeeded"),
@@ -679,11 +681,11 @@ async def test_settlement__when_the_transaction_is_not_submitted__then_it_is_sta
     ids=["another block", "final", "not mined"],
 )
 async def test_unsettling__when_the_transaction_is_not_of_this_block__then_it_is_stale(
-    tables: Tables, found: Transaction
+    tables: Tables, transaction: Transaction
 ) -> None:
-    await tables.carry(found)
+    await tables.carry(transaction)
     assert (await tables.store.take_back(REOPENING, fence=2, at=2)).assumed == {PLACE}
-    assert await tables.store.transactions([PLACE]) == {PLACE: found}
+    assert await tables.store.transactions([PLACE]) == {PLACE: transaction}
 
 
 async def test_outcome__when_another_transaction_made_a_carried_mints_token__then_it_is_on_the_mint(
@@ -696,13 +698,13 @@ async def test_outcome__when_another_transaction_made_a_carried_mints_token__the
     await tables.carry(failed)
     await store.commit(progress(1))
     assert (await store.write(Write(outcomes=(outcome("m2"),)), fence=2, at=2)).assumed == {"m2"}
-    made = Write(outcomes=(outcome("m1", carried=True),))
-    assert not await store.write(made, fence=2, at=2)
+    write = Write(outcomes=(outcome("m1", carried=True),))
+    assert not await store.write(write, fence=2, at=2)
     placed = {"tx_hash": HASH, "block_number": 5, "block_hash": HASH, "mined_at": 2, "updated_at": 2}
     mined = stored.evolve(status=MintStatus.MINED, **placed)
     assert await store.operations(["m1"]) == {"m1": as_far_as(mined, failed)}
     assert (await store.operations(["m1"]))["m1"].tx_hash == HASH
-    assert not await store.write(made, fence=3, at=3)
+    assert not await store.write(write, fence=3, at=3)
     elsewhere, here = (
         TakeBack(5, mints=(ReopenedMint("m1", MintStatus.BUILT, at),)) for at in (b"\x08" * 32, HASH)
     )

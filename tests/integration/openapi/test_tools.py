@@ -47,9 +47,9 @@ def test_document__when_it_is_broken__the_linter_says_so(document: Path, tmp_pat
 def test_openapi_typescript__when_it_reads_the_document__makes_types_that_compile(
     document: Path, tmp_path: Path
 ) -> None:
-    made = tmp_path / "made.ts"
+    output = tmp_path / "made.ts"
     run(
-        [node_binary(), MODULES / "openapi-typescript" / "bin" / "cli.js", document, "--output", made],
+        [node_binary(), MODULES / "openapi-typescript" / "bin" / "cli.js", document, "--output", output],
         cwd=tmp_path,
     )
     (tmp_path / "user.ts").write_text(
@@ -82,12 +82,12 @@ def test_datamodel_code_generator__when_it_reads_the_document__makes_models_that
     generate = [tools / "datamodel-codegen", "--input", document, "--output", tmp_path / "made.py", *options]
     run([*generate, "--formatters", "builtin"], cwd=tmp_path)
     described = json.loads(document.read_text())
-    answer = described["paths"]["/v1/mints"]["post"]["responses"]["202"]["content"]["application/json"]
-    (tmp_path / "mint.json").write_text(json.dumps(answer["example"]))
+    response = described["paths"]["/v1/mints"]["post"]["responses"]["202"]["content"]["application/json"]
+    (tmp_path / "mint.json").write_text(json.dumps(response["example"]))
     program = (
         "import made, pathlib\n"
         "text = pathlib.Path('mint.json').read_text()\n"
         "print(made.MintView.model_validate_json(text).mint_id)"
     )
     printed = run([tools / "python", "-W", "error", "-c", program], cwd=tmp_path)
-    assert printed.strip() == answer["example"]["mint_id"]
+    assert printed.strip() == response["example"]["mint_id"]

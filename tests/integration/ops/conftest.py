@@ -80,7 +80,7 @@ async def has_role(anvil: str, contract: str, role: bytes, account: str) -> bool
     data = selector("hasRole(bytes32,address)") + encode(["bytes32", "address"], [role, account])
     rpc = Rpc([anvil])
     try:
-        answer = await Node(rpc).call(Call(sender=account, to=contract, data=data))
+        response = await Node(rpc).call(Call(sender=account, to=contract, data=data))
     finally:
         await rpc.aclose()
-    return bool(decode(["bool"], answer)[0])
+    return bool(decode(["bool"], response)[0])

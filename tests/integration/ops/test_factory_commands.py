@@ -30,10 +30,10 @@ CALLER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 async def read(url: str, contract: str, data: bytes, kind: str) -> Any:
     rpc = Rpc([url])
     try:
-        answer = await Node(rpc).call(Call(sender=CALLER, to=contract, data=data))
+        response = await Node(rpc).call(Call(sender=CALLER, to=contract, data=data))
     finally:
         await rpc.aclose()
-    (value,) = decode([kind], answer)
+    (value,) = decode([kind], response)
     return value
 
 
@@ -63,7 +63,7 @@ def test_factory__when_deployed_by_a_command__then_the_relayers_may_use_it_and_t
     for code in codes:
         assert asyncio.run(read(anvil, factory, is_implementation_calldata(code), "bool"))
     assert pool["granted_at_factory"] == pool["made"]
-    assert all(asyncio.run(has_role(anvil, factory, RELAYER_ROLE, one)) for one in pool["relayers"])
+    assert all(asyncio.run(has_role(anvil, factory, RELAYER_ROLE, relayer)) for relayer in pool["relayers"])
     assert moved["url"] == "https://elsewhere.example"
     base = asyncio.run(read(anvil, factory, selector("baseURI()"), "string"))
     assert base == "https://elsewhere.example/v1/metadata/"
@@ -106,16 +106,16 @@ def test_factory__when_it_is_of_a_version_without_erc1155__then_only_that_code_i
     anvil: str, document: Path, keystore: tuple[Path, str]
 ) -> None:
     chain = ("--deployment", document, "--rpc", anvil, "--keystore", keystore[0])
-    made = answered(operator("deploy-factory", *chain))
+    deployed = answered(operator("deploy-factory", *chain))
     earlier = json.loads(document.read_text())
     del earlier["chain"]["factory"]["multi_token"]
     document.write_text(json.dumps(earlier))
 
     done = answered(operator("deploy-factory", *chain))
 
-    assert (done["deployed"], done["factory"]) == (False, made["factory"])
-    assert done["implementation"] == made["implementation"]
-    assert done["multi_token"] != made["multi_token"]
+    assert (done["deployed"], done["factory"]) == (False, deployed["factory"])
+    assert done["implementation"] == deployed["implementation"]
+    assert done["multi_token"] != deployed["multi_token"]
     assert json.loads(document.read_text())["chain"]["factory"]["multi_token"] == done["multi_token"]
     added = is_implementation_calldata(done["multi_token"])
     assert asyncio.run(read(anvil, done["factory"], added, "bool"))

@@ -229,8 +229,8 @@ async def test_migrate__when_a_block_was_written_in_part__then_that_part_is_take
         tokens=(PriorToken(contract=CONTRACT, token_id=1, token=None),),
     )
     await before.dynamo.write(Put(BLOCKS, part.model_dump(mode="json") | row_place(CHAIN_ID, part.position)))
-    made = (await before.token(1)).evolve(minted_block=10)
-    await before.dynamo.write(Put(TOKENS, token_item(made)))
+    token = (await before.token(1)).evolve(minted_block=10)
+    await before.dynamo.write(Put(TOKENS, token_item(token)))
     await before.dynamo.write(Put(CHECKPOINTS, RECORD | {"done": 8}))
 
     done, *_ = await migrate(before.dynamo, treasury=TREASURY)

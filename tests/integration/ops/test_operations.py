@@ -43,24 +43,24 @@ def test_deployment__when_founded_by_commands__has_what_its_services_need(
     about = ("--deployment", document, "--name", "Birds", "--symbol", "BIRD")
     on_aws = ("--endpoint-url", aws_settings.aws_endpoint_url)
 
-    made = answered(operator("keys", "--deployment", document, *on_aws))
+    keys = answered(operator("keys", "--deployment", document, *on_aws))
     sent = answered(operator("deploy", *about, "--rpc", anvil, "--keystore", keystore[0]))
     row = (*about, *on_aws, "--block", sent["block"], "--description", "All of them.")
     assert answered(operator("intake-key", "--deployment", document, *on_aws)) == {
-        "intake_key": made["intake_key"]
+        "intake_key": keys["intake_key"]
     }
     registered = [answered(operator("register", *row))["registered"] for _ in range(2)]
 
     described = json.loads(document.read_text())["chain"]
-    assert described == {"chain_id": CHAIN_ID, **made, "default_collection": sent["contract"]}
+    assert described == {"chain_id": CHAIN_ID, **keys, "default_collection": sent["contract"]}
     assert registered == [True, False]
-    asyncio.run(check_aws(aws_settings, prefix, made, sent))
-    issuer, relayer = made["issuer"]["address"], made["relayer"]["address"]
+    asyncio.run(check_aws(aws_settings, prefix, keys, sent))
+    issuer, relayer = keys["issuer"]["address"], keys["relayer"]["address"]
     assert asyncio.run(roles(anvil, sent["contract"], keystore[1], issuer)) == (True, True, True)
     assert asyncio.run(has_role(anvil, sent["contract"], RELAYER_ROLE, relayer))
 
 
-async def check_aws(settings: ServiceSettings, prefix: str, made: Any, sent: Any) -> None:
+async def check_aws(settings: ServiceSettings, prefix: str, keys: Any, sent: Any) -> None:
     async with AsyncExitStack() as stack:
         clients = await stack.enter_async_context(open_clients(settings))
         secretsmanager = await open_client(stack, "secretsmanager", settings, calls=AwsCalls())
@@ -68,10 +68,10 @@ async def check_aws(settings: ServiceSettings, prefix: str, made: Any, sent: Any
         stack.push_async_callback(dynamo.aclose)
         stores = KeyStores(SecretsManagerKeys(secretsmanager, prefix=prefix), DynamoKeys(dynamo))
         for name in ("issuer", "treasury", "relayer"):
-            key = KeyRef.model_validate(made[name])
+            key = KeyRef.model_validate(keys[name])
             assert (await stores.read(key)).address == key.address
             assert stores.holding(key.secret_id) is stores.named("dynamodb")
-        await read_sealing_key(secretsmanager, made["sealing"]["secrets"][0])
+        await read_sealing_key(secretsmanager, keys["sealing"]["secrets"][0])
         row = await dynamo.get(COLLECTIONS, {"collection_id": f"{CHAIN_ID}#{sent['contract']}"})
         assert row is not None
         assert (row["name"], row["deployed_block"]) == ("Birds", sent["block"])
@@ -101,15 +101,15 @@ def test_relayer__when_a_deployment_of_before_has_none__then_it_is_made_and_gran
     contract = answered(operator("deploy", *chain, "--name", "Birds", "--symbol", "BIRD"))["contract"]
     before = json.loads(document.read_text())["chain"]
 
-    made = answered(operator("keys", "--deployment", document, *on_aws))
+    keys = answered(operator("keys", "--deployment", document, *on_aws))
     again = answered(operator("keys", "--deployment", document, *on_aws))
     chain_document = json.loads(document.read_text())["chain"]
     granted = [answered(operator("relayers", *chain, *on_aws, "--count", 1))["granted"] for _ in range(2)]
 
-    assert (list(made), again) == (["relayer"], {})
-    assert made["relayer"]["subject"] == "platform:relayer-1"
-    assert chain_document == json.loads(document.read_text())["chain"] == {**before, **made}
-    relayer = made["relayer"]["address"]
+    assert (list(keys), again) == (["relayer"], {})
+    assert keys["relayer"]["subject"] == "platform:relayer-1"
+    assert chain_document == json.loads(document.read_text())["chain"] == {**before, **keys}
+    relayer = keys["relayer"]["address"]
     assert granted == [[relayer], []]
     assert asyncio.run(has_role(anvil, contract, RELAYER_ROLE, relayer))
 
@@ -219,10 +219,10 @@ def test_contract__when_repointed__leads_to_the_new_address(
 async def contract_uri(anvil: str, contract: str) -> str:
     rpc = Rpc([anvil])
     try:
-        answer = await Node(rpc).call(Call(sender=contract, to=contract, data=selector("contractURI()")))
+        response = await Node(rpc).call(Call(sender=contract, to=contract, data=selector("contractURI()")))
     finally:
         await rpc.aclose()
-    (uri,) = decode(["string"], answer)
+    (uri,) = decode(["string"], response)
     return str(uri)
 
 
@@ -269,12 +269,12 @@ def test_keys__when_there_are_some__are_left_alone(
     with_issuer(document)
     before = json.loads(document.read_text())["chain"]
 
-    made = answered(
+    keys = answered(
         operator("keys", "--deployment", document, "--endpoint-url", aws_settings.aws_endpoint_url)
     )
 
-    assert set(made) == {"treasury", "relayer", "sealing", "intake_key"}
-    assert json.loads(document.read_text())["chain"] == {**before, **made}
+    assert set(keys) == {"treasury", "relayer", "sealing", "intake_key"}
+    assert json.loads(document.read_text())["chain"] == {**before, **keys}
 
 
 def test_keys__when_the_deployment_is_small__then_none_of_them_is_in_secrets_manager(
@@ -283,14 +283,14 @@ def test_keys__when_the_deployment_is_small__then_none_of_them_is_in_secrets_man
     described = json.loads(document.read_text())
     document.write_text(json.dumps({**described, "size": "small"}))
 
-    made = answered(
+    keys = answered(
         operator("keys", "--deployment", document, "--endpoint-url", aws_settings.aws_endpoint_url)
     )
 
-    held = [made[name]["secret_id"] for name in ("issuer", "treasury", "relayer")]
-    (sealing,) = made["sealing"]["secrets"]
+    held = [keys[name]["secret_id"] for name in ("issuer", "treasury", "relayer")]
+    (sealing,) = keys["sealing"]["secrets"]
     assert all(reference.startswith("dynamodb:") for reference in (*held, sealing))
-    asyncio.run(check_sealing_item(aws_settings, prefix, sealing, made["sealing"]["public_key"]))
+    asyncio.run(check_sealing_item(aws_settings, prefix, sealing, keys["sealing"]["public_key"]))
 
 
 async def check_sealing_item(settings: ServiceSettings, prefix: str, reference: str, public: str) -> None:

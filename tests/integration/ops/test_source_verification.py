@@ -46,13 +46,13 @@ class Stub:
         self.url = ""
 
     async def node(self, request: web.Request) -> web.Response:
-        asked = await request.json()
-        many = asked if isinstance(asked, list) else [asked]
+        body = await request.json()
+        many = body if isinstance(body, list) else [body]
         answers = [
-            {"jsonrpc": "2.0", "id": one["id"], "result": self._result(one["method"], one["params"])}
-            for one in many
+            {"jsonrpc": "2.0", "id": call["id"], "result": self._result(call["method"], call["params"])}
+            for call in many
         ]
-        return web.json_response(answers if isinstance(asked, list) else answers[0])
+        return web.json_response(answers if isinstance(body, list) else answers[0])
 
     def _result(self, method: str, params: list[Any]) -> Any:
         if method == "eth_chainId":
@@ -66,13 +66,13 @@ class Stub:
     async def submit(self, request: web.Request) -> web.Response:
         body = await request.json() if "json" in request.content_type else dict(await request.post())
         self.sent.append((str(request.rel_url), body))
-        status, answer = self.submitted
-        return web.json_response(answer, status=status)
+        status, response = self.submitted
+        return web.json_response(response, status=status)
 
     async def answer(self, request: web.Request) -> web.Response:
         self.sent.append((str(request.rel_url), None))
-        status, answer = self.looks.pop(0)
-        return web.json_response(answer, status=status)
+        status, response = self.looks.pop(0)
+        return web.json_response(response, status=status)
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ async def test_sourcify__when_it_compiles_the_source__then_the_clones_implementa
     ]
     verified = await verify(stub, address=CLONE, transaction=TRANSACTION)
 
-    assert verified == Verified(ADDRESS, "MintlineClone", is_clone=True, new=True, said="match")
+    assert verified == Verified(ADDRESS, "MintlineClone", is_clone=True, new=True, message="match")
     path, body = stub.sent[0]
     assert path == f"/v2/verify/31337/{ADDRESS}"
     assert body["contractIdentifier"] == "contracts/src/MintlineClone.sol:MintlineClone"
@@ -163,7 +163,7 @@ async def test_etherscan__when_it_compiles_the_source__then_it_gets_the_construc
     ]
     verified = await verify(stub, service="etherscan", api_key="key", transaction=TRANSACTION)
 
-    assert (verified.new, verified.said) == (True, "Pass - Verified")
+    assert (verified.new, verified.message) == (True, "Pass - Verified")
     path, form = stub.sent[0]
     assert path == "/?chainid=31337"
     assert form["constructorArguements"] == encode(["address"], [FACTORY]).hex()

@@ -40,16 +40,16 @@ def key(number: int, subject: str) -> KeyRef:
 
 
 WALLET, TREASURY = key(0x11, "alice"), key(0x22, "platform:treasury")
-WALLETS, TREASURYS = (f"{CHAIN_ID}#{one.address}" for one in (WALLET, TREASURY))
+WALLETS, TREASURYS = (f"{CHAIN_ID}#{key.address}" for key in (WALLET, TREASURY))
 
 
 @pytest.fixture
 async def dynamo(aws_settings: ServiceSettings, aws_prefix: str) -> AsyncIterator[Dynamo]:
     async with AsyncExitStack() as stack:
         client = await open_client(stack, "dynamodb", aws_settings, calls=AwsCalls())
-        found = Dynamo(client, aws_prefix)
-        stack.push_async_callback(found.aclose)
-        yield found
+        store = Dynamo(client, aws_prefix)
+        stack.push_async_callback(store.aclose)
+        yield store
 
 
 def attempt(number: int, nonce: int | None = 7, **changes: Any) -> Attempt:
@@ -95,9 +95,9 @@ async def keep(dynamo: Dynamo, record: Mint, *, is_open: bool = True) -> None:
 
 
 async def stands(dynamo: Dynamo) -> Mint:
-    found = await read_mint(dynamo, "m1", SetAside())
-    assert found is not None
-    return found
+    mint = await read_mint(dynamo, "m1", SetAside())
+    assert mint is not None
+    return mint
 
 
 async def transaction(dynamo: Dynamo, sender_id: str = WALLETS, nonce: int = 7) -> Transaction | None:
@@ -254,7 +254,7 @@ async def test_migrate__when_noops_are_open__then_they_are_attempts_at_their_non
     assert of_mint is not None
     assert gap is not None
     assert of_mint.operations == ("m1",)
-    assert [(one.at, one.fills) for one in of_mint.attempts] == [(41, True), (42, True)]
+    assert [(attempt.at, attempt.fills) for attempt in of_mint.attempts] == [(41, True), (42, True)]
     assert (of_mint.state, of_mint.own_attempts) == (TransactionState.SUBMITTED, ())
     assert (gap.kind, gap.filling_at, gap.state) == ("noop", 43, TransactionState.SUBMITTED)
     assert sorted(await open_places(dynamo, WALLETS)) == [5, 7]

@@ -55,8 +55,8 @@ async def cut(request: web.Request) -> web.StreamResponse:
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
     app = web.Application()
-    for answer in (in_two, endless, nested, gone, cut):
-        app.router.add_get(f"/{answer.__name__}", answer)
+    for response in (in_two, endless, nested, gone, cut):
+        app.router.add_get(f"/{response.__name__}", response)
     server = TestServer(app, host="127.0.0.1")
     await server.start_server()
     yield str(server.make_url("/"))

@@ -81,9 +81,9 @@ class Deployment:
         return wallet
 
     async def wallet(self, sub: str) -> Wallet:
-        found = await DynamoWalletRecords(self.dynamo).get(scoped(CHAIN_ID, sub))
-        assert found is not None
-        return found
+        wallet = await DynamoWalletRecords(self.dynamo).get(scoped(CHAIN_ID, sub))
+        assert wallet is not None
+        return wallet
 
     async def run(self, *arguments: str, prefix: str | None = None) -> tuple[int, Any, str]:
         """Run a command of `mintline wallets` and return its exit code, JSON and standard error."""
@@ -246,8 +246,8 @@ async def test_belongings__when_its_newest_transaction_is_open__then_it_is_under
 ) -> None:
     wallet = await line.add("alice")
     sender = scoped(CHAIN_ID, wallet.address)
-    for nonce, found in ((2, "final"), (11, state)):
-        await line.dynamo.write(Put(TRANSACTIONS, {"sender_id": sender, "nonce": nonce, "state": found}))
+    for nonce, standing in ((2, "final"), (11, state)):
+        await line.dynamo.write(Put(TRANSACTIONS, {"sender_id": sender, "nonce": nonce, "state": standing}))
 
     assert await DynamoBelongings(line.dynamo).open_operation(wallet) == under_way
 

@@ -159,10 +159,10 @@ class FakeKms:
         self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(0.005)
         self.at_once -= 1
-        asked = json.loads(await request.read())
-        blob = base64.b64decode(asked["CiphertextBlob"])
+        parameters = json.loads(await request.read())
+        blob = base64.b64decode(parameters["CiphertextBlob"])
         if blob == _authority().authorization_keys().keys[0].wrapped:
-            return self._sealed(asked, _authority().plaintext())
+            return self._sealed(parameters, _authority().plaintext())
         subject = blob.decode()
         player = self.players.get(subject)
         assert request.headers["X-Amz-Target"] == "TrentService.Decrypt"
@@ -170,15 +170,15 @@ class FakeKms:
         if self.good_token is not None and request.headers.get("X-Amz-Security-Token") != self.good_token:
             return self._fault("ExpiredTokenException")
         context = {"sub": subject, "chain": str(CHAIN_ID)}
-        if player is None or asked["EncryptionContext"] != context or asked["KeyId"] != KEY_ID:
+        if player is None or parameters["EncryptionContext"] != context or parameters["KeyId"] != KEY_ID:
             return self._fault("InvalidCiphertextException")
         key = ec.derive_private_key(int.from_bytes(player.secret, "big"), ec.SECP256K1())
         der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        return self._sealed(asked, der)
+        return self._sealed(parameters, der)
 
-    def _sealed(self, asked: dict[str, Any], der: bytes) -> web.Response:
+    def _sealed(self, parameters: dict[str, Any], der: bytes) -> web.Response:
         """Answer the key of the attestation document, which this KMS believes whatever it says."""
-        attestation = self.attested = base64.b64decode(asked["Recipient"]["AttestationDocument"])
+        attestation = self.attested = base64.b64decode(parameters["Recipient"]["AttestationDocument"])
         key = load_der_public_key(document.read(cose.read(attestation).payload).public_key or b"")
         assert isinstance(key, RSAPublicKey)
         envelope = base64.b64encode(enveloped(der, key)).decode()

@@ -100,8 +100,8 @@ async def test_command__when_the_trail_is_in_a_bucket__then_it_counts_the_lives_
             *("--region", aws_settings.aws_region, "--endpoint-url", str(aws_settings.aws_endpoint_url)),
             stdout=asyncio.subprocess.PIPE,
         )
-        said, _ = await process.communicate()
-        return process.returncode, json.loads(said)
+        output, _ = await process.communicate()
+        return process.returncode, json.loads(output)
 
     code, report = await verify()
     assert (code, report["verified"], report["lives"]) == (0, True, 1)

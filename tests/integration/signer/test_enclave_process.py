@@ -55,9 +55,9 @@ async def test_enclave__when_a_thousand_requests_are_pipelined__answers_each_rig
     requests = [users[nonce % len(users)].mint(nonce, issuer) for nonce in range(1000)]
     answers = await asyncio.gather(*(harness.client.sign(request) for request in requests))
     assert harness.kms.requests == len(users) + 2
-    assert len({answer.tx_hash for answer in answers if isinstance(answer, Signed)}) == 1000
-    for request, answer in zip(requests[::50], answers[::50], strict=True):
-        check_signed(request, answer)
+    assert len({response.tx_hash for response in answers if isinstance(response, Signed)}) == 1000
+    for request, response in zip(requests[::50], answers[::50], strict=True):
+        check_signed(request, response)
 
 
 async def test_enclave__when_killed_while_it_signs__is_found_again_and_nothing_is_lost(
@@ -189,18 +189,18 @@ async def test_enclave__when_a_key_begins_with_a_zero_byte__signs(
 
 async def exchange(harness: Harness, data: bytes, answers: int) -> list[Any]:
     reader, writer = await asyncio.open_unix_connection(str(harness.enclave.socket))
-    decoder, found = FrameDecoder(), list[Any]()
+    decoder, responses = FrameDecoder(), list[Any]()
     try:
         writer.write(data)
         async with asyncio.timeout(5):
-            while len(found) < answers and (piece := await reader.read(4096)):
+            while len(responses) < answers and (piece := await reader.read(4096)):
                 received = [read_response(body) for body in decoder.feed(piece)]
-                found += [answer for answer in received if not isinstance(answer, Batch)]
+                responses += [response for response in received if not isinstance(response, Batch)]
             if not answers:
                 assert await reader.read() == b""
     finally:
         writer.close()
-    return found
+    return responses
 
 
 @pytest.mark.parametrize(

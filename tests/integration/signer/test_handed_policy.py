@@ -84,10 +84,10 @@ async def hand(enclave: EnclaveProcess, content: bytes) -> Response:
     writer.write(request_frame(1, HandedPolicy(document=content)))
     async with asyncio.timeout(20):
         length = int.from_bytes(await reader.readexactly(4), "big")
-        answer = read_response(await reader.readexactly(length))
+        response = read_response(await reader.readexactly(length))
     writer.close()
-    assert isinstance(answer, tuple)
-    return answer[1]
+    assert isinstance(response, tuple)
+    return response[1]
 
 
 def a_user(kms: FakeKms) -> Player:

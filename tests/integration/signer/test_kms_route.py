@@ -119,7 +119,7 @@ def certificate(folder: Path, host: str) -> tuple[ssl.SSLContext, Path]:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kms")])
     names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))])
     now = dt.datetime.now(dt.UTC)
-    made = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -132,7 +132,7 @@ def certificate(folder: Path, host: str) -> tuple[ssl.SSLContext, Path]:
         .sign(key, SHA256())
     )
     trusted, private = folder / "trusted.pem", folder / "private.pem"
-    trusted.write_bytes(made.public_bytes(Encoding.PEM))
+    trusted.write_bytes(certificate.public_bytes(Encoding.PEM))
     private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(trusted, private)

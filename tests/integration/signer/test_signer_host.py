@@ -238,10 +238,10 @@ async def pair(
 async def test_host__when_a_mint_arrives__has_it_signed_by_the_users_key_in_kms(pair: Pair) -> None:
     intent = pair.intent(0)
     await pair.send(intent)
-    (answer,) = await pair.receive(1)
-    assert isinstance(answer, Broadcast)
-    assert answer.intent == intent
-    assert Account.recover_transaction(answer.raw) == pair.wallet.address
+    (response,) = await pair.receive(1)
+    assert isinstance(response, Broadcast)
+    assert response.intent == intent
+    assert Account.recover_transaction(response.raw) == pair.wallet.address
     assert "a-secret-access-key" not in pair.log.read_text()
 
 
@@ -266,9 +266,9 @@ async def test_host__when_the_enclave_signs_by_another_policy__gets_no_key_from_
 
 async def test_host__when_the_policy_refuses__tells_the_broadcaster(pair: Pair) -> None:
     await pair.send(pair.intent(0, gas=10**8))
-    (answer,) = await pair.receive(1)
-    assert isinstance(answer, SigningRefused)
-    assert answer.code == "policy_gas"
+    (response,) = await pair.receive(1)
+    assert isinstance(response, SigningRefused)
+    assert response.code == "policy_gas"
 
 
 async def test_host__when_someone_else_than_the_user_asks__has_nothing_signed(pair: Pair) -> None:
@@ -276,7 +276,7 @@ async def test_host__when_someone_else_than_the_user_asks__has_nothing_signed(pa
     await pair.send(stolen.model_copy(update={"mint_id": "mint_stolen"}))
     await pair.send(replace(pair.example, subject="user-2").intent(2, signer=pair.wallet))
     answers = await pair.receive(2)
-    codes = [answer.code for answer in answers if isinstance(answer, SigningRefused)]
+    codes = [response.code for response in answers if isinstance(response, SigningRefused)]
     assert codes == ["acceptance_signature", "authorization_subject"]
 
 
@@ -294,8 +294,8 @@ async def test_host__when_the_wrapped_key_is_missing__dead_letters_the_intent(pa
 async def test_host__when_the_wrapped_key_has_moved__signs_by_its_old_reference(pair: Pair) -> None:
     moved = pair.wallet.model_copy(update={"secret_id": f"p/wallets/{CHAIN_ID}/{pair.wallet.address}"})
     await pair.send(pair.intent(0, signer=moved))
-    (answer,) = await pair.receive(1)
-    assert isinstance(answer, Broadcast)
+    (response,) = await pair.receive(1)
+    assert isinstance(response, Broadcast)
 
 
 async def test_host__when_the_enclave_is_killed__is_unready_and_delays_but_loses_nothing(pair: Pair) -> None:
@@ -306,7 +306,7 @@ async def test_host__when_the_enclave_is_killed__is_unready_and_delays_but_loses
         await pair.send(pair.intent(nonce))
     await pair.enclave.start()
     answers = await pair.receive(30)
-    nonces = {answer.intent.nonce for answer in answers if isinstance(answer, Broadcast)}
+    nonces = {response.intent.nonce for response in answers if isinstance(response, Broadcast)}
     assert nonces == set(range(30))
     await until_ready(pair, 200)
 

@@ -93,8 +93,8 @@ async def test_metrics__when_a_mint_is_finalized__show_it_in_every_service(line:
     values: dict[tuple[str, str], float] = {}
     async with aiohttp.ClientSession() as http:
         for service, url in line["admin"].items():
-            async with http.get(f"{url}/metrics") as answer:
-                text = await answer.text()
+            async with http.get(f"{url}/metrics") as response:
+                text = await response.text()
             for family in text_string_to_metric_families(text):
                 for sample in family.samples:
                     labels = ",".join(sample.labels.values())

@@ -113,9 +113,9 @@ def test_gauge__when_it_has_several_values__then_the_one_that_its_statistic_asks
         gauge.labels("a").set(3)
         gauge.labels("b").set(8)
 
-    found = pipeline.published()[""]
+    published = pipeline.published()[""]
 
-    assert (found["held"], found["slowest"]) == (8, 3)
+    assert (published["held"], published["slowest"]) == (8, 3)
 
 
 async def test_publishing__when_a_task_ends_within_a_minute__then_its_metrics_are_written_at_the_end() -> (

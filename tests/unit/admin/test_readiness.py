@@ -53,7 +53,7 @@ async def test_readiness__when_the_index_is_halted__then_both_hashes_and_what_to
     async def index() -> None:
         raise Unavailable(f"reorg past finality: {halted}; {WHAT_TO_DO}")
 
-    said = (await admin({"index": index}).readiness())["index"]
-    assert "00" * 32 in said
-    assert "ff" * 32 in said
-    assert said.endswith(WHAT_TO_DO)
+    text = (await admin({"index": index}).readiness())["index"]
+    assert "00" * 32 in text
+    assert "ff" * 32 in text
+    assert text.endswith(WHAT_TO_DO)

@@ -24,12 +24,12 @@ async def get_wallet(client: MemoryClient, authorization: str | None) -> Any:
     return await client.request("GET", "/v1/wallet", headers=headers)
 
 
-def refused(answer: Any, code: str) -> bool:
-    body = answer.json()
-    challenge = answer.headers["www-authenticate"]
+def refused(response: Any, code: str) -> bool:
+    body = response.json()
+    challenge = response.headers["www-authenticate"]
     if code != "no-token":
         assert challenge.startswith('Bearer error="invalid_token", error_description="')
-    return (answer.status, body["code"], body["type"].rpartition("#")[2]) == (401, code, code)
+    return (response.status, body["code"], body["type"].rpartition("#")[2]) == (401, code, code)
 
 
 def unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
@@ -38,19 +38,19 @@ def unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
 
 
 async def test_request__when_the_token_is_good__is_served(harness: Harness, client: MemoryClient) -> None:
-    answer = await get_wallet(client, f"bearer {harness.token()}")
+    response = await get_wallet(client, f"bearer {harness.token()}")
 
-    assert answer.status == 200
+    assert response.status == 200
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Basic YTpi", "Bearer", "Bearer  "])
 async def test_request__when_there_is_no_token__is_challenged(
     client: MemoryClient, authorization: str | None
 ) -> None:
-    answer = await get_wallet(client, authorization)
+    response = await get_wallet(client, authorization)
 
-    assert refused(answer, "no-token")
-    assert answer.headers["www-authenticate"] == "Bearer"
+    assert refused(response, "no-token")
+    assert response.headers["www-authenticate"] == "Bearer"
 
 
 NESTED = base64.urlsafe_b64encode(b"[" * 9_000).decode() + ".e30.e30"
@@ -63,10 +63,10 @@ NESTED = base64.urlsafe_b64encode(b"[" * 9_000).decode() + ".e30.e30"
 async def test_request__when_the_token_is_no_jwt__is_refused_as_malformed(
     client: MemoryClient, token: str
 ) -> None:
-    answer = await get_wallet(client, f"Bearer {token}")
+    response = await get_wallet(client, f"Bearer {token}")
 
-    assert answer.json()["code"] in {"malformed-token", "token-algorithm"}
-    assert answer.status == 401
+    assert response.json()["code"] in {"malformed-token", "token-algorithm"}
+    assert response.status == 401
 
 
 async def test_request__when_the_token_is_unsigned__is_refused_for_its_algorithm(
@@ -126,9 +126,9 @@ async def test_request__when_another_key_signed_under_a_known_name__is_refused(
 ) -> None:
     impostor = UserPool(kid=harness.pool.kid)
 
-    answer = await get_wallet(client, f"Bearer {impostor.sign(impostor.claims('alice'))}")
+    response = await get_wallet(client, f"Bearer {impostor.sign(impostor.claims('alice'))}")
 
-    assert refused(answer, "bad-signature")
+    assert refused(response, "bad-signature")
 
 
 async def test_request__when_the_claims_were_altered__is_refused(
@@ -200,10 +200,10 @@ async def test_request__when_a_claim_is_missing__is_refused_and_told_which(
 ) -> None:
     claims = harness.pool.claims("alice")
     del claims[name]
-    answer = await get_wallet(client, f"Bearer {harness.pool.sign(claims)}")
+    response = await get_wallet(client, f"Bearer {harness.pool.sign(claims)}")
 
-    assert refused(answer, "bad-claims")
-    assert name in answer.json()["detail"]
+    assert refused(response, "bad-claims")
+    assert name in response.json()["detail"]
 
 
 SECURED = [op for group in GROUPS for op in group if op.scope is not None]
@@ -215,15 +215,15 @@ async def test_operation__when_the_token_has_every_scope_but_its_own__is_refused
 ) -> None:
     scopes = " ".join(scope for scope in SIGN_IN_SCOPES if scope != operation.scope)
     token = harness.pool.sign({**harness.pool.claims("alice"), "scope": scopes})
-    answer = await client.request(
+    response = await client.request(
         operation.method,
         re.sub(r"\{\w+\}", "x", operation.path),
         headers={"Authorization": f"Bearer {token}"},
     )
 
-    assert (answer.status, answer.json()["code"]) == (403, "insufficient-scope")
-    assert answer.headers["www-authenticate"].startswith('Bearer error="insufficient_scope"')
-    assert answer.headers["www-authenticate"].endswith(f', scope="{operation.scope}"')
+    assert (response.status, response.json()["code"]) == (403, "insufficient-scope")
+    assert response.headers["www-authenticate"].startswith('Bearer error="insufficient_scope"')
+    assert response.headers["www-authenticate"].endswith(f', scope="{operation.scope}"')
 
 
 def test_operations__when_they_ask_for_a_scope__use_every_one_of_ours() -> None:
@@ -235,10 +235,10 @@ async def test_request__when_the_token_administers_its_account__is_refused_thoug
 ) -> None:
     scopes = f"{ACCOUNT_ADMIN} {' '.join(SIGN_IN_SCOPES)}"
     token = harness.pool.sign({**harness.pool.claims("alice"), "scope": scopes})
-    answer = await get_wallet(client, f"Bearer {token}")
+    response = await get_wallet(client, f"Bearer {token}")
 
-    assert (answer.status, answer.json()["code"]) == (403, "insufficient-scope")
-    assert ACCOUNT_ADMIN in answer.json()["detail"]
+    assert (response.status, response.json()["code"]) == (403, "insufficient-scope")
+    assert ACCOUNT_ADMIN in response.json()["detail"]
 
 
 async def test_request__when_it_brings_an_id_token__is_told_to_send_the_access_token(
@@ -266,6 +266,6 @@ async def test_request__when_a_remembered_token_expires__is_refused(
 async def test_request__when_the_body_is_bad_too__is_refused_for_its_token_first(
     client: MemoryClient,
 ) -> None:
-    answer = await client.request("POST", "/v1/mints", body=b"not json")
+    response = await client.request("POST", "/v1/mints", body=b"not json")
 
-    assert refused(answer, "no-token")
+    assert refused(response, "no-token")

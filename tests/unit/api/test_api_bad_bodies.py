@@ -58,37 +58,37 @@ def with_metadata(**members: Any) -> bytes:
 async def test_post__when_the_body_is_no_unambiguous_json__says_why(
     harness: Harness, client: MemoryClient, body: bytes, code: str, detail: str
 ) -> None:
-    answer = await post(harness, client, body)
+    response = await post(harness, client, body)
 
-    assert (answer.status, answer.json()["code"]) == (400, code)
-    assert detail in answer.json()["detail"]
+    assert (response.status, response.json()["code"]) == (400, code)
+    assert detail in response.json()["detail"]
     assert harness.mints.items == {}
 
 
 async def test_post__when_a_surrogate_stands_alone_deep_inside__points_at_it(
     harness: Harness, client: MemoryClient
 ) -> None:
-    answer = await post(harness, client, b'{"metadata": {"attributes": [1, {"a/b": "\\uDBFF!"}]}}')
+    response = await post(harness, client, b'{"metadata": {"attributes": [1, {"a/b": "\\uDBFF!"}]}}')
 
-    assert answer.json()["errors"][0]["pointer"] == "#/metadata/attributes/1/a~1b"
+    assert response.json()["errors"][0]["pointer"] == "#/metadata/attributes/1/a~1b"
 
 
 async def test_post__when_a_surrogate_pair_is_whole__accepts(harness: Harness, client: MemoryClient) -> None:
-    answer = await post(
+    response = await post(
         harness, client, b'{"metadata": {"name": "\\ud83c\\udf0c", "image": "ar://' + b"a" * 43 + b'"}}'
     )
 
-    assert answer.status == 202
+    assert response.status == 202
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b"1", b"true"])
 async def test_post__when_the_body_is_no_object__says_so(
     harness: Harness, client: MemoryClient, body: bytes
 ) -> None:
-    answer = await post(harness, client, body)
+    response = await post(harness, client, body)
 
-    assert (answer.status, answer.json()["code"]) == (400, "invalid-body")
-    assert answer.json()["errors"] == [{"pointer": "#", "detail": "expected an object"}]
+    assert (response.status, response.json()["code"]) == (400, "invalid-body")
+    assert response.json()["errors"] == [{"pointer": "#", "detail": "expected an object"}]
 
 
 @pytest.mark.parametrize(
@@ -197,20 +197,20 @@ async def test_post__when_the_body_is_no_object__says_so(
 async def test_post__when_a_member_does_not_fit__points_at_it(
     harness: Harness, client: MemoryClient, body: Any, pointer: str, detail: str
 ) -> None:
-    answer = await post(harness, client, json.dumps(body).encode())
+    response = await post(harness, client, json.dumps(body).encode())
 
-    assert (answer.status, answer.json()["code"]) == (400, "invalid-body")
-    assert answer.json()["errors"] == [{"pointer": pointer, "detail": detail}]
+    assert (response.status, response.json()["code"]) == (400, "invalid-body")
+    assert response.json()["errors"] == [{"pointer": pointer, "detail": detail}]
     assert harness.mints.items == {}
 
 
 async def test_post__when_many_members_do_not_fit__names_each_up_to_twenty(
     harness: Harness, client: MemoryClient
 ) -> None:
-    answer = await post(harness, client, with_metadata(attributes=[{"value": None}] * 50))
+    response = await post(harness, client, with_metadata(attributes=[{"value": None}] * 50))
 
-    assert len(answer.json()["errors"]) == 20
-    assert answer.json()["detail"].startswith("#/metadata/attributes/0/value: expected")
+    assert len(response.json()["errors"]) == 20
+    assert response.json()["detail"].startswith("#/metadata/attributes/0/value: expected")
 
 
 @pytest.mark.parametrize(
@@ -231,9 +231,9 @@ async def test_post__when_many_members_do_not_fit__names_each_up_to_twenty(
 async def test_post__when_the_image_is_a_url_of_a_known_kind__accepts(
     harness: Harness, client: MemoryClient, image: str
 ) -> None:
-    answer = await post(harness, client, with_metadata(image=image))
+    response = await post(harness, client, with_metadata(image=image))
 
-    assert answer.status == 202
+    assert response.status == 202
 
 
 @pytest.mark.parametrize(
@@ -273,18 +273,18 @@ async def test_post__when_the_image_is_a_url_of_a_known_kind__accepts(
 async def test_post__when_the_image_is_no_such_url__points_at_it(
     harness: Harness, client: MemoryClient, image: str
 ) -> None:
-    answer = await post(harness, client, with_metadata(image=image))
+    response = await post(harness, client, with_metadata(image=image))
 
-    assert (answer.status, answer.json()["code"]) == (400, "invalid-body")
-    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/metadata/image"]
+    assert (response.status, response.json()["code"]) == (400, "invalid-body")
+    assert [fault["pointer"] for fault in response.json()["errors"]] == ["#/metadata/image"]
 
 
 async def test_post__when_the_page_is_no_web_page__points_at_it(
     harness: Harness, client: MemoryClient
 ) -> None:
-    answer = await post(harness, client, with_metadata(external_url="ipfs://" + "b" * 46))
+    response = await post(harness, client, with_metadata(external_url="ipfs://" + "b" * 46))
 
-    assert answer.json()["errors"][0]["pointer"] == "#/metadata/external_url"
+    assert response.json()["errors"][0]["pointer"] == "#/metadata/external_url"
 
 
 async def test_post__when_every_member_is_used__accepts_and_keeps_each(
@@ -304,10 +304,10 @@ async def test_post__when_every_member_is_used__accepts_and_keeps_each(
             {"trait_type": "Born", "value": 1546360800, "display_type": "date"},
         ],
     }
-    answer = await post(harness, client, json.dumps({"metadata": metadata}).encode())
+    response = await post(harness, client, json.dumps({"metadata": metadata}).encode())
 
-    assert answer.status == 202
-    mint = harness.mints.items[answer.json()["mint_id"]]
+    assert response.status == 202
+    mint = harness.mints.items[response.json()["mint_id"]]
     stored = lookup(mint, harness.mints.authorizations).metadata
     assert stored is not None
     assert json.loads(stored) == metadata
@@ -320,9 +320,9 @@ async def test_post__when_every_member_is_used__accepts_and_keeps_each(
 async def test_post__when_the_media_type_is_no_json__refuses(
     harness: Harness, client: MemoryClient, content_type: str | None
 ) -> None:
-    answer = await post(harness, client, with_metadata(), content_type)
+    response = await post(harness, client, with_metadata(), content_type)
 
-    assert (answer.status, answer.json()["code"]) == (415, "unsupported-media-type")
+    assert (response.status, response.json()["code"]) == (415, "unsupported-media-type")
 
 
 @pytest.mark.parametrize(
@@ -366,9 +366,9 @@ async def test_post__when_the_length_is_not_declared__stops_reading_at_the_limit
         "POST /v1/mints HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
         f"Authorization: Bearer {harness.token()}\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
-    answer = await client.send(head.encode() + chunk * 5 + b"0\r\n\r\n", method="POST")
+    response = await client.send(head.encode() + chunk * 5 + b"0\r\n\r\n", method="POST")
 
-    assert (answer.status, answer.json()["code"]) == (413, "body-too-large")
+    assert (response.status, response.json()["code"]) == (413, "body-too-large")
 
 
 async def test_post__when_a_small_body_unpacks_to_a_large_one__refuses(
@@ -376,9 +376,9 @@ async def test_post__when_a_small_body_unpacks_to_a_large_one__refuses(
 ) -> None:
     bomb = gzip.compress(b" " * 10_000_000)
     headers = harness.headers(content_type="application/json", content_encoding="gzip")
-    answer = await client.request("POST", "/v1/mints", headers=headers, body=bomb)
+    response = await client.request("POST", "/v1/mints", headers=headers, body=bomb)
 
-    assert (answer.status, answer.json()["code"]) == (413, "body-too-large")
+    assert (response.status, response.json()["code"]) == (413, "body-too-large")
 
 
 @pytest.mark.parametrize(
@@ -407,10 +407,10 @@ async def test_post__when_the_content_coding_is_not_supported__refuses_and_says_
     harness: Harness, client: MemoryClient, coding: str
 ) -> None:
     headers = harness.headers(content_type="application/json", content_encoding=coding)
-    answer = await client.request("POST", "/v1/mints", headers=headers, body=with_metadata())
-    assert (answer.status, answer.json()["code"]) == (415, "unsupported-content-coding")
-    assert answer.headers["accept-encoding"] == "gzip, deflate"
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = await client.request("POST", "/v1/mints", headers=headers, body=with_metadata())
+    assert (response.status, response.json()["code"]) == (415, "unsupported-content-coding")
+    assert response.headers["accept-encoding"] == "gzip, deflate"
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize(
@@ -429,8 +429,8 @@ async def test_post__when_the_coded_body_breaks_off_or_goes_on__refuses(
     harness: Harness, client: MemoryClient, coding: str, body: bytes
 ) -> None:
     headers = harness.headers(content_type="application/json", content_encoding=coding)
-    answer = await client.request("POST", "/v1/mints", headers=headers, body=body)
-    assert (answer.status, answer.json()["code"]) == (400, "bad-request")
+    response = await client.request("POST", "/v1/mints", headers=headers, body=body)
+    assert (response.status, response.json()["code"]) == (400, "bad-request")
     assert harness.mints.items == {}
 
 
@@ -438,14 +438,14 @@ async def test_post__when_the_coded_body_breaks_off_or_goes_on__refuses(
 async def test_post__when_the_name_shows_nothing_or_has_two_lines__points_at_it(
     harness: Harness, client: MemoryClient, name: str
 ) -> None:
-    answer = await post(harness, client, with_metadata(name=name))
-    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/metadata/name"]
+    response = await post(harness, client, with_metadata(name=name))
+    assert [fault["pointer"] for fault in response.json()["errors"]] == ["#/metadata/name"]
 
 
 async def test_post__when_the_content_coding_is_a_lie__refuses(
     harness: Harness, client: MemoryClient
 ) -> None:
     headers = harness.headers(content_type="application/json", content_encoding="gzip")
-    answer = await client.request("POST", "/v1/mints", headers=headers, body=with_metadata())
+    response = await client.request("POST", "/v1/mints", headers=headers, body=with_metadata())
 
-    assert (answer.status, answer.json()["code"]) == (400, "bad-request")
+    assert (response.status, response.json()["code"]) == (400, "bad-request")

@@ -21,13 +21,13 @@ METADATA = {"name": "Aurora #1", "image": "ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y
 
 async def minted(harness: Harness, client: MemoryClient, **changes: Any) -> Mint:
     """Post a mint, and have the line move it on."""
-    answer = await client.request(
+    response = await client.request(
         "POST",
         "/v1/mints",
         headers={**harness.headers(), "Content-Type": "application/json"},
         body=json.dumps({"metadata": METADATA}).encode(),
     )
-    mint_id = answer.json()["mint_id"]
+    mint_id = response.json()["mint_id"]
     harness.mints.items[mint_id] = harness.mints.items[mint_id].model_copy(update=changes)
     return harness.mints.items[mint_id]
 
@@ -39,9 +39,9 @@ async def cancel(harness: Harness, client: MemoryClient, mint_id: str, *, sub: s
 
 async def test_cancel__when_accepted__then_it_ends_at_once(harness: Harness, client: MemoryClient) -> None:
     mint = await minted(harness, client)
-    answer = await cancel(harness, client, mint.mint_id)
-    assert answer.status == 200
-    view = answer.json()
+    response = await cancel(harness, client, mint.mint_id)
+    assert response.status == 200
+    view = response.json()
     assert (view["status"], view["problem"]["code"]) == ("rejected", "cancelled")
     assert view["timeline"]["cancel_requested_at"] is not None
     assert harness.mints.items[mint.mint_id].problem == CANCELLED
@@ -52,8 +52,8 @@ async def test_cancel__when_built__then_it_ends_and_its_nonce_is_looked_after(
     harness: Harness, client: MemoryClient
 ) -> None:
     mint = await minted(harness, client, status=MintStatus.BUILT, nonce=7)
-    answer = await cancel(harness, client, mint.mint_id)
-    assert (answer.status, answer.json()["status"]) == (200, "rejected")
+    response = await cancel(harness, client, mint.mint_id)
+    assert (response.status, response.json()["status"]) == (200, "rejected")
     [review] = harness.line.reviews
     assert isinstance(review, ReviewMint)
     assert review.mint_id == mint.mint_id
@@ -63,9 +63,9 @@ async def test_cancel__when_submitted__then_it_is_asked_for_and_the_view_shows_t
     harness: Harness, client: MemoryClient
 ) -> None:
     mint = await minted(harness, client, status=MintStatus.SUBMITTED, nonce=7)
-    answer = await cancel(harness, client, mint.mint_id)
-    assert answer.status == 202
-    view = answer.json()
+    response = await cancel(harness, client, mint.mint_id)
+    assert response.status == 202
+    view = response.json()
     assert (view["status"], view["problem"]) == ("submitted", None)
     assert view["timeline"]["cancel_requested_at"] is not None
     assert [review.mint_id for review in harness.line.reviews] == [mint.mint_id]
@@ -77,9 +77,9 @@ async def test_cancel__when_it_is_on_record_and_its_message_fails__then_is_answe
     mint = await minted(harness, client, status=MintStatus.SUBMITTED, nonce=3)
     harness.line.failure = Unavailable("the queue is missing")
 
-    answer = await cancel(harness, client, mint.mint_id)
+    response = await cancel(harness, client, mint.mint_id)
 
-    assert (answer.status, harness.line.reviews) == (202, [])
+    assert (response.status, harness.line.reviews) == (202, [])
     assert harness.mints.items[mint.mint_id].cancel_requested_at is not None
 
 
@@ -101,8 +101,8 @@ async def test_cancel__when_rejected_for_another_reason__then_that_is_the_answer
 ) -> None:
     problem = Problem(code="gas_over_limit", reason="Too much gas.")
     mint = await minted(harness, client, status=MintStatus.REJECTED, problem=problem, nonce=7)
-    answer = await cancel(harness, client, mint.mint_id)
-    assert (answer.status, answer.json()["problem"]["code"]) == (200, "gas_over_limit")
+    response = await cancel(harness, client, mint.mint_id)
+    assert (response.status, response.json()["problem"]["code"]) == (200, "gas_over_limit")
     assert harness.line.reviews == []
 
 
@@ -122,9 +122,9 @@ async def test_cancel__when_too_late__then_409_and_nothing_changes(
     harness: Harness, client: MemoryClient, changes: dict[str, Any]
 ) -> None:
     mint = await minted(harness, client, **changes)
-    answer = await cancel(harness, client, mint.mint_id)
-    assert (answer.status, answer.json()["code"]) == (409, "not-cancellable")
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = await cancel(harness, client, mint.mint_id)
+    assert (response.status, response.json()["code"]) == (409, "not-cancellable")
+    assert response.headers["content-type"] == "application/problem+json"
     assert harness.mints.items[mint.mint_id] == mint
     assert harness.line.reviews == []
 
@@ -158,8 +158,8 @@ async def test_cancel__when_it_is_anothers__then_there_is_no_such_mint(
     harness: Harness, client: MemoryClient
 ) -> None:
     mint = await minted(harness, client)
-    answer = await cancel(harness, client, mint.mint_id, sub="mallory")
-    assert (answer.status, answer.json()["code"]) == (404, "unknown-mint")
+    response = await cancel(harness, client, mint.mint_id, sub="mallory")
+    assert (response.status, response.json()["code"]) == (404, "unknown-mint")
     assert harness.mints.items[mint.mint_id] == mint
 
 
@@ -167,7 +167,7 @@ async def test_cancel__when_it_shares_a_transaction__then_it_is_refused_and_noth
     harness: Harness, client: MemoryClient
 ) -> None:
     mint = await minted(harness, client, custody="sponsored", status=MintStatus.BUILT, nonce=7)
-    answer = await cancel(harness, client, mint.mint_id)
-    assert (answer.status, answer.json()["code"]) == (409, "not-cancellable")
+    response = await cancel(harness, client, mint.mint_id)
+    assert (response.status, response.json()["code"]) == (409, "not-cancellable")
     assert harness.mints.items[mint.mint_id] == mint
     assert harness.line.reviews == []

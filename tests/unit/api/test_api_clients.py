@@ -45,9 +45,9 @@ async def send(client: MemoryClient, method: str, path: str, body: Any, headers:
 
 
 async def create(harness: Harness, client: MemoryClient, **members: Any) -> dict[str, Any]:
-    answer = await ask(harness, client, "POST", "/v1/clients", {"name": "shop", **members})
-    assert answer.status == 201, answer.body
-    created: dict[str, Any] = answer.json()
+    response = await ask(harness, client, "POST", "/v1/clients", {"name": "shop", **members})
+    assert response.status == 201, response.body
+    created: dict[str, Any] = response.json()
     return created
 
 
@@ -96,10 +96,10 @@ async def test_client__when_it_was_created__then_it_is_shown_without_its_secret(
 async def test_create__when_the_body_is_wrong__then_the_member_is_named_and_nothing_is_made(
     harness: Harness, client: MemoryClient, body: dict[str, Any], code: str, pointer: str
 ) -> None:
-    answer = await ask(harness, client, "POST", "/v1/clients", body)
+    response = await ask(harness, client, "POST", "/v1/clients", body)
 
-    assert answer.json()["code"] == code
-    assert answer.json()["errors"][0]["pointer"] == pointer
+    assert response.json()["code"] == code
+    assert response.json()["errors"][0]["pointer"] == pointer
     assert not harness.registry_of_clients.secrets
 
 
@@ -123,9 +123,9 @@ async def test_clients__when_the_caller_lacks_the_scope__then_nothing_is_shown_o
 async def test_client__when_there_is_none__then_it_is_not_found(
     harness: Harness, client: MemoryClient, method: str, path: str, body: Any
 ) -> None:
-    answer = await ask(harness, client, method, path, body)
+    response = await ask(harness, client, method, path, body)
 
-    assert (answer.status, answer.json()["code"]) == (404, "client-not-found")
+    assert (response.status, response.json()["code"]) == (404, "client-not-found")
     assert not harness.revocations.recorded
 
 
@@ -177,9 +177,9 @@ async def test_client__when_it_is_deleted__then_its_tokens_are_refused_and_it_is
     created = await create(harness, client)
     name = created["client_id"]
 
-    answer = await ask(harness, client, "DELETE", f"/v1/clients/{name}")
+    response = await ask(harness, client, "DELETE", f"/v1/clients/{name}")
 
-    assert answer.status == 204
+    assert response.status == 204
     assert name not in harness.registry_of_clients.secrets
     assert name in harness.revocations.recorded
     assert (await ask(harness, client, "GET", "/v1/client", by=name)).json()["code"] == "unknown-client"
@@ -192,9 +192,9 @@ async def test_delete__when_the_revocation_cannot_be_recorded__then_the_client_s
     created = await create(harness, client)
     harness.revocations.failure = Unavailable("no storage")
 
-    answer = await ask(harness, client, "DELETE", f"/v1/clients/{created['client_id']}")
+    response = await ask(harness, client, "DELETE", f"/v1/clients/{created['client_id']}")
 
-    assert answer.status == 503
+    assert response.status == 503
     assert created["client_id"] in harness.clients.records
 
 
@@ -229,7 +229,7 @@ async def test_own__when_a_client_asks__then_it_sees_itself_and_what_it_has_used
 
 
 async def test_own__when_a_user_asks__then_there_is_none(harness: Harness, client: MemoryClient) -> None:
-    answer = await client.request("GET", "/v1/client", headers=harness.headers())
+    response = await client.request("GET", "/v1/client", headers=harness.headers())
 
-    assert (answer.status, answer.json()["code"]) == (404, "client-not-found")
-    assert answer.json()["detail"] == "A user has no client: send a machine client's access token."
+    assert (response.status, response.json()["code"]) == (404, "client-not-found")
+    assert response.json()["detail"] == "A user has no client: send a machine client's access token."

@@ -241,9 +241,11 @@ async def test_create__when_the_message_is_lost__then_the_collection_stands(
 async def test_list__when_a_client_made_some__then_its_own_come_newest_first(
     harness: Harness, client: MemoryClient
 ) -> None:
-    made = []
+    created = []
     for number in range(3):
-        made.append((await post(harness, client, PATH, {**BODY, "name": f"No {number}"})).json()["contract"])
+        created.append(
+            (await post(harness, client, PATH, {**BODY, "name": f"No {number}"})).json()["contract"]
+        )
         harness.now += 1
     await post(harness, client, PATH, BODY, by="rival")
 
@@ -252,7 +254,7 @@ async def test_list__when_a_client_made_some__then_its_own_come_newest_first(
     second = await client.request("GET", f"{PATH}?cursor={cursor}", headers=harness.client_headers())
 
     listed = [item["contract"] for page in (first, second) for item in page.json()["items"]]
-    assert listed == made[::-1]
+    assert listed == created[::-1]
     assert second.json()["next_cursor"] is None
     users = await client.request("GET", PATH, headers=harness.headers())
     assert users.json()["items"] == []
@@ -341,9 +343,13 @@ async def test_royalties_and_metadata__when_changed__then_they_are_shown_and_ser
     assert (answered.status, answered.json()["change"]["kind"]) == (202, "refresh_contract_uri")
     served = await client.request("GET", f"/v1/metadata/{contract}")
     assert served.json() == {**BODY, "description": "New."}
-    calls = [one for one in harness.mints.collection_operations.values() if isinstance(one, CollectionCall)]
-    assert [(one.principal, one.contract) for one in calls] == [("shop", contract)] * 2
-    assert all(key_of(one) in harness.mints.authorizations for one in calls)
+    calls = [
+        operation
+        for operation in harness.mints.collection_operations.values()
+        if isinstance(operation, CollectionCall)
+    ]
+    assert [(call.principal, call.contract) for call in calls] == [("shop", contract)] * 2
+    assert all(key_of(call) in harness.mints.authorizations for call in calls)
 
 
 async def test_freeze__when_mined__then_metadata_is_refused_and_the_rest_changes_on(
@@ -479,10 +485,10 @@ async def test_collection__when_tokens_were_minted__then_shows_how_many_by_the_c
     harness: Harness, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert harness.chain is not None
-    asked: list[str | None] = []
+    requested: list[str | None] = []
 
     async def call(call: Call) -> bytes:
-        asked.append(call.to)
+        requested.append(call.to)
         assert call.data == selector("totalMinted()")
         return word(2**64)
 
@@ -492,7 +498,7 @@ async def test_collection__when_tokens_were_minted__then_shows_how_many_by_the_c
     shown = [(await client.request("GET", path, headers=harness.headers())).json() for _ in range(3)]
 
     assert {view["minted"] for view in shown} == {str(2**64)}
-    assert asked == [contract], "a count serves for two seconds"
+    assert requested == [contract], "a count serves for two seconds"
 
     async def silent(_: Call) -> bytes:
         raise TimeoutError
@@ -569,7 +575,7 @@ async def test_import__when_it_is_an_erc_1155__then_its_items_are_served_and_it_
 
 
 @pytest.mark.parametrize(
-    ("interfaces", "said"),
+    ("interfaces", "message"),
     [
         (("01ffc9a7", "80ac58cd", "d9b67a26"), "both"),
         (("01ffc9a7",), "neither of ERC-721 nor of ERC-1155"),
@@ -582,12 +588,12 @@ async def test_import__when_it_is_of_another_standard__then_it_is_refused(
     client: MemoryClient,
     monkeypatch: pytest.MonkeyPatch,
     interfaces: tuple[str, ...],
-    said: str,
+    message: str,
 ) -> None:
     foreign(harness, monkeypatch, *interfaces)
     answered = await post(harness, client, f"{PATH}/import", {"contract": OTHER, "from_block": 7})
     assert problem(answered) == (422, "unsupported-standard")
-    assert said in answered.json()["detail"]
+    assert message in answered.json()["detail"]
     assert OTHER not in harness.index.collections
 
 

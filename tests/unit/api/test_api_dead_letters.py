@@ -36,22 +36,22 @@ async def dead_letter(
     kept = body if body is not None else encode(BuildMint(mint_id=MINT))
     harness.queues.put(queue, kept, group=group, dedup=f"{group}{len(harness.queues.dead_letters(queue))}")
     [received] = await harness.queues.receive(queue, limit=1, wait=0)
-    told = {"code": "attempts_exhausted", "reason": "no node answered", **why}
-    await harness.queues.dead_letter(received, digest="6f1ed002ab55", **told)
+    attributes = {"code": "attempts_exhausted", "reason": "no node answered", **why}
+    await harness.queues.dead_letter(received, digest="6f1ed002ab55", **attributes)
     return received.message_id
 
 
 async def read(harness: Harness, client: MemoryClient) -> Any:
-    answer = await client.request("GET", "/v1/pipeline", headers=harness.client_headers("operator"))
-    assert answer.status == 200, answer.body
-    return answer.json()
+    response = await client.request("GET", "/v1/pipeline", headers=harness.client_headers("operator"))
+    assert response.status == 200, response.body
+    return response.json()
 
 
 async def redrive(harness: Harness, client: MemoryClient, **body: Any) -> Any:
     headers = harness.client_headers("operator")
-    answer = await client.post_json("/v1/pipeline/redrives", body, headers=headers)
-    assert answer.status == 200, answer.body
-    return answer.json()
+    response = await client.post_json("/v1/pipeline/redrives", body, headers=headers)
+    assert response.status == 200, response.body
+    return response.json()
 
 
 async def test_dead_letters__when_an_operator_looks__then_says_why_and_leaves_them_there(
@@ -155,12 +155,12 @@ async def test_redrive__when_one_is_chosen__then_it_alone_is_in_its_queue_again_
     other = await dead_letter(harness, group="bob")
     await read(harness, client)
 
-    answer = await redrive(harness, client, queue="build", message_ids=[chosen])
+    response = await redrive(harness, client, queue="build", message_ids=[chosen])
 
-    assert answer == {"queue": "build", "redriven": [chosen], "missing": []}
+    assert response == {"queue": "build", "redriven": [chosen], "missing": []}
     assert harness.queues.waiting(BUILD) == 1
     # Not the state from before, although it is younger than a look may be.
-    assert [one["message_id"] for one in (await read(harness, client))["dead_letters"]] == [other]
+    assert [letter["message_id"] for letter in (await read(harness, client))["dead_letters"]] == [other]
 
 
 async def test_redrive__when_none_is_chosen__then_all_of_the_queue_go_back_and_no_other_queues(
@@ -169,10 +169,10 @@ async def test_redrive__when_none_is_chosen__then_all_of_the_queue_go_back_and_n
     ids = [await dead_letter(harness, group=group) for group in ("a", "b")]
     await dead_letter(harness, SIGN)
 
-    answer = await redrive(harness, client, queue="build")
+    response = await redrive(harness, client, queue="build")
 
-    assert answer == {"queue": "build", "redriven": ids, "missing": []}
-    assert [one["queue"] for one in (await read(harness, client))["dead_letters"]] == ["sign"]
+    assert response == {"queue": "build", "redriven": ids, "missing": []}
+    assert [letter["queue"] for letter in (await read(harness, client))["dead_letters"]] == ["sign"]
 
 
 async def test_redrive__when_it_is_repeated__then_nothing_is_sent_and_what_is_missing_is_named(
@@ -199,9 +199,9 @@ async def test_redrive__when_the_caller_is_no_operator__then_is_refused_and_noth
     claims = harness.pool.client_claims("shop", now=harness.now) | {"scope": scope}
     headers = harness.headers() if scope is None else {"Authorization": f"Bearer {harness.pool.sign(claims)}"}
 
-    answer = await client.post_json("/v1/pipeline/redrives", {"queue": "build"}, headers=headers)
+    response = await client.post_json("/v1/pipeline/redrives", {"queue": "build"}, headers=headers)
 
-    assert (answer.status, answer.json()["code"]) == (403, "insufficient-scope")
+    assert (response.status, response.json()["code"]) == (403, "insufficient-scope")
     assert harness.queues.waiting(BUILD) == 0
 
 
@@ -221,7 +221,7 @@ async def test_redrive__when_the_body_is_invalid__then_says_where(
 ) -> None:
     headers = harness.client_headers("operator")
 
-    answer = await client.post_json("/v1/pipeline/redrives", body, headers=headers)
+    response = await client.post_json("/v1/pipeline/redrives", body, headers=headers)
 
-    assert (answer.status, answer.json()["code"]) == (400, "invalid-body")
-    assert answer.json()["errors"][0]["pointer"] == f"#{pointer}"
+    assert (response.status, response.json()["code"]) == (400, "invalid-body")
+    assert response.json()["errors"][0]["pointer"] == f"#{pointer}"

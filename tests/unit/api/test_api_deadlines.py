@@ -30,15 +30,15 @@ async def test_request__when_a_dependency_hangs__then_503_with_retry_after(
 ) -> None:
     monkeypatch.setattr(harness.mints, "ids_of", hang)
     async with MemoryClient(harness.app()) as client:
-        answer = await client.request("GET", "/v1/mints", headers=harness.headers())
+        response = await client.request("GET", "/v1/mints", headers=harness.headers())
         monkeypatch.undo()
         after = await client.request("GET", "/v1/mints", headers=harness.headers())
-    assert (answer.status, answer.headers["retry-after"], answer.json()["code"]) == (
+    assert (response.status, response.headers["retry-after"], response.json()["code"]) == (
         503,
         "5",
         "deadline-passed",
     )
-    assert answer.headers["content-type"] == "application/problem+json"
+    assert response.headers["content-type"] == "application/problem+json"
     assert after.status == 200
 
 
@@ -62,10 +62,10 @@ async def test_post__when_all_that_follows_its_record_hangs__then_202_within_the
     monkeypatch.setattr(harness.mints, "get", hang)
     harness.request_seconds = 2.0
     async with MemoryClient(harness.app()) as client:
-        answer = await client.post_json(
+        response = await client.post_json(
             "/v1/mints", {"metadata": METADATA}, headers=harness.headers(prefer="wait=10")
         )
-    assert (answer.status, answer.json()["status"]) == (202, "accepted")
+    assert (response.status, response.json()["status"]) == (202, "accepted")
 
 
 async def test_post__when_the_mint_cannot_be_read_again_while_waiting__then_202(
@@ -77,10 +77,10 @@ async def test_post__when_the_mint_cannot_be_read_again_while_waiting__then_202(
     harness.request_seconds = 20.0
     monkeypatch.setattr(harness.mints, "get", refuse)
     async with MemoryClient(harness.app()) as client:
-        answer = await client.post_json(
+        response = await client.post_json(
             "/v1/mints", {"metadata": METADATA}, headers=harness.headers(prefer="wait=10")
         )
-    assert (answer.status, answer.headers["preference-applied"]) == (202, "wait")
+    assert (response.status, response.headers["preference-applied"]) == (202, "wait")
 
 
 async def test_cancel__when_its_message_hangs__then_it_is_answered_all_the_same(
@@ -93,8 +93,8 @@ async def test_cancel__when_its_message_hangs__then_it_is_answered_all_the_same(
             status=MintStatus.SUBMITTED, nonce=1
         )
         monkeypatch.setattr(harness.line, "review", hang)
-        answer = await client.request("POST", f"/v1/mints/{mint_id}/cancel", headers=harness.headers())
-    assert answer.status == 202
+        response = await client.request("POST", f"/v1/mints/{mint_id}/cancel", headers=harness.headers())
+    assert response.status == 202
 
 
 async def test_deadline__when_the_body_arrives__then_it_counts_from_there() -> None:

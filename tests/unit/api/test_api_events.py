@@ -29,10 +29,10 @@ async def test_events__when_read_by_pages__then_in_order_and_the_callers_alone(
     await harness.events.append("bob", [event(9, principal="bob")])
     first = await client.request("GET", "/v1/events?limit=3", headers=harness.headers())
     page = first.json()
-    assert [one["data"]["number"] for one in page["events"]] == [0, 1, 2]
+    assert [event["data"]["number"] for event in page["events"]] == [0, 1, 2]
     assert page["more"]
     rest = await client.request("GET", f"/v1/events?after={page['next']}", headers=harness.headers())
-    assert [one["data"]["number"] for one in rest.json()["events"]] == [3, 4]
+    assert [event["data"]["number"] for event in rest.json()["events"]] == [3, 4]
     none = await client.request("GET", "/v1/events?type=mint.mined", headers=harness.headers())
     assert none.json()["events"] == []
     for query in ("type=mint.eaten", "after=yesterday", "limit=0"):
@@ -77,13 +77,13 @@ async def test_events__when_streamed__then_they_come_after_the_last_one(harness:
             wrote.clear()
             await wrote.wait()
         app[STREAMS].close()
-        answer = await asking
-    assert answer.status == 200
-    assert answer.headers["content-type"] == "text/event-stream"
-    texts = answer.body.decode().strip().split("\n\n")
+        response = await asking
+    assert response.status == 200
+    assert response.headers["content-type"] == "text/event-stream"
+    texts = response.body.decode().strip().split("\n\n")
     begins, *fields = [dict(line.split(": ", 1) for line in text.split("\n")) for text in texts]
     assert begins == {"id": placed[0].position}, "a reader cut off before the first event comes back here"
-    assert [json.loads(one["data"])["data"]["number"] for one in fields] == [1, 2, 7]
+    assert [json.loads(field["data"])["data"]["number"] for field in fields] == [1, 2, 7]
     assert fields[0]["id"] == placed[1].position
     assert fields[2]["event"] == "mint.mined"
 
@@ -100,12 +100,12 @@ async def test_events__when_read_from_behind_the_logs_end__then_refused_with_whe
     end = placed[-1].position
     beyond = f"{int(end) + 1:013d}"
 
-    for url, asked in (
+    for url, header_set in (
         (f"/v1/events?after={beyond}", headers),
         (f"/v1/events?after={beyond}", stream),
         ("/v1/events", stream | {"Last-Event-ID": beyond}),
     ):
-        refused = await client.request("GET", url, headers=asked)
+        refused = await client.request("GET", url, headers=header_set)
         assert refused.status == 400
         assert end in refused.json()["detail"]
     at_end = await client.request("GET", f"/v1/events?after={end}&type=drop.started", headers=headers)

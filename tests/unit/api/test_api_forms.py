@@ -17,8 +17,8 @@ MODELS = [
 
 
 def test_forms__when_a_request_has_a_pattern__then_it_has_words_and_no_other() -> None:
-    found = re.compile(r'Field\([^)]*pattern=r?"([^"]+)"')
-    patterns = {pattern for path in MODELS for pattern in found.findall(path.read_text())}
+    form = re.compile(r'Field\([^)]*pattern=r?"([^"]+)"')
+    patterns = {pattern for path in MODELS for pattern in form.findall(path.read_text())}
     assert patterns == set(FORMS)
 
 

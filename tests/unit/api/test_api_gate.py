@@ -201,8 +201,8 @@ async def test_api__when_dynamodb_throttles__then_503_with_retry_after_and_fewer
 
     before = client._runner.app[GATE].limit.value
     monkeypatch.setattr(harness.mints, "create", refuse)
-    answer = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=harness.headers())
-    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    response = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=harness.headers())
+    assert (response.status, response.headers["retry-after"]) == (503, "1")
     assert client._runner.app[GATE].limit.value == before // 2
 
 
@@ -211,8 +211,8 @@ async def test_api__when_sqs_throttles__then_the_mint_is_accepted_and_fewer_requ
 ) -> None:
     before = client._runner.app[GATE].limit.value
     harness.line.failure = Throttled("SendMessageBatch: RequestThrottled")
-    answer = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=harness.headers())
-    assert answer.status == 202
+    response = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=harness.headers())
+    assert response.status == 202
     assert client._runner.app[GATE].limit.value == before // 2
 
 

@@ -42,11 +42,11 @@ async def settle() -> None:
 async def test_key__when_asked_often__is_fetched_once(
     keys: KeySet, source: MemoryJwks, pool: UserPool
 ) -> None:
-    found = await asyncio.gather(*(keys.key(pool.kid) for _ in range(50)))
+    public_keys = await asyncio.gather(*(keys.key(pool.kid) for _ in range(50)))
 
     assert all(
         key is not None and key.public_numbers() == pool.private_key.public_key().public_numbers()
-        for key in found
+        for key in public_keys
     )
     assert source.fetches == 1
 

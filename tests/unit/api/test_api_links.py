@@ -18,13 +18,13 @@ CONTRACT_WALLET = OwnWallet(8).address
 
 
 async def challenged(
-    harness: Harness, client: MemoryClient, address: str = WALLET.address, **asked: Any
+    harness: Harness, client: MemoryClient, address: str = WALLET.address, **fields: Any
 ) -> Any:
-    answer = await client.post_json(
-        "/v1/wallet/links/challenges", {"address": address, **asked}, headers=harness.headers()
+    response = await client.post_json(
+        "/v1/wallet/links/challenges", {"address": address, **fields}, headers=harness.headers()
     )
-    assert answer.status == 201, answer.body
-    return answer.json()
+    assert response.status == 201, response.body
+    return response.json()
 
 
 async def link(
@@ -37,13 +37,13 @@ async def link(
 async def linked(
     harness: Harness, client: MemoryClient, wallet: OwnWallet = WALLET, sub: str = "alice"
 ) -> Any:
-    asked = await client.post_json(
+    challenge = await client.post_json(
         "/v1/wallet/links/challenges", {"address": wallet.address}, headers=harness.headers(sub)
     )
-    message = asked.json()["message"]
-    answer = await link(harness, client, message, wallet.personal_sign(message), sub=sub)
-    assert answer.status == 201, answer.body
-    return answer.json()
+    message = challenge.json()["message"]
+    response = await link(harness, client, message, wallet.personal_sign(message), sub=sub)
+    assert response.status == 201, response.body
+    return response.json()
 
 
 async def test_challenge__when_asked_for__names_site_wallet_chain_and_time(
@@ -66,9 +66,9 @@ async def test_challenge__when_asked_for__names_site_wallet_chain_and_time(
 async def test_wallet__when_it_signs_the_challenge__is_linked_and_listed(
     harness: Harness, client: MemoryClient
 ) -> None:
-    made = await linked(harness, client)
+    linked_wallet = await linked(harness, client)
 
-    assert made == {
+    assert linked_wallet == {
         "address": WALLET.address,
         "chain_id": CHAIN_ID,
         "kind": "account",
@@ -76,7 +76,7 @@ async def test_wallet__when_it_signs_the_challenge__is_linked_and_listed(
     }
     mine = await client.request("GET", "/v1/wallet/links", headers=harness.headers())
     others = await client.request("GET", "/v1/wallet/links", headers=harness.headers("bob"))
-    assert mine.json() == {"items": [made]}
+    assert mine.json() == {"items": [linked_wallet]}
     assert others.json() == {"items": []}
 
 
@@ -94,9 +94,9 @@ async def test_challenge__when_the_site_is_not_allowed__is_refused(
     harness: Harness, client: MemoryClient
 ) -> None:
     body = {"address": WALLET.address, "domain": "evil.example.com"}
-    answer = await client.post_json("/v1/wallet/links/challenges", body, headers=harness.headers())
+    response = await client.post_json("/v1/wallet/links/challenges", body, headers=harness.headers())
 
-    assert (answer.status, answer.json()["code"]) == (422, "sign-in-mismatch")
+    assert (response.status, response.json()["code"]) == (422, "sign-in-mismatch")
 
 
 @pytest.mark.parametrize(
@@ -121,19 +121,19 @@ async def test_message__when_it_is_for_something_else__is_refused_and_spends_not
     message = challenge["message"].replace(old, new)
     assert message != challenge["message"]
 
-    answer = await link(harness, client, message, WALLET.personal_sign(message))
+    response = await link(harness, client, message, WALLET.personal_sign(message))
 
-    assert (answer.status, answer.json()["code"]) == (422, "sign-in-mismatch")
+    assert (response.status, response.json()["code"]) == (422, "sign-in-mismatch")
     assert challenge["nonce"] in harness.links.open
 
 
 async def test_message__when_it_breaks_the_grammar__says_where(
     harness: Harness, client: MemoryClient
 ) -> None:
-    answer = await link(harness, client, "hello", "0x00")
+    response = await link(harness, client, "hello", "0x00")
 
-    assert (answer.status, answer.json()["code"]) == (400, "malformed-sign-in")
-    assert answer.json()["errors"][0]["pointer"] == "#/message"
+    assert (response.status, response.json()["code"]) == (400, "malformed-sign-in")
+    assert response.json()["errors"][0]["pointer"] == "#/message"
 
 
 async def test_signature__when_by_another_key__is_refused_and_spends_nothing(
@@ -141,11 +141,11 @@ async def test_signature__when_by_another_key__is_refused_and_spends_nothing(
 ) -> None:
     challenge = await challenged(harness, client)
 
-    answer = await link(
+    response = await link(
         harness, client, challenge["message"], OwnWallet(9).personal_sign(challenge["message"])
     )
 
-    assert (answer.status, answer.json()["code"]) == (422, "not-the-wallets-signature")
+    assert (response.status, response.json()["code"]) == (422, "not-the-wallets-signature")
     assert challenge["nonce"] in harness.links.open
     assert harness.links.items == {}
 
@@ -154,9 +154,9 @@ async def test_signature__when_of_another_message__is_refused(harness: Harness, 
     first = await challenged(harness, client)
     second = await challenged(harness, client)
 
-    answer = await link(harness, client, second["message"], WALLET.personal_sign(first["message"]))
+    response = await link(harness, client, second["message"], WALLET.personal_sign(first["message"]))
 
-    assert answer.json()["code"] == "not-the-wallets-signature"
+    assert response.json()["code"] == "not-the-wallets-signature"
 
 
 async def test_challenge__when_answered_twice__links_once_and_harmlessly(
@@ -180,9 +180,9 @@ async def test_challenge__when_replayed_after_unlinking__is_spent(
     await link(harness, client, message, signature)
     await client.request("DELETE", f"/v1/wallet/links/{WALLET.address}", headers=harness.headers())
 
-    answer = await link(harness, client, message, signature)
+    response = await link(harness, client, message, signature)
 
-    assert (answer.status, answer.json()["code"]) == (409, "challenge-spent")
+    assert (response.status, response.json()["code"]) == (409, "challenge-spent")
 
 
 async def test_challenge__when_another_user_answers_it__is_refused(
@@ -190,9 +190,9 @@ async def test_challenge__when_another_user_answers_it__is_refused(
 ) -> None:
     message = (await challenged(harness, client))["message"]
 
-    answer = await link(harness, client, message, WALLET.personal_sign(message), sub="mallory")
+    response = await link(harness, client, message, WALLET.personal_sign(message), sub="mallory")
 
-    assert (answer.status, answer.json()["code"]) == (409, "challenge-spent")
+    assert (response.status, response.json()["code"]) == (409, "challenge-spent")
     assert harness.links.items == {}
 
 
@@ -200,9 +200,9 @@ async def test_challenge__when_never_given__is_refused(harness: Harness, client:
     challenge = await challenged(harness, client)
     message = challenge["message"].replace(challenge["nonce"], "a" * 32)
 
-    answer = await link(harness, client, message, WALLET.personal_sign(message))
+    response = await link(harness, client, message, WALLET.personal_sign(message))
 
-    assert answer.json()["code"] == "challenge-spent"
+    assert response.json()["code"] == "challenge-spent"
 
 
 async def test_challenge__when_answered_too_late__is_refused_even_if_the_message_does_not_expire(
@@ -212,9 +212,9 @@ async def test_challenge__when_answered_too_late__is_refused_even_if_the_message
     message = challenge["message"].partition("\nExpiration Time")[0]
     harness.now += 600
 
-    answer = await link(harness, client, message, WALLET.personal_sign(message))
+    response = await link(harness, client, message, WALLET.personal_sign(message))
 
-    assert answer.json()["code"] == "challenge-spent"
+    assert response.json()["code"] == "challenge-spent"
 
 
 async def test_wallet__when_linked_by_another_user__is_taken_until_unlinked(
@@ -245,26 +245,26 @@ async def test_contract_wallet__when_it_accepts_the_signature__is_linked(
     harness.chain.codes[CONTRACT_WALLET] = b"\x60\x80"
     harness.chain.accepts[CONTRACT_WALLET] = {personal_hash(challenge["message"].encode())}
 
-    answer = await link(harness, client, challenge["message"], WALLET.personal_sign(challenge["message"]))
+    response = await link(harness, client, challenge["message"], WALLET.personal_sign(challenge["message"]))
 
-    assert (answer.status, answer.json()["kind"]) == (201, "contract")
+    assert (response.status, response.json()["kind"]) == (201, "contract")
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [(b"\x60\x80", "EIP-1271"), (b"", "no contract wallet"), (b"\xef\x01\x00" + bytes(20), "no contract")],
 )
 async def test_contract_wallet__when_it_does_not_accept__is_refused(
-    harness: Harness, client: MemoryClient, code: bytes, said: str
+    harness: Harness, client: MemoryClient, code: bytes, message: str
 ) -> None:
     assert harness.chain is not None
     harness.chain.codes[CONTRACT_WALLET] = code
     challenge = await challenged(harness, client, CONTRACT_WALLET)
 
-    answer = await link(harness, client, challenge["message"], WALLET.personal_sign(challenge["message"]))
+    response = await link(harness, client, challenge["message"], WALLET.personal_sign(challenge["message"]))
 
-    assert (answer.status, answer.json()["code"]) == (422, "not-the-wallets-signature")
-    assert said in answer.json()["detail"]
+    assert (response.status, response.json()["code"]) == (422, "not-the-wallets-signature")
+    assert message in response.json()["detail"]
 
 
 async def test_contract_wallet__when_it_is_not_deployed_yet__is_told_so(
@@ -272,9 +272,9 @@ async def test_contract_wallet__when_it_is_not_deployed_yet__is_told_so(
 ) -> None:
     challenge = await challenged(harness, client, CONTRACT_WALLET)
 
-    answer = await link(harness, client, challenge["message"], "0x" + (bytes(96) + ERC6492_SUFFIX).hex())
+    response = await link(harness, client, challenge["message"], "0x" + (bytes(96) + ERC6492_SUFFIX).hex())
 
-    assert "ERC-6492" in answer.json()["detail"]
+    assert "ERC-6492" in response.json()["detail"]
 
 
 async def test_contract_wallet__when_the_chain_is_silent__is_asked_to_come_back(
@@ -284,9 +284,9 @@ async def test_contract_wallet__when_the_chain_is_silent__is_asked_to_come_back(
     harness.chain.failure = Unavailable("no endpoint")
     challenge = await challenged(harness, client, CONTRACT_WALLET)
 
-    answer = await link(harness, client, challenge["message"], "0x" + bytes(65).hex())
+    response = await link(harness, client, challenge["message"], "0x" + bytes(65).hex())
 
-    assert answer.status == 503
+    assert response.status == 503
     assert challenge["nonce"] in harness.links.open
 
 
@@ -296,8 +296,8 @@ async def test_links__when_there_are_twenty__no_more_are_begun(
     for key in range(1, 21):
         await linked(harness, client, OwnWallet(key))
 
-    answer = await client.post_json(
+    response = await client.post_json(
         "/v1/wallet/links/challenges", {"address": OwnWallet(21).address}, headers=harness.headers()
     )
 
-    assert (answer.status, answer.json()["code"]) == (409, "too-many-wallets")
+    assert (response.status, response.json()["code"]) == (409, "too-many-wallets")

@@ -37,9 +37,9 @@ async def test_client__when_it_is_on_record__is_let_in_where_clients_may_be(
 ) -> None:
     harness.clients.add("shop")
 
-    answer = await read_token(client, harness.client_headers())
+    response = await read_token(client, harness.client_headers())
 
-    assert (answer.status, answer.json()["code"]) == (404, "unknown-token")
+    assert (response.status, response.json()["code"]) == (404, "unknown-token")
     assert harness.user_pool.asked == [], "the pool knows nothing of a client's token"
 
 
@@ -50,10 +50,10 @@ async def test_client__when_it_is_unknown_or_disabled__is_refused(
     if disabled:
         harness.clients.add("shop", disabled_at=1)
 
-    answer = await read_token(client, harness.client_headers())
+    response = await read_token(client, harness.client_headers())
 
-    assert (answer.status, answer.json()["code"]) == (401, "unknown-client")
-    assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
+    assert (response.status, response.json()["code"]) == (401, "unknown-client")
+    assert response.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
 
 
 async def test_client__when_it_is_disabled__is_refused_within_45_seconds_and_reported_to_the_enclave(
@@ -90,7 +90,7 @@ async def test_client__when_it_asks_often__is_read_once_and_by_one_request(
     headers = harness.client_headers()
     for rounds in range(1, 4):
         answers = await asyncio.gather(*(read_token(client, headers) for _ in range(10)))
-        assert {answer.status for answer in answers} == {404}
+        assert {response.status for response in answers} == {404}
         assert harness.clients.requests == rounds
         harness.now += REREAD_AFTER
 
@@ -126,11 +126,11 @@ async def test_operation__when_a_client_calls_it__is_refused_unless_declared_for
     harness.clients.add("shop")
     path = operation.path.replace("{", "").replace("}", "")
 
-    answer = await client.request(operation.method, path, headers=harness.client_headers())
+    response = await client.request(operation.method, path, headers=harness.client_headers())
 
-    assert (answer.status == 403) is not operation.clients
+    assert (response.status == 403) is not operation.clients
     if not operation.clients:
-        assert answer.json()["code"] == "not-for-clients"
+        assert response.json()["code"] == "not-for-clients"
 
 
 async def test_client__when_its_token_lacks_the_scope__is_refused_though_openid_is_not_needed(
@@ -138,9 +138,9 @@ async def test_client__when_its_token_lacks_the_scope__is_refused_though_openid_
 ) -> None:
     harness.clients.add("shop")
 
-    answer = await read_token(client, bearer(harness, scope=MACHINE_SCOPES[0].value))
+    response = await read_token(client, bearer(harness, scope=MACHINE_SCOPES[0].value))
 
-    assert (answer.status, answer.json()["code"]) == (403, "insufficient-scope")
+    assert (response.status, response.json()["code"]) == (403, "insufficient-scope")
 
 
 @pytest.mark.parametrize(
@@ -172,6 +172,6 @@ async def test_token__when_it_is_neither_a_users_nor_a_clients__is_refused(
     """The one that says it is a user's is one: what stops it is that it was given for nothing of a user's."""
     harness.clients.add("shop")
 
-    answer = await read_token(client, bearer(harness, **changes))
+    response = await read_token(client, bearer(harness, **changes))
 
-    assert answer.json()["code"] == code
+    assert response.json()["code"] == code

@@ -46,13 +46,13 @@ async def post(client: MemoryClient, headers: dict[str, str], body: Any) -> Any:
 async def test_post__when_the_body_is_good__accepts_and_puts_the_mint_on_the_line(
     harness: Harness, client: MemoryClient
 ) -> None:
-    answer = await post(client, harness.headers(), {"metadata": METADATA})
+    response = await post(client, harness.headers(), {"metadata": METADATA})
 
-    assert answer.status == 202
-    view = answer.json()
+    assert response.status == 202
+    view = response.json()
     assert re.fullmatch(r"mint_[0-9A-HJKMNP-TV-Z]{26}", view["mint_id"])
-    assert answer.headers["location"] == f"/v1/mints/{view['mint_id']}" == view["links"]["self"]
-    assert "idempotent-replayed" not in answer.headers
+    assert response.headers["location"] == f"/v1/mints/{view['mint_id']}" == view["links"]["self"]
+    assert "idempotent-replayed" not in response.headers
     assert (view["status"], view["contract"], view["token_id"]) == ("accepted", CONTRACT, "1")
     (wallet,) = harness.wallets.items.values()
     assert view["to"] == view["wallet"] == wallet.address
@@ -70,9 +70,9 @@ async def test_post__when_the_body_is_good__accepts_and_puts_the_mint_on_the_lin
 async def test_post__when_accepted__seals_the_callers_token_for_this_very_mint_and_shows_it_to_nobody(
     harness: Harness, client: MemoryClient
 ) -> None:
-    answer = await post(client, harness.headers(), {"metadata": METADATA})
+    response = await post(client, harness.headers(), {"metadata": METADATA})
 
-    mint = harness.mints.items[answer.json()["mint_id"]]
+    mint = harness.mints.items[response.json()["mint_id"]]
     sealed = lookup(mint, harness.mints.authorizations).envelope
     envelope, digest = Envelope.from_bytes(sealed), digest_of_mint(mint)
     assert envelope.open(digest, harness.sealing_key) == harness.token()
@@ -81,7 +81,7 @@ async def test_post__when_accepted__seals_the_callers_token_for_this_very_mint_a
     assert envelope.acceptance.at == mint.created_at
     assert harness.token().encode() not in sealed
     followed = await client.request("GET", f"/v1/mints/{mint.mint_id}", headers=harness.headers())
-    for shown in (answer, followed):
+    for shown in (response, followed):
         assert sealed.hex() not in shown.body.decode()
         assert "authorization" not in shown.json()
 
@@ -102,10 +102,10 @@ async def test_post__when_it_is_repeated__keeps_the_first_authorization(
 async def test_post__when_a_recipient_is_named__mints_to_it_from_the_callers_wallet(
     harness: Harness, client: MemoryClient
 ) -> None:
-    answer = await post(client, harness.headers(), {"to": RECIPIENT.lower(), "metadata": METADATA})
+    response = await post(client, harness.headers(), {"to": RECIPIENT.lower(), "metadata": METADATA})
 
-    assert answer.json()["to"] == RECIPIENT
-    assert answer.json()["wallet"] != RECIPIENT
+    assert response.json()["to"] == RECIPIENT
+    assert response.json()["wallet"] != RECIPIENT
 
 
 async def test_post__when_the_key_repeats_with_the_same_body__returns_the_same_mint(
@@ -187,9 +187,9 @@ async def test_post__when_the_key_repeats_with_another_body__refuses(
 ) -> None:
     headers = harness.headers(idempotency_key="k")
     await post(client, headers, {"metadata": METADATA})
-    answer = await post(client, headers, {"metadata": {**METADATA, "name": "Another"}})
+    response = await post(client, headers, {"metadata": {**METADATA, "name": "Another"}})
 
-    assert (answer.status, answer.json()["code"]) == (422, "idempotency-key-reused")
+    assert (response.status, response.json()["code"]) == (422, "idempotency-key-reused")
     assert len(harness.mints.items) == len(harness.line.sent) == 1
 
 
@@ -197,8 +197,8 @@ async def test_post__when_two_users_use_one_key__makes_two_mints(
     harness: Harness, client: MemoryClient
 ) -> None:
     for sub in ("alice", "bob"):
-        answer = await post(client, harness.headers(sub, idempotency_key="k"), {"metadata": METADATA})
-        assert answer.status == 202
+        response = await post(client, harness.headers(sub, idempotency_key="k"), {"metadata": METADATA})
+        assert response.status == 202
 
     assert {mint.sub for mint in harness.mints.items.values()} == {"alice", "bob"}
 
@@ -218,19 +218,19 @@ async def test_post__when_there_is_no_key__makes_another_mint_each_time(
 async def test_post__when_the_key_is_no_printable_ascii__refuses(
     harness: Harness, client: MemoryClient, key: str
 ) -> None:
-    answer = await post(client, harness.headers(idempotency_key=key), {"metadata": METADATA})
+    response = await post(client, harness.headers(idempotency_key=key), {"metadata": METADATA})
 
-    assert (answer.status, answer.json()["code"]) == (400, "invalid-parameter")
-    assert answer.json()["errors"][0]["header"] == "Idempotency-Key"
+    assert (response.status, response.json()["code"]) == (400, "invalid-parameter")
+    assert response.json()["errors"][0]["header"] == "Idempotency-Key"
     assert harness.mints.items == {}
 
 
 async def test_post__when_the_contract_is_unknown__refuses_before_a_wallet_is_made(
     harness: Harness, client: MemoryClient
 ) -> None:
-    answer = await post(client, harness.headers(), {"contract": RECIPIENT, "metadata": METADATA})
+    response = await post(client, harness.headers(), {"contract": RECIPIENT, "metadata": METADATA})
 
-    assert (answer.status, answer.json()["code"]) == (404, "unknown-contract")
+    assert (response.status, response.json()["code"]) == (404, "unknown-contract")
     assert harness.wallets.items == {}
 
 
@@ -303,9 +303,9 @@ async def test_list__when_one_record_is_unreadable__then_the_others_are_there(
         return await get(mint_id)
 
     harness.mints.get = unreadable  # type: ignore[method-assign]
-    answer = await client.request("GET", "/v1/mints", headers=harness.headers())
-    assert answer.status == 200
-    assert [item["mint_id"] for item in answer.json()["items"]] == [*ids[:2], *ids[3:]]
+    response = await client.request("GET", "/v1/mints", headers=harness.headers())
+    assert response.status == 200
+    assert [item["mint_id"] for item in response.json()["items"]] == [*ids[:2], *ids[3:]]
     # What asks for the record itself is not told that there is none.
     assert (await client.request("GET", f"/v1/mints/{ids[2]}", headers=harness.headers())).status == 503
 
@@ -342,9 +342,9 @@ async def test_list__when_the_filter_matches_nothing_for_long__gives_a_short_pag
 async def test_list__when_parameters_are_empty__takes_them_as_absent(
     harness: Harness, client: MemoryClient
 ) -> None:
-    answer = await client.request("GET", "/v1/mints?status=&cursor=&limit=", headers=harness.headers())
+    response = await client.request("GET", "/v1/mints?status=&cursor=&limit=", headers=harness.headers())
 
-    assert (answer.status, answer.json()) == (200, {"items": [], "next_cursor": None})
+    assert (response.status, response.json()) == (200, {"items": [], "next_cursor": None})
 
 
 @pytest.mark.parametrize(
@@ -369,10 +369,10 @@ async def test_list__when_parameters_are_empty__takes_them_as_absent(
 async def test_list__when_a_parameter_does_not_fit__names_it(
     harness: Harness, client: MemoryClient, query: str, parameter: str, detail: str
 ) -> None:
-    answer = await client.request("GET", f"/v1/mints?{query}", headers=harness.headers())
+    response = await client.request("GET", f"/v1/mints?{query}", headers=harness.headers())
 
-    assert (answer.status, answer.json()["code"]) == (400, "invalid-parameter")
-    assert answer.json()["errors"] == [{"parameter": parameter, "detail": detail}]
+    assert (response.status, response.json()["code"]) == (400, "invalid-parameter")
+    assert response.json()["errors"] == [{"parameter": parameter, "detail": detail}]
 
 
 async def test_list__when_the_cursor_is_forged_or_from_another_list__refuses(
@@ -391,8 +391,8 @@ async def test_list__when_the_cursor_is_forged_or_from_another_list__refuses(
     }
 
     for name, (sub, query) in attempts.items():
-        answer = await client.request("GET", f"/v1/mints?{query}", headers=harness.headers(sub))
-        assert (answer.status, answer.json()["code"]) == (422, "invalid-cursor"), name
+        response = await client.request("GET", f"/v1/mints?{query}", headers=harness.headers(sub))
+        assert (response.status, response.json()["code"]) == (422, "invalid-cursor"), name
 
 
 async def test_post__when_the_wallet_is_being_deleted__is_refused_within_a_minute_and_told_when(
@@ -493,10 +493,14 @@ async def test_post__when_there_is_no_valid_certificate__answers_503_stores_noth
 ) -> None:
     harness.now += 3 * 3600
 
-    answer = await post(client, harness.headers(), {"metadata": METADATA})
+    response = await post(client, harness.headers(), {"metadata": METADATA})
     ready = await client.request("GET", "/readyz")
 
-    assert (answer.status, answer.headers["retry-after"], answer.json()["code"]) == (503, "10", "unavailable")
+    assert (response.status, response.headers["retry-after"], response.json()["code"]) == (
+        503,
+        "10",
+        "unavailable",
+    )
     assert (harness.mints.items, harness.wallets.items, harness.token_ids.leases) == ({}, {}, [])
     assert ready.status == 503
     assert ready.json()["checks"]["intake"] == "unavailable"
@@ -516,8 +520,8 @@ async def test_post__when_the_certificate_ends_in_the_middle_of_it__answers_503_
 
     with monkeypatch.context() as late:
         late.setattr(harness.intake, "check", checked_in_its_last_moment)
-        answer = await post(client, harness.headers() | key, {"metadata": METADATA})
-    assert (answer.status, answer.headers["retry-after"]) == (503, "10")
+        response = await post(client, harness.headers() | key, {"metadata": METADATA})
+    assert (response.status, response.headers["retry-after"]) == (503, "10")
     assert harness.mints.items == {}
     assert harness.mints.authorizations == {}
 
@@ -545,10 +549,10 @@ async def test_post__when_the_access_token_is_too_long_for_an_envelope__refuses_
     assert MAX_TOKEN < len(token) <= jws.MAX_TOKEN
     headers = {"Authorization": f"Bearer {token}"}
 
-    answer = await post(client, headers, {"metadata": METADATA})
+    response = await post(client, headers, {"metadata": METADATA})
 
-    assert (answer.status, answer.json()["code"]) == (431, "token-too-long")
-    assert f"{len(token)} bytes" in answer.json()["detail"]
+    assert (response.status, response.json()["code"]) == (431, "token-too-long")
+    assert f"{len(token)} bytes" in response.json()["detail"]
     assert (harness.mints.items, harness.wallets.items, harness.token_ids.leases) == ({}, {}, [])
     assert (await client.request("GET", "/v1/mints", headers=headers)).status == 200
 
@@ -561,10 +565,10 @@ async def test_post__when_the_access_token_just_fits__accepts(harness: Harness, 
     )
     assert MAX_TOKEN - 4 <= len(longest) <= MAX_TOKEN
 
-    answer = await post(client, {"Authorization": f"Bearer {longest}"}, {"metadata": METADATA})
+    response = await post(client, {"Authorization": f"Bearer {longest}"}, {"metadata": METADATA})
 
-    assert answer.status == 202
-    mint = harness.mints.items[answer.json()["mint_id"]]
+    assert response.status == 202
+    mint = harness.mints.items[response.json()["mint_id"]]
     assert 0 < len(lookup(mint, harness.mints.authorizations).envelope) <= MAX_SEALED
 
 

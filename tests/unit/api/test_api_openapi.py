@@ -96,12 +96,12 @@ def members_fit(value: dict[str, Any], schema: dict[str, Any], described: dict[s
 
 
 async def test_document__when_served__is_valid_json_with_an_etag(client: MemoryClient) -> None:
-    answer = await client.request("GET", "/openapi.json")
-    again = await client.request("GET", "/openapi.json", headers={"If-None-Match": answer.headers["etag"]})
+    response = await client.request("GET", "/openapi.json")
+    again = await client.request("GET", "/openapi.json", headers={"If-None-Match": response.headers["etag"]})
 
-    assert answer.json()["openapi"] == "3.1.0"
-    assert answer.json()["servers"] == [{"url": PUBLIC_URL}]
-    assert answer.headers["content-type"] == "application/json"
+    assert response.json()["openapi"] == "3.1.0"
+    assert response.json()["servers"] == [{"url": PUBLIC_URL}]
+    assert response.headers["content-type"] == "application/json"
     assert again.status == 304
 
 
@@ -187,8 +187,8 @@ async def test_document__when_an_operation_is_secured__it_refuses_without_a_toke
     client: MemoryClient, described: dict[str, Any]
 ) -> None:
     for method, path, operation in operations(described):
-        answer = await client.request(method.upper(), re.sub(r"\{\w+\}", "1", path))
-        assert (answer.status == 401) is bool(operation["security"]), path
+        response = await client.request(method.upper(), re.sub(r"\{\w+\}", "1", path))
+        assert (response.status == 401) is bool(operation["security"]), path
 
 
 async def test_document__when_users_are_refused__names_no_user_token_for_the_operation(
@@ -204,8 +204,8 @@ async def test_document__when_users_are_refused__names_no_user_token_for_the_ope
                 target = target.replace(
                     f"{{{parameter['name']}}}", str(parameter["schema"].get("examples", ["1"])[0])
                 )
-        answer = await client.request(method.upper(), target, headers=harness.headers())
-        if answer.status == 403 and answer.json()["code"] in ("clients-only", "insufficient-scope"):
+        response = await client.request(method.upper(), target, headers=harness.headers())
+        if response.status == 403 and response.json()["code"] in ("clients-only", "insufficient-scope"):
             refused.add((method, path))
             assert not any("accessToken" in alternative for alternative in operation["security"]), path
     assert ("get", "/v1/drops") in refused
@@ -248,11 +248,11 @@ async def test_document__when_an_answer_is_given__it_fits_the_schema_of_that_ans
     body = json.dumps(
         described["paths"]["/v1/mints"]["post"]["requestBody"]["content"]["application/json"]["example"]
     ).encode()
-    made = await client.request(
+    created = await client.request(
         "POST", "/v1/mints", headers=harness.headers(content_type="application/json"), body=body
     )
     requests = [
-        ("/v1/mints", "post", made),
+        ("/v1/mints", "post", created),
         ("/v1/mints/{mint_id}", "get", None),
         ("/v1/mints", "get", None),
         ("/v1/wallet", "get", None),
@@ -260,11 +260,11 @@ async def test_document__when_an_answer_is_given__it_fits_the_schema_of_that_ans
         ("/readyz", "get", None),
     ]
     for path, method, given in requests:
-        target = path.replace("{mint_id}", made.json()["mint_id"])
-        answer = given or await client.request("GET", target, headers=harness.headers())
+        target = path.replace("{mint_id}", created.json()["mint_id"])
+        response = given or await client.request("GET", target, headers=harness.headers())
         responses = described["paths"][path][method]["responses"]
-        schema = responses[str(answer.status)]["content"]["application/json"]["schema"]
-        assert fits(answer.json(), schema, described), path
+        schema = responses[str(response.status)]["content"]["application/json"]["schema"]
+        assert fits(response.json(), schema, described), path
 
 
 def test_problems__when_declared_by_any_module__are_in_the_catalogue() -> None:

@@ -50,10 +50,10 @@ async def test_mint__when_a_user_of_a_second_issuer_asks__is_theirs_and_the_encl
     harness: Harness, api: MemoryClient, *, elliptic: bool
 ) -> None:
     text = token(harness, "alice", elliptic=elliptic)
-    made = await api.post_json("/v1/mints", BODY, headers=bearer(text))
-    assert made.status == 202, made.json()
+    response = await api.post_json("/v1/mints", BODY, headers=bearer(text))
+    assert response.status == 202, response.json()
 
-    mint = await harness.mints.operation(made.json()["mint_id"])
+    mint = await harness.mints.operation(response.json()["mint_id"])
     assert isinstance(mint, Mint)
     key = key_of(mint)
     assert key is not None
@@ -69,14 +69,14 @@ async def test_mint__when_a_user_of_a_second_issuer_asks__is_theirs_and_the_encl
 
 async def test_user__when_two_issuers_have_one_sub__is_two_users(harness: Harness, api: MemoryClient) -> None:
     second = bearer(token(harness, "alice"))
-    made = await api.post_json("/v1/mints", BODY, headers=second)
+    response = await api.post_json("/v1/mints", BODY, headers=second)
     wallets = [
         (await api.request("GET", "/v1/wallet", headers=headers)).json()["address"]
         for headers in (harness.headers("alice"), second)
     ]
 
     assert len(set(wallets)) == 2
-    mint = f"/v1/mints/{made.json()['mint_id']}"
+    mint = f"/v1/mints/{response.json()['mint_id']}"
     assert (await api.request("GET", mint, headers=second)).status == 200
     assert (await api.request("GET", mint, headers=harness.headers("alice"))).status == 404
 

@@ -38,9 +38,9 @@ def operator(harness: Harness) -> None:
 
 
 async def read(harness: Harness, client: MemoryClient) -> Any:
-    answer = await client.request("GET", "/v1/pipeline", headers=harness.client_headers("operator"))
-    assert answer.status == 200, answer.body
-    return answer.json()
+    response = await client.request("GET", "/v1/pipeline", headers=harness.client_headers("operator"))
+    assert response.status == 200, response.body
+    return response.json()
 
 
 def keep_mint(harness: Harness, mint_id: str, **fields: Any) -> None:
@@ -95,9 +95,9 @@ async def test_pipeline__when_the_caller_is_no_operator__then_is_not_shown(
         harness.headers() if scopes is None else {"Authorization": f"Bearer {harness.pool.sign(claims)}"}
     )
 
-    answer = await client.request("GET", "/v1/pipeline", headers=headers)
+    response = await client.request("GET", "/v1/pipeline", headers=headers)
 
-    assert (answer.status, answer.json()["code"]) == (403, "insufficient-scope")
+    assert (response.status, response.json()["code"]) == (403, "insufficient-scope")
 
 
 async def test_pipeline__when_messages_wait_or_were_given_up__then_they_are_counted_and_left_there(
@@ -151,7 +151,7 @@ async def test_operations__when_they_wait__then_the_oldest_come_first_and_say_wh
     operations = (await read(harness, client))["operations"]
 
     assert len(operations) == 20
-    assert [one["operation_id"] for one in operations[:3]] == ["mint_old", "mint_new", "mint_0"]
+    assert [operation["operation_id"] for operation in operations[:3]] == ["mint_old", "mint_new", "mint_0"]
     assert operations[0]["waiting"] == {"code": "collection_paused", "reason": "The collection is paused."}
     assert operations[1]["waiting"] is None
 
@@ -259,7 +259,7 @@ async def test_pipeline__when_a_part_fails_or_hangs__then_it_is_named_and_the_ot
         shown = await read(harness, client)
 
     assert (shown["missing"], shown["queues"]) == (["queues"], None)
-    assert [one["operation_id"] for one in shown["operations"]] == ["mint_a"]
+    assert [operation["operation_id"] for operation in shown["operations"]] == ["mint_a"]
 
 
 async def test_pipeline__when_the_api_knows_no_node__then_records_and_queues_are_shown(

@@ -37,11 +37,11 @@ def structlog_defaults() -> Iterator[None]:
 
 
 async def test_path__when_there_is_none_such__is_a_problem(client: MemoryClient) -> None:
-    answer = await client.request("GET", "/v2/mints?token=secret")
+    response = await client.request("GET", "/v2/mints?token=secret")
 
-    assert answer.status == 404
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
+    assert response.status == 404
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
     assert problem.pop("trace")
     assert problem == {
         "type": "https://api.example.com/docs#unknown-route",
@@ -66,10 +66,10 @@ async def test_path__when_there_is_none_such__is_a_problem(client: MemoryClient)
 async def test_method__when_the_path_lacks_it__is_refused_with_those_it_has(
     client: MemoryClient, method: str, path: str, allowed: str
 ) -> None:
-    answer = await client.request(method, path)
+    response = await client.request(method, path)
 
-    assert (answer.status, answer.json()["code"]) == (405, "method-not-allowed")
-    assert answer.headers["allow"] == allowed
+    assert (response.status, response.json()["code"]) == (405, "method-not-allowed")
+    assert response.headers["allow"] == allowed
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/docs", "/v1/wallet", "/v1/mints"])
@@ -87,21 +87,21 @@ async def test_head__when_the_path_has_get__answers_alike_without_a_body(
 async def test_answer__when_of_any_kind__carries_the_safe_headers_and_hides_the_server(
     client: MemoryClient, path: str
 ) -> None:
-    answer = await client.request("GET", path)
+    response = await client.request("GET", path)
 
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
-    assert answer.headers["x-frame-options"] == "DENY"
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert "server" not in answer.headers
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["referrer-policy"] == "no-referrer"
+    assert response.headers["x-frame-options"] == "DENY"
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert "server" not in response.headers
 
 
 async def test_answer__when_it_is_a_users__is_not_to_be_stored(
     harness: Harness, client: MemoryClient
 ) -> None:
-    answer = await client.request("GET", "/v1/wallet", headers=harness.headers())
+    response = await client.request("GET", "/v1/wallet", headers=harness.headers())
 
-    assert answer.headers["cache-control"] == "no-store"
+    assert response.headers["cache-control"] == "no-store"
 
 
 async def test_trace__when_the_client_sends_one__is_joined_and_travels_with_the_mint(
@@ -109,10 +109,10 @@ async def test_trace__when_the_client_sends_one__is_joined_and_travels_with_the_
 ) -> None:
     headers = harness.headers(traceparent=TRACEPARENT, content_type="application/json")
     body = json.dumps({"metadata": {"name": "x", "image": "https://example.com/x"}}).encode()
-    answer = await client.request("POST", "/v1/mints", headers=headers, body=body)
+    response = await client.request("POST", "/v1/mints", headers=headers, body=body)
 
     ((_, message),) = harness.line.sent
-    assert message.trace == answer.headers["traceresponse"]
+    assert message.trace == response.headers["traceresponse"]
     assert re.fullmatch(rf"00-{TRACE_ID}-(?!00f067aa0ba902b7)[0-9a-f]{{16}}-01", message.trace)
 
 
@@ -139,9 +139,9 @@ async def test_log__when_a_request_is_served__has_one_line_without_secrets(
 ) -> None:
     headers = harness.headers(content_type="application/json", idempotency_key="key-of-mine")
     body = json.dumps({"metadata": {"name": "Very private", "image": "https://example.com/x"}}).encode()
-    answer = await client.request("POST", "/v1/mints", headers=headers, body=body)
+    response = await client.request("POST", "/v1/mints", headers=headers, body=body)
     await client.request(
-        "GET", f"/v1/mints/{answer.json()['mint_id']}?x=secret-query", headers=harness.headers()
+        "GET", f"/v1/mints/{response.json()['mint_id']}?x=secret-query", headers=harness.headers()
     )
 
     lines = [line for line in logged if line["event"] == "http_request"]
@@ -162,12 +162,12 @@ async def test_failure__when_unforeseen__is_a_500_that_names_only_the_trace(
         raise ZeroDivisionError("the cause, with a secret")
 
     monkeypatch.setattr(harness.wallets, "get", fail)
-    answer = await client.request("GET", "/v1/wallet", headers=harness.headers())
+    response = await client.request("GET", "/v1/wallet", headers=harness.headers())
 
-    assert (answer.status, answer.json()["code"]) == (500, "internal")
-    assert b"cause" not in answer.body
+    assert (response.status, response.json()["code"]) == (500, "internal")
+    assert b"cause" not in response.body
     (line,) = [line for line in logged if line["event"] == "request_failed"]
-    assert line["trace"] == answer.json()["trace"]
+    assert line["trace"] == response.json()["trace"]
     assert (line["log_level"], line["error"], len(line["digest"])) == ("error", "ZeroDivisionError", 16)
     assert line["frames"][-1].endswith(" fail")
     assert "exc_info" not in line
@@ -191,10 +191,10 @@ async def test_body__when_the_client_goes_before_its_end__is_no_failure_of_ours(
 
 
 async def test_ready__when_everything_answers__says_so(client: MemoryClient) -> None:
-    answer = await client.request("GET", "/readyz")
+    response = await client.request("GET", "/readyz")
 
-    assert answer.status == 200
-    assert answer.json() == {
+    assert response.status == 200
+    assert response.json() == {
         "status": "ready",
         "missing": [],
         "checks": {"dynamodb": "ok", "sqs": "ok", "jwks": "ok", "intake": "ok"},
@@ -202,20 +202,20 @@ async def test_ready__when_everything_answers__says_so(client: MemoryClient) -> 
 
 
 @pytest.mark.parametrize(
-    ("failure", "said"), [(RuntimeError("with details"), "unavailable"), (TimeoutError(), "timeout")]
+    ("failure", "message"), [(RuntimeError("with details"), "unavailable"), (TimeoutError(), "timeout")]
 )
 async def test_ready__when_a_dependency_is_missing__names_it(
-    harness: Harness, client: MemoryClient, failure: Exception, said: str
+    harness: Harness, client: MemoryClient, failure: Exception, message: str
 ) -> None:
     harness.missing["sqs"] = failure
     harness.jwks.failure = None
-    answer = await client.request("GET", "/readyz")
+    response = await client.request("GET", "/readyz")
 
-    assert answer.status == 503
-    assert answer.json() == {
+    assert response.status == 503
+    assert response.json() == {
         "status": "not_ready",
         "missing": ["sqs"],
-        "checks": {"dynamodb": "ok", "sqs": said, "jwks": "ok", "intake": "ok"},
+        "checks": {"dynamodb": "ok", "sqs": message, "jwks": "ok", "intake": "ok"},
     }
 
     del harness.missing["sqs"]
@@ -227,9 +227,9 @@ async def test_ready__when_a_dependency_is_missing__names_it(
 async def test_health__when_dependencies_are_missing__is_ok(harness: Harness, client: MemoryClient) -> None:
     harness.missing["dynamodb"] = RuntimeError()
 
-    answer = await client.request("GET", "/healthz")
+    response = await client.request("GET", "/healthz")
 
-    assert (answer.status, answer.json()) == (200, {"status": "ok"})
+    assert (response.status, response.json()) == (200, {"status": "ok"})
 
 
 async def test_metrics__when_requests_were_served__count_them_by_route(
@@ -265,10 +265,10 @@ async def test_api__when_aws_refuses_until_an_operator_acts__then_503_and_logged
         raise failure
 
     monkeypatch.setattr(harness.keys, "generate", refuse)
-    answer = await client.request("GET", "/v1/wallet", headers=harness.headers())
-    assert (answer.status, answer.headers["retry-after"]) == (503, "30")
-    assert answer.json()["code"] == "unavailable"
-    assert "DisabledException" not in answer.body.decode()
+    response = await client.request("GET", "/v1/wallet", headers=harness.headers())
+    assert (response.status, response.headers["retry-after"]) == (503, "30")
+    assert response.json()["code"] == "unavailable"
+    assert "DisabledException" not in response.body.decode()
     [reason] = [line["reason"] for line in logged if line["event"] == "dependency_refused"]
     assert str(failure) in reason
 
@@ -291,12 +291,12 @@ async def test_api__when_aws_refuses_until_an_operator_acts__then_503_and_logged
 async def test_request__when_it_is_no_http__then_a_problem_that_quotes_nothing_of_it(
     client: MemoryClient, caplog: pytest.LogCaptureFixture, logged: list[EventDict], request_: bytes
 ) -> None:
-    answer = await client.send(request_, method="GET")
-    assert (answer.status, answer.json()["code"]) == (400, "bad-request")
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert len(answer.json()["trace"]) == 32
-    assert "sesame" not in answer.body.decode()
+    response = await client.send(request_, method="GET")
+    assert (response.status, response.json()["code"]) == (400, "bad-request")
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert len(response.json()["trace"]) == 32
+    assert "sesame" not in response.body.decode()
     assert "sesame" not in caplog.text + str(logged)
 
 
@@ -304,7 +304,7 @@ async def test_request__when_it_is_no_http__then_a_problem_that_quotes_nothing_o
 async def test_request__when_it_expects_something_else__then_417_as_a_problem(
     harness: Harness, client: MemoryClient, path: str
 ) -> None:
-    answer = await client.request("GET", path, headers=harness.headers(expect="banana"))
-    assert (answer.status, answer.json()["code"]) == (417, "expectation-failed")
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert "banana" not in answer.body.decode()
+    response = await client.request("GET", path, headers=harness.headers(expect="banana"))
+    assert (response.status, response.json()["code"]) == (417, "expectation-failed")
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "banana" not in response.body.decode()

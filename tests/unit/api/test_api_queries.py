@@ -99,8 +99,8 @@ async def test_holds__when_asked__then_it_says_so_of_the_collection_or_of_the_to
     give(harness, 2, owner=STRANGER)
     give(harness, 3, owner=None)
     token = "" if token_id is None else f"&token_id={token_id}"
-    answer = await get(harness, client, f"/v1/owners/{owner}/holds?contract={CONTRACT}{token}")
-    assert (answer["holds"], answer["token_id"]) == (does, token_id)
+    response = await get(harness, client, f"/v1/owners/{owner}/holds?contract={CONTRACT}{token}")
+    assert (response["holds"], response["token_id"]) == (does, token_id)
 
 
 @pytest.mark.parametrize("question", ["balance", "holds"])
@@ -111,10 +111,10 @@ async def test_holds__when_asked__then_it_says_so_of_the_collection_or_of_the_to
 async def test_question__when_it_is_not_valid__then_it_is_refused(
     harness: Harness, client: MemoryClient, question: str, query: str, status: int
 ) -> None:
-    answer = await get(harness, client, f"/v1/owners/{OWNER}/{question}{query}", status)
+    response = await get(harness, client, f"/v1/owners/{OWNER}/{question}{query}", status)
 
     if not query:
-        assert answer["detail"] == "contract: this parameter is required."
+        assert response["detail"] == "contract: this parameter is required."
 
 
 async def test_collection__when_listed__then_all_its_tokens_come_by_id_page_by_page(

@@ -118,8 +118,8 @@ async def test_post__when_a_user_writes_too_much__then_429_says_when_to_come_aga
         harness.now += 60
         later = await post(harness, client)
 
-    assert [answer.status for answer in accepted] == [202] * 3
-    assert [answer.headers["ratelimit"].partition(";t=")[0] for answer in accepted] == [
+    assert [response.status for response in accepted] == [202] * 3
+    assert [response.headers["ratelimit"].partition(";t=")[0] for response in accepted] == [
         '"writes";r=2',
         '"writes";r=1',
         '"writes";r=0',
@@ -142,7 +142,7 @@ async def test_post__when_a_key_is_repeated__then_it_is_neither_counted_nor_refu
         third = await post(harness, client, idempotency_key="third")
         replayed = await post(harness, client, idempotency_key="k")
 
-    assert [answer.status for answer in [*first, second, third, replayed]] == [202] * 6 + [429, 202]
+    assert [response.status for response in [*first, second, third, replayed]] == [202] * 6 + [429, 202]
     assert replayed.headers["idempotent-replayed"] == "true"
 
 
@@ -159,14 +159,14 @@ async def test_writes__when_there_were_too_many__then_cancel_and_links_are_refus
         )
         unlink = await client.request("DELETE", f"/v1/wallet/links/{address}", headers=harness.headers())
         read = await client.request("GET", f"/v1/mints/{mint_id}", headers=harness.headers())
-    assert [answer.status for answer in (cancel, challenge, unlink, read)] == [429, 429, 429, 200]
+    assert [response.status for response in (cancel, challenge, unlink, read)] == [429, 429, 429, 200]
 
 
 async def test_post__when_todays_gas_is_used_up__then_429_until_midnight_utc(harness: Harness) -> None:
     harness.user_gas_budget = 3 * 10**9
     harness.now = MIDNIGHT - 10.0
     async with MemoryClient(harness.app()) as client:
-        made = await post(harness, client, idempotency_key="k")
+        response = await post(harness, client, idempotency_key="k")
         address = harness.wallets.items[scoped(CHAIN_ID, "alice")].address
         harness.gas.given[address] = (int(harness.now) // 86_400, 3 * 10**9)
         harness.now += 6
@@ -175,7 +175,7 @@ async def test_post__when_todays_gas_is_used_up__then_429_until_midnight_utc(har
         harness.now = float(MIDNIGHT)
         tomorrow = await post(harness, client)
 
-    assert (made.status, replayed.status, tomorrow.status) == (202, 202, 202)
+    assert (response.status, replayed.status, tomorrow.status) == (202, 202, 202)
     assert (refused.status, refused.json()["code"]) == (429, "gas-budget-reached")
     assert int(refused.headers["retry-after"]) == 4
     assert refused.headers["ratelimit"] == '"gas-gwei";r=0;t=4'
@@ -234,15 +234,15 @@ async def test_post__when_the_creations_answer_was_lost__then_it_is_a_new_mint_a
     harness.user_rate = 2
     harness.mints = AnswerLost(since)
     async with MemoryClient(harness.app()) as client:
-        made = await post(harness, client, idempotency_key="k")
+        response = await post(harness, client, idempotency_key="k")
         assert len(harness.line.sent) == sent
         replayed = await post(harness, client, idempotency_key="k")
         others = [await post(harness, client, idempotency_key=str(n)) for n in range(2)]
 
-    assert (made.status, "idempotent-replayed" in made.headers) == (202, False)
-    assert made.headers["ratelimit"].startswith('"writes";r=1;')
+    assert (response.status, "idempotent-replayed" in response.headers) == (202, False)
+    assert response.headers["ratelimit"].startswith('"writes";r=1;')
     assert (replayed.status, replayed.headers["idempotent-replayed"]) == (202, "true")
-    assert [answer.status for answer in others] == [202, 429]
+    assert [response.status for response in others] == [202, 429]
     assert sorted(mint.token_id or 0 for mint in harness.mints.items.values()) == [1, 2]
 
 
@@ -272,14 +272,14 @@ async def test_post__when_one_user_floods_two_copies_by_many_tokens__then_the_ra
     statuses: list[int] = []
     others: list[Answered] = []
 
-    async with MemoryClient(apps[0]) as one, MemoryClient(apps[1]) as two:
+    async with MemoryClient(apps[0]) as first, MemoryClient(apps[1]) as two:
 
         async def flood() -> None:
             while todo:
                 n = todo.pop()
                 headers = {"Authorization": f"Bearer {tokens[n % 20]}", "Idempotency-Key": str(n)}
                 statuses.append(
-                    (await (one, two)[n % 2].post_json("/v1/mints", BODY, headers=headers)).status
+                    (await (first, two)[n % 2].post_json("/v1/mints", BODY, headers=headers)).status
                 )
 
         async def mint(client: MemoryClient, sub: str) -> None:
@@ -287,12 +287,12 @@ async def test_post__when_one_user_floods_two_copies_by_many_tokens__then_the_ra
             others.extend([await client.post_json("/v1/mints", BODY, headers=headers) for _ in range(3)])
 
         await asyncio.gather(
-            *(flood() for _ in range(60)), *(mint((one, two)[n % 2], f"user-{n}") for n in range(10))
+            *(flood() for _ in range(60)), *(mint((first, two)[n % 2], f"user-{n}") for n in range(10))
         )
 
-    of_mallory = [made for made in harness.mints.items.values() if made.sub == "mallory"]
+    of_mallory = [mint for mint in harness.mints.items.values() if mint.sub == "mallory"]
     assert set(statuses) == {202, 429}
     assert limit - 2 * (limit // 8) <= len(of_mallory) == statuses.count(202) <= limit + 2 * (limit // FREE)
-    assert {answer.status for answer in others} == {202}
-    left = {re.findall("r=([0-9]+)", answer.headers["ratelimit"])[0] for answer in others}
+    assert {response.status for response in others} == {202}
+    left = {re.findall("r=([0-9]+)", response.headers["ratelimit"])[0] for response in others}
     assert left == {str(limit - done) for done in (1, 2, 3)}

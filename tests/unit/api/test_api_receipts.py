@@ -114,7 +114,7 @@ def blocks(harness: Harness) -> Blocks:
         tx_hash=bytes(32),
     )
     harness.index.tokens[CONTRACT, 7] = token
-    made = Transfer(
+    transfer = Transfer(
         chain_id=CHAIN_ID,
         contract=CONTRACT,
         token_id=7,
@@ -127,9 +127,9 @@ def blocks(harness: Harness) -> Blocks:
         timestamp=1,
     )
     # It was passed on within the block, and burned since.
-    passed_on = made.model_copy(update={"sender": OWNER, "log_index": 5, "tx_hash": bytes(32)})
-    burned = made.model_copy(update={"sender": OWNER, "recipient": None, "block_number": 44})
-    harness.index.events += [made, passed_on, burned]
+    passed_on = transfer.model_copy(update={"sender": OWNER, "log_index": 5, "tx_hash": bytes(32)})
+    burned = transfer.model_copy(update={"sender": OWNER, "recipient": None, "block_number": 44})
+    harness.index.events += [transfer, passed_on, burned]
     harness.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/7.json"] = TEXT.encode()
     harness.blocks = Blocks(block)
     return harness.blocks
@@ -139,14 +139,14 @@ async def test_proof__when_the_mint_is_final__then_its_receipt_stands_without_th
     harness: Harness, blocks: Blocks
 ) -> None:
     async with MemoryClient(harness.app()) as client:
-        answer = await client.request("GET", PROOF, headers=harness.headers())
-        assert answer.status == 200, answer.body
-        receipt = read_receipt(answer.body)
+        response = await client.request("GET", PROOF, headers=harness.headers())
+        assert response.status == 200, response.body
+        receipt = read_receipt(response.body)
         for check in CHECKS:
             check.run(receipt)
         assert (receipt.metadata, receipt.to, receipt.block_number) == (TEXT, OWNER, BLOCK)
 
-        headers = {**harness.headers(), "If-None-Match": answer.headers["etag"]}
+        headers = {**harness.headers(), "If-None-Match": response.headers["etag"]}
         assert (await client.request("GET", PROOF, headers=headers)).status == 304
         assert blocks.asked == [receipt.block_hash]
         assert (await client.request("GET", PROOF)).status == 401
@@ -175,11 +175,11 @@ async def test_proof__when_there_is_none__then_the_problem_says_why(
     if metadata is not None:
         harness.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/7.json"] = metadata.encode()
     async with MemoryClient(harness.app()) as client:
-        answer = await client.request("GET", PROOF, headers=harness.headers())
-        assert (answer.status, answer.json()["code"]) == expected
+        response = await client.request("GET", PROOF, headers=harness.headers())
+        assert (response.status, response.json()["code"]) == expected
         path = f"/v1/tokens/{CONTRACT}/8/proof"
-        answer = await client.request("GET", path, headers=harness.headers())
-        assert (answer.status, answer.json()["code"]) == (404, "unknown-token")
+        response = await client.request("GET", path, headers=harness.headers())
+        assert (response.status, response.json()["code"]) == (404, "unknown-token")
     assert blocks.asked == []
 
 
@@ -188,14 +188,14 @@ async def test_proof__when_no_node_gives_the_block__then_it_is_unavailable(
 ) -> None:
     blocks.failure = Unavailable("the node said <something> of its own")
     async with MemoryClient(harness.app()) as client:
-        answer = await client.request("GET", PROOF, headers=harness.headers())
-        assert (answer.status, answer.json()["code"]) == (503, "receipt-unavailable")
-        assert b"something" not in answer.body
-        assert answer.headers["retry-after"] == "10"
+        response = await client.request("GET", PROOF, headers=harness.headers())
+        assert (response.status, response.json()["code"]) == (503, "receipt-unavailable")
+        assert b"something" not in response.body
+        assert response.headers["retry-after"] == "10"
         blocks.failure = None
         assert (await client.request("GET", PROOF, headers=harness.headers())).status == 200
 
     harness.blocks, harness.registry = None, CollectorRegistry()
     async with MemoryClient(harness.app()) as client:
-        answer = await client.request("GET", PROOF, headers=harness.headers())
-    assert (answer.status, answer.json()["code"]) == (503, "receipt-unavailable")
+        response = await client.request("GET", PROOF, headers=harness.headers())
+    assert (response.status, response.json()["code"]) == (503, "receipt-unavailable")

@@ -46,7 +46,10 @@ def chunk(first: int, **changes: Any) -> dict[str, Any]:
     """Return the request for the texts of a chunk."""
     paths = list(merkle_paths(leaves()))
     ids = range(first, min(first + CHUNK, len(TEXTS) + 1))
-    documents = [{"text": TEXTS[one - 1], "path": [hexed(node) for node in paths[one - 1]]} for one in ids]
+    documents = [
+        {"text": TEXTS[token_id - 1], "path": [hexed(node) for node in paths[token_id - 1]]}
+        for token_id in ids
+    ]
     return {"salt": hexed(SALT), "first_token_id": str(first), "documents": documents, **changes}
 
 
@@ -149,8 +152,8 @@ async def test_reveal__when_all_texts_are_there__then_they_are_served_at_once_an
     assert (shown["metadata"]["name"], shown["metadata_version"]) == ("Card 1", 2)
 
     pages = [
-        (await get(harness, client, f"{documents}?first_token_id={one}")).json()["texts"]
-        for one in (1, CHUNK + 1)
+        (await get(harness, client, f"{documents}?first_token_id={token_id}")).json()["texts"]
+        for token_id in (1, CHUNK + 1)
     ]
     assert hexed(commitment_of(leaves(pages[0] + pages[1]))) == view["reveal"]["commitment"]
     assert problem(await get(harness, client, f"{documents}?first_token_id=2")) == (400, "invalid-parameter")
@@ -178,10 +181,10 @@ async def test_reveal__when_a_token_changes_after_it__then_all_versions_are_list
     assert (await client.request("GET", f"/v1/metadata/{contract}/1")).json()["name"] == "Played"
 
     listed = (await get(harness, client, f"{token}/metadata/versions")).json()["items"]
-    assert [one["version"] for one in listed] == [3, 2, 1]
+    assert [version["version"] for version in listed] == [3, 2, 1]
     assert listed[1]["digest"] == "0x" + hashlib.sha256(TEXTS[0].encode()).hexdigest()
     assert listed[1]["announcement"]["status"] == "mined"
-    texts = [(await get(harness, client, f"{token}/metadata/versions/{one}")).body for one in (2, 1)]
+    texts = [(await get(harness, client, f"{token}/metadata/versions/{version}")).body for version in (2, 1)]
     assert texts == [TEXTS[0].encode(), canonical_json(PLACEHOLDER).encode()]
 
 
@@ -193,7 +196,7 @@ async def test_documents__when_they_are_not_what_was_committed_to__then_each_is_
     good = chunk(CHUNK + 1)
     swapped = [good["documents"][1], good["documents"][0], good["documents"][2]]
     changed = [*good["documents"][:2], {**good["documents"][2], "text": TEXTS[-1] + " "}]
-    cut = [{**one, "path": one["path"][1:]} for one in good["documents"]]
+    cut = [{**document, "path": document["path"][1:]} for document in good["documents"]]
     for documents, named in ((swapped, (0, 1)), (changed, (2,)), (cut, (0, 1, 2))):
         refused = await post(harness, client, path, {**good, "documents": documents})
         assert problem(refused) == (422, "reveal-mismatch")

@@ -27,10 +27,10 @@ async def test_token__when_its_user_is_signed_out__stops_within_a_minute(
     assert (await get_wallet(client, token)).status == 200
     harness.user_pool.signed_out.add("alice")
     harness.now += 59
-    answer = await get_wallet(client, token)
+    response = await get_wallet(client, token)
 
-    assert (answer.status, answer.json()["code"]) == (401, "token-revoked")
-    assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
+    assert (response.status, response.json()["code"]) == (401, "token-revoked")
+    assert response.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
     assert (await get_wallet(client, other)).status == 200
 
 
@@ -54,7 +54,7 @@ async def test_pool__when_a_token_is_used_often__is_asked_once_in_a_while_and_by
     for rounds in range(1, 4):
         harness.now += RECHECK_AFTER
         answers = await asyncio.gather(*(get_wallet(client, token) for _ in range(10)))
-        assert {answer.status for answer in answers} == {200}
+        assert {response.status for response in answers} == {200}
         assert harness.user_pool.asked == ["alice"] * rounds
 
 
@@ -78,9 +78,9 @@ async def test_request__when_the_pool_is_silent__is_served_for_five_minutes_and_
     harness.now += SERVED_FOR - 1
     assert (await get_wallet(client, token)).status == 200
     harness.now += 1
-    answer = await get_wallet(client, token)
-    assert (answer.status, answer.json()["code"]) == (503, "unavailable")
-    assert int(answer.headers["retry-after"]) >= 1
+    response = await get_wallet(client, token)
+    assert (response.status, response.json()["code"]) == (503, "unavailable")
+    assert int(response.headers["retry-after"]) >= 1
 
     harness.user_pool.failure = None
     harness.now += RETRY_AFTER
@@ -118,9 +118,9 @@ async def test_token__when_the_pool_could_not_be_asked_with_it__is_refused(
     harness: Harness, client: MemoryClient, scope: str
 ) -> None:
     token = harness.pool.sign({**harness.pool.claims("alice"), "scope": scope})
-    answer = await get_wallet(client, token)
+    response = await get_wallet(client, token)
 
-    assert (answer.status, answer.json()["code"]) == (403, "insufficient-scope")
+    assert (response.status, response.json()["code"]) == (403, "insufficient-scope")
 
 
 async def revoked(harness: Harness, client: MemoryClient, token: str) -> None:
@@ -162,7 +162,7 @@ async def test_revocation__when_a_token_is_refused__is_on_record_signed(
 ) -> None:
     issued, token = int(harness.now), harness.token("alice")
     await revoked(harness, client, token)
-    found = int(harness.now * 1000)
+    now_ms = int(harness.now * 1000)
     harness.now += RECHECK_AFTER
     assert (await get_wallet(client, token)).status == 401
 
@@ -170,10 +170,10 @@ async def test_revocation__when_a_token_is_refused__is_on_record_signed(
     assert before == issued + 1
     assert expires > harness.now + KEPT
     assert harness.revocations.requests == 1, "once for a token"
-    told = Statement.from_bytes(statement)
-    assert told.at == found
+    revocation = Statement.from_bytes(statement)
+    assert revocation.at == now_ms
     spki = harness.intake_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    Statements([spki]).verify(told, REVOCATION, *revocation_fields("alice", before), now=found)
+    Statements([spki]).verify(revocation, REVOCATION, *revocation_fields("alice", before), now=now_ms)
 
 
 @pytest.mark.parametrize("away", ["table", "kms"])

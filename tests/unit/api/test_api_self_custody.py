@@ -31,7 +31,7 @@ METADATA = {"name": "Aurora #1", "image": "https://example.com/1.png"}
 
 
 def link(harness: Harness, wallet: OwnWallet = WALLET, sub: str = "alice") -> None:
-    made = Link(
+    link = Link(
         link_id=scoped(CHAIN_ID, wallet.address),
         sub=sub,
         chain_id=CHAIN_ID,
@@ -40,7 +40,7 @@ def link(harness: Harness, wallet: OwnWallet = WALLET, sub: str = "alice") -> No
         nonce=f"nonce-{wallet.key}",
         linked_at=wallet.key,
     )
-    harness.links.items[made.link_id] = made
+    harness.links.items[link.link_id] = link
 
 
 async def post(harness: Harness, client: MemoryClient, **fields: Any) -> Answered:
@@ -69,9 +69,9 @@ def issue(harness: Harness, mint_id: str, **changes: Any) -> Mint:
 
 
 async def shown(harness: Harness, client: MemoryClient, mint: Mint, **headers: str) -> Any:
-    answer = await client.request("GET", f"/v1/mints/{mint.mint_id}", headers=harness.headers(**headers))
-    assert answer.status == 200
-    return answer.json()
+    response = await client.request("GET", f"/v1/mints/{mint.mint_id}", headers=harness.headers(**headers))
+    assert response.status == 200
+    return response.json()
 
 
 def sign(transaction: dict[str, Any], wallet: OwnWallet = WALLET, **changes: Any) -> str:
@@ -90,10 +90,10 @@ async def test_mint__when_by_self_custody__goes_to_the_only_linked_wallet(
 ) -> None:
     link(harness)
 
-    answer = await post(harness, client)
+    response = await post(harness, client)
 
-    assert answer.status == 202
-    view = answer.json()
+    assert response.status == 202
+    view = response.json()
     assert (view["custody"], view["to"], view["wallet"]) == ("self", WALLET.address, WALLET.address)
     assert view["self_custody"] is None
     mint = harness.mints.items[view["mint_id"]]
@@ -121,8 +121,8 @@ async def test_mint__when_the_wallet_is_not_the_callers__is_refused(
     link(harness, OTHER, sub="bob")
 
     for fields in ({}, {"to": OTHER.address}, {"to": WALLET.address}):
-        answer = await post(harness, client, **fields)
-        assert (answer.status, answer.json()["code"]) == (422, "wallet-not-linked")
+        response = await post(harness, client, **fields)
+        assert (response.status, response.json()["code"]) == (422, "wallet-not-linked")
     assert harness.mints.items == {}
 
 
@@ -241,9 +241,9 @@ async def test_transaction__when_signed_as_it_is__is_carried_to_the_chain(
     mint = await issued(harness, client)
     raw = sign((await shown(harness, client, mint))["self_custody"]["transaction"])
 
-    answer = await send(harness, client, mint, raw)
+    response = await send(harness, client, mint, raw)
 
-    assert answer.status == 202, answer.body
+    assert response.status == 202, response.body
     [(_, message)] = harness.line.redeemed
     signed = decode(bytes.fromhex(raw[2:]))
     assert (message.mint_id, message.sender, message.nonce) == (mint.mint_id, WALLET.address, 0)
@@ -252,7 +252,7 @@ async def test_transaction__when_signed_as_it_is__is_carried_to_the_chain(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"chainId": 1}, "for chain 1"),
         ({"to": OTHER.address}, "not the collection"),
@@ -267,17 +267,17 @@ async def test_transaction__when_signed_as_it_is__is_carried_to_the_chain(
     ],
 )
 async def test_transaction__when_it_does_something_else_or_cannot_succeed__is_refused_with_the_reason(
-    harness: Harness, client: MemoryClient, changes: dict[str, Any], said: str
+    harness: Harness, client: MemoryClient, changes: dict[str, Any], message: str
 ) -> None:
     assert harness.chain is not None
     mint = await issued(harness, client)
     harness.chain.counts[WALLET.address] = 5
     transaction = (await shown(harness, client, mint))["self_custody"]["transaction"]
 
-    answer = await send(harness, client, mint, sign(transaction, **changes))
+    response = await send(harness, client, mint, sign(transaction, **changes))
 
-    assert (answer.status, answer.json()["code"]) == (422, "transaction-mismatch")
-    assert said in answer.json()["errors"][0]["detail"]
+    assert (response.status, response.json()["code"]) == (422, "transaction-mismatch")
+    assert message in response.json()["errors"][0]["detail"]
     assert harness.line.redeemed == []
 
 
@@ -287,9 +287,9 @@ async def test_transaction__when_another_wallet_signed_it__is_refused(
     mint = await issued(harness, client)
     transaction = (await shown(harness, client, mint))["self_custody"]["transaction"]
 
-    answer = await send(harness, client, mint, sign(transaction, OTHER))
+    response = await send(harness, client, mint, sign(transaction, OTHER))
 
-    assert OTHER.address in answer.json()["detail"]
+    assert OTHER.address in response.json()["detail"]
 
 
 async def test_transaction__when_it_is_anothers_voucher__is_refused(
@@ -300,19 +300,19 @@ async def test_transaction__when_it_is_anothers_voucher__is_refused(
     assert twin.mint_id != mint.mint_id
     transaction = (await shown(harness, client, twin))["self_custody"]["transaction"]
 
-    answer = await send(harness, client, mint, sign(transaction))
+    response = await send(harness, client, mint, sign(transaction))
 
-    assert "not the call" in answer.json()["detail"]
+    assert "not the call" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("raw", ["0x", "0x02", "0xzz", "hello", "0x" + "00" * 9000])
 async def test_transaction__when_it_is_none__is_refused(
     harness: Harness, client: MemoryClient, raw: str
 ) -> None:
-    answer = await send(harness, client, await issued(harness, client), raw)
+    response = await send(harness, client, await issued(harness, client), raw)
 
-    assert answer.status == 400
-    assert answer.json()["errors"][0]["pointer"] == "#/raw"
+    assert response.status == 400
+    assert response.json()["errors"][0]["pointer"] == "#/raw"
 
 
 @pytest.mark.parametrize(
@@ -338,9 +338,9 @@ async def test_transaction__when_the_mint_does_not_wait_for_one__is_refused(
     raw = sign((await shown(harness, client, mint))["self_custody"]["transaction"])
     harness.mints.items[mint.mint_id] = mint.model_copy(update=changes)
 
-    answer = await send(harness, client, mint, raw)
+    response = await send(harness, client, mint, raw)
 
-    assert (answer.status, answer.json()["code"]) == (409, "not-waiting")
+    assert (response.status, response.json()["code"]) == (409, "not-waiting")
     assert harness.line.redeemed == []
 
 
@@ -359,9 +359,9 @@ async def test_transaction__when_it_is_no_hex_of_its_size__says_what_is_expected
 ) -> None:
     mint = await issued(harness, client)
 
-    answer = await send(harness, client, mint, raw)
+    response = await send(harness, client, mint, raw)
 
-    assert (answer.status, answer.json()["detail"]) == (400, detail)
+    assert (response.status, response.json()["detail"]) == (400, detail)
 
 
 async def test_transaction__when_repeated_after_it_was_mined__is_harmless(
@@ -385,9 +385,9 @@ async def test_transaction__when_the_mint_is_another_users__is_unknown(
     mint = await issued(harness, client)
     path = f"/v1/mints/{mint.mint_id}/transaction"
 
-    answer = await client.post_json(path, {"raw": "0x02"}, headers=harness.headers("bob"))
+    response = await client.post_json(path, {"raw": "0x02"}, headers=harness.headers("bob"))
 
-    assert (answer.status, answer.json()["code"]) == (404, "unknown-mint")
+    assert (response.status, response.json()["code"]) == (404, "unknown-mint")
 
 
 def at(harness: Harness, seconds: float, change: Callable[[], None]) -> Callable[[], Awaitable[None]]:
@@ -408,11 +408,11 @@ async def test_post__when_the_client_prefers_to_wait__answers_with_the_voucher(
 
     harness.meanwhile = at(harness, 1.0, issues)
 
-    answer = await post(harness, client, prefer="respond-async, wait=10")
+    response = await post(harness, client, prefer="respond-async, wait=10")
 
-    assert answer.headers["preference-applied"] == "wait"
-    assert answer.json()["status"] == "issued"
-    assert answer.json()["self_custody"]["transaction"]["nonce"] == "0x0"
+    assert response.headers["preference-applied"] == "wait"
+    assert response.json()["status"] == "issued"
+    assert response.json()["self_custody"]["transaction"]["nonce"] == "0x0"
     assert 1 <= harness.now - START <= 1.6
 
 
@@ -425,11 +425,11 @@ async def test_post__when_nothing_happens__answers_at_the_time_preferred_or_at_o
 ) -> None:
     link(harness)
 
-    answer = await post(harness, client, prefer=prefer)
+    response = await post(harness, client, prefer=prefer)
 
-    assert answer.json()["status"] == "accepted"
+    assert response.json()["status"] == "accepted"
     assert harness.now - START == pytest.approx(seconds, abs=0.01)
-    assert ("preference-applied" in answer.headers) is (seconds > 0)
+    assert ("preference-applied" in response.headers) is (seconds > 0)
 
 
 async def test_get__when_the_client_prefers_to_wait__answers_at_the_next_news(
@@ -471,11 +471,11 @@ async def test_transaction__when_the_client_prefers_to_wait__answers_with_what_t
         harness.mints.items[mint.mint_id] = mint.model_copy(update=update)
 
     harness.meanwhile = at(harness, 0.5, refused)
-    answer = await send(harness, client, mint, raw, prefer="wait=5")
+    response = await send(harness, client, mint, raw, prefer="wait=5")
 
-    assert answer.json()["status"] == "issued"
-    assert answer.json()["problem"]["code"] == "insufficient_funds"
-    assert answer.json()["attempts"][0]["tx_hash"] == "0x" + attempt.tx_hash.hex()
+    assert response.json()["status"] == "issued"
+    assert response.json()["problem"]["code"] == "insufficient_funds"
+    assert response.json()["attempts"][0]["tx_hash"] == "0x" + attempt.tx_hash.hex()
     assert harness.now - START < 1.5
 
 

@@ -36,9 +36,9 @@ def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> ssl.SSLObject
 
 
 def test_certificate__when_the_balancer_connects__then_it_speaks_tls_and_http_1() -> None:
-    found = shake_hands(self_signed(), balancer())
+    protocol = shake_hands(self_signed(), balancer())
 
-    assert (found.version(), found.selected_alpn_protocol()) == ("TLSv1.3", "http/1.1")
+    assert (protocol.version(), protocol.selected_alpn_protocol()) == ("TLSv1.3", "http/1.1")
 
 
 def test_certificate__when_a_client_is_older_than_tls_1_2__then_nothing_older_is_spoken() -> None:

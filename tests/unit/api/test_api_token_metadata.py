@@ -138,15 +138,15 @@ async def test_change__when_accepted__then_it_is_served_announced_and_listed_bes
     third = await patch(harness, client, contract, THIRD)
     assert (third.status, third.json()["version"]) == (202, 3)
     listed = (await get(harness, client, f"{token}/metadata/versions")).json()["items"]
-    assert [(one["version"], one["digest"]) for one in listed] == [
+    assert [(version["version"], version["digest"]) for version in listed] == [
         (3, digest(THIRD)),
         (2, digest(SECOND)),
         (1, digest(MINTED)),
     ]
     assert (listed[2]["client_id"], listed[2]["created_at"], listed[2]["announcement"]) == (None, None, None)
     assert listed[1]["announcement"]["status"] == "mined"
-    for one, text in zip(listed, (THIRD, SECOND, MINTED), strict=True):
-        exact = await get(harness, client, one["url"].removeprefix(PUBLIC_URL))
+    for version, text in zip(listed, (THIRD, SECOND, MINTED), strict=True):
+        exact = await get(harness, client, version["url"].removeprefix(PUBLIC_URL))
         assert exact.body == canonical_json(text).encode()
     assert problem(await get(harness, client, f"{token}/metadata/versions/4")) == (
         404,
@@ -240,7 +240,7 @@ async def test_change__when_two_meet__then_one_is_made(harness: Harness, client:
     answers = await asyncio.gather(
         patch(harness, client, contract, SECOND), patch(harness, client, contract, THIRD)
     )
-    assert sorted(one.status for one in answers) == [202, 409]
+    assert sorted(response.status for response in answers) == [202, 409]
     [versions] = harness.index.versions.of.values()
     assert len(versions) == 1
 

@@ -62,9 +62,9 @@ async def test_token__when_it_is_indexed__shows_all_that_is_known(
 ) -> None:
     give(harness, 7, mint_id=minted(harness, "alice", 7))
 
-    answer = await client.request("GET", f"/v1/tokens/{CONTRACT.lower()}/7", headers=harness.headers())
+    response = await client.request("GET", f"/v1/tokens/{CONTRACT.lower()}/7", headers=harness.headers())
 
-    assert answer.json() == {
+    assert response.json() == {
         "chain_id": CHAIN_ID,
         "contract": CONTRACT,
         "token_id": "7",
@@ -101,9 +101,9 @@ async def test_token__when_its_block_is_final_or_not__says_so(
 ) -> None:
     give(harness, 7, block=block)
 
-    answer = await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=harness.headers())
+    response = await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=harness.headers())
 
-    assert answer.json()["finality"] == finality
+    assert response.json()["finality"] == finality
 
 
 async def test_token__when_someone_else_minted_it__hides_the_mint_id(
@@ -111,9 +111,9 @@ async def test_token__when_someone_else_minted_it__hides_the_mint_id(
 ) -> None:
     give(harness, 7, mint_id=minted(harness, "bob", 7))
 
-    answer = await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=harness.headers("alice"))
+    response = await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=harness.headers("alice"))
 
-    assert answer.json()["mint"] == {"mint_id": None, "status": "mined"}
+    assert response.json()["mint"] == {"mint_id": None, "status": "mined"}
 
 
 async def test_token__when_it_is_burned_and_the_index_is_empty__has_no_owner_and_no_freshness(
@@ -170,18 +170,18 @@ async def test_metadata__when_no_digest_on_chain_vouches_for_it__then_it_is_not_
     if digest == "unminted":
         harness.index.tokens.clear()
 
-    answer = await client.request("GET", f"/v1/metadata/{CONTRACT}/7")
+    response = await client.request("GET", f"/v1/metadata/{CONTRACT}/7")
 
-    assert (answer.status, answer.json()["code"]) == (404, "unknown-metadata")
+    assert (response.status, response.json()["code"]) == (404, "unknown-metadata")
 
 
 async def test_token__when_the_id_is_the_largest__is_found(harness: Harness, client: MemoryClient) -> None:
     largest = 2**256 - 1
     give(harness, largest)
 
-    answer = await client.request("GET", f"/v1/tokens/{CONTRACT}/{largest}", headers=harness.headers())
+    response = await client.request("GET", f"/v1/tokens/{CONTRACT}/{largest}", headers=harness.headers())
 
-    assert answer.json()["token_id"] == str(largest)
+    assert response.json()["token_id"] == str(largest)
 
 
 @pytest.mark.parametrize(
@@ -216,10 +216,10 @@ async def test_query__when_it_asks_for_nothing_there_is__says_what(
 ) -> None:
     give(harness, 7)
 
-    answer = await client.request("GET", path, headers=harness.headers())
+    response = await client.request("GET", path, headers=harness.headers())
 
-    assert (answer.status, answer.json()["code"]) == (status, code)
-    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert (response.status, response.json()["code"]) == (status, code)
+    assert response.headers["content-type"].startswith("application/problem+json")
 
 
 @pytest.mark.parametrize(
@@ -233,9 +233,9 @@ async def test_query__when_it_asks_for_nothing_there_is__says_what(
     ],
 )
 async def test_query__when_there_is_no_token__is_refused(client: MemoryClient, path: str) -> None:
-    answer = await client.request("GET", path)
+    response = await client.request("GET", path)
 
-    assert (answer.status, answer.json()["code"]) == (401, "no-token")
+    assert (response.status, response.json()["code"]) == (401, "no-token")
 
 
 async def test_contract__when_it_is_added_later__is_known_within_seconds(
@@ -284,8 +284,8 @@ async def test_owned__when_the_cursor_is_of_another_owner__refuses(
     cursor = page["next_cursor"]
 
     for target in (f"/v1/owners/{STRANGER}/tokens?", f"/v1/owners/{OWNER}/tokens?contract={CONTRACT}&"):
-        answer = await client.request("GET", f"{target}cursor={cursor}", headers=harness.headers())
-        assert answer.json()["code"] == "invalid-cursor"
+        response = await client.request("GET", f"{target}cursor={cursor}", headers=harness.headers())
+        assert response.json()["code"] == "invalid-cursor"
 
 
 async def test_transfers__when_paged__gives_each_event_newest_first(
@@ -328,13 +328,13 @@ async def test_metadata__when_asked_for_by_anyone__is_the_minted_bytes_and_cache
 ) -> None:
     give(harness, 7)
 
-    answer = await client.request("GET", f"/v1/metadata/{CONTRACT}/7")
+    response = await client.request("GET", f"/v1/metadata/{CONTRACT}/7")
 
-    assert (answer.status, answer.body) == (200, TEXT.encode())
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["etag"] == f'"{hashlib.sha256(TEXT.encode()).hexdigest()}"'
-    assert "public, max-age=3600" in answer.headers["cache-control"]
-    assert answer.headers["access-control-allow-origin"] == "*"
+    assert (response.status, response.body) == (200, TEXT.encode())
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["etag"] == f'"{hashlib.sha256(TEXT.encode()).hexdigest()}"'
+    assert "public, max-age=3600" in response.headers["cache-control"]
+    assert response.headers["access-control-allow-origin"] == "*"
 
 
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
@@ -345,11 +345,11 @@ async def test_metadata__when_the_client_has_it__is_not_sent_again(
     path = f"/v1/metadata/{CONTRACT}/7"
     etag = (await client.request("GET", path)).headers["etag"]
 
-    answer = await client.request("GET", path, headers={"If-None-Match": form.format(etag)})
+    response = await client.request("GET", path, headers={"If-None-Match": form.format(etag)})
     stale = await client.request("GET", path, headers={"If-None-Match": '"other"'})
 
-    assert (answer.status, answer.body, answer.headers["etag"]) == (304, b"", etag)
-    assert "max-age" in answer.headers["cache-control"]
+    assert (response.status, response.body, response.headers["etag"]) == (304, b"", etag)
+    assert "max-age" in response.headers["cache-control"]
     assert stale.status == 200
 
 
@@ -358,10 +358,10 @@ async def test_metadata__when_only_the_head_is_asked_for__has_no_body(
 ) -> None:
     give(harness, 7)
 
-    answer = await client.request("HEAD", f"/v1/metadata/{CONTRACT}/7")
+    response = await client.request("HEAD", f"/v1/metadata/{CONTRACT}/7")
 
-    assert (answer.status, answer.body) == (200, b"")
-    assert answer.headers["content-length"] == str(len(TEXT))
+    assert (response.status, response.body) == (200, b"")
+    assert response.headers["content-length"] == str(len(TEXT))
 
 
 async def test_metadata__when_it_is_missing__is_not_remembered_as_missing(
@@ -391,6 +391,6 @@ async def test_address__when_it_is_lower_case__is_answered_with_its_checksum(
 ) -> None:
     give(harness, 7)
 
-    answer = await client.request("GET", f"/v1/owners/{OWNER.lower()}/tokens", headers=harness.headers())
+    response = await client.request("GET", f"/v1/owners/{OWNER.lower()}/tokens", headers=harness.headers())
 
-    assert answer.json()["items"][0]["owner"] == to_checksum_address(OWNER)
+    assert response.json()["items"][0]["owner"] == to_checksum_address(OWNER)

@@ -77,8 +77,8 @@ async def accepted(harness: Harness, client: MemoryClient, path: str, body: Any,
 
 
 def id_in(view: dict[str, Any]) -> str:
-    found: str = view["transfer_id"] if "transfer_id" in view else view["burn_id"]
-    return found
+    operation_id: str = view["transfer_id"] if "transfer_id" in view else view["burn_id"]
+    return operation_id
 
 
 async def carried(harness: Harness, operation_id: str, *, sent: bool) -> TokenOperation:
@@ -153,7 +153,7 @@ async def test_transfer_and_burn__when_accepted__then_the_wallet_in_custody_send
     wallet = await given(harness, client, 7, 8)
     sent = await accepted(harness, client, TRANSFERS, TRANSFER)
     burnt = await accepted(harness, client, BURNS, {"token_id": "8"})
-    transfer, burn = [await harness.mints.operation(id_in(one)) for one in (sent, burnt)]
+    transfer, burn = [await harness.mints.operation(id_in(view)) for view in (sent, burnt)]
     assert isinstance(transfer, TokenTransfer)
     assert isinstance(burn, TokenBurn)
     assert (transfer.to, transfer.token_id, burn.token_id) == (OTHER, 7, 8)
@@ -162,8 +162,8 @@ async def test_transfer_and_burn__when_accepted__then_the_wallet_in_custody_send
     assert (sent["wallet"], sent["to"], sent["token_id"]) == (wallet, OTHER, "7")
     # They are no mints.
     assert (await harness.mints.ids_of("alice", limit=9, after=None)).items == ()
-    found = await client.request("GET", f"/v1/mints/{id_in(sent)}", headers=harness.headers())
-    assert found.status == 404
+    response = await client.request("GET", f"/v1/mints/{id_in(sent)}", headers=harness.headers())
+    assert response.status == 404
 
 
 @pytest.mark.parametrize(("path", "body"), BOTH)
@@ -171,20 +171,20 @@ async def test_read__when_it_is_another_users_or_of_another_kind__then_it_is_as_
     harness: Harness, client: MemoryClient, path: str, body: dict[str, Any]
 ) -> None:
     await given(harness, client)
-    made = await accepted(harness, client, path, body)
-    own = await client.request("GET", f"{path}/{id_in(made)}", headers=harness.headers())
-    assert own.json() == made
+    view = await accepted(harness, client, path, body)
+    own = await client.request("GET", f"{path}/{id_in(view)}", headers=harness.headers())
+    assert own.json() == view
     other = BURNS if path == TRANSFERS else TRANSFERS
     code = "unknown-transfer" if path == TRANSFERS else "unknown-burn"
     for target, headers in (
-        (f"{path}/{id_in(made)}", harness.headers("bob")),
-        (f"{path}/{id_in(made)}x", harness.headers()),
-        (f"{path}/{id_in(made)}/cancel", harness.headers("bob")),
+        (f"{path}/{id_in(view)}", harness.headers("bob")),
+        (f"{path}/{id_in(view)}x", harness.headers()),
+        (f"{path}/{id_in(view)}/cancel", harness.headers("bob")),
     ):
         method = "POST" if target.endswith("cancel") else "GET"
         answered = await client.request(method, target, headers=headers)
         assert (answered.status, answered.json()["code"]) == (404, code)
-    wrong = await client.request("GET", f"{other}/{id_in(made)}", headers=harness.headers())
+    wrong = await client.request("GET", f"{other}/{id_in(view)}", headers=harness.headers())
     assert wrong.status == 404
 
 
@@ -243,8 +243,8 @@ async def test_post__when_the_token_is_of_another_collection__then_the_same_id_h
     give(harness, wallet, contract=SECOND)
 
     assert (await post(harness, client, BURNS, BURN)).json()["code"] == "unknown-token"
-    made = await accepted(harness, client, BURNS, {**BURN, "contract": SECOND.lower()})
-    assert made["contract"] == SECOND
+    view = await accepted(harness, client, BURNS, {**BURN, "contract": SECOND.lower()})
+    assert view["contract"] == SECOND
 
 
 async def test_transfer__when_the_recipient_cannot_be_meant__then_it_is_refused(
@@ -332,7 +332,7 @@ async def test_transfer__when_the_recipients_code_is_asked__then_only_its_own_re
     answered = await post(harness, client, TRANSFERS, TRANSFER)
 
     assert answered.status == status
-    assert [(one.sender, one.to) for one in calls] == [(wallet, CONTRACT)]
+    assert [(call.sender, call.to) for call in calls] == [(wallet, CONTRACT)]
     if status == 422:
         assert answered.json()["code"] == "recipient-refused"
         assert harness.mints.token_operations == {}
@@ -373,10 +373,10 @@ async def test_cancel__when_it_was_not_sent__then_it_ends_at_once(
     harness: Harness, client: MemoryClient, path: str, body: dict[str, Any]
 ) -> None:
     await given(harness, client)
-    made = id_in(await accepted(harness, client, path, body))
+    operation_id = id_in(await accepted(harness, client, path, body))
 
     for _ in range(2):
-        answered = await client.request("POST", f"{path}/{made}/cancel", headers=harness.headers())
+        answered = await client.request("POST", f"{path}/{operation_id}/cancel", headers=harness.headers())
         assert answered.status == 200
         assert (answered.json()["status"], answered.json()["problem"]["code"]) == ("rejected", "cancelled")
     # The token may be moved again.
@@ -387,14 +387,14 @@ async def test_cancel__when_it_was_sent__then_a_no_op_competes_and_the_line_is_t
     harness: Harness, client: MemoryClient
 ) -> None:
     await given(harness, client)
-    made = id_in(await accepted(harness, client, TRANSFERS, TRANSFER))
-    sent = await carried(harness, made, sent=True)
+    operation_id = id_in(await accepted(harness, client, TRANSFERS, TRANSFER))
+    sent = await carried(harness, operation_id, sent=True)
 
-    answered = await client.request("POST", f"{TRANSFERS}/{made}/cancel", headers=harness.headers())
+    answered = await client.request("POST", f"{TRANSFERS}/{operation_id}/cancel", headers=harness.headers())
 
     assert (answered.status, answered.json()["status"]) == (202, "submitted")
     assert answered.json()["timeline"]["cancel_requested_at"] is not None
-    assert [one.mint_id for one in harness.line.reviews] == [made]
+    assert [review.mint_id for review in harness.line.reviews] == [operation_id]
     assert sent.sender is not None
     assert harness.mints.transactions[place_of(sent.sender, 3)].filling_at is not None
 
@@ -404,10 +404,10 @@ async def test_cancel__when_it_is_on_chain__then_it_is_refused(
     harness: Harness, client: MemoryClient, status: MintStatus
 ) -> None:
     await given(harness, client)
-    made = id_in(await accepted(harness, client, BURNS, BURN))
-    record = harness.mints.token_operations[made]
-    harness.mints.token_operations[made] = record.evolve(status=status)
-    answered = await client.request("POST", f"{BURNS}/{made}/cancel", headers=harness.headers())
+    operation_id = id_in(await accepted(harness, client, BURNS, BURN))
+    record = harness.mints.token_operations[operation_id]
+    harness.mints.token_operations[operation_id] = record.evolve(status=status)
+    answered = await client.request("POST", f"{BURNS}/{operation_id}/cancel", headers=harness.headers())
     assert (answered.status, answered.json()["code"]) == (409, "not-cancellable")
 
 
@@ -460,27 +460,27 @@ async def test_post__when_a_factory_made_the_collection__then_the_wallet_signs_a
     harness: Harness, client: MemoryClient, path: str, body: dict[str, Any]
 ) -> None:
     wallet = await cloned(harness, client)
-    asked = {**body, "contract": SECOND}
-    made = await accepted(harness, client, path, asked, idempotency_key="k")
-    again = await accepted(harness, client, path, asked, idempotency_key="k")
+    request_body = {**body, "contract": SECOND}
+    view = await accepted(harness, client, path, request_body, idempotency_key="k")
+    again = await accepted(harness, client, path, request_body, idempotency_key="k")
 
-    assert again == made
-    assert (made["paid_by"], made["wallet"], made["nonce"]) == ("relayer", wallet, None)
-    record = harness.mints.token_operations[id_in(made)]
+    assert again == view
+    assert (view["paid_by"], view["wallet"], view["nonce"]) == ("relayer", wallet, None)
+    record = harness.mints.token_operations[id_in(view)]
     assert isinstance(record, RelayedTransfer if path == TRANSFERS else RelayedBurn)
     assert (record.sender, record.wallet) == (None, harness.wallets.items[scoped(CHAIN_ID, "alice")].key())
     assert key_of(record) in harness.mints.authorizations
     assert {group for group, _ in harness.line.sent} == {f"{wallet}#{SECOND}"}
-    shown = await client.request("GET", f"{path}/{id_in(made)}", headers=harness.headers())
-    assert shown.json() == made
-    others = await client.request("GET", f"{path}/{id_in(made)}", headers=harness.headers("bob"))
+    shown = await client.request("GET", f"{path}/{id_in(view)}", headers=harness.headers())
+    assert shown.json() == view
+    others = await client.request("GET", f"{path}/{id_in(view)}", headers=harness.headers("bob"))
     assert others.status == 404
 
     # Its own token elsewhere moves by its own transaction, and says so.
     give(harness, wallet)
     assert (await accepted(harness, client, path, body))["paid_by"] == "wallet"
 
-    stopped = await client.request("POST", f"{path}/{id_in(made)}/cancel", headers=harness.headers())
+    stopped = await client.request("POST", f"{path}/{id_in(view)}/cancel", headers=harness.headers())
     assert (stopped.status, stopped.json()["status"]) == (200, "rejected")
 
 
@@ -488,15 +488,15 @@ async def test_post__when_a_relayer_moves_the_token_already__then_it_is_refused_
     harness: Harness, client: MemoryClient
 ) -> None:
     wallet = await cloned(harness, client, 7, 8)
-    asked = {**TRANSFER, "contract": SECOND}
-    first = id_in(await accepted(harness, client, TRANSFERS, asked))
+    request_body = {**TRANSFER, "contract": SECOND}
+    first = id_in(await accepted(harness, client, TRANSFERS, request_body))
     record = harness.mints.token_operations[first]
     assert isinstance(record, RelayedTransfer)
     harness.mints.token_operations[first] = record.evolve(sender=RELAYER, counter=0, deadline=9)
     await carried(harness, first, sent=True)
     harness.mints.token_operations[first] = harness.mints.token_operations[first].evolve(sender=RELAYER)
 
-    for path, body in ((TRANSFERS, asked), (BURNS, {**BURN, "contract": SECOND})):
+    for path, body in ((TRANSFERS, request_body), (BURNS, {**BURN, "contract": SECOND})):
         answered = await post(harness, client, path, body)
         assert (answered.status, answered.json()["code"]) == (409, "token-operation-pending")
         assert f"The transfer {first} of token 7" in answered.json()["detail"]

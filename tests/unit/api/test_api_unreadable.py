@@ -114,8 +114,8 @@ async def test_links__when_one_is_unreadable__then_the_others_are_listed() -> No
         for number in range(3)
     ]
     items = [to_item(link) for link in links]
-    found = DynamoLinks(spoiled(items, "linked_at"), chain_id=CHAIN_ID, set_aside=SetAside())
-    assert await found.of_user("alice") == (links[0], links[2])
+    links_store = DynamoLinks(spoiled(items, "linked_at"), chain_id=CHAIN_ID, set_aside=SetAside())
+    assert await links_store.of_user("alice") == (links[0], links[2])
 
 
 class OneItem:
@@ -175,9 +175,9 @@ async def test_collection__when_its_counter_cannot_be_read__then_all_else_of_it_
     }
     index = DynamoIndex(over(item | attribute), chain_id=CHAIN_ID, set_aside=SetAside())
     with capture_logs() as lines:
-        found = await index.collection(CONTRACT)
-    assert found is not None
-    assert (found.name, lines) == ("Aurora", [])
+        collection = await index.collection(CONTRACT)
+    assert collection is not None
+    assert (collection.name, lines) == ("Aurora", [])
 
 
 async def test_rates__when_a_count_cannot_be_read__then_it_is_set_aside() -> None:
@@ -317,10 +317,10 @@ async def test_list__when_a_page_has_no_readable_row__then_its_cursor_leads_on(
         ListPage((), more=True, last=owned_key(CONTRACT, 7)),
         ListPage((), more=False),
     ]
-    asked: list[str | None] = []
+    requested: list[str | None] = []
 
     async def tokens_of(_: str, *, after: str | None, **__: Any) -> ListPage[CountedToken]:
-        asked.append(after)
+        requested.append(after)
         return pages.pop(0)
 
     monkeypatch.setattr(harness.index, "tokens_of", tokens_of)
@@ -329,25 +329,25 @@ async def test_list__when_a_page_has_no_readable_row__then_its_cursor_leads_on(
     second = await client.request("GET", f"{path}&cursor={first['next_cursor']}", headers=harness.headers())
 
     assert (first["items"], second.json()["next_cursor"]) == ([], None)
-    assert asked == [None, owned_key(CONTRACT, 7)]
+    assert requested == [None, owned_key(CONTRACT, 7)]
 
 
 async def test_drops__when_a_record_is_unreadable__then_the_others_are_listed(
     harness: Harness, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.clients.add("shop")
-    made = [
+    drops = [
         (await client.post_json("/v1/drops", {"name": name}, headers=harness.client_headers())).json()
         for name in ("Spring", "Summer")
     ]
     get = harness.drops.get
 
     async def one_unreadable(drop_id: str) -> Any:
-        if drop_id == made[0]["drop_id"]:
+        if drop_id == drops[0]["drop_id"]:
             raise Unreadable("Drop: not ours")
         return await get(drop_id)
 
     monkeypatch.setattr(harness.drops, "get", one_unreadable)
     listed = await client.request("GET", "/v1/drops", headers=harness.client_headers())
 
-    assert [one["drop_id"] for one in listed.json()["items"]] == [made[1]["drop_id"]]
+    assert [drop["drop_id"] for drop in listed.json()["items"]] == [drops[1]["drop_id"]]

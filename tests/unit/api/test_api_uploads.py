@@ -94,7 +94,7 @@ async def test_upload__when_it_is_put_and_completed__then_everyone_gets_the_file
 
 
 @pytest.mark.parametrize(
-    ("asked", "first", "last"),
+    ("byte_range", "first", "last"),
     [
         ("bytes=0-0", 0, 0),
         ("bytes=10-2009", 10, 2009),
@@ -105,14 +105,14 @@ async def test_upload__when_it_is_put_and_completed__then_everyone_gets_the_file
     ],
 )
 async def test_file__when_a_range_is_asked_for__then_only_that_is_sent(
-    harness: Harness, client: MemoryClient, asked: str, first: int, last: int
+    harness: Harness, client: MemoryClient, byte_range: str, first: int, last: int
 ) -> None:
     await uploaded(harness, client)
     url = f"/media/{hashlib.sha256(PNG).hexdigest()}"
-    part = await client.request("GET", url, headers={"Range": asked})
+    part = await client.request("GET", url, headers={"Range": byte_range})
     assert (part.status, part.body) == (206, PNG[first : last + 1])
     assert part.headers["content-range"] == f"bytes {first}-{last}/{len(PNG)}"
-    headers = {"Range": asked, "If-Range": part.headers["etag"]}
+    headers = {"Range": byte_range, "If-Range": part.headers["etag"]}
     assert (await client.request("GET", url, headers=headers)).status == 206
     headers["If-Range"] = '"another"'
     assert (await client.request("GET", url, headers=headers)).body == PNG
@@ -167,9 +167,9 @@ async def test_file__when_storage_fails_midway__then_the_connection_is_closed_an
 async def test_upload__when_it_announces_what_is_not_accepted__then_it_is_refused(
     harness: Harness, client: MemoryClient, changes: dict[str, Any], expected: tuple[int, str]
 ) -> None:
-    answer = await post(harness, client, "/v1/uploads", announced(PNG, **changes))
-    code = answer.json()["code"]
-    assert (answer.status if expected[1] != "invalid-body" else 422, code) == expected
+    response = await post(harness, client, "/v1/uploads", announced(PNG, **changes))
+    code = response.json()["code"]
+    assert (response.status if expected[1] != "invalid-body" else 422, code) == expected
     assert not harness.uploads.items
 
 
@@ -189,9 +189,9 @@ async def test_upload__when_other_bytes_are_put__then_nothing_is_served(
     promised = put if b"svg" in put else PNG
     upload_id = await uploaded(harness, client, promised, content_type, complete=False)
     harness.files.put[upload_id] = put
-    answer = await post(harness, client, f"/v1/uploads/{upload_id}/complete")
-    assert (answer.status, answer.json()["code"]) == (422, "upload-mismatch")
-    assert says in answer.json()["detail"]
+    response = await post(harness, client, f"/v1/uploads/{upload_id}/complete")
+    assert (response.status, response.json()["code"]) == (422, "upload-mismatch")
+    assert says in response.json()["detail"]
     assert not harness.files.served
 
 
@@ -200,11 +200,11 @@ async def test_upload__when_others_or_late__then_it_is_not_found(
 ) -> None:
     upload_id = await uploaded(harness, client, complete=False)
     for path in (f"/v1/uploads/{upload_id}/complete", "/v1/uploads/upload_X/complete"):
-        answer = await post(harness, client, path, sub="bob")
-        assert (answer.status, answer.json()["code"]) == (404, "unknown-upload")
+        response = await post(harness, client, path, sub="bob")
+        assert (response.status, response.json()["code"]) == (404, "unknown-upload")
     harness.now += 24 * 3600 + 1
-    answer = await client.request("GET", f"/v1/uploads/{upload_id}", headers=harness.headers())
-    assert (answer.status, answer.json()["code"]) == (404, "unknown-upload")
+    response = await client.request("GET", f"/v1/uploads/{upload_id}", headers=harness.headers())
+    assert (response.status, response.json()["code"]) == (404, "unknown-upload")
 
 
 async def test_upload__when_its_bytes_change_while_they_are_checked__then_the_new_ones_are_not_served(
@@ -216,8 +216,8 @@ async def test_upload__when_its_bytes_change_while_they_are_checked__then_the_ne
         harness.files.put[upload_id] = b"<script>"
 
     harness.files.between = swap
-    answer = await post(harness, client, f"/v1/uploads/{upload_id}/complete")
-    assert (answer.status, answer.json()["code"]) == (422, "upload-mismatch")
+    response = await post(harness, client, f"/v1/uploads/{upload_id}/complete")
+    assert (response.status, response.json()["code"]) == (422, "upload-mismatch")
     assert not harness.files.served
 
 
@@ -229,8 +229,8 @@ async def test_mint__when_it_names_uploads__then_its_metadata_has_their_urls(
     metadata = {"name": "A", "image": f"upload:{image}", "animation_url": f"upload:{video}"}
     headers = harness.headers(idempotency_key="one") | {"Content-Type": "application/json"}
     body = json.dumps({"metadata": metadata}).encode()
-    answer = await client.request("POST", "/v1/mints", headers=headers, body=body)
-    assert answer.status == 202, answer.body
+    response = await client.request("POST", "/v1/mints", headers=headers, body=body)
+    assert response.status == 202, response.body
     [authorization] = harness.mints.authorizations.values()
     stored = json.loads(authorization.metadata or "")
     assert stored["image"] == f"{PUBLIC_URL}/media/{hashlib.sha256(PNG).hexdigest()}"
@@ -254,9 +254,9 @@ async def test_mint__when_an_upload_cannot_be_used__then_it_is_refused_by_its_me
         ("bob", {"image": f"upload:{image}"}, "#/metadata/image"),
     ):
         body = {"metadata": {"name": "A", **metadata}}
-        answer = await post(harness, client, "/v1/mints", body, sub=sub)
-        assert (answer.status, answer.json()["code"]) == (422, "upload-not-usable"), metadata
-        assert answer.json()["errors"][0]["pointer"] == pointer
+        response = await post(harness, client, "/v1/mints", body, sub=sub)
+        assert (response.status, response.json()["code"]) == (422, "upload-not-usable"), metadata
+        assert response.json()["errors"][0]["pointer"] == pointer
     assert not harness.mints.items
 
 

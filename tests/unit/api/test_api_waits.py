@@ -51,7 +51,7 @@ TRANSACTION = make_transaction(
     RELAYER,
     PLACE.nonce,
     kind="batch",
-    operations=tuple(one.mint_id for one in MINT_RECORDS),
+    operations=tuple(mint.mint_id for mint in MINT_RECORDS),
     gas=1,
     fees=Fees(max_fee_per_gas=10, max_priority_fee_per_gas=1),
 )
@@ -69,8 +69,10 @@ class Tables:
         wanted = request["RequestItems"]
         self.requests.update(list(wanted))
         await asyncio.sleep(3600 if self.hangs else 0.005)
-        found = {name: [self._item(name, key) for key in asked["Keys"]] for name, asked in wanted.items()}
-        return {"Responses": found}
+        responses = {
+            name: [self._item(name, key) for key in request["Keys"]] for name, request in wanted.items()
+        }
+        return {"Responses": responses}
 
     def _item(self, table: str, key: dict[str, Any]) -> dict[str, Any]:
         if table == TRANSACTIONS.table_name(PREFIX):
@@ -98,8 +100,8 @@ async def wait_all(tables: Tables) -> list[tuple[Mint, float]]:
     async def one(number: int) -> tuple[Mint, float]:
         await asyncio.sleep(number / CALLERS)
         begun = loop.time()
-        found = await wait_for(MINT_RECORDS[number], rests, seconds=WAITED, read=mints.get, waits=waits)
-        return found, loop.time() - begun
+        mint = await wait_for(MINT_RECORDS[number], rests, seconds=WAITED, read=mints.get, waits=waits)
+        return mint, loop.time() - begun
 
     return await asyncio.gather(*map(one, range(CALLERS)))
 
@@ -107,7 +109,7 @@ async def wait_all(tables: Tables) -> list[tuple[Mint, float]]:
 def test_wait__when_100_callers_wait__then_they_share_their_reads(runner: asyncio.Runner) -> None:
     tables = Tables()
     answers = runner.run(wait_all(tables))
-    assert all(found.status is MintStatus.BUILT for found, _ in answers)
+    assert all(mint.status is MintStatus.BUILT for mint, _ in answers)
     assert all(WAITED - 0.1 <= seconds <= WAITED + 0.2 for _, seconds in answers)
     assert tables.requests.total() <= 150
 
@@ -118,7 +120,7 @@ def test_wait__when_what_it_waits_for_comes__then_that_caller_alone_is_answered(
     tables = Tables()
     tables.ended = frozenset({"mint_7"})
     answers = runner.run(wait_all(tables))
-    assert [found.mint_id for found, seconds in answers if seconds < 1] == ["mint_7"]
+    assert [mint.mint_id for mint, seconds in answers if seconds < 1] == ["mint_7"]
     assert answers[7][0].status is MintStatus.REJECTED
 
 

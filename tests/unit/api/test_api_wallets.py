@@ -26,10 +26,10 @@ def directory(harness: Harness) -> WalletDirectory:
 
 
 async def test_wallet__when_first_asked_for__is_made_and_kept(harness: Harness, client: MemoryClient) -> None:
-    answer = await client.request("GET", "/v1/wallet", headers=harness.headers("alice"))
+    response = await client.request("GET", "/v1/wallet", headers=harness.headers("alice"))
 
     wallet = harness.wallets.items[f"{CHAIN_ID}#alice"]
-    assert answer.json() == {
+    assert response.json() == {
         "address": wallet.address,
         "chain_id": CHAIN_ID,
         "created_at": "2026-11-23T01:50:54.000Z",
@@ -45,16 +45,16 @@ async def test_wallet__when_first_asked_for__is_made_and_kept(harness: Harness, 
 async def test_wallet__when_asked_for_again__is_the_same_one(harness: Harness, client: MemoryClient) -> None:
     answers = [await client.request("GET", "/v1/wallet", headers=harness.headers()) for _ in range(3)]
 
-    assert len({answer.json()["address"] for answer in answers}) == 1
+    assert len({response.json()["address"] for response in answers}) == 1
     assert len(harness.keys.generated) == 1
 
 
 async def test_wallet__when_asked_for_at_once__is_made_by_one_flight(harness: Harness) -> None:
     wallets = directory(harness)
 
-    found = await asyncio.gather(*(wallets.of("alice") for _ in range(100)))
+    results = await asyncio.gather(*(wallets.of("alice") for _ in range(100)))
 
-    assert len({wallet.address for wallet in found}) == len(harness.keys.generated) == 1
+    assert len({wallet.address for wallet in results}) == len(harness.keys.generated) == 1
 
 
 async def test_wallet__when_the_first_caller_goes_away__is_made_for_the_others(harness: Harness) -> None:
@@ -109,7 +109,7 @@ async def test_wallet__when_two_processes_race__is_the_winners_in_both(harness: 
         secret_id = harness.keys.secret_id
 
     racing = Racing()
-    found = await asyncio.gather(
+    wallets = await asyncio.gather(
         *(
             provision(
                 "alice",
@@ -123,8 +123,8 @@ async def test_wallet__when_two_processes_race__is_the_winners_in_both(harness: 
     )
 
     assert len(harness.keys.generated) == 5
-    assert len({wallet.address for wallet in found}) == len(harness.keys.kept) == 1
-    assert all(wallet.ready for wallet in found)
+    assert len({wallet.address for wallet in wallets}) == len(harness.keys.kept) == 1
+    assert all(wallet.ready for wallet in wallets)
 
 
 async def test_wallet__when_users_differ__is_another(harness: Harness) -> None:
@@ -142,7 +142,7 @@ async def test_wallet__when_kms_is_away__is_unavailable_and_made_later(
             raise Unavailable("KMS is away")
 
         broken.setattr(harness.keys, "generate", refuse)
-        answer = await client.request("GET", "/v1/wallet", headers=harness.headers())
+        response = await client.request("GET", "/v1/wallet", headers=harness.headers())
 
-    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert (response.status, response.headers["retry-after"]) == (503, "1")
     assert (await client.request("GET", "/v1/wallet", headers=harness.headers())).status == 200

@@ -29,9 +29,9 @@ class Api:
     ) -> Any:
         headers = self.harness.client_headers(client)
         async with self._http.request(method, f"/v1/webhooks{path}", json=body, headers=headers) as response:
-            answer = None if response.status == 204 else await response.json()
-            assert response.status == status, answer
-            return answer
+            reply = None if response.status == 204 else await response.json()
+            assert response.status == status, reply
+            return reply
 
 
 @pytest.fixture
@@ -48,24 +48,24 @@ async def test_webhook__when_a_client_makes_one__then_its_secret_is_shown_once_a
     api: Api,
 ) -> None:
     await api.harness.event_log.append("shop", [event("evt_1")])
-    made = await api.call("POST", body={"url": URL, "types": ["mint.finalized"]}, status=201)
-    assert made["secret"].startswith("whsec_")
-    assert made["public_key"].startswith("whpk_")
-    assert (made["status"], made["types"]) == ("enabled", ["mint.finalized"])
-    shown = await api.call("GET", f"/{made['webhook_id']}")
-    assert shown == {name: value for name, value in made.items() if name != "secret"}
+    webhook = await api.call("POST", body={"url": URL, "types": ["mint.finalized"]}, status=201)
+    assert webhook["secret"].startswith("whsec_")
+    assert webhook["public_key"].startswith("whpk_")
+    assert (webhook["status"], webhook["types"]) == ("enabled", ["mint.finalized"])
+    shown = await api.call("GET", f"/{webhook['webhook_id']}")
+    assert shown == {name: value for name, value in webhook.items() if name != "secret"}
     assert (await api.call("GET"))["items"] == [shown]
-    stored = api.harness.webhooks.webhooks[made["webhook_id"]]
+    stored = api.harness.webhooks.webhooks[webhook["webhook_id"]]
     secret = await api.harness.webhook_secrets.open(stored.webhook_id, stored.secrets[0])
-    assert secret.secret == made["secret"]
-    assert made["secret"] not in stored.model_dump_json()
-    progress = api.harness.webhooks.progresses[made["webhook_id"]]
+    assert secret.secret == webhook["secret"]
+    assert webhook["secret"] not in stored.model_dump_json()
+    progress = api.harness.webhooks.progresses[webhook["webhook_id"]]
     assert progress.cursor == await api.harness.event_log.tail("shop"), "it begins with what comes next"
 
 
 async def test_webhook__when_another_client_asks__then_it_is_not_found(api: Api) -> None:
-    made = await api.call("POST", body={"url": URL}, status=201)
-    place = f"/{made['webhook_id']}"
+    webhook = await api.call("POST", body={"url": URL}, status=201)
+    place = f"/{webhook['webhook_id']}"
     for method, path, body in (
         ("GET", place, None),
         ("PATCH", place, {"url": URL}),
@@ -85,15 +85,15 @@ async def test_webhook__when_it_is_for_operators__then_only_an_admin_may_have_it
 ) -> None:
     """A client's token carries the scope `admin` here, unless it is patched away."""
     body = {"url": URL, "principal": "operators"}
-    made = await api.call("POST", body=body, status=201)
-    assert harness.webhooks.webhooks[made["webhook_id"]].principal == OPERATORS
-    assert [one["webhook_id"] for one in (await api.call("GET"))["items"]] == [made["webhook_id"]]
+    webhook = await api.call("POST", body=body, status=201)
+    assert harness.webhooks.webhooks[webhook["webhook_id"]].principal == OPERATORS
+    assert [listed["webhook_id"] for listed in (await api.call("GET"))["items"]] == [webhook["webhook_id"]]
     claims = harness.pool.client_claims("shop", now=harness.now) | {"scope": Scope.WEBHOOKS_WRITE}
     headers = {"Authorization": f"Bearer {harness.pool.sign(claims)}"}
     monkeypatch.setattr(Harness, "client_headers", lambda *_: headers)
     problem = await api.call("POST", body=body, status=403)
     assert problem["code"] == "insufficient-scope"
-    await api.call("GET", f"/{made['webhook_id']}", status=404)
+    await api.call("GET", f"/{webhook['webhook_id']}", status=404)
     assert (await api.call("GET"))["items"] == []
 
 
@@ -113,8 +113,8 @@ async def test_url__when_it_leads_where_it_must_not__then_it_is_refused_with_the
     problem = await api.call("POST", body={"url": url}, status=422)
     assert problem["code"] == "webhook-url"
     assert wrong in problem["detail"]
-    made = await api.call("POST", body={"url": URL}, status=201)
-    await api.call("PATCH", f"/{made['webhook_id']}", {"url": url}, status=422)
+    webhook = await api.call("POST", body={"url": URL}, status=201)
+    await api.call("PATCH", f"/{webhook['webhook_id']}", {"url": url}, status=422)
 
 
 async def test_types__when_one_is_unknown__then_the_request_names_it(api: Api) -> None:
@@ -130,31 +130,31 @@ async def test_webhooks__when_there_are_as_many_as_may_be__then_another_is_refus
 
 
 async def test_secret__when_it_is_rotated__then_the_one_before_signs_for_a_day(api: Api) -> None:
-    made = await api.call("POST", body={"url": URL}, status=201)
-    webhook_id = made["webhook_id"]
-    secrets = [made["secret"]]
+    created = await api.call("POST", body={"url": URL}, status=201)
+    webhook_id = created["webhook_id"]
+    secrets = [created["secret"]]
     for _ in range(3):
         api.harness.now += 60
         secrets.insert(0, (await api.call("POST", f"/{webhook_id}/secret", status=201))["secret"])
     webhook = api.harness.webhooks.webhooks[webhook_id]
     now = api.harness.milliseconds()
-    opened = [await api.harness.webhook_secrets.open(webhook_id, one) for one in webhook.signing(now)]
-    assert [one.secret for one in opened] == secrets[:3], "three sign at most"
+    opened = [await api.harness.webhook_secrets.open(webhook_id, sealed) for sealed in webhook.signing(now)]
+    assert [opened_secret.secret for opened_secret in opened] == secrets[:3], "three sign at most"
     assert len(webhook.signing(now + 24 * 3_600_000)) == 1
 
 
 async def test_replay__when_it_is_asked_for__then_the_record_asks_the_notifier_for_it(api: Api) -> None:
-    made = await api.call("POST", body={"url": URL}, status=201)
-    place = f"/{made['webhook_id']}"
+    webhook = await api.call("POST", body={"url": URL}, status=201)
+    place = f"/{webhook['webhook_id']}"
     stored = api.harness.webhooks.webhooks
     await api.call("POST", f"{place}/replay", {}, status=202)
-    assert stored[made["webhook_id"]].rewind == Rewind(number=1, after=START)
+    assert stored[webhook["webhook_id"]].rewind == Rewind(number=1, after=START)
     await api.call("PATCH", place, {"url": "https://other.example.com/"})
-    assert stored[made["webhook_id"]].rewind == Rewind(number=2, after=START), "what was not begun stays"
+    assert stored[webhook["webhook_id"]].rewind == Rewind(number=2, after=START), "what was not begun stays"
     problem = await api.call("POST", f"{place}/replay", {"after": "nowhere"}, status=400)
     assert problem["errors"][0]["pointer"] == "#/after"
     await api.call("PATCH", place, {"status": "disabled"})
-    assert not stored[made["webhook_id"]].open
+    assert not stored[webhook["webhook_id"]].open
     for path in ("/replay", "/test"):
         body: dict[str, Any] | None = {} if path == "/replay" else None
         problem = await api.call("POST", place + path, body, status=409)
@@ -166,9 +166,9 @@ async def test_replay__when_it_is_asked_for__then_the_record_asks_the_notifier_f
 async def test_replay__when_its_position_is_behind_the_logs_end__then_is_refused_and_nothing_is_asked_for(
     api: Api,
 ) -> None:
-    made = await api.call("POST", body={"url": URL}, status=201)
-    place, stored = f"/{made['webhook_id']}/replay", api.harness.webhooks.webhooks
-    principal = stored[made["webhook_id"]].principal
+    webhook = await api.call("POST", body={"url": URL}, status=201)
+    place, stored = f"/{webhook['webhook_id']}/replay", api.harness.webhooks.webhooks
+    principal = stored[webhook["webhook_id"]].principal
     # An empty log has no end to compare with: its events may have expired.
     await api.call("POST", place, {"after": "0000000001000"}, status=202)
     await api.harness.event_log.append(
@@ -182,28 +182,28 @@ async def test_replay__when_its_position_is_behind_the_logs_end__then_is_refused
     assert problem["code"] == "invalid-body"
     assert problem["errors"][0]["pointer"] == "#/after"
     assert end in problem["detail"]
-    assert stored[made["webhook_id"]].rewind == Rewind(number=1, after="0000000001000")
+    assert stored[webhook["webhook_id"]].rewind == Rewind(number=1, after="0000000001000")
     await api.call("POST", place, {"after": end}, status=202)
-    assert stored[made["webhook_id"]].rewind == Rewind(number=2, after=end)
+    assert stored[webhook["webhook_id"]].rewind == Rewind(number=2, after=end)
 
 
 async def test_test__when_it_is_asked_for__then_an_event_waits_on_the_record(api: Api) -> None:
-    made = await api.call("POST", body={"url": URL}, status=201)
-    place = f"/{made['webhook_id']}"
-    asked = [(await api.call("POST", f"{place}/test", status=202))["event_id"] for _ in range(10)]
-    pending = api.harness.webhooks.webhooks[made["webhook_id"]].pending
-    assert [one.id for one in pending] == asked
+    webhook = await api.call("POST", body={"url": URL}, status=201)
+    place = f"/{webhook['webhook_id']}"
+    event_ids = [(await api.call("POST", f"{place}/test", status=202))["event_id"] for _ in range(10)]
+    pending = api.harness.webhooks.webhooks[webhook["webhook_id"]].pending
+    assert [event.id for event in pending] == event_ids
     problem = await api.call("POST", f"{place}/test", status=409)
     assert problem["code"] == "webhook-tests-pending"
 
 
 async def test_deliveries__when_there_are_many__then_they_come_in_pages_newest_first(api: Api) -> None:
-    made = await api.call("POST", body={"url": URL}, status=201)
-    place = f"/{made['webhook_id']}"
+    webhook = await api.call("POST", body={"url": URL}, status=201)
+    place = f"/{webhook['webhook_id']}"
     await api.harness.webhooks.note(
         [
             Attempt(
-                webhook_id=made["webhook_id"],
+                webhook_id=webhook["webhook_id"],
                 event_id=f"evt_{number}",
                 event_type="mint.mined",
                 at=1_795_398_654_000 + number,
@@ -218,17 +218,17 @@ async def test_deliveries__when_there_are_many__then_they_come_in_pages_newest_f
     first = await api.call("GET", f"{place}/deliveries?limit=3")
     rest = await api.call("GET", f"{place}/deliveries?limit=3&cursor={first['next_cursor']}")
     items = [*first["items"], *rest["items"]]
-    assert [one["event_id"] for one in items] == [f"evt_{number}" for number in range(4, -1, -1)]
-    assert [one["delivered"] for one in items] == [False] * 4 + [True]
+    assert [attempt["event_id"] for attempt in items] == [f"evt_{number}" for number in range(4, -1, -1)]
+    assert [attempt["delivered"] for attempt in items] == [False] * 4 + [True]
     assert rest["next_cursor"] is None
     problem = await api.call("GET", f"{place}/deliveries?cursor=nothing", status=422)
     assert problem["code"] == "invalid-cursor"
 
 
 async def test_webhook__when_it_is_deleted__then_nothing_is_left_of_it_to_deliver(api: Api) -> None:
-    made = await api.call("POST", body={"url": URL}, status=201)
-    await api.call("DELETE", f"/{made['webhook_id']}", status=204)
-    await api.call("DELETE", f"/{made['webhook_id']}", status=404)
+    webhook = await api.call("POST", body={"url": URL}, status=201)
+    await api.call("DELETE", f"/{webhook['webhook_id']}", status=204)
+    await api.call("DELETE", f"/{webhook['webhook_id']}", status=404)
     assert (api.harness.webhooks.webhooks, api.harness.webhooks.progresses) == ({}, {})
 
 

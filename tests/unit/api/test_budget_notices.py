@@ -56,19 +56,19 @@ async def refused(budgets: ClientBudgets, times: int) -> None:
 
 async def test_budget__when_it_refuses__then_noticed_once_an_hour_over_all_copies() -> None:
     setup = Setup(mints_per_hour=2)
-    one, other = setup.copy(), setup.copy()
-    for copy in (one, other):
+    this, other = setup.copy(), setup.copy()
+    for copy in (this, other):
         await copy.take("shop", CONTRACT)
     assert setup.notices.by_id == {}
 
-    await asyncio.gather(refused(one, 3), refused(other, 3))
+    await asyncio.gather(refused(this, 3), refused(other, 3))
     first = BudgetReached(client_id="shop", budget="mints_per_hour", limit=2, resets_at=NOON + HOUR, at=NOON)
     assert list(setup.notices.by_id.values()) == [first]
 
     setup.now = NOON + HOUR
-    for copy in (one, other):
+    for copy in (this, other):
         await copy.take("shop", CONTRACT)
-    await refused(one, 1)
+    await refused(this, 1)
     assert list(setup.notices.by_id.values()) == [
         first,
         first.evolve(resets_at=NOON + 2 * HOUR, at=NOON + HOUR),

@@ -80,8 +80,8 @@ def stored(harness: Harness, answered: Answered) -> list[Mint]:
 
 
 def nothing_happened(harness: Harness) -> bool:
-    made = [harness.mints.items, harness.lines.chunks, harness.lines.requests, harness.line.lines]
-    return not any(made) and not harness.metadata.objects and not sum(harness.client_use.counts.values())
+    kept = [harness.mints.items, harness.lines.chunks, harness.lines.requests, harness.line.lines]
+    return not any(kept) and not harness.metadata.objects and not sum(harness.client_use.counts.values())
 
 
 async def test_bulk__when_a_client_asks_for_many__then_all_are_on_record_under_one_authorization(
@@ -280,7 +280,7 @@ async def test_bulk__when_it_is_sent_again_with_a_fresh_token__then_its_mints_ar
 
     after = chunk_of(harness)
     assert after == before.evolve(envelope=after.envelope)
-    old, new = (Envelope.from_bytes(one.envelope) for one in (before, after))
+    old, new = (Envelope.from_bytes(chunk.envelope) for chunk in (before, after))
     digest = before.digest()
     assert new.open(digest, harness.sealing_key) != old.open(digest, harness.sealing_key)
     assert new.acceptance.at > old.acceptance.at

@@ -81,9 +81,9 @@ async def taken(budgets: ClientBudgets, count: int) -> list[ClientPermit]:
 @pytest.mark.parametrize("limit", [0, 1, 7, 100])
 async def test_mints__when_two_copies_are_asked_at_once_for_more__then_exactly_the_budget(limit: int) -> None:
     setup = Setup(ClientBudget(mints_per_hour=limit))
-    one, other = setup.copy(), setup.copy()
+    first, other = setup.copy(), setup.copy()
 
-    permits = await asyncio.gather(taken(one, 51), taken(other, 50))
+    permits = await asyncio.gather(taken(first, 51), taken(other, 50))
 
     assert sum(map(len, permits)) == limit
     assert setup.refused == ["mints_per_hour"] * (101 - limit)
@@ -121,16 +121,16 @@ async def test_wei__when_the_day_is_used_up__then_the_hours_permit_is_given_back
 
 
 @pytest.mark.parametrize(
-    ("budget", "told", "after"),
+    ("budget", "message", "after"),
     [
         (ClientBudget(mints_per_hour=0), "0 mints an hour", 50 * 60),
         (ClientBudget(wei_per_day=1), "1 wei a day", 24 * 3600 - 10 * 60),
     ],
 )
 async def test_budget__when_it_is_used_up__then_the_refusal_says_when_it_resets(
-    budget: ClientBudget, told: str, after: int
+    budget: ClientBudget, message: str, after: int
 ) -> None:
-    with pytest.raises(RequestRefused, match=told) as refused:
+    with pytest.raises(RequestRefused, match=message) as refused:
         await Setup(budget).copy().take(SHOP, CONTRACT)
 
     assert (refused.value.kind.slug, refused.value.kind.status) == ("client-budget-reached", 429)

@@ -23,9 +23,9 @@ IMPORT = re.compile(r"""(?:from|import\()\s*["'`]([^"'`]+)["'`]""")
 
 
 def config_of(page: bytes) -> Any:
-    found = re.search(rb'<script type="application/json" id="config">(.*?)</script>', page, re.DOTALL)
-    assert found is not None
-    return json.loads(found[1])
+    script = re.search(rb'<script type="application/json" id="config">(.*?)</script>', page, re.DOTALL)
+    assert script is not None
+    return json.loads(script[1])
 
 
 async def test_page__when_opened__then_loads_its_own_files_alone_and_says_who_signs_people_in(
@@ -123,9 +123,9 @@ async def test_screen__when_loaded_with_all_that_it_imports__then_is_small(
                 if "${" in target:
                     continue
                 path = target.removeprefix("./") if target.startswith("./") else target.removeprefix("../")
-                found = f"{folder}/{path}" if target.startswith("./") and folder else path
-                if found not in bodies:
-                    wanted.add(found)
+                module = f"{folder}/{path}" if target.startswith("./") and folder else path
+                if module not in bodies:
+                    wanted.add(module)
 
     assert sum(map(len, bodies.values())) < SMALL
 

@@ -33,17 +33,17 @@ def preflight(origin: str, method: str = "POST") -> dict[str, str]:
 async def test_preflight__when_the_origin_is_listed__names_the_methods_without_a_token(
     client: MemoryClient, origin: str
 ) -> None:
-    answer = await client.request("OPTIONS", "/v1/mints", headers=preflight(origin))
+    response = await client.request("OPTIONS", "/v1/mints", headers=preflight(origin))
 
-    assert (answer.status, answer.body) == (204, b"")
-    assert answer.headers["access-control-allow-origin"] == origin
-    assert answer.headers["access-control-allow-methods"] == "GET, HEAD, POST"
+    assert (response.status, response.body) == (204, b"")
+    assert response.headers["access-control-allow-origin"] == origin
+    assert response.headers["access-control-allow-methods"] == "GET, HEAD, POST"
     assert {"authorization", "content-type", "idempotency-key"} <= {
-        name.strip().lower() for name in answer.headers["access-control-allow-headers"].split(",")
+        name.strip().lower() for name in response.headers["access-control-allow-headers"].split(",")
     }
-    assert answer.headers["access-control-max-age"] == "7200"
-    assert answer.headers["vary"] == "Origin"
-    assert "access-control-allow-credentials" not in answer.headers
+    assert response.headers["access-control-max-age"] == "7200"
+    assert response.headers["vary"] == "Origin"
+    assert "access-control-allow-credentials" not in response.headers
 
 
 @pytest.mark.parametrize(
@@ -52,20 +52,20 @@ async def test_preflight__when_the_origin_is_listed__names_the_methods_without_a
 async def test_preflight__when_the_origin_is_not_listed__is_refused(
     client: MemoryClient, origin: str
 ) -> None:
-    answer = await client.request("OPTIONS", "/v1/mints", headers=preflight(origin))
+    response = await client.request("OPTIONS", "/v1/mints", headers=preflight(origin))
 
-    assert answer.status == 405
-    assert "access-control-allow-origin" not in answer.headers
-    assert answer.headers["vary"] == "Origin"
+    assert response.status == 405
+    assert "access-control-allow-origin" not in response.headers
+    assert response.headers["vary"] == "Origin"
 
 
 @pytest.mark.parametrize(("path", "status"), [("/v1/nothing", 404), ("/healthz", 204)])
 async def test_preflight__when_of_any_path__is_answered_by_what_the_path_has(
     client: MemoryClient, path: str, status: int
 ) -> None:
-    answer = await client.request("OPTIONS", path, headers=preflight(SHOP, "GET"))
+    response = await client.request("OPTIONS", path, headers=preflight(SHOP, "GET"))
 
-    assert answer.status == status
+    assert response.status == status
 
 
 async def test_response__when_to_a_listed_origin__can_be_read_whatever_it_is(
@@ -73,16 +73,16 @@ async def test_response__when_to_a_listed_origin__can_be_read_whatever_it_is(
 ) -> None:
     headers = harness.headers(content_type="application/json")
     body = b'{"metadata": {"name": "x", "image": "https://example.com/x"}}'
-    made = await client.request("POST", "/v1/mints", headers={**headers, "Origin": SHOP}, body=body)
+    response = await client.request("POST", "/v1/mints", headers={**headers, "Origin": SHOP}, body=body)
     refused = await client.request("GET", "/v1/mints", headers={"Origin": SHOP})
     elsewhere = await client.request(
         "GET", "/v1/mints", headers={**headers, "Origin": "https://evil.example"}
     )
 
-    for answer, status in ((made, 202), (refused, 401)):
-        assert answer.status == status
-        assert answer.headers["access-control-allow-origin"] == SHOP
-        assert "Location" in answer.headers["access-control-expose-headers"]
+    for reply, status in ((response, 202), (refused, 401)):
+        assert reply.status == status
+        assert reply.headers["access-control-allow-origin"] == SHOP
+        assert "Location" in reply.headers["access-control-expose-headers"]
     assert elsewhere.status == 200
     assert "access-control-allow-origin" not in elsewhere.headers
     public = await client.request("GET", "/openapi.json", headers={"Origin": "https://evil.example"})
@@ -97,7 +97,11 @@ def test_cors__when_every_origin_is_listed__allows_it() -> None:
 def test_headers__when_operations_declare_them__pages_may_send_and_read_them() -> None:
     sent = {header.name for group in GROUPS for op in group for header in op.headers}
     read = {
-        header.name for group in GROUPS for op in group for answer in op.answers for header in answer.headers
+        header.name
+        for group in GROUPS
+        for op in group
+        for response in op.answers
+        for header in response.headers
     }
     read |= {header.name for header in RATE_LIMIT_HEADERS}
 
@@ -113,10 +117,10 @@ def test_setting__when_no_origin__is_refused(pool: UserPool, origin: str) -> Non
 
 
 async def test_sign_in_document__when_read__says_where_tokens_are_had(client: MemoryClient) -> None:
-    answer = await client.request("GET", "/.well-known/oauth-protected-resource")
-    document: dict[str, Any] = answer.json()
+    response = await client.request("GET", "/.well-known/oauth-protected-resource")
+    document: dict[str, Any] = response.json()
 
-    assert answer.headers["access-control-allow-origin"] == "*"
+    assert response.headers["access-control-allow-origin"] == "*"
     assert document["resource"] == "https://api.example.com"
     assert document["token_endpoint"].endswith("/oauth2/token")
     assert document["authorization_endpoint"].endswith("/oauth2/authorize")

@@ -81,7 +81,7 @@ async def test_redrive__when_a_later_batch_fails__then_the_log_says_who_sent_the
     with capture_logs() as logs, pytest.raises(Unavailable):
         await desk.redrive(BUILD, None, by="ann")
 
-    assert [(one["event"], one["message_id"], one["by"]) for one in logs] == [
+    assert [(log["event"], log["message_id"], log["by"]) for log in logs] == [
         ("dead_letter_redriven", "a", "ann")
     ]
 
@@ -96,8 +96,8 @@ async def test_redrive__when_the_request_is_cancelled__then_it_ends_and_a_look_w
         queues.go_on.set()
         assert len(await desk.redrive(BUILD, ["a", "b"], by="bob")) == 2
 
-    said = [(one["message_id"], one["by"]) for one in logs]
-    assert said == [("a", "ann"), ("b", "ann"), ("a", "bob"), ("b", "bob")]
+    sent = [(log["message_id"], log["by"]) for log in logs]
+    assert sent == [("a", "ann"), ("b", "ann"), ("a", "bob"), ("b", "bob")]
 
 
 @pytest.mark.parametrize("ids", [None, ["a", "b"]])
@@ -109,7 +109,7 @@ async def test_redrive__when_it_is_repeated_while_it_is_under_way__then_nothing_
     await asyncio.sleep(0)
     queues.go_on.set()
 
-    assert [one.message_id for one in await again] == ["a", "b"]
+    assert [letter.message_id for letter in await again] == ["a", "b"]
     assert queues.calls == 1
 
 
@@ -119,7 +119,7 @@ async def test_letters__when_the_look_outlasts_who_asked__then_it_ends_and_the_n
     await cancelled(queues, asyncio.create_task(desk.letters({BUILD: 2})))
     queues.go_on.set()
 
-    assert [one.message_id for _, one in await desk.letters({BUILD: 2})] == ["a", "b"]
+    assert [letter.message_id for _, letter in await desk.letters({BUILD: 2})] == ["a", "b"]
     assert queues.calls == 1
 
 

@@ -121,19 +121,19 @@ async def test_cost__when_a_node_hangs__then_the_drop_waits_once_for_all_of_its_
     for chunk in range(3):
         of_chunk = mints[chunk * 250 : chunk * 250 + 250]
         mine(harness, of_chunk, chunk, gas_used=1, status=MintStatus.FINALIZED)
-    asked: list[bytes] = []
+    requested: list[bytes] = []
     all_asked = asyncio.Event()
 
     async def hanging(tx_hash: bytes) -> Receipt | None:
-        asked.append(tx_hash)
-        if len(asked) == 3:
+        requested.append(tx_hash)
+        if len(requested) == 3:
             all_asked.set()
         await all_asked.wait()
         raise Unavailable("no node")
 
     monkeypatch.setattr(harness.chain, "receipt", hanging)
     completed = await asyncio.wait_for(until(shop, runner_of(harness), is_("completed")), 4)
-    assert (len(asked), completed["cost"]["lines"]) == (3, 0)
+    assert (len(requested), completed["cost"]["lines"]) == (3, 0)
 
 
 async def test_cost__when_a_process_takes_over__then_what_was_counted_is_not_counted_again(
@@ -159,8 +159,8 @@ async def test_dry_run__when_mints_of_the_client_are_mined__then_a_line_takes_wh
     mine(harness, mints[:2], 1, gas_used=2 * 90_000, status=MintStatus.FINALIZED)
     mine(harness, mints[2:], 2, gas_used=10 * 226_533, status=MintStatus.FINALIZED)
     other = Shop(harness, shop.client)
-    made = await other.call("POST", "", {"name": "Summer"})
-    other.drop_id = made.json()["drop_id"]
+    response = await other.call("POST", "", {"name": "Summer"})
+    other.drop_id = response.json()["drop_id"]
     await other.upload(ndjson([line(number) for number in range(4)]))
 
     tried = (await other.call("POST", "/dry-run")).json()

@@ -90,11 +90,11 @@ async def test_items__when_a_drop_has_many_of_them__then_their_texts_are_held_fo
 async def test_dry_run__when_items_are_in_many_parts__then_each_is_asked_about_once(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    supplies, asked = Supplies(items={7: (0, 300)}), Counter[bytes]()
+    supplies, calls = Supplies(items={7: (0, 300)}), Counter[bytes]()
     await drop_of(shop, monkeypatch, supplies)
 
     async def call(call: Call) -> bytes:
-        asked[call.data] += 1
+        calls[call.data] += 1
         return await supplies.call(call)
 
     monkeypatch.setattr(shop.harness.chain, "call", call)
@@ -103,7 +103,7 @@ async def test_dry_run__when_items_are_in_many_parts__then_each_is_asked_about_o
     tried = (await shop.call("POST", "/dry-run")).json()
 
     assert (tried["lines"], tried["over_cap"]) == (650, 50)
-    assert sorted(asked.values()) == [1] * 4, "two numbers of two items"
+    assert sorted(calls.values()) == [1] * 4, "two numbers of two items"
 
 
 async def test_dry_run__when_lines_are_of_too_many_items__then_nothing_is_said_of_these(

@@ -61,9 +61,9 @@ class Shop:
         return await self.client.request(method, target, headers=sent)
 
     async def make(self, **headers: str) -> Answered:
-        answer = await self.call("POST", "", {"name": "Spring"}, **headers)
-        self.drop_id = answer.json()["drop_id"]
-        return answer
+        response = await self.call("POST", "", {"name": "Spring"}, **headers)
+        self.drop_id = response.json()["drop_id"]
+        return response
 
     async def upload(
         self, body: bytes, offset: int = 0, *, content_type: str = NDJSON, **more: str
@@ -123,9 +123,9 @@ def runner_of(harness: Harness, owner: str = "one", *, life: Life | None = None)
     async def sleep(seconds: float) -> None:
         await asyncio.sleep(seconds / 1000)
 
-    made = harness.api.drop_runner(owner, clock=harness.clock, metrics=Metrics(CollectorRegistry()))
+    unpaced = harness.api.drop_runner(owner, clock=harness.clock, metrics=Metrics(CollectorRegistry()))
     fast = Pace(1e9, clock=harness.clock, sleep=sleep)
-    runner = replace(made, sleep=sleep, preparation=replace(made.preparation, pace=fast))
+    runner = replace(unpaced, sleep=sleep, preparation=replace(unpaced.preparation, pace=fast))
     if life is not None:
         intake = runner.feeding.intake
         outbox, lines, packs = copy(intake.outbox), copy(intake.lines), copy(intake.packs)
@@ -162,16 +162,16 @@ async def test_drop__when_it_is_made_twice_with_one_key__then_it_is_one(
     harness: Harness, client: MemoryClient
 ) -> None:
     harness.clients.add("shop")
-    made = await Shop(harness, client).make(idempotency_key="spring")
+    response = await Shop(harness, client).make(idempotency_key="spring")
     again = await Shop(harness, client).make(idempotency_key="spring")
 
-    assert (made.status, again.status, again.headers["idempotent-replayed"]) == (201, 201, "true")
-    assert made.json()["status"] == "draft"
-    assert again.headers["location"] == f"/v1/drops/{made.json()['drop_id']}"
+    assert (response.status, again.status, again.headers["idempotent-replayed"]) == (201, 201, "true")
+    assert response.json()["status"] == "draft"
+    assert again.headers["location"] == f"/v1/drops/{response.json()['drop_id']}"
     other = await Shop(harness, client).call("POST", "", {"name": "Summer"}, idempotency_key="spring")
     assert (other.status, other.json()["code"]) == (422, "idempotency-key-reused")
     listed = await Shop(harness, client).call("GET", "")
-    assert [drop["drop_id"] for drop in listed.json()["items"]] == [made.json()["drop_id"]]
+    assert [drop["drop_id"] for drop in listed.json()["items"]] == [response.json()["drop_id"]]
 
 
 async def test_drop__when_who_asks_is_a_user_or_another_client__then_there_is_none(shop: Shop) -> None:
@@ -297,9 +297,9 @@ async def test_refused__when_stored_lines_are_gone__then_it_is_a_problem_and_no_
     await shop.upload(ndjson([{}]))
     shop.harness.drop_lines.items.clear()
 
-    answer = await shop.call("GET", "/refused")
+    response = await shop.call("GET", "/refused")
 
-    assert (answer.status, answer.json()["code"]) == (503, "record-unusable")
+    assert (response.status, response.json()["code"]) == (503, "record-unusable")
 
 
 async def test_upload__when_an_external_id_is_used__then_its_line_is_refused(shop: Shop) -> None:
@@ -341,8 +341,8 @@ async def test_upload__when_lines_name_uploads__then_they_have_the_files_address
         body = "\n".join(["address,name,image", *rows, ""]).encode()
     else:
         body = ndjson([line(n, metadata={"name": "A", "image": image}) for n, image in enumerate(images)])
-    answer = await shop.upload(body, content_type="text/csv" if csv else NDJSON)
-    assert answer.status == 200, answer.json()
+    response = await shop.upload(body, content_type="text/csv" if csv else NDJSON)
+    assert response.status == 200, response.json()
     lines = (await shop.show())["lines"]
     assert (lines["accepted"], lines["refused"]) == (1, 2)
     [stored] = [body for key, body in shop.harness.drop_lines.items.items() if key.endswith(".lines")]
@@ -369,9 +369,9 @@ async def test_upload__when_it_cannot_be_read__then_nothing_is_taken(
     shop: Shop, content_type: str, body: bytes, headers: dict[str, str], expected: tuple[int, str]
 ) -> None:
     sent = {"content_type": content_type, "upload_offset": "0", **headers}
-    answer = await shop.call("PATCH", "/lines", body, **sent)
+    response = await shop.call("PATCH", "/lines", body, **sent)
 
-    assert (answer.status, answer.json()["code"]) == expected
+    assert (response.status, response.json()["code"]) == expected
     assert (await shop.show())["lines"]["offset"] == 0
 
 
@@ -492,8 +492,8 @@ async def test_drop__when_it_is_run__then_each_line_is_one_mint_under_one_author
     for chunk in chunks:
         Envelope.from_bytes(chunk.envelope).open(digests.copy().pop(), harness.sealing_key)
     for action in ("cancel", "pause", "resume", "start", "prepare"):
-        answer = await shop.call("POST", f"/{action}")
-        assert (answer.status, answer.json()["code"]) == (409, "drop-ended")
+        response = await shop.call("POST", f"/{action}")
+        assert (response.status, response.json()["code"]) == (409, "drop-ended")
 
 
 async def prepared_drop(shop: Shop, runner: DropRunner, count: int) -> None:
@@ -528,10 +528,10 @@ async def test_drop__when_the_client_made_the_collection__then_its_budget_needs_
     shop: Shop,
 ) -> None:
     harness, runner = shop.harness, runner_of(shop.harness)
-    made = await shop.client.post_json(
+    response = await shop.client.post_json(
         "/v1/collections", {"name": "Seats", "symbol": "SEAT"}, headers=harness.client_headers()
     )
-    contract = made.json()["contract"]
+    contract = response.json()["contract"]
     harness.index.collections[contract] = harness.index.collections[contract].evolve(
         status="ready", deployment_final=True
     )
@@ -568,7 +568,7 @@ async def test_drop__when_its_mints_are_listed__then_they_come_in_the_order_of_t
     await until(shop, runner, is_("completed"), mine=True)
     # Of two parts: the last line of the first, and the first of the second.
     for at in (249, 250):
-        [mint_id] = [one.mint_id for one in harness.mints.items.values() if one.to.lower() == address(at)]
+        [mint_id] = [mint.mint_id for mint in harness.mints.items.values() if mint.to.lower() == address(at)]
         harness.mints.items[mint_id] = harness.mints.items[mint_id].evolve(status=MintStatus.REJECTED)
 
     pages = await listed("")

@@ -63,8 +63,8 @@ async def capped(shop: Shop, monkeypatch: pytest.MonkeyPatch, cap: int) -> Cappe
     """Make a collection with a cap, and a drop of it."""
     harness = shop.harness
     body = {"name": "Seats", "symbol": "SEAT", "supply_cap": cap}
-    made = await shop.client.post_json("/v1/collections", body, headers=harness.client_headers())
-    contract = made.json()["contract"]
+    response = await shop.client.post_json("/v1/collections", body, headers=harness.client_headers())
+    contract = response.json()["contract"]
     harness.index.collections[contract] = harness.index.collections[contract].evolve(
         status="ready", deployment_final=True
     )
@@ -160,8 +160,8 @@ async def test_drop__when_no_token_is_left__then_preparation_and_start_say_so(
 
     collection.others, shop.drop_id = 4, ""
     harness.now += 10
-    made = await shop.call("POST", "", {"name": "Late", "contract": collection.contract})
-    shop.drop_id = made.json()["drop_id"]
+    response = await shop.call("POST", "", {"name": "Late", "contract": collection.contract})
+    shop.drop_id = response.json()["drop_id"]
     await shop.upload(ndjson([line(number) for number in range(5)]))
     collection.others = 5
     await shop.call("POST", "/prepare")

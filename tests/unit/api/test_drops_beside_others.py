@@ -26,8 +26,8 @@ async def shop(harness: Harness, client: MemoryClient) -> Shop:
 async def another(shop: Shop, collection: CappedCollection) -> Shop:
     """Make one more drop of a collection; return its shop."""
     other = Shop(shop.harness, shop.client)
-    made = await other.call("POST", "", {"name": "More seats", "contract": collection.contract})
-    other.drop_id = made.json()["drop_id"]
+    response = await other.call("POST", "", {"name": "More seats", "contract": collection.contract})
+    other.drop_id = response.json()["drop_id"]
     return other
 
 
@@ -245,8 +245,8 @@ async def test_preparation__when_it_is_cancelled_while_it_waits_for_another_drop
 
 
 def by_status(seen: dict[str, Any]) -> dict[str, int]:
-    found: dict[str, int] = seen["minting"]["by_status"]
-    return found
+    counts: dict[str, int] = seen["minting"]["by_status"]
+    return counts
 
 
 async def test_start__when_too_many_drops_hold_reserved_tokens__then_refused_until_one_has_ended(

@@ -49,9 +49,9 @@ async def drop_of(shop: Shop, monkeypatch: pytest.MonkeyPatch, supplies: Supplie
     contract = await deployed(shop.harness, shop.client, standard="erc1155", **collection)
     monkeypatch.setattr(shop.harness.chain, "call", supplies.call)
     shop.drop_id = ""
-    made = await shop.call("POST", "", {"name": "Potions", "contract": contract})
-    assert made.status == 201, made.body
-    shop.drop_id = made.json()["drop_id"]
+    response = await shop.call("POST", "", {"name": "Potions", "contract": contract})
+    assert response.status == 201, response.body
+    shop.drop_id = response.json()["drop_id"]
     return contract
 
 
@@ -171,12 +171,14 @@ async def test_upload__when_lines_repeat__then_those_for_the_same_recipient_and_
     taken = (await shop.upload(ndjson([line(0), line(0, 8, quantity="2")]), offset)).json()
 
     assert taken["recipients"]["addresses"] == 1
-    assert [(one["line"], one["first"]) for one in taken["repeated_recipients"]["examples"]] == [
+    assert [(example["line"], example["first"]) for example in taken["repeated_recipients"]["examples"]] == [
         (3, 1),
         (4, 1),
         (5, 2),
     ]
-    assert [(one["line"], one["first"]) for one in taken["repeated_lines"]["examples"]] == [(4, 1)]
+    assert [(example["line"], example["first"]) for example in taken["repeated_lines"]["examples"]] == [
+        (4, 1)
+    ]
 
 
 async def test_upload__when_it_is_csv__then_rows_of_an_item_may_leave_its_metadata_out(
@@ -225,13 +227,13 @@ async def test_upload__when_the_collection_is_of_erc721__then_lines_of_items_are
     taken = await shop.upload(ndjson(lines))
 
     assert (taken.json()["accepted"], taken.json()["tokens"]) == (1, "1")
-    found = await refused_lines(shop)
-    assert [[error["pointer"] for error in each["errors"]] for each in found] == [
+    handed_back = await refused_lines(shop)
+    assert [[error["pointer"] for error in each["errors"]] for each in handed_back] == [
         ["#/token_id"],
         ["#/token_id", "#/quantity"],
         ["#/metadata"],
     ]
-    assert found[0]["errors"][0]["code"] == "wrong-standard"
+    assert handed_back[0]["errors"][0]["code"] == "wrong-standard"
 
 
 async def test_drop__when_another_process_goes_on_with_its_preparation__then_earlier_parts_still_count(

@@ -150,7 +150,7 @@ async def test_post__when_it_is_malformed__is_refused_without_waiting(harness: H
     app = harness.app()
     app[ENTRANCE] = entrance = _Held()
     async with MemoryClient(app) as client:
-        answer = await post(client, harness, {"metadata": 7})
+        response = await post(client, harness, {"metadata": 7})
 
-    assert answer.status == 400
+    assert response.status == 400
     assert not entrance.came.is_set()

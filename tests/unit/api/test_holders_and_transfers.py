@@ -64,21 +64,21 @@ def move(
 
 async def pages(harness: Harness, client: MemoryClient, path: str) -> list[list[dict[str, Any]]]:
     """Return the items of every page of a list."""
-    found = []
+    walked = []
     cursor = ""
     while True:
-        answer = await client.request("GET", path + cursor, headers=harness.headers())
-        assert answer.status == 200, answer.json()
-        body = answer.json()
-        found.append(body["items"])
+        response = await client.request("GET", path + cursor, headers=harness.headers())
+        assert response.status == 200, response.json()
+        body = response.json()
+        walked.append(body["items"])
         if body["next_cursor"] is None:
-            return found
+            return walked
         cursor = f"{'&' if '?' in path else '?'}cursor={body['next_cursor']}"
 
 
 async def refusal(harness: Harness, client: MemoryClient, path: str) -> tuple[int, str]:
-    answer = await client.request("GET", path, headers=harness.headers())
-    return answer.status, answer.json()["code"]
+    response = await client.request("GET", path, headers=harness.headers())
+    return response.status, response.json()["code"]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
@@ -93,10 +93,10 @@ async def test_holders__when_walked__come_once_with_their_balance(
     give(harness, 900, None)
     give(harness, 1, BOB, contract=OTHER)
 
-    found = await pages(harness, client, f"/v1/collections/{CONTRACT.lower()}/holders?limit={limit}")
+    walked = await pages(harness, client, f"/v1/collections/{CONTRACT.lower()}/holders?limit={limit}")
 
-    assert all(len(page) <= limit for page in found)
-    items = [item for page in found for item in page]
+    assert all(len(page) <= limit for page in walked)
+    items = [item for page in walked for item in page]
     assert {item["owner"]: item["balance"] for item in items} == owned
     assert len(items) == len(owned)
     assert not any(item["more"] for item in items)
@@ -115,11 +115,11 @@ async def test_holders__when_one_has_very_many_tokens__is_counted_so_far_and_the
     for token_id in range(200, 213):
         give(harness, token_id, DAVE)
 
-    found = await pages(harness, client, f"/v1/collections/{CONTRACT}/holders")
+    walked = await pages(harness, client, f"/v1/collections/{CONTRACT}/holders")
 
-    items = {item["owner"]: (item["balance"], item["more"]) for page in found for item in page}
+    items = {item["owner"]: (item["balance"], item["more"]) for page in walked for item in page}
     assert items == {ALICE: (25, True), CAROL: (1, False), DAVE: (13, False)}
-    assert len(found) > 1, "what a request reads is bounded"
+    assert len(walked) > 1, "what a request reads is bounded"
 
 
 async def test_holders__when_nobody_holds_anything__are_none_and_say_how_fresh_that_is(
@@ -127,9 +127,9 @@ async def test_holders__when_nobody_holds_anything__are_none_and_say_how_fresh_t
 ) -> None:
     harness.now += 200
 
-    answer = await client.request("GET", f"/v1/collections/{CONTRACT}/holders", headers=harness.headers())
+    response = await client.request("GET", f"/v1/collections/{CONTRACT}/holders", headers=harness.headers())
 
-    body = answer.json()
+    body = response.json()
     assert (body["items"], body["next_cursor"], body["index"]["head_block"]) == ([], None, 44)
     assert (body["index"]["behind"], body["index"]["lag_seconds"]) == (True, 201.0)
 
@@ -144,10 +144,10 @@ async def test_transfers_of_a_collection__when_walked__come_newest_first_whichev
     move(harness, 3, 21, BOB, None)
     move(harness, 3, 21, BOB, None, contract=OTHER, log=1)
 
-    found = await pages(harness, client, f"/v1/collections/{CONTRACT}/transfers?limit={limit}")
+    walked = await pages(harness, client, f"/v1/collections/{CONTRACT}/transfers?limit={limit}")
 
-    assert all(len(page) <= limit for page in found)
-    items = [item for page in found for item in page]
+    assert all(len(page) <= limit for page in walked)
+    items = [item for page in walked for item in page]
     places = [(item["block_number"], item["log_index"]) for item in items]
     assert places == sorted(places, reverse=True)
     assert len(items) == 11
@@ -178,8 +178,8 @@ async def test_transfers_of_a_wallet__when_it_sent_to_itself__come_once(
     move(harness, 1, 14, BOB, CAROL)
 
     async def blocks(more: str = "") -> list[int]:
-        found = await pages(harness, client, f"/v1/owners/{ALICE}/transfers?limit={limit}{more}")
-        return [item["block_number"] for page in found for item in page]
+        walked = await pages(harness, client, f"/v1/owners/{ALICE}/transfers?limit={limit}{more}")
+        return [item["block_number"] for page in walked for item in page]
 
     assert await blocks() == [13, 12, 11, 10]
     assert await blocks("&direction=in") == [12, 11, 10]
@@ -194,8 +194,8 @@ async def test_transfers__when_a_range_is_asked_for__are_those_of_its_blocks_and
         move(harness, block, block, None, ALICE)
 
     async def blocks(query: str) -> list[int]:
-        found = await pages(harness, client, f"/v1/owners/{ALICE}/transfers?{query}")
-        return [item["block_number"] for page in found for item in page]
+        walked = await pages(harness, client, f"/v1/owners/{ALICE}/transfers?{query}")
+        return [item["block_number"] for page in walked for item in page]
 
     assert await blocks("from_block=17") == [19, 18, 17]
     assert await blocks("to_block=11") == [11, 10]
@@ -227,11 +227,11 @@ async def test_transfers__when_the_range_ends_long_ago__are_read_from_its_end_if
         raise Unavailable("no node")
 
     lengths = {}
-    for name, answer in (("known", known), ("silent", silent)):
-        monkeypatch.setattr(chain, "block", answer)
-        found = await pages(harness, client, path)
-        assert [item["block_number"] for page in found for item in page] == [3, 2, 1]
-        lengths[name] = len(found)
+    for name, response in (("known", known), ("silent", silent)):
+        monkeypatch.setattr(chain, "block", response)
+        walked = await pages(harness, client, path)
+        assert [item["block_number"] for page in walked for item in page] == [3, 2, 1]
+        lengths[name] = len(walked)
 
     assert lengths["known"] <= 3
     assert lengths["silent"] > 4, "newer transfers are read over, a bounded number in each request"
@@ -244,9 +244,9 @@ async def test_transfers__when_the_same_time_has_many_blocks__keep_their_order(
         move(harness, block, block, None, ALICE)
     harness.index.events = [event.evolve(timestamp=7) for event in harness.index.events]
 
-    found = await pages(harness, client, f"/v1/owners/{ALICE}/transfers?from_block=6&limit=1")
+    walked = await pages(harness, client, f"/v1/owners/{ALICE}/transfers?from_block=6&limit=1")
 
-    assert [item["block_number"] for page in found for item in page] == [7, 6]
+    assert [item["block_number"] for page in walked for item in page] == [7, 6]
 
 
 @pytest.mark.parametrize(

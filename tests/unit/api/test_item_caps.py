@@ -31,7 +31,11 @@ async def test_cap__when_its_client_asks__then_a_relayer_is_to_bound_the_item(
 
     assert (answered.status, answered.json()["change"]["kind"]) == (202, "cap_item"), answered.body
     assert again.headers["idempotent-replayed"] == "true"
-    [call] = [one for one in harness.mints.collection_operations.values() if isinstance(one, CollectionCall)]
+    [call] = [
+        operation
+        for operation in harness.mints.collection_operations.values()
+        if isinstance(operation, CollectionCall)
+    ]
     assert call.change == CollectionChange(action="cap_item", item_id=7, cap=500)
 
 

@@ -63,8 +63,8 @@ def minted_in(block: WholeBlock, contract: str = CONTRACT) -> Minted:
 
 def check(document: bytes) -> MintReceipt:
     receipt = read_receipt(document)
-    for one in CHECKS:
-        one.run(receipt)
+    for check in CHECKS:
+        check.run(receipt)
     return receipt
 
 
@@ -154,12 +154,12 @@ async def finalized(harness: Harness, client: MemoryClient, blocks: Blocks, cont
     accepted = record(harness, await mint(harness, client, contract, key="second", quantity=str(QUANTITY)))
     assert accepted.token_id == SERIAL
     blocks.block = block_of(contract)
-    made = minted_in(blocks.block, contract)
-    found = accepted.evolve(
-        status=MintStatus.FINALIZED, tx_hash=made.tx_hash, block_hash=made.block_hash, block_number=BLOCK
+    minted = minted_in(blocks.block, contract)
+    final = accepted.evolve(
+        status=MintStatus.FINALIZED, tx_hash=minted.tx_hash, block_hash=minted.block_hash, block_number=BLOCK
     )
-    harness.mints.items[found.mint_id] = found
-    return found
+    harness.mints.items[final.mint_id] = final
+    return final
 
 
 async def ask(
@@ -173,12 +173,12 @@ async def ask(
 async def test_proof__when_it_names_a_final_mint_of_the_item__then_its_receipt_stands_without_the_api(
     harness: Harness, blocks: Blocks, client: MemoryClient, collection: str
 ) -> None:
-    made = await finalized(harness, client, blocks, collection)
+    mint = await finalized(harness, client, blocks, collection)
 
     for _ in range(2):
-        answer = await ask(harness, client, collection, made.mint_id)
-        assert answer.status == 200, answer.body
-        receipt = check(answer.body)
+        response = await ask(harness, client, collection, mint.mint_id)
+        assert response.status == 200, response.body
+        receipt = check(response.body)
 
     assert (receipt.contract, receipt.token_id, receipt.serial) == (collection, ITEM, SERIAL)
     assert (receipt.quantity, receipt.to, receipt.metadata) == (QUANTITY, OTHER, TEXT)
@@ -188,11 +188,11 @@ async def test_proof__when_it_names_a_final_mint_of_the_item__then_its_receipt_s
 async def test_proof__when_the_item_has_other_metadata_by_now__then_the_receipt_has_what_was_minted(
     harness: Harness, blocks: Blocks, client: MemoryClient, collection: str
 ) -> None:
-    made = await finalized(harness, client, blocks, collection)
+    mint = await finalized(harness, client, blocks, collection)
     [first] = await harness.index.versions.versions(collection, ITEM)
     harness.index.versions.add(first.evolve(version=2, digest=bytes(32)))
 
-    assert check((await ask(harness, client, collection, made.mint_id)).body).metadata == TEXT
+    assert check((await ask(harness, client, collection, mint.mint_id)).body).metadata == TEXT
 
 
 NONE: list[tuple[dict[str, Any], tuple[int, str]]] = [
@@ -213,18 +213,18 @@ NONE: list[tuple[dict[str, Any], tuple[int, str]]] = [
 async def test_proof__when_the_mint_has_none__then_the_problem_says_why(
     harness: Harness, blocks: Blocks, client: MemoryClient, collection: str
 ) -> None:
-    made = await finalized(harness, client, blocks, collection)
+    mint = await finalized(harness, client, blocks, collection)
     for changes, expected in NONE:
-        harness.mints.items[made.mint_id] = made.evolve(**changes)
-        answer = await ask(harness, client, collection, made.mint_id)
-        assert (answer.status, answer.json()["code"]) == expected, changes
+        harness.mints.items[mint.mint_id] = mint.evolve(**changes)
+        response = await ask(harness, client, collection, mint.mint_id)
+        assert (response.status, response.json()["code"]) == expected, changes
     assert blocks.asked == []
 
 
 async def test_proof__when_it_names_no_mint_or_an_unknown_one__then_refused(
     harness: Harness, blocks: Blocks, client: MemoryClient, collection: str
 ) -> None:
-    made = await finalized(harness, client, blocks, collection)
+    mint = await finalized(harness, client, blocks, collection)
 
     unnamed = await ask(harness, client, collection, None)
     assert (unnamed.status, unnamed.json()["code"]) == (422, "wrong-standard")
@@ -232,16 +232,16 @@ async def test_proof__when_it_names_no_mint_or_an_unknown_one__then_refused(
     assert error["parameter"] == "mint"
     unknown = await ask(harness, client, collection, "mint_unknown")
     assert (unknown.status, unknown.json()["code"]) == (404, "unknown-mint")
-    other = await ask(harness, client, CONTRACT, made.mint_id)
+    other = await ask(harness, client, CONTRACT, mint.mint_id)
     assert (other.status, other.json()["code"]) == (422, "wrong-standard")
 
 
 async def test_proof__when_the_items_metadata_is_gone__then_it_is_told_apart_from_a_missing_receipt(
     harness: Harness, blocks: Blocks, client: MemoryClient, collection: str
 ) -> None:
-    made = await finalized(harness, client, blocks, collection)
+    mint = await finalized(harness, client, blocks, collection)
     del harness.metadata.objects[version_object_key(CHAIN_ID, collection, ITEM, DIGEST)]
 
-    answer = await ask(harness, client, collection, made.mint_id)
+    response = await ask(harness, client, collection, mint.mint_id)
 
-    assert (answer.status, answer.json()["code"]) == (502, "metadata-altered")
+    assert (response.status, response.json()["code"]) == (502, "metadata-altered")

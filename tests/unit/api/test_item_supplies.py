@@ -53,10 +53,10 @@ async def contract(harness: Harness, client: MemoryClient, monkeypatch: pytest.M
 
 
 async def minted(harness: Harness, client: MemoryClient, contract: str) -> str:
-    answer = await client.request("GET", f"/v1/tokens/{contract}/7", headers=harness.headers())
-    assert answer.json()["item_cap"] == "100", answer.body
-    found: str = answer.json()["minted"]
-    return found
+    response = await client.request("GET", f"/v1/tokens/{contract}/7", headers=harness.headers())
+    assert response.json()["item_cap"] == "100", response.body
+    number: str = response.json()["minted"]
+    return number
 
 
 async def test_item__when_it_is_read_often__then_a_node_is_asked_once_for_a_while(

@@ -54,11 +54,11 @@ async def test_post__when_of_an_item__then_the_quantity_is_on_record_and_shown(
 ) -> None:
     wallet = await items_of(harness, client, monkeypatch, held=3)
 
-    for asked, recorded in (({"quantity": "3"}, 3), ({}, 1)):
-        made = await accepted(harness, client, path, {**body, **asked, "contract": SECOND})
+    for requested, recorded in (({"quantity": "3"}, 3), ({}, 1)):
+        view = await accepted(harness, client, path, {**body, **requested, "contract": SECOND})
 
-        assert (made["token_id"], made["quantity"], made["paid_by"]) == ("7", str(recorded), "relayer")
-        record = harness.mints.token_operations[id_in(made)]
+        assert (view["token_id"], view["quantity"], view["paid_by"]) == ("7", str(recorded), "relayer")
+        record = harness.mints.token_operations[id_in(view)]
         assert isinstance(record, RelayedTransfer | RelayedBurn)
         assert (record.token_id, record.quantity, record.wallet.address) == (7, recorded, wallet)
 
@@ -82,9 +82,9 @@ async def test_post__when_no_node_answers__then_it_is_accepted_and_left_to_the_b
 ) -> None:
     await items_of(harness, client, monkeypatch, held=None)
 
-    made = await accepted(harness, client, BURNS, {"token_id": "7", "quantity": "3", "contract": SECOND})
+    view = await accepted(harness, client, BURNS, {"token_id": "7", "quantity": "3", "contract": SECOND})
 
-    assert made["status"] == "accepted"
+    assert view["status"] == "accepted"
 
 
 @pytest.mark.parametrize(("path", "body"), BOTH)
@@ -108,12 +108,12 @@ async def test_post__when_a_key_is_used_for_another_quantity__then_refused(
 ) -> None:
     await items_of(harness, client, monkeypatch, held=9)
     body = {"token_id": "7", "contract": SECOND, "quantity": "2"}
-    made = await accepted(harness, client, BURNS, body, idempotency_key="k")
+    view = await accepted(harness, client, BURNS, body, idempotency_key="k")
 
     again = await accepted(harness, client, BURNS, body, idempotency_key="k")
     other = await post(harness, client, BURNS, {**body, "quantity": "3"}, idempotency_key="k")
 
-    assert again == made
+    assert again == view
     assert (other.status, other.json()["code"]) == (422, "idempotency-key-reused")
 
 

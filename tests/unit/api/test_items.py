@@ -102,7 +102,10 @@ async def test_mint__when_of_an_item__then_serial_item_and_quantity_are_on_recor
     second = await mint(harness, client, contract)
 
     records = [record(harness, first), record(harness, second)]
-    assert [(one.token_id, one.item_id, one.quantity) for one in records] == [(1, 7, 3), (2, 7, 1)]
+    assert [(record.token_id, record.item_id, record.quantity) for record in records] == [
+        (1, 7, 3),
+        (2, 7, 1),
+    ]
     view = first.json()
     assert (view["token_id"], view["quantity"], view["serial"]) == ("7", "3", "1")
     assert view["metadata_url"].endswith(f"/v1/metadata/{contract}/7")
@@ -133,13 +136,13 @@ async def test_mint__when_its_item_has_other_metadata__then_refused_and_nothing_
     harness: Harness, client: MemoryClient, contract: str
 ) -> None:
     await mint(harness, client, contract)
-    made = dict(harness.mints.items)
+    before = dict(harness.mints.items)
 
     answered = await mint(harness, client, contract, metadata={**METADATA, "name": "Sword"})
 
     assert problem(answered) == (409, "item-metadata-differs")
     assert pointers(answered) == ["#/metadata"]
-    assert harness.mints.items == made
+    assert harness.mints.items == before
     assert (
         await mint(harness, client, contract, token_id="8", metadata={**METADATA, "name": "Sword"})
     ).status == 202
@@ -206,7 +209,11 @@ async def test_bulk__when_of_items__then_each_line_has_its_own_and_nothing_is_pa
 
     assert answered.status == 202, answered.body
     mints = [harness.mints.items[mint_id] for mint_id in answered.json()["mint_ids"]]
-    assert [(one.token_id, one.item_id, one.quantity) for one in mints] == [(1, 7, 5), (2, 8, 1), (3, 7, 1)]
+    assert [(mint.token_id, mint.item_id, mint.quantity) for mint in mints] == [
+        (1, 7, 5),
+        (2, 8, 1),
+        (3, 7, 1),
+    ]
     assert harness.metadata.packs == {}
     for item_id, name in ((7, "Potion"), (8, "Sword")):
         served = await client.request("GET", f"/v1/metadata/{contract}/{item_id}")
@@ -232,7 +239,7 @@ async def test_bulk__when_lines_do_not_fit__then_each_is_named_and_nothing_is_do
 
     assert pointers(unnamed) == ["#/mints/1/token_id", "#/mints/2/token_id"]
     assert pointers(differing) == pointers(changed) == ["#/mints/1/metadata"]
-    assert {one.status for one in (unnamed, differing, changed)} == {422}
+    assert {response.status for response in (unnamed, differing, changed)} == {422}
     assert harness.mints.items == before
     assert (await client.request("GET", f"/v1/metadata/{contract}/9")).status == 404
 
@@ -267,7 +274,7 @@ async def test_metadata__when_an_items_is_changed__then_it_has_a_second_version_
     assert (changed.status, changed.json()["version"]) == (202, 2), changed.body
     assert (await client.request("GET", f"/v1/metadata/{contract}/7")).json() == new
     listed = await client.request("GET", f"{token}/metadata/versions", headers=harness.client_headers())
-    assert [one["version"] for one in listed.json()["items"]] == [2, 1]
+    assert [version["version"] for version in listed.json()["items"]] == [2, 1]
     assert listed.json()["items"][1]["digest"] == "0x" + digest_of(TEXT).hex()
     for version, text in ((1, TEXT), (2, canonical_json(new))):
         served = await client.request(
@@ -300,7 +307,7 @@ async def test_metadata__when_an_items_first_mint_is_rejected__then_its_client_r
 
     assert (accepted.status, accepted.json()["version"]) == (202, 2), accepted.body
     listed = await client.request("GET", f"{token}/metadata/versions", headers=harness.client_headers())
-    assert [one["version"] for one in listed.json()["items"]] == [2, 1]
+    assert [version["version"] for version in listed.json()["items"]] == [2, 1]
     none = await client.request("GET", f"{token}0/metadata/versions", headers=harness.client_headers())
     assert problem(none) == (404, "unknown-token")
     assert (await client.request("GET", f"/v1/metadata/{contract}/7")).json() == new
@@ -327,7 +334,7 @@ async def test_item__when_read__then_says_how_many_were_minted_and_may_be_unless
 ) -> None:
     contract = await deployed(harness, client, standard="erc1155")
     indexed(harness, contract, 7, digest_of(TEXT))
-    by_data = {selector(f"{name}(uint256)") + word(7): answer for name, answer in answers.items()}
+    by_data = {selector(f"{name}(uint256)") + word(7): response for name, response in answers.items()}
 
     async def node(call: Call) -> bytes:
         assert call.to == contract
@@ -365,9 +372,9 @@ async def test_mint__when_the_index_knows_items_with_high_ids__then_serials_go_o
 ) -> None:
     indexed(harness, contract, 5000, digest_of(TEXT))
 
-    made = [record(harness, await mint(harness, client, contract)) for _ in range(2)]
+    mints = [record(harness, await mint(harness, client, contract)) for _ in range(2)]
 
-    assert [one.token_id for one in made] == [1, 2]
+    assert [mint.token_id for mint in mints] == [1, 2]
 
 
 async def test_bulk__when_the_collection_takes_none_of_the_clients_mints__then_that_comes_before_the_lines(

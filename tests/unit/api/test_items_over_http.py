@@ -39,9 +39,9 @@ def items(harness: Harness) -> Harness:
 
 
 async def get(harness: Harness, client: MemoryClient, path: str, status: int = 200) -> dict[str, Any]:
-    answer = await client.request("GET", path, headers=harness.headers())
-    body: dict[str, Any] = answer.json()
-    assert answer.status == status, body
+    response = await client.request("GET", path, headers=harness.headers())
+    body: dict[str, Any] = response.json()
+    assert response.status == status, body
     return body
 
 
@@ -60,11 +60,13 @@ async def test_lists__when_a_collection_has_items__then_name_how_many_there_are_
     items: Harness, client: MemoryClient
 ) -> None:
     listed = (await get(items, client, f"/v1/collections/{CONTRACT}/tokens"))["items"]
-    assert [(one["token_id"], one["supply"]) for one in listed] == [("7", str(MANY + 3)), ("9", "0")]
+    assert [(token["token_id"], token["supply"]) for token in listed] == [("7", str(MANY + 3)), ("9", "0")]
     owned = (await get(items, client, f"/v1/owners/{BOB}/tokens"))["items"]
-    assert [(one["token_id"], one["quantity"], one["supply"]) for one in owned] == [("7", "3", str(MANY + 3))]
+    assert [(token["token_id"], token["quantity"], token["supply"]) for token in owned] == [
+        ("7", "3", str(MANY + 3))
+    ]
     holders = (await get(items, client, f"/v1/collections/{CONTRACT}/holders"))["items"]
-    assert {one["owner"]: one["balance"] for one in holders} == {ALICE: 1, BOB: 1}
+    assert {holder["owner"]: holder["balance"] for holder in holders} == {ALICE: 1, BOB: 1}
 
 
 @pytest.mark.parametrize("limit", [1, 2])
@@ -73,12 +75,12 @@ async def test_holders__when_a_token_is_an_item__then_come_with_how_many_they_ha
 ) -> None:
     path = f"/v1/tokens/{CONTRACT.lower()}/7/holders?limit={limit}"
     page = await get(items, client, path)
-    found = page["items"]
+    holders = page["items"]
     while page["next_cursor"] is not None:
         page = await get(items, client, f"{path}&cursor={page['next_cursor']}")
-        found += page["items"]
-    assert {one["owner"]: one["quantity"] for one in found} == {ALICE: str(MANY), BOB: "3"}
-    assert len(found) == 2
+        holders += page["items"]
+    assert {holder["owner"]: holder["quantity"] for holder in holders} == {ALICE: str(MANY), BOB: "3"}
+    assert len(holders) == 2
     assert (await get(items, client, f"/v1/tokens/{CONTRACT}/9/holders"))["items"] == []
     assert (await get(items, client, f"/v1/tokens/{CONTRACT}/8/holders", 404))["code"] == "unknown-token"
 
@@ -138,8 +140,11 @@ async def test_transfers__when_items_moved__then_say_how_many_and_those_of_one_e
     for limit in (1, 10):
         path = f"/v1/owners/{ALICE}/transfers?limit={limit}"
         page = await get(items, client, path)
-        found = page["items"]
+        transfers = page["items"]
         while page["next_cursor"] is not None:
             page = await get(items, client, f"{path}&cursor={page['next_cursor']}")
-            found += page["items"]
-        assert [(one["token_id"], one["quantity"]) for one in found] == [("9", "9"), ("7", "7")]
+            transfers += page["items"]
+        assert [(transfer["token_id"], transfer["quantity"]) for transfer in transfers] == [
+            ("9", "9"),
+            ("7", "7"),
+        ]

@@ -170,14 +170,14 @@ async def test_pack__when_a_request_is_sent_again_and_again__then_it_fills_no_mo
 
 
 async def post(harness: Harness, client: MemoryClient, key: str, name: str) -> dict[str, Any]:
-    answer = await client.request(
+    response = await client.request(
         "POST",
         "/v1/mints",
         headers={**harness.headers(idempotency_key=key), "Content-Type": "application/json"},
         body=json.dumps({"metadata": {"name": name, "image": IMAGE}}).encode(),
     )
-    assert answer.status == 202
-    view: dict[str, Any] = answer.json()
+    assert response.status == 202
+    view: dict[str, Any] = response.json()
     return view
 
 

@@ -57,11 +57,11 @@ def fields_of(raw: bytes) -> list[Any]:
 )
 def test_transaction__when_another_library_signed_it__is_read_as_it_was_meant(meant: dict[str, Any]) -> None:
     raw = signed(**meant)
-    found = decode(raw)
+    decoded = decode(raw)
 
-    assert found.sender == WALLET.address
-    assert found.tx_hash == Account.sign_transaction(FIELDS | meant, WALLET.key.to_bytes(32, "big")).hash
-    assert found.transaction == Transaction(
+    assert decoded.sender == WALLET.address
+    assert decoded.tx_hash == Account.sign_transaction(FIELDS | meant, WALLET.key.to_bytes(32, "big")).hash
+    assert decoded.transaction == Transaction(
         chain_id=meant["chainId"],
         nonce=meant["nonce"],
         max_priority_fee_per_gas=meant["maxPriorityFeePerGas"],
@@ -97,7 +97,7 @@ def put(index: int, value: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"),
+    ("raw", "message"),
     [
         (b"", "0x02"),
         (b"\xf8" + signed()[1:], "0x02"),
@@ -121,6 +121,6 @@ def put(index: int, value: Any) -> Any:
         (resigned(put(11, (SECP256K1_N - 1).to_bytes(32, "big"))), "nobody's"),
     ],
 )
-def test_transaction__when_it_is_not_strictly_one__says_why(raw: bytes, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_transaction__when_it_is_not_strictly_one__says_why(raw: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         decode(raw)

@@ -322,7 +322,7 @@ async def test_external_id__when_it_was_refused__then_its_token_id_goes_to_the_n
     await post(client, harness, to=ADDRESS, external_id="order-1")
     third = await post(client, harness, to=ADDRESS, external_id="order-2")
 
-    assert [int(one.json()["token_id"]) for one in (first, third)] == [1, 2]
+    assert [int(response.json()["token_id"]) for response in (first, third)] == [1, 2]
 
 
 async def test_external_id__when_requests_race__then_one_mint_has_it(
@@ -348,7 +348,7 @@ async def test_budget__when_it_is_used_up__then_nobody_is_made_and_replays_are_s
     third = await post(client, harness, key="e", recipient={"email": EMAIL})
     again = await post(client, harness, key="a", to=ADDRESS, external_id="order-1")
 
-    assert [one.status for one in (first, same_name, unknown, second)] == [202, 409, 422, 202]
+    assert [response.status for response in (first, same_name, unknown, second)] == [202, 409, 422, 202]
     assert (third.status, third.json()["code"]) == (429, "client-budget-reached")
     assert "retry-after" in third.headers
     assert "ratelimit" not in first.headers, "a client has a budget, and no rate of users"
@@ -391,7 +391,7 @@ async def test_list__when_a_client_asks__then_it_sees_what_it_asked_for(
 async def test_list__when_it_asks_by_external_id__then_it_finds_that_mint_of_the_callers(
     client: MemoryClient, harness: Harness
 ) -> None:
-    made = await post(client, harness, to=ADDRESS, external_id="order #1", tags=["vip"])
+    response = await post(client, harness, to=ADDRESS, external_id="order #1", tags=["vip"])
     await post(client, harness, to=ADDRESS, external_id="order #2")
 
     async def found(query: str, of: str = "shop") -> list[dict[str, Any]]:
@@ -402,7 +402,7 @@ async def test_list__when_it_asks_by_external_id__then_it_finds_that_mint_of_the
         return items
 
     (mint,) = await found("external_id=order%20%231")
-    assert mint["mint_id"] == made.json()["mint_id"]
+    assert mint["mint_id"] == response.json()["mint_id"]
     assert (mint["external_id"], mint["tags"]) == ("order #1", ["vip"])
     assert await found("external_id=order%20%233") == []
     assert await found("external_id=order%20%231&status=finalized") == []
@@ -422,8 +422,8 @@ async def test_mint__when_another_client_asks__then_it_does_not_exist(
     client: MemoryClient, harness: Harness
 ) -> None:
     harness.pool_users.add("alice")
-    made = await post(client, harness, recipient={"user": "alice"})
-    path = f"/v1/mints/{made.json()['mint_id']}"
+    response = await post(client, harness, recipient={"user": "alice"})
+    path = f"/v1/mints/{response.json()['mint_id']}"
 
     assert (await client.request("GET", path, headers=harness.client_headers("shop"))).status == 200
     assert (await client.request("GET", path, headers=harness.client_headers("rival"))).status == 404
@@ -434,8 +434,8 @@ async def test_cancel__when_the_client_asks_before_it_is_in_a_batch__then_the_mi
     client: MemoryClient, harness: Harness
 ) -> None:
     harness.pool_users.add("alice")
-    made = await post(client, harness, recipient={"user": "alice"})
-    path = f"/v1/mints/{made.json()['mint_id']}/cancel"
+    response = await post(client, harness, recipient={"user": "alice"})
+    path = f"/v1/mints/{response.json()['mint_id']}/cancel"
 
     by_user = await client.request("POST", path, headers=harness.headers())
     by_rival = await client.request("POST", path, headers=harness.client_headers("rival"))
@@ -449,8 +449,8 @@ async def test_cancel__when_the_client_asks_before_it_is_in_a_batch__then_the_mi
 async def test_cancel__when_the_mint_is_in_a_batch__then_it_is_too_late(
     client: MemoryClient, harness: Harness
 ) -> None:
-    made = await post(client, harness, to=ADDRESS)
-    mint = record(harness, made)
+    response = await post(client, harness, to=ADDRESS)
+    mint = record(harness, response)
     harness.mints.items[mint.mint_id] = mint.evolve(nonce=7)
 
     answered = await client.request(
@@ -466,18 +466,18 @@ async def test_users__when_a_client_makes_one__then_the_same_address_is_found(
 ) -> None:
     headers = harness.client_headers("shop")
     missing = await client.request("GET", f"/v1/users?email={EMAIL}", headers=headers)
-    made = await client.post_json("/v1/users", {"email": EMAIL}, headers=headers)
+    response = await client.post_json("/v1/users", {"email": EMAIL}, headers=headers)
     again = await client.post_json("/v1/users", {"email": f" {EMAIL}"}, headers=headers)
-    found = await client.request("GET", f"/v1/users?email={EMAIL}", headers=headers)
+    lookup = await client.request("GET", f"/v1/users?email={EMAIL}", headers=headers)
 
     assert (missing.status, missing.json()["code"]) == (404, "unknown-user")
-    assert (made.status, again.status, found.status) == (201, 200, 200)
-    assert made.json() == again.json() == found.json()
-    sub = made.json()["sub"]
-    assert made.json()["wallet"] == harness.wallets.items[scoped(CHAIN_ID, sub)].address
+    assert (response.status, again.status, lookup.status) == (201, 200, 200)
+    assert response.json() == again.json() == lookup.json()
+    sub = response.json()["sub"]
+    assert response.json()["wallet"] == harness.wallets.items[scoped(CHAIN_ID, sub)].address
     assert list(harness.pool_users.rows) == [NAME]
     minted = await post(client, harness, recipient={"email": EMAIL})
-    assert minted.json()["recipient"] == {"address": made.json()["wallet"], "user": sub}
+    assert minted.json()["recipient"] == {"address": response.json()["wallet"], "user": sub}
 
 
 async def test_users__when_a_user_has_no_wallet__then_finding_them_makes_none(
@@ -485,9 +485,9 @@ async def test_users__when_a_user_has_no_wallet__then_finding_them_makes_none(
 ) -> None:
     harness.pool_users.add("alice", address=EMAIL)
 
-    found = await client.request("GET", f"/v1/users?email={EMAIL}", headers=harness.client_headers("shop"))
+    response = await client.request("GET", f"/v1/users?email={EMAIL}", headers=harness.client_headers("shop"))
 
-    assert (found.status, found.json()["sub"], found.json()["wallet"]) == (200, "alice", None)
+    assert (response.status, response.json()["sub"], response.json()["wallet"]) == (200, "alice", None)
     assert harness.wallets.items == {}
 
 

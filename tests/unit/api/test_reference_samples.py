@@ -63,13 +63,13 @@ def test_samples__when_an_operation_is_described__show_its_request_in_curl(
 
 def asked_by(source: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str, Any]:
     """Run a sample of the Python client, and return the one request that it makes."""
-    asked: list[tuple[str, str, Any]] = []
+    requests: list[tuple[str, str, Any]] = []
 
     async def once(
         _api: Api, method: str, path: str, data: Any, _headers: Mapping[str, str], *, fresh: bool
     ) -> Response:
         assert not fresh
-        asked.append((method, path.partition("?")[0], None if data is None else json.loads(data)))
+        requests.append((method, path.partition("?")[0], None if data is None else json.loads(data)))
         empty: dict[str, Any] = {
             "items": [],
             "next_cursor": None,
@@ -82,7 +82,7 @@ def asked_by(source: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str, An
     monkeypatch.setattr(Api, "_once", once)
     monkeypatch.setenv("TOKEN", "token")
     exec(compile(source, "sample", "exec"), {})
-    [request] = asked
+    [request] = requests
     return request
 
 

@@ -48,10 +48,10 @@ async def test_line__when_the_token_is_good__names_its_user_and_no_problem(
 async def test_line__when_the_token_is_refused__says_why_and_names_nobody(
     harness: Harness, client: MemoryClient, logged: list[EventDict]
 ) -> None:
-    answer = await client.request("GET", "/v1/wallet", headers={"Authorization": "Bearer not-a-token"})
+    response = await client.request("GET", "/v1/wallet", headers={"Authorization": "Bearer not-a-token"})
 
     line = the_line(logged)
-    assert (answer.status, line["problem"]) == (401, answer.json()["code"])
+    assert (response.status, line["problem"]) == (401, response.json()["code"])
     assert "sub" not in line
     assert "not-a-token" not in str(logged)
 
@@ -59,10 +59,10 @@ async def test_line__when_the_token_is_refused__says_why_and_names_nobody(
 async def test_line__when_a_verified_users_request_is_refused__has_both(
     harness: Harness, client: MemoryClient, logged: list[EventDict]
 ) -> None:
-    answer = await client.request("GET", "/v1/mints/mint_" + "0" * 26, headers=harness.headers("alice"))
+    response = await client.request("GET", "/v1/mints/mint_" + "0" * 26, headers=harness.headers("alice"))
 
     line = the_line(logged)
-    assert (line["sub"], line["problem"]) == ("alice", answer.json()["code"])
+    assert (line["sub"], line["problem"]) == ("alice", response.json()["code"])
 
 
 @pytest.mark.parametrize(

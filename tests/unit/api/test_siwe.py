@@ -56,12 +56,12 @@ def test_message__when_composed__is_the_text_of_the_eip() -> None:
 
 
 def test_message__when_it_is_the_eips_example__is_read() -> None:
-    found = parse(OF_THE_EIP)
+    message = parse(OF_THE_EIP)
 
-    assert (found.domain, found.chain_id, found.nonce) == ("example.com", 1, "32891756")
-    assert found.statement == "I accept the ExampleOrg Terms of Service: https://example.com/tos"
-    assert found.issued_at == datetime(2021, 9, 30, 16, 25, 24, tzinfo=UTC)
-    assert found.expires_at is None
+    assert (message.domain, message.chain_id, message.nonce) == ("example.com", 1, "32891756")
+    assert message.statement == "I accept the ExampleOrg Terms of Service: https://example.com/tos"
+    assert message.issued_at == datetime(2021, 9, 30, 16, 25, 24, tzinfo=UTC)
+    assert message.expires_at is None
 
 
 def test_message__when_it_has_every_optional_part__is_read() -> None:
@@ -70,10 +70,10 @@ def test_message__when_it_has_every_optional_part__is_read() -> None:
         + TEXT.replace("Link this wallet, please: it's mine!\n", "")
         + "\nNot Before: 2026-11-23T02:50:54+01:00\nRequest ID: some-id\nResources:"
     )
-    found = parse(text)
+    message = parse(text)
 
-    assert found.statement is None
-    assert found.not_before == datetime(2026, 11, 23, 1, 50, 54, tzinfo=UTC)
+    assert message.statement is None
+    assert message.not_before == datetime(2026, 11, 23, 1, 50, 54, tzinfo=UTC)
 
 
 instants = st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2200, 1, 1)).map(  # noqa: DTZ001 - made aware at once
@@ -101,7 +101,7 @@ def test_message__when_composed_and_read__is_the_same(message: SiweMessage) -> N
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda t: t.replace("wants you", "asks you"), "wants you to sign in"),
         (lambda t: t.replace("Version: 1", "Version: 2"), "Version: 1"),
@@ -127,9 +127,9 @@ def test_message__when_composed_and_read__is_the_same(message: SiweMessage) -> N
         (lambda t: t.replace("mine!", "mine!" * MAX_LENGTH), "at most"),
     ],
 )
-def test_message__when_it_breaks_the_grammar__is_refused(change: object, said: str) -> None:
+def test_message__when_it_breaks_the_grammar__is_refused(change: object, message: str) -> None:
     assert callable(change)
     broken = change(TEXT)
     assert broken != TEXT
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         parse(broken)

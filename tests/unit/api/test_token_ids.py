@@ -168,7 +168,7 @@ class Known:
         self.asked.append(ids)
         if self.failure is not None:
             raise self.failure
-        return max((one for one in self.ids if one in ids), default=None)
+        return max((mint_id for mint_id in self.ids if mint_id in ids), default=None)
 
 
 async def test_take__when_the_counter_was_set_back_before_the_start__then_ids_begin_above_those_in_use(
@@ -247,9 +247,9 @@ async def test_take__when_another_copy_mints_between_comparison_and_lease__then_
 ) -> None:
     class Busy(Known):
         async def highest_token_id(self, contract: str, ids: range) -> int | None:
-            found = await super().highest_token_id(contract, ids)
+            highest = await super().highest_token_id(contract, ids)
             self.ids.append(await counter.lease(contract, 7) + 6)
-            return found
+            return highest
 
     moved: list[int] = []
     token_ids = TokenIds(counter, used=(Busy(),), clock=clock, set_back=lambda: moved.append(1))
@@ -336,6 +336,6 @@ async def test_index__when_one_in_five_ids_is_unused__then_the_margin_covers_wha
     for most in (500, 20_000, 500_000):
         ids = {token_id for token_id in range(1, most + 1) if chance.random() > 0.2}
         index = DynamoIndex(cast("Dynamo", Minted(ids)), chain_id=1)
-        found = await index.highest_token_id(CONTRACT, range(most // 3, most // 3 + REACH))
-        assert found is not None
-        assert max(ids) - MARGIN < found <= max(ids)
+        highest = await index.highest_token_id(CONTRACT, range(most // 3, most // 3 + REACH))
+        assert highest is not None
+        assert max(ids) - MARGIN < highest <= max(ids)

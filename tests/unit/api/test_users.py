@@ -47,7 +47,7 @@ async def test_ensure__when_many_ask_at_once_on_two_copies__then_all_get_one_use
 
     ensured = await asyncio.gather(*(copies[number % 2].ensure(ADA) for number in range(20)))
 
-    assert len({one.user.sub for one in ensured}) == 1
+    assert len({ensured.user.sub for ensured in ensured}) == 1
     assert len(pool.rows) == 1
     assert pool.requests.count("create") == 2  # one flight a copy
 
@@ -57,12 +57,12 @@ async def test_ensure__when_a_process_died_after_it_made_the_user__then_the_next
     *, verified: bool
 ) -> None:
     pool = MemoryPoolUsers(email_verified=verified)
-    made = await pool.create(ADA)
+    user = await pool.create(ADA)
 
     ensured = await directory(pool).ensure(ADA)
 
-    assert made is not None
-    assert ensured.user == made
+    assert user is not None
+    assert ensured.user == user
     assert not ensured.created
 
 
@@ -86,10 +86,10 @@ async def test_ensure__when_somebody_only_claims_the_address__then_it_is_not_the
 
 async def test_ensure__when_the_user_changed_their_address__then_it_is_the_same_user() -> None:
     pool = MemoryPoolUsers()
-    made = (await directory(pool).ensure(ADA)).user
+    user = (await directory(pool).ensure(ADA)).user
     pool.rows[ADA.name].address = "ada@new.example"
 
-    assert (await directory(pool).ensure(ADA)).user == made
+    assert (await directory(pool).ensure(ADA)).user == user
 
 
 async def test_ensure__when_somebody_takes_the_address_in_between__then_it_is_them() -> None:

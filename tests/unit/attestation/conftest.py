@@ -116,7 +116,7 @@ class Forge:
 
     def said(self, **changes: Any) -> Document:
         *bundle, leaf = self.certificates()
-        said = Document(
+        attested = Document(
             module_id="i-0123-enc4567",
             timestamp=int(NOW.timestamp() * 1000),
             pcrs={index: bytes((index + 1,)) * 48 for index in range(5)},
@@ -124,7 +124,7 @@ class Forge:
             cabundle=tuple(bundle),
             public_key=b"a key",
         )
-        return replace(said, **changes)
+        return replace(attested, **changes)
 
     def signed(self, payload: bytes) -> bytes:
         leaf = self.links[-1]
@@ -136,8 +136,8 @@ class Forge:
     @staticmethod
     def root_of(attestation: bytes) -> bytes:
         """Return the fingerprint that trusts the document's own root."""
-        said = document.read(cose.read(attestation).payload)
-        return hashlib.sha256(said.cabundle[0]).digest()
+        attested = document.read(cose.read(attestation).payload)
+        return hashlib.sha256(attested.cabundle[0]).digest()
 
     @staticmethod
     def fields_of(attestation: bytes) -> dict[str, Any]:

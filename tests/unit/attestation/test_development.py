@@ -19,9 +19,9 @@ def test_authority__when_read_back_from_its_file__attests_under_the_same_root() 
     again = DevelopmentAuthority.from_pem(authority.to_pem())
     attester = again.attester("module", now=NOW)
     attestation = attester.attest(module_id="module", at=NOW, pcrs=PCRS, public_key=b"key")
-    said = verify(attestation, root=authority.fingerprint, at=NOW)
-    assert (said.module_id, said.public_key) == ("module", b"key")
-    assert authority.fingerprint == hashlib.sha256(said.cabundle[0]).digest()
+    attested = verify(attestation, root=authority.fingerprint, at=NOW)
+    assert (attested.module_id, attested.public_key) == ("module", b"key")
+    assert authority.fingerprint == hashlib.sha256(attested.cabundle[0]).digest()
 
 
 def test_authority__when_it_attests__is_not_aws() -> None:

@@ -72,5 +72,5 @@ def test_event__when_the_front_writes_one__is_read_as_cloudtrails() -> None:
     authority = DevelopmentAuthority.create(now=NOW)
     pcrs = dict.fromkeys(range(3), b"\1" * 48)
     document = authority.attester("m", now=NOW).attest(module_id="i-1-enc5", at=NOW, pcrs=pcrs)
-    said = verify(document, root=authority.fingerprint, at=NOW)
-    assert modules_in(json.dumps(event_of(said, at=NOW))) == {"i-1-enc5"}
+    attested = verify(document, root=authority.fingerprint, at=NOW)
+    assert modules_in(json.dumps(event_of(attested, at=NOW))) == {"i-1-enc5"}

@@ -45,10 +45,10 @@ def genuine() -> bytes:
 
 
 def test_verify__when_aws_made_the_document__accepts_it_at_its_time() -> None:
-    said = verify(genuine(), root=AWS_ROOT, at=GENUINE_AT, max_age=timedelta(minutes=5))
-    assert said.module_id == "i-04fd167167daacf3b-enc01845e97d0b3eb4e"
-    assert said.timestamp == 1_668_034_320_696
-    assert len(said.pcrs) == 16
+    attested = verify(genuine(), root=AWS_ROOT, at=GENUINE_AT, max_age=timedelta(minutes=5))
+    assert attested.module_id == "i-04fd167167daacf3b-enc01845e97d0b3eb4e"
+    assert attested.timestamp == 1_668_034_320_696
+    assert len(attested.pcrs) == 16
 
 
 @pytest.mark.parametrize("tagged", [False, True])
@@ -62,8 +62,10 @@ def test_verify__when_aws_made_the_document_yesterday__refuses_it(tagged: bool) 
 def test_verify__when_the_document_is_sound__says_what_it_says(forge: Forge) -> None:
     attestation = forge.document(user_data=b"data", nonce=None)
     for form in (attestation, b"\xd2" + attestation):
-        said = verify(form, root=forge.root_of(attestation), at=forge.now)
-        assert said == forge.said(user_data=b"data", certificate=said.certificate, cabundle=said.cabundle)
+        attested = verify(form, root=forge.root_of(attestation), at=forge.now)
+        assert attested == forge.said(
+            user_data=b"data", certificate=attested.certificate, cabundle=attested.cabundle
+        )
 
 
 def test_verify__when_optional_fields_are_left_out__takes_them_for_none(forge: Forge) -> None:
@@ -71,8 +73,8 @@ def test_verify__when_optional_fields_are_left_out__takes_them_for_none(forge: F
     for name in ("public_key", "user_data", "nonce"):
         del fields[name]
     attestation = forge.signed(cbor2.dumps(fields))
-    said = verify(attestation, root=forge.root_of(attestation), at=forge.now)
-    assert (said.public_key, said.user_data, said.nonce) == (None, None, None)
+    attested = verify(attestation, root=forge.root_of(attestation), at=forge.now)
+    assert (attested.public_key, attested.user_data, attested.nonce) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -113,8 +115,8 @@ def test_chain__when_one_certificate_is_wrong__is_refused_by_the_reason(
 
 
 def test_chain__when_certificates_are_reordered__is_refused(forge: Forge) -> None:
-    said = forge.said()
-    root, region, zone, instance = said.cabundle
+    attested = forge.said()
+    root, region, zone, instance = attested.cabundle
     for bundle in ((root, zone, region, instance), (root, region, instance, zone), (root, zone, instance)):
         assert refused(forge, forge.document(cabundle=bundle)) is Reason.WRONG_ORDER
 
@@ -126,9 +128,9 @@ def test_chain__when_the_root_is_another_of_the_same_name__is_refused(forge: For
 
 
 def test_chain__when_the_root_was_swapped_for_the_trusted_one__is_refused(forge: Forge) -> None:
-    said = forge.said()
+    attested = forge.said()
     strangers = replace(forge, links=tuple(replace(link, signed_by="impostor") for link in forge.links))
-    swapped = (said.cabundle[0], *strangers.said().cabundle[1:])
+    swapped = (attested.cabundle[0], *strangers.said().cabundle[1:])
     assert refused(forge, strangers.document(cabundle=swapped)) is Reason.CERTIFICATE_SIGNATURE
 
 
@@ -139,8 +141,8 @@ def test_chain__when_an_enclave_signs_another_certificate__is_refused(forge: For
 
 
 def test_chain__when_it_has_too_many_certificates__is_refused(forge: Forge) -> None:
-    said = forge.said()
-    attestation = forge.document(cabundle=(*said.cabundle, *[said.cabundle[1]] * document.MAX_CHAIN))
+    attested = forge.said()
+    attestation = forge.document(cabundle=(*attested.cabundle, *[attested.cabundle[1]] * document.MAX_CHAIN))
     with pytest.raises(NotAttested) as caught:
         verify(attestation, root=AWS_ROOT, at=forge.now)
     assert caught.value.reason_code is Reason.TOO_MANY_CERTIFICATES
@@ -305,8 +307,8 @@ def test_registers__when_one_is_not_as_expected__are_refused(forge: Forge) -> No
     [(timedelta(minutes=5, seconds=1), Reason.STALE), (timedelta(minutes=-2), Reason.FROM_THE_FUTURE)],
 )
 def test_age__when_it_is_out_of_bounds__is_refused(forge: Forge, age: timedelta, reason: Reason) -> None:
-    made = int((forge.now - age).timestamp() * 1000)
-    attestation = forge.document(timestamp=made)
+    timestamp = int((forge.now - age).timestamp() * 1000)
+    attestation = forge.document(timestamp=timestamp)
     assert refused(forge, attestation, max_age=timedelta(minutes=5)) is reason
 
 

@@ -11,8 +11,8 @@ class Scripted:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.answers: dict[str, Callable[[dict[str, Any]], Any]] = {}
 
-    def on(self, operation: str, answer: Callable[[dict[str, Any]], Any]) -> None:
-        self.answers[operation] = answer
+    def on(self, operation: str, response: Callable[[dict[str, Any]], Any]) -> None:
+        self.answers[operation] = response
 
     def count(self, operation: str) -> int:
         return len([name for name, _ in self.asked if name == operation])
@@ -20,10 +20,10 @@ class Scripted:
     def __getattr__(self, operation: str) -> Any:
         async def call(**arguments: Any) -> Any:
             self.asked.append((operation, arguments))
-            answer = self.answers[operation](arguments)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
+            response = self.answers[operation](arguments)
+            if isinstance(response, Exception):
+                raise response
+            return response
 
         return call
 

@@ -45,14 +45,14 @@ def test_statement__when_updating__binds_parameters_in_the_order_of_the_text() -
         remove=("c", "d"),
         where=(Clause("k", "e", "in", ("u", "v")), Clause("l", "f", "missing"), Clause("m", "g", "ge", (7,))),
     )
-    said = statement(update, "p")
-    assert said is not None
-    assert said["Statement"] == (
+    rendered = statement(update, "p")
+    assert rendered is not None
+    assert rendered["Statement"] == (
         'UPDATE "p-blocks" SET "a" = ? SET "b" = ? REMOVE "c" REMOVE "d" '
         'WHERE "chain" = ? AND "position" = ? AND "e" IN [?, ?] AND "f" IS MISSING AND "g" >= ?'
     )
     values = [{"N": "1"}, {"S": "x"}, {"S": "1"}, {"S": "2"}, {"S": "u"}, {"S": "v"}, {"N": "7"}]
-    assert said["Parameters"] == values
+    assert rendered["Parameters"] == values
 
 
 def test_expressions__when_updates_share_all_but_their_key__then_each_is_as_alone() -> None:
@@ -137,15 +137,15 @@ def test_expression__when_everything_is_used__hides_names_and_values_behind_plac
 
 def test_expression__when_a_list_is_to_be_empty__then_a_missing_one_is() -> None:
     check = Check(MINTS, dict(KEY), where=(BUILT, Clause("none", "attempts", "empty")))
-    found = expression(check, "p")
-    assert found["ConditionExpression"] == "#0 = :0 AND (attribute_not_exists(#1) OR #1 = :1)"
-    assert found["ExpressionAttributeValues"] == {":0": {"S": "built"}, ":1": {"L": []}}
+    rendered = expression(check, "p")
+    assert rendered["ConditionExpression"] == "#0 = :0 AND (attribute_not_exists(#1) OR #1 = :1)"
+    assert rendered["ExpressionAttributeValues"] == {":0": {"S": "built"}, ":1": {"L": []}}
 
 
 def test_identity__when_key_attributes_differ_in_order__is_the_same() -> None:
-    one = Check(BLOCKS, {"chain": "1", "position": "2"}, where=(BUILT,))
+    check = Check(BLOCKS, {"chain": "1", "position": "2"}, where=(BUILT,))
     other = Put(BLOCKS, {"x": 1, "position": "2", "chain": "1"})
-    assert identity(one) == identity(other) != identity(Delete(BLOCKS, {"chain": "2", "position": "1"}))
+    assert identity(check) == identity(other) != identity(Delete(BLOCKS, {"chain": "2", "position": "1"}))
 
 
 def test_transition__when_a_state_has_several_sources__accepts_any_of_them() -> None:
@@ -153,15 +153,15 @@ def test_transition__when_a_state_has_several_sources__accepts_any_of_them() -> 
     (legal,) = update.where
     assert legal == Clause("legal_source", "status", "in", ("accepted", "built", "issued", "submitted"))
     assert update.set == {"status": "rejected", "updated_at": 5, "problem": {"code": "c"}}
-    said = statement(update, "p")
-    assert said is not None
-    assert '"status" IN [?, ?, ?, ?]' in said["Statement"]
+    rendered = statement(update, "p")
+    assert rendered is not None
+    assert '"status" IN [?, ?, ?, ?]' in rendered["Statement"]
 
 
 def test_transition__when_a_state_has_one_source__asks_for_equality() -> None:
-    said = statement(transition("m1", MintStatus.FINALIZED, at=5), "p")
-    assert said is not None
-    assert said["Statement"].endswith('WHERE "mint_id" = ? AND "status" = ?')
+    rendered = statement(transition("m1", MintStatus.FINALIZED, at=5), "p")
+    assert rendered is not None
+    assert rendered["Statement"].endswith('WHERE "mint_id" = ? AND "status" = ?')
 
 
 def test_record__when_stored_with_index_keys__reads_back_without_them() -> None:
@@ -196,7 +196,7 @@ def test_clause__when_it_compares__then_both_languages_have_its_very_symbol(
     operator: Operator, symbol: str
 ) -> None:
     update = Update(MINTS, dict(KEY), set={"a": 1}, where=(Clause("c", "n", operator, (7,)),))
-    said = statement(update, "p")
-    assert said is not None
-    assert said["Statement"].endswith(f'"mint_id" = ? AND "n" {symbol} ?')
+    rendered = statement(update, "p")
+    assert rendered is not None
+    assert rendered["Statement"].endswith(f'"mint_id" = ? AND "n" {symbol} ?')
     assert expression(update, "p")["ConditionExpression"] == f"#1 {symbol} :1"

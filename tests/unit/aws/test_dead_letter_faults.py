@@ -42,9 +42,9 @@ def put_back(client: "Scripted") -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("breaks", "told"), [("send", ["a", "b"]), ("delete", ["a", "b", "c", "d"])])
+@pytest.mark.parametrize(("breaks", "sent"), [("send", ["a", "b"]), ("delete", ["a", "b", "c", "d"])])
 async def test_redrive__when_a_later_batch_fails__then_tells_what_is_sent_and_puts_the_rest_back(
-    client: "Scripted", letters: DeadLetters, breaks: str, told: list[str]
+    client: "Scripted", letters: DeadLetters, breaks: str, sent: list[str]
 ) -> None:
     def answer(arguments: dict[str, Any]) -> Any:
         later = client.count(f"{breaks}_message_batch") > 1
@@ -56,7 +56,7 @@ async def test_redrive__when_a_later_batch_fails__then_tells_what_is_sent_and_pu
     with pytest.raises(Unavailable):
         await letters.redrive(BUILD, sent=heard.extend)
 
-    assert [letter.message_id for letter in heard] == told
+    assert [letter.message_id for letter in heard] == sent
     assert put_back(client) == ["c", "d"]
 
 

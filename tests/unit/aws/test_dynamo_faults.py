@@ -53,8 +53,8 @@ async def test_get__when_keys_are_left_unprocessed__asks_again_for_those(
         return {"Responses": {"p-mints": keys[:1]}, "UnprocessedKeys": left}
 
     client.on("batch_get_item", answer)
-    found = await asyncio.gather(*(dynamo.get(MINTS, {"mint_id": f"m{n}"}) for n in range(3)))
-    assert [item and item["mint_id"] for item in found] == ["m0", "m1", "m2"]
+    items = await asyncio.gather(*(dynamo.get(MINTS, {"mint_id": f"m{n}"}) for n in range(3)))
+    assert [item and item["mint_id"] for item in items] == ["m0", "m1", "m2"]
     assert client.count("batch_get_item") == 3
     assert len(naps) == 2
     assert naps == sorted(naps)
@@ -196,9 +196,9 @@ async def test_get__when_two_ask_for_one_key__gives_each_an_item_of_its_own(
     client: "Scripted", dynamo: Dynamo
 ) -> None:
     client.on("batch_get_item", lambda _: {"Responses": {"p-mints": [key(1)]}, "UnprocessedKeys": {}})
-    one, other = await asyncio.gather(*(dynamo.get(MINTS, {"mint_id": "m1"}) for _ in range(2)))
-    assert one == other
-    assert one is not other
+    first, other = await asyncio.gather(*(dynamo.get(MINTS, {"mint_id": "m1"}) for _ in range(2)))
+    assert first == other
+    assert first is not other
 
 
 async def test_write__when_partiql_refuses_a_statement__falls_back_to_the_single_item_api(

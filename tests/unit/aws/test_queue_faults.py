@@ -92,8 +92,8 @@ async def test_visibility__when_many_change__shares_a_request(client: "Scripted"
         lambda arguments: {"Successful": [{"Id": entry["Id"]} for entry in arguments["Entries"]]},
     )
     await asyncio.gather(*(queues.change_visibility(received(n), 30 + n) for n in range(10)))
-    ((_, asked),) = [call for call in client.asked if call[0] == "change_message_visibility_batch"]
-    assert [(e["ReceiptHandle"], e["VisibilityTimeout"]) for e in asked["Entries"]] == [
+    ((_, request),) = [call for call in client.asked if call[0] == "change_message_visibility_batch"]
+    assert [(e["ReceiptHandle"], e["VisibilityTimeout"]) for e in request["Entries"]] == [
         (f"receipt-{n}", 30 + n) for n in range(10)
     ]
 
@@ -113,16 +113,16 @@ async def test_dead_letter__when_the_receipt_ran_out__is_done(client: "Scripted"
     fault = {"Id": "0", "SenderFault": True, "Code": "ReceiptHandleIsInvalid"}
     client.on("delete_message_batch", lambda _: {"Failed": [fault]})
     await queues.dead_letter(received(), code="c", reason="r" * 5000, digest=None)
-    ((_, asked),) = [call for call in client.asked if call[0] == "send_message_batch"]
-    assert asked["QueueUrl"] == "http://q/p-build-dlq.fifo"
-    (entry,) = asked["Entries"]
+    ((_, request),) = [call for call in client.asked if call[0] == "send_message_batch"]
+    assert request["QueueUrl"] == "http://q/p-build-dlq.fifo"
+    (entry,) = request["Entries"]
     assert entry["MessageDeduplicationId"] == "id-1"
     assert "digest" not in entry["MessageAttributes"]
     assert len(entry["MessageAttributes"]["reason"]["StringValue"]) == 1000
 
 
 @pytest.mark.parametrize(
-    ("room", "told"),
+    ("room", "kept"),
     [
         (0, set()),
         (11, {"code"}),
@@ -132,17 +132,17 @@ async def test_dead_letter__when_the_receipt_ran_out__is_done(client: "Scripted"
     ],
 )
 async def test_dead_letter__when_the_body_leaves_little_room__says_what_fits(
-    client: "Scripted", queues: Queues, room: int, told: set[str]
+    client: "Scripted", queues: Queues, room: int, kept: set[str]
 ) -> None:
     client.on("send_message_batch", lambda _: {"Successful": [{"Id": "0"}]})
     client.on("delete_message_batch", lambda _: {"Successful": [{"Id": "0"}]})
     body = "." * (room % 2) + "é" * ((MESSAGE_BYTES - room) // 2)
     large = Received(BUILD, body, "receipt", "id", "g", 1, 0.0)
     await queues.dead_letter(large, code="c", reason="r", digest="d")
-    ((_, asked),) = [call for call in client.asked if call[0] == "send_message_batch"]
-    (entry,) = asked["Entries"]
+    ((_, request),) = [call for call in client.asked if call[0] == "send_message_batch"]
+    (entry,) = request["Entries"]
     assert entry["MessageBody"] == large.body
-    assert set(entry.get("MessageAttributes", {})) == told
+    assert set(entry.get("MessageAttributes", {})) == kept
 
 
 async def test_url__when_a_look_up_fails__is_looked_up_again(client: "Scripted", queues: Queues) -> None:

@@ -58,9 +58,9 @@ REQUESTS = {
 }
 
 
-def signed(auth: type[SigV4Auth], made: AWSRequest, token: str | None) -> list[tuple[str, Any]]:
-    auth(Credentials("AKID", "secret", token), "dynamodb", "us-east-1").add_auth(made)
-    return list(made.headers.raw_items())
+def signed(auth: type[SigV4Auth], request: AWSRequest, token: str | None) -> list[tuple[str, Any]]:
+    auth(Credentials("AKID", "secret", token), "dynamodb", "us-east-1").add_auth(request)
+    return list(request.headers.raw_items())
 
 
 @pytest.mark.parametrize("token", [None, "session token"])

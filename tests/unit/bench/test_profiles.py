@@ -25,8 +25,8 @@ from mintline_bench.profiles import plan
 def test_plan__when_something_is_left_open__then_the_profile_says_it(
     profile: str, given: dict[str, Any], expected: tuple[int, int, float | None]
 ) -> None:
-    made = plan(profile, **given)
-    assert (made.mints, made.users, made.rate) == expected
+    planned = plan(profile, **given)
+    assert (planned.mints, planned.users, planned.rate) == expected
 
 
 @pytest.mark.parametrize(

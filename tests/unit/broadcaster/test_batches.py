@@ -174,14 +174,14 @@ async def test_claiming__when_older_than_its_deadline__then_the_builder_finishes
     harness: Harness, batches: Batches
 ) -> None:
     batches.reserved(1, 2, claimed=False, claiming=True)
-    start, asked = harness.now, []
+    start, seconds = harness.now, []
     for _ in range(0, 900, 20):
         await harness.sweep(after=20)
         for message in await harness.sent_to(BUILD):
             if isinstance(message, FinishBatch):
                 assert (message.sender, message.nonce) == (batches.relayer.address, 0)
-                asked.append((harness.now - start) // 1000)
-    assert asked == [60, 180, 420, 900]
+                seconds.append((harness.now - start) // 1000)
+    assert seconds == [60, 180, 420, 900]
     assert await harness.sent_to(SIGN) == []
 
 
@@ -457,9 +457,9 @@ async def test_failed__when_its_block_is_final__then_each_gets_another_nonce_and
     harness.finalize()
     harness.now += 20_000
     await sweeper.sweep()  # it did not rest meanwhile
-    asked = await harness.sent_to(BUILD)
-    assert {type(message) for message in asked} == {RenewNonce}
-    assert [(message.mint_id, message.nonce) for message in asked] == [
+    messages = await harness.sent_to(BUILD)
+    assert {type(message) for message in messages} == {RenewNonce}
+    assert [(message.mint_id, message.nonce) for message in messages] == [
         ("mint_1", 0),
         ("mint_2", 0),
         ("mint_3", 0),
@@ -494,9 +494,9 @@ async def test_failed__when_an_item_has_the_number_of_a_serial__then_that_mint_g
     mints = harness.store.mints
     for name in ("mint_1", "mint_2"):
         mints[name] = mints[name].evolve(item_id=1, quantity=3)
-    made = harness.redeemed(mint_intent(0), block=harness.chain.number)
-    key = (made.contract, made.token_id)
-    harness.store.mintings[key] = made.evolve(recipient=recipient or made.recipient, quantity=3)
+    transfer = harness.redeemed(mint_intent(0), block=harness.chain.number)
+    key = (transfer.contract, transfer.token_id)
+    harness.store.mintings[key] = transfer.evolve(recipient=recipient or transfer.recipient, quantity=3)
     harness.finalize()
     await harness.sweep(after=20)
     assert [message.mint_id for message in await harness.sent_to(BUILD)] == ["mint_1", "mint_2"]
@@ -508,14 +508,14 @@ async def test_failed__when_it_carries_hundreds__then_a_pass_lets_a_bounded_numb
 ) -> None:
     await batches.failed(*range(1, 251))
     harness.finalize()
-    asked: set[str] = set()
+    mint_ids: set[str] = set()
     for _ in range(20):
         await harness.sweep(after=15)
         messages = await harness.sent_to(BUILD)
         assert len(messages) <= outcomes.MAX_RELEASES
-        asked |= {message.mint_id for message in messages}
-    assert len(asked) == 250, "those that stay keep no others waiting"
-    for mint_id in asked:
+        mint_ids |= {message.mint_id for message in messages}
+    assert len(mint_ids) == 250, "those that stay keep no others waiting"
+    for mint_id in mint_ids:
         batches.claim(mint_id, 1)
     await harness.sweep(after=15)
     assert batches.record().outcome == "failed"
@@ -652,16 +652,18 @@ class Pipeline:
     def index(self) -> None:
         harness = self.harness
         for place, record in list(harness.store.transactions.items()):
-            mined = any(one.tx_hash in harness.chain.receipts for one in record.own_attempts)
+            mined = any(attempt.tx_hash in harness.chain.receipts for attempt in record.own_attempts)
             if record.state is not TransactionState.SUBMITTED or not mined or not record.operations:
                 continue
             failed = self.scene == "failed" and len(record.operations) > 1
             state = TransactionState.MINED if failed else TransactionState.FINAL
             outcome = "failed" if failed else "succeeded"
-            told = {"state": state, "outcome": outcome, "block_number": harness.chain.number}
-            harness.store.transactions[place] = record.evolve(**told)
+            ended = {"state": state, "outcome": outcome, "block_number": harness.chain.number}
+            harness.store.transactions[place] = record.evolve(**ended)
             for tx_hash in [
-                one.tx_hash for one in record.own_attempts if one.tx_hash in harness.chain.receipts
+                attempt.tx_hash
+                for attempt in record.own_attempts
+                if attempt.tx_hash in harness.chain.receipts
             ]:
                 receipt = harness.chain.receipts[tx_hash]
                 harness.chain.receipts[tx_hash] = replace(receipt, status=not failed)

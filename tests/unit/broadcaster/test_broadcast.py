@@ -457,15 +457,15 @@ async def test_refused__when_a_built_mint__then_rejected_with_the_policys_reason
 
 
 @pytest.mark.parametrize(
-    ("code", "told"), [("policy_gas", problem_of("policy_gas")), ("pay_us", UNKNOWN), ("signed", UNKNOWN)]
+    ("code", "problem"), [("policy_gas", problem_of("policy_gas")), ("pay_us", UNKNOWN), ("signed", UNKNOWN)]
 )
 async def test_refused__when_the_message_brings_a_text_or_code_of_its_own__then_the_user_reads_ours(
-    harness: Harness, code: str, told: Problem
+    harness: Harness, code: str, problem: Problem
 ) -> None:
     intent = mint_intent()
     harness.built(intent)
     await harness.refuse(intent, code, "Your wallet is locked. Visit https://evil.example <script>")
-    assert harness.mint(intent).problem == told
+    assert harness.mint(intent).problem == problem
 
 
 async def test_refused__when_a_noops_refusal_brings_a_text_of_its_own__then_the_dead_letter_has_ours(

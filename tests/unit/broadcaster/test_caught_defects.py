@@ -22,14 +22,14 @@ async def test_sweep__when_a_mint_s_block_is_not_final__then_it_is_not_ended_by_
     harness: Harness,
 ) -> None:
     intent = mint_intent()
-    made = harness.redeemed(intent, block=1)
+    transfer = harness.redeemed(intent, block=1)
     harness.built(
         intent,
         custody="self",
         sender=None,
         nonce=None,
         status=MintStatus.MINED,
-        tx_hash=made.tx_hash,
+        tx_hash=transfer.tx_hash,
         block_number=9,
         block_hash=bytes(32),
     )

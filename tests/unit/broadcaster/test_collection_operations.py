@@ -167,12 +167,12 @@ async def test_nonce_taken__when_that_is_final__then_a_deployment_gets_another_a
     await harness.broadcast(intent)
     requests.taken()
     await harness.sweep(after=20)
-    asked = await harness.sent_to(BUILD)
+    messages = await harness.sent_to(BUILD)
     if kind == "deploy":
-        assert asked == [RenewNonce(trace=requests.like.trace, mint_id="op", nonce=0)]
+        assert messages == [RenewNonce(trace=requests.like.trace, mint_id="op", nonce=0)]
         assert requests.found().status is MintStatus.SUBMITTED
     else:
-        assert asked == []
+        assert messages == []
         assert (requests.found().status, requests.found().problem) == (MintStatus.REJECTED, NONCE_TAKEN)
 
 

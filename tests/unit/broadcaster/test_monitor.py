@@ -188,8 +188,8 @@ async def test_watch__when_the_market_rose_above_the_fee_cap__then_all_that_wait
     harness.chain.base_fee = 20 * GWEI
     await harness.sweep(after=20)
     replacements = await harness.sent_to(SIGN)
-    assert [one.nonce for one in replacements] == [0, 1]
-    assert all(one.fees.max_fee_per_gas >= 40 * GWEI for one in replacements)
+    assert [replacement.nonce for replacement in replacements] == [0, 1]
+    assert all(replacement.fees.max_fee_per_gas >= 40 * GWEI for replacement in replacements)
     assert harness.counted("replacements_total", cause="market") == 2
 
 
@@ -677,11 +677,11 @@ async def test_used_nonce__when_the_index_passed_over_its_transaction__then_its_
     if not recorded:
         harness.change(mint_intent(), attempts=())
     harness.chain.mine()
-    made = harness.redeemed(mint_intent(), block=harness.chain.number)
+    transfer = harness.redeemed(mint_intent(), block=harness.chain.number)
     harness.finalize()
     await harness.sweep(after=20)
     mint = harness.mint(mint_intent())
-    assert (mint.status, mint.tx_hash) == (MintStatus.FINALIZED, made.tx_hash)
+    assert (mint.status, mint.tx_hash) == (MintStatus.FINALIZED, transfer.tx_hash)
     await harness.sweep(after=20)
     assert harness.open() == []
     assert await harness.sent_to(BUILD) == []

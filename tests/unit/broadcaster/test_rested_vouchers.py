@@ -33,12 +33,12 @@ class SlowStore(MemoryTransactionStore):
     handed_over: asyncio.Event | None = None
 
     async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
-        found = await super().operations(ids)
-        self.read += len(found)
+        operations = await super().operations(ids)
+        self.read += len(operations)
         self.reading.set()
         if self.handed_over is not None:
             await self.handed_over.wait()
-        return found
+        return operations
 
 
 class Copy:

@@ -71,8 +71,8 @@ async def test_read_mints__when_one_record_is_unreadable__then_it_alone_is_missi
     dynamo: Any = Items(items)
     store = DynamoTransactionStore(dynamo, chain_id=31337, set_aside=SetAside())
     with capture_logs() as lines:
-        found = await store.operations(mint.mint_id for mint in mints)
-    assert set(found) == {mints[n].mint_id for n in (0, 2, 3)}
+        operations = await store.operations(mint.mint_id for mint in mints)
+    assert set(operations) == {mints[n].mint_id for n in (0, 2, 3)}
     [line] = [line for line in lines if line["event"] == "record_set_aside"]
     assert (line["table"], line["key"]) == ("mints", mints[1].mint_id)
     assert line["reason"] == "Mint: authorization: too_long"
@@ -89,8 +89,8 @@ async def test_sweep__when_one_mint_cannot_be_written__then_the_others_are_sent_
     store.spoiled = "mint_0_1"
     with capture_logs() as lines:
         await harness.sweep(after=60)
-    asked = {message.mint_id for message in await harness.sent_to(BUILD)}
-    assert asked == {"mint_0_0", "mint_0_2"}
+    mint_ids = {message.mint_id for message in await harness.sent_to(BUILD)}
+    assert mint_ids == {"mint_0_0", "mint_0_2"}
     assert [line["key"] for line in lines if line["event"] == "record_set_aside"] == ["mint_0_1"]
     labels = {"table": "mints"}
     assert harness.registry.get_sample_value("mintline_records_set_aside_total", labels) == 1
@@ -112,19 +112,19 @@ async def test_sweep__when_one_left_mint_needs_what_is_unreadable__then_the_othe
     for sender in range(3):
         intent = mint_intent(0, sender=sender)
         intent = intent.evolve(voucher=intent.voucher.evolve(token_id=sender + 1))
-        made = harness.redeemed(intent, block=1)
+        transfer = harness.redeemed(intent, block=1)
         harness.built(
             intent,
             custody="self",
             sender=None,
             nonce=None,
             status=MintStatus.MINED,
-            tx_hash=made.tx_hash,
+            tx_hash=transfer.tx_hash,
             block_number=1,
-            block_hash=made.block_hash,
+            block_hash=transfer.block_hash,
         )
         harness.chain.mine()
-        store.mintings[made.contract, made.token_id] = made
+        store.mintings[transfer.contract, transfer.token_id] = transfer
     store.spoiled = "mint_1_0"
     harness.finalize()
     await harness.sweep(after=600)
@@ -184,8 +184,8 @@ class UnreadableMints(MemoryTransactionStore):
     unreadable: frozenset[str] = frozenset()
 
     async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
-        found = await super().operations(ids)
-        return {mint_id: mint for mint_id, mint in found.items() if mint_id not in self.unreadable}
+        operations = await super().operations(ids)
+        return {mint_id: mint for mint_id, mint in operations.items() if mint_id not in self.unreadable}
 
 
 @pytest.mark.parametrize("repaired_after", [0, 90, 299, 301, 5_000])
@@ -193,8 +193,8 @@ async def test_mined__when_it_was_unreadable_while_its_block_became_final__then_
     harness: Harness, repaired_after: int
 ) -> None:
     harness.store = store = UnreadableMints()
-    made = harness.redeemed(mint_intent(), block=8)
-    place = {"tx_hash": made.tx_hash, "block_number": 8, "block_hash": made.block_hash}
+    transfer = harness.redeemed(mint_intent(), block=8)
+    place = {"tx_hash": transfer.tx_hash, "block_number": 8, "block_hash": transfer.block_hash}
     # Of a custodial mint its transaction is made final, whatever its own record is like.
     place |= {"custody": "self", "sender": None, "nonce": None}
     mint = harness.built(

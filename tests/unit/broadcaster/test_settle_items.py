@@ -225,7 +225,7 @@ async def test_item_mints__when_a_stranger_used_the_serial_of_two__then_the_even
         harness.now += settle_items.REST_SECONDS * 1000
         await sweeper.sweep()
     ended = [harness.store.mints[name] for name in (mint.mint_id, "twin")]
-    assert sorted(one.status for one in ended) == [MintStatus.FINALIZED, MintStatus.REJECTED]
+    assert sorted(mint.status for mint in ended) == [MintStatus.FINALIZED, MintStatus.REJECTED]
 
 
 async def test_sweep__when_many_serials_are_not_found__then_a_pass_looks_for_a_few_and_each_rests(
@@ -238,11 +238,11 @@ async def test_sweep__when_many_serials_are_not_found__then_a_pass_looks_for_a_f
         harness.store.mints[name] = mint.evolve(mint_id=name, token_id=serial)
         use(harness, harness.store.mints[name])
     del harness.store.mints[mint.mint_id]
-    asked: list[int] = []
+    searched: list[int] = []
 
     async def empty(contract: str, serial: int, *, last: int) -> None:
         del contract, last
-        asked.append(serial)
+        searched.append(serial)
 
     harness.chain.serial_used = empty  # type: ignore[method-assign]
     harness.store.indexed = Final(8, 8)
@@ -251,13 +251,13 @@ async def test_sweep__when_many_serials_are_not_found__then_a_pass_looks_for_a_f
     for most in (settle_items.SEARCHES, 2 * settle_items.SEARCHES, len(serials), len(serials)):
         harness.now += seconds * 1000
         await sweeper.sweep()
-        assert len(asked) == len(set(asked)) == most
+        assert len(searched) == len(set(searched)) == most
         seconds = 5
     for _ in range(2):
         harness.now += settle_items.REST_SECONDS * 1000
         await sweeper.sweep()
-    again = asked[len(serials) :]
-    assert again == asked[: 2 * settle_items.SEARCHES], "those that rested the longest come first"
+    again = searched[len(serials) :]
+    assert again == searched[: 2 * settle_items.SEARCHES], "those that rested the longest come first"
 
 
 async def test_sweep__when_a_serial_is_looked_for__then_the_senders_were_checked_before(

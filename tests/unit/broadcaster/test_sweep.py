@@ -79,12 +79,12 @@ async def test_sweep__when_a_nonce_was_reserved_and_never_signed__then_that_is_a
 
 async def test_sweep__when_it_was_in_vain__then_its_patience_doubles(harness: Harness) -> None:
     opened(harness, mint_intent(), status=MintStatus.ACCEPTED)
-    asked = []
+    sent_at = []
     for second in range(0, 3600, 10):
         await harness.sweep(after=10)
-        asked += [second for _ in await harness.sent_to(BUILD)]
-    assert len(asked) == 5
-    assert [later - earlier for earlier, later in itertools.pairwise(asked)] == [
+        sent_at += [second for _ in await harness.sent_to(BUILD)]
+    assert len(sent_at) == 5
+    assert [later - earlier for earlier, later in itertools.pairwise(sent_at)] == [
         120,
         240,
         480,
@@ -193,11 +193,11 @@ async def test_voucher__when_nobody_redeems_it__then_it_rests_the_longer_the_old
     sweeper, read = harness.sweeper(), 0
     reading: Any = harness.store.operations
 
-    async def counting(asked: Any) -> Any:
+    async def counting(ids: Any) -> Any:
         nonlocal read
-        found = await reading(asked)
-        read += len(found)
-        return found
+        operations = await reading(ids)
+        read += len(operations)
+        return operations
 
     setattr(harness.store, "operations", counting)  # noqa: B010 - a method, counted
     await sweeper.sweep()
@@ -223,10 +223,10 @@ async def test_sweep__when_mints_are_mined_or_young__then_they_are_not_read_each
     for name in ("operations", "transactions_from"):
         reading = getattr(harness.store, name)
 
-        async def counting(asked: Any, reading: Any = reading) -> Any:
-            found = await reading(asked)
-            read.extend(found)
-            return found
+        async def counting(ids: Any, reading: Any = reading) -> Any:
+            operations = await reading(ids)
+            read.extend(operations)
+            return operations
 
         setattr(harness.store, name, counting)
     sweeper = harness.sweeper()
@@ -248,11 +248,11 @@ async def test_sweep__when_there_is_more_than_a_pass_may_read__then_the_next_one
         opened(harness, mint_intent(nonce), status=MintStatus.ACCEPTED)
     sweeper = harness.sweeper()
     harness.now += 60_000
-    asked: set[str] = set()
+    mint_ids: set[str] = set()
     for _ in range(15):
         await sweeper.sweep()
-        asked |= {message.mint_id for message in await harness.sent_to(BUILD)}
-    assert len(asked) == 100
+        mint_ids |= {message.mint_id for message in await harness.sent_to(BUILD)}
+    assert len(mint_ids) == 100
 
 
 async def test_sweep__when_mints_wait__then_the_age_of_the_oldest_is_known(harness: Harness) -> None:

@@ -119,7 +119,7 @@ class Pipeline:
         harness.chain.mine()
         for place, transaction in list(harness.store.transactions.items()):
             hashes = [attempt.tx_hash for attempt in transaction.own_attempts]
-            mined = any(one in harness.chain.receipts for one in hashes)
+            mined = any(tx_hash in harness.chain.receipts for tx_hash in hashes)
             if transaction.state is TransactionState.SUBMITTED and transaction.operations and mined:
                 ended = {"state": TransactionState.FINAL, "outcome": "succeeded"}
                 harness.store.transactions[place] = transaction.evolve(**ended)

@@ -267,14 +267,14 @@ async def test_taken__when_a_node_has_the_receipt_of_ours__then_one_that_succeed
 # Stopped by its user
 
 
-@pytest.mark.parametrize("told", [True, False], ids=["by a message", "by the sweep"])
+@pytest.mark.parametrize("reported", [True, False], ids=["by a message", "by the sweep"])
 async def test_cancel__when_the_noop_wins_finally__then_it_is_cancelled(
-    harness: Harness, requests: Requests, kind: str, *, told: bool
+    harness: Harness, requests: Requests, kind: str, *, reported: bool
 ) -> None:
     intent = requests.built(kind)
     await harness.broadcast(intent)
     requests.stop(kind)
-    if told:
+    if reported:
         await harness.handle(ReviewMint(mint_id=f"{kind}_0"))
     else:
         await harness.sweep(after=20)
@@ -310,11 +310,11 @@ async def test_accepted__when_its_message_was_lost__then_the_sweep_sends_it_on_e
     harness: Harness, requests: Requests, kind: str
 ) -> None:
     requests.stored(kind)
-    start, asked = harness.now, []
+    start, seconds = harness.now, []
     for _ in range(0, 420, 20):
         await harness.sweep(after=20)
         for message in await harness.sent_to(BUILD):
             assert message == BuildMint(trace=message.trace, mint_id=f"{kind}_0")
-            asked.append((harness.now - start) // 1000)
-    assert asked == [60, 180, 420]
+            seconds.append((harness.now - start) // 1000)
+    assert seconds == [60, 180, 420]
     assert harness.counted("sweeps_total", status="accepted") == 3

@@ -86,8 +86,10 @@ def signed(
     data = redeem_calldata(**voucher.model_dump(), signature=signature)
     means: dict[str, Any] = {"chain_id": 31337, "to": CONTRACT, "value": 0, "data": data, **changes}
     body = Transaction(nonce=nonce, max_priority_fee_per_gas=tip, max_fee_per_gas=fees, gas=gas, **means)
-    made = KEYS[by].sign_recoverable(body.signing_hash(), hasher=None)
-    return body.signed(made[64], int.from_bytes(made[:32], "big"), int.from_bytes(made[32:64], "big"))
+    created = KEYS[by].sign_recoverable(body.signing_hash(), hasher=None)
+    return body.signed(
+        created[64], int.from_bytes(created[:32], "big"), int.from_bytes(created[32:64], "big")
+    )
 
 
 def decoded(raw: bytes) -> Decoded:

@@ -58,15 +58,15 @@ async def build(builder: Builder, names: Iterable[str]) -> list[BaseException | 
 
 def batches(harness: Harness) -> list[Transaction]:
     return sorted(
-        (one for one in harness.tables.transactions.values() if one.kind == "batch"),
-        key=lambda one: one.nonce,
+        (transaction for transaction in harness.tables.transactions.values() if transaction.kind == "batch"),
+        key=lambda batch: batch.nonce,
     )
 
 
 def intents(harness: Harness) -> list[SignBatch]:
-    found = harness.messages()
-    assert all(isinstance(message, SignBatch) for message in found)
-    return [message for message in found if isinstance(message, SignBatch)]
+    messages = harness.messages()
+    assert all(isinstance(message, SignBatch) for message in messages)
+    return [message for message in messages if isinstance(message, SignBatch)]
 
 
 def check_each_is_in_one(harness: Harness, names: Sequence[str]) -> None:

@@ -64,26 +64,26 @@ def accept(harness: Harness, kind: Kind, **changes: Any) -> None:
         "updated_at": int(harness.now * 1000),
         **changes,
     }
-    made: CollectionOperation
-    made = CollectionDeployment(**fields) if kind == "deploy" else CollectionCall(**fields, change=PAUSE)
-    under = authorizations.key_of(made)
+    operation: CollectionOperation
+    operation = CollectionDeployment(**fields) if kind == "deploy" else CollectionCall(**fields, change=PAUSE)
+    under = authorizations.key_of(operation)
     assert under is not None
     harness.tables.authorizations[under] = Authorization(envelope=b"sealed for op")
-    harness.tables.put(made)
+    harness.tables.put(operation)
     harness.chain.codes[called(kind)] = b"\x01"
 
 
 def operation(harness: Harness) -> CollectionOperation:
-    found = harness.tables.operation("op")
-    assert isinstance(found, CollectionOperation)
-    return found
+    operation = harness.tables.operation("op")
+    assert isinstance(operation, CollectionOperation)
+    return operation
 
 
 def problem(harness: Harness) -> str:
-    found = operation(harness)
-    assert found.status is MintStatus.REJECTED
-    assert found.problem is not None
-    return found.problem.code
+    refused = operation(harness)
+    assert refused.status is MintStatus.REJECTED
+    assert refused.problem is not None
+    return refused.problem.code
 
 
 @BOTH
@@ -300,7 +300,7 @@ async def test_build__when_the_clone_takes_no_mint_any_more__then_all_are_reject
     await asyncio.gather(*(builder.build(f"m{number}") for number in (1, 2, 3)))
 
     problems = [harness.mint(f"m{number}").problem for number in (1, 2, 3)]
-    assert [found and found.code for found in problems] == [code] * 3
+    assert [problem and problem.code for problem in problems] == [code] * 3
     assert harness.next_nonce("relayer") == 0
 
 

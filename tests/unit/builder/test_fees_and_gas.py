@@ -78,11 +78,11 @@ def simulator(harness: Harness) -> Simulator:
 async def test_gas__when_recipients_have_no_code__then_one_estimate_serves_them_and_each_is_run(
     harness: Harness, simulator: Simulator
 ) -> None:
-    found = [
+    gas_limits = [
         await simulator.gas(harness.contract, harness.address("alice"), voucher(harness)) for _ in range(5)
     ]
 
-    assert found == [110_000] * 5
+    assert gas_limits == [110_000] * 5
     assert len(harness.chain.estimates) == 1
     assert [call.gas for call, _ in harness.chain.calls] == [110_000] * 5
 
@@ -129,13 +129,13 @@ async def test_gas__when_the_recipients_user_pays__then_only_the_bound_of_every_
     await simulator.usual_gas(harness.contract, harness.address("alice"))
     harness.chain.codes[harness.address("bob")] = b"\x5b"
     harness.chain.gas = needed
-    asked = voucher(harness)
+    draft = voucher(harness)
 
     if limit is None:
         with pytest.raises(Rejected, match="recipient_gas_too_high"):
-            await simulator.gas(harness.contract, asked.to, asked, sponsored=False)
+            await simulator.gas(harness.contract, draft.to, draft, sponsored=False)
     else:
-        assert await simulator.gas(harness.contract, asked.to, asked, sponsored=False) == limit
+        assert await simulator.gas(harness.contract, draft.to, draft, sponsored=False) == limit
 
 
 async def test_gas__when_the_usual_gas_is_near_the_bound_of_a_mint__then_the_recipients_share_ends_there(
@@ -196,8 +196,8 @@ async def test_usual_gas__when_the_contract_refuses__then_the_refusal_is_not_rem
 async def test_gas__when_it_simulates__then_the_throwaway_issuer_signed_that_very_voucher(
     harness: Harness, simulator: Simulator
 ) -> None:
-    asked = voucher(harness)
-    await simulator.gas(harness.contract, harness.address("alice"), asked)
+    draft = voucher(harness)
+    await simulator.gas(harness.contract, harness.address("alice"), draft)
 
     [(call, overrides)] = harness.chain.calls
     signature = call.data[-96:-31]
@@ -205,9 +205,9 @@ async def test_gas__when_it_simulates__then_the_throwaway_issuer_signed_that_ver
         chain_id=31337,
         contract=harness.contract,
         token_id=5,
-        to=asked.to,
-        metadata_digest=asked.metadata_digest,
-        deadline=asked.deadline,
+        to=draft.to,
+        metadata_digest=draft.metadata_digest,
+        deadline=draft.deadline,
     )
     signer = PublicKey.from_signature_and_message(
         signature[:64] + bytes([signature[64] - 27]), digest, hasher=None

@@ -295,10 +295,12 @@ async def test_treasury__when_it_pays_for_top_ups__then_the_log_says_once_a_minu
         harness.now += 60
         harness.accept("m-dave", sender="dave")
         await build_deferred(builder, "m-dave")
-    told = [entry for entry in logs if entry["event"] == "treasury_balance"]
+    entries = [entry for entry in logs if entry["event"] == "treasury_balance"]
     assert len(left) == 1
-    assert [entry["top_ups_left"] for entry in told] == [left[0], left[0] - 2]
-    assert {entry["balance"] for entry in told} == {str(harness.chain.balances[harness.address("treasury")])}
+    assert [entry["top_ups_left"] for entry in entries] == [left[0], left[0] - 2]
+    assert {entry["balance"] for entry in entries} == {
+        str(harness.chain.balances[harness.address("treasury")])
+    }
 
 
 async def test_build__when_the_mint_has_to_wait_and_the_wallet_is_empty__then_no_money_is_sent(
@@ -319,8 +321,8 @@ def put_on_record(harness: Harness, name: str, nonce: int) -> None:
     """Put a transaction of a sender on record."""
     fees = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
     claim = OperationClaim(accepted_mint("m", sender=name), deadline=1, gas=1, fees=fees, at=1)
-    made = claim.transaction(nonce)
-    harness.tables.transactions[made.place] = made
+    transaction = claim.transaction(nonce)
+    harness.tables.transactions[transaction.place] = transaction
 
 
 def in_flight(harness: Harness, name: str, count: int = 1, *, mined: int = 0) -> None:

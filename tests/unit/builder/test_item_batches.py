@@ -200,7 +200,7 @@ async def test_items__when_their_batch_lost_its_nonce__then_they_go_again_togeth
 
     await asyncio.gather(*(builder.renew(name, spent=0) for name in names))
 
-    assert [one.operations for one in batches(harness)[1:]] == [("m0", "m1", "m2")]
+    assert [batch.operations for batch in batches(harness)[1:]] == [("m0", "m1", "m2")]
 
 
 def _carrying(harness: Harness, name: str) -> Transaction | None:

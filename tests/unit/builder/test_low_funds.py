@@ -23,7 +23,9 @@ def accept(harness: Harness, name: str) -> str:
 
 async def cost_of_a_batch(harness: Harness) -> int:
     await harness.builder().build(accept(harness, "measures"))
-    [batch] = [one for one in harness.tables.transactions.values() if one.kind == "batch"]
+    [batch] = [
+        transaction for transaction in harness.tables.transactions.values() if transaction.kind == "batch"
+    ]
     return batch.gas * batch.fees.max_fee_per_gas
 
 
@@ -34,8 +36,8 @@ async def test_relayer__when_it_can_pay_for_few_batches__then_told_once_a_day_ov
     assert notices_of(harness) == []
     harness.chain.balances[address("relayer")] = LOW_PAYMENTS * cost - 1
     at = int(harness.now) * 1000
-    one, other = harness.builder(), harness.builder()
-    for number, builder in enumerate((one, one, other)):
+    this, other = harness.builder(), harness.builder()
+    for number, builder in enumerate((this, this, other)):
         await builder.build(accept(harness, f"m{number}"))
     low = RelayerLow(
         chain_id=harness.key("relayer").chain_id,
@@ -47,7 +49,7 @@ async def test_relayer__when_it_can_pay_for_few_batches__then_told_once_a_day_ov
     assert notices_of(harness) == [low]
 
     harness.now += DAY
-    await one.build(accept(harness, "tomorrow"))
+    await this.build(accept(harness, "tomorrow"))
     assert notices_of(harness) == [low, low.evolve(at=at + DAY * 1000)]
 
 

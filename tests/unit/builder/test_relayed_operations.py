@@ -66,21 +66,21 @@ def accept(
         "created_at": int(harness.now * 1000),
         "updated_at": int(harness.now * 1000),
     } | changes
-    made: TokenOperation = (
+    operation: TokenOperation = (
         RelayedTransfer(**{"to": address("bob")} | fields)
         if kind == "relayed_transfer"
         else RelayedBurn(**fields)
     )
-    under = authorizations.key_of(made)
+    under = authorizations.key_of(operation)
     assert under is not None
     harness.tables.authorizations[under] = Authorization(envelope=b"sealed for op")
-    harness.tables.put(made)
+    harness.tables.put(operation)
 
 
 def operation(harness: Harness, operation_id: str = "op") -> RelayedTokenOperation:
-    found = harness.tables.operation(operation_id)
-    assert isinstance(found, RelayedTokenOperation)
-    return found
+    operation = harness.tables.operation(operation_id)
+    assert isinstance(operation, RelayedTokenOperation)
+    return operation
 
 
 def settle(harness: Harness, state: TransactionState, *, nonce: int = 0, relayer: str = "relayer") -> None:
@@ -186,7 +186,7 @@ async def test_build__when_two_of_a_wallet_come_at_once__then_one_gets_the_turn_
         harness.builder().build("first"), harness.builder().build("second"), return_exceptions=True
     )
 
-    assert [type(one) for one in outcomes if one is not None] == [Unavailable]
+    assert [type(outcome) for outcome in outcomes if outcome is not None] == [Unavailable]
     states = {operation(harness, name).status for name in ("first", "second")}
     assert states == {MintStatus.BUILT, MintStatus.ACCEPTED}
     assert harness.next_nonce("relayer") == 1

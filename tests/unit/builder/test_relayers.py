@@ -37,17 +37,23 @@ def accept(harness: Harness, name: str) -> str:
 
 
 def batches(harness: Harness) -> list[Transaction]:
-    return [one for one in harness.tables.transactions.values() if one.kind == "batch"]
+    return [
+        transaction for transaction in harness.tables.transactions.values() if transaction.kind == "batch"
+    ]
 
 
 def top_ups(harness: Harness) -> list[tuple[str, int]]:
-    found = [one.top_up for one in harness.tables.transactions.values() if one.top_up is not None]
-    return [(one.recipient, one.value) for one in found]
+    payloads = [
+        transaction.top_up
+        for transaction in harness.tables.transactions.values()
+        if transaction.top_up is not None
+    ]
+    return [(payload.recipient, payload.value) for payload in payloads]
 
 
 def senders(harness: Harness) -> Counter[str]:
     by_address = {address(name): name for name in POOL}
-    return Counter(by_address[one.signer.address] for one in batches(harness))
+    return Counter(by_address[batch.signer.address] for batch in batches(harness))
 
 
 async def build_one_by_one(builder: Builder, harness: Harness, count: int, *, first: int = 0) -> None:
@@ -59,7 +65,7 @@ async def test_pool__when_batches_come_one_by_one__then_each_relayer_sends_as_ma
     await build_one_by_one(pool.builder(), pool, 9)
 
     assert senders(pool) == dict.fromkeys(POOL, 3)
-    nonces = {name: {one.nonce for one in batches(pool) if one.signer == key(name)} for name in POOL}
+    nonces = {name: {batch.nonce for batch in batches(pool) if batch.signer == key(name)} for name in POOL}
     assert nonces == {name: {0, 1, 2} for name in POOL}
 
 
@@ -109,7 +115,7 @@ async def test_pool__when_all_their_ether_is_for_open_batches__then_the_next_is_
 ) -> None:
     builder = pool.builder()
     await build_one_by_one(builder, pool, 3)
-    [gas] = {one.gas for one in batches(pool)}
+    [gas] = {batch.gas for batch in batches(pool)}
     for name in POOL:
         pool.chain.balances[address(name)] = gas * 3 * 10**9 * 3 // 2
 

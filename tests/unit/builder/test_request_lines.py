@@ -57,7 +57,9 @@ async def build(builder: Builder, request_id: str = "bulk_1") -> None:
 
 
 def batches(harness: Harness) -> list[Transaction]:
-    return [one for one in harness.tables.transactions.values() if one.kind == "batch"]
+    return [
+        transaction for transaction in harness.tables.transactions.values() if transaction.kind == "batch"
+    ]
 
 
 def signed(harness: Harness) -> list[SignBatch]:
@@ -213,7 +215,7 @@ def test_claims__when_mints_are_accepted__then_99_share_a_transaction_with_their
 
 
 def test_claims__when_nonces_are_spent__then_each_of_them_is_checked_too() -> None:
-    one = [accepted_mint(f"m{n}").model_copy(update={"nonce": 3}) for n in range(120)]
-    assert claims(one) == [98, 22]
+    mints = [accepted_mint(f"m{n}").model_copy(update={"nonce": 3}) for n in range(120)]
+    assert claims(mints) == [98, 22]
     each = [accepted_mint(f"m{n}").model_copy(update={"nonce": n}) for n in range(120)]
     assert claims(each) == [49, 49, 22]

@@ -284,7 +284,7 @@ async def test_batch__when_one_claim_cannot_be_written__then_it_alone_fails(harn
     line, commit = Pipeline(harness), harness.accounts.commit
 
     async def refusing(advances: Sequence[Advance]) -> None:
-        if any(one.item.endswith("m2") for advance in advances for one in advance.claims):
+        if any(claim.item.endswith("m2") for advance in advances for claim in advance.claims):
             raise Unwritable("TransactWriteItems: Item size to update has exceeded the maximum allowed size")
         await commit(advances)
 

@@ -61,15 +61,15 @@ class FaultyAccounts(MemoryAccounts):
 
     async def next_nonce(self, sender: str, mined: int) -> int:
         await self._linger()
-        found = await super().next_nonce(sender, mined)
+        nonce = await super().next_nonce(sender, mined)
         await self._answer()
-        return found
+        return nonce
 
     async def last_nonce(self, sender: str) -> int | None:
         await self._linger()
-        found = await super().last_nonce(sender)
+        nonce = await super().last_nonce(sender)
         await self._answer()
-        return found
+        return nonce
 
     async def _answer(self) -> None:
         await self._linger()

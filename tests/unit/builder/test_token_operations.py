@@ -50,28 +50,28 @@ def accept(harness: Harness, kind: str, operation_id: str = "op", *, to: str = "
         "created_at": int(harness.now * 1000),
         "updated_at": int(harness.now * 1000),
     }
-    made: TokenOperation
+    operation: TokenOperation
     if kind == "transfer":
-        made = TokenTransfer(**fields | {"to": address(to)} | changes)
+        operation = TokenTransfer(**fields | {"to": address(to)} | changes)
     else:
-        made = TokenBurn(**fields | changes)
-    under = authorizations.key_of(made)
+        operation = TokenBurn(**fields | changes)
+    under = authorizations.key_of(operation)
     assert under is not None
     harness.tables.authorizations[under] = Authorization(envelope=b"sealed for op")
-    harness.tables.put(made)
+    harness.tables.put(operation)
 
 
 def operation(harness: Harness, operation_id: str = "op") -> TokenOperation:
-    found = harness.tables.operation(operation_id)
-    assert isinstance(found, TokenOperation)
-    return found
+    operation = harness.tables.operation(operation_id)
+    assert isinstance(operation, TokenOperation)
+    return operation
 
 
 def problem(harness: Harness) -> tuple[str, str]:
-    found = operation(harness)
-    assert found.status is MintStatus.REJECTED
-    assert found.problem is not None
-    return found.problem.code, found.problem.reason
+    refused = operation(harness)
+    assert refused.status is MintStatus.REJECTED
+    assert refused.problem is not None
+    return refused.problem.code, refused.problem.reason
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -190,8 +190,8 @@ async def test_build__when_the_collection_refuses_for_another_reason__then_a_bou
     harness: Harness, builder: Builder, kind: str
 ) -> None:
     accept(harness, kind)
-    said = "soulbound " + "x" * 10_000
-    harness.chain.reverts[CONTRACT] = CallReverted(Revert("Error", {"message": said}), said)
+    words = "soulbound " + "x" * 10_000
+    harness.chain.reverts[CONTRACT] = CallReverted(Revert("Error", {"message": words}), words)
 
     await builder.build("op")
 

@@ -85,9 +85,9 @@ async def test_build__when_a_waiting_mint_is_cancelled_meanwhile__then_it_stays_
     get = harness.mints.get
 
     async def cancelled_after_the_read(mint_id: str) -> object:
-        found = await get(mint_id)
+        operation = await get(mint_id)
         harness.tables.mints["m1"] = mint.evolve(status=MintStatus.REJECTED)
-        return found
+        return operation
 
     harness.mints.get = cancelled_after_the_read  # type: ignore[method-assign,assignment]
 

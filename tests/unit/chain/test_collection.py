@@ -25,11 +25,11 @@ def event(*topics: bytes, data: bytes = b"") -> Log:
 def test_transfer__when_minted_moved_or_burned__then_its_parties(
     sender: str, recipient: str, expected: tuple[str | None, str | None]
 ) -> None:
-    found = collection.decode_transfer(
+    decoded = collection.decode_transfer(
         event(collection.TRANSFER_TOPIC, address_word(sender), address_word(recipient), word(7))
     )
-    assert found is not None
-    assert (found.sender, found.recipient, found.token_id) == (*expected, 7)
+    assert decoded is not None
+    assert (decoded.sender, decoded.recipient, decoded.token_id) == (*expected, 7)
 
 
 def test_transfer__when_it_is_erc_20s__then_none() -> None:
@@ -38,10 +38,10 @@ def test_transfer__when_it_is_erc_20s__then_none() -> None:
 
 
 def test_minted__when_emitted__then_its_digest() -> None:
-    found = collection.decode_minted(
+    decoded = collection.decode_minted(
         event(collection.MINTED_TOPIC, word(2**255), address_word(BOB), data=DIGEST)
     )
-    assert found == collection.MintedEvent(2**255, BOB, DIGEST)
+    assert decoded == collection.MintedEvent(2**255, BOB, DIGEST)
 
 
 def test_minted__when_another_event__then_none() -> None:

@@ -27,7 +27,7 @@ def log(topic: bytes, data: bytes, sender: bytes = ZERO, recipient: bytes | None
 
 
 def batch(*moved: tuple[int, int]) -> bytes:
-    return encode(("uint256[]", "uint256[]"), ([one for one, _ in moved], [n for _, n in moved]))
+    return encode(("uint256[]", "uint256[]"), ([item for item, _ in moved], [n for _, n in moved]))
 
 
 def single(token_id: int, quantity: int) -> bytes:
@@ -35,14 +35,14 @@ def single(token_id: int, quantity: int) -> bytes:
 
 
 def test_transfers__when_one_item_is_minted__then_it_has_no_sender() -> None:
-    found = decode_item_transfers(log(TRANSFER_SINGLE_TOPIC, single(7, UINT256_MAX)))
-    assert found == (None, BOB, {7: UINT256_MAX})
+    transfers = decode_item_transfers(log(TRANSFER_SINGLE_TOPIC, single(7, UINT256_MAX)))
+    assert transfers == (None, BOB, {7: UINT256_MAX})
 
 
 def test_transfers__when_a_batch_names_an_item_twice__then_the_sum_is_moved_and_nothing_of_zero() -> None:
     data = batch((7, 1), (8, 0), (7, 2), (9, UINT256_MAX), (9, 1))
-    found = decode_item_transfers(log(TRANSFER_BATCH_TOPIC, data, address_word(ALICE), ZERO))
-    assert found == (ALICE, None, {7: 3, 9: UINT256_MAX})
+    transfers = decode_item_transfers(log(TRANSFER_BATCH_TOPIC, data, address_word(ALICE), ZERO))
+    assert transfers == (ALICE, None, {7: 3, 9: UINT256_MAX})
 
 
 @pytest.mark.parametrize(
@@ -64,15 +64,15 @@ def test_transfers__when_an_event_moves_nothing_or_is_not_valid__then_is_none(ev
 
 @given(st.sampled_from([TRANSFER_SINGLE_TOPIC, TRANSFER_BATCH_TOPIC]), st.binary(max_size=400))
 def test_transfers__when_data_is_rubbish__then_no_error_leaves(topic: bytes, data: bytes) -> None:
-    found = decode_item_transfers(log(topic, data))
-    assert found is None or all(0 < quantity <= UINT256_MAX for quantity in found.quantities.values())
+    transfers = decode_item_transfers(log(topic, data))
+    assert transfers is None or all(0 < quantity <= UINT256_MAX for quantity in transfers.quantities.values())
 
 
 def test_balances__when_asked_for__then_the_answer_has_one_for_each() -> None:
     assert (
         balance_of_batch([(ALICE, 7), (BOB, 8)])[:4] == keccak256(b"balanceOfBatch(address[],uint256[])")[:4]
     )
-    answer = encode(("uint256[]",), ([3, UINT256_MAX],))
-    assert decode_balances(answer, 2) == (3, UINT256_MAX)
-    assert decode_balances(answer, 3) is None
-    assert decode_balances(answer[:70], 2) is None
+    result = encode(("uint256[]",), ([3, UINT256_MAX],))
+    assert decode_balances(result, 2) == (3, UINT256_MAX)
+    assert decode_balances(result, 3) is None
+    assert decode_balances(result[:70], 2) is None

@@ -22,8 +22,8 @@ CALL = Call(sender=ALICE, to=BOB, data=b"\x01\x02")
 class FakeRpc:
     """Answers every call with `answer`, or raises it, and remembers the questions."""
 
-    def __init__(self, answer: Any) -> None:
-        self.answer = answer
+    def __init__(self, result: Any) -> None:
+        self.answer = result
         self.asked: list[tuple[str, list[Any]]] = []
         self.suspects: list[Suspect | None] = []
 
@@ -68,11 +68,11 @@ async def test_count_on_a_block__when_asked_for__then_of_the_very_block_by_its_h
     assert rpc.asked == [("eth_getTransactionCount", [BOB, {"blockHash": "0x" + "00" * 32}])]
 
 
-@pytest.mark.parametrize(("answer", "minted"), [(word(1), True), (word(0), False), (None, None)])
+@pytest.mark.parametrize(("result", "minted"), [(word(1), True), (word(0), False), (None, None)])
 async def test_minted__when_asked_of_a_block__then_of_the_very_block_by_its_hash(
-    answer: bytes | None, *, minted: bool | None
+    result: bytes | None, *, minted: bool | None
 ) -> None:
-    rpc = FakeRpc(RpcError(-32000, "header not found") if answer is None else "0x" + answer.hex())
+    rpc = FakeRpc(RpcError(-32000, "header not found") if result is None else "0x" + result.hex())
     assert await Node(rpc).is_minted(BOB, 7, bytes(32)) is minted
     [(method, [call, at])] = rpc.asked
     data = "0x" + (selector("isMinted(uint256)") + word(7)).hex()
@@ -192,14 +192,14 @@ async def test_send__when_the_node_answers_another_hash__then_unavailable() -> N
 
 
 async def test_send__when_refused__then_the_fact_and_the_words() -> None:
-    answer = await Node(FakeRpc(RpcError(-32000, "nonce too low"))).send_raw(b"\x02raw")
-    assert (answer.fact, answer.message) == (SendFact.NONCE_TOO_LOW, "nonce too low")
+    response = await Node(FakeRpc(RpcError(-32000, "nonce too low"))).send_raw(b"\x02raw")
+    assert (response.fact, response.message) == (SendFact.NONCE_TOO_LOW, "nonce too low")
 
 
 async def test_send__when_the_words_are_in_the_data__then_the_fact_all_the_same() -> None:
     error = RpcError(-32000, "Transaction rejected", "Gas price below current base fee")
-    answer = await Node(FakeRpc(error)).send_raw(b"\x02raw")
-    assert answer.fact is SendFact.FEE_CAP_BELOW_BASE_FEE
+    response = await Node(FakeRpc(error)).send_raw(b"\x02raw")
+    assert response.fact is SendFact.FEE_CAP_BELOW_BASE_FEE
 
 
 async def test_fees__when_asked_within_a_second__then_one_question() -> None:

@@ -43,10 +43,10 @@ class Endpoints:
         await asyncio.sleep(0)
         place = int(url[-1])
         self.asked += [place] * len(requests)
-        found = self.answers[place]
-        if isinstance(found, Retryable):
-            raise found
-        response = {"error": found} if isinstance(found, dict) else {"result": found}
+        scripted = self.answers[place]
+        if isinstance(scripted, Retryable):
+            raise scripted
+        response = {"error": scripted} if isinstance(scripted, dict) else {"result": scripted}
         return [response] * len(requests) if len(requests) > 1 else response
 
     async def aclose(self) -> None:

@@ -29,17 +29,17 @@ class FakeTransport:
         self.posts.append((url, list(requests)))
         if url in self.whole:
             return self.whole[url]
-        answer = self.answers[url]
-        if isinstance(answer, Exception):
-            raise answer
+        scripted = self.answers[url]
+        if isinstance(scripted, Exception):
+            raise scripted
         if len(requests) == 1:
-            return self.response(answer, requests[0], 0)
+            return self.response(scripted, requests[0], 0)
         if len(requests) > self.limit:
             raise BodyTooLarge("too large")
-        return [self.response(answer, request, index) for index, request in enumerate(requests)]
+        return [self.response(scripted, request, index) for index, request in enumerate(requests)]
 
-    def response(self, answer: Callable[[Request], Any], request: Request, _index: int) -> Any:
-        return answer(request)
+    def response(self, scripted: Callable[[Request], Any], request: Request, _index: int) -> Any:
+        return scripted(request)
 
     async def aclose(self) -> None:
         pass
@@ -130,13 +130,13 @@ async def test_call__when_an_endpoint_keeps_failing__then_its_backoff_grows_up_t
     now = 0.0
     transport.answers = {A: Unavailable("down"), B: echo}
     rpc = rpc_over(transport, A, B, clock=lambda: now)
-    asked = []
+    requested = []
     for _ in range(2000):
         await rpc.call("m", [0])
         if len(transport.posts) > 1 and transport.posts[-2][0] == A:
-            asked.append(now)
+            requested.append(now)
         now += 0.125
-    gaps = [round(later - earlier, 3) for earlier, later in pairwise(asked)]
+    gaps = [round(later - earlier, 3) for earlier, later in pairwise(requested)]
     assert gaps[:4] == [0.25, 0.5, 1.0, 2.0]
     assert gaps[-1] == 30.0
 
@@ -253,10 +253,10 @@ async def test_batch__when_the_common_answer_grew_too_large__then_what_was_cut_i
     transport: FakeTransport,
 ) -> None:
     class Cutting(FakeTransport):
-        def response(self, answer: Callable[[Request], Any], request: Request, index: int) -> Any:
+        def response(self, scripted: Callable[[Request], Any], request: Request, index: int) -> Any:
             if index > 0:
                 return {"error": {"code": -32003, "message": "response too large"}}
-            return super().response(answer, request, index)
+            return super().response(scripted, request, index)
 
     cutting = Cutting()
     cutting.answers[A] = echo

@@ -20,8 +20,8 @@ from mintline.chain.send_facts import WORDINGS, SendFact, classify
 NODES = json.loads(Path(__file__).with_name("send_errors.json").read_text())
 ERRORS = [
     pytest.param(error, id=f"{node}-{number}-{error['message'][:30]}")
-    for node, said in NODES.items()
-    for number, error in enumerate(said["errors"])
+    for node, recorded in NODES.items()
+    for number, error in enumerate(recorded["errors"])
 ]
 LAYERS = {"geth", "Nethermind", "Besu", "Erigon", "reth", "anvil"}
 
@@ -41,8 +41,8 @@ class Refusing:
 @pytest.mark.parametrize("error", ERRORS)
 async def test_send__when_a_node_answers_an_error__then_the_fact_behind_it(error: dict[str, Any]) -> None:
     answered = RpcError(error.get("code", -32000), error["message"], error.get("data"))
-    answer = await Node(Refusing(answered)).send_raw(b"\x02")
-    assert (answer.fact, answer.message) == (SendFact(error["fact"]), error["message"])
+    response = await Node(Refusing(answered)).send_raw(b"\x02")
+    assert (response.fact, response.message) == (SendFact(error["fact"]), error["message"])
 
 
 async def test_send__when_the_words_are_in_the_data__then_they_are_read_there() -> None:
@@ -51,17 +51,26 @@ async def test_send__when_the_words_are_in_the_data__then_they_are_read_there() 
 
 
 def test_errors__when_counted__then_every_fact_and_every_node_is_there() -> None:
-    facts = {error["fact"] for said in NODES.values() for error in said["errors"]}
+    facts = {error["fact"] for recorded in NODES.values() for error in recorded["errors"]}
     assert facts == {fact.value for fact in SendFact} - {"accepted"}
     assert set(NODES) >= LAYERS
     for node in LAYERS:
-        told = {error["fact"] for error in NODES[node]["errors"]}
-        assert told >= {"already_known", "nonce_too_low", "replacement_underpriced", "insufficient_funds"}
+        known_facts = {error["fact"] for error in NODES[node]["errors"]}
+        assert known_facts >= {
+            "already_known",
+            "nonce_too_low",
+            "replacement_underpriced",
+            "insufficient_funds",
+        }
 
 
 def test_wordings__when_one_is_taken_out__then_an_error_is_read_wrongly() -> None:
     """A wording that no recorded error needs is one that nobody has seen."""
-    texts = [(error["message"].lower(), error["fact"]) for said in NODES.values() for error in said["errors"]]
+    texts = [
+        (error["message"].lower(), error["fact"])
+        for recorded in NODES.values()
+        for error in recorded["errors"]
+    ]
     for left_out, _ in WORDINGS:
         table = [(re.compile(pattern), fact) for pattern, fact in WORDINGS if pattern != left_out]
         read = [

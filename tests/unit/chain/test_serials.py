@@ -42,17 +42,17 @@ class Chain:
 
 async def test_search__when_the_node_takes_any_range__then_it_asks_once() -> None:
     chain = Chain(used_in=3)
-    found = await SerialSearch(chain.logs).find(ITEMS, SERIAL, last=1_000_000)
-    assert found is not None
-    assert found.block_number == 3
+    log = await SerialSearch(chain.logs).find(ITEMS, SERIAL, last=1_000_000)
+    assert log is not None
+    assert log.block_number == 3
     assert chain.asked == [(0, 1_000_000)]
 
 
 async def test_search__when_ranges_are_bounded__then_it_goes_down_in_ranges_that_the_node_takes() -> None:
     chain = Chain(used_in=5, widest=30)
     search = SerialSearch(chain.logs)
-    found = await search.find(ITEMS, SERIAL, last=99)
-    assert found is not None
+    log = await search.find(ITEMS, SERIAL, last=99)
+    assert log is not None
     assert chain.asked == [(0, 99), (50, 99), (75, 99), (50, 74), (25, 49), (0, 24)]
     await search.find(ITEMS, 8, last=99)
     assert chain.asked[6] == (75, 99)

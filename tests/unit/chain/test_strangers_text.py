@@ -35,10 +35,10 @@ class Endpoint:
             raise AnswerTooLarge("too long")
         return answers if len(requests) > 1 else answers[0]
 
-    def _answer(self, asked: Any) -> Any:
-        if asked == "huge":
+    def _answer(self, scripted: Any) -> Any:
+        if scripted == "huge":
             return {"error": {"code": 3, "message": "execution reverted", "data": HUGE}}
-        return {"error": asked} if isinstance(asked, dict) else {"result": asked}
+        return {"error": scripted} if isinstance(scripted, dict) else {"result": scripted}
 
     async def aclose(self) -> None:
         pass
@@ -86,8 +86,8 @@ async def test_refusal__when_a_contract_speaks_as_a_node_in_trouble__then_it_is_
 ) -> None:
     endpoint = Endpoint()
     rpc = rpc_over(endpoint)
-    asked: Any = {"code": 3, "message": f"execution reverted: {words}", "data": "0x"}
-    refused = asyncio.create_task(rpc.call("eth_call", [asked]))
+    response_error: Any = {"code": 3, "message": f"execution reverted: {words}", "data": "0x"}
+    refused = asyncio.create_task(rpc.call("eth_call", [response_error]))
     assert await rpc.call("eth_call", ["fine"]) == "fine"
     with pytest.raises(RpcError, match=words) as error:
         await refused

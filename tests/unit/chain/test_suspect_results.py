@@ -33,13 +33,15 @@ class Nodes:
         return answers if len(answers) > 1 else answers[0]
 
     def answer(self, name: str, request: Request) -> dict[str, Any]:
-        found = self.tables[name][request.method]
-        if isinstance(found, MintlineError):
-            raise found
-        return {"error": found} if isinstance(found, dict) and "code" in found else {"result": found}
+        scripted = self.tables[name][request.method]
+        if isinstance(scripted, MintlineError):
+            raise scripted
+        return (
+            {"error": scripted} if isinstance(scripted, dict) and "code" in scripted else {"result": scripted}
+        )
 
     def of(self, name: str) -> int:
-        return sum(asked == name for asked, _ in self.asked)
+        return sum(endpoint == name for endpoint, _ in self.asked)
 
     async def aclose(self) -> None:
         pass
@@ -66,8 +68,8 @@ class Heard:
         self.contradictions.append(endpoint[0])
 
 
-def is_empty(answer: Any) -> bool:
-    return answer in (None, [])
+def is_empty(result: Any) -> bool:
+    return result in (None, [])
 
 
 def rpc_over(nodes: Nodes, *urls: str, clock: Callable[[], float] = lambda: 0.0, **more: Any) -> Rpc:
@@ -163,12 +165,12 @@ async def test_throttled__when_an_endpoint_says_for_how_long__then_it_is_spared_
     now = 0.0
     nodes = Nodes(a={"m": Throttled("slow down", retry_after=7.0)}, b={"m": "b"})
     rpc = rpc_over(nodes, clock=lambda: now)
-    asked = []
+    counts = []
     for second in range(10):
         now = float(second)
         await rpc.call("m", [])
-        asked.append(nodes.of("a"))
-    assert asked == [1] * 7 + [2] * 3
+        counts.append(nodes.of("a"))
+    assert counts == [1] * 7 + [2] * 3
 
 
 async def test_chain__when_an_endpoint_serves_another__then_the_next_one_is_asked() -> None:
@@ -308,7 +310,7 @@ async def test_half_open__when_a_probe_is_under_way__then_other_calls_go_elsewhe
 
 async def asked_majority(nodes: Nodes, *urls: str) -> tuple[Rpc, Any]:
     rpc = rpc_over(nodes, *urls)
-    return rpc, await majority(rpc, "m", ["0x7"], lambda answer: answer)
+    return rpc, await majority(rpc, "m", ["0x7"], lambda result: result)
 
 
 async def test_majority__when_one_of_three_differs__then_the_majority_counts_and_it_is_quarantined() -> None:
@@ -378,7 +380,7 @@ MINTED, NOT_MINTED = "0x" + "00" * 31 + "01", "0x" + "00" * 32
 
 
 @pytest.mark.parametrize(
-    ("told", "minted"),
+    ("results", "minted"),
     [
         ((NOT_MINTED, NOT_MINTED, MINTED), False),
         ((MINTED, MINTED, NOT_MINTED), True),
@@ -387,9 +389,9 @@ MINTED, NOT_MINTED = "0x" + "00" * 31 + "01", "0x" + "00" * 32
     ],
 )
 async def test_minted__when_endpoints_tell_different_things__then_a_majority_of_two_at_least_decides(
-    told: tuple[Any, Any, Any], *, minted: bool | None
+    results: tuple[Any, Any, Any], *, minted: bool | None
 ) -> None:
-    nodes = Nodes(**{name: {"eth_call": answer} for name, answer in zip("abc", told, strict=True)})
+    nodes = Nodes(**{name: {"eth_call": result} for name, result in zip("abc", results, strict=True)})
     rpc = rpc_over(nodes, A, B, C)
     assert await Node(rpc, endpoints=rpc).is_minted("0x" + "0a" * 20, 7, HASH) is minted
 

@@ -40,11 +40,11 @@ def run(file: Path, *options: str, at: str = "2026-11-24T12:00:30Z") -> Result:
 def test_verify__when_the_document_is_sound__says_what_it_says(file: Path) -> None:
     result = run(file, "--pcr0", "00" * 48, "--pcr0", IMAGE.hex(), "--pcr", f"16={'00' * 48}", "--json")
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert told["verified"] is True
-    assert (told["module_id"], told["user_data"]) == ("module", "ab")
-    assert told["timestamp"] == "2026-11-24T12:00:00+00:00"
-    assert told["pcrs"]["PCR0"] == IMAGE.hex()
+    report = json.loads(result.stdout)
+    assert report["verified"] is True
+    assert (report["module_id"], report["user_data"]) == ("module", "ab")
+    assert report["timestamp"] == "2026-11-24T12:00:00+00:00"
+    assert report["pcrs"]["PCR0"] == IMAGE.hex()
     assert "is genuine: module attested" in run(file).output
 
 
@@ -62,8 +62,8 @@ def test_verify__when_the_document_is_refused__fails_with_the_reason(
 ) -> None:
     result = run(file, *options, "--json", at=at)
     assert result.exit_code == 1
-    told = json.loads(result.stdout)
-    assert (told["verified"], told["code"]) == (False, code)
+    report = json.loads(result.stdout)
+    assert (report["verified"], report["code"]) == (False, code)
     assert result.stderr.count("\n") == 1
 
 
@@ -124,7 +124,7 @@ def test_policy__when_admitted__stands_beside_the_one_that_is_signed_by(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("document", "told"),
+    ("document", "message"),
     [
         (None, "cannot read"),
         (b"root:x:0:0:root:/root:/bin/bash\n", "not JSON"),
@@ -134,14 +134,14 @@ def test_policy__when_admitted__stands_beside_the_one_that_is_signed_by(tmp_path
     ],
 )
 def test_policy__when_it_is_no_policy_document__prints_no_register(
-    tmp_path: Path, document: bytes | None, told: str
+    tmp_path: Path, document: bytes | None, message: str
 ) -> None:
     file = tmp_path / "policy.json"
     if document is not None:
         file.write_bytes(document)
     result = CliRunner().invoke(app, ["attest", "policy", str(file), "--json"])
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
-    assert told in result.stderr
+    assert message in result.stderr
     assert "PCR16" not in result.stdout
 
 

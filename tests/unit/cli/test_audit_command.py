@@ -73,10 +73,10 @@ def test_verify__when_the_key_was_replaced__shows_who_took_over(tmp_path: Path) 
 def test_verify__when_the_trail_is_whole__counts_its_outcomes(folder: Path) -> None:
     result = run(folder, "--pcr0", IMAGE.hex(), "--json")
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert told["verified"] is True
-    assert told["outcomes"] == {"policy_gas": 1, "signed": 2}
-    (chain,) = told["chains"]
+    report = json.loads(result.stdout)
+    assert report["verified"] is True
+    assert report["outcomes"] == {"policy_gas": 1, "signed": 2}
+    (chain,) = report["chains"]
     assert (chain["module_id"], chain["records"], chain["breaks"]) == ("i-1-enc-1", 4, [])
     assert chain["first"] == "2026-11-24T12:00:00.000+00:00"
     assert "policy_gas" in run(folder).output

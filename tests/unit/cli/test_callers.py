@@ -75,12 +75,12 @@ def test_profiles__when_stored__are_read_again_by_their_owner_alone(own_profiles
 async def test_token__when_it_has_ended__is_had_by_the_refresh_token_and_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[dict[str, str]] = []
+    requests: list[dict[str, str]] = []
 
     async def grant(_http: object, endpoint: str, fields: dict[str, str]) -> Granted:
         assert endpoint == USER.token_endpoint
-        asked.append(fields)
-        return Granted(access_token=f"access-{len(asked)}", expires_in=3600)
+        requests.append(fields)
+        return Granted(access_token=f"access-{len(requests)}", expires_in=3600)
 
     monkeypatch.setattr("mintline_cli.caller.grant", grant)
     async with aiohttp.ClientSession() as http:
@@ -90,7 +90,7 @@ async def test_token__when_it_has_ended__is_had_by_the_refresh_token_and_kept(
             "access-1",
             "access-2",
         ]
-        assert [each["refresh_token"] for each in asked] == ["refresh-1", "refresh-1"]
+        assert [each["refresh_token"] for each in requests] == ["refresh-1", "refresh-1"]
         # Another command takes the token that this one has stored.
         assert await token_of(http, "ann", read_profiles()["ann"])(fresh=False) == "access-2"
         with pytest.raises(Misconfigured, match="run `mintline login` again"):
@@ -115,14 +115,14 @@ def test_command__when_no_deployment_can_be_told__says_what_to_pass(
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
-    found: dict[tuple[str, ...], Any] = {}
+    commands_by_path: dict[tuple[str, ...], Any] = {}
     for name, command in group.commands.items():
         if command.hidden:
             continue
-        found |= (
+        commands_by_path |= (
             commands(command, (*path, name)) if hasattr(command, "commands") else {(*path, name): command}
         )
-    return found
+    return commands_by_path
 
 
 def test_commands__when_they_call_an_api__share_their_options_and_show_an_example() -> None:
@@ -157,10 +157,10 @@ def test_drop__when_it_is_in_the_singular__then_is_the_group_of_drops() -> None:
 
 
 def test_completion__when_the_shell_asks__names_the_commands() -> None:
-    asked = {"_MINTLINE_COMPLETE": "complete_bash", "COMP_WORDS": "mintline coll", "COMP_CWORD": "1"}
+    completion = {"_MINTLINE_COMPLETE": "complete_bash", "COMP_WORDS": "mintline coll", "COMP_CWORD": "1"}
     done = subprocess.run(
         [Path(sys.executable).with_name("mintline")],
-        env={**os.environ, **asked},
+        env={**os.environ, **completion},
         capture_output=True,
         text=True,
         check=False,

@@ -61,16 +61,16 @@ def test_client__when_it_is_made_and_changed__then_the_records_say_so(
     commands: Commands, harness: Harness
 ) -> None:
     wei, most = str(10**18), ("--mints-per-hour", "100")
-    made = commands.json("create", "shop", *most, "--wei-per-day", wei, "--collection", CONTRACT)
-    client_id = made["client_id"]
+    body = commands.json("create", "shop", *most, "--wei-per-day", wei, "--collection", CONTRACT)
+    client_id = body["client_id"]
     record = harness.clients.records[client_id]
 
-    assert made["client_secret"] == harness.registry_of_clients.secrets[client_id][0]
-    assert made["scopes"] == [scope.short for scope in MACHINE_SCOPES if scope is not Scope.ADMIN]
+    assert body["client_secret"] == harness.registry_of_clients.secrets[client_id][0]
+    assert body["scopes"] == [scope.short for scope in MACHINE_SCOPES if scope is not Scope.ADMIN]
     assert (record.name, record.scopes) == ("shop", tuple(scope for scope in MACHINE_SCOPES[:-1]))
-    assert made["budget"] == {"mints_per_hour": 100, "wei_per_day": wei, "collections": [CONTRACT]}
+    assert body["budget"] == {"mints_per_hour": 100, "wei_per_day": wei, "collections": [CONTRACT]}
     assert (record.budget.wei_per_day, record.budget.collections) == (10**18, (CONTRACT,))
-    assert made["created_at"].endswith("Z")
+    assert body["created_at"].endswith("Z")
 
     changed = commands.json("budget", client_id, "--mints-per-hour", "5")
     assert changed["budget"] == {"mints_per_hour": 5, "wei_per_day": None, "collections": None}
@@ -90,8 +90,8 @@ def test_client__when_it_is_made_and_changed__then_the_records_say_so(
 
 
 def test_clients__when_people_ask__then_they_are_shown(commands: Commands) -> None:
-    made = commands.run("create", "shop", "--mints-per-hour", "7").stdout.split()
-    client_id = made[made.index("client") + 1]
+    words = commands.run("create", "shop", "--mints-per-hour", "7").stdout.split()
+    client_id = words[words.index("client") + 1]
 
     assert "The secret is not shown again" in commands.run("rotate", client_id).stdout
     assert "secret" in commands.run("rotate", client_id, "--retire").stdout

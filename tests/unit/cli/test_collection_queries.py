@@ -48,7 +48,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Called:
     def call(
         words: str, *answers: dict[str, Any], group: tuple[str, ...] = ("collections",)
     ) -> tuple[Result, list[str]]:
-        http = Http(*(Answer(200, answer) for answer in answers))
+        http = Http(*(Answer(200, response) for response in answers))
         client = Client(Collections(api_of(http)), Tokens(api_of(http)), Wallets(api_of(http)))
 
         def run(_: Caller, work: Callable[[Client], Awaitable[Any]]) -> Any:
@@ -71,9 +71,9 @@ def page(items: list[Any], cursor: str | None = None) -> dict[str, Any]:
 def test_holders__when_there_are_several_pages__then_all_are_listed_with_their_numbers(
     called: Called,
 ) -> None:
-    one = {"owner": ALICE, "balance": 3, "more": False}
+    first = {"owner": ALICE, "balance": 3, "more": False}
     two = {"owner": CONTRACT, "balance": 10_000, "more": True}
-    result, urls = called(f"holders {CONTRACT}", page([one], "next"), page([two]))
+    result, urls = called(f"holders {CONTRACT}", page([first], "next"), page([two]))
 
     assert result.exit_code == 0
     assert (ALICE in result.output, "10000 or more" in result.output) == (True, True)
@@ -102,9 +102,9 @@ def test_transfers__when_a_range_is_given__then_it_is_asked_for(called: Called) 
     result, urls = called(words, page([TRANSFER, {**TRANSFER, "from": ALICE, "to": None}]))
 
     assert ("minted" in result.output, "burned" in result.output) == (True, True)
-    asked = parse_qs(urlsplit(urls[0]).query)
-    assert (asked["from_block"], asked["to_time"]) == (["3"], ["2026-11-30T13:00:00+01:00"])
-    assert "to_block" not in asked
+    query = parse_qs(urlsplit(urls[0]).query)
+    assert (query["from_block"], query["to_time"]) == (["3"], ["2026-11-30T13:00:00+01:00"])
+    assert "to_block" not in query
     assert "nothing was transferred" in called(f"transfers {CONTRACT}", page([]))[0].output
 
 

@@ -99,9 +99,9 @@ async def no_sleep(_: float) -> None:
 async def test_show__when_somebody_holds_the_letter__then_looks_again_and_finds_it() -> None:
     hidden: Any = Hidden(until=3)
 
-    found = await find(hidden, BUILD, "id", sleep=no_sleep)
+    letter = await find(hidden, BUILD, "id", sleep=no_sleep)
 
-    assert (found.message_id, hidden.looks) == ("id", 3)
+    assert (letter.message_id, hidden.looks) == ("id", 3)
 
 
 async def test_show__when_the_letter_stays_hidden__then_says_that_somebody_may_look_at_it() -> None:

@@ -35,8 +35,8 @@ TRIED: dict[str, Any] = {
 }
 
 
-def shown(monkeypatch: pytest.MonkeyPatch, command: str, answer: dict[str, Any]) -> str:
-    monkeypatch.setattr(Caller, "run", lambda *_: answer)
+def shown(monkeypatch: pytest.MonkeyPatch, command: str, response: dict[str, Any]) -> str:
+    monkeypatch.setattr(Caller, "run", lambda *_: response)
     result = CliRunner().invoke(app, ["drops", command, "drop_1"])
     assert result.exit_code == 0, result.output
     return " ".join(result.output.split())
@@ -66,7 +66,7 @@ def test_show__when_each_line_is_one_token__then_tokens_are_not_counted_apart(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({}, "3 to mint, 1 refused"),
         ({"tokens": "9", "over_cap": 2, "items_refused": 4}, "3 to mint (9 tokens), 7 refused"),
@@ -74,9 +74,9 @@ def test_show__when_each_line_is_one_token__then_tokens_are_not_counted_apart(
     ],
 )
 def test_dry_run__when_shown__then_all_refusals_are_counted(
-    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], said: str
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], message: str
 ) -> None:
-    assert said in shown(monkeypatch, "dry-run", TRIED | changes)
+    assert message in shown(monkeypatch, "dry-run", TRIED | changes)
 
 
 def test_drops__when_the_api_is_older__then_tokens_are_not_counted_apart(

@@ -71,9 +71,9 @@ def test_pipeline__when_parts_did_not_respond__then_names_them_and_shows_the_oth
 
 def test_pipeline__when_the_api_is_older__then_shows_what_it_says(state: dict[str, Any]) -> None:
     del state["dead_letters"]
-    state["operations"] = [dict(one) for one in state["operations"]]
-    for one in state["operations"]:
-        del one["dead_letter"]
+    state["operations"] = [dict(operation) for operation in state["operations"]]
+    for operation in state["operations"]:
+        del operation["dead_letter"]
 
     shown = ask().stdout
 

@@ -46,9 +46,9 @@ def run(*arguments: str | Path) -> Result:
 def test_attest_jwks__when_the_policy_has_every_key__succeeds(file: Path) -> None:
     result = run("attest", "jwks", file)
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert told["complete"] is True
-    (issuer,) = told["issuers"]
+    report = json.loads(result.stdout)
+    assert report["complete"] is True
+    (issuer,) = report["issuers"]
     assert issuer["policy"] == issuer["published"] != {}
     assert (issuer["missing"], issuer["changed"], issuer["unpublished"]) == ([], [], [])
 
@@ -59,8 +59,8 @@ def test_attest_jwks__when_the_pool_has_a_new_key__fails_and_names_it(
     published.append(Authority(kid="new").jwk())
     result = run("attest", "jwks", file)
     assert result.exit_code == 1
-    told = json.loads(result.stdout)
-    assert (told["complete"], told["issuers"][0]["missing"]) == (False, ["new"])
+    report = json.loads(result.stdout)
+    assert (report["complete"], report["issuers"][0]["missing"]) == (False, ["new"])
     assert "lacks signing keys of: user pool" in result.stderr
     assert "new: published, not in the policy" in result.stderr
 

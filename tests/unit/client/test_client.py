@@ -70,10 +70,10 @@ class Http:
         self, method: str, url: str, *, data: Any = None, headers: Mapping[str, str] | None = None, **_: Any
     ) -> AsyncIterator[Answer]:
         self.sent.append((method, url, dict(headers or {}), data))
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        yield answer
+        response = self.answers.pop(0)
+        if isinstance(response, Exception):
+            raise response
+        yield response
 
     def get(self, url: str, **options: Any) -> Any:
         return self.request("GET", url, **options)
@@ -152,9 +152,9 @@ async def test_request__when_all_tries_fail__raises_the_last_failure() -> None:
     with pytest.raises(Unavailable, match="no answer from the API at https://api: gone"):
         await api_of(Http(*[aiohttp.ClientConnectionError("gone")] * 5)).get("/v1/mints")
     # A long Retry-After, an internal error, and a body that cannot be sent twice end the tries.
-    for answer in (Answer(503, {}, {"Retry-After": "600"}), Answer(500, b"<html>")):
+    for response in (Answer(503, {}, {"Retry-After": "600"}), Answer(500, b"<html>")):
         with pytest.raises(TryLater):
-            await api_of(Http(answer)).get("/v1/mints")
+            await api_of(Http(response)).get("/v1/mints")
     with pytest.raises(TryLater):
         await api_of(Http(Answer(502, b""))).send("PATCH", "/lines", b"x", headers={})
 
@@ -169,9 +169,9 @@ async def test_request__when_it_is_refused__raises_the_problem(status: int, kind
         await api_of(http).get("/v1/mints/m")
     error = refused.value
     assert isinstance(error, Rejected)
-    found = error.problem  # type: ignore[attr-defined]
-    assert (found.type, found.title, found.status) == ("https://api/docs#slug", "Title", status)
-    assert found.errors[0].pointer == "#/metadata/name"
+    raised = error.problem  # type: ignore[attr-defined]
+    assert (raised.type, raised.title, raised.status) == ("https://api/docs#slug", "Title", status)
+    assert raised.errors[0].pointer == "#/metadata/name"
     assert str(error) == "slug: What is wrong.; #/metadata/name: Too long."
 
 
@@ -232,7 +232,7 @@ async def test_client_credentials__when_the_token_ends_or_is_refused__gets_anoth
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"),
+    ("response", "error"),
     [
         (Answer(403, b"<html>Request blocked</html>"), Rejected),
         (Answer(400, b""), Rejected),
@@ -242,16 +242,16 @@ async def test_client_credentials__when_the_token_ends_or_is_refused__gets_anoth
     ],
 )
 async def test_access__when_the_token_endpoint_answers_no_json__then_its_status_says_whether_it_refuses(
-    answer: Answer, error: type[Exception]
+    response: Answer, error: type[Exception]
 ) -> None:
     access = ClientCredentials(
-        cast("aiohttp.ClientSession", Http(answer)),
+        cast("aiohttp.ClientSession", Http(response)),
         "https://api",
         "id",
         "secret",
         token_url="https://pool/token",
     )
-    with pytest.raises(error, match=str(answer.status) if answer.status != 200 else "not JSON"):
+    with pytest.raises(error, match=str(response.status) if response.status != 200 else "not JSON"):
         await access()
 
 
@@ -268,15 +268,15 @@ async def test_access__when_the_token_endpoint_has_no_time__is_unavailable_and_n
 
 
 async def test_request__when_its_token_is_refused__is_sent_again_with_a_fresh_one() -> None:
-    asked: list[bool] = []
+    freshness: list[bool] = []
 
     async def token(*, fresh: bool) -> str:
-        asked.append(fresh)
+        freshness.append(fresh)
         return "new" if fresh else "old"
 
     http = Http(Answer(401, problem(401, "invalid-token")), Answer(200, {"address": "0x1"}))
     assert await api_of(http, token=token).get("/v1/wallet") == {"address": "0x1"}
-    assert asked == [False, True]
+    assert freshness == [False, True]
     with pytest.raises(Unauthenticated):
         await api_of(Http(*[Answer(401, problem(401, "invalid-token"))] * 2), token=token).get("/v1/wallet")
 
@@ -359,7 +359,7 @@ async def test_events__when_an_administrator_reads_anothers_log__then_its_princi
 def test_sse__when_data_has_several_lines__joins_them() -> None:
     parser = SseParser()
     lines = [b"id: 7\r\n", b"data: a\r\n", b"data:b\r\n", b":comment\r\n", b"\r\n"]
-    assert [found for line in lines for found in parser.feed(line)] == [("7", "a\nb")]
+    assert [event for line in lines for event in parser.feed(line)] == [("7", "a\nb")]
 
 
 # The vector that Svix publishes for its libraries, which sign by the same convention.
@@ -459,8 +459,8 @@ def test_types__when_the_client_is_installed__are_seen_by_type_checkers() -> Non
 
 async def test_moved_by__when_a_direction_is_given__gets_the_transfers_of_an_address() -> None:
     http = Http(Answer(200, {"items": [{"token_id": "1"}], "next_cursor": None}))
-    found = [each async for each in Tokens(api_of(http)).moved_by("0xA", direction="in", from_block=0)]
-    assert [each["token_id"] for each in found] == ["1"]
+    transfers = [each async for each in Tokens(api_of(http)).moved_by("0xA", direction="in", from_block=0)]
+    assert [each["token_id"] for each in transfers] == ["1"]
     assert http.sent[0][1] == "https://api/v1/owners/0xA/transfers?limit=100&direction=in&from_block=0"
 
 

@@ -118,7 +118,7 @@ async def test_message__when_the_queue_itself_would_give_up__is_replaced_by_a_co
 
     async def spying(queue: Queue, *, limit: int = 10, wait: int = 20) -> list[Received]:
         batch = await receive(queue, limit=limit, wait=wait)
-        counts.extend(one.receive_count for one in batch)
+        counts.extend(received.receive_count for received in batch)
         return batch
 
     line.queues.receive = spying  # type: ignore[method-assign] # to see what is received

@@ -49,8 +49,8 @@ async def test_message__when_another_release_knows_it__then_waits_for_a_copy_of_
     assert line.queues.dead_letters(QUEUE) == []
     labels = {"queue": "test", "outcome": "unsupported"}
     assert registry.get_sample_value("mintline_messages_total", labels) == 3
-    told = [entry for entry in logs if entry["event"] == "message_unsupported"]
-    assert len(told) == 3
+    entries = [entry for entry in logs if entry["event"] == "message_unsupported"]
+    assert len(entries) == 3
     assert "SECRET" not in str(logs)
 
 

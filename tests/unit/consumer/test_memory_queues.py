@@ -37,7 +37,7 @@ async def send(queues: MemoryQueues, mint_id: str, group: str, dedup: str = "") 
 
 
 async def ids(queues: MemoryQueues, *, limit: int = 10) -> list[str]:
-    messages = [decode(one.body) for one in await queues.receive(QUEUE, limit=limit, wait=0)]
+    messages = [decode(received.body) for received in await queues.receive(QUEUE, limit=limit, wait=0)]
     return [message.mint_id for message in messages if isinstance(message, BuildMint)]
 
 

@@ -30,9 +30,9 @@ def budget(client_id: str = "shop", resets_at: int = NOON + DAY_MS // 2) -> Budg
 
 async def test_notice__when_told_again_in_its_period__then_written_once() -> None:
     store = MemoryNotices()
-    one, other = Notices(store), Notices(store)
-    for told in (relayer(), relayer(NOON + 1, left=3), budget(), budget()):
-        await asyncio.gather(one.record(told), one.record(told), other.record(told))
+    first, other = Notices(store), Notices(store)
+    for notice in (relayer(), relayer(NOON + 1, left=3), budget(), budget()):
+        await asyncio.gather(first.record(notice), first.record(notice), other.record(notice))
     assert list(store.by_id.values()) == [relayer(), budget()]
     # Once by each process.
     assert store.asked == 4
@@ -50,28 +50,28 @@ async def test_notice__when_told_again_in_its_period__then_written_once() -> Non
 )
 async def test_notice__when_it_is_another_fact_or_period__then_written(another: Notice) -> None:
     store = MemoryNotices()
-    told = Notices(store)
-    await told.record(relayer())
-    await told.record(another)
+    notices = Notices(store)
+    await notices.record(relayer())
+    await notices.record(another)
     assert list(store.by_id.values()) == [relayer(), another]
 
 
 async def test_budget__when_another_window_or_client_reaches_it__then_written() -> None:
     store = MemoryNotices()
-    told = Notices(store)
+    notices = Notices(store)
     for notice in (budget(), budget(resets_at=NOON + DAY_MS), budget("other")):
-        await told.record(notice)
+        await notices.record(notice)
     assert len(store.by_id) == 3
 
 
 async def test_notice__when_its_write_fails__then_nothing_is_raised_and_the_next_time_writes_it() -> None:
     store = MemoryNotices()
-    told = Notices(store)
+    notices = Notices(store)
     store.failure = Unavailable("no answer")
-    await told.record(relayer())
+    await notices.record(relayer())
     assert store.by_id == {}
     store.failure = None
-    await told.record(relayer())
+    await notices.record(relayer())
     assert list(store.by_id.values()) == [relayer()]
 
 
@@ -87,17 +87,17 @@ async def test_notice__when_its_write_hangs_or_is_cut_off__then_the_next_time_wr
             return await super().add(notice)
 
     store = Hanging()
-    told = Notices(store)
-    telling = asyncio.create_task(told.record(relayer()))
+    reported = Notices(store)
+    telling = asyncio.create_task(reported.record(relayer()))
     await asyncio.sleep(0)
     telling.cancel()
     with pytest.raises(asyncio.CancelledError):
         await telling
     monkeypatch.setattr(notices, "WRITE_SECONDS", 0)
-    await told.record(relayer())
+    await reported.record(relayer())
     monkeypatch.undo()
     store.hangs = False
-    await told.record(relayer())
+    await reported.record(relayer())
     assert list(store.by_id.values()) == [relayer()]
 
 

@@ -43,11 +43,11 @@ class Sides:
         except RequestRefused as refused:
             by_api = refused.kind.slug
         try:
-            found = self.enclave.claims_of(token, now=UnixSeconds(NOW), scope=scope)
+            enclave_claims = self.enclave.claims_of(token, now=UnixSeconds(NOW), scope=scope)
         except EnclaveRefusal as refused:
             return f"{by_api} {refused.code}"
-        client = found.client_id if found.is_client else None
-        assert by_api == f"{found.subject} {client} {found.operator}"
+        client = enclave_claims.client_id if enclave_claims.is_client else None
+        assert by_api == f"{enclave_claims.subject} {client} {enclave_claims.operator}"
         return by_api
 
 

@@ -99,11 +99,11 @@ class Sides:
         except RequestRefused as refused:
             by_api = refused.kind.slug
         try:
-            found = self.enclave.claims_of(token, now=UnixSeconds(NOW))
+            claims = self.enclave.claims_of(token, now=UnixSeconds(NOW))
         except EnclaveRefusal as refused:
             return f"{by_api} {refused.code}"
-        assert by_api == f"{found.subject} {found.client_id if found.is_client else None}"
-        return found.subject
+        assert by_api == f"{claims.subject} {claims.client_id if claims.is_client else None}"
+        return claims.subject
 
 
 def sides_of(**changes: Any) -> Sides:

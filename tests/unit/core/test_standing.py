@@ -50,8 +50,8 @@ class Kept:
 
     async def get_each(self, table: Table, keys: Sequence[Item]) -> list[Item | None]:
         self.read += [table.name] * len(keys)
-        found = [self._items.get(str(key["mint_id"])) if table is MINTS else self.transaction for key in keys]
-        return [None if item is None else dict(item) for item in found]
+        items = [self._items.get(str(key["mint_id"])) if table is MINTS else self.transaction for key in keys]
+        return [None if item is None else dict(item) for item in items]
 
 
 def built(**changes: Any) -> Mint:
@@ -119,10 +119,10 @@ async def test_mints__when_one_transaction_carries_them_all__then_it_is_read_onc
     tables = Kept([built(mint_id=name) for name in names], carrier)
     dynamo: Any = tables
 
-    found = await read_operations(dynamo, [*names, "unknown", "m0"], SetAside())
+    operations = await read_operations(dynamo, [*names, "unknown", "m0"], SetAside())
 
-    assert list(found) == names
-    assert {mint.status for mint in found.values()} == {MintStatus.MINED}
+    assert list(operations) == names
+    assert {mint.status for mint in operations.values()} == {MintStatus.MINED}
     assert tables.read.count(MINTS.name) == 101
     assert tables.read.count("transactions") == 1
 

@@ -149,11 +149,11 @@ def test_environment__when_the_user_set_the_tools_up__keeps_what_reaches_the_reg
     for name, value in {**kept, **dropped}.items():
         monkeypatch.setenv(name, value)
 
-    found = bootstrap.environment({"VIRTUAL_ENV": "/ours"})
+    environment = bootstrap.environment({"VIRTUAL_ENV": "/ours"})
 
-    assert {name: found.get(name) for name in kept} == kept
-    assert not dropped.keys() & found.keys()
-    assert found["VIRTUAL_ENV"] == "/ours"
+    assert {name: environment.get(name) for name in kept} == kept
+    assert not dropped.keys() & environment.keys()
+    assert environment["VIRTUAL_ENV"] == "/ours"
 
 
 @pytest.mark.parametrize("version", [(3, 10, 14), (3, 14, 0), (3, 15, 2)])
@@ -168,9 +168,9 @@ def test_setup__when_the_python_is_not_supported__says_so_in_one_line_and_does_n
 
     assert bootstrap.main() == 1
 
-    said = capsys.readouterr().err
-    assert said.startswith("setup: error: Python 3.11, 3.12 or 3.13 is needed")
-    assert said.count("\n") == 1
+    text = capsys.readouterr().err
+    assert text.startswith("setup: error: Python 3.11, 3.12 or 3.13 is needed")
+    assert text.count("\n") == 1
 
 
 def test_python__when_a_range_is_declared__is_the_same_everywhere(bootstrap: ModuleType) -> None:

@@ -99,24 +99,26 @@ def test_settings__when_written_for_a_container__are_those_of_its_process(writte
 
 
 def test_enclave__when_told__gets_no_credentials(written: Path) -> None:
-    told = environment(written / "enclave" / "environment")
-    assert not [name for name in told if "ACCESS_KEY" in name or name.startswith("AWS_")]
-    assert told["MINTLINE_DEVELOPMENT_AUTHORITY"] == "/run/settings/authority.pem"
+    settings = environment(written / "enclave" / "environment")
+    assert not [name for name in settings if "ACCESS_KEY" in name or name.startswith("AWS_")]
+    assert settings["MINTLINE_DEVELOPMENT_AUTHORITY"] == "/run/settings/authority.pem"
 
 
 def test_host__when_told__has_the_policy_to_hand_over(written: Path) -> None:
-    told = environment(written / "signer-host" / "environment")
-    assert told["MINTLINE_SIGNING_POLICY"] == "/run/settings/policy.json"
+    settings = environment(written / "signer-host" / "environment")
+    assert settings["MINTLINE_SIGNING_POLICY"] == "/run/settings/policy.json"
     policy = parse_policy((written / "signer-host" / "policy.json").read_bytes())
     assert policy.contracts == {ADDRESS}
     assert policy.user_actions == {"mint", "transfer", "burn"}
     relayers = (key("platform:relayer-1"), key("platform:relayer-2"))
-    assert policy.relayers == tuple(PlatformKey(address=one.address, subject=one.subject) for one in relayers)
+    assert policy.relayers == tuple(
+        PlatformKey(address=relayer.address, subject=relayer.subject) for relayer in relayers
+    )
 
 
 def test_builder__when_told__has_the_relayers(written: Path) -> None:
-    told = environment(written / "builder" / "environment")
-    relayers = [KeyRef.model_validate(one) for one in json.loads(told["MINTLINE_RELAYERS"])]
+    settings = environment(written / "builder" / "environment")
+    relayers = [KeyRef.model_validate(ref) for ref in json.loads(settings["MINTLINE_RELAYERS"])]
     assert relayers == [key("platform:relayer-1"), key("platform:relayer-2")]
 
 

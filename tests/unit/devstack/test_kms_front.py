@@ -69,8 +69,8 @@ def document(
     at = datetime.now(UTC)
     key = public_key(KEY) if bound is None else bound
     attester = authority.attester("module", now=at)
-    made = attester.attest(module_id="module", at=at - age, pcrs=pcrs, public_key=key)
-    return base64.b64encode(made).decode()
+    attestation = attester.attest(module_id="module", at=at - age, pcrs=pcrs, public_key=key)
+    return base64.b64encode(attestation).decode()
 
 
 def recipient(attestation: str, algorithm: str = "RSAES_OAEP_SHA_256") -> dict[str, Any]:
@@ -180,12 +180,12 @@ class Front:
     async def refused(self, operation: str, body: Mapping[str, Any] | bytes, **how: Any) -> str:
         """Return a refusal's code; nothing was asked of the emulator, and nothing of it is answered."""
         before = len(self.emulator.asked)
-        status, answer = await self.send(operation, body, **how)
+        status, response = await self.send(operation, body, **how)
         assert status == 400
-        assert answer.keys() == {"__type", "message"}
+        assert response.keys() == {"__type", "message"}
         assert self.emulator.asked[before:] == []
         assert self.decrypted == []
-        code: str = answer["__type"]
+        code: str = response["__type"]
         return code
 
 
@@ -203,13 +203,13 @@ def front(tmp_path: Path) -> Front:
 
 
 async def test_decrypt__when_the_enclave_attests__then_its_key_alone_opens_the_answer(front: Front) -> None:
-    status, answer = await front.send("Decrypt", DECRYPT | recipient(document()))
+    status, response = await front.send("Decrypt", DECRYPT | recipient(document()))
 
     assert status == 200
-    assert answer.keys() == {"KeyId", "CiphertextForRecipient"}
-    assert bytes(open_envelope(base64.b64decode(answer["CiphertextForRecipient"]), KEY)) == SECRET
+    assert response.keys() == {"KeyId", "CiphertextForRecipient"}
+    assert bytes(open_envelope(base64.b64decode(response["CiphertextForRecipient"]), KEY)) == SECRET
     assert front.emulator.asked == [{"target": "TrentService.Decrypt", **DECRYPT}]
-    assert [said.module_id for said in front.decrypted] == ["module"]
+    assert [attested.module_id for attested in front.decrypted] == ["module"]
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -246,9 +246,9 @@ async def test_decrypt__when_a_register_is_not_the_policys__then_it_is_denied(
 async def test_decrypt__when_the_context_names_no_key_of_this_chain__then_it_is_denied(
     front: Front, context: Any
 ) -> None:
-    asked = DECRYPT | {"EncryptionContext": context} | recipient(document())
+    request = DECRYPT | {"EncryptionContext": context} | recipient(document())
 
-    assert await front.refused("Decrypt", asked) == DENIED
+    assert await front.refused("Decrypt", request) == DENIED
 
 
 @pytest.mark.parametrize(
@@ -278,11 +278,11 @@ async def test_decrypt__when_the_context_names_no_key_of_this_chain__then_it_is_
 async def test_decrypt__when_the_proof_is_none__then_its_fault_is_named(
     front: Front, proof: Any, reason: str
 ) -> None:
-    asked = DECRYPT | proof()
+    request = DECRYPT | proof()
 
-    status, answer = await front.send("Decrypt", asked)
-    assert reason in answer["message"]
-    assert (status, await front.refused("Decrypt", asked)) == (400, INVALID)
+    status, response = await front.send("Decrypt", request)
+    assert reason in response["message"]
+    assert (status, await front.refused("Decrypt", request)) == (400, INVALID)
 
 
 def test_root__when_there_is_none__then_nobody_attests(tmp_path: Path) -> None:
@@ -316,10 +316,10 @@ async def test_statement__when_it_demands_attestation__then_no_caller_of_it_gets
     front.allow(f"kms:{operation}", "api", ATTESTED)
 
     assert await front.refused(operation, DECRYPT, role="api") == DENIED
-    _, answer = await front.send(operation, DECRYPT | recipient(document()), role="api")
+    _, response = await front.send(operation, DECRYPT | recipient(document()), role="api")
 
-    assert PLAINTEXT not in json.dumps(answer)
-    assert bytes(open_envelope(base64.b64decode(answer["CiphertextForRecipient"]), KEY)) == SECRET
+    assert PLAINTEXT not in json.dumps(response)
+    assert bytes(open_envelope(base64.b64decode(response["CiphertextForRecipient"]), KEY)) == SECRET
 
 
 @pytest.mark.parametrize("operation", ["Sign", "ReEncrypt", "DeriveSharedSecret"])
@@ -338,19 +338,19 @@ async def test_answer__when_the_caller_attested__then_no_status_of_success_bring
 ) -> None:
     front.emulator.status = status
 
-    _, answer = await front.send("Decrypt", DECRYPT | recipient(document()))
+    _, response = await front.send("Decrypt", DECRYPT | recipient(document()))
 
-    assert PLAINTEXT not in json.dumps(answer)
+    assert PLAINTEXT not in json.dumps(response)
 
 
 async def test_random__when_no_statement_speaks_of_it__then_the_attested_alone_get_an_envelope(
     front: Front,
 ) -> None:
     _, plain = await front.send("GenerateRandom", {"NumberOfBytes": 32}, role="builder")
-    _, answer = await front.send("GenerateRandom", {"NumberOfBytes": 32} | recipient(document()))
+    _, response = await front.send("GenerateRandom", {"NumberOfBytes": 32} | recipient(document()))
 
     assert plain["Plaintext"] == PLAINTEXT
-    assert PLAINTEXT not in json.dumps(answer)
+    assert PLAINTEXT not in json.dumps(response)
     assert front.decrypted == []
 
 
@@ -379,9 +379,9 @@ async def test_key_pair__when_the_api_makes_a_wallets_key__then_only_without_its
 async def test_request__when_its_signature_is_not_its_callers__then_it_is_refused(
     front: Front, how: dict[str, Any], code: str
 ) -> None:
-    asked = DECRYPT | recipient(document())
+    request = DECRYPT | recipient(document())
 
-    assert await front.refused("Decrypt", asked, **how) == code
+    assert await front.refused("Decrypt", request, **how) == code
 
 
 @pytest.mark.parametrize("seconds", [-600, 600])
@@ -413,9 +413,9 @@ async def test_request__when_it_is_none_of_kms__then_it_is_refused(
 async def test_request__when_the_emulator_is_away__then_kms_is_unavailable(front: Front) -> None:
     front.emulator.away = True
 
-    status, answer = await front.send("Decrypt", DECRYPT | recipient(document()))
+    status, response = await front.send("Decrypt", DECRYPT | recipient(document()))
 
-    assert (status, answer["__type"]) == (503, "KMSInternalException")
+    assert (status, response["__type"]) == (503, "KMSInternalException")
     assert front.decrypted == []
 
 
@@ -441,8 +441,8 @@ async def test_policy__when_the_operator_replaces_it__then_it_decides_at_once_an
     assert status == 200
     assert await front.refused("Decrypt", attested) == DENIED
     assert await Front(front.folder).refused("Decrypt", attested) == DENIED
-    _, told = await front.send("GetKeyPolicy", {}, role="operator")
-    assert json.loads(told["Policy"]) == shut
+    _, policy = await front.send("GetKeyPolicy", {}, role="operator")
+    assert json.loads(policy["Policy"]) == shut
 
 
 @pytest.mark.parametrize("role", sorted(set(ROLES) - {"operator"}))

@@ -126,10 +126,10 @@ def test_recipient__when_the_document_is_sound__sets_the_conditions_of_its_regis
     ],
 )
 def test_recipient__when_kms_answers__gets_the_secret_in_an_envelope_alone(action: str, secret: str) -> None:
-    answer = {"KeyId": "key", secret: base64.b64encode(b"secret").decode()}
-    told = json.loads(recipient(asked(attestation()), action).seal(action, json.dumps(answer).encode()))
-    assert told.keys() == {"KeyId", "CiphertextForRecipient"}
-    assert cms.ContentInfo.load(base64.b64decode(told["CiphertextForRecipient"]))
+    response = {"KeyId": "key", secret: base64.b64encode(b"secret").decode()}
+    sealed = json.loads(recipient(asked(attestation()), action).seal(action, json.dumps(response).encode()))
+    assert sealed.keys() == {"KeyId", "CiphertextForRecipient"}
+    assert cms.ContentInfo.load(base64.b64decode(sealed["CiphertextForRecipient"]))
 
 
 DOCUMENT = attestation()

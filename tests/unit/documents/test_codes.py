@@ -50,10 +50,10 @@ def error_names() -> set[str]:
     names = {"Problem", "Rejected"}
     classes = [node for tree in TREES for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     while True:
-        found = {each.name for each in classes if names & {name_of(base) for base in each.bases}}
-        if found <= names:
+        subclasses = {each.name for each in classes if names & {name_of(base) for base in each.bases}}
+        if subclasses <= names:
             return names
-        names |= found
+        names |= subclasses
 
 
 def literals() -> Iterator[str]:

@@ -47,7 +47,7 @@ def classes() -> list[Class]:
             node.name,
             path,
             tuple(ast.unparse(base) for base in node.bases),
-            {one.name: one for one in node.body if is_method(one)},
+            {method.name: method for method in node.body if is_method(method)},
         )
         for path in listed.stdout.splitlines()
         if (ROOT / path).exists()
@@ -58,52 +58,52 @@ def classes() -> list[Class]:
 
 @cache
 def ports() -> list[Class]:
-    return [one for one in classes() if one.is_port and one.methods]
+    return [cls for cls in classes() if cls.is_port and cls.methods]
 
 
-def methods_of(one: Class) -> set[str]:
+def methods_of(cls: Class) -> set[str]:
     """Return the names of a class's methods, those of its bases among them."""
-    found, left = set(one.methods), [base.partition("[")[0].rpartition(".")[2] for base in one.bases]
+    names, left = set(cls.methods), [base.partition("[")[0].rpartition(".")[2] for base in cls.bases]
     for name in left:
         for base in classes():
-            if base.name == name and base is not one:
-                found |= set(base.methods)
+            if base.name == name and base is not cls:
+                names |= set(base.methods)
                 left += [each for each in base.bases if each.isidentifier() and each not in left]
-    return found
+    return names
 
 
 def docstring_of(method: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return " ".join((ast.get_docstring(method) or "").split())
 
 
-def contracts(one: Class) -> dict[str, set[str]]:
+def contracts(cls: Class) -> dict[str, set[str]]:
     """Return what the ports that a class implements say of each method that it has."""
-    has, found = methods_of(one), dict[str, set[str]]()
+    has, docstrings = methods_of(cls), dict[str, set[str]]()
     for port in ports():
         if set(port.methods) <= has:
             for name, method in port.methods.items():
-                found.setdefault(name, set()).add(docstring_of(method))
-    return found
+                docstrings.setdefault(name, set()).add(docstring_of(method))
+    return docstrings
 
 
 def test_implementation__when_its_port_says_the_same__then_it_says_nothing() -> None:
     repeated = [
-        f"{one.path}: {one.name}.{name}"
-        for one in classes()
-        if not one.is_port
-        for name, said in contracts(one).items()
-        if name in one.methods and docstring_of(one.methods[name]) in said - {""}
+        f"{cls.path}: {cls.name}.{name}"
+        for cls in classes()
+        if not cls.is_port
+        for name, docs in contracts(cls).items()
+        if name in cls.methods and docstring_of(cls.methods[name]) in docs - {""}
     ]
     assert repeated == []
 
 
 def test_method__when_no_port_declares_it__then_it_has_a_docstring() -> None:
     silent = [
-        f"{one.path}: {one.name}.{name}"
-        for one in classes()
-        if one.path != NAMED_BY_A_STANDARD and "/models.py" not in one.path
-        for name, method in one.methods.items()
+        f"{cls.path}: {cls.name}.{name}"
+        for cls in classes()
+        if cls.path != NAMED_BY_A_STANDARD and "/models.py" not in cls.path
+        for name, method in cls.methods.items()
         if not name.startswith("_") and not docstring_of(method)
-        if one.is_port or not any(contracts(one).get(name, ()))
+        if cls.is_port or not any(contracts(cls).get(name, ()))
     ]
     assert silent == []

@@ -42,14 +42,16 @@ def declared(name: str, extras: frozenset[str] | None = None) -> Iterator[str]:
     """Yield what a package may import, all extras unless told which; ours bring along what they declare."""
     yield name
     optional = project(name).get("optional-dependencies", {})
-    asked = [line for extra in (optional if extras is None else extras) for line in optional[extra]]
-    for line in [*project(name)["dependencies"], *asked]:
-        found = _REQUIREMENT.match(line)
-        assert found, line
-        distribution, wanted = found[1].lower(), found[2] or ""
+    lines = [line for extra in (optional if extras is None else extras) for line in optional[extra]]
+    for line in [*project(name)["dependencies"], *lines]:
+        matched = _REQUIREMENT.match(line)
+        assert matched, line
+        distribution, wanted = matched[1].lower(), matched[2] or ""
         yield distribution
         if distribution in PROJECTS:
-            yield from declared(distribution, frozenset(one.strip() for one in wanted.split(",") if one))
+            yield from declared(
+                distribution, frozenset(extra.strip() for extra in wanted.split(",") if extra)
+            )
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -74,7 +76,9 @@ def test_package__when_it_imports_another__declares_it(name: str) -> None:
         for path in PROJECTS[name].parent.glob("src/**/*.py")
         for module in imported(ast.parse(path.read_text()))
         if module not in sys.stdlib_module_names
-        and allowed.isdisjoint(found.lower().replace("_", "-") for found in distributions[module])
+        and allowed.isdisjoint(
+            distribution.lower().replace("_", "-") for distribution in distributions[module]
+        )
     }
     assert not missing
 

@@ -83,7 +83,7 @@ def test_workflows__when_they_use_an_action_twice__use_one_version() -> None:
     for path in WORKFLOWS:
         for name, pin in re.findall(r"uses: *([\w./-]+)@(.+)", path.read_text()):
             pins.setdefault(name, set()).add(pin)
-    assert {name: found for name, found in pins.items() if len(found) > 1} == {}
+    assert {name: pin for name, pin in pins.items() if len(pin) > 1} == {}
 
 
 @named(WORKFLOWS)

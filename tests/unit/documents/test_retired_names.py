@@ -53,27 +53,27 @@ WORDS = {
 def texts() -> dict[str, str]:
     """Return the text files of the tree by their paths, but for those that tell of the past."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
-    found = {}
+    bodies = {}
     for name in listed.stdout.splitlines():
         path = ROOT / name
         if name != THIS and not PAST.match(name) and path.is_file():
             body = path.read_bytes()
             if b"\0" not in body:
-                found[name] = body.decode()
-    return found
+                bodies[name] = body.decode()
+    return bodies
 
 
 @pytest.mark.parametrize("what", WORDS)
 def test_tree__when_searched_for_what_was_given_up__then_has_none(what: str) -> None:
     retired = re.compile(WORDS[what])
-    found = [
+    lines = [
         f"{name}:{number}: {line.strip()[:100]}"
         for name, text in texts().items()
         if retired.search(text)
         for number, line in enumerate(text.splitlines(), 1)
         if retired.search(line)
     ]
-    assert found == []
+    assert lines == []
 
 
 def test_modules__when_listed__then_none_has_a_retired_name() -> None:

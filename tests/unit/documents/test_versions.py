@@ -30,8 +30,8 @@ def test_package__when_it_is_built__reads_the_workspaces_version(path: Path) -> 
     assert package["project"]["dynamic"] == ["version"]
     reader = package["tool"]["hatch"]["version"]
     assert (path.parent / reader["path"]).resolve() == SOURCE
-    found = re.findall(reader["pattern"], SOURCE.read_text(), re.MULTILINE)
-    assert found == [VERSION]
+    versions = re.findall(reader["pattern"], SOURCE.read_text(), re.MULTILINE)
+    assert versions == [VERSION]
     keys = {(path.parent / key["file"]).resolve() for key in package["tool"]["uv"]["cache-keys"]}
     assert keys == {path, SOURCE}, "uv builds the package again when the version changes"
 

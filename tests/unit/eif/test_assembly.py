@@ -23,9 +23,9 @@ TREE: list[Member] = [
 
 
 def made(save: Save, members: list[Member] = TREE, **changes: Any) -> bytes:
-    told = {"settings": changes.pop("settings", {}), "epoch": changes.pop("epoch", 0)}
+    parameters = {"settings": changes.pop("settings", {}), "epoch": changes.pop("epoch", 0)}
     policy = changes.pop("policy", None)
-    return assemble(read(save(members, **changes)), BOOT, name="signer", policy=policy, **told)
+    return assemble(read(save(members, **changes)), BOOT, name="signer", policy=policy, **parameters)
 
 
 def ramdisks(enclave_image: bytes) -> list[dict[str, Any]]:

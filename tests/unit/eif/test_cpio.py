@@ -15,7 +15,7 @@ NAMES = st.text("abc/.", min_size=1, max_size=12)
 
 def unpacked(data: bytes) -> dict[str, tuple[Entry, int]]:
     """Read an archive by the kernel's own description of it; gives each entry with its inode."""
-    found: dict[str, tuple[Entry, int]] = {}
+    entries: dict[str, tuple[Entry, int]] = {}
     at = 0
     while True:
         assert at % 4 == 0
@@ -30,21 +30,21 @@ def unpacked(data: bytes) -> dict[str, tuple[Entry, int]]:
         at += -(-(110 + named) // 4) * 4
         if name == b"TRAILER!!!\0":
             assert at == len(data)
-            return found
+            return entries
         assert links == (2 if stat.S_ISDIR(mode) else 1)
-        found[name[:-1].decode()] = (Entry(mode, data[at : at + size], uid, gid, mtime), inode)
+        entries[name[:-1].decode()] = (Entry(mode, data[at : at + size], uid, gid, mtime), inode)
         at += -(-size // 4) * 4
 
 
 @given(st.dictionaries(NAMES, st.builds(Entry, HEX, st.binary(max_size=9), HEX, HEX, HEX)))
 def test_archive__when_unpacked__gives_every_entry_back(entries: dict[str, Entry]) -> None:
-    found = unpacked(archive(entries))
+    unpacked_entries = unpacked(archive(entries))
 
-    assert {path: entry for path, (entry, _) in found.items()} == entries
+    assert {path: entry for path, (entry, _) in unpacked_entries.items()} == entries
     assert {path: content_of(path, archive(entries)) for path in entries} == {
         path: entry.content for path, entry in entries.items()
     }
-    assert sorted(inode for _, inode in found.values()) == list(range(1, len(entries) + 1))
+    assert sorted(inode for _, inode in unpacked_entries.values()) == list(range(1, len(entries) + 1))
 
 
 def test_archive__when_entries_come_in_another_order__is_the_same_and_folders_come_first() -> None:

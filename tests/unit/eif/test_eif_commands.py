@@ -21,34 +21,34 @@ POLICY = json.dumps(policy_document())
 def built(save: Save, blobs: Path, tmp_path: Path) -> tuple[Path, dict[str, str]]:
     out = tmp_path / "signer.eif"
     arguments = ["eif", "build", str(save([member("a", b"1")])), "--blobs", str(blobs), "--out", str(out)]
-    answer = CliRunner().invoke(app, [*arguments, "--env", "A=1", "--json"])
-    assert answer.exit_code == 0, answer.output
-    return out, json.loads(answer.stdout)
+    result = CliRunner().invoke(app, [*arguments, "--env", "A=1", "--json"])
+    assert result.exit_code == 0, result.output
+    return out, json.loads(result.stdout)
 
 
 def test_build__when_it_wrote_an_image__says_what_it_measures_as(built: tuple[Path, dict[str, str]]) -> None:
-    out, said = built
+    out, printed = built
 
-    assert said["pcr0"] == image.measure(image.read(out.read_bytes())).pcr0
+    assert printed["pcr0"] == image.measure(image.read(out.read_bytes())).pcr0
     again = CliRunner().invoke(app, ["eif", "pcrs", str(out), "--json"])
-    assert json.loads(again.stdout) == said
+    assert json.loads(again.stdout) == printed
 
 
 def test_pcrs__when_an_image_is_admitted__stands_beside_the_one_that_runs(
     built: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
-    out, said = built
+    out, printed = built
     deployment = tmp_path / "deployment.json"
     before = {"pcr0": [PCR], "pcr16": [PCR], "pcr8": None}
     deployment.write_text(json.dumps({"prefix": "x", "enclave": before}))
 
     for _ in range(2):
-        answer = CliRunner().invoke(app, ["eif", "pcrs", str(out), "--admit", str(deployment)])
-        assert answer.exit_code == 0, answer.output
+        result = CliRunner().invoke(app, ["eif", "pcrs", str(out), "--admit", str(deployment)])
+        assert result.exit_code == 0, result.output
 
     assert json.loads(deployment.read_text()) == {
         "prefix": "x",
-        "enclave": {"pcr0": [PCR, said["pcr0"]], "pcr16": [PCR], "pcr8": None},
+        "enclave": {"pcr0": [PCR, printed["pcr0"]], "pcr16": [PCR], "pcr8": None},
     }
 
 
@@ -58,21 +58,21 @@ def policed(save: Save, blobs: Path, tmp_path: Path) -> tuple[Path, dict[str, st
     out, policy = tmp_path / "policed.eif", tmp_path / "policy.json"
     policy.write_text(POLICY)
     arguments = ["eif", "build", str(save([member("a", b"1")])), "--blobs", str(blobs), "--out", str(out)]
-    answer = CliRunner().invoke(app, [*arguments, "--policy", str(policy), "--json"])
-    assert answer.exit_code == 0, answer.output
-    return out, json.loads(answer.stdout)
+    result = CliRunner().invoke(app, [*arguments, "--policy", str(policy), "--json"])
+    assert result.exit_code == 0, result.output
+    return out, json.loads(result.stdout)
 
 
 def test_build__when_given_a_policy__says_what_it_measures_in_pcr16(
     policed: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
-    out, said = policed
+    out, printed = policed
 
     measured = CliRunner().invoke(app, ["attest", "policy", str(tmp_path / "policy.json"), "--json"])
 
-    assert said["pcr16"] == json.loads(measured.stdout)["PCR16"] == policy_register(POLICY.encode()).hex()
+    assert printed["pcr16"] == json.loads(measured.stdout)["PCR16"] == policy_register(POLICY.encode()).hex()
     again = CliRunner().invoke(app, ["eif", "pcrs", str(out), "--json"])
-    assert json.loads(again.stdout) == said
+    assert json.loads(again.stdout) == printed
 
 
 def test_build__when_the_policy_is_none_that_an_enclave_would_take__builds_nothing(
@@ -81,9 +81,9 @@ def test_build__when_the_policy_is_none_that_an_enclave_would_take__builds_nothi
     out, policy = tmp_path / "policed.eif", tmp_path / "policy.json"
     policy.write_text('{"chain_id": 1}')
     arguments = ["eif", "build", str(save([member("a", b"1")])), "--blobs", str(blobs), "--out", str(out)]
-    answer = CliRunner().invoke(app, [*arguments, "--policy", str(policy)])
-    assert (answer.exit_code, answer.stderr.count("\n")) == (1, 1)
-    assert "signing policy" in answer.stderr
+    result = CliRunner().invoke(app, [*arguments, "--policy", str(policy)])
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "signing policy" in result.stderr
     assert not out.exists()
 
 
@@ -100,18 +100,18 @@ def test_build__when_the_policy_is_none_that_an_enclave_would_take__builds_nothi
 def test_pcrs__when_an_image_is_admitted__name_its_policy_unless_that_shuts_out_the_one_that_runs(
     policed: tuple[Path, dict[str, str]], tmp_path: Path, before: dict[str, list[str]], *, named: bool
 ) -> None:
-    out, said = policed
+    out, printed = policed
     deployment = tmp_path / "deployment.json"
     deployment.write_text(json.dumps({"enclave": before}))
 
     for _ in range(2):
-        answer = CliRunner().invoke(app, ["eif", "pcrs", str(out), "--admit", str(deployment)])
-        assert answer.exit_code == 0, answer.output
-        assert ("enclave.pcr16 is empty" in answer.output) is not named
+        result = CliRunner().invoke(app, ["eif", "pcrs", str(out), "--admit", str(deployment)])
+        assert result.exit_code == 0, result.output
+        assert ("enclave.pcr16 is empty" in result.output) is not named
 
     enclave = json.loads(deployment.read_text())["enclave"]
-    assert enclave["pcr0"] == [*before.get("pcr0", []), said["pcr0"]]
-    assert enclave.get("pcr16", []) == [*before.get("pcr16", []), *([said["pcr16"]] if named else [])]
+    assert enclave["pcr0"] == [*before.get("pcr0", []), printed["pcr0"]]
+    assert enclave.get("pcr16", []) == [*before.get("pcr16", []), *([printed["pcr16"]] if named else [])]
 
 
 @pytest.mark.parametrize(
@@ -129,27 +129,27 @@ def test_pcrs__when_an_image_cannot_be_admitted__leave_the_document_alone(
     before = json.dumps(document)
     deployment.write_text(before)
 
-    answer = CliRunner().invoke(app, ["eif", "pcrs", str(built[0]), "--admit", str(deployment)])
+    result = CliRunner().invoke(app, ["eif", "pcrs", str(built[0]), "--admit", str(deployment)])
 
-    assert answer.exit_code == 1
-    assert why in answer.stderr
+    assert result.exit_code == 1
+    assert why in result.stderr
     assert deployment.read_text() == before
 
 
 def test_build__when_something_is_missing__ends_with_one_line(save: Save, tmp_path: Path) -> None:
-    answer = CliRunner().invoke(
+    result = CliRunner().invoke(
         app, ["eif", "build", str(save([])), "--blobs", str(tmp_path / "none"), "--out", str(tmp_path / "x")]
     )
 
-    assert answer.exit_code == 1
-    assert len(answer.stderr.splitlines()) == 1
-    assert "bzImage" in answer.stderr
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "bzImage" in result.stderr
 
 
 def test_build__when_a_setting_is_no_pair__ends_with_its_name(save: Save, tmp_path: Path) -> None:
-    answer = CliRunner().invoke(
+    result = CliRunner().invoke(
         app, ["eif", "build", str(save([])), "--blobs", "x", "--out", "x", "--env", "A"]
     )
 
-    assert answer.exit_code == 2
-    assert "NAME=VALUE" in answer.stderr
+    assert result.exit_code == 2
+    assert "NAME=VALUE" in result.stderr

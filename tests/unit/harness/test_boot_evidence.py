@@ -35,12 +35,12 @@ def trail(folder: Path, pcrs: dict[int, bytes], *, what: str = BOOT) -> None:
 
 def test_registers__when_the_machine_reports_what_was_computed__are_told(tmp_path: Path) -> None:
     trail(tmp_path, REPORTED)
-    said = boot_document(tmp_path)
+    attested = boot_document(tmp_path)
 
-    told = compare(said, expected(COMPUTED, role=ROLE, instance=INSTANCE))
+    registers = compare(attested, expected(COMPUTED, role=ROLE, instance=INSTANCE))
 
-    assert said.module_id == "i-0-enc0"
-    assert told == {**COMPUTED, "pcr3": REPORTED[3].hex(), "pcr4": REPORTED[4].hex()}
+    assert attested.module_id == "i-0-enc0"
+    assert registers == {**COMPUTED, "pcr3": REPORTED[3].hex(), "pcr4": REPORTED[4].hex()}
 
 
 @pytest.mark.parametrize("place", [0, 1, 2, 3, 4, 16])

@@ -48,9 +48,9 @@ def test_boot__when_there_is_no_machine__fails_with_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--machine", str(tmp_path), "--image", str(tmp_path / "image.tar")]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert re.fullmatch(r"boot: error: .* build the machine by tools/boot/build\n", said.err)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.fullmatch(r"boot: error: .* build the machine by tools/boot/build\n", captured.err)
 
 
 def test_attester__when_it_is_written__signs_what_its_authority_vouches_for(tmp_path: Path) -> None:
@@ -61,16 +61,16 @@ def test_attester__when_it_is_written__signs_what_its_authority_vouches_for(tmp_
 
     key = load_pem_private_key((folder / "key.pem").read_bytes(), password=None)
     assert isinstance(key, EllipticCurvePrivateKey)
-    said = Document(
+    attested = Document(
         module_id="i-0-enc0",
         timestamp=int(now.timestamp() * 1000),
         pcrs={place: bytes((7,)) * 48 for place in range(3)},
         certificate=(folder / "certificate.der").read_bytes(),
         cabundle=tuple((folder / f"bundle{place}.der").read_bytes() for place in range(2)),
     )
-    signed = cose.write(document.write(said), key)
+    signed = cose.write(document.write(attested), key)
 
-    assert verify(signed, root=authority.fingerprint, at=now) == said
+    assert verify(signed, root=authority.fingerprint, at=now) == attested
     assert folder.stat().st_mode & 0o077 == 0
     read = set(re.findall(r'"([\w.]+\.(?:pem|der))"', (TOOL / "qemu.patch").read_text()))
     assert {path.name for path in folder.iterdir()} == read

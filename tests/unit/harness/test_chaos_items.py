@@ -71,7 +71,7 @@ def test_shares__when_a_seed_chooses__then_the_same_each_time_and_no_mint_is_of_
 
 
 def test_item_mints__when_numbered__then_several_are_of_one_item_with_other_quantities() -> None:
-    made = [ItemMint.of(number) for number in range(60)]
-    assert {one.item for one in made} == {1, 2, 3}
-    assert len({one.quantity for one in made if one.item == 1}) == 5
-    assert len({one.to for one in made}) == 20
+    item_mints = [ItemMint.of(number) for number in range(60)]
+    assert {item_mint.item for item_mint in item_mints} == {1, 2, 3}
+    assert len({item_mint.quantity for item_mint in item_mints if item_mint.item == 1}) == 5
+    assert len({item_mint.to for item_mint in item_mints}) == 20

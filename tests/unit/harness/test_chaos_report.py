@@ -8,17 +8,20 @@ import pytest
 
 from mintline.states import MintStatus
 from mintline_harness.chaos.command import share, summary
-from mintline_harness.chaos.event_logs import is_told
+from mintline_harness.chaos.event_logs import mint_events_complete
 from mintline_harness.chaos.run import Outcome
 
 
 def outcome(**fields: int) -> Outcome:
-    counts = dict.fromkeys(("lost", "doubled", "stuck", "mismatched", "unreconciled", "untold"), 0) | fields
+    counts = (
+        dict.fromkeys(("lost", "doubled", "stuck", "mismatched", "unreconciled", "events_missing"), 0)
+        | fields
+    )
     struck = {"kills": 30, "stops": 6, "reorgs": 4, "requests cut": 7, "requests torn": 2}
     return Outcome(seed=1, accepted=100, finalized=99, failed=1, struck=struck, seconds=80.0, **counts)
 
 
-@pytest.mark.parametrize("what", ["lost", "doubled", "stuck", "mismatched", "unreconciled", "untold"])
+@pytest.mark.parametrize("what", ["lost", "doubled", "stuck", "mismatched", "unreconciled", "events_missing"])
 def test_outcome__when_one_promise_is_broken__then_is_not_clean(what: str) -> None:
     assert outcome().clean
     assert not outcome(**{what: 1}).clean
@@ -29,8 +32,8 @@ def test_outcome__when_nobody_could_reconcile__then_is_not_clean() -> None:
 
 
 def test_summary__when_there_are_two_seeds__then_adds_them_up() -> None:
-    told = summary([outcome(), outcome(stuck=2)])
-    assert told == {
+    totals = summary([outcome(), outcome(stuck=2)])
+    assert totals == {
         "seeds": 2,
         "accepted": 200,
         "lost": 0,
@@ -39,7 +42,7 @@ def test_summary__when_there_are_two_seeds__then_adds_them_up() -> None:
         "failed": 2,
         "mismatched": 0,
         "unreconciled": 0,
-        "untold": 0,
+        "events_missing": 0,
         "kills": 60,
         "stops": 12,
         "reorgs": 8,
@@ -77,10 +80,10 @@ def events_of(*types: str) -> list[dict[str, object]]:
 def test_events__when_a_step_is_missing_or_twice__then_the_mint_is_not_told(
     types: str, status: str, *, expected: bool
 ) -> None:
-    assert is_told(events_of(*types.split()), MintStatus(status)) is expected
+    assert mint_events_complete(events_of(*types.split()), MintStatus(status)) is expected
 
 
 def test_events__when_they_are_out_of_order__then_the_mint_is_not_told() -> None:
     events = events_of("accepted", "submitted", "mined", "finalized")
     events[1]["sequence"] = 3
-    assert not is_told(events, MintStatus.FINALIZED)
+    assert not mint_events_complete(events, MintStatus.FINALIZED)

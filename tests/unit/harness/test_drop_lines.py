@@ -12,18 +12,18 @@ from tests.unit.api.test_drop_lines import reader, split
 
 @pytest.mark.parametrize("bad", [0, 42])
 def test_lines__when_some_are_bad__then_the_api_refuses_those_alone(bad: int) -> None:
-    made = drop_lines(lines=1_000, bad=bad, seed=3)
+    drop = drop_lines(lines=1_000, bad=bad, seed=3)
     read = [
         reader().read(line, number)
-        for number, line in enumerate(split(made.body, quoted=False, step=4_096, limit=64 * 1024), start=1)
+        for number, line in enumerate(split(drop.body, quoted=False, step=4_096, limit=64 * 1024), start=1)
     ]
 
     refused = [line for line in read if isinstance(line, RefusedLine)]
     assert len(read) == 1_000
-    assert tuple(line.line for line in refused) == made.bad
-    assert len(made.bad) == bad
+    assert tuple(line.line for line in refused) == drop.bad
+    assert len(drop.bad) == bad
     assert len({line.errors[0].pointer for line in refused}) == (0 if bad == 0 else 6)
-    assert drop_lines(lines=1_000, bad=bad, seed=3) == made
+    assert drop_lines(lines=1_000, bad=bad, seed=3) == drop
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_lines__when_some_are_bad__then_the_api_refuses_those_alone(bad: int) ->
         {"tokens": 959},
         {"unreconciled": 1},
         {"unreconciled": -1},
-        {"untold": 1},
+        {"events_missing": 1},
         {"cuts": 1},
     ],
 )
@@ -52,7 +52,7 @@ def test_outcome__when_one_promise_is_broken__then_it_is_not_clean(broken: dict[
         "doubled": 0,
         "mismatched": 0,
         "unreconciled": 0,
-        "untold": 0,
+        "events_missing": 0,
         "cuts": 2,
     }
     assert DropOutcome(seed=1, kills={}, seconds=1.0, **kept).clean

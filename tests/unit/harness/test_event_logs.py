@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from mintline.states import MintStatus
-from mintline_harness.chaos.event_logs import is_drop_told, is_told
+from mintline_harness.chaos.event_logs import drop_events_complete, mint_events_complete
 
 
 def log(kind: str, *types: str) -> list[dict[str, Any]]:
     """Return events of one resource, in order."""
     return [
-        {"id": f"evt_{number}", "type": f"{kind}.{one}", "sequence": number}
-        for number, one in enumerate(types, 1)
+        {"id": f"evt_{number}", "type": f"{kind}.{step}", "sequence": number}
+        for number, step in enumerate(types, 1)
     ]
 
 
@@ -28,7 +28,7 @@ def log(kind: str, *types: str) -> list[dict[str, Any]]:
     ],
 )
 def test_drop__when_its_log_tells_what_happened__then_is_told(refused: int, types: tuple[str, ...]) -> None:
-    assert is_drop_told(log("drop", *types), refused=refused)
+    assert drop_events_complete(log("drop", *types), refused=refused)
 
 
 @pytest.mark.parametrize(
@@ -50,18 +50,18 @@ def test_drop__when_its_log_tells_what_happened__then_is_told(refused: int, type
 def test_drop__when_its_log_lacks_doubles_or_swaps_a_step__then_is_not_told(
     refused: int, types: tuple[str, ...]
 ) -> None:
-    assert not is_drop_told(log("drop", *types), refused=refused)
+    assert not drop_events_complete(log("drop", *types), refused=refused)
 
 
 def test_drop__when_its_sequence_numbers_do_not_rise__then_is_not_told() -> None:
     events = log("drop", "started", "progressed", "completed")
     events[1]["sequence"] = events[0]["sequence"]
 
-    assert not is_drop_told(events, refused=0)
+    assert not drop_events_complete(events, refused=0)
 
 
 def test_mint__when_a_block_is_taken_back__then_it_has_to_be_mined_again() -> None:
     steps = ("accepted", "submitted", "mined", "reorged", "mined", "finalized")
 
-    assert is_told(log("mint", *steps), MintStatus.FINALIZED)
-    assert not is_told(log("mint", *steps[:4], "finalized"), MintStatus.FINALIZED)
+    assert mint_events_complete(log("mint", *steps), MintStatus.FINALIZED)
+    assert not mint_events_complete(log("mint", *steps[:4], "finalized"), MintStatus.FINALIZED)

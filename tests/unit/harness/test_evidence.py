@@ -23,9 +23,9 @@ def posted(mint_id: str, status: str) -> Posted:
 def test_evidence__when_the_run_went_well__then_nothing_stays(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with evidence("chaos", again="again") as found:
-        (found.folder / "logs").mkdir()
-        found.dispensable()
+    with evidence("chaos", again="again") as kept:
+        (kept.folder / "logs").mkdir()
+        kept.dispensable()
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr() == ("", "")
 
@@ -33,16 +33,16 @@ def test_evidence__when_the_run_went_well__then_nothing_stays(
 def test_evidence__when_a_promise_was_broken__then_says_where_it_is_and_which_mints_did_not_end(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with evidence("chaos", again="make chaos FIRST=7 SEEDS=1") as found:
-        found.record({"seed": 7, "stuck": 1}, [posted("m1", "finalized"), posted("m2", "built")])
-    assert json.loads((found.folder / "verdict.json").read_text()) == {
+    with evidence("chaos", again="make chaos FIRST=7 SEEDS=1") as kept:
+        kept.record({"seed": 7, "stuck": 1}, [posted("m1", "finalized"), posted("m2", "built")])
+    assert json.loads((kept.folder / "verdict.json").read_text()) == {
         "seed": 7,
         "stuck": 1,
         "not_finalized": {"m2": "built"},
     }
-    said = capsys.readouterr().err
-    assert f"--state {found.folder} " in said
-    assert "make chaos FIRST=7 SEEDS=1" in said
+    text = capsys.readouterr().err
+    assert f"--state {kept.folder} " in text
+    assert "make chaos FIRST=7 SEEDS=1" in text
 
 
 def test_evidence__when_the_run_itself_fails__then_stays(

@@ -24,7 +24,7 @@ def log(*types: str, resource: str = "0xA") -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("types", "once", "told"),
+    ("types", "once", "expected_match"),
     [
         (NAMES, True, True),
         ((NAMES[0], *NAMES, NAMES[1]), False, True),
@@ -36,11 +36,11 @@ def log(*types: str, resource: str = "0xA") -> list[dict[str, Any]]:
     ],
 )
 def test_resource__when_its_log_has_these_events__then_is_told_or_not(
-    types: tuple[str, ...], *, once: bool, told: bool
+    types: tuple[str, ...], *, once: bool, expected_match: bool
 ) -> None:
     expected = Expected(reader=READER, resource="0xA", types=NAMES, once=once)
 
-    assert matches([*log(*types), *log("collection.deployed", resource="0xB")], expected) is told
+    assert matches([*log(*types), *log("collection.deployed", resource="0xB")], expected) is expected_match
 
 
 @pytest.mark.parametrize("wrong", [{"id": "evt_1"}, {"sequence": 1}])

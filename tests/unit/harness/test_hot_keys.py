@@ -31,10 +31,10 @@ def test_hottest__when_units_come_in_several_seconds__then_by_the_most_in_one_of
 def test_key__when_its_peak_exceeds_what_dynamodb_serves__then_it_would_be_throttled() -> None:
     served, more = (HotKey("transactions", "1#0xabc", units=5000, peak=peak) for peak in (1000, 1001))
 
-    found = figures([served, more], mints=1000)
+    figures_of_keys = figures([served, more], mints=1000)
 
-    assert [key["throttled"] for key in found] == [False, True]
-    assert {(key["units_per_mint"], key["mints_per_s_at_limit"]) for key in found} == {(5.0, 200.0)}
+    assert [key["throttled"] for key in figures_of_keys] == [False, True]
+    assert {(key["units_per_mint"], key["mints_per_s_at_limit"]) for key in figures_of_keys} == {(5.0, 200.0)}
     assert "throttled" not in table([served], mints=1000)
     assert "throttled" in table([more], mints=1000)
 

@@ -22,9 +22,9 @@ def test_growth__when_it_is_within_noise__then_is_steady(per_second: float) -> N
 
 
 def test_growth__when_memory_leaks_steadily__then_grows() -> None:
-    found = growth(series(10_000.0))
-    assert found.grows
-    assert found.slope == pytest.approx(10_000.0, rel=0.1)
+    fit = growth(series(10_000.0))
+    assert fit.grows
+    assert fit.slope == pytest.approx(10_000.0, rel=0.1)
 
 
 def test_growth__when_only_the_warm_up_grows__then_is_steady() -> None:

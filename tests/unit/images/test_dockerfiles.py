@@ -33,12 +33,12 @@ class Recipe:
         text = self.dockerfile.read_text().replace("\\\n", "")
         if self.service:
             text = text.replace("${SERVICE}", self.service).replace("$SERVICE", self.service)
-        found: dict[str, tuple[str, list[str]]] = {}
+        stages: dict[str, tuple[str, list[str]]] = {}
         for stage in re.split(r"(?m)^FROM ", text)[1:]:
             first, *rest = stage.splitlines()
             base, _, name = first.partition(" AS ")
-            found[name] = (base, [line for line in rest if line and not line.startswith("#")])
-        return found
+            stages[name] = (base, [line for line in rest if line and not line.startswith("#")])
+        return stages
 
     def instructions(self, stage: str) -> list[str]:
         """Return all instructions of a stage, those of the stages that it begins from first."""
@@ -61,8 +61,8 @@ class Recipe:
 
 def copies(instructions: list[str]) -> list[tuple[str, str]]:
     """Return what each COPY names: its sources, and its destination."""
-    found = [line.removeprefix("COPY ").rsplit(" ", 1) for line in instructions if line.startswith("COPY ")]
-    return [(sources, destination) for sources, destination in found]
+    pairs = [line.removeprefix("COPY ").rsplit(" ", 1) for line in instructions if line.startswith("COPY ")]
+    return [(sources, destination) for sources, destination in pairs]
 
 
 IMAGES = {
@@ -173,13 +173,13 @@ def test_enclave__when_installed_as_locked__holds_a_dozen_packages_besides_ours(
     locked = {
         package["name"]: package for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"]
     }
-    found, ahead = set[str](), ["mintline-signer"]
+    packages, ahead = set[str](), ["mintline-signer"]
     while ahead:
         name = ahead.pop()
-        if name not in found:
-            found.add(name)
+        if name not in packages:
+            packages.add(name)
             ahead += [needed["name"] for needed in locked[name].get("dependencies", [])]
-    assert len(found - {"mintline", "mintline-signer"}) <= 12
+    assert len(packages - {"mintline", "mintline-signer"}) <= 12
 
 
 def test_enclave__when_it_starts__needs_no_shell_and_no_search_path() -> None:
@@ -197,10 +197,10 @@ def test_chain__when_in_a_container__is_the_chain_that_it_is_outside() -> None:
     from mintline_devstack.emulators import CHAIN_ID, GAS_LIMIT, STATES_KEPT
 
     words = re.findall(r'"([^"]+)"', LOCAL.read_text().split("ENTRYPOINT")[2])
-    told = dict(itertools.pairwise(words))
-    assert told["--chain-id"] == str(CHAIN_ID)
-    assert told["--gas-limit"] == str(GAS_LIMIT)
-    assert told["--prune-history"] == str(STATES_KEPT)
+    options = dict(itertools.pairwise(words))
+    assert options["--chain-id"] == str(CHAIN_ID)
+    assert options["--gas-limit"] == str(GAS_LIMIT)
+    assert options["--prune-history"] == str(STATES_KEPT)
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: str(path.relative_to(ROOT)))

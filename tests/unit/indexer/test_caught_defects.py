@@ -187,8 +187,8 @@ class Forked(FakeChain):
         return self.majority and await super().confirmed(block)
 
     async def block(self, ref: int | bytes, *, full: bool) -> Block | None:
-        found = await super().block(ref, full=full)
-        return replace(found, hash=ELSEWHERE) if found is not None and ref == self.other else found
+        block = await super().block(ref, full=full)
+        return replace(block, hash=ELSEWHERE) if block is not None and ref == self.other else block
 
 
 class Books:

@@ -231,7 +231,7 @@ class Records:
     moved: list[RegisteredContract] = field(default_factory=list)
 
     async def operations(self, ids: Iterable[str]) -> Mapping[str, Operation]:
-        return {one: self.kept[one] for one in ids if one in self.kept}
+        return {mint_id: self.kept[mint_id] for mint_id in ids if mint_id in self.kept}
 
     async def move(self, before: RegisteredContract, after: RegisteredContract) -> None:
         assert before != after

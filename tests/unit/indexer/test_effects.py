@@ -121,12 +121,16 @@ def test_undo_records__when_a_block_takes_several__then_each_names_the_one_befor
         )
     assert [record.previous for record in records] == [BEFORE, *(record.position for record in records[:-1])]
     assert [record.complete for record in records] == [False] * (len(records) - 1) + [True]
-    assert all(max(len(one.tokens), len(one.transfers), len(one.transactions)) <= part for one in records)
+    assert all(
+        max(len(record.tokens), len(record.transfers), len(record.transactions)) <= part for record in records
+    )
     undo = undo_records.restoring(records, {}, {})
     assert set(undo.tokens) == set(changes.before)
     assert undo.transfers == tuple(map(transfer_key, changes.write.transfers))
-    assert [one.place for one in undo.transactions] == [one.place for one in changes.write.results]
-    assert [one.mint_id for one in undo.mints] == [one.mint_id for one in changes.write.outcomes]
+    assert [transaction.place for transaction in undo.transactions] == [
+        result.place for result in changes.write.results
+    ]
+    assert [mint.mint_id for mint in undo.mints] == [outcome.mint_id for outcome in changes.write.outcomes]
     stray = records[0].evolve(position="000000000005#000000#6")
     assert undo_records.linked([stray, *records], records[-1].position, above=4) == records
     with pytest.raises(Damaged, match="is gone: the undo record of block 5"):

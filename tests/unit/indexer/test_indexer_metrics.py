@@ -18,8 +18,8 @@ class TimedStore(MemoryStore):
     """Attempts were written down at 1 s."""
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
-        found = await super().attempts(tx_hashes)
-        return {tx_hash: replace(attempt, at=1_000) for tx_hash, attempt in found.items()}
+        attempts = await super().attempts(tx_hashes)
+        return {tx_hash: replace(attempt, at=1_000) for tx_hash, attempt in attempts.items()}
 
 
 async def until_idle(indexer: Indexer) -> None:
@@ -109,8 +109,8 @@ async def test_ages__when_the_chain_stands_still__grow_by_the_clock_and_are_logg
             # The genesis is of second 1,000, a block follows each second, and three make one final.
             assert ages() == [harness.time - 1_005, harness.time - 1_002]
             harness.time += 70
-    told = [entry for entry in logs if entry["event"] == "index_position"]
-    assert [(entry["lag_blocks"], entry["head_age"], entry["finalized_age"]) for entry in told] == [
+    entries = [entry for entry in logs if entry["event"] == "index_position"]
+    assert [(entry["lag_blocks"], entry["head_age"], entry["finalized_age"]) for entry in entries] == [
         (0, 5, 8),
         (0, 75, 78),
     ]

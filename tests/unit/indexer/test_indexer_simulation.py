@@ -127,8 +127,10 @@ class Harness:
     def record(self, tx_hash: bytes, contract: str, moves: Sequence[Move]) -> None:
         """Record a transaction of ours that carries a mint for each token; one that fails carries one too."""
         place = place_of(SENDER, len(self.store.transaction_table))
-        made: Sequence[Move | None] = moves or [None]
-        mints = [built_mint(f"mint_{place.nonce}_{n}", contract, place.nonce, m) for n, m in enumerate(made)]
+        sent_moves: Sequence[Move | None] = moves or [None]
+        mints = [
+            built_mint(f"mint_{place.nonce}_{n}", contract, place.nonce, m) for n, m in enumerate(sent_moves)
+        ]
         self.store.mint_table |= {mint.mint_id: mint for mint in mints}
         self.store.transaction_table[place] = make_transaction(
             SENDER,
@@ -147,7 +149,9 @@ class Harness:
         if attempt is None or attempt.place is None:
             return []
         transaction = self.store.transaction_table[attempt.place]
-        return [as_far_as(self.store.mint_table[one], transaction) for one in transaction.operations]
+        return [
+            as_far_as(self.store.mint_table[operation], transaction) for operation in transaction.operations
+        ]
 
     def mint(self, contract: str, *, ours: bool, count: int = 1, direct: bool = True) -> Sent:
         moves = []
@@ -263,17 +267,17 @@ class Harness:
         assert [indexer.writing for indexer in self.indexers].count(True) == 1
 
 
-def built_mint(mint_id: str, contract: str, nonce: int, made: Move | None = None) -> Mint:
+def built_mint(mint_id: str, contract: str, nonce: int, move: Move | None = None) -> Mint:
     """Return the mint whose token this is, or one whose transaction fails."""
     return make_mint(
         mint_id,
         status=MintStatus.BUILT,
         contract=contract,
-        to=OWNERS[0] if made is None or made.recipient is None else made.recipient,
-        token_id=None if made is None else made.token_id,
+        to=OWNERS[0] if move is None or move.recipient is None else move.recipient,
+        token_id=None if move is None else move.token_id,
         sender=SENDER,
         nonce=nonce,
-        metadata_digest=bytes(32) if made is None or made.digest is None else made.digest,
+        metadata_digest=bytes(32) if move is None or move.digest is None else move.digest,
         at=0,
     )
 
@@ -395,11 +399,11 @@ def check_mints(world: Harness) -> None:
     assert {mint.status for mint in world.store.mint_table.values()} <= {MintStatus.BUILT}, "written again"
     mints = [(tx_hash, mint) for tx_hash in world.attempts for mint in world.carried(tx_hash)]
     for tx_hash, mint in mints:
-        found = mined.get(tx_hash)
-        if found is None:
+        block = mined.get(tx_hash)
+        if block is None:
             assert (mint.status, mint.tx_hash, mint.block_hash) == (MintStatus.SUBMITTED, None, None)
             continue
-        final = found.block.number <= world.chain.finalized
+        final = block.block.number <= world.chain.finalized
         if not world.sent[tx_hash].succeeded:
             # Ranges of events do not show it.
             unseen = final and world.whole == 0 and mint.status is MintStatus.SUBMITTED
@@ -408,7 +412,7 @@ def check_mints(world: Harness) -> None:
             expected = MintStatus.FINALIZED if final else MintStatus.MINED
         assert mint.status == expected
         if expected is not MintStatus.SUBMITTED:
-            assert (mint.tx_hash, mint.block_hash) == (tx_hash, found.block.hash)
+            assert (mint.tx_hash, mint.block_hash) == (tx_hash, block.block.hash)
     for transaction in world.store.transaction_table.values():
         done = transaction.block_number is not None and transaction.block_number <= progress.finalized.number
         assert (transaction.state is TransactionState.FINAL) == done

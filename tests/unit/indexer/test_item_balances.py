@@ -23,14 +23,14 @@ ITEM = 7
 
 def moved(*moves: tuple[str | None, str | None, int], tag: int = 1, item: int = ITEM) -> Sent:
     """Return a transaction that moves so much of an item, from one to another."""
-    made = (Move(CONTRACT, item, sender, recipient, quantity=n) for sender, recipient, n in moves)
-    return Sent(tag.to_bytes(32, "big"), CONTRACT, tuple(made))
+    own_moves = (Move(CONTRACT, item, sender, recipient, quantity=n) for sender, recipient, n in moves)
+    return Sent(tag.to_bytes(32, "big"), CONTRACT, tuple(own_moves))
 
 
 def held(store: MemoryStore, item: int = ITEM) -> dict[str | None, int]:
     """Return how much of an item each has had, with its supply under None."""
     table = store.balance_table.values()
-    return {one.holder: one.quantity for one in table if one.token_id == item}
+    return {balance.holder: balance.quantity for balance in table if balance.token_id == item}
 
 
 async def test_balances__when_items_are_minted_moved_and_burned__then_are_what_the_chain_has() -> None:
@@ -39,7 +39,10 @@ async def test_balances__when_items_are_minted_moved_and_burned__then_are_what_t
     harness.chain.mine([moved((BOB, None, 3), (ALICE, BOB, 1), tag=2), moved((BOB, ALICE, 1), tag=3)])
     await catch_up(harness.start("writer"))
     assert held(harness.store) == {ALICE: 3, BOB: 0, None: 3}
-    assert [(one.sender, one.recipient, one.quantity) for one in harness.store.transfer_table.values()] == [
+    assert [
+        (transfer.sender, transfer.recipient, transfer.quantity)
+        for transfer in harness.store.transfer_table.values()
+    ] == [
         (None, ALICE, 5),
         (None, BOB, 1),
         (ALICE, BOB, 2),
@@ -80,7 +83,7 @@ async def test_balances__when_amounts_are_beyond_a_balance__then_end_there_and_t
         await catch_up(harness.start("writer"))
     assert held(harness.store) == {ALICE: UINT256_MAX, BOB: 0, None: UINT256_MAX}
     assert held(harness.store, 8) == {BOB: 4, None: 4}
-    named = {one["balance"] for one in logs if one["event"] == "balance_out_of_range"}
+    named = {log["balance"] for log in logs if log["event"] == "balance_out_of_range"}
     assert named == {f"{CONTRACT}/7/{who}" for who in (ALICE, BOB, "supply")}
 
 
@@ -142,8 +145,8 @@ class Unreadable(MemoryStore):
     """Cannot read one holder's balances."""
 
     async def balances(self, keys: Sequence[BalanceKey], *, since: int) -> dict[BalanceKey, Balance | None]:
-        found = await super(Unreadable, self).balances(keys, since=since)
-        return {key: balance for key, balance in found.items() if key.holder != BOB}
+        balances = await super(Unreadable, self).balances(keys, since=since)
+        return {key: balance for key, balance in balances.items() if key.holder != BOB}
 
 
 async def test_balances__when_one_cannot_be_read__then_it_is_set_aside_and_the_others_are_counted() -> None:

@@ -19,8 +19,8 @@ ITEM, DIGEST = 7, b"\x05" * 32
 
 def minting(serial: int, **changes: Any) -> Move:
     """Return what mint number `serial` asks for, as an event."""
-    asked: dict[str, Any] = {"recipient": ALICE, "digest": DIGEST, "quantity": 3, "token_id": ITEM}
-    return Move(CONTRACT, sender=None, serial=serial, **asked | changes)
+    fields: dict[str, Any] = {"recipient": ALICE, "digest": DIGEST, "quantity": 3, "token_id": ITEM}
+    return Move(CONTRACT, sender=None, serial=serial, **fields | changes)
 
 
 def batch(harness: Harness, *moves: Move) -> Sent:
@@ -49,10 +49,13 @@ async def test_mints__when_two_are_of_one_item__then_each_is_mined_and_the_item_
 ) -> None:
     harness.chain.mine([batch(harness, minting(1), minting(2))])
     await catch_up(harness.start())
-    assert [harness.stands(one).status for one in ("m1", "m2")] == [MintStatus.MINED] * 2
+    assert [harness.stands(mint_id).status for mint_id in ("m1", "m2")] == [MintStatus.MINED] * 2
     (token,) = harness.store.token_table.values()
     assert (token.token_id, token.metadata_digest, token.mint_id) == (ITEM, DIGEST, None)
-    assert {one.holder: one.quantity for one in harness.store.balance_table.values()} == {ALICE: 6, None: 6}
+    assert {balance.holder: balance.quantity for balance in harness.store.balance_table.values()} == {
+        ALICE: 6,
+        None: 6,
+    }
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,10 @@ async def test_mints__when_an_event_differs_from_what_was_asked__then_that_mint_
     move = minting(**{"serial": 2} | other)
     harness.chain.mine([batch(harness, minting(1), move)])
     await catch_up(harness.start())
-    assert [harness.stands(one).status for one in ("m1", "m2")] == [MintStatus.MINED, MintStatus.REVERTED]
+    assert [harness.stands(mint_id).status for mint_id in ("m1", "m2")] == [
+        MintStatus.MINED,
+        MintStatus.REVERTED,
+    ]
 
 
 async def test_mints__when_a_token_of_another_standard_has_the_serial__then_it_is_not_the_mints(

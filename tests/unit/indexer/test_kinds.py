@@ -144,7 +144,11 @@ def test_kinds__when_an_operation_is_of_another_kind__then_none_did_it(harness: 
     sent = Sent(b"\x01" * 32, CONTRACT, tuple(moves))
     changes = TokenChanges.of(harness.chain.mine([sent]).events)
     did = {
-        name: [one for one, operation in operations.items() if kind.did(operation, sent.hash, changes)]
+        name: [
+            operation_id
+            for operation_id, operation in operations.items()
+            if kind.did(operation, sent.hash, changes)
+        ]
         for name, kind in (*KINDS.items(), ("voucher", VOUCHER))
     }
     assert did == {
@@ -161,7 +165,9 @@ def test_kinds__when_an_operation_is_of_another_kind__then_none_did_it(harness: 
         "noop": [],
     }
     assert not any(
-        kind.did(one, b"\x02" * 32, changes) for kind in KINDS.values() for one in operations.values()
+        kind.did(operation, b"\x02" * 32, changes)
+        for kind in KINDS.values()
+        for operation in operations.values()
     )
 
 
@@ -170,8 +176,8 @@ async def test_token_operation__when_its_transaction_moved_the_token__then_it_is
     harness: Harness, kind: TokenOperationKind
 ) -> None:
     harness.chain.mine([harness.mint(1)])
-    one = token_operation(harness, kind)
-    sent = sent_by(harness, one, Move(CONTRACT, 1, ALICE, recipient(kind)))
+    operation_id = token_operation(harness, kind)
+    sent = sent_by(harness, operation_id, Move(CONTRACT, 1, ALICE, recipient(kind)))
     block = harness.chain.mine([sent]).block
     registry = CollectorRegistry()
     indexer = harness.start()
@@ -180,20 +186,20 @@ async def test_token_operation__when_its_transaction_moved_the_token__then_it_is
     with capture_logs() as logs:
         await catch_up(indexer)
 
-    stands = harness.operation_stands(one)
+    stands = harness.operation_stands(operation_id)
     assert (stands.status, stands.tx_hash, stands.block_hash) == (MintStatus.MINED, sent.hash, block.hash)
-    assert harness.operation(one).status is MintStatus.BUILT
+    assert harness.operation(operation_id).status is MintStatus.BUILT
     assert harness.store.token_table[TokenKey(CONTRACT, 1)].owner == recipient(kind)
     await reorganize(harness, indexer)
-    assert harness.operation_stands(one).status is MintStatus.SUBMITTED
+    assert harness.operation_stands(operation_id).status is MintStatus.SUBMITTED
     assert [decode(each.body) for each in await harness.queues.receive(BROADCAST, wait=0)] == [
-        ReviewMint(mint_id=one)
+        ReviewMint(mint_id=operation_id)
     ]
     harness.chain.mine([sent])
     await catch_up(indexer)
     await finish(harness, indexer)
-    assert harness.operation_stands(one).status is MintStatus.FINALIZED
-    assert harness.carrying(one).state is TransactionState.FINAL
+    assert harness.operation_stands(operation_id).status is MintStatus.FINALIZED
+    assert harness.carrying(operation_id).state is TransactionState.FINAL
     assert refused(logs) == []
     mined = registry.get_sample_value("mintline_mints_total", {"status": "mined"})
     finalized = registry.get_sample_value("mintline_mints_total", {"status": "finalized"})
@@ -218,18 +224,21 @@ async def test_token_operation__when_its_transaction_fails__then_it_is_reverted_
     harness: Harness, kind: TokenOperationKind, revert: str
 ) -> None:
     harness.chain.mine([harness.mint(1)])
-    one = token_operation(harness, kind)
-    harness.chain.mine([sent_by(harness, one, succeeded=False, revert=revert)])
+    operation_id = token_operation(harness, kind)
+    harness.chain.mine([sent_by(harness, operation_id, succeeded=False, revert=revert)])
     indexer = harness.start()
 
     with capture_logs() as logs:
         await catch_up(indexer)
         await finish(harness, indexer)
 
-    stands = harness.operation_stands(one)
+    stands = harness.operation_stands(operation_id)
     assert stands.problem is not None
     assert (stands.status, stands.problem.code) == (MintStatus.REVERTED, REASONS[revert])
-    assert (harness.carrying(one).state, harness.carrying(one).outcome) == (TransactionState.FINAL, "failed")
+    assert (harness.carrying(operation_id).state, harness.carrying(operation_id).outcome) == (
+        TransactionState.FINAL,
+        "failed",
+    )
     assert refused(logs) == []
 
 
@@ -247,28 +256,28 @@ async def test_transfer__when_its_transaction_did_something_else__then_it_is_not
 ) -> None:
     harness.chain.mine([harness.mint(1)])
     harness.chain.mine([harness.mint(2)])
-    one = token_operation(harness, "transfer")
-    harness.chain.mine([sent_by(harness, one, STRANGE[what])])
+    operation_id = token_operation(harness, "transfer")
+    harness.chain.mine([sent_by(harness, operation_id, STRANGE[what])])
 
     with capture_logs() as logs:
         await catch_up(harness.start())
 
-    stands = harness.operation_stands(one)
+    stands = harness.operation_stands(operation_id)
     assert (stands.status, stands.problem) == (MintStatus.REVERTED, NOT_DONE)
-    assert refused(logs) == [one]
+    assert refused(logs) == [operation_id]
 
 
 async def test_transfer__when_another_transaction_moves_the_token_likewise__then_it_goes_on(
     harness: Harness,
 ) -> None:
     harness.chain.mine([harness.mint(1)])
-    one = token_operation(harness, "transfer")
+    operation_id = token_operation(harness, "transfer")
     harness.chain.mine([Sent(b"\x0e" * 32, CONTRACT, (Move(CONTRACT, 1, ALICE, BOB),))])
-    before = harness.operation_stands(one)
+    before = harness.operation_stands(operation_id)
 
     await catch_up(harness.start())
 
-    assert harness.operation_stands(one) == before
+    assert harness.operation_stands(operation_id) == before
 
 
 @pytest.mark.parametrize("kind", TOKEN_KINDS)
@@ -277,15 +286,15 @@ async def test_token_operation__when_it_is_found_by_a_range_of_old_blocks__then_
 ) -> None:
     """An index that is rebuilt reads old blocks by their events, without their transactions."""
     harness.chain.mine([harness.mint(1)])
-    one = token_operation(harness, kind)
-    harness.chain.mine([sent_by(harness, one, Move(CONTRACT, 1, ALICE, recipient(kind)))])
+    operation_id = token_operation(harness, kind)
+    harness.chain.mine([sent_by(harness, operation_id, Move(CONTRACT, 1, ALICE, recipient(kind)))])
     for _ in range(40):
         harness.chain.mine()
 
     await catch_up(harness.start())
 
-    assert harness.operation_stands(one).status is MintStatus.FINALIZED
-    assert harness.carrying(one).state is TransactionState.FINAL
+    assert harness.operation_stands(operation_id).status is MintStatus.FINALIZED
+    assert harness.carrying(operation_id).state is TransactionState.FINAL
 
 
 @pytest.mark.parametrize("kind", ["top_up", "noop"])
@@ -336,7 +345,7 @@ async def test_batch__when_it_fails__then_it_is_failed_and_left_open_and_its_min
         True,
     )
     assert carrying.problem is not None
-    assert [harness.stands(one).status for one in ids] == [MintStatus.SUBMITTED] * 3
+    assert [harness.stands(mint_id).status for mint_id in ids] == [MintStatus.SUBMITTED] * 3
     assert harness.store.mint_table == before
     assert registry.get_sample_value("mintline_mints_total", {"status": "reverted"}) == 0
     assert not {entry["event"] for entry in logs} & {"mint_outcome_refused", "transaction_not_final"}
@@ -367,7 +376,7 @@ async def test_batch__when_it_failed_and_its_operations_go_again__then_the_next_
     harness.chain.mine([second])
     await catch_up(indexer)
     await finish(harness, indexer)
-    assert [harness.stands(one).status for one in ids] == [MintStatus.FINALIZED, MintStatus.REJECTED]
+    assert [harness.stands(mint_id).status for mint_id in ids] == [MintStatus.FINALIZED, MintStatus.REJECTED]
     tables = (dict(harness.store.mint_table), dict(harness.store.transaction_table))
     harness.store.progress = None
     harness.store.token_table.clear()
@@ -430,7 +439,7 @@ async def test_batch__when_it_made_five_hundred_tokens__then_one_record_is_writt
 
     await catch_up(indexer)
 
-    assert {one.mint_id for one in harness.store.token_table.values()} == set(ids)
+    assert {token.mint_id for token in harness.store.token_table.values()} == set(ids)
     # Each record is read once, and none of the tokens, which are new.
     assert Counted.asked == {"attempts": 1, "transactions": 1, "operations": count, "tokens": 0}
     assert sum(len(write) for write in Counted.writes) == 2 * count + 1
@@ -442,7 +451,7 @@ async def test_batch__when_it_made_five_hundred_tokens__then_one_record_is_writt
     ]
     assert max(len(undo_record.model_dump_json()) for undo_record in undo_records) < 40_000
     await reorganize(harness, indexer)
-    assert [harness.stands(one).status for one in ids] == [MintStatus.SUBMITTED] * count
+    assert [harness.stands(mint_id).status for mint_id in ids] == [MintStatus.SUBMITTED] * count
     assert harness.store.token_table == {}
     assert [len(undo.transactions) for undo in Counted.undone] == [1] + [0] * 10
     # The transaction is looked at once, not each of its operations.
@@ -453,5 +462,5 @@ async def test_batch__when_it_made_five_hundred_tokens__then_one_record_is_writt
     await catch_up(indexer)
     Counted.writes.clear()
     await finish(harness, indexer)
-    assert [harness.stands(one).status for one in ids] == [MintStatus.FINALIZED] * count
+    assert [harness.stands(mint_id).status for mint_id in ids] == [MintStatus.FINALIZED] * count
     assert harness.store.mint_table == before

@@ -37,8 +37,8 @@ def recorded(harness: Harness, mint_id: str, **fields: Any) -> None:
 
 
 def mint(harness: Harness, mint_id: str = "m1") -> Mint:
-    found: Mint = harness.stands(mint_id)
-    return found
+    mint: Mint = harness.stands(mint_id)
+    return mint
 
 
 def refused(logs: list[Any]) -> list[Any]:

@@ -93,7 +93,7 @@ async def test_mixed__when_the_next_writer_finds_it__then_writes_the_block_again
     await catch_up(again)
     assert {token.owner for token in store.token_table.values()} == {BOB}
     assert (len(store.token_table), len(store.transfer_table)) == (TOKENS, 2 * TOKENS)
-    undo_records = [one for one in await store.undo_records() if one.position > "000000000001"]
+    undo_records = [record for record in await store.undo_records() if record.position > "000000000001"]
     assert undo_records[-1].complete
 
     chain.drop(1)
@@ -106,7 +106,7 @@ async def test_mixed__when_it_was_taken_back__then_late_writes_of_it_are_fenced(
     chain, store = await broken_off()
     keys = [TokenKey(CONTRACT, number) for number in range(TOKENS)]
     late = [Write(tokens=(TokenWrite(key, token(key.token_id), assumed_new=True),)) for key in keys]
-    late += [Write(transfers=(one,)) for one in store.transfer_table.values()]
+    late += [Write(transfers=(transfer,)) for transfer in store.transfer_table.values()]
     progress = store.progress
     assert progress is not None
     chain.drop(1)
@@ -145,7 +145,7 @@ async def test_block__when_its_writer_dies_at_any_write__then_the_next_one_ends_
         await catch_up(indexer(chain, store))
     store.left = -1
     await catch_up(indexer(chain, store))
-    assert {one.owner for one in store.token_table.values()} == {BOB}
+    assert {token.owner for token in store.token_table.values()} == {BOB}
     assert (len(store.token_table), len(store.transfer_table)) == (TOKENS, 2 * TOKENS)
     assert store.progress is not None
     assert (store.progress.head.number, store.progress.mixed) == (1, None)

@@ -120,12 +120,12 @@ async def test_compare__when_mints_ended_by_other_transactions_or_have_new_nonce
     harness.store.mint_table["own"] = harness.store.mint_table["own"].evolve(**own)
     failed = Sent(b"f" * 32, contract_of(harness), succeeded=False)
     harness.sign(failed.hash, "front_run")
-    made = harness.mint(13, mint_id="renewed")
+    renewed = harness.mint(13, mint_id="renewed")
     earlier = harness.carrying("renewed")
     later = earlier.evolve(nonce=99, attempts=())
     harness.store.transaction_table[later.place] = later
     harness.store.mint_table["renewed"] = harness.store.mint_table["renewed"].evolve(nonce=99)
-    harness.chain.mine([harness.mint(11), harness.mint(12), made])
+    harness.chain.mine([harness.mint(11), harness.mint(12), renewed])
     harness.chain.mine([failed])
     await follow(harness)
     statuses = {mint_id: harness.stands(mint_id).status for mint_id in ("front_run", "own", "renewed")}
@@ -239,6 +239,6 @@ async def test_compare__when_one_item_was_changed__then_it_is_the_difference(
 ) -> None:
     change(lived)
 
-    (found,) = await differences(lived)
+    (difference,) = await differences(lived)
 
-    assert (found.key[0], found.fields()) == (table.name, fields)
+    assert (difference.key[0], difference.fields()) == (table.name, fields)

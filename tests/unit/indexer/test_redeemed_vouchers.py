@@ -51,13 +51,13 @@ def reverting(harness: Harness, name: int, mint_id: str = "m1", *, own: bool = F
 
 
 def mint(harness: Harness, mint_id: str = "m1") -> Mint:
-    found: Mint = harness.stands(mint_id)
-    return found
+    mint: Mint = harness.stands(mint_id)
+    return mint
 
 
 def token_mint(harness: Harness, token_id: int) -> str | None:
-    found: str | None = harness.store.token_table[TokenKey(CONTRACT, token_id)].mint_id
-    return found
+    minted_by: str | None = harness.store.token_table[TokenKey(CONTRACT, token_id)].mint_id
+    return minted_by
 
 
 async def test_voucher__when_redeemed_without_telling_us__then_its_mint_is_mined_and_finalized(
@@ -70,9 +70,9 @@ async def test_voucher__when_redeemed_without_telling_us__then_its_mint_is_mined
 
     await catch_up(indexer)
 
-    found = mint(harness)
-    assert found.status is MintStatus.MINED
-    assert (found.tx_hash, found.block_number, found.block_hash) == (sent.hash, block.number, block.hash)
+    record = mint(harness)
+    assert record.status is MintStatus.MINED
+    assert (record.tx_hash, record.block_number, record.block_hash) == (sent.hash, block.number, block.hash)
     assert (token_mint(harness, 7), token_mint(harness, 1)) == ("m1", None)
     for _ in range(FINALITY):
         harness.chain.mine()
@@ -96,8 +96,8 @@ async def test_voucher__when_its_block_is_undone__then_its_mint_is_where_it_was(
     harness.chain.mine()
     await catch_up(indexer)
 
-    found = mint(harness)
-    assert (found.status, found.tx_hash, found.block_hash, found.mined_at) == (status, None, None, None)
+    record = mint(harness)
+    assert (record.status, record.tx_hash, record.block_hash, record.mined_at) == (status, None, None, None)
     assert harness.token_ids() == set()
     harness.chain.mine([sent])
     await catch_up(indexer)
@@ -142,14 +142,14 @@ async def test_own_transaction__when_it_fails__then_the_voucher_waits_and_says_w
 
     await catch_up(indexer)
 
-    found = mint(harness)
-    assert (found.status, found.tx_hash, found.block_hash) == (MintStatus.ISSUED, None, None)
-    assert found.problem is not None
-    assert found.problem.code == "reverted"
+    record = mint(harness)
+    assert (record.status, record.tx_hash, record.block_hash) == (MintStatus.ISSUED, None, None)
+    assert record.problem is not None
+    assert record.problem.code == "reverted"
     for _ in range(FINALITY + 1):
         harness.chain.mine()
     await catch_up(indexer)
-    assert mint(harness) == found
+    assert mint(harness) == record
     harness.chain.mine([harness.mint(7, mint_id="m1")])
     await catch_up(indexer)
     assert (mint(harness).status, mint(harness).problem) == (MintStatus.MINED, None)
@@ -181,19 +181,23 @@ async def test_custodial_mint__when_a_stranger_redeems_its_voucher_first__then_i
     custodial(harness, 7)
     stranger, ours = harness.mint(7), reverting(harness, 1)
     if apart:
-        made = harness.chain.mine([stranger]).block
+        block = harness.chain.mine([stranger]).block
         for _ in range(apart - 1):
             harness.chain.mine()
         harness.chain.mine([ours])
     else:
-        made = harness.chain.mine([stranger, ours]).block
+        block = harness.chain.mine([stranger, ours]).block
     indexer = harness.start()
 
     await catch_up(indexer)
 
-    found = mint(harness)
-    assert (found.status, found.problem) == (MintStatus.MINED, None)
-    assert (found.tx_hash, found.block_number, found.block_hash) == (stranger.hash, made.number, made.hash)
+    record = mint(harness)
+    assert (record.status, record.problem) == (MintStatus.MINED, None)
+    assert (record.tx_hash, record.block_number, record.block_hash) == (
+        stranger.hash,
+        block.number,
+        block.hash,
+    )
     assert token_mint(harness, 7) == "m1"
     for _ in range(FINALITY):
         harness.chain.mine()
@@ -236,8 +240,8 @@ async def test_custodial_mint__when_the_item_of_its_token_was_set_aside__then_th
     harness: Harness, digest: bytes, *, moved: bool
 ) -> None:
     custodial(harness, 7)
-    made = Sent(b"\7" * 32, CONTRACT, (Move(CONTRACT, 7, None, ALICE, digest),))
-    harness.chain.mine([made])
+    sent = Sent(b"\7" * 32, CONTRACT, (Move(CONTRACT, 7, None, ALICE, digest),))
+    harness.chain.mine([sent])
     indexer = harness.start()
     await catch_up(indexer)
     del harness.store.token_table[TokenKey(CONTRACT, 7)]
@@ -247,13 +251,13 @@ async def test_custodial_mint__when_the_item_of_its_token_was_set_aside__then_th
 
     await catch_up(indexer)
 
-    found = mint(harness)
+    record = mint(harness)
     own = digest == bytes(32)
-    assert found.status is (MintStatus.MINED if own else MintStatus.REVERTED)
-    assert (found.tx_hash == made.hash) is own
-    assert (found.problem is None) is own
-    if found.problem is not None:
-        assert found.problem.code == "token_taken"
+    assert record.status is (MintStatus.MINED if own else MintStatus.REVERTED)
+    assert (record.tx_hash == sent.hash) is own
+    assert (record.problem is None) is own
+    if record.problem is not None:
+        assert record.problem.code == "token_taken"
 
 
 async def test_custodial_mint__when_it_fails_and_nobody_minted_its_token__then_it_is_reverted(

@@ -57,10 +57,10 @@ class PoisonedStore(MemoryStore):
         return Refused(refused.assumed, unusable)
 
     async def tokens(self, keys: Sequence[TokenKey]) -> dict[TokenKey, Token | None]:
-        found = await super(PoisonedStore, self).tokens(keys)
+        tokens = await super(PoisonedStore, self).tokens(keys)
         if self.unreadable:
-            found = {key: token for key, token in found.items() if key.token_id != self.bad_token}
-        return found
+            tokens = {key: token for key, token in tokens.items() if key.token_id != self.bad_token}
+        return tokens
 
 
 async def follow(harness: Harness, store: MemoryStore) -> None:
@@ -109,8 +109,8 @@ async def test_block__when_one_mints_outcome_cannot_be_written__then_all_else_is
     [aside] = store.aside_table.values()
     assert (aside.table, aside.key, aside.block_number) == (table, key, 1)
     assert aside.reason == REASON
-    told = [line for line in lines if line["event"] == "record_set_aside"]
-    assert [(line["table"], line["key"]) for line in told] == [(table, key)]
+    entries = [line for line in lines if line["event"] == "record_set_aside"]
+    assert [(line["table"], line["key"]) for line in entries] == [(table, key)]
 
 
 async def test_block__when_one_token_cannot_be_written__then_all_else_is(harness: Harness) -> None:
@@ -265,14 +265,17 @@ async def test_finality__when_one_transaction_cannot_be_written_or_read__then_th
             refused = await store.finalize_transactions(PLACES, at=1)
         assert refused == {PLACES[1]: None}
         assert tables.written == ["0", "2"]
-        told = [(line["table"], line["key"]) for line in lines if line["event"] == "record_set_aside"]
-        assert told == [("transactions", f"1#{ALICE}/1")]
+        entries = [(line["table"], line["key"]) for line in lines if line["event"] == "record_set_aside"]
+        assert entries == [("transactions", f"1#{ALICE}/1")]
 
 
 async def test_transactions__when_one_is_unreadable__then_it_alone_is_missing(harness: Harness) -> None:
     for number in range(3):
         harness.record(f"mint_{number}", MintStatus.SUBMITTED)
-    items = {str(place.nonce): to_item(one) for place, one in harness.store.transaction_table.items()}
+    items = {
+        str(place.nonce): to_item(transaction)
+        for place, transaction in harness.store.transaction_table.items()
+    }
     items["1"]["state"] = "elsewhere"
     tables: Any = Tables(items)
     store = DynamoStore(tables, chain_id=1, set_aside=SetAside())

@@ -98,7 +98,7 @@ async def test_transaction__when_it_did_all_it_was_for__then_it_alone_is_written
     )
     assert harness.carrying("m1").block_hash is None
     assert statuses(harness) == [SUBMITTED] * count
-    reviewed = {decode(one.body) for one in await harness.queues.receive(BROADCAST, wait=0)}
+    reviewed = {decode(received.body) for received in await harness.queues.receive(BROADCAST, wait=0)}
     assert reviewed <= {ReviewMint(mint_id=mint_id) for mint_id in ids}
     assert reviewed
     harness.chain.mine([sent])
@@ -163,7 +163,7 @@ async def test_transaction__when_it_made_not_all_of_its_tokens__then_it_is_settl
         await catch_up(indexer)
 
     assert refused(logs) == not_made
-    expected = [MintStatus.REVERTED if one in not_made else MINED for one in ids]
+    expected = [MintStatus.REVERTED if mint_id in not_made else MINED for mint_id in ids]
     assert (statuses(harness), stored(harness)) == (expected, [BUILT] * 3)
     assert (harness.carrying("m1").outcome, harness.carrying("m1").not_made) == ("succeeded", tuple(not_made))
     assert harness.stands("m2").problem == NOT_DONE
@@ -176,7 +176,7 @@ async def test_transaction__when_it_made_not_all_of_its_tokens__then_it_is_settl
     await finish(harness, indexer)
     assert harness.carrying("m1").state is TransactionState.FINAL
     assert statuses(harness) == [
-        MintStatus.REVERTED if one in not_made else MintStatus.FINALIZED for one in ids
+        MintStatus.REVERTED if mint_id in not_made else MintStatus.FINALIZED for mint_id in ids
     ]
     assert registry.get_sample_value("mintline_mints_total", {"status": "finalized"}) == 3 - len(not_made)
 
@@ -471,21 +471,21 @@ async def test_row__when_it_was_written_before_transactions_had_records__then_it
     assert stored(harness) == [MintStatus.FINALIZED]
 
 
-@pytest.mark.parametrize("made", [[1, 2], [1], [9]])
+@pytest.mark.parametrize("token_ids", [[1, 2], [1], [9]])
 @pytest.mark.parametrize("rejected", [False, True])
 async def test_backfill__when_it_meets_what_was_told_of__then_it_is_not_told_again(
-    harness: Harness, made: list[int], *, rejected: bool
+    harness: Harness, token_ids: list[int], *, rejected: bool
 ) -> None:
     """As of an index that is rebuilt over records that have the transaction's end."""
     ids = carried(harness, 2)
     if rejected:
         harness.store.mint_table["m1"] = harness.store.mint_table["m1"].evolve(status=MintStatus.REJECTED)
-    harness.chain.mine([making(harness, ids, made)])
+    harness.chain.mine([making(harness, ids, token_ids)])
     with capture_logs() as first:
         indexer = harness.start()
         await catch_up(indexer)
         await finish(harness, indexer)
-    strange = {mint_id for mint_id, token_id in zip(ids, (1, 2), strict=True) if token_id not in made}
+    strange = {mint_id for mint_id, token_id in zip(ids, (1, 2), strict=True) if token_id not in token_ids}
     assert set(refused(first)) == strange | ({"m1"} if rejected else set())
     tables = (dict(harness.store.mint_table), dict(harness.store.transaction_table))
     harness.store.progress = None
@@ -528,5 +528,5 @@ async def test_index__when_it_is_built_anew_over_what_was_settled__then_nothing_
 
     assert (harness.store.mint_table, harness.store.transaction_table) == tables
     assert harness.store.token_table == tokens
-    told = {entry["event"] for entry in logs if entry["log_level"] in ("warning", "error")}
-    assert told <= {"blocks_undone"}
+    events = {entry["event"] for entry in logs if entry["log_level"] in ("warning", "error")}
+    assert events <= {"blocks_undone"}

@@ -32,8 +32,8 @@ def test_kinds__when_all_are_walked__are_in_shared_enclave_builder_and_indexer()
     "package", ["mintline.kinds", "mintline_signer.enclave.kinds", "mintline_indexer.kinds"]
 )
 def test_kinds__when_each_is_found_by_its_name__is_another_one(package: str) -> None:
-    found = find_kinds(package)
-    assert len({type(kind) for kind in found.values()}) == len(get_args(TransactionKind))
+    kinds = find_kinds(package)
+    assert len({type(kind) for kind in kinds.values()}) == len(get_args(TransactionKind))
 
 
 def test_kinds__when_a_package_lacks_one__are_not_found() -> None:
@@ -44,7 +44,7 @@ def test_kinds__when_a_package_lacks_one__are_not_found() -> None:
 def test_operations__when_each_is_asked_for__lead_to_a_kind() -> None:
     records: list[Any] = [*OPERATIONS]
     custody = Mint.model_fields["custody"].annotation
-    built = [record.model_construct(custody=one) for one in get_args(custody) for record in records]
+    built = [record.model_construct(custody=custody) for custody in get_args(custody) for record in records]
     requests = {operation.request_type for operation in built}
     assert requests == {request_type(name) for name in ASKED_FOR}
 

@@ -126,7 +126,7 @@ def reserved(kind: TransactionKind, **changes: Any) -> Transaction:
         nonce=7,
         signer=signer,
         kind=kind,
-        operations=tuple(one.operation_id for one in OPERATIONS[kind]),
+        operations=tuple(operation.operation_id for operation in OPERATIONS[kind]),
         top_up=TopUpPayload(recipient=OTHER, value=5) if kind == "top_up" else None,
         clone=CLONE if kind.startswith("relayed_") else None,
         gas=100_000,
@@ -153,10 +153,10 @@ def test_first_intent__when_made_from_the_records__is_the_transaction_of_its_kin
 ) -> None:
     transaction = reserved(kind)
     intent = first_intent(transaction, OPERATIONS[kind], b"sealed")
-    made = transaction_of(intent, issued=SIGNATURE)
+    created = transaction_of(intent, issued=SIGNATURE)
     to = {"noop": WALLET, "top_up": OTHER, "deploy": FACTORY}.get(kind, CONTRACT)
-    assert (made.to, made.data, made.value) == (to, CALLDATA[kind], 5 if kind == "top_up" else 0)
-    assert (made.nonce, made.gas, made.chain_id) == (7, 100_000, 1)
+    assert (created.to, created.data, created.value) == (to, CALLDATA[kind], 5 if kind == "top_up" else 0)
+    assert (created.nonce, created.gas, created.chain_id) == (7, 100_000, 1)
     assert operation_ids(intent) == transaction.operations
     assert getattr(intent, "authorization", b"sealed") == b"sealed"
     assert len(dedup_id(intent)) <= 128
@@ -189,7 +189,7 @@ def test_digest_of__when_kind_or_custody_differ__differs() -> None:
     others = (TRANSFER, BURN, RELAYED_TRANSFER, RELAYED_BURN, DEPLOYMENT, CALL)
     sponsored, own = BATCH[0], MINT.evolve(mint_id="mint_1", token_id=1, deadline=None)
     alone = own.evolve(custody="self", sender=None)
-    digests = [digest_of(one) for one in (sponsored, own, alone, *others)]
+    digests = [digest_of(operation) for operation in (sponsored, own, alone, *others)]
     assert len(set(digests)) == len(digests)
     assert digest_of(sponsored) == digest_of(sponsored.evolve(sender=None, nonce=None))
 

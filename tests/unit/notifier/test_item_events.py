@@ -95,6 +95,6 @@ async def test_transfer__when_an_item_moves__then_its_client_and_linked_users_ar
     tables.put(TRANSFERS, to_item(moved(sender, recipient)) | place)
     await reader.poll()
     for principal in (CLIENT, "bob"):
-        found = [event for event in log.all(principal) if event.type.startswith("token.")]
-        assert [event.type for event in found] == kinds
-        assert [event.data["quantity"] for event in found] == [str(2**200) for _ in kinds]
+        events = [event for event in log.all(principal) if event.type.startswith("token.")]
+        assert [event.type for event in events] == kinds
+        assert [event.data["quantity"] for event in events] == [str(2**200) for _ in kinds]

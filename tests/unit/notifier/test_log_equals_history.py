@@ -212,12 +212,12 @@ class History:
 
 
 def logged(log: MemoryEventLog, *, late: bool = False) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
+    types_by_id: dict[str, list[str]] = defaultdict(list)
     for client in CLIENTS:
         events = log.all(client)
         assert len({event.id for event in events}) == len(events)
         for event in events:
-            found[event.resource.id].append(event.type)
+            types_by_id[event.resource.id].append(event.type)
             assert event.data["mint_id"] == event.resource.id
             assert (
                 late
@@ -227,7 +227,7 @@ def logged(log: MemoryEventLog, *, late: bool = False) -> dict[str, list[str]]:
                     *(event.type.removeprefix("mint."), "rejected"),
                 }
             )
-    return found
+    return types_by_id
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -280,10 +280,10 @@ async def test_logs__when_changes_were_gone_before_they_were_read__get_the_event
     for _ in range(80):
         history.tables.now += 1_000
         await reader.poll()
-    found = logged(log, late=True)
+    types_by_id = logged(log, late=True)
     for name, due in history.due.items():
         # What a reorg undid while nobody read is the one thing that no record says.
-        assert found[name][0] == due[0]
-        assert found[name][-1] == due[-1], name
-        assert set(found[name]) >= set(due) - {"mint.reorged"}
-        assert found[name][: len(before[name])] == before[name]
+        assert types_by_id[name][0] == due[0]
+        assert types_by_id[name][-1] == due[-1], name
+        assert set(types_by_id[name]) >= set(due) - {"mint.reorged"}
+        assert types_by_id[name][: len(before[name])] == before[name]

@@ -141,9 +141,9 @@ class Deployment:
 
 @pytest.fixture
 async def deployment() -> Deployment:
-    made = Deployment()
-    await made.reader.poll()
-    return made
+    deployment = Deployment()
+    await deployment.reader.poll()
+    return deployment
 
 
 REFRESH = CollectionChange(action="refresh_metadata", first_token=1, last_token=1)
@@ -277,8 +277,8 @@ async def test_metadata__when_changes_were_gone_before_they_were_read__then_told
     reader = follower(deployment.tables, deployment.log, deployment.cursors, owner="second")
     await reader.poll()
     events = deployment.log.all(CLIENT)
-    told = sorted((event.type, event.data.get("version")) for event in events)
-    assert told == [
+    logged = sorted((event.type, event.data.get("version")) for event in events)
+    assert logged == [
         ("collection.revealed", None),
         ("token.metadata_updated", 2),
         ("token.metadata_updated", 3),

@@ -50,8 +50,8 @@ async def test_notices__when_they_are_on_record__then_those_concerned_have_an_ev
             "resets_at": "2023-11-14T22:13:20.001Z",
         },
     ]
-    [told] = log.all("shop")
-    assert (told.type, told.id) == ("client.budget_reached", log.all(OPERATORS)[2].id)
+    [event] = log.all("shop")
+    assert (event.type, event.id) == ("client.budget_reached", log.all(OPERATORS)[2].id)
 
 
 async def test_notices__when_changes_were_gone_before_they_were_read__then_told_late_and_once() -> None:

@@ -237,12 +237,12 @@ async def test_types__when_a_webhook_names_some__then_it_gets_these_and_its_own_
     worker = await setting.started()
     await setting.happen("m1", kind="mint.accepted")
     await setting.happen("m1")
-    asked = PendingEvent(
+    pending_event = PendingEvent(
         id=event_id("webhook.test", webhook.webhook_id, 1), type="webhook.test", at=setting.now
     )
-    await setting.change(webhook, pending=(asked,))
+    await setting.change(webhook, pending=(pending_event,))
     await setting.run(worker, milliseconds=5_000)
-    got = [(one.url, json.loads(one.body)["type"]) for one in setting.receivers.accepted]
+    got = [(delivered.url, json.loads(delivered.body)["type"]) for delivered in setting.receivers.accepted]
     assert got == [(URL, "mint.finalized"), (URL, "webhook.test")]
     assert setting.store.webhooks[webhook.webhook_id].pending == ()
     assert setting.store.progresses[other.webhook_id].cursor == await setting.log.tail("shop")
@@ -253,7 +253,9 @@ async def test_resource__when_one_of_its_events_is_refused__then_its_later_ones_
 ) -> None:
     refused = {"bad"}
     receivers = setting.receivers
-    receivers.status = lambda one: 500 if json.loads(one.body)["data"]["mint_id"] in refused else 200
+    receivers.status = lambda delivered: (
+        500 if json.loads(delivered.body)["data"]["mint_id"] in refused else 200
+    )
     await setting.webhook()
     worker = await setting.started()
     await setting.happen("bad", "good-1", "good-2")
@@ -267,7 +269,7 @@ async def test_resource__when_one_of_its_events_is_refused__then_its_later_ones_
     assert len(receivers.requests) - len(expected) < 15, "what is refused is sent ever more seldom"
     refused.clear()
     await setting.run(worker, milliseconds=2 * HOUR_MS)
-    of_bad = [one for one in ids(receivers.accepted) if one not in expected]
+    of_bad = [mint_id for mint_id in ids(receivers.accepted) if mint_id not in expected]
     assert of_bad == [event.id for event in setting.log.all("shop") if event.data["mint_id"] == "bad"]
 
 
@@ -275,7 +277,9 @@ async def test_window__when_one_event_is_refused_for_long__then_a_bounded_number
     setting: Setting,
 ) -> None:
     receivers = setting.receivers
-    receivers.status = lambda one: 500 if json.loads(one.body)["data"]["mint_id"] == "bad" else 200
+    receivers.status = lambda delivered: (
+        500 if json.loads(delivered.body)["data"]["mint_id"] == "bad" else 200
+    )
     await setting.webhook()
     worker = await setting.started()
     await setting.happen("bad", *(f"m{number}" for number in range(200)))
@@ -332,8 +336,8 @@ async def test_receiver__when_it_is_down_for_six_hours_and_the_sender_is_killed_
     await setting.run(worker, milliseconds=HOUR_MS)
     replayed = receivers.requests[before:]
     assert ids(replayed) == [event.id for event in events], "the identical ordered log"
-    bodies = {one.event_id: one.body for one in receivers.requests[:before]}
-    assert all(one.body == bodies[one.event_id] for one in replayed)
+    bodies = {request.event_id: request.body for request in receivers.requests[:before]}
+    assert all(delivered.body == bodies[delivered.event_id] for delivered in replayed)
 
 
 def assert_resources_in_order(accepted: Sequence[Delivered], events: Sequence[Event]) -> None:
@@ -346,7 +350,7 @@ def assert_resources_in_order(accepted: Sequence[Delivered], events: Sequence[Ev
     wanted: dict[str, list[str]] = defaultdict(list)
     for event in events:
         wanted[event.resource.id].append(event.id)
-    assert order == {mint: found for mint, found in wanted.items() if found}
+    assert order == {mint: types for mint, types in wanted.items() if types}
 
 
 async def test_receiver__when_it_refuses_for_three_days__then_its_webhook_is_disabled_and_an_event_says_so(
@@ -354,7 +358,7 @@ async def test_receiver__when_it_refuses_for_three_days__then_its_webhook_is_dis
 ) -> None:
     webhook = await setting.webhook()
     other = await setting.webhook(2, url="https://other.example/")
-    setting.receivers.status = lambda one: 500 if one.url == URL else 200
+    setting.receivers.status = lambda delivered: 500 if delivered.url == URL else 200
     worker = await setting.started()
     await setting.happen(*(f"m{number}" for number in range(30)))
     await setting.run(worker, milliseconds=3 * DAY_MS - 2 * HOUR_MS)
@@ -366,7 +370,9 @@ async def test_receiver__when_it_refuses_for_three_days__then_its_webhook_is_dis
     last = setting.log.all("shop")[-1]
     assert (last.type, last.resource.id) == ("webhook.disabled", webhook.webhook_id)
     assert last.data["status"] == "disabled"
-    to_other = [one for one in setting.receivers.accepted if one.url == "https://other.example/"]
+    to_other = [
+        delivered for delivered in setting.receivers.accepted if delivered.url == "https://other.example/"
+    ]
     assert ids(to_other) == [event.id for event in setting.log.all("shop")]
     assert setting.store.progresses[other.webhook_id].failing == ()
 
@@ -376,7 +382,7 @@ async def test_receiver__when_it_refuses_for_three_days__then_its_webhook_is_dis
     setting.receivers.status = lambda _: 200
     await setting.change(webhook, status="enabled", disabled_reason=None, rewind=Rewind(number=1))
     await setting.run(worker, milliseconds=5_000)
-    to_it = [one for one in setting.receivers.accepted if one.url == URL]
+    to_it = [delivered for delivered in setting.receivers.accepted if delivered.url == URL]
     assert set(ids(to_it)) == {event.id for event in setting.log.all("shop")}, "nothing is lost"
 
 
@@ -412,8 +418,8 @@ async def test_disabling__when_the_process_dies_before_the_event__then_the_next_
             await setting.worker().delivery.run(setting.store.webhooks[webhook.webhook_id])
     setting.log.append = append  # type: ignore[method-assign]
     await setting.worker().delivery.run(setting.store.webhooks[webhook.webhook_id])
-    told = [event for event in setting.log.all("shop") if event.type == "webhook.disabled"]
-    assert len(told) == 1
+    events = [event for event in setting.log.all("shop") if event.type == "webhook.disabled"]
+    assert len(events) == 1
     assert not setting.store.webhooks[webhook.webhook_id].open
 
 
@@ -422,9 +428,9 @@ async def test_processes__when_two_deliver_for_one_webhook__then_the_slower_one_
 ) -> None:
     webhook = await setting.webhook()
     await setting.happen("m1", "m2")
-    one, other = setting.worker("one"), setting.worker("other")
+    first, other = setting.worker("one"), setting.worker("other")
     outcomes = await asyncio.gather(
-        one.delivery.run(webhook), other.delivery.run(webhook), return_exceptions=True
+        first.delivery.run(webhook), other.delivery.run(webhook), return_exceptions=True
     )
     assert [isinstance(outcome, Conflict) for outcome in outcomes].count(True) == 1
     assert setting.store.progresses[webhook.webhook_id].version == 2
@@ -434,18 +440,18 @@ async def test_processes__when_two_deliver_for_one_webhook__then_the_slower_one_
 async def test_shards__when_two_processes_start__then_they_share_them_and_one_takes_over_from_the_other(
     setting: Setting,
 ) -> None:
-    one, other = setting.worker("one"), setting.worker("other")
+    first, other = setting.worker("one"), setting.worker("other")
     for _ in SHARDS:
-        await one.poll()
+        await first.poll()
         await other.poll()
     owners = [lease.owner for lease in setting.store.leases.values()]
     assert sorted(owners) == ["one"] * 4 + ["other"] * 4
     setting.now += LEASE_MS + 1
     for _ in SHARDS:
-        await one.poll()
+        await first.poll()
     assert {lease.owner for lease in setting.store.leases.values()} == {"one"}
     await other.aclose()
-    await one.aclose()
+    await first.aclose()
     assert setting.store.leases == {}
 
 

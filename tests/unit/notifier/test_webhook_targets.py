@@ -198,10 +198,10 @@ class Rebinding(AbstractResolver):
     ) -> list[ResolveResult]:
         self.resolved += 1
         kind = socket.AF_INET6 if ":" in self._address else socket.AF_INET
-        found = ResolveResult(
+        resolved = ResolveResult(
             hostname=host, host=self._address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST
         )
-        return [found]
+        return [resolved]
 
     async def close(self) -> None:
         pass

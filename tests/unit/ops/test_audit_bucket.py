@@ -70,10 +70,10 @@ async def test_fetch__when_an_object_is_larger_than_a_file_of_the_trail__then_it
     s3 = S3("host/1.audit", "host/2.audit", "host/3.audit")
     s3.versions[1]["Size"] = 5 << 30
 
-    found = await fetched(s3, tmp_path)
+    trail = await fetched(s3, tmp_path)
 
     assert s3.fetched == ["host/1.audit", "host/3.audit"]
-    (fault,) = found.faults
+    (fault,) = trail.faults
     assert fault.startswith(
         "s3://the-trail/host/2.audit (version v1): has 5368709120 bytes, more than a file"
     )
@@ -86,10 +86,10 @@ async def test_fetch__when_s3_refuses_one_object__then_it_is_told_and_the_others
     s3 = S3("host/1.audit", "host/2.audit")
     s3.refusals["host/1.audit"] = code
 
-    found = await fetched(s3, tmp_path)
+    trail = await fetched(s3, tmp_path)
 
-    assert (found.files, s3.fetched) == (1, ["host/2.audit"])
-    assert found.faults == [f"s3://the-trail/host/1.audit (version v0): S3 refuses it: {code}"]
+    assert (trail.files, s3.fetched) == (1, ["host/2.audit"])
+    assert trail.faults == [f"s3://the-trail/host/1.audit (version v0): S3 refuses it: {code}"]
 
 
 def refused_all(s3: S3) -> None:
@@ -118,18 +118,18 @@ async def test_fetch__when_there_are_many_objects__then_a_bounded_number_is_fetc
     s3.full = asyncio.Barrier(AT_ONCE)
 
     async with asyncio.timeout(10):
-        found = await fetched(s3, tmp_path)
+        trail = await fetched(s3, tmp_path)
 
-    assert (found.files, s3.most) == (3 * AT_ONCE, AT_ONCE)
-    assert found.names.keys() - {tmp_path} == {tmp_path / f"{n + 1:08d}.audit" for n in range(found.files)}
+    assert (trail.files, s3.most) == (3 * AT_ONCE, AT_ONCE)
+    assert trail.names.keys() - {tmp_path} == {tmp_path / f"{n + 1:08d}.audit" for n in range(trail.files)}
 
 
 async def test_report__when_an_object_holds_something_else__then_it_names_the_object_and_its_version(
     tmp_path: Path,
 ) -> None:
-    found = await fetched(S3("host/\x1b[2J.audit"), tmp_path)
+    trail = await fetched(S3("host/\x1b[2J.audit"), tmp_path)
 
-    report = verify_trail(tmp_path, root=bytes(32), names=found.names)
+    report = verify_trail(tmp_path, root=bytes(32), names=trail.names)
 
     junk, none = report.breaks
     assert junk.startswith(

@@ -54,25 +54,25 @@ def document(*keys: dict[str, Any], others: tuple[dict[str, Any], ...] = ()) -> 
 async def test_compare__when_the_pool_publishes_what_the_policy_holds__then_it_suffices(
     publish: Callable[[Published], None],
 ) -> None:
-    one, two = Authority(kid="one").jwk(), Authority(kid="two").jwk()
-    publish({POOL_URL: {"keys": [two, one, {"kty": "oct", "kid": "other"}, "rubbish"]}})
-    (found,) = await compare(document(one, two), {})
-    assert (found.name, found.issuer, found.jwks_url) == (USER_POOL, ISSUER, POOL_URL)
-    assert found.suffices
-    assert found.policy == found.published == {key["kid"]: thumbprint(Jwk(**key)) for key in (one, two)}
+    first, two = Authority(kid="one").jwk(), Authority(kid="two").jwk()
+    publish({POOL_URL: {"keys": [two, first, {"kty": "oct", "kid": "other"}, "rubbish"]}})
+    (keys,) = await compare(document(first, two), {})
+    assert (keys.name, keys.issuer, keys.jwks_url) == (USER_POOL, ISSUER, POOL_URL)
+    assert keys.suffices
+    assert keys.policy == keys.published == {key["kid"]: thumbprint(Jwk(**key)) for key in (first, two)}
 
 
 async def test_compare__when_keys_differ__then_each_is_named(publish: Callable[[Published], None]) -> None:
     kept, old, new = (Authority(kid=kid).jwk() for kid in ("kept", "old", "new"))
     publish({POOL_URL: {"keys": [kept, new]}})
-    (found,) = await compare(document(kept, old), {})
-    assert (found.missing, found.changed, found.unpublished) == (["new"], [], ["old"])
-    assert not found.suffices
+    (keys,) = await compare(document(kept, old), {})
+    assert (keys.missing, keys.changed, keys.unpublished) == (["new"], [], ["old"])
+    assert not keys.suffices
 
     publish({POOL_URL: {"keys": [Authority(kid="kept").jwk()]}})
-    (found,) = await compare(document(kept), {})
-    assert (found.missing, found.changed, found.unpublished) == ([], ["kept"], [])
-    assert not found.suffices
+    (keys,) = await compare(document(kept), {})
+    assert (keys.missing, keys.changed, keys.unpublished) == ([], ["kept"], [])
+    assert not keys.suffices
 
 
 async def test_compare__when_the_policy_has_one_key_more_than_is_published__then_it_suffices(
@@ -80,9 +80,9 @@ async def test_compare__when_the_policy_has_one_key_more_than_is_published__then
 ) -> None:
     kept, old = Authority(kid="kept").jwk(), Authority(kid="old").jwk()
     publish({POOL_URL: {"keys": [kept]}})
-    (found,) = await compare(document(kept, old), {})
-    assert found.suffices
-    assert found.unpublished == ["old"]
+    (keys,) = await compare(document(kept, old), {})
+    assert keys.suffices
+    assert keys.unpublished == ["old"]
 
 
 async def test_compare__when_there_is_another_issuer__then_its_keys_are_where_it_says(
@@ -94,18 +94,18 @@ async def test_compare__when_there_is_another_issuer__then_its_keys_are_where_it
     discovery = f"{OTHER}.well-known/openid-configuration"
     publish({POOL_URL: {"keys": [pool]}, discovery: {"jwks_uri": keys_url}, keys_url: {"keys": [key]}})
     policy = document(pool, others=(about,))
-    _, found = await compare(policy, {})
-    assert (found.name, found.jwks_url, found.suffices) == ("auth0", keys_url, True)
+    _, keys = await compare(policy, {})
+    assert (keys.name, keys.jwks_url, keys.suffices) == ("auth0", keys_url, True)
 
     # The pool signs by RSA alone: what else it may publish is none of its tokens' keys.
     named = {USER_POOL: "https://pool.example/", "auth0": "https://told.example/"}
     publish({named[USER_POOL]: {"keys": [pool, ec_jwk("x")]}, named["auth0"]: {"keys": [ec_jwk("p256")]}})
-    pools, found = await compare(policy, named)
-    assert (pools.suffices, found.changed) == (True, ["p256"])
+    pools, keys = await compare(policy, named)
+    assert (pools.suffices, keys.changed) == (True, ["p256"])
 
 
 @pytest.mark.parametrize(
-    ("documents", "urls", "told"),
+    ("documents", "urls", "message"),
     [
         ({}, {}, "status 404"),
         ({POOL_URL: {"keys": []}}, {}, "no key that signs access tokens"),
@@ -114,10 +114,10 @@ async def test_compare__when_there_is_another_issuer__then_its_keys_are_where_it
     ],
 )
 async def test_compare__when_there_is_nothing_to_compare_with__then_it_says_so(
-    publish: Callable[[Published], None], documents: Published, urls: dict[str, str], told: str
+    publish: Callable[[Published], None], documents: Published, urls: dict[str, str], message: str
 ) -> None:
     publish(documents)
-    with pytest.raises(Misconfigured, match=told):
+    with pytest.raises(Misconfigured, match=message):
         await compare(document(Authority().jwk()), urls)
 
 
@@ -156,9 +156,11 @@ async def test_policy_keys__when_another_issuer_has_rotated__then_its_keys_are_t
     other = {"name": "auth0", "issuer": OTHER, "client_ids": ["app"], "jwks": {"keys": [old]}}
     urls = {"auth0": "https://told.example/"}
     publish({POOL_URL: {"keys": [pool]}, urls["auth0"]: {"keys": [new]}})
-    made = parse_policy(await with_published_keys(document(pool, others=(other,)), urls)).authorization
-    assert [key.kid for key in made.other_issuers[0].jwks.keys] == ["new", "old"]
-    assert [key.kid for key in made.jwks.keys] == [pool["kid"]]
+    authorization = parse_policy(
+        await with_published_keys(document(pool, others=(other,)), urls)
+    ).authorization
+    assert [key.kid for key in authorization.other_issuers[0].jwks.keys] == ["new", "old"]
+    assert [key.kid for key in authorization.jwks.keys] == [pool["kid"]]
 
 
 def test_thumbprint__when_the_key_is_the_rfcs_example__then_so_is_its_thumbprint() -> None:

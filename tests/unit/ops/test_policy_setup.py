@@ -34,7 +34,7 @@ def jwks() -> dict[str, Any]:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def urls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Have a user pool publish its keys; return where it was asked for them."""
     urls: list[str] = []
     published = jwks()
@@ -72,16 +72,16 @@ def document(folder: Path, **changes: Any) -> Path:
 
 
 async def test_policy__when_the_document_is_complete__then_the_enclave_reads_it_and_it_fits_the_limits(
-    tmp_path: Path, asked: list[str]
+    tmp_path: Path, urls: list[str]
 ) -> None:
     limits = {"fee_cap": "7000000000", "max_transaction_cost": "30000000000000000", "user_rate": 60}
 
-    made = await policy_of(
+    content = await policy_of(
         document(tmp_path, limits=limits), user_pool="us-east-1_Example", clients=["abc123"]
     )
 
-    policy = parse_policy(made)
-    assert asked == [f"{ISSUER}/.well-known/jwks.json"]
+    policy = parse_policy(content)
+    assert urls == [f"{ISSUER}/.well-known/jwks.json"]
     assert policy.authorization.issuer == ISSUER
     assert [*policy.authorization.client_ids] == ["abc123"]
     assert (policy.issuer.address, policy.treasury.address) == ADDRESSES[:2]
@@ -101,27 +101,27 @@ async def test_policy__when_the_document_is_complete__then_the_enclave_reads_it_
     ],
 )
 async def test_policy__when_mints_may_wait_or_the_chain_may_differ_for_longer__then_it_lasts_as_long(
-    tmp_path: Path, asked: list[str], limits: dict[str, int], grace: int, ttl: int
+    tmp_path: Path, urls: list[str], limits: dict[str, int], grace: int, ttl: int
 ) -> None:
-    made = await policy_of(
+    content = await policy_of(
         document(tmp_path, limits=limits), user_pool="us-east-1_Example", clients=["abc123"]
     )
 
-    policy = parse_policy(made)
-    assert len(asked) == 1
+    policy = parse_policy(content)
+    assert len(urls) == 1
     assert (policy.authorization.grace, policy.max_voucher_ttl) == (grace, ttl)
 
 
 @pytest.mark.parametrize("limits", [{"max_wait": 172_800}, {"max_wait": 86_400, "drop_grace": 86_400}])
 async def test_policy__when_a_revoked_token_is_not_on_record_for_as_long__then_it_says_what_to_lower(
-    tmp_path: Path, asked: list[str], limits: dict[str, int]
+    tmp_path: Path, urls: list[str], limits: dict[str, int]
 ) -> None:
     path = document(tmp_path, limits=limits)
 
     with pytest.raises(Misconfigured, match=r"limits\.max_wait .* lower them to less than 172800 s together"):
         await policy_of(path, user_pool="us-east-1_Example", clients=["abc123"])
 
-    assert len(asked) == 1
+    assert len(urls) == 1
 
 
 def elsewhere(**changes: Any) -> dict[str, Any]:
@@ -138,14 +138,14 @@ def elsewhere(**changes: Any) -> dict[str, Any]:
 
 
 async def test_policy__when_the_document_names_another_issuer__then_it_has_that_with_its_published_keys(
-    tmp_path: Path, asked: list[str]
+    tmp_path: Path, urls: list[str]
 ) -> None:
     path = document(tmp_path, other_issuers=[elsewhere()])
 
-    made = await policy_of(path, user_pool="us-east-1_Example", clients=["abc123"])
+    content = await policy_of(path, user_pool="us-east-1_Example", clients=["abc123"])
 
-    (other,) = parse_policy(made).authorization.other_issuers
-    assert asked[1:] == ["https://login.example.com/keys"]
+    (other,) = parse_policy(content).authorization.other_issuers
+    assert urls[1:] == ["https://login.example.com/keys"]
     assert (other.name, other.issuer, other.client_claim) == ("auth0", "https://login.example.com/", "azp")
     assert ([*other.client_ids], [*other.machine_client_ids]) == (["APP"], ["BACKEND"])
     assert [key.kid for key in other.jwks.keys] == ["one"]
@@ -153,25 +153,25 @@ async def test_policy__when_the_document_names_another_issuer__then_it_has_that_
 
 @pytest.mark.parametrize("url", [None, "http://login.example.com/keys", 1])
 async def test_policy__when_another_issuers_keys_are_not_published_by_tls__then_none_is_written(
-    tmp_path: Path, asked: list[str], url: object
+    tmp_path: Path, urls: list[str], url: object
 ) -> None:
     path = document(tmp_path, other_issuers=[elsewhere(jwks_url=url)])
 
     with pytest.raises(Misconfigured, match="jwks_url, by https"):
         await policy_of(path, user_pool="us-east-1_Example", clients=["abc123"])
 
-    assert len(asked) == 1
+    assert len(urls) == 1
 
 
 async def test_policy__when_keys_or_the_contract_are_missing__then_it_names_them(
-    tmp_path: Path, asked: list[str]
+    tmp_path: Path, urls: list[str]
 ) -> None:
     path = document(tmp_path, chain={"treasury": None, "default_collection": None})
 
     with pytest.raises(Misconfigured, match=r"chain\.treasury, chain\.default_collection"):
         await policy_of(path, user_pool="us-east-1_Example", clients=["abc123"])
 
-    assert len(asked) == 1
+    assert len(urls) == 1
 
 
 def test_policy__when_there_is_one__then_it_stays(tmp_path: Path) -> None:

@@ -52,17 +52,21 @@ class StubAccount:
 
     async def ask(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
         self.asked.append(f"{service}.{operation}")
-        answer = self._answers[operation]
-        found: Any = answer(**parameters) if callable(answer) else answer
-        if isinstance(found, str):
-            raise Refusal(found)
-        assert isinstance(found, dict)
-        return found
+        response = self._answers[operation]
+        result: Any = response(**parameters) if callable(response) else response
+        if isinstance(result, str):
+            raise Refusal(result)
+        assert isinstance(result, dict)
+        return result
 
 
 async def missing(planned: Planned = PLANNED, **changes: Any) -> dict[str, str]:
     """Return what the checks that fail say, by their names."""
-    return {found.check: found.text for found in await check(StubAccount(**changes), planned) if not found.ok}
+    return {
+        finding.check: finding.text
+        for finding in await check(StubAccount(**changes), planned)
+        if not finding.ok
+    }
 
 
 async def test_preflight__when_everything_is_ready__then_nothing_is_missing() -> None:
@@ -109,10 +113,10 @@ async def test_preflight__when_everything_is_ready__then_nothing_is_missing() ->
 async def test_preflight__when_something_is_missing__then_its_check_alone_names_it(
     changes: dict[str, Any], name: str, text: str
 ) -> None:
-    found = await missing(**changes)
+    missing_checks = await missing(**changes)
 
-    assert set(found) == {name}
-    assert text in found[name]
+    assert set(missing_checks) == {name}
+    assert text in missing_checks[name]
 
 
 @pytest.mark.parametrize(
@@ -122,17 +126,17 @@ async def test_preflight__when_something_is_missing__then_its_check_alone_names_
 async def test_zones__when_one_does_not_fit__then_those_that_do_are_named(
     zones: tuple[str, ...], text: str
 ) -> None:
-    found = await missing(PLANNED.model_copy(update={"zones": zones}))
+    missing_checks = await missing(PLANNED.model_copy(update={"zones": zones}))
 
-    assert text in found["zones"]
-    assert found["zones"].endswith("these fit: us-east-1a, us-east-1b")
+    assert text in missing_checks["zones"]
+    assert missing_checks["zones"].endswith("these fit: us-east-1a, us-east-1b")
 
 
 CERTIFICATE = "arn:aws:acm:us-east-1:111122223333:certificate/0a1b2c3d"
 
 
 @pytest.mark.parametrize(
-    ("answer", "text"),
+    ("certificate", "text"),
     [
         ("ResourceNotFoundException", "no such certificate in us-east-1"),
         ({"Status": "PENDING_VALIDATION", "DomainName": "api.example.com"}, "is PENDING_VALIDATION"),
@@ -142,21 +146,21 @@ CERTIFICATE = "arn:aws:acm:us-east-1:111122223333:certificate/0a1b2c3d"
     ],
 )
 async def test_certificate__when_cloudfront_is_to_use_it__then_it_is_looked_for_in_us_east_1(
-    answer: Any, text: str | None
+    certificate: Any, text: str | None
 ) -> None:
     regions = []
 
     def describe(*, region: str, CertificateArn: str) -> Any:  # noqa: N803 - AWS's own name
         regions.append((region, CertificateArn))
-        return answer if isinstance(answer, str) else {"Certificate": answer}
+        return certificate if isinstance(certificate, str) else {"Certificate": certificate}
 
     changes = {"region": "eu-west-1", "zones": ("a",), "cloudfront_certificate_arn": CERTIFICATE}
     planned = PLANNED.model_copy(update=changes | {"public_url": "https://api.example.com"})
-    found = await missing(planned, describe_certificate=describe)
+    missing_checks = await missing(planned, describe_certificate=describe)
 
     assert regions == [("us-east-1", CERTIFICATE)]
-    assert ("certificates" in found) == (text is not None)
-    assert (text or "") in found.get("certificates", "")
+    assert ("certificates" in missing_checks) == (text is not None)
+    assert (text or "") in missing_checks.get("certificates", "")
 
 
 async def test_preflight__when_the_deployment_is_small__then_one_zone_and_a_new_accounts_quotas_do() -> None:
@@ -184,9 +188,9 @@ async def test_quotas__when_they_are_one_vcpu_short_of_replacing_one__then_each_
         return lambda ServiceCode, QuotaCode: {"Quota": {"Value": needed[QuotaCode] - by}}  # noqa: ARG005, N803
 
     assert "quotas" not in await missing(planned, get_service_quota=short(0))
-    found = await missing(planned, get_service_quota=short(1))
-    assert f"at least {fargate} are needed" in found["quotas"]
-    assert f"at least {ec2} are needed" in found["quotas"]
+    missing_checks = await missing(planned, get_service_quota=short(1))
+    assert f"at least {fargate} are needed" in missing_checks["quotas"]
+    assert f"at least {ec2} are needed" in missing_checks["quotas"]
 
 
 async def test_names__when_the_deployment_has_its_stacks__then_what_it_holds_is_not_missing() -> None:
@@ -201,8 +205,8 @@ async def test_preflight__when_aws_refuses_one_check__then_it_says_so_and_the_ot
 
     findings = await check(account, PLANNED)
 
-    assert [found.check for found in findings] == list(checks.CHECKS)
-    (refused,) = (found for found in findings if not found.ok)
+    assert [finding.check for finding in findings] == list(checks.CHECKS)
+    (refused,) = (finding for finding in findings if not finding.ok)
     assert refused.text == "could not be checked: AccessDeniedException"
 
 
@@ -228,9 +232,9 @@ def test_command__when_something_is_missing__then_it_says_what_and_exits_1(
     done = CliRunner().invoke(app, ["preflight", "--deployment", str(document), "--json"])
 
     assert done.exit_code == code
-    found = json.loads(done.stdout)
-    assert found["ready"] is ready
-    (role,) = (each for each in found["checks"] if each["check"] == "ecs-role")
+    report = json.loads(done.stdout)
+    assert report["ready"] is ready
+    (role,) = (each for each in report["checks"] if each["check"] == "ecs-role")
     assert checked in role["text"]
 
 

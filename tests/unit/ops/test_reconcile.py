@@ -289,7 +289,7 @@ def test_reconcile__when_a_token_was_to_be_transferred_or_burned__then_chain_and
         token_operations=[operation],
         transfers=[] if indexed is None else [indexed],
     )
-    assert [(one.kind, one.mint_id) for one in findings] == (
+    assert [(finding.kind, finding.mint_id) for finding in findings] == (
         [] if kind is None else [(kind, operation.operation_id)]
     )
 

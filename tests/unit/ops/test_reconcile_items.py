@@ -36,7 +36,8 @@ def differences(
     mints: list[Mint], events: list[ItemMintedEvent | ItemTransferEvent], tokens: list[Token] | None = None
 ) -> list[Kind]:
     return [
-        one.kind for one in found(mints=mints, events=events, tokens=[item()] if tokens is None else tokens)
+        finding.kind
+        for finding in found(mints=mints, events=events, tokens=[item()] if tokens is None else tokens)
     ]
 
 
@@ -44,9 +45,9 @@ def test_item__when_several_mints_made_of_it__then_nothing_is_wrong() -> None:
     moved = ItemTransferEvent(**PLACE, log_index=1, token_id=7, sender=None, recipient=ALICE, quantity=3)
     second = of_item(mint_id="mint_b", token_id=2, quantity=1, to=BOB)
 
-    found = differences([of_item(), second], [made(), moved, made(serial=2, quantity=1, recipient=BOB)])
+    kinds = differences([of_item(), second], [made(), moved, made(serial=2, quantity=1, recipient=BOB)])
 
-    assert found == []
+    assert kinds == []
 
 
 @pytest.mark.parametrize(

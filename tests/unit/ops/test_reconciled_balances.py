@@ -90,8 +90,8 @@ async def test_chain__when_asked_for_all_holders__then_their_sum_is_the_supply_a
     chain: Any = Mute()
     for contract in (CONTRACT, OTHER):
         moves = ((None, ALICE, 5), (ALICE, BOB, 2), (BOB, None, 1))
-        made = tuple(Move(contract, 7, sender, recipient, quantity=n) for sender, recipient, n in moves)
-        chain.mine([Sent(contract.encode()[:32], contract, made)])
+        sent_moves = tuple(Move(contract, 7, sender, recipient, quantity=n) for sender, recipient, n in moves)
+        chain.mine([Sent(contract.encode()[:32], contract, sent_moves)])
     events = [event for mined in chain.mined for event in mined.events]
     assert all(isinstance(event, ItemTransferEvent) for event in events)
     keys = holders_of(events)
@@ -113,6 +113,6 @@ async def test_balances__when_one_is_damaged__then_it_is_not_taken_for_zero() ->
 
     assert found(dict(held.indexed), dict(held.on_chain)) == []
     unnoticed = await held_items(chain, readable, events, chain_id=1, head=1, unread=())
-    assert [one.detail for one in found(dict(unnoticed.indexed), dict(unnoticed.on_chain))] == [
+    assert [finding.detail for finding in found(dict(unnoticed.indexed), dict(unnoticed.on_chain))] == [
         f"{BOB}: 0, not 1"
     ]

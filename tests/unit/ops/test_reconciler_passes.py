@@ -114,8 +114,8 @@ async def test_finding__when_it_is_there_twice__then_it_is_counted_shown_and_log
     # Minted by nobody we know, and in no index.
     assert done.counts == {Kind.FOREIGN: 1, Kind.NOT_INDEXED: 1}
     assert (shown(registry, Kind.FOREIGN), shown(registry, Kind.LOST)) == (1, 0)
-    found = [line for line in logs if line["event"] == "reconcile_finding"]
-    assert [(line["kind"], line["token_id"], line["log_level"]) for line in found] == [
+    entries = [line for line in logs if line["event"] == "reconcile_finding"]
+    assert [(line["kind"], line["token_id"], line["log_level"]) for line in entries] == [
         ("foreign", "7", "error"),
         ("not_indexed", "7", "error"),
     ]

@@ -48,13 +48,13 @@ class DynamoDb:
         times = {"EarliestRestorableDateTime": AT.replace(year=2025), "LatestRestorableDateTime": LATEST}
         return {"ContinuousBackupsDescription": {"PointInTimeRecoveryDescription": times}}
 
-    async def restore_table_to_point_in_time(self, **asked: Any) -> None:
-        if asked["TargetTableName"] in self.restored:
+    async def restore_table_to_point_in_time(self, **parameters: Any) -> None:
+        if parameters["TargetTableName"] in self.restored:
             raise refused("TableAlreadyExistsException")
-        self.restored[asked["TargetTableName"]] = asked["RestoreDateTime"]
+        self.restored[parameters["TargetTableName"]] = parameters["RestoreDateTime"]
 
-    async def describe_table(self, **asked: Any) -> Any:
-        name = asked["TableName"]
+    async def describe_table(self, **parameters: Any) -> Any:
+        name = parameters["TableName"]
         if name in self.restored:
             self.looks[name] += 1
         if name not in self.restored or self.looks[name] <= self._absent:
@@ -71,10 +71,10 @@ async def test_copies__when_the_latest_time_has_a_fraction__then_they_are_of_its
     copies = client.copies()
 
     at = await copies.moment([MINTS, TRANSACTIONS], None)
-    made = await copies.make([MINTS, TRANSACTIONS], at)
+    created = await copies.make([MINTS, TRANSACTIONS], at)
 
     assert at == AT
-    assert [copy.state for copy in made] == ["ACTIVE", "ACTIVE"]
+    assert [copy.state for copy in created] == ["ACTIVE", "ACTIVE"]
     assert set(client.restored.values()) == {AT}
 
 

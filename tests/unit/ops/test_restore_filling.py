@@ -46,12 +46,12 @@ class Client:
         assert operation == "scan"
         return self
 
-    async def paginate(self, **asked: Any) -> AsyncIterator[Any]:
-        assert asked.pop("ConsistentRead")
-        items = self._tables[asked.pop("TableName")]
-        if only := bool(asked):
-            assert asked.pop("FilterExpression") == "block_number > :head"
-            assert asked == {"ExpressionAttributeValues": {":head": {"N": str(HEAD)}}}
+    async def paginate(self, **parameters: Any) -> AsyncIterator[Any]:
+        assert parameters.pop("ConsistentRead")
+        items = self._tables[parameters.pop("TableName")]
+        if only := bool(parameters):
+            assert parameters.pop("FilterExpression") == "block_number > :head"
+            assert parameters == {"ExpressionAttributeValues": {":head": {"N": str(HEAD)}}}
         page: list[Any] = []
         for item in items:
             if not only or int(item.get("block_number", {"N": "0"})["N"]) > HEAD:
@@ -61,8 +61,8 @@ class Client:
                 page = []
         yield {"Items": page}
 
-    async def batch_write_item(self, **asked: Any) -> Any:
-        self.written += [put["PutRequest"]["Item"] for put in asked["RequestItems"]["acme-mints"]]
+    async def batch_write_item(self, **parameters: Any) -> Any:
+        self.written += [put["PutRequest"]["Item"] for put in parameters["RequestItems"]["acme-mints"]]
         return {}
 
 
@@ -77,9 +77,9 @@ def mint(name: str, status: str) -> dict[str, Any]:
 async def test_dry_run__when_very_many_items_are_missing__then_it_keeps_and_writes_none() -> None:
     client = Client([], (Raw(number) for number in range(20 * BATCH)))
 
-    found = await filler(client).fill(MINTS, dry_run=True)
+    filled = await filler(client).fill(MINTS, dry_run=True)
 
-    assert found.missing == 20 * BATCH
+    assert filled.missing == 20 * BATCH
     assert client.written == []
     assert Raw.most <= 3 * PAGE
 
@@ -106,8 +106,8 @@ async def test_after__when_a_table_is_to_be_filled__then_it_yields_what_it_will_
     stored = [mint("new", "accepted"), mint("both", "mined")]
     client = Client(stored, [mint("both", "built"), mint("lost", "built")])
 
-    found = {
+    statuses = {
         item["mint_id"]: item["status"] async for item in filler(client, replacing=replacing).after(MINTS)
     }
 
-    assert found == {"new": "accepted", "both": status, "lost": "built"}
+    assert statuses == {"new": "accepted", "both": status, "lost": "built"}

@@ -55,25 +55,25 @@ def final(nonce: int, **changes: Any) -> Transaction:
 async def test_mints__when_transactions_was_not_restored__then_those_without_one_are_left_and_named() -> None:
     records = Records([carried(0), carried(1), carried(2)], [final(1, outcome="succeeded")])
 
-    found = await records.reopened(rebuild=False)
+    reopened = await records.reopened(rebuild=False)
 
-    assert found == Reopened(left=2, left_ids=("mint_0", "mint_2"))
+    assert reopened == Reopened(left=2, left_ids=("mint_0", "mint_2"))
     assert records.written == []
 
 
 async def test_mints__when_their_authorizations_may_be_gone__then_those_are_not_built_again() -> None:
     records = Records([carried(0, at=OLD), carried(1, at=OLD + 1)])
 
-    found = await records.reopened(rebuild=True)
+    reopened = await records.reopened(rebuild=True)
 
-    assert found == Reopened(mints=1, left=1, left_ids=("mint_0",))
+    assert reopened == Reopened(mints=1, left=1, left_ids=("mint_0",))
     assert [update.key for update in records.written] == [{"mint_id": "mint_1"}]
 
 
 async def test_mints__when_very_many_are_left__then_all_are_counted_and_some_named() -> None:
-    found = await Records([carried(nonce) for nonce in range(NAMED + 1)]).reopened(rebuild=False)
+    reopened = await Records([carried(nonce) for nonce in range(NAMED + 1)]).reopened(rebuild=False)
 
-    assert (found.left, len(found.left_ids)) == (NAMED + 1, NAMED)
+    assert (reopened.left, len(reopened.left_ids)) == (NAMED + 1, NAMED)
 
 
 async def test_transaction__when_it_was_closed_without_its_mint__then_it_is_opened_again() -> None:

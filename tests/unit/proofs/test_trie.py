@@ -54,10 +54,10 @@ def test_proof__when_it_is_altered__then_it_proves_nothing() -> None:
         for other in {0, 1, count - 1, count, 10**6} - {index}:
             # Small values lie within their parents: a proof of one may prove its neighbours as well.
             try:
-                found = value_at(proof.root, other, proof.nodes)
+                value = value_at(proof.root, other, proof.nodes)
             except NotProven:
                 continue
-            assert found == values(count, length)[other]
+            assert value == values(count, length)[other]
 
 
 def altered_proofs(proof: Inclusion, rng: random.Random) -> list[tuple[bytes, ...]]:

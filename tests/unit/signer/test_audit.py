@@ -148,12 +148,12 @@ def test_record__when_a_count_of_one_is_written_out__is_broken() -> None:
 
 def test_trail__when_two_hosts_store_parts_of_one_chain__is_whole_together(tmp_path: Path) -> None:
     audit = audit_of()
-    one, other = SessionTrail(audit), SessionTrail(audit)
-    parts: dict[str, list[Batch]] = {"one": one.batches(), "other": []}
+    first, other = SessionTrail(audit), SessionTrail(audit)
+    parts: dict[str, list[Batch]] = {"one": first.batches(), "other": []}
     for nonce in range(6):
-        sign(one, nonce=nonce)
+        sign(first, nonce=nonce)
         sign(other, nonce=nonce + 100)
-        parts["one"] += one.batches()
+        parts["one"] += first.batches()
         parts["other"] += other.batches()
     keep(tmp_path, *parts["one"], name="one")
     assert not verified(tmp_path).sound
@@ -182,12 +182,12 @@ def test_trail__when_a_session_ends_before_its_host_stored__is_given_to_the_next
 
 def test_trail__when_another_session_lives_on__adopts_in_the_chains_order() -> None:
     audit = audit_of()
-    one, other = SessionTrail(audit), SessionTrail(audit)
+    first, other = SessionTrail(audit), SessionTrail(audit)
     other.batches()
-    sign(one)
+    sign(first)
     sign(other)
-    sign(one)
-    one.close()
+    sign(first)
+    first.close()
     (batch,) = other.batches()
     assert [decode_record(record).seq for record in batch.records] == [1, 2, 3]
 
@@ -338,8 +338,8 @@ def test_trail__when_its_key_was_replaced_amid_a_write__gives_each_record_under_
     handed_over(audit)
     sign(trail, nonce=1)
     before, after = trail.batches()
-    told = [[decode_record(record).what for record in batch.records] for batch in (before, after)]
-    assert told == [["boot", "sign_mint", "hand_over"], ["take_over", "sign_mint"]]
+    kinds = [[decode_record(record).what for record in batch.records] for batch in (before, after)]
+    assert kinds == [["boot", "sign_mint", "hand_over"], ["take_over", "sign_mint"]]
     assert before.genuine()
     assert after.genuine()
     assert before.key != after.key
@@ -414,28 +414,28 @@ def test_trail__when_a_key_takes_over_from_nothing__is_broken(tmp_path: Path, pr
 
 def test_trail__when_a_stolen_key_hands_over_to_one_of_the_thiefs__is_broken(tmp_path: Path) -> None:
     batches, thief = of(life(), OWN)[:2], Ed25519PrivateKey.generate()
-    said = own_hand_over(successor=thief.public_key().public_bytes_raw(), previous=head(batches))
-    begun = taken_over(thief, previous=hash_of(said.records[0]), document=attested(OWN))
-    assert faults_in(tmp_path, *batches, said, begun) == ["the attestation is of another audit key"]
-    begun = taken_over(thief, previous=hash_of(said.records[0]), document=b"")
-    assert any("not attested" in fault for fault in faults_in(tmp_path, *batches, said, begun))
+    batch = own_hand_over(successor=thief.public_key().public_bytes_raw(), previous=head(batches))
+    begun = taken_over(thief, previous=hash_of(batch.records[0]), document=attested(OWN))
+    assert faults_in(tmp_path, *batches, batch, begun) == ["the attestation is of another audit key"]
+    begun = taken_over(thief, previous=hash_of(batch.records[0]), document=b"")
+    assert any("not attested" in fault for fault in faults_in(tmp_path, *batches, batch, begun))
 
 
 def test_trail__when_a_stolen_key_hands_over_to_another_enclaves__is_broken(tmp_path: Path) -> None:
     batches, other = of(life(), OWN)[:2], Ed25519PrivateKey.generate()
-    said = own_hand_over(successor=other.public_key().public_bytes_raw(), previous=head(batches))
+    batch = own_hand_over(successor=other.public_key().public_bytes_raw(), previous=head(batches))
     for elsewhere in ({"module_id": "i-2-enc-2"}, {"pcr0": b"\x09" * 48}):
-        begun = taken_over(other, previous=hash_of(said.records[0]), document=attested(other, **elsewhere))
-        faults = faults_in(tmp_path, *batches, said, begun)
+        begun = taken_over(other, previous=hash_of(batch.records[0]), document=attested(other, **elsewhere))
+        faults = faults_in(tmp_path, *batches, batch, begun)
         assert faults == ["the key that handed over to this one is another enclave's"]
 
 
 def test_trail__when_a_key_hands_over_to_one_that_never_took_over__is_broken(tmp_path: Path) -> None:
     batches, other = of(life(), OWN)[:2], Ed25519PrivateKey.generate()
     public = other.public_key().public_bytes_raw()
-    said = own_hand_over(successor=public, previous=head(batches))
+    batch = own_hand_over(successor=public, previous=head(batches))
     begun = SessionTrail(audit_of(other)).batches()
-    faults = faults_in(tmp_path, *batches, said, *begun)
+    faults = faults_in(tmp_path, *batches, batch, *begun)
     assert faults == [f"nothing follows the hand-over to {public.hex()[:16]}"]
 
 
@@ -450,8 +450,10 @@ def test_trail__when_a_key_signs_on_after_its_hand_over__is_broken(tmp_path: Pat
 
 def test_trail__when_a_key_hands_over_twice__is_broken(tmp_path: Path) -> None:
     batches, other = life(), Ed25519PrivateKey.generate()
-    said = own_hand_over(successor=other.public_key().public_bytes_raw(), previous=head(of(batches, OWN)[:2]))
-    assert "there are two records 2" in faults_in(tmp_path, *batches, said)
+    batch = own_hand_over(
+        successor=other.public_key().public_bytes_raw(), previous=head(of(batches, OWN)[:2])
+    )
+    assert "there are two records 2" in faults_in(tmp_path, *batches, batch)
 
 
 @pytest.mark.parametrize("gone", [0, 1, 2])
@@ -459,9 +461,9 @@ def test_trail__when_one_keys_records_are_gone__is_broken(tmp_path: Path, gone: 
     batches = life()
     keys = list(dict.fromkeys(batch.key for batch in batches))
     faults = faults_in(tmp_path, *(batch for batch in batches if batch.key != keys[gone]))
-    told = ("no key has handed over", "nothing follows the hand-over")
+    expected = ("no key has handed over", "nothing follows the hand-over")
     assert faults
-    assert all(fault.startswith(told) for fault in faults)
+    assert all(fault.startswith(expected) for fault in faults)
 
 
 def test_trail__when_a_hand_over_names_another_than_the_one_that_follows__is_broken(tmp_path: Path) -> None:

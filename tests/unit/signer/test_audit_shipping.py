@@ -63,25 +63,25 @@ def trail_files(folder: Path) -> list[Path]:
 def batches(count: int) -> list[Batch]:
     key = Ed25519PrivateKey.generate()
     trail = SessionTrail(Audit(key, attested=b"document", now=lambda: UnixSeconds(1.0)))
-    made = trail.batches()
-    while len(made) < count:
+    batches = trail.batches()
+    while len(batches) < count:
         trail.record(what="sign_mint", outcome="signed", key="0x", intent=bytes(32))
-        made += trail.batches()
-    return made[:count]
+        batches += trail.batches()
+    return batches[:count]
 
 
 async def test_shipping__when_batches_come_between_shipments__then_each_is_shipped_once_and_in_order(
     tmp_path: Path, bucket: Bucket
 ) -> None:
-    shipping, time, made = AuditShipping(tmp_path, bucket.put), Time(), batches(3)
+    shipping, time, created = AuditShipping(tmp_path, bucket.put), Time(), batches(3)
     async with AuditFiles(tmp_path) as files:
         kept = asyncio.create_task(shipping.keep(files, every=60, sleep=time.sleep))
-        for batch in made[:2]:
+        for batch in created[:2]:
             await files.store(batch)
             await time.shipment()
         await time.shipment()
         assert len(bucket.objects) == 2
-        await files.store(made[2])
+        await files.store(created[2])
         kept.cancel()
     await shipping.finish()
 
@@ -126,13 +126,13 @@ async def test_shipping__when_the_host_died_before_it_put_a_file_away__then_the_
 async def test_life__when_all_before_it_was_shipped__then_it_still_names_the_last_record(
     tmp_path: Path, bucket: Bucket
 ) -> None:
-    made = batches(2)
-    for batch in made:
+    created = batches(2)
+    for batch in created:
         async with AuditFiles(tmp_path) as files:
             await files.store(batch)
         await AuditShipping(tmp_path, bucket.put).finish()
 
     async with AuditFiles(tmp_path) as files:
-        assert files.last() == hash_of(made[1].records[-1])
+        assert files.last() == hash_of(created[1].records[-1])
     # The disk does not fill with what is in the bucket.
     assert len(trail_files(tmp_path / SHIPPED)) == 1

@@ -26,9 +26,9 @@ class Bucket:
         self.stored: list[bytes] = []
 
     async def put(self, _name: str, content: bytes) -> None:
-        answer = self.answers.pop(0) if self.answers else None
-        if answer is not None:
-            raise answer
+        response = self.answers.pop(0) if self.answers else None
+        if response is not None:
+            raise response
         self.stored.append(content)
 
 

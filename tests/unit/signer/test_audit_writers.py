@@ -34,11 +34,11 @@ def batches() -> list[Batch]:
     trail = SessionTrail(
         Audit(Ed25519PrivateKey.generate(), attested=b"document", now=lambda: UnixSeconds(1.0))
     )
-    made = trail.batches()
+    batches = trail.batches()
     for _ in range(3):
         trail.record(what="rewrap", outcome="signed", key="0x", intent=bytes(32))
-        made += trail.batches()
-    return made
+        batches += trail.batches()
+    return batches
 
 
 def trail_files(folder: Path) -> list[Path]:
@@ -50,8 +50,8 @@ def names_in(folder: Path) -> list[str]:
 
 
 def owner_of(folder: Path) -> tuple[int, int]:
-    found = folder.stat()
-    return found.st_uid, found.st_gid
+    status = folder.stat()
+    return status.st_uid, status.st_gid
 
 
 async def test_shipping__when_another_process_writes_too__then_its_file_is_shipped_once_it_is_closed(
@@ -112,9 +112,9 @@ async def test_file__when_it_gets_its_name__then_it_is_locked_and_the_folders_ow
 
     def named(path: Path, target: Path) -> Path:
         assert owners
-        found = rename(path, target)
-        open_when_named.append(is_open(found))
-        return found
+        renamed = rename(path, target)
+        open_when_named.append(is_open(renamed))
+        return renamed
 
     monkeypatch.setattr(os, "fchown", lambda _file, user, group: owners.append((user, group)))
     monkeypatch.setattr(Path, "rename", named)

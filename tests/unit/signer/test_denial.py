@@ -55,9 +55,9 @@ async def test_host__when_kms_denies_the_enclave__is_not_ready_until_something_i
         decoder = FrameDecoder()
         while data := await reader.read(1 << 16):
             for body in decoder.feed(data):
-                request_id, asked = read_request(body)
-                answer = answers.pop(0) if isinstance(asked, Sign) else Accepted()
-                writer.write(response_frame(request_id, answer))
+                request_id, request = read_request(body)
+                response = answers.pop(0) if isinstance(request, Sign) else Accepted()
+                writer.write(response_frame(request_id, response))
         writer.close()
 
     audit: Any = NoTrail()

@@ -266,10 +266,10 @@ async def test_session__when_it_signs_or_refuses__puts_it_on_record_before_the_a
     assert peer.order == ["audit", "response", "response", "response"]
     boot, signed, refusal, issued = peer.audited
     assert (boot.what, boot.result) == ("boot", b"document")
-    mint, answer = cast.mint(), peer.responses[1]
-    assert isinstance(answer, Signed)
+    mint, response = cast.mint(), peer.responses[1]
+    assert isinstance(response, Signed)
     assert (signed.what, signed.outcome, signed.key) == ("sign_mint", "signed", cast.user.address)
-    assert (signed.intent, signed.result) == (meaning_of(mint), answer.tx_hash)
+    assert (signed.intent, signed.result) == (meaning_of(mint), response.tx_hash)
     assert (refusal.outcome, refusal.result) == ("policy_gas", b"")
     assert (issued.what, issued.key) == ("issue_voucher", cast.issuer.address)
 
@@ -647,8 +647,8 @@ async def test_session__when_the_host_brings_more_or_fewer_authorizations_than_l
 ) -> None:
     request = batch_request(cast)
     authorizations = [*request.authorizations, b"one more"][:given]
-    answer = await answered(Harness(cast), request.model_copy(update={"authorizations": authorizations}))
-    assert answer == Failure(code=FailureCode.BAD_REQUEST)
+    response = await answered(Harness(cast), request.model_copy(update={"authorizations": authorizations}))
+    assert response == Failure(code=FailureCode.BAD_REQUEST)
 
 
 async def test_session__when_authorizations_come_beside_what_takes_none__fails(cast: Cast) -> None:

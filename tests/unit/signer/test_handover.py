@@ -153,18 +153,22 @@ async def test_enclave__when_it_has_no_policy_yet__takes_nothing_else(request_be
 
 async def test_policy__when_two_come_at_once__only_the_first_one_counts() -> None:
     receiver = Receiver()
-    told = (HandedPolicy(document=DOCUMENT), HandedPolicy(document=OTHER), HandedPolicy(document=DOCUMENT))
+    policies = (
+        HandedPolicy(document=DOCUMENT),
+        HandedPolicy(document=OTHER),
+        HandedPolicy(document=DOCUMENT),
+    )
     other = Failure(code=FailureCode.POLICY_OTHER)
-    assert await receiver.answers(*told) == [Accepted(), other, Accepted()]
+    assert await receiver.answers(*policies) == [Accepted(), other, Accepted()]
     assert receiver.measured == [DOCUMENT]
     assert receiver.document == DOCUMENT
 
 
 async def test_policy__when_it_cannot_be_measured__is_not_served_by_and_no_other_is_measured() -> None:
     receiver = Receiver(broken=True)
-    told = (HandedPolicy(document=DOCUMENT), HandedPolicy(document=OTHER))
+    policies = (HandedPolicy(document=DOCUMENT), HandedPolicy(document=OTHER))
     broken = Failure(code=FailureCode.INTERNAL)
-    assert await receiver.answers(*told) == [broken, broken]
+    assert await receiver.answers(*policies) == [broken, broken]
     assert receiver.measured == [DOCUMENT]
     with pytest.raises(NsmFailed, match="did not answer"):
         _ = receiver.document

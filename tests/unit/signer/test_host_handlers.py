@@ -75,14 +75,14 @@ def keys_of(cast: Cast) -> FakeKeys:
 
 async def test_sign__when_it_is_a_mint__brings_the_signers_and_the_issuers_key(cast: Cast) -> None:
     enclave, intent = FakeEnclave(), cast.mint().model_copy(update={"trace": "00-ab"})
-    answer = await sign(
+    response = await sign(
         intent,
         keys=keys_of(cast),
         authorizations=FakeAuthorizations(),
         enclave=enclave,
         issuer=cast.issuer.ref,
     )
-    assert answer == Broadcast(intent=intent, raw=SIGNED.raw, tx_hash=SIGNED.tx_hash, trace="00-ab")
+    assert response == Broadcast(intent=intent, raw=SIGNED.raw, tx_hash=SIGNED.tx_hash, trace="00-ab")
     assert enclave.requests == [Sign(intent=intent, keys=[cast.user.wrapped, cast.issuer.wrapped])]
 
 
@@ -109,14 +109,14 @@ async def test_sign__when_it_is_a_voucher__brings_the_issuers_key_and_answers_it
     cast: Cast,
 ) -> None:
     enclave, intent = FakeEnclave(answer=ISSUED), cast.voucher().model_copy(update={"trace": "00-ab"})
-    answer = await sign(
+    response = await sign(
         intent,
         keys=keys_of(cast),
         authorizations=FakeAuthorizations(),
         enclave=enclave,
         issuer=cast.issuer.ref,
     )
-    assert answer == VoucherIssued(intent=intent, signature=ISSUED.signature, trace="00-ab")
+    assert response == VoucherIssued(intent=intent, signature=ISSUED.signature, trace="00-ab")
     assert enclave.requests == [Sign(intent=intent, keys=[cast.issuer.wrapped])]
 
 
@@ -136,16 +136,16 @@ async def test_sign__when_the_enclave_signs_something_else__leaves_the_message(c
 
 async def test_sign__when_the_enclave_refuses__tells_the_broadcaster_why(cast: Cast) -> None:
     enclave = FakeEnclave(EnclaveRefusal(RefusalCode.CONTRACT))
-    answer = await sign(
+    response = await sign(
         cast.mint(),
         keys=keys_of(cast),
         authorizations=FakeAuthorizations(),
         enclave=enclave,
         issuer=cast.issuer.ref,
     )
-    assert isinstance(answer, SigningRefused)
-    assert answer.code == "policy_contract"
-    assert answer.reason.endswith(".")
+    assert isinstance(response, SigningRefused)
+    assert response.code == "policy_contract"
+    assert response.reason.endswith(".")
 
 
 @pytest.mark.parametrize("error", [EnclaveFailure(FailureCode.KMS_UNAVAILABLE), Unavailable("gone")])
@@ -246,15 +246,15 @@ async def test_sign__when_it_is_a_batch__brings_the_relayers_key_and_each_lines_
 
 async def test_sign__when_the_enclave_refuses_one_line__tells_the_broadcaster_which(cast: Cast) -> None:
     enclave = FakeEnclave(EnclaveRefusal(RefusalCode.TOKEN_EXPIRED, "mint_b1"))
-    answer = await sign(
+    response = await sign(
         cast.batch(),
         keys=keys_of(cast),
         authorizations=FakeAuthorizations(),
         enclave=enclave,
         issuer=cast.issuer.ref,
     )
-    assert isinstance(answer, SigningRefused)
-    assert (answer.code, answer.operation_id) == ("token_expired", "mint_b1")
+    assert isinstance(response, SigningRefused)
+    assert (response.code, response.operation_id) == ("token_expired", "mint_b1")
 
 
 def test_dedup_id__when_a_batch_has_lost_a_refused_mint__is_another(cast: Cast) -> None:

@@ -15,9 +15,11 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 class FakeWriter:
     """The far end of a stream: for each request written, `answer` feeds the reader."""
 
-    def __init__(self, reader: asyncio.StreamReader, answer: Callable[[asyncio.StreamReader], None]) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, response: Callable[[asyncio.StreamReader], None]
+    ) -> None:
         self.reader = reader
-        self.answer = answer
+        self.answer = response
         self.written: list[bytes] = []
         self.aborted = False
 
@@ -111,7 +113,7 @@ async def test_pool__when_all_connections_are_busy__waits_within_the_timeout() -
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         pytest.param(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", id="another version"),
         pytest.param(b"HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n", id="interim answer"),
@@ -132,8 +134,8 @@ async def test_pool__when_all_connections_are_busy__waits_within_the_timeout() -
         pytest.param(b"HTTP/1.1 200 OK\r\n folded\r\nContent-Length: 0\r\n\r\n", id="folded line"),
     ],
 )
-async def test_pool__when_the_answer_is_unsound__is_unavailable_and_closes(answer: bytes) -> None:
-    server = FakeServer(answer)
+async def test_pool__when_the_answer_is_unsound__is_unavailable_and_closes(response: bytes) -> None:
+    server = FakeServer(response)
     with pytest.raises(Unavailable):
         await server.pool(timeout=0.2).post({}, b"")
     assert server.connections[0].aborted

@@ -59,10 +59,10 @@ async def test_cache__when_a_key_is_held__does_not_unwrap_it_again(cast: Cast) -
     cache = cache_over(unwrapper, FakeClock())
     keys = [cast.user.wrapped, cast.issuer.wrapped]
     assert cache.held(keys) is None
-    found = await cache.obtain(keys)
-    assert [key.address for key in found] == [cast.user.address, cast.issuer.address]
-    assert await cache.obtain(keys) == found
-    assert cache.held(keys) == found
+    signing_keys = await cache.obtain(keys)
+    assert [key.address for key in signing_keys] == [cast.user.address, cast.issuer.address]
+    assert await cache.obtain(keys) == signing_keys
+    assert cache.held(keys) == signing_keys
     assert len(unwrapper.calls) == cache.unwrapped == len(cache) == 2
 
 

@@ -168,17 +168,17 @@ async def test_decrypt__when_kms_declines__gives_a_code_and_no_text(
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         HttpResponse(502, b"<html>"),
         Unavailable("gone"),
     ],
 )
 async def test_decrypt__when_the_answer_is_no_answer__fails_as_unavailable(
-    cast: Cast, answer: HttpResponse | Exception
+    cast: Cast, response: HttpResponse | Exception
 ) -> None:
     with pytest.raises(EnclaveFailure) as caught:
-        await unwrap(decrypter_over(FakeHttp(answer)), cast)
+        await unwrap(decrypter_over(FakeHttp(response)), cast)
     assert caught.value.code is FailureCode.KMS_UNAVAILABLE
 
 

@@ -41,11 +41,11 @@ class FakeModule:
     asked: list[Any] = field(default_factory=list)
 
     def __call__(self, request: bytes) -> bytes:
-        asked = cbor2.loads(request)
-        self.asked.append(asked)
-        operation = asked if isinstance(asked, str) else next(iter(asked))
-        answer = self.answers[operation]
-        return answer if isinstance(answer, bytes) else cbor2.dumps(answer)
+        parsed = cbor2.loads(request)
+        self.asked.append(parsed)
+        operation = parsed if isinstance(parsed, str) else next(iter(parsed))
+        response = self.answers[operation]
+        return response if isinstance(response, bytes) else cbor2.dumps(response)
 
 
 def test_device__when_asked__speaks_the_modules_cbor() -> None:
@@ -77,7 +77,7 @@ def test_device__when_asked__speaks_the_modules_cbor() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "message"),
+    ("response", "message"),
     [
         ({"Error": "ReadOnlyIndex"}, "refused: ReadOnlyIndex"),
         ({"ExtendPCR": {"data": "text"}}, "is none"),
@@ -88,9 +88,9 @@ def test_device__when_asked__speaks_the_modules_cbor() -> None:
         (b"", "is none"),
     ],
 )
-def test_device__when_its_answer_is_an_error_or_none__fails(answer: Any, message: str) -> None:
+def test_device__when_its_answer_is_an_error_or_none__fails(response: Any, message: str) -> None:
     with pytest.raises(NsmFailed, match=message):
-        DeviceNsm(FakeModule({"ExtendPCR": answer})).extend_pcr(16, b"x")
+        DeviceNsm(FakeModule({"ExtendPCR": response})).extend_pcr(16, b"x")
 
 
 @pytest.mark.parametrize("change", [{"digest": "SHA256"}, {"locked_pcrs": ["0"]}, {"module_id": 1}])
@@ -115,7 +115,7 @@ class IoVec(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
-def fake_ioctl(answer: bytes, seen: list[bytes]) -> Callable[[int, int, Any], int]:
+def fake_ioctl(reply: bytes, seen: list[bytes]) -> Callable[[int, int, Any], int]:
     """Do what the driver does: read the first buffer, fill the second, and set its length."""
 
     def ioctl(_descriptor: int, code: int, message: Any) -> int:
@@ -123,8 +123,8 @@ def fake_ioctl(answer: bytes, seen: list[bytes]) -> Callable[[int, int, Any], in
         request, response = (IoVec * 2).from_buffer(message)
         seen.append(ctypes.string_at(request.base, request.length))
         assert response.length == RESPONSE_SIZE == 0x3000
-        ctypes.memmove(response.base, answer, len(answer))
-        response.length = len(answer)
+        ctypes.memmove(response.base, reply, len(reply))
+        response.length = len(reply)
         return 0
 
     return ioctl
@@ -182,11 +182,13 @@ def development() -> Development:
 
 
 def test_development__when_it_attests__is_verified_under_its_root(development: Development) -> None:
-    said = development.said(development.nsm().attest(public_key=b"key", user_data=b"data", nonce=b"nonce"))
-    assert (said.public_key, said.user_data, said.nonce) == (b"key", b"data", b"nonce")
-    assert said.timestamp == int(NOW * 1000)
-    assert said.pcrs[3] == registers.role_register(ROLE)
-    assert sorted(said.pcrs) == list(range(16))
+    attested = development.said(
+        development.nsm().attest(public_key=b"key", user_data=b"data", nonce=b"nonce")
+    )
+    assert (attested.public_key, attested.user_data, attested.nonce) == (b"key", b"data", b"nonce")
+    assert attested.timestamp == int(NOW * 1000)
+    assert attested.pcrs[3] == registers.role_register(ROLE)
+    assert sorted(attested.pcrs) == list(range(16))
 
 
 def test_development__when_a_register_is_measured_and_locked__attests_it(development: Development) -> None:

@@ -15,12 +15,12 @@ class Clock:
 
 def reports(outage: Outage, clock: Clock, *, seconds: int) -> list[float]:
     """Return what is reported while a connection fails every second."""
-    found = []
+    ages = []
     for _ in range(seconds):
         if (reported := outage.goes_on()) is not None:
-            found.append(reported)
+            ages.append(reported)
         clock.now += 1
-    return found
+    return ages
 
 
 def test_outage__when_it_goes_on__then_it_is_reported_at_once_and_every_half_minute() -> None:

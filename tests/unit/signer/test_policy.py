@@ -333,7 +333,7 @@ def test_policy__when_users_may_not_do_it__refuses(cast: Cast, action: str) -> N
         with pytest.raises(EnclaveRefusal) as caught:
             check(policy, intent, now=UnixSeconds(cast.now))
         assert caught.value.code == RefusalCode.ACTION
-    for intent in (one for others in intents.values() for one in others):
+    for intent in (intent_of for others in intents.values() for intent_of in others):
         check(policy, intent, now=UnixSeconds(cast.now))
 
 
@@ -486,7 +486,7 @@ def test_policy__when_the_document_is_unsound__is_misconfigured_in_one_line(
 
 
 @pytest.mark.parametrize(
-    ("twice", "told"),
+    ("twice", "message"),
     [
         ('"max_gas": 1, "max_gas": 500000', '"max_gas" appears twice'),
         ('"max_gas": 1, "max_g\\u0061s": 500000', '"max_gas" appears twice'),
@@ -494,9 +494,9 @@ def test_policy__when_the_document_is_unsound__is_misconfigured_in_one_line(
         ('"treasury": {"address": "0x0", "address": "0x1"}', '"address" appears twice'),
     ],
 )
-def test_policy__when_a_member_is_there_twice__is_misconfigured(cast: Cast, twice: str, told: str) -> None:
+def test_policy__when_a_member_is_there_twice__is_misconfigured(cast: Cast, twice: str, message: str) -> None:
     rest = json.dumps(document(cast) | {"max_gas": 500_000})[1:]
-    with pytest.raises(Misconfigured, match=told):
+    with pytest.raises(Misconfigured, match=message):
         parse_policy(f"{{{twice}, {rest}".encode())
 
 

@@ -172,8 +172,8 @@ def test_response__when_it_is_none_of_the_protocol__breaks_the_connection(respon
 
 def test_response__when_a_newer_enclave_says_more__then_is_read_without_that() -> None:
     response = {"type": "failed", "code": "kms_unavailable", "detail": "Traceback"}
-    answer = read_response(frame({"id": 1, "response": response})[4:])
-    assert answer == (1, Failure(code=FailureCode.KMS_UNAVAILABLE))
+    reply = read_response(frame({"id": 1, "response": response})[4:])
+    assert reply == (1, Failure(code=FailureCode.KMS_UNAVAILABLE))
 
 
 def test_request__when_a_field_has_its_default__then_is_not_said_to_an_older_enclave(cast: Cast) -> None:
@@ -185,7 +185,7 @@ def test_request__when_a_field_has_its_default__then_is_not_said_to_an_older_enc
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "text"),
+    ("response", "kind", "text"),
     [
         (Refusal(code=RefusalCode.GAS), EnclaveRefusal, "gas limit"),
         (Failure(code=FailureCode.OVERLOADED), EnclaveFailure, "overloaded"),
@@ -193,9 +193,9 @@ def test_request__when_a_field_has_its_default__then_is_not_said_to_an_older_enc
     ],
 )
 def test_answer__when_it_is_not_what_was_asked_for__is_an_error_of_its_family(
-    answer: Response, kind: type[Exception], text: str
+    response: Response, kind: type[Exception], text: str
 ) -> None:
-    error = declined(answer)
+    error = declined(response)
     assert type(error) is kind
     assert text in str(error)
 

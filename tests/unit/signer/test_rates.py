@@ -92,8 +92,8 @@ def test_rates__when_it_comes_to_nothing__uses_up_nobodys_rate(cast: Cast) -> No
 
 
 def top_up(cast: Cast, nonce: int, value: int) -> SignTopUp:
-    made: SignTopUp = cast.top_up().model_copy(update={"nonce": nonce, "value": value})
-    return made
+    intent: SignTopUp = cast.top_up().model_copy(update={"nonce": nonce, "value": value})
+    return intent
 
 
 def budgeted(cast: Cast, value: int, recipient: int | None = None, relayer: int | None = None) -> RateLimiter:

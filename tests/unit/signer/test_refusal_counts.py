@@ -40,6 +40,6 @@ def test_refusals__when_of_too_many_keys__are_counted_without_them() -> None:
     written = [counts.note(GAS._replace(key=f"0x{n}"), b"") for n in range(10)]
     assert [alike.key for alike in written if alike is not None] == ["0x0", "0x1", "0x2", ""]
     assert counts.note(GAS._replace(key="0x1"), b"") is None
-    [one, rest] = counts.settled(UnixSeconds(WINDOW))
-    assert (one[0].key, one[2]) == ("0x1", 1)
+    [first, rest] = counts.settled(UnixSeconds(WINDOW))
+    assert (first[0].key, first[2]) == ("0x1", 1)
     assert (rest[0].key, rest[2]) == ("", 6)

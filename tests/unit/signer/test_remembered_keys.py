@@ -53,9 +53,9 @@ def reads() -> Reads:
 async def test_remembered_keys__when_many_ask_at_once__read_once(cast: Cast, reads: Reads) -> None:
     user, keys = await reads.keep(cast.user), reads.remembered()
 
-    found = await asyncio.gather(*(keys.read(user) for _ in range(30)))
+    wrapped_keys = await asyncio.gather(*(keys.read(user) for _ in range(30)))
 
-    assert found == [cast.user.wrapped] * 30
+    assert wrapped_keys == [cast.user.wrapped] * 30
     assert await keys.read(user) == cast.user.wrapped
     assert len(reads.asked) == 1
 

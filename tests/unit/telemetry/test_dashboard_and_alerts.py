@@ -81,12 +81,12 @@ def series_of(registry: CollectorRegistry) -> dict[str, frozenset[str]]:
 @pytest.fixture(scope="module")
 def series() -> dict[str, frozenset[str]]:
     """Every series of every service."""
-    found = dict(PROMETHEUS_OWN)
+    series_by_name = dict(PROMETHEUS_OWN)
     for make in SERVICES.values():
         registry = process_registry()
         make(registry)
-        found |= series_of(registry)
-    return found
+        series_by_name |= series_of(registry)
+    return series_by_name
 
 
 def rules() -> Iterator[dict[str, Any]]:

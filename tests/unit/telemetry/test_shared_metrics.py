@@ -69,8 +69,8 @@ async def test_rpc_metrics__when_an_endpoint_fails__count_each_call_by_host_meth
 def test_cache_metrics__when_a_cache_is_asked__count_hits_and_misses_apart() -> None:
     registry = CollectorRegistry()
     looked_up = CacheMetrics(registry).of("wallets")
-    for found in (True, True, False):
-        looked_up(found)
+    for hit in (True, True, False):
+        looked_up(hit)
     counts = [
         registry.get_sample_value("mintline_cache_lookups_total", {"cache": "wallets", "result": result})
         for result in ("hit", "miss")

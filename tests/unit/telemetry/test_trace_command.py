@@ -210,10 +210,10 @@ def test_command__when_json_is_asked_for__prints_one_object_and_nothing_else(
 ) -> None:
     log = write_log("api.log", line(5, "api", "mint_accepted", mint_id="mint_A"))
     code, out, err = run("mint_A", "--prefix", "p", "--logs", str(log), "--json")
-    told = json.loads(out)
+    report = json.loads(out)
     assert code == 0
-    assert (told["mint_id"], told["status"]) == ("mint_A", "finalized")
-    assert told["events"][1] == {
+    assert (report["mint_id"], report["status"]) == ("mint_A", "finalized")
+    assert report["events"][1] == {
         "at": "2023-11-14T22:13:20.005Z",
         "source": "api",
         "event": "mint_accepted",

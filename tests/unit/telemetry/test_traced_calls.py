@@ -137,9 +137,9 @@ async def test_batch__when_one_asked__is_below_it(tracer: OtelTracer, exporter: 
     with tracer.span("a"):
         await batcher.submit("item")
 
-    (flush,), (asked,) = spans(exporter, "flush"), spans(exporter, "a")
+    (flush,), (span,) = spans(exporter, "flush"), spans(exporter, "a")
     assert flush.parent is not None
-    assert flush.parent.span_id == asked.context.span_id
+    assert flush.parent.span_id == span.context.span_id
     assert flush.links == ()
     await batcher.aclose()
 

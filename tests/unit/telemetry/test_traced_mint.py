@@ -99,14 +99,14 @@ class Store(MemoryStore):
     ledger: MemoryTransactionStore
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
-        found = ((tx_hash, self.ledger.signed.get(tx_hash)) for tx_hash in tx_hashes)
+        sent_by_hash = ((tx_hash, self.ledger.signed.get(tx_hash)) for tx_hash in tx_hashes)
         return {
             tx_hash: Attempted(
                 place=Place(scoped(sent.chain_id, sent.sender), sent.nonce),
                 at=sent.at,
                 trace=sent.trace or "",
             )
-            for tx_hash, sent in found
+            for tx_hash, sent in sent_by_hash
             if sent is not None
         }
 
@@ -147,14 +147,14 @@ class Pipeline:
             next_token_id=1,
         )
         async with MemoryClient(harness.app()) as client:
-            answer = await client.request(
+            response = await client.request(
                 "POST",
                 "/v1/mints",
                 headers={**harness.headers(), **headers, "Content-Type": "application/json"},
                 body=json.dumps({"metadata": {"name": "n", "image": "https://a.example/n.png"}}).encode(),
             )
-        assert answer.status == 202, answer.body
-        mint_id: str = answer.json()["mint_id"]
+        assert response.status == 202, response.body
+        mint_id: str = response.json()["mint_id"]
         return mint_id
 
     async def consume(

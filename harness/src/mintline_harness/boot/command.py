@@ -67,16 +67,16 @@ async def _boot(enclave: BootedImage) -> dict[str, Any]:
         began = time.monotonic()
         minted = await _mintline("demo", "--state", str(state.path))
         demo_seconds = round(time.monotonic() - began, 1)
-        said = boot_document(state.audit)
+        attested = boot_document(state.audit)
         wanted = expected(enclave.computed, role=role_arn("enclave"), instance=INSTANCE)
-        registers = compare(said, wanted)
+        registers = compare(attested, wanted)
         decrypted_for = sorted(modules_in((state.kms / "decrypted.jsonl").read_text()))
-        if decrypted_for != [enclave.module_id] or said.module_id != enclave.module_id:
+        if decrypted_for != [enclave.module_id] or attested.module_id != enclave.module_id:
             raise Rejected("other_enclave", f"KMS decrypted for {decrypted_for}, not for {enclave.module_id}")
         trail = await _verified_trail(state, pcr0=enclave.computed["pcr0"])
         kept.dispensable()
     return {
-        "module_id": said.module_id,
+        "module_id": attested.module_id,
         "registers_as_computed": registers,
         "kms_decrypted_for": decrypted_for,
         "audit_trail": trail,
@@ -92,8 +92,8 @@ async def _boot(enclave: BootedImage) -> dict[str, Any]:
 async def _verified_trail(state: StateFolder, *, pcr0: str) -> dict[str, Any]:
     """Verify the trail as one of this image alone, and return what it says was signed."""
     root, log = str(root_file(state)), str(state.kms / "decrypted.jsonl")
-    told = ("--root", root, "--pcr0", pcr0, "--kms-log", log, "--json")
-    report = await _mintline("audit", "verify", str(state.audit), *told)
+    options = ("--root", root, "--pcr0", pcr0, "--kms-log", log, "--json")
+    report = await _mintline("audit", "verify", str(state.audit), *options)
     return {"verified": report["verified"], "outcomes": report["outcomes"]}
 
 
@@ -103,8 +103,8 @@ async def _mintline(*arguments: str) -> Any:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "mintline_cli", *arguments), stdout=pipe, stderr=pipe
     )
-    said, complaint = await process.communicate()
+    output, complaint = await process.communicate()
     if process.returncode != 0:
-        words = (complaint or said).decode()[-300:]
+        words = (complaint or output).decode()[-300:]
         raise Rejected("command_failed", f"mintline {arguments[0]} failed: {words}")
-    return json.loads(said)
+    return json.loads(output)

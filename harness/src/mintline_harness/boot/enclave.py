@@ -57,13 +57,13 @@ class BootedImage:
             # An emulated processor takes longer for a request.
             "MINTLINE_KMS_TIMEOUT": "60",
         }
-        said = await _output(
+        output = await _output(
             *(sys.executable, "-m", "mintline_cli", "eif", "build", str(self._container), "--json"),
             *("--blobs", str(self._machine.blobs), "--out", str(_image(state))),
             *(word for name, value in settings.items() for word in ("--env", f"{name}={value}")),
         )
         policy = (state.enclave / POLICY).read_bytes()
-        self.computed = {**json.loads(said), "pcr16": policy_register(policy).hex()}
+        self.computed = {**json.loads(output), "pcr16": policy_register(policy).hex()}
         self._tsc_khz = int(await _output(str(self._machine.folder / "bin/tsc-khz")))
         return self.computed["pcr0"]
 
@@ -122,10 +122,10 @@ class BootedImage:
 async def _output(*command: str) -> bytes:
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
-    said, complaint = await process.communicate()
+    output, complaint = await process.communicate()
     if process.returncode != 0:
         raise Misconfigured(f"{command[0]} failed: {complaint.decode()[-300:]}")
-    return said
+    return output
 
 
 def _image(state: StateFolder) -> Path:
@@ -145,7 +145,7 @@ def logged(log: Path, words: str) -> Probe:
     """Return a probe for a process that logs these words."""
 
     async def probe() -> str:
-        said = await asyncio.to_thread(log.read_text, errors="replace")
-        return "" if words in said else f"{log} does not say {words}"
+        text = await asyncio.to_thread(log.read_text, errors="replace")
+        return "" if words in text else f"{log} does not say {words}"
 
     return probe

@@ -42,10 +42,10 @@ def expected(computed: Mapping[str, str], *, role: str, instance: str) -> dict[i
     return image | parents
 
 
-def compare(said: Document, wanted: Mapping[int, str]) -> dict[str, str]:
+def compare(attested: Document, wanted: Mapping[int, str]) -> dict[str, str]:
     """Return the registers that are as wanted; raises NotAsComputed for the first that is not."""
     for place, value in sorted(wanted.items()):
-        reported = said.pcrs.get(place, b"").hex()
+        reported = attested.pcrs.get(place, b"").hex()
         if reported != value:
             raise NotAsComputed("not_as_computed", f"PCR{place} is {reported or 'missing'}, computed {value}")
     return {f"pcr{place}": value for place, value in sorted(wanted.items())}

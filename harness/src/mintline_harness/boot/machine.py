@@ -92,7 +92,7 @@ def write_attester(folder: Path, attester: Attester) -> None:
     """Write what signs the machine's attestation documents, as its security module reads it (qemu.patch)."""
     folder.mkdir(mode=0o700)
     key = attester.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    certificates = {f"bundle{place}.der": one for place, one in enumerate(attester.cabundle)}
+    certificates = {f"bundle{place}.der": certificate for place, certificate in enumerate(attester.cabundle)}
     files = {
         "key.pem": key,
         "certificate.der": attester.certificate.public_bytes(Encoding.DER),

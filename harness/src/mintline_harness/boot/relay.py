@@ -72,8 +72,8 @@ async def relay(
         async with asyncio.timeout(_PATIENCE):
             far_reader, far = await asyncio.open_unix_connection(device)
             far.write(f"CONNECT {port}\n".encode())
-            answer = await far_reader.readline()
-        if not answer.startswith(b"OK "):
+            reply = await far_reader.readline()
+        if not reply.startswith(b"OK "):
             log.warning("enclave_refused_connection", port=port)
             return
         await pipe((reader, writer), (far_reader, far))

@@ -27,7 +27,7 @@ COLUMNS = (
     "stuck",
     "mismatched",
     "unreconciled",
-    "untold",
+    "events_missing",
     "kills",
     "stops",
     "reorgs",
@@ -36,7 +36,7 @@ COLUMNS = (
     "seconds",
 )
 
-PROMISES = ("accepted", "lost", "doubled", "stuck", "failed", "mismatched", "unreconciled", "untold")
+PROMISES = ("accepted", "lost", "doubled", "stuck", "failed", "mismatched", "unreconciled", "events_missing")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -37,7 +37,7 @@ from mintline_client import AsyncMintline, Retries
 from mintline_devstack.arguments import Arguments, amount, at_least_one
 from mintline_devstack.running_stack import Stack, running_stack
 from mintline_harness.chaos.drop_lines import DropLines, drop_lines
-from mintline_harness.chaos.event_logs import untold_of_drop
+from mintline_harness.chaos.event_logs import missing_drop_events
 from mintline_harness.chaos.killings import Killings
 from mintline_harness.chaos.run import FINALITY, reconcile
 from mintline_harness.evidence import evidence
@@ -57,8 +57,8 @@ class DropOutcome:
     """What came of a seed.
 
     `named`: the bad lines that were handed back, and no other; `tokens`: what the chain has of the drop;
-    `unreconciled`: what `mintline reconcile` found wrong, -1 if it could not say; `untold`: how many of its
-    mints the client's event log tells something else of, and whether of the drop.
+    `unreconciled`: what `mintline reconcile` found wrong, -1 if it could not say; `events_missing`: of how
+    many of its mints, and whether of the drop, the client's event log says something else.
     """
 
     seed: int
@@ -71,7 +71,7 @@ class DropOutcome:
     doubled: int
     mismatched: int
     unreconciled: int
-    untold: int
+    events_missing: int
     cuts: int
     kills: dict[str, int]
     seconds: float
@@ -81,7 +81,7 @@ class DropOutcome:
         """Tell whether each good line is one token, each bad one is named, and the books agree."""
         good = self.lines - self.bad
         counts = (self.named, self.finalized, self.tokens, self.cuts)
-        wrong = self.lost or self.doubled or self.mismatched or self.unreconciled or self.untold
+        wrong = self.lost or self.doubled or self.mismatched or self.unreconciled or self.events_missing
         return counts == (self.bad, good, good, CUTS) and not wrong
 
 
@@ -142,17 +142,17 @@ async def run_drop(seed: int, *, lines: int, bad: int, every: float, patience: f
             calls.push_async_callback(rpc.aclose)
             node = Node(rpc)
             first = await node.block_number()
-            made = drop_lines(lines=lines, bad=bad, seed=seed)
+            drop = drop_lines(lines=lines, bad=bad, seed=seed)
             killing = asyncio.create_task(killings.run())
             calls.push_async_callback(cut_off, killing)
             deadline = time.monotonic() + patience
-            drop_id, cuts = await _upload(client, line, made, kept.folder / "lines.ndjson", deadline)
+            drop_id, cuts = await _upload(client, line, drop, kept.folder / "lines.ndjson", deadline)
             await _finish(client, drop_id, deadline)
             await cut_off(killing)
-            named = _named(await _until(lambda: client.drops.refused(drop_id), deadline), made)
+            named = _named(await _until(lambda: client.drops.refused(drop_id), deadline), drop)
             mints = await _until(lambda: _mints(client, drop_id), deadline)
-            untold = await _until(
-                lambda: untold_of_drop(client, drop_id, mints, refused=bad, patience=TOLD), deadline
+            events_missing = await _until(
+                lambda: missing_drop_events(client, drop_id, mints, refused=bad, patience=TOLD), deadline
             )
             verdict = await verify(node, contract=line.info["contract"], first_block=first, posted=mints)
         findings = await reconcile(kept.folder)
@@ -167,7 +167,7 @@ async def run_drop(seed: int, *, lines: int, bad: int, every: float, patience: f
             doubled=verdict.doubled,
             mismatched=verdict.mismatched,
             unreconciled=-1 if findings is None else findings["differences"],
-            untold=untold,
+            events_missing=events_missing,
             cuts=cuts,
             kills=dict(sorted(killings.kills.items())),
             seconds=round(time.monotonic() - started, 1),
@@ -200,17 +200,17 @@ async def _until(call: Callable[[], Awaitable[T]], deadline: float) -> T:
 
 
 async def _upload(
-    client: AsyncMintline, line: Stack, made: DropLines, file: Path, deadline: float
+    client: AsyncMintline, line: Stack, lines: DropLines, file: Path, deadline: float
 ) -> tuple[str, int]:
     """Make a drop and upload its lines, cutting the connection twice; return its id and the cuts."""
-    await asyncio.to_thread(file.write_bytes, made.body)
-    name = f"chaos {len(made.body)}"
+    await asyncio.to_thread(file.write_bytes, lines.body)
+    name = f"chaos {len(lines.body)}"
     drop = await _until(lambda: client.drops.create({"name": name}, idempotency_key=name), deadline)
     drop_id, cuts = drop["drop_id"], 0
     while cuts < CUTS:
         offset = await _until(lambda: client.drops.offset(drop_id), deadline)
-        upto = offset + (len(made.body) - offset) // (CUTS + 1 - cuts)
-        cuts += await _cut(line, drop_id, made.body[offset:upto], offset)
+        upto = offset + (len(lines.body) - offset) // (CUTS + 1 - cuts)
+        cuts += await _cut(line, drop_id, lines.body[offset:upto], offset)
     await _until(lambda: client.drops.upload(drop_id, file), deadline)
     return drop_id, cuts
 
@@ -253,10 +253,10 @@ async def _finish(client: AsyncMintline, drop_id: str, deadline: float) -> None:
         raise Unavailable(f"{drop_id} did not end in time") from None
 
 
-def _named(refused: bytes, made: DropLines) -> int:
+def _named(refused: bytes, drop: DropLines) -> int:
     """Return how many lines were handed back; -1 if they are not the bad ones."""
     numbers = tuple(json.loads(text)["refused"]["line"] for text in refused.splitlines())
-    return len(numbers) if numbers == made.bad else -1
+    return len(numbers) if numbers == drop.bad else -1
 
 
 async def _mints(client: AsyncMintline, drop_id: str) -> list[Posted]:

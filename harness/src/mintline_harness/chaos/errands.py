@@ -31,7 +31,7 @@ from mintline_bench.load import metadata_of
 from mintline_client import AsyncMintline, Conflicting, Retries, TryLater
 from mintline_client.api import ONCE
 from mintline_client.sign_in import client_token
-from mintline_harness.chaos.expected_events import Expected, is_told
+from mintline_harness.chaos.expected_events import Expected, is_logged
 from mintline_harness.chaos.webhook_receiver import GONE, Receiver
 
 PATIENT = Retries(tries=1_000, longest_delay=2.0, longest_retry_after=600.0)
@@ -66,8 +66,8 @@ class Errands:
     async def prepare(self) -> None:
         """Make the client and its webhook, before anything goes wrong: it delivers all that follows."""
         self._client = self._as((await self._new_client("errands"))[1])
-        made = await self._client.webhooks.create(f"{self.receiver.url}/hooks")
-        self.receiver.secrets.append(made["secret"])
+        webhook = await self._client.webhooks.create(f"{self.receiver.url}/hooks")
+        self.receiver.secrets.append(webhook["secret"])
 
     async def run(self) -> None:
         """Do all errands at once; what fails is in `failed`."""
@@ -82,7 +82,7 @@ class Errands:
         }
         await asyncio.gather(*(self._do(name, errand) for name, errand in errands.items()))
 
-    async def untold(self, *, patience: float) -> list[str]:
+    async def missing_events(self, *, patience: float) -> list[str]:
         """Return what went wrong: failed errands, logs that tell something else, events not delivered.
 
         Logs and deliveries are looked at again for up to `patience` seconds.
@@ -91,8 +91,8 @@ class Errands:
         until = time.monotonic() + patience
         while True:
             try:
-                told = await asyncio.gather(*(is_told(each) for each in self.expected))
-                wrong = [str(each) for each, right in zip(self.expected, told, strict=True) if not right]
+                logged = await asyncio.gather(*(is_logged(each) for each in self.expected))
+                wrong = [str(each) for each, right in zip(self.expected, logged, strict=True) if not right]
                 log = [dict(event) async for event in self._client.events.list()]
                 # A test is delivered to the webhook that is tested alone.
                 log = [event for event in log if event["type"] != "webhook.test"]
@@ -119,11 +119,11 @@ class Errands:
     async def _new_client(self, name: str, **budget: Any) -> tuple[str, str]:
         """Make a machine client, and return its id with an access token."""
         request: Any = {"name": name, **({"budget": budget} if budget else {})}
-        made = await self.admin.clients.create(request)
+        created = await self.admin.clients.create(request)
         tokens = await client_token(
-            self.http, self.info, client_id=made["client_id"], secret=made["client_secret"]
+            self.http, self.info, client_id=created["client_id"], secret=created["client_secret"]
         )
-        return made["client_id"], tokens.access_token
+        return created["client_id"], tokens.access_token
 
     def _expect(self, reader: AsyncMintline, resource: str, *types: str, **more: Any) -> None:
         self.expected.append(Expected(reader=reader, resource=resource, types=types, **more))
@@ -191,7 +191,7 @@ class Errands:
             Expected(reader=client, resource=client_id, types=types),
             Expected(reader=self.admin, resource=client_id, types=types, principal="operators"),
         ]
-        while not (refused and all([await is_told(each) for each in expected])):
+        while not (refused and all([await is_logged(each) for each in expected])):
             try:
                 await once.mints.create(request)
             except TryLater as error:
@@ -203,9 +203,9 @@ class Errands:
 
     async def _webhook(self, client: AsyncMintline) -> None:
         """Have a test sent to a webhook whose receiver is gone for good."""
-        made = await client.webhooks.create(f"{self.receiver.url}{GONE}", types=["mint.reverted"])
-        await client.webhooks.test(made["webhook_id"])
-        self._expect(client, made["webhook_id"], "webhook.test", "webhook.disabled", once=True)
+        webhook = await client.webhooks.create(f"{self.receiver.url}{GONE}", types=["mint.reverted"])
+        await client.webhooks.test(webhook["webhook_id"])
+        self._expect(client, webhook["webhook_id"], "webhook.test", "webhook.disabled", once=True)
 
     async def _created(self, client: AsyncMintline, request: Any) -> str:
         contract = (await client.collections.create(request))["contract"]

@@ -19,7 +19,7 @@ PAUSE = 2.0
 """Seconds between two readings of the logs."""
 
 
-async def untold(
+async def missing_events(
     *,
     api_url: str,
     tokens: Sequence[str],
@@ -48,10 +48,10 @@ def _wrong(ended: Mapping[str, MintStatus], logs: Sequence[Sequence[Mapping[str,
         for event in log:
             if event["resource"]["type"] == "mint":
                 by_mint[event["resource"]["id"]].append(event)
-    return repeated + sum(not is_told(by_mint[name], status) for name, status in ended.items())
+    return repeated + sum(not mint_events_complete(by_mint[name], status) for name, status in ended.items())
 
 
-def is_told(events: Sequence[Mapping[str, Any]], status: MintStatus) -> bool:
+def mint_events_complete(events: Sequence[Mapping[str, Any]], status: MintStatus) -> bool:
     """Tell whether a mint's events go from its acceptance to its end, each step once and in order."""
     types = [event["type"] for event in events]
     in_blocks = types.count("mint.mined") - types.count("mint.reorged")
@@ -59,12 +59,12 @@ def is_told(events: Sequence[Mapping[str, Any]], status: MintStatus) -> bool:
         types[:1] == ["mint.accepted"]
         and types[-1:] == [f"mint.{status}"]
         and all(types.count(once) == 1 for once in (types[0], types[-1]))
-        and all(one["sequence"] < other["sequence"] for one, other in pairwise(events))
+        and all(earlier["sequence"] < later["sequence"] for earlier, later in pairwise(events))
         and (status is not MintStatus.FINALIZED or in_blocks == 1)
     )
 
 
-async def untold_of_drop(
+async def missing_drop_events(
     client: AsyncMintline, drop_id: str, posted: Sequence[Posted], *, refused: int, patience: float
 ) -> int:
     """Count what the log of a drop's client tells wrong: the drop, and each of its mints that has ended.
@@ -77,13 +77,13 @@ async def untold_of_drop(
     while True:
         log: list[Mapping[str, Any]] = [dict(event) async for event in client.events.list()]
         of_drop = [event for event in log if event["resource"]["id"] == drop_id]
-        wrong = _wrong(ended, [log]) + (not is_drop_told(of_drop, refused=refused))
+        wrong = _wrong(ended, [log]) + (not drop_events_complete(of_drop, refused=refused))
         if not wrong or time.monotonic() > deadline:
             return wrong
         await asyncio.sleep(PAUSE)
 
 
-def is_drop_told(events: Sequence[Mapping[str, Any]], *, refused: int) -> bool:
+def drop_events_complete(events: Sequence[Mapping[str, Any]], *, refused: int) -> bool:
     """Tell whether a completed drop's events are its own, in order, and each that happens once comes once.
 
     Lines are refused by their form as they are taken, and by their recipient as the drop is prepared: each is
@@ -99,7 +99,7 @@ def is_drop_told(events: Sequence[Mapping[str, Any]], *, refused: int) -> bool:
         and types[-1:] == ["completed"]
         and "progressed" in between
         and pauses == ["paused", "resumed"] * (len(pauses) // 2)
-        and all(one["sequence"] < other["sequence"] for one, other in pairwise(events))
+        and all(earlier["sequence"] < later["sequence"] for earlier, later in pairwise(events))
     )
 
 

@@ -28,7 +28,7 @@ class Expected:
         return f"{self.resource}: {', '.join(self.types)}"
 
 
-async def is_told(expected: Expected) -> bool:
+async def is_logged(expected: Expected) -> bool:
     """Tell whether a log has what is expected; raises Refused or Unavailable if it cannot be read."""
     events = expected.reader.events.list(types=expected.types, principal=expected.principal)
     return matches([dict(event) async for event in events], expected)
@@ -42,5 +42,5 @@ def matches(log: Sequence[Mapping[str, Any]], expected: Expected) -> bool:
         tuple(dict.fromkeys(types)) == expected.types
         and (not expected.once or len(types) == len(expected.types))
         and len({event["id"] for event in events}) == len(events)
-        and all(one["sequence"] < other["sequence"] for one, other in pairwise(events))
+        and all(earlier["sequence"] < later["sequence"] for earlier, later in pairwise(events))
     )

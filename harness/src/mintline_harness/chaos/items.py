@@ -59,13 +59,13 @@ class ItemDriver(Driver):
 
     async def post(self, number: int, *, started: float | None = None) -> Posted:
         """Post one mint until it is accepted; raises Unavailable past the deadline."""
-        made, started = ItemMint.of(number), time.time() if started is None else started
+        item_mint, started = ItemMint.of(number), time.time() if started is None else started
         body = {
             "contract": self.contract,
-            "token_id": str(made.item),
-            "quantity": str(made.quantity),
-            "recipient": {"address": made.to},
-            "metadata": metadata_of(f"item {made.item}", made.item),
+            "token_id": str(item_mint.item),
+            "quantity": str(item_mint.quantity),
+            "recipient": {"address": item_mint.to},
+            "metadata": metadata_of(f"item {item_mint.item}", item_mint.item),
         }
         accepted = await self.accept(self.path, body, user=0, key=f"{self.run}-{number}")
         return Posted(accepted["mint_id"], 0, f"item mint {number}", started, time.time(), accepted)

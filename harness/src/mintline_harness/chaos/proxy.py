@@ -130,11 +130,11 @@ class FaultProxy:
             headers=_passed_on(request.headers),
             data=body,
             allow_redirects=False,
-        ) as answer:
-            content = await answer.read()
+        ) as response:
+            content = await response.read()
         if fault == "unanswered":
             return _hang_up(request)
-        passed = web.Response(status=answer.status, headers=_passed_on(answer.headers))
+        passed = web.Response(status=response.status, headers=_passed_on(response.headers))
         if fault != "torn":
             passed.body = content
             return passed

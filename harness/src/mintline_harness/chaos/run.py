@@ -29,7 +29,7 @@ from mintline_devstack.ports import Ports
 from mintline_devstack.running_stack import Stack, running_stack
 from mintline_harness.chaos.disturb import Disturbances
 from mintline_harness.chaos.errands import PATIENT, Errands
-from mintline_harness.chaos.event_logs import untold
+from mintline_harness.chaos.event_logs import missing_events
 from mintline_harness.chaos.items import ItemDriver, create_items, verify_items
 from mintline_harness.chaos.proxy import FaultProxy, Reached, Weather
 from mintline_harness.chaos.sponsored import SponsoredDriver
@@ -45,7 +45,7 @@ SHORTEST = 60.0
 PACE = 16.0
 """Mints a second."""
 SLOW_ANSWERS = 30.0
-TELLING = 60.0
+LOG_PATIENCE = 60.0
 """Seconds from the end of the last mint to its last event, at most."""
 
 
@@ -53,8 +53,8 @@ TELLING = 60.0
 class Outcome:
     """What came of a seed.
 
-    `unreconciled` is what `mintline reconcile` found wrong, `untold` of how many mints and errands the events
-    are wrong.
+    `unreconciled` is what `mintline reconcile` found wrong, `events_missing` of how many mints and errands
+    the events are wrong.
     """
 
     seed: int
@@ -66,7 +66,7 @@ class Outcome:
     stuck: int
     mismatched: int
     unreconciled: int
-    untold: int
+    events_missing: int
     struck: dict[str, int]
     seconds: float
 
@@ -74,7 +74,12 @@ class Outcome:
     def clean(self) -> bool:
         """Tell whether every promise was kept."""
         return not (
-            self.lost or self.doubled or self.stuck or self.mismatched or self.unreconciled or self.untold
+            self.lost
+            or self.doubled
+            or self.stuck
+            or self.mismatched
+            or self.unreconciled
+            or self.events_missing
         )
 
 
@@ -113,7 +118,7 @@ async def run_seed(seed: int, *, mints: int, patience: float, shares: Shares) ->
         line = await stack.enter_async_context(
             running_stack(kept.folder, ports="free", through=through, finality=FINALITY)
         )
-        posted, struck, verdict, not_told = await _drive(
+        posted, struck, verdict, missing = await _drive(
             stack, line, weather, seed=seed, mints=mints, patience=patience, shares=shares
         )
         findings = await reconcile(kept.folder)
@@ -128,7 +133,7 @@ async def run_seed(seed: int, *, mints: int, patience: float, shares: Shares) ->
             stuck=sum(mint.status not in TERMINAL for mint in posted),
             mismatched=verdict.mismatched,
             unreconciled=-1 if findings is None else findings["differences"],
-            untold=not_told,
+            events_missing=missing,
             struck=struck,
             seconds=round(time.monotonic() - started, 1),
         )
@@ -183,8 +188,8 @@ async def _drive(
     stack.push_async_callback(cut_off, running)
     posted = await asyncio.gather(*(post(number) for number in range(mints)))
     await disturbing
-    tokens_posted = [one for number, one in enumerate(posted) if number not in of_items]
-    item_mints = [one for number, one in enumerate(posted) if number in of_items]
+    tokens_posted = [mint for number, mint in enumerate(posted) if number not in of_items]
+    item_mints = [mint for number, mint in enumerate(posted) if number in of_items]
     await asyncio.gather(
         driver.follow(tokens_posted, pause=2.0),
         *([] if items is None else [items.follow(item_mints, pause=2.0)]),
@@ -198,18 +203,18 @@ async def _drive(
             partial(verify_items, node, contract=items.contract, first_block=first), item_mints
         )
     logs = [(tokens, tokens_posted), *([] if items is None else [(items.tokens, item_mints)])]
-    not_told = sum(
+    missing = sum(
         await asyncio.gather(
             *(
-                untold(api_url=info["api_url"], tokens=some, posted=theirs, patience=TELLING)
+                missing_events(api_url=info["api_url"], tokens=some, posted=theirs, patience=LOG_PATIENCE)
                 for some, theirs in logs
             )
         )
     )
-    wrong = await errands.untold(patience=TELLING)
+    wrong = await errands.missing_events(patience=LOG_PATIENCE)
     for each in wrong:
         print(f"errands: {each}", file=sys.stderr)  # noqa: T201 - a command's own output
-    return posted, dict(disturbances.struck), verdict, not_told + len(wrong)
+    return posted, dict(disturbances.struck), verdict, missing + len(wrong)
 
 
 async def _errands(
@@ -275,12 +280,12 @@ async def reconcile(folder: Path) -> dict[str, Any] | None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    told, complaint = await process.communicate()
+    output, complaint = await process.communicate()
     try:
-        found: dict[str, Any] = json.loads(told)
+        report: dict[str, Any] = json.loads(output)
     except ValueError:
         print(complaint.decode(), file=sys.stderr)  # noqa: T201 - a command's own output
         return None
-    for finding in found["findings"]:
+    for finding in report["findings"]:
         print(f"reconcile: {json.dumps(finding)}", file=sys.stderr)  # noqa: T201 - a command's own output
-    return found
+    return report

@@ -68,10 +68,10 @@ async def count(plan: Plan, *, patience: float, limit: int | None = None) -> int
         hottest = meters[0].keys.hottest(MOST)
     first = plan.users if plan.load.warm else 0
     mints = plan.runs * (plan.mints + first)
-    found = figures(hottest, mints=mints)
+    hot_keys = figures(hottest, mints=mints)
     print(table(hottest, mints=mints))  # noqa: T201 - the result
-    print(json.dumps({"hot_keys": found}))  # noqa: T201 - the result
+    print(json.dumps({"hot_keys": hot_keys}))  # noqa: T201 - the result
     if plan.report is not None:
-        document = json.loads(plan.report.read_text()) | {"hot_keys": found}
+        document = json.loads(plan.report.read_text()) | {"hot_keys": hot_keys}
         replace_file(plan.report, json.dumps(document, indent=2).encode() + b"\n", mode=0o644)
     return code

@@ -63,8 +63,8 @@ class Cloned(CollectionRegistry):
 
     async def known(self, contract: str) -> RegisteredContract:
         """Return a collection with what it is made of."""
-        found = await self._registry.known(contract)
-        return found if found.clone else found.evolve(clone=CLONE)
+        contract_record = await self._registry.known(contract)
+        return contract_record if contract_record.clone else contract_record.evolve(clone=CLONE)
 
 
 def _users(process: Process, environment: Environment) -> UserDirectory:

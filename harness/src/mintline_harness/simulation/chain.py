@@ -282,7 +282,9 @@ class SimulatedChain:
             holder, counter = run.turn
             (state.items if run.item_effects else state.tokens).counters[holder] = counter
         self.ever_minted.update(effect.token_id for effect in run.effects if effect.digest is not None)
-        self.ever_used.update(one.serial for one in run.item_effects if one.serial is not None)
+        self.ever_used.update(
+            item_effect.serial for item_effect in run.item_effects if item_effect.serial is not None
+        )
         return Outcome(sent, revert, run.effects, gas_used, run.item_effects)
 
     def run(
@@ -298,12 +300,20 @@ class SimulatedChain:
                 return Run(call.gas, revert)
             turn = (call.holder, call.counter + 1) if isinstance(call, SignedCall) else None
             return Run(call.gas, None, effects=call.effects(moment), turn=turn)
-        if self.items is not None and to == self.items.address and (made := item_call(data)) is not None:
-            found = ItemMoment(self.items, state.items, sender, timestamp, issued)
-            if (revert := made.refusal(found)) is not None:
-                return Run(made.gas, revert)
-            signed = (made.call.holder, made.call.counter + 1) if isinstance(made, SignedItemCall) else None
-            return Run(made.gas, None, item_effects=made.effects(), turn=signed)
+        if (
+            self.items is not None
+            and to == self.items.address
+            and (item_change := item_call(data)) is not None
+        ):
+            item_moment = ItemMoment(self.items, state.items, sender, timestamp, issued)
+            if (revert := item_change.refusal(item_moment)) is not None:
+                return Run(item_change.gas, revert)
+            signed = (
+                (item_change.call.holder, item_change.call.counter + 1)
+                if isinstance(item_change, SignedItemCall)
+                else None
+            )
+            return Run(item_change.gas, None, item_effects=item_change.effects(), turn=signed)
         return None
 
     def transfer_gas(self, to: str, value: int, state: State) -> int:

@@ -96,17 +96,17 @@ class Clients:
         rng = self.chance
         if rng.random() < 0.5:
             burning = BurnRequest(token_id=token_id)
-            answer: Accepted[Any] | None = await self.ask(lambda api: api.burn(burning, sub=user, key=name))
+            accepted: Accepted[Any] | None = await self.ask(lambda api: api.burn(burning, sub=user, key=name))
         else:
             to = rng.choice([ANYBODY, *self._wallets(), TURNING, REFUSING])
             sending = TransferRequest(token_id=token_id, to=to)
-            answer = await self.ask(lambda api: api.transfer(sending, sub=user, key=name))
-        if answer is None:
+            accepted = await self.ask(lambda api: api.transfer(sending, sub=user, key=name))
+        if accepted is None:
             self.note("client", f"gives up on {name}")
             return
-        operation_id = answer.operation.operation_id
+        operation_id = accepted.operation.operation_id
         self.accepted.add(operation_id)
-        self.faults.count(f"{answer.operation.kind}s asked for")
+        self.faults.count(f"{accepted.operation.kind}s asked for")
         self.note("client", f"{operation_id} is accepted, of token {token_id}")
         # Of its own randomness: what else happens in a schedule stays as it was without cancellations.
         own = random.Random(operation_id)  # noqa: S311 - a schedule's
@@ -132,13 +132,13 @@ class Clients:
     def _wallets(self) -> list[str]:
         return [wallet.address for wallet in self.tables.wallets.items.values() if wallet.ready]
 
-    async def ask(self, asked: Callable[[Api], Awaitable[T]], *, giving_up: float = 0.1) -> T | None:
+    async def ask(self, request: Callable[[Api], Awaitable[T]], *, giving_up: float = 0.1) -> T | None:
         """Ask any copy of the api until one answers; None after giving up, each time so likely."""
         rng = self.rng
         while True:
             process, current = rng.choice(self.apis)
             if process.alive and current:
-                call = process.spawn(asked(current[0]))
+                call = process.spawn(request(current[0]))
                 await asyncio.wait([call])
                 if not call.cancelled():
                     error = call.exception()

@@ -65,14 +65,14 @@ class SimulatedEnclave:
 
     async def sign(self, request: Sign) -> Signed | Issued:
         """Return what was signed; raises EnclaveRefusal or EnclaveFailure."""
-        answer = self._enclave.answer(request, self._trail) or await self._enclave.answer_later(
+        response = self._enclave.answer(request, self._trail) or await self._enclave.answer_later(
             request, self._trail
         )
         self._trail.stored(len(self._trail.batches()))
-        if isinstance(answer, Signed | Issued):
+        if isinstance(response, Signed | Issued):
             self._signed(request)
-            return answer
-        why = declined(answer)
+            return response
+        why = declined(response)
         if isinstance(why, EnclaveRefusal):
             self._refused(request, why.code)
         raise why

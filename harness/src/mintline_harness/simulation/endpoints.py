@@ -97,22 +97,22 @@ class Endpoints:
 
     def trouble(self, url: str) -> Trouble | None:
         """Return what a node is in; whatever is over ends here."""
-        found = self._troubles.get(url)
-        if found is not None and found.until <= self._loop.time():
-            self._chain.leave(found.chain)
+        trouble = self._troubles.get(url)
+        if trouble is not None and trouble.until <= self._loop.time():
+            self._chain.leave(trouble.chain)
             return self._troubles.pop(url) and None
-        return found
+        return trouble
 
     def _seen_by(self, url: str) -> SimulatedChain:
-        found = self.trouble(url)
-        return self._chain if found is None else found.chain
+        trouble = self.trouble(url)
+        return self._chain if trouble is None else trouble.chain
 
     def mined(self, now: float) -> None:
         """Let a node on another branch put a block on it, as the others have done on theirs."""
         for url in self._urls:
-            found = self.trouble(url)
-            if found is not None and found.kind in ("fork", "finalize"):
-                found.chain.mine(now, eagerness=self._rng.choice([0.5, 1.0]))
+            trouble = self.trouble(url)
+            if trouble is not None and trouble.kind in ("fork", "finalize"):
+                trouble.chain.mine(now, eagerness=self._rng.choice([0.5, 1.0]))
 
     def _gaps_of(self, url: str) -> Gaps:
         until, gaps = self._gaps.get(url, (0.0, WHOLE))
@@ -147,8 +147,8 @@ class Endpoints:
 
     def end(self) -> None:
         """Set every node right."""
-        for found in self._troubles.values():
-            self._chain.leave(found.chain)
+        for trouble in self._troubles.values():
+            self._chain.leave(trouble.chain)
         self._troubles.clear()
         self._gaps.clear()
 
@@ -173,7 +173,7 @@ class Endpoints:
 
         They are against one that finalizes another branch if both are in service: a silent node has no say.
         """
-        kinds = {found.kind for url in self._urls if (found := self.trouble(url)) is not None}
+        kinds = {trouble.kind for url in self._urls if (trouble := self.trouble(url)) is not None}
         if kind == "finalize":
             return len(self._urls) > 2 and not kinds
         return "finalize" not in kinds and not (kind == "fork" and "fork" in kinds)

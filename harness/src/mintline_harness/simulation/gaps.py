@@ -43,7 +43,7 @@ class Gaps:
             case "empty":
                 return []
             case _:
-                return [found for receipt in receipts if (found := self.receipt(receipt))]
+                return [answered for receipt in receipts if (answered := self.receipt(receipt))]
 
     def receipt(self, receipt: dict[str, Any]) -> dict[str, Any] | None:
         """Return one transaction's receipt as this node has it."""

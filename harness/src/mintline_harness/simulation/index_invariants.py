@@ -31,7 +31,7 @@ def broken_index(tables: Tables, chain: SimulatedChain) -> Iterator[str]:
         yield "ownership is not a replay of the chain"
     elif replay.balances != store.balance_table:
         yield "balances are not a replay of the chain"
-    elif replay.transfers != {key: one.quantity for key, one in store.transfer_table.items()}:
+    elif replay.transfers != {key: transfer.quantity for key, transfer in store.transfer_table.items()}:
         yield "the transfers are not a replay of the chain's"
     held = {(key.holder, key.token_id): balance.quantity for key, balance in store.balance_table.items()}
     for (holder, item_id), quantity in head.state.items.balances.items():

@@ -78,8 +78,8 @@ class InvariantChecker:
     def _hold_to_refusals(self, before: Operation, after: Operation) -> None:
         """Hold that no mint which was built ends as refused by the enclave, unless it was."""
         code = after.problem.code if after.problem else ""
-        said = code in set(RefusalCode) and before.status is not MintStatus.ACCEPTED
-        if said and after.operation_id not in self.refused:
+        from_signer = code in set(RefusalCode) and before.status is not MintStatus.ACCEPTED
+        if from_signer and after.operation_id not in self.refused:
             self.broken(f"{after.operation_id} was rejected for {code}, which no enclave has said of it")
 
     def refusing(self, request: Sign, code: str) -> None:
@@ -98,8 +98,8 @@ class InvariantChecker:
         meanings = self.meanings.setdefault(place, {})
         meanings[meaning_of(intent)] = (intent.type, operation_ids(intent))
         if len(meanings) > 1 and not _one_batch(meanings.values()):
-            told = " and for ".join(f"{kind} of {' '.join(ids)}" for kind, ids in meanings.values())
-            self.broken(f"nonce {place} was signed for {told}")
+            meanings_text = " and for ".join(f"{kind} of {' '.join(ids)}" for kind, ids in meanings.values())
+            self.broken(f"nonce {place} was signed for {meanings_text}")
         if isinstance(intent, SignRelayed):
             self._hold_to_one_signature(intent)
         for operation_id in operation_ids(intent):
@@ -195,8 +195,10 @@ class InvariantChecker:
         done = {outcome.sent.place: outcome for block in self.chain.blocks for outcome in block.outcomes}
         for operation in self.tables.standing():
             if isinstance(operation, Mint):
-                made = self._of_item(operation) if operation.item_id else minted[operation.metadata_digest]
-                self._hold_mint_to_chain(operation, made)
+                chain_mints = (
+                    self._of_item(operation) if operation.item_id else minted[operation.metadata_digest]
+                )
+                self._hold_mint_to_chain(operation, chain_mints)
             elif isinstance(operation, TokenOperation):
                 self._hold_token_to_chain(operation, done)
             self._hold_end(operation)
@@ -245,7 +247,9 @@ class InvariantChecker:
         token = (Effect(operation.token_id, *moved),)
         item = None if quantity is None else (ItemEffect(operation.token_id, quantity, *moved),)
         outcomes = [done[place] for place in self.places.get(operation.operation_id, ()) if place in done]
-        times = sum(one.effects == token if item is None else one.item_effects == item for one in outcomes)
+        times = sum(
+            outcome.effects == token if item is None else outcome.item_effects == item for outcome in outcomes
+        )
         if times != int(operation.status is MintStatus.FINALIZED):
             self.broken(f"{operation.operation_id} is {operation.status} and happened {times} times")
         void = operation.problem is not None and operation.problem.code == SIGNATURE_USED.code
@@ -254,13 +258,13 @@ class InvariantChecker:
 
     def _hold_end(self, operation: Operation) -> None:
         """Hold that an end names its transaction, or a reason."""
-        told = f"{operation.operation_id} is {operation.status}"
+        about = f"{operation.operation_id} is {operation.status}"
         if operation.status in (MintStatus.FINALIZED, MintStatus.REVERTED):
             block = self.chain.where.get(operation.tx_hash or b"")
             if block is None or block.hash != operation.block_hash:
-                self.broken(f"{told} and names a transaction that its block does not hold")
+                self.broken(f"{about} and names a transaction that its block does not hold")
         if operation.status in (MintStatus.REJECTED, MintStatus.REVERTED) and operation.problem is None:
-            self.broken(f"{told} without a reason")
+            self.broken(f"{about} without a reason")
 
     def _hold_transaction_to_chain(self, transaction: Transaction) -> None:
         """Hold what a record says has its nonce against what has it."""

@@ -122,18 +122,20 @@ class ItemClients:
         key = f"item move {number}"
         if rng.random() < 0.5:
             burning = BurnRequest(contract=ITEMS, token_id=item_id, quantity=quantity)
-            answer: Accepted[Any] | None = await clients.ask(lambda api: api.burn(burning, sub=user, key=key))
+            accepted: Accepted[Any] | None = await clients.ask(
+                lambda api: api.burn(burning, sub=user, key=key)
+            )
         else:
             wallets = [wallet.address for wallet in clients.tables.wallets.items.values() if wallet.ready]
             to = rng.choice([ANYBODY, *wallets, TURNING, REFUSING])
             sending = TransferRequest(contract=ITEMS, token_id=item_id, quantity=quantity, to=to)
-            answer = await clients.ask(lambda api: api.transfer(sending, sub=user, key=key))
-        if answer is None:
+            accepted = await clients.ask(lambda api: api.transfer(sending, sub=user, key=key))
+        if accepted is None:
             clients.note("client", f"gives up on {key}")
             return
-        clients.accepted.add(answer.operation.operation_id)
-        clients.faults.count(f"{answer.operation.noun}s of items asked for")
-        clients.note("client", f"{answer.operation.operation_id} is accepted, {quantity} of item {item_id}")
+        clients.accepted.add(accepted.operation.operation_id)
+        clients.faults.count(f"{accepted.operation.noun}s of items asked for")
+        clients.note("client", f"{accepted.operation.operation_id} is accepted, {quantity} of item {item_id}")
 
     async def take_serials(self, until: float) -> None:
         """Have another relayer use serials that mints wait for, now and then."""

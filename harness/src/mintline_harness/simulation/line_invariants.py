@@ -17,8 +17,8 @@ def wrong_lines(intent: AnyIntent, tables: Tables) -> Iterator[str]:
     """Yield the lines of a signed batch that are not their mints'."""
     for line in intent.mints if isinstance(intent, SignBatch) else ():
         mint = tables.mints.get(line.mint_id)
-        asked = None if mint is None else _asked(mint)
-        if asked != _asked(line):
+        requested = None if mint is None else _asked(mint)
+        if requested != _asked(line):
             yield f"{line.mint_id} was signed with what nobody asked for"
 
 
@@ -50,8 +50,8 @@ def _unlike(chunk: LinesChunk, created: Collection[Mint]) -> Iterator[str]:
     for mint in created:
         assert mint.request is not None
         expected_id = line_mint_id(chunk.request_id, chunk.chunk, mint.request.line)
-        found = (mint.token_id, mint.to, mint.metadata_digest, mint.request)
-        if mint.mint_id != expected_id or found != wanted[mint.mint_id]:
+        actual = (mint.token_id, mint.to, mint.metadata_digest, mint.request)
+        if mint.mint_id != expected_id or actual != wanted[mint.mint_id]:
             yield f"{mint.mint_id} is not the line of its request"
 
 

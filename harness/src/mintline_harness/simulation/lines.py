@@ -32,8 +32,8 @@ class StoredLines(MemoryLines):
 
     async def standing(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
         """Return the mints that exist, as they stand."""
-        found = {mint_id: self._tables.builder.standing(mint_id) for mint_id in mint_ids}
-        return {mint_id: mint for mint_id, mint in found.items() if mint is not None}
+        mints = {mint_id: self._tables.builder.standing(mint_id) for mint_id in mint_ids}
+        return {mint_id: mint for mint_id, mint in mints.items() if mint is not None}
 
 
 class TornLines:
@@ -64,17 +64,17 @@ class TornOperations:
         kept = await self._stored.read_chunk(request_id, chunk)
         if kept is None:
             return await self._operations.lines(request_id, chunk)
-        found = await self._stored.standing(kept.mint_ids)
-        missing = self.missing(kept, found)
+        standing = await self._stored.standing(kept.mint_ids)
+        missing = self.missing(kept, standing)
         if missing:
             await self._lines.create_mints(kept.mints(missing))
-            found |= await self._stored.standing([kept.mint_ids[number] for number in sorted(missing)])
-        mints = tuple(found[mint_id] for mint_id in kept.mint_ids if mint_id in found)
+            standing |= await self._stored.standing([kept.mint_ids[number] for number in sorted(missing)])
+        mints = tuple(standing[mint_id] for mint_id in kept.mint_ids if mint_id in standing)
         return LinesOnRecord(mints, Authorization(envelope=kept.envelope))
 
-    def missing(self, chunk: LinesChunk, found: dict[str, Mint]) -> frozenset[int]:
+    def missing(self, chunk: LinesChunk, mints: dict[str, Mint]) -> frozenset[int]:
         """Return the lines whose mints are not on record."""
-        return frozenset(number for number, mint_id in enumerate(chunk.mint_ids) if mint_id not in found)
+        return frozenset(number for number, mint_id in enumerate(chunk.mint_ids) if mint_id not in mints)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._operations, name)

@@ -70,11 +70,11 @@ class Outsiders:
         await asyncio.sleep(at)
         metadata = MetadataRequest(name=f"own mint {number}", image="https://example.com/a.png")
         request = MintRequest(custody="self", metadata=metadata)
-        answer = await self.ask(lambda api: api.mint(request, sub=user, key=f"own-{number}"))
-        if answer is None:
+        accepted = await self.ask(lambda api: api.mint(request, sub=user, key=f"own-{number}"))
+        if accepted is None:
             self.note("client", f"gives up on own mint {number}")
             return
-        mint_id = answer.operation.mint_id
+        mint_id = accepted.operation.mint_id
         self.accepted.add(mint_id)
         self.note("client", f"{mint_id} is accepted, for a wallet of the user's own")
         call = await self._voucher(mint_id)
@@ -123,8 +123,8 @@ class Outsiders:
             self.note("client", f"cannot post a transaction of {mint_id}: {refusal.detail}")
 
     def _send(self, sent: Sent) -> None:
-        said = self.chain.admit(sent)
-        self.note("client", f"sends {sent.place} past the line: {said or 'taken'}")
+        refusal = self.chain.admit(sent)
+        self.note("client", f"sends {sent.place} past the line: {refusal or 'taken'}")
 
     def use_key_elsewhere(self, rng: random.Random) -> None:
         """Have someone send from a user's wallet, past the api: its nonces are not only ours any more."""

@@ -81,7 +81,11 @@ class Overtaking:
             process.ambush(Ambush("commit", death="before"))
 
     def _others(self, writer: Process) -> list[Process]:
-        return [one for one in self.processes if one is not writer and one.name.startswith("indexer")]
+        return [
+            process
+            for process in self.processes
+            if process is not writer and process.name.startswith("indexer")
+        ]
 
     def _leave_block(self, writer: Process) -> None:
         """Have the chain leave the block that is being written, and another indexer be there to see it."""

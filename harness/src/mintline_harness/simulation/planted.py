@@ -89,11 +89,15 @@ class _Halves(MemoryAccounts):
     async def apply(self, advances: Sequence[Advance]) -> None:
         claims = [claim for advance in advances for claim in advance.claims]
         lost = frozenset(claim.item for claim in claims if not self._holds(claim))
-        made = [one for advance in advances for one in advance.transactions()]
-        taken = frozenset(address_of(one.sender_id) for one in made if one.place in self.tables.transactions)
+        transactions = [transaction for advance in advances for transaction in advance.transactions()]
+        taken = frozenset(
+            address_of(transaction.sender_id)
+            for transaction in transactions
+            if transaction.place in self.tables.transactions
+        )
         if lost or taken:
             raise NotCommitted(lost=lost, taken=taken)
-        for claim, transaction in zip(claims, made, strict=True):
+        for claim, transaction in zip(claims, transactions, strict=True):
             self._apply(claim, transaction)
             del self.tables.transactions[transaction.place]
 
@@ -136,9 +140,13 @@ class DroppingHalves(MemoryAccounts):
 
     async def transaction(self, place: Place) -> Transaction | None:
         """Return a batch that is claiming as if it went on."""
-        found = await super().transaction(place)
-        half = found is not None and found.claiming
-        return found.evolve(state=TransactionState.SUBMITTED) if found is not None and half else found
+        transaction = await super().transaction(place)
+        half = transaction is not None and transaction.claiming
+        return (
+            transaction.evolve(state=TransactionState.SUBMITTED)
+            if transaction is not None and half
+            else transaction
+        )
 
 
 def drop_halves(process: Process, tables: MemoryTables) -> Any:
@@ -180,8 +188,8 @@ class ForgettingClaims:
 
     async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
         """Return the mints as if nothing carried them."""
-        found = await self._ledger.operations(ids)
-        return {mint_id: mint.evolve(nonce=None) for mint_id, mint in found.items()}
+        operations = await self._ledger.operations(ids)
+        return {mint_id: mint.evolve(nonce=None) for mint_id, mint in operations.items()}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
@@ -246,8 +254,8 @@ class BlindToParents(NodeChain):
 
     async def block(self, ref: int | bytes, *, full: bool) -> Block | None:
         """Return a block, its parent as remembered."""
-        found = await super().block(ref, full=full)
-        return None if found is None else self._adopted(found)
+        block = await super().block(ref, full=full)
+        return None if block is None else self._adopted(block)
 
     def _adopted(self, block: Block) -> Block:
         known = self._seen.setdefault(block.number, block.hash)
@@ -283,10 +291,10 @@ class Unforgetting(NodeChain):
 
     async def block(self, ref: int | bytes, *, full: bool) -> Block | None:
         """Return a block unless it was missing once."""
-        found = None if ref in self._missing else await super().block(ref, full=full)
-        if found is None:
+        block = None if ref in self._missing else await super().block(ref, full=full)
+        if block is None:
             self._missing.add(ref)
-        return found
+        return block
 
 
 class BlindToTokens(IndexedTransactionStore):

@@ -17,7 +17,7 @@ class AnyAttemptWillDo(MemoryStore):
 
     async def write(self, write: Write, *, fence: int, at: int) -> Refused:
         """Call every transaction succeeded."""
-        results = tuple(replace(one, outcome="succeeded", problem=None) for one in write.results)
+        results = tuple(replace(result, outcome="succeeded", problem=None) for result in write.results)
         return await super().write(replace(write, results=results), fence=fence, at=at)
 
 

@@ -25,9 +25,9 @@ class ReplacingChunks(StoredLines):
 class LeavingOut(TornOperations):
     """Takes it that the mints of a chunk that are on record are all that there are."""
 
-    def missing(self, chunk: LinesChunk, found: dict[str, Mint]) -> frozenset[int]:
+    def missing(self, chunk: LinesChunk, mints: dict[str, Mint]) -> frozenset[int]:
         """Miss none."""
-        del chunk, found
+        del chunk, mints
         return frozenset()
 
 

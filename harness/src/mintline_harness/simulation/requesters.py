@@ -132,9 +132,13 @@ class Requesters:
 
     def _lines(self, transaction: Transaction) -> list[Operation]:
         """Return what a batch carries if all of it are lines of requests."""
-        found = [self.clients.tables.operation(one) for one in transaction.operations]
-        mints = [one for one in found if isinstance(one, Mint) and one.request is not None]
-        return [*mints] if transaction.kind == "batch" and len(mints) == len(found) else []
+        operations = [self.clients.tables.operation(operation_id) for operation_id in transaction.operations]
+        mints = [
+            operation
+            for operation in operations
+            if isinstance(operation, Mint) and operation.request is not None
+        ]
+        return [*mints] if transaction.kind == "batch" and len(mints) == len(operations) else []
 
     def _forge(self, transaction: Transaction, operations: list[Operation]) -> None:
         rng = self.rng

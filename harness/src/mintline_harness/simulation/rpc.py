@@ -51,10 +51,10 @@ class SimulatedNode:
     async def call(self, method: str, params: Sequence[Any], *, suspect: Suspect | None = None) -> Any:
         """Return the result of one JSON-RPC call; raises RpcError. There is no other node to ask."""
         del suspect
-        answer = getattr(self, method, None)
-        if answer is None:
+        method_call = getattr(self, method, None)
+        if method_call is None:
             raise RpcError(METHOD_NOT_FOUND, f"the method {method} does not exist")
-        return answer(*params)
+        return method_call(*params)
 
     # --- blocks ---
 

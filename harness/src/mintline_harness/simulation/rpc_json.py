@@ -20,7 +20,8 @@ def is_asked_for(log: dict[str, Any], query: dict[str, Any]) -> bool:
     """Tell whether a log is of the topics that a query names: each one of several, or a single one."""
     wanted, topics = query.get("topics", ()), log["topics"]
     return len(topics) >= len(wanted) and all(
-        topic in (one if isinstance(one, list) else [one]) for one, topic in zip(wanted, topics, strict=False)
+        topic in (choice if isinstance(choice, list) else [choice])
+        for choice, topic in zip(wanted, topics, strict=False)
     )
 
 
@@ -101,7 +102,9 @@ def _events_of(outcome: Outcome) -> list[_EventLog]:
 
 def _item_events(effect: ItemEffect, outcome: Outcome) -> list[_EventLog]:
     """Return `ItemMinted` for a mint, and `TransferSingle`."""
-    sender, recipient = (address_word(one or ZERO_ADDRESS) for one in (effect.sender, effect.recipient))
+    sender, recipient = (
+        address_word(address or ZERO_ADDRESS) for address in (effect.sender, effect.recipient)
+    )
     item, quantity = word(effect.item_id), word(effect.quantity)
     events: list[_EventLog] = []
     if effect.serial is not None and effect.digest is not None:
@@ -114,7 +117,9 @@ def _item_events(effect: ItemEffect, outcome: Outcome) -> list[_EventLog]:
 def _events(effect: Effect) -> list[_EventLog]:
     """Return the topics and the data of each event: `Transfer`, and `Minted` after it for a mint."""
     token = word(effect.token_id)
-    sender, recipient = (address_word(one or ZERO_ADDRESS) for one in (effect.sender, effect.recipient))
+    sender, recipient = (
+        address_word(address or ZERO_ADDRESS) for address in (effect.sender, effect.recipient)
+    )
     events: list[_EventLog] = [((TRANSFER_TOPIC, sender, recipient, token), b"")]
     if effect.digest is not None:
         events.append(((MINTED_TOPIC, token, recipient), effect.digest))

@@ -69,9 +69,9 @@ async def repair_index(rebuild: Rebuild, dynamo: Dynamo, *, chain_id: int, batch
 async def _settle(rebuild: Rebuild, writer: _Writer, due: Collection[ItemKey]) -> None:
     lost = 0
     while due:
-        progress, found = await rebuild.at_one_block(key for key in due if key[0] != BLOCKS.name)
+        progress, compared = await rebuild.at_one_block(key for key in due if key[0] != BLOCKS.name)
         # What is no different any more, the indexer has written meanwhile.
-        differing = _repairable(found)
+        differing = _repairable(compared)
         written = await writer.write(progress, differing)
         due = {difference.key for difference in differing[written:]}
         lost = 0 if written or not due else lost + 1

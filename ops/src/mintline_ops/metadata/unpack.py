@@ -82,17 +82,17 @@ async def unpack_metadata(target: Target, *, contract: str | None = None) -> Unp
 
 async def _latest(records: Records, done: Unpacked) -> dict[str, MetadataVersion]:
     """Return the latest version of each token whose metadata was replaced."""
-    found: dict[str, MetadataVersion] = {}
+    latest: dict[str, MetadataVersion] = {}
     async for item in records.every(METADATA_VERSIONS):
         try:
             version = from_item(MetadataVersion, item)
         except Unreadable:
             done.unreadable += 1
             continue
-        known = found.get(version.token_ref)
+        known = latest.get(version.token_ref)
         if known is None or known.version < version.version:
-            found[version.token_ref] = version
-    return found
+            latest[version.token_ref] = version
+    return latest
 
 
 async def _put_latest(

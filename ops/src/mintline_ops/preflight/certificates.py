@@ -13,12 +13,12 @@ async def certificate_faults(account: Account, field: str, arn: str, public_url:
     host = urlsplit(public_url or "").hostname or ""
     region = arn.split(":")[3]
     try:
-        found = await account.ask("acm", "describe_certificate", region=region, CertificateArn=arn)
+        response = await account.ask("acm", "describe_certificate", region=region, CertificateArn=arn)
     except Refusal as refusal:
         if refusal.code != "ResourceNotFoundException":
             raise
         return [f"{field}: no such certificate in {region}"]
-    certificate: dict[str, Any] = found["Certificate"]
+    certificate: dict[str, Any] = response["Certificate"]
     faults = []
     if (status := certificate.get("Status")) != "ISSUED":
         faults.append(f"{field}: the certificate is {status}, not ISSUED: validate its domain")

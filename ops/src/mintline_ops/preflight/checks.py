@@ -101,10 +101,10 @@ async def check(account: Account, planned: Planned) -> list[Finding]:
 
 
 async def _credentials(account: Account, planned: Planned) -> list[str]:
-    found = (await account.ask("sts", "get_caller_identity"))["Account"]
-    if found == planned.account:
+    account_id = (await account.ask("sts", "get_caller_identity"))["Account"]
+    if account_id == planned.account:
         return []
-    return [f"the credentials are of account {found}, the document is of {planned.account}"]
+    return [f"the credentials are of account {account_id}, the document is of {planned.account}"]
 
 
 async def _ecs_role(account: Account, _planned: Planned) -> list[str]:
@@ -169,14 +169,16 @@ async def _quotas(account: Account, planned: Planned) -> list[str]:
 async def _quota(account: Account, service: str, code: str) -> float:
     """Return an account's quota, or AWS's default where it has none of its own."""
     try:
-        found = await account.ask("service-quotas", "get_service_quota", ServiceCode=service, QuotaCode=code)
+        response = await account.ask(
+            "service-quotas", "get_service_quota", ServiceCode=service, QuotaCode=code
+        )
     except Refusal as refusal:
         if refusal.code != "NoSuchResourceException":
             raise
-        found = await account.ask(
+        response = await account.ask(
             "service-quotas", "get_aws_default_service_quota", ServiceCode=service, QuotaCode=code
         )
-    return float(found["Quota"]["Value"])
+    return float(response["Quota"]["Value"])
 
 
 async def _zones(account: Account, planned: Planned) -> list[str]:
@@ -276,8 +278,8 @@ async def _trail(account: Account, planned: Planned) -> list[str]:
 
 async def _login_page(account: Account, planned: Planned) -> list[str]:
     """Look whether another pool of the account has the login page's name; other accounts' cannot be seen."""
-    found = await account.ask("cognito-idp", "describe_user_pool_domain", Domain=planned.prefix)
-    holder = found.get("DomainDescription") or {}
+    response = await account.ask("cognito-idp", "describe_user_pool_domain", Domain=planned.prefix)
+    holder = response.get("DomainDescription") or {}
     if not holder.get("UserPoolId") or await _stack_is_there(account, f"{planned.prefix}-identity"):
         return []
     return [

@@ -121,7 +121,7 @@ async def _reopen(every: Every, write: Write, chain_id: int, wanted: Sequence[Ta
 
 
 async def _verify(filler: Filler, tables: Sequence[Table]) -> None:
-    left = [found for table in tables if (found := await filler.fill(table, dry_run=True)).due]
+    left = [filled for table in tables if (filled := await filler.fill(table, dry_run=True)).due]
     if left:
-        names = ", ".join(found.table.name for found in left)
+        names = ", ".join(filled.table.name for filled in left)
         raise Unavailable(f"items are missing again from {names}: is a service running? Run it again")

@@ -75,8 +75,8 @@ class Copies:
     async def windows(self, tables: Sequence[Table]) -> dict[Table, Window]:
         """Return to when each table can be restored."""
         places = asyncio.Semaphore(AT_ONCE)
-        found = await asyncio.gather(*(self._window(table, places) for table in tables))
-        return dict(zip(tables, found, strict=True))
+        windows = await asyncio.gather(*(self._window(table, places) for table in tables))
+        return dict(zip(tables, windows, strict=True))
 
     async def _window(self, table: Table, places: asyncio.Semaphore) -> Window:
         async with places:
@@ -170,11 +170,11 @@ class Copies:
                 if error_code(error) != "ResourceNotFoundException":
                     raise
                 return Copy(table, name, "absent")
-        found = response["Table"]
-        restored = _utc(found.get("RestoreSummary", {}).get("RestoreDateTime"))
+        description = response["Table"]
+        restored = _utc(description.get("RestoreSummary", {}).get("RestoreDateTime"))
         if restored is not None and restored.replace(microsecond=0) != at:
             raise Misconfigured(f"{name} is a copy of {restored:%FT%TZ}: delete it")
-        return Copy(table, name, str(found["TableStatus"]))
+        return Copy(table, name, str(description["TableStatus"]))
 
 
 def _utc(value: datetime | None) -> datetime | None:

@@ -48,12 +48,12 @@ async def running_services(account: Account, cluster: str) -> list[str]:
                 **({"nextToken": token} if token else {}),
             )
             if page["serviceArns"]:
-                found = await account.ask(
+                response = await account.ask(
                     "ecs", "describe_services", cluster=cluster, services=page["serviceArns"]
                 )
                 running += [
                     str(each["serviceName"])
-                    for each in found["services"]
+                    for each in response["services"]
                     if each["desiredCount"] or each["runningCount"] or each["pendingCount"]
                 ]
             token = page.get("nextToken")

@@ -23,13 +23,13 @@ class Verdict:
 
     index: IndexCheck
     books: Books
-    found: Reconciliation
+    reconciliation: Reconciliation
     unmatched: list[str]
 
     @property
     def in_order(self) -> bool:
         """Tell whether index, chain and records agree."""
-        return not (self.index.differences or self.found.differences or self.unmatched)
+        return not (self.index.differences or self.reconciliation.differences or self.unmatched)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -38,15 +38,15 @@ class Verdict:
             "index_repaired": len(self.index.repaired or ()),
             "index_differences": [difference.to_json() for difference in self.index.differences or ()],
             "external_ids_without_mint": self.unmatched,
-            **report(self.books, self.found),
+            **report(self.books, self.reconciliation),
         }
 
 
 async def check(target: Target, *, whole: int, patience: float) -> Verdict:
     """Repair the index from the chain, then compare all records with both; services run meanwhile."""
     index = await check_index(target, whole=whole, compare=True, repair=True)
-    books, found = await settled(target, patience=patience)
-    return Verdict(index, books, found, await _unmatched(target))
+    books, reconciliation = await settled(target, patience=patience)
+    return Verdict(index, books, reconciliation, await _unmatched(target))
 
 
 async def _unmatched(target: Target) -> list[str]:

@@ -142,7 +142,9 @@ class DynamoBelongings:
                 MINTS, index=_BY_USER, partition=wallet.sub, forward=False, limit=_PAGE, start=start
             )
             ids = [str(item["mint_id"]) for item in page.items]
-            mints = await asyncio.gather(*(read_mint(self._dynamo, one, self._set_aside) for one in ids))
+            mints = await asyncio.gather(
+                *(read_mint(self._dynamo, mint_id, self._set_aside) for mint_id in ids)
+            )
             for mint in mints:
                 # A self-custody mint is sent by another wallet: it does without this one's key.
                 if mint is None or mint.custody == "self" or mint.chain_id != wallet.chain_id:

@@ -110,9 +110,9 @@ class Reassignment:
     async def _wrapped(self, wallet: Wallet) -> StoredKey:
         before = await self.stores.read(wallet.key())
         wrapped = WrappedKey.model_validate(before.model_dump(exclude={"version", "reassigned"}))
-        answer = await self.enclave.rewrap(Reassign(key=wrapped, to=self.new))
+        rewrapped = await self.enclave.rewrap(Reassign(key=wrapped, to=self.new))
         return before.evolve(
-            subject=self.new, wrapped=answer.wrapped, kms_key=answer.kms_key, reassigned=True
+            subject=self.new, wrapped=rewrapped.wrapped, kms_key=rewrapped.kms_key, reassigned=True
         )
 
     async def _give(self, wallet: Wallet, key: StoredKey) -> Wallet:

@@ -109,7 +109,7 @@ class Wrapping:
         return "rewrapped"
 
     async def _anew(self, key: WrappedKey | WrappedAuthorizationKey) -> dict[str, object]:
-        answer = await self.enclave.rewrap(Rewrap(key=key))
-        if answer.kms_key != self.to:
-            raise Rejected("other_kms_key", f"the enclave's policy names {answer.kms_key}")
-        return {"wrapped": answer.wrapped, "kms_key": answer.kms_key}
+        rewrapped = await self.enclave.rewrap(Rewrap(key=key))
+        if rewrapped.kms_key != self.to:
+            raise Rejected("other_kms_key", f"the enclave's policy names {rewrapped.kms_key}")
+        return {"wrapped": rewrapped.wrapped, "kms_key": rewrapped.kms_key}

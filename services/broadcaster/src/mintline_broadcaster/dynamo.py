@@ -246,8 +246,12 @@ class DynamoTransactionStore:
 
     async def mined_by(self, tx_hash: bytes, block_number: int) -> list[Mint]:
         ids = await asyncio.gather(*map(self._mints_in, block_shards(block_number)))
-        found = await self.operations(one for each in ids for one in each)
-        return [one for one in found.values() if isinstance(one, Mint) and one.tx_hash == tx_hash]
+        operations = await self.operations(mint_id for each in ids for mint_id in each)
+        return [
+            operation
+            for operation in operations.values()
+            if isinstance(operation, Mint) and operation.tx_hash == tx_hash
+        ]
 
     async def _mints_in(self, shard: str) -> list[str]:
         ids: list[str] = []

@@ -70,10 +70,10 @@ async def broadcast(
             assert entry.transaction is not None
             await fill_if_unused(entry.transaction, chain=chain, noops=noops, now=now)
         case SendDecision.SEND:
-            answer = await chain.send_raw(message.raw)
-            log.info("transaction_sent", fact=answer.fact.value, said=answer.message, **context(message))
+            response = await chain.send_raw(message.raw)
+            log.info("transaction_sent", fact=response.fact.value, said=response.message, **context(message))
             await act_on(
-                answer, message, store=store, chain=chain, outbox=outbox, noops=noops, caps=caps, now=now
+                response, message, store=store, chain=chain, outbox=outbox, noops=noops, caps=caps, now=now
             )
 
 
@@ -137,7 +137,7 @@ async def _end_refused(
         await sign(await first_intent(transaction, store=store), outbox=outbox)
         return
     operations = await operations_of(transaction, store=store)
-    waiting = [one for one in operations if depends_on(one, transaction)]
+    waiting = [operation for operation in operations if depends_on(operation, transaction)]
     try:
         own = await intent_of(transaction, operations, store=store)
     except NotCarried:
@@ -145,12 +145,12 @@ async def _end_refused(
     check_refused(message.intent, own, authorized=bool(waiting))
     if refused and refused not in transaction.operations:
         raise OutcomeRefused("mint_unknown", refused, "operation_id")
-    rest = [one for one in waiting if one.operation_id != refused]
+    rest = [operation for operation in waiting if operation.operation_id != refused]
     if not refused or not rest:
         await end_operations(transaction, operations, problem, store=store, noops=noops, now=now)
         return
     seal, left = resealed(transaction, rest)
-    blamed = next((one for one in waiting if one.operation_id == refused), None)
+    blamed = next((operation for operation in waiting if operation.operation_id == refused), None)
     if blamed is None:
         await store.reseal(transaction, seal, at=now)  # it ended elsewhere
     else:

@@ -175,9 +175,9 @@ class InstrumentedChain:
         self._sends = metrics.sends
 
     async def send_raw(self, raw: bytes) -> SendAnswer:
-        answer = await self._chain.send_raw(raw)
-        self._sends.labels(answer.fact.value).inc()
-        return answer
+        response = await self._chain.send_raw(raw)
+        self._sends.labels(response.fact.value).inc()
+        return response
 
     async def receipt(self, tx_hash: bytes) -> Receipt | None:
         return await self._chain.receipt(tx_hash)

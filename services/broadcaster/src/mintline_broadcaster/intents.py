@@ -53,20 +53,20 @@ async def first_intent(transaction: Transaction, *, store: TransactionStore) -> 
 
 async def operations_of(transaction: Transaction, *, store: TransactionStore) -> list[Operation]:
     """Return the operations of a transaction, in its order; raises Unavailable if one cannot be read."""
-    found = await _readable(transaction, store)
-    if len(found) < len(transaction.operations):
+    operations = await _readable(transaction, store)
+    if len(operations) < len(transaction.operations):
         raise Unavailable(f"operations of transaction {transaction.place.name} cannot be read")
-    return found
+    return operations
 
 
 async def _readable(transaction: Transaction, store: TransactionStore) -> list[Operation]:
-    found = await store.operations(transaction.operations) if transaction.operations else {}
-    return [found[one] for one in transaction.operations if one in found]
+    operations = await store.operations(transaction.operations) if transaction.operations else {}
+    return [operations[operation_id] for operation_id in transaction.operations if operation_id in operations]
 
 
 def resealed(batch: Transaction, operations: Sequence[Operation]) -> tuple[Seal, AnyIntent]:
     """Return what a batch carries without all but these of its operations, and its first intent then."""
-    ids = tuple(one.operation_id for one in operations)
+    ids = tuple(operation.operation_id for operation in operations)
     intent = kinds.first_intent(batch.evolve(operations=ids), operations)
     return Seal(ids, meaning_of(intent)), intent
 

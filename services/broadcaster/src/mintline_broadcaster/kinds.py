@@ -243,7 +243,9 @@ class NonceRelease:
     async def _succeeded(self) -> bool:
         """Tell whether a node has the receipt of an attempt of ours that did what it was for."""
         if self._did_it is None:
-            receipts = [await self.chain.receipt(one.tx_hash) for one in self.transaction.own_attempts]
+            receipts = [
+                await self.chain.receipt(attempt.tx_hash) for attempt in self.transaction.own_attempts
+            ]
             self._did_it = any(receipt is not None and receipt.status for receipt in receipts)
         return self._did_it
 

@@ -123,7 +123,11 @@ class TransactionMonitor:
             if transaction.nonce < consumed:
                 with self._guarding(transaction):
                     await self._end_consumed(transaction, final, now=now)
-        pending = [Pending(one, newest(one)) for one in transactions if one.nonce >= used]
+        pending = [
+            Pending(transaction, newest(transaction))
+            for transaction in transactions
+            if transaction.nonce >= used
+        ]
         if not pending:
             return
         if complete:
@@ -132,18 +136,18 @@ class TransactionMonitor:
             self._chain.timestamp(self._patience.replace_after), self._chain.time()
         )
         view = ChainView(used, horizon * 1000, chain_time)
-        due_now = [one for one in pending[:CHECK_AHEAD] if self._wants(one, urgent=urgent, now=now)]
-        hashes = [one.attempt.tx_hash for one in due_now if one.attempt is not None]
+        due_now = [entry for entry in pending[:CHECK_AHEAD] if self._wants(entry, urgent=urgent, now=now)]
+        hashes = [entry.attempt.tx_hash for entry in due_now if entry.attempt is not None]
         signed = await self._store.read_signed(hashes)
-        for one in due_now:
-            with self._guarding(one.transaction):
-                await self._advance(one, signed, view, now=now)
+        for entry in due_now:
+            with self._guarding(entry.transaction):
+                await self._advance(entry, signed, view, now=now)
 
-    def _wants(self, one: Pending, *, urgent: bool, now: int) -> bool:
-        if one.transaction.state is TransactionState.MINED:
+    def _wants(self, pending: Pending, *, urgent: bool, now: int) -> bool:
+        if pending.transaction.state is TransactionState.MINED:
             return False  # the node is behind the index, or a reorg that the index has not seen yet
-        old = now - one.since >= self._patience.check_milliseconds
-        return urgent or old or one.transaction.filling_at is not None
+        old = now - pending.since >= self._patience.check_milliseconds
+        return urgent or old or pending.transaction.filling_at is not None
 
     def _guarding(self, transaction: Transaction) -> AbstractContextManager[None]:
         """Let a record that cannot be used stop neither the sender's others nor the pass."""
@@ -188,8 +192,8 @@ class TransactionMonitor:
         something be on its way after all, the no-op takes its nonce, and the mint gets another: a detour,
         never a loss.
         """
-        waiting = [one.nonce for one in pending if now - one.since >= self._patience.stage_milliseconds]
-        missing = missing_nonces({one.nonce for one in pending}, waiting, used)
+        waiting = [entry.nonce for entry in pending if now - entry.since >= self._patience.stage_milliseconds]
+        missing = missing_nonces({entry.nonce for entry in pending}, waiting, used)
         if not missing:
             return
         fees = market_fees(await self._chain.fees(), self._caps)
@@ -204,11 +208,11 @@ class TransactionMonitor:
                     await self._noops.fill(opened, now=now, fees=None if opened.attempts else fees)
 
     async def _advance(
-        self, one: Pending, signed: dict[bytes, SignedTransaction], view: ChainView, *, now: int
+        self, pending: Pending, signed: dict[bytes, SignedTransaction], view: ChainView, *, now: int
     ) -> None:
         """Send a transaction again, or have a replacement or a no-op signed for its nonce."""
-        transaction, attempt = one.transaction, one.attempt
-        if one.to_be_filled(chain_time=view.chain_time):
+        transaction, attempt = pending.transaction, pending.attempt
+        if pending.to_be_filled(chain_time=view.chain_time):
             await self._noops.fill(transaction, now=now)
         elif attempt is None:
             await self._send_on(transaction, now=now)
@@ -241,7 +245,7 @@ class TransactionMonitor:
     async def _sign_batch(self, batch: Transaction, dedup: str, *, now: int) -> None:
         """Have a batch signed without the operations that ended meanwhile; if none is left, a no-op."""
         operations = await operations_of(batch, store=self._store)
-        left = [one for one in operations if depends_on(one, batch)]
+        left = [operation for operation in operations if depends_on(operation, batch)]
         about = {"sender": batch.sender_id, "nonce": batch.nonce, "left": len(left)}
         try:
             if not left:
@@ -278,18 +282,18 @@ class TransactionMonitor:
         self, transaction: Transaction, attempt: Attempt, signed: SignedTransaction, *, now: int
     ) -> bool:
         """Send the same bytes again; tell whether they are in the node's pool now."""
-        answer = await self._chain.send_raw(signed.raw)
-        if answer.fact is SendFact.ALREADY_KNOWN:
+        response = await self._chain.send_raw(signed.raw)
+        if response.fact is SendFact.ALREADY_KNOWN:
             return True
         about = {"sender": transaction.sender_id, "nonce": transaction.nonce, "attempt": signed.attempt}
-        if answer.fact is SendFact.ACCEPTED:
+        if response.fact is SendFact.ACCEPTED:
             self._metrics.resends.inc()
             log.info("transaction_sent_again", **about)
             return True
-        log.info("transaction_refused_again", fact=answer.fact.value, said=answer.message, **about)
+        log.info("transaction_refused_again", fact=response.fact.value, said=response.message, **about)
         try:
             await act_on(
-                answer,
+                response,
                 await self._message(transaction, attempt, signed),
                 store=self._store,
                 chain=self._chain,

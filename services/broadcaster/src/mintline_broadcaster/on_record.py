@@ -51,9 +51,9 @@ def _require_alike(intent: AnyRequest, own: AnyRequest, ignored: frozenset[str])
         raise OutcomeRefused("mint_unknown", name_of(intent), field)
 
 
-def _difference(said: Frozen, recorded: Frozen, ignored: frozenset[str]) -> str | None:
+def _difference(claimed: Frozen, recorded: Frozen, ignored: frozenset[str]) -> str | None:
     for name in type(recorded).model_fields:
-        if name not in ignored and getattr(said, name, None) != getattr(recorded, name):
+        if name not in ignored and getattr(claimed, name, None) != getattr(recorded, name):
             return name
     return None
 
@@ -69,22 +69,25 @@ def check_redemption(message: SelfRedeem, mint: Mint) -> None:
         signed = decode(message.raw)
     except ValueError:
         raise OutcomeRefused("raw_mismatch", mint.mint_id, "raw") from None
-    found = signed.transaction
+    transaction = signed.transaction
     _require_same(
         mint.mint_id,
         code="raw_mismatch",
         sender=(signed.sender, mint.to),
-        chain_id=(found.chain_id, mint.chain_id),
-        contract=(found.to, mint.contract),
-        data=(found.data, calldata(mint)),
-        value=(found.value, 0),
-        nonce=(found.nonce, message.nonce),
-        max_fee_per_gas=(found.max_fee_per_gas, message.fees.max_fee_per_gas),
-        max_priority_fee_per_gas=(found.max_priority_fee_per_gas, message.fees.max_priority_fee_per_gas),
+        chain_id=(transaction.chain_id, mint.chain_id),
+        contract=(transaction.to, mint.contract),
+        data=(transaction.data, calldata(mint)),
+        value=(transaction.value, 0),
+        nonce=(transaction.nonce, message.nonce),
+        max_fee_per_gas=(transaction.max_fee_per_gas, message.fees.max_fee_per_gas),
+        max_priority_fee_per_gas=(
+            transaction.max_priority_fee_per_gas,
+            message.fees.max_priority_fee_per_gas,
+        ),
     )
 
 
 def _require_same(mint_id: str, *, code: str = "mint_unknown", **pairs: tuple[object, object]) -> None:
-    for field, (said, recorded) in pairs.items():
-        if said != recorded:
+    for field, (claimed, recorded) in pairs.items():
+        if claimed != recorded:
             raise OutcomeRefused(code, mint_id, field)

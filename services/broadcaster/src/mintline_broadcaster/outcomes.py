@@ -53,7 +53,7 @@ log = structlog.get_logger(__name__)
 
 
 async def act_on(
-    answer: SendAnswer,
+    response: SendAnswer,
     message: Broadcast,
     *,
     store: TransactionStore,
@@ -64,7 +64,7 @@ async def act_on(
     now: int,
 ) -> None:
     """Take the step that a fact requires; returns when nothing is left to do for the message."""
-    fact, intent = answer.fact, message.intent
+    fact, intent = response.fact, message.intent
     if fact in _FEE_FACTS:
         await _raise_fees(message, fact, store=store, chain=chain, outbox=outbox, caps=caps)
     elif fact in _GAS_REASONS:
@@ -76,11 +76,11 @@ async def act_on(
     elif fact is SendFact.NONCE_TOO_HIGH:
         raise Deferred("earlier nonces have not arrived yet", retry_after=NONCE_GAP_SECONDS)
     elif fact is SendFact.POOL_FULL:
-        raise Throttled(f"the node's pool is full: {answer.message}")
+        raise Throttled(f"the node's pool is full: {response.message}")
     elif fact is SendFact.MALFORMED:
-        raise Rejected("malformed", f"The node cannot read the transaction: {answer.message}")
+        raise Rejected("malformed", f"The node cannot read the transaction: {response.message}")
     elif fact is SendFact.UNKNOWN:
-        raise Unavailable(f"the node refused the transaction: {answer.message}")
+        raise Unavailable(f"the node refused the transaction: {response.message}")
 
 
 async def end_operations(
@@ -102,8 +102,10 @@ async def end_operations(
     if carried is None and transaction.filling_at is None:
         # First of all, so that no attempt is sent while they end one by one.
         await store.fill(transaction, at=now)
-    waiting = [one for one in operations if depends_on(one, transaction)]
-    await asyncio.gather(*(_end(one, problem, transaction, carried, store=store, now=now) for one in waiting))
+    waiting = [operation for operation in operations if depends_on(operation, transaction)]
+    await asyncio.gather(
+        *(_end(operation, problem, transaction, carried, store=store, now=now) for operation in waiting)
+    )
     await noops.fill(transaction, now=now)
 
 
@@ -195,7 +197,7 @@ async def end_consumed_transaction(
     The same holds for a batch that failed.
     """
     operations = await store.operations(transaction.operations) if transaction.operations else {}
-    waiting = [one for one in operations.values() if depends_on(one, transaction)]
+    waiting = [operation for operation in operations.values() if depends_on(operation, transaction)]
     if waiting or len(operations) < len(transaction.operations):
         nonce_release = NonceRelease(
             transaction=transaction, final=final, store=store, chain=chain, outbox=outbox, now=now

@@ -132,8 +132,8 @@ async def use_of_serial(
     if event is None or minted is None or event.block_number > final.number:
         log.warning("serial_unknown", mint_id=mint.mint_id, used=used, block=final.number)
         return True
-    asked = (mint.item_id, mint.quantity, mint.to, mint.metadata_digest)
-    same = asked == (minted.item_id, minted.quantity, minted.to, minted.metadata_digest)
+    requested = (mint.item_id, mint.quantity, mint.to, mint.metadata_digest)
+    same = requested == (minted.item_id, minted.quantity, minted.to, minted.metadata_digest)
     own = same and await _is_its_own(mint, event, store=store)
     return UsedSerial(event.tx_hash, event.block_number, event.block_hash, minted.to, own)
 

@@ -15,7 +15,7 @@ from mintline.states import UNDECIDED, MintStatus, TransactionState
 from mintline_broadcaster.ports import Minting, Seal
 from mintline_broadcaster.sweep_schedule import next_sweep
 
-_UNDECIDED = Clause("undecided", "state", "in", tuple(one.value for one in UNDECIDED))
+_UNDECIDED = Clause("undecided", "state", "in", tuple(state.value for state in UNDECIDED))
 _RESERVED = Clause("is_reserved", "state", "eq", (TransactionState.RESERVED.value,))
 _SEALED = Clause("is_sealed", "claiming", "missing")
 _NOT_FILLED = Clause("not_filled", "filling_at", "missing")

@@ -146,10 +146,10 @@ async def relay(
         log.info("transaction_not_needed", **_context(message))
         return
     await store.record(_transaction(message, len(mint.attempts), now))
-    answer = await chain.send_raw(message.raw)
-    log.info("transaction_sent", fact=answer.fact.value, said=answer.message, **_context(message))
+    response = await chain.send_raw(message.raw)
+    log.info("transaction_sent", fact=response.fact.value, said=response.message, **_context(message))
     try:
-        await _act_on(answer, message, vouchers=vouchers, chain=chain, now=now)
+        await _act_on(response, message, vouchers=vouchers, chain=chain, now=now)
     except MintMoved:
         log.info("transaction_overtaken", **_context(message))
 
@@ -216,16 +216,16 @@ async def _enter(mint: Mint, attempt: Attempt, *, vouchers: VoucherStore) -> boo
 
 
 async def _act_on(
-    answer: SendAnswer, message: SelfRedeem, *, vouchers: VoucherStore, chain: ChainClient, now: int
+    response: SendAnswer, message: SelfRedeem, *, vouchers: VoucherStore, chain: ChainClient, now: int
 ) -> None:
-    fact = answer.fact
+    fact = response.fact
     if fact in TAKEN:
         await vouchers.taken(message.mint_id, at=now)
         return
     if fact is SendFact.POOL_FULL:
-        raise Throttled(f"the node's pool is full: {answer.message}")
+        raise Throttled(f"the node's pool is full: {response.message}")
     if fact not in _REASONS:
-        raise Unavailable(f"the node refused the transaction: {answer.message}")
+        raise Unavailable(f"the node refused the transaction: {response.message}")
     if fact is SendFact.NONCE_TOO_LOW and await chain.receipt(message.tx_hash) is not None:
         return  # it is this very transaction that was mined: the indexer tells the rest
     await vouchers.refused(message.mint_id, Problem(code=fact.value, reason=_REASONS[fact]), at=now)

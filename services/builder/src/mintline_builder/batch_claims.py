@@ -57,9 +57,9 @@ class BatchClaim:
         return self._made_with(nonce)[1]
 
     def _made_with(self, nonce: int) -> tuple[Transaction, tuple[Mint, ...]]:
-        if (made := self._made.get(nonce)) is None:
-            made = self._made[nonce] = self._make(nonce)
-        return made
+        if (claimed := self._made.get(nonce)) is None:
+            claimed = self._made[nonce] = self._make(nonce)
+        return claimed
 
     def _make(self, nonce: int) -> tuple[Transaction, tuple[Mint, ...]]:
         reserved = Transaction(

@@ -113,15 +113,15 @@ class BatchSimulator:
             usual = await self._probe(replace(call, line_gas=0))
             call = replace(call, line_gas=usual + self._recipient_gas)
         limit = min(most, await self.bound())
-        found = await self._sort(call, mints, limit, probed=False)
-        if found.refused:
+        sorting = await self._sort(call, mints, limit, probed=False)
+        if sorting.refused:
             # What is refused for good must not be what the collection has begun to refuse to all.
             await self._probe(call)
-        if found.refused and len(found.groups) > 1:
-            good = [mint for group in found.groups for mint in group.mints]
+        if sorting.refused and len(sorting.groups) > 1:
+            good = [mint for group in sorting.groups for mint in group.mints]
             again = await self._sort(call, good, limit, probed=True)
-            return Sorted(again.groups, {**found.refused, **again.refused})
-        return found
+            return Sorted(again.groups, {**sorting.refused, **again.refused})
+        return sorting
 
     async def bound(self) -> int:
         """Return the highest gas limit of a batch now."""
@@ -167,10 +167,10 @@ class BatchSimulator:
         sorted_pieces = await asyncio.gather(
             *(self._sort(call, piece, most, probed=probed) for piece in pieces)
         )
-        found = Sorted()
+        sorting = Sorted()
         for piece in sorted_pieces:
-            found |= piece
-        return found
+            sorting |= piece
+        return sorting
 
     async def _probe(self, call: _BatchCall) -> int:
         """Return the gas of a token that nobody asked for; raises Waiting if even that is refused."""

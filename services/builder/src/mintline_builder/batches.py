@@ -152,7 +152,7 @@ class Batches:
             payer = await self.relayers.pick(contract, gas * fees.max_fee_per_gas, barred=barred)
             address = payer.key.address
             try:
-                found = await self._simulator.sort(
+                sorting = await self._simulator.sort(
                     contract, mints, relayer=address, most=affordable, fixed=fixed
                 )
             except Waiting as waiting:
@@ -162,9 +162,9 @@ class Batches:
                 barred |= {address}
             else:
                 self._gas_bound = await self._simulator.bound()
-                for group in found.groups:
+                for group in sorting.groups:
                     self._line_gas[contract] = max(1, (group.gas - BATCH_GAS) // len(group.mints))
-                return payer, found
+                return payer, sorting
 
     async def _assemble_group(
         self, payer: Payer, group: Group, lines: Mapping[str, BatchLine], fees: Fees

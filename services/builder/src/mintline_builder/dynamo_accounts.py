@@ -232,8 +232,8 @@ def _carries(batch: Transaction, item: Item) -> bool:
     """Tell whether a mint's item says that it is in the batch."""
     sender = item.get("sender")
     address = sender.get("address") if isinstance(sender, dict) else None
-    found = (item.get("status"), item.get("nonce"), address)
-    return found == (MintStatus.BUILT.value, batch.nonce, batch.signer.address)
+    actual = (item.get("status"), item.get("nonce"), address)
+    return actual == (MintStatus.BUILT.value, batch.nonce, batch.signer.address)
 
 
 def _refusal(names: Sequence[str | Place], cancelled: TransactionCancelled) -> NotCommitted:

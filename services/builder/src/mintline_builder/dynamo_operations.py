@@ -84,16 +84,16 @@ class DynamoOperations:
         kept = await read_chunk(self._dynamo, request_id, chunk, self._set_aside)
         if kept is None:
             ids = [line_mint_id(request_id, chunk, number) for number in range(MAX_CHUNK)]
-            found = await read_operations(self._dynamo, ids, self._set_aside)
-            return LinesOnRecord(_mints_of(found, ids), MISSING)
+            operations = await read_operations(self._dynamo, ids, self._set_aside)
+            return LinesOnRecord(_mints_of(operations, ids), MISSING)
         ids = list(kept.mint_ids)
-        found = await read_operations(self._dynamo, ids, self._set_aside)
-        missing = frozenset(number for number, mint_id in enumerate(ids) if mint_id not in found)
+        operations = await read_operations(self._dynamo, ids, self._set_aside)
+        missing = frozenset(number for number, mint_id in enumerate(ids) if mint_id not in operations)
         if missing:
             await create_mints(self._dynamo, kept.mints(missing))
             again = [ids[number] for number in sorted(missing)]
-            found |= await read_operations(self._dynamo, again, self._set_aside)
-        return LinesOnRecord(_mints_of(found, ids), Authorization(envelope=kept.envelope))
+            operations |= await read_operations(self._dynamo, again, self._set_aside)
+        return LinesOnRecord(_mints_of(operations, ids), Authorization(envelope=kept.envelope))
 
     async def authorization(self, operation: Operation) -> Authorization:
         """Return what an operation's user authorized."""
@@ -104,16 +104,20 @@ class DynamoOperations:
     ) -> tuple[Operation, Authorization] | None:
         """Return an operation as it stands with its authorization, read at once if `digest` is right."""
         if digest is None:
-            operation, found = await self.get(operation_id), None
+            operation, authorization = await self.get(operation_id), None
         else:
-            operation, found = await asyncio.gather(
+            operation, authorization = await asyncio.gather(
                 self.get(operation_id), self._authorization_under((operation_id, digest))
             )
         if operation is None:
             return None
-        if found is None or on_record(operation) is not None or key_of(operation) != (operation_id, digest):
-            found = await self.authorization(operation)
-        return operation, found
+        if (
+            authorization is None
+            or on_record(operation) is not None
+            or key_of(operation) != (operation_id, digest)
+        ):
+            authorization = await self.authorization(operation)
+        return operation, authorization
 
     async def _authorization_under(self, key: Key) -> Authorization | None:
         # What is unreadable is asked for again, and raised, if it is the operation's.
@@ -169,8 +173,8 @@ class DynamoOperations:
         )
 
 
-def _mints_of(found: Mapping[str, Operation], ids: Sequence[str]) -> tuple[Mint, ...]:
-    mints = (found.get(mint_id) for mint_id in ids)
+def _mints_of(operations: Mapping[str, Operation], ids: Sequence[str]) -> tuple[Mint, ...]:
+    mints = (operations.get(mint_id) for mint_id in ids)
     return tuple(mint for mint in mints if isinstance(mint, Mint))
 
 

@@ -65,10 +65,10 @@ async def build(cmd: BuildMint, *, frame: Frame) -> None:
     the sweep sends it on again, for `config.max_wait` at most. Raises Deferred for what goes on by itself, as
     when a wallet waits for gas money, and Conflict when another delivery ended the operation.
     """
-    found = await frame.operations.with_authorization(cmd.mint_id, cmd.digest)
-    if found is None:
+    authorized = await frame.operations.with_authorization(cmd.mint_id, cmd.digest)
+    if authorized is None:
         raise unknown()
-    operation, authorization = found
+    operation, authorization = authorized
     if operation.status not in (MintStatus.ACCEPTED, MintStatus.BUILT):
         return
     kind = frame.kind_of(operation)

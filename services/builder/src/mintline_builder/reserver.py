@@ -248,11 +248,11 @@ class Reserver:
     async def _advances(self, flight: _Flight) -> list[Advance]:
         """Return what each sender needs; one whose account is unusable leaves the flight with its error."""
         senders = list(flight.groups)
-        found = await asyncio.gather(
+        outcomes = await asyncio.gather(
             *(self._advance(sender, flight) for sender in senders), return_exceptions=True
         )
         advances: list[Advance] = []
-        for sender, advance in zip(senders, found, strict=True):
+        for sender, advance in zip(senders, outcomes, strict=True):
             if isinstance(advance, Advance):
                 advances.append(advance)
             elif isinstance(advance, Unusable):

@@ -146,8 +146,8 @@ class Simulator:
         known = self._roles.get(contract)
         if known is None or now - known[0] >= ROLE_AGE:
             data = has_role_calldata(collection.ISSUER_ROLE, self._issuer)
-            answer = await self._chain.call(Call(sender=sender, to=contract, data=data))
-            known = (now, int.from_bytes(answer, "big") == 1)
+            result = await self._chain.call(Call(sender=sender, to=contract, data=data))
+            known = (now, int.from_bytes(result, "big") == 1)
             self._roles[contract] = known
         return known[1]
 

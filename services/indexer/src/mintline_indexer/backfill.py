@@ -111,11 +111,11 @@ class Backfill:
         reading = (read_block(self._chain, number, [contract]) for number in range(first, last + 1))
         effects: list[Effect] = []
         timestamps = {}
-        for number, found in enumerate(await asyncio.gather(*reading), start=first):
-            if found is None:
+        for number, block_effects in enumerate(await asyncio.gather(*reading), start=first):
+            if block_effects is None:
                 raise Unavailable(f"the node has no block {number}, which is final")
-            effects += found.effects
-            timestamps[found.block.hash] = found.block.timestamp
+            effects += block_effects.effects
+            timestamps[block_effects.block.hash] = block_effects.block.timestamp
         await self._write(contract, effects, timestamps, first=first, last=last)
 
     async def _events(self, contract: str, first: int, last: int) -> None:
@@ -157,7 +157,7 @@ class Backfill:
 
     async def _timestamps(self, events: Sequence[Event]) -> dict[bytes, int]:
         numbers = {event.block_hash: event.block_number for event in events}
-        blocks = await asyncio.gather(*(self._chain.block(found, full=False) for found in numbers))
+        blocks = await asyncio.gather(*(self._chain.block(number, full=False) for number in numbers))
         timestamps = {}
         for (block_hash, number), block in zip(numbers.items(), blocks, strict=True):
             if block is None or block.number != number:
@@ -172,7 +172,7 @@ def _effects(events: Sequence[Event]) -> list[Effect]:
     for event in sorted(events, key=lambda event: (event.block_number, event.log_index)):
         by_block.setdefault((event.block_number, event.block_hash), []).append(event)
     effects: list[Effect] = []
-    for (number, block_hash), found in by_block.items():
-        transactions = list(dict.fromkeys(event.tx_hash for event in found))
-        effects += effects_of_block(number, block_hash, found, transactions, moving(found))
+    for (number, block_hash), block_events in by_block.items():
+        transactions = list(dict.fromkeys(event.tx_hash for event in block_events))
+        effects += effects_of_block(number, block_hash, block_events, transactions, moving(block_events))
     return effects

@@ -138,7 +138,7 @@ class DynamoStore:
     async def keep_undo(self, undo_records: Sequence[UndoRecord], aside: Sequence[Aside] = ()) -> None:
         """Store undo records, and what is set aside, 25 a request."""
         items = [self._row_item(record) for record in undo_records]
-        items += [to_item(one) | self._aside_key(one.position) for one in aside]
+        items += [to_item(record) | self._aside_key(record.position) for record in aside]
         for error in await self._dynamo.write_each([Put(BLOCKS, item) for item in items]):
             if error is not None:
                 raise error
@@ -174,24 +174,24 @@ class DynamoStore:
     async def tokens(self, keys: Sequence[TokenKey]) -> dict[TokenKey, Token | None]:
         """Return tokens as they are stored; one that is unreadable is missing, and noted as set aside."""
         items = await asyncio.gather(*(self._dynamo.get(TOKENS, self._token_key(key)) for key in keys))
-        found: dict[TokenKey, Token | None] = {}
+        tokens: dict[TokenKey, Token | None] = {}
         for key, item in zip(keys, items, strict=True):
             with suppress(Unreadable):
-                found[key] = None if item is None else read(Token, TOKENS, item, self._set_aside)
-        return found
+                tokens[key] = None if item is None else read(Token, TOKENS, item, self._set_aside)
+        return tokens
 
     async def balances(self, keys: Sequence[BalanceKey], *, since: int) -> dict[BalanceKey, Balance | None]:
         """Return balances as they are stored, None for those of an earlier index."""
         places = [balance_place(self._chain_id, *key) for key in keys]
         items = await self._dynamo.get_each(BALANCES, places)
-        found: dict[BalanceKey, Balance | None] = {}
+        balances: dict[BalanceKey, Balance | None] = {}
         for key, item in zip(keys, items, strict=True):
             if item is None or _fence_of(item) < since:
-                found[key] = None
+                balances[key] = None
                 continue
             with suppress(Unreadable):
-                found[key] = read(Balance, BALANCES, item, self._set_aside)
-        return found
+                balances[key] = read(Balance, BALANCES, item, self._set_aside)
+        return balances
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
         keys: list[Item] = [{"tx_hash": "0x" + tx_hash.hex()} for tx_hash in tx_hashes]
@@ -208,21 +208,21 @@ class DynamoStore:
             *(self._dynamo.get(TRANSACTIONS, transaction_key(place)) for place in places)
         )
         there = (item for item in items if item is not None)
-        found = readable(Transaction, TRANSACTIONS, there, self._set_aside)
-        return {transaction.place: transaction for _, transaction in found}
+        records = readable(Transaction, TRANSACTIONS, there, self._set_aside)
+        return {transaction.place: transaction for _, transaction in records}
 
     async def operations(
         self, operation_ids: Sequence[str], known: Mapping[Place, Transaction] = NONE_KNOWN
     ) -> dict[str, Operation]:
         """Return the operations that exist and are readable; the others are noted as set aside."""
         items = await self._dynamo.get_each(MINTS, [{"mint_id": each} for each in operation_ids])
-        found: list[Operation] = []
+        operations: list[Operation] = []
         for item in items:
             with suppress(Unreadable):
-                found += [] if item is None else [read_operation_item(item, self._set_aside)]
-        carrying = {place for one in found if (place := carried_by(one)) is not None}
+                operations += [] if item is None else [read_operation_item(item, self._set_aside)]
+        carrying = {place for operation in operations if (place := carried_by(operation)) is not None}
         transactions = {**known, **await self.transactions(carrying - known.keys())}
-        return {one.operation_id: as_far_as_any(one, transactions) for one in found}
+        return {operation.operation_id: as_far_as_any(operation, transactions) for operation in operations}
 
     async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
         """Return the self-custody mints of tokens: a query each, for an index has no batch reads."""
@@ -234,15 +234,15 @@ class DynamoStore:
                 page = await self._dynamo.query(MINTS, index=_BY_TOKEN, partition=ref, limit=1)
             return str(page.items[0]["mint_id"]) if page.items else None
 
-        found = zip(keys, await asyncio.gather(*map(find, keys)), strict=True)
-        return {key: mint_id for key, mint_id in found if mint_id is not None}
+        pairs = zip(keys, await asyncio.gather(*map(find, keys)), strict=True)
+        return {key: mint_id for key, mint_id in pairs if mint_id is not None}
 
     async def minting(self, key: TokenKey) -> Transfer | None:
         """Return the transfer that made a token, its oldest; None if that is unreadable."""
         ref = token_ref(self._chain_id, key.contract, key.token_id)
         page = await self._dynamo.query(TRANSFERS, partition=ref, limit=1)
-        found = readable(Transfer, TRANSFERS, page.items, self._set_aside)
-        return next((transfer for _, transfer in found), None)
+        transfers = readable(Transfer, TRANSFERS, page.items, self._set_aside)
+        return next((transfer for _, transfer in transfers), None)
 
     async def finalize(self, mint_ids: Sequence[str], *, at: int) -> dict[str, MintStatus | None]:
         """Move mined mints to finalized and close reverted ones, 25 a request."""
@@ -279,11 +279,11 @@ class DynamoStore:
         items: list[Item] = []
         start: Item | None = None
         while True:
-            found = await self._dynamo.query(table, partition=partition, limit=page, start=start)
-            items += found.items
-            if found.next is None:
+            result = await self._dynamo.query(table, partition=partition, limit=page, start=start)
+            items += result.items
+            if result.next is None:
                 return items
-            start = found.next
+            start = result.next
 
     def _token_key(self, key: TokenKey) -> Item:
         return token_place(self._chain_id, *key)

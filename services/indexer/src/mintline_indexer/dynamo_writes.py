@@ -243,9 +243,9 @@ def _restoring(chain_id: int, undo: TakeBack, fence: int, at: int) -> Iterator[_
         change = Put(TRANSFERS, marker, where=(older,))
         yield _Row(key, change, change)
     records: list[tuple[Name, Update]] = [
-        (one.place, reopened_transaction_change(one, at)) for one in undo.transactions
+        (transaction.place, reopened_transaction_change(transaction, at)) for transaction in undo.transactions
     ]
-    records += [(one.mint_id, reopened_mint_change(one, at)) for one in undo.mints]
+    records += [(mint.mint_id, reopened_mint_change(mint, at)) for mint in undo.mints]
     for name, update in records:
         written: Item = {**update.set, FENCE: fence}
         reopening = replace(update, set=written, where=(*update.where, older))

@@ -55,10 +55,10 @@ def effects_of_block(
         by_transaction.setdefault(event.tx_hash, []).append(event)
     effects: list[Effect] = []
     for tx_hash in transactions:
-        found = sorted(by_transaction.pop(tx_hash, []), key=lambda event: event.log_index)
-        effects += found
+        tx_events = sorted(by_transaction.pop(tx_hash, []), key=lambda event: event.log_index)
+        effects += tx_events
         if tx_hash in ended:
-            effects.append(TransactionEnded(number, block_hash, tx_hash, emitted=bool(found)))
+            effects.append(TransactionEnded(number, block_hash, tx_hash, emitted=bool(tx_events)))
     if by_transaction:
         raise Unavailable(f"the node gave events of transactions that block {number} does not hold")
     return tuple(effects)
@@ -98,11 +98,13 @@ class Facts:
 
     def ended(self) -> list[Ended]:
         """Return what comes of every operation that is decided."""
-        results = (one for one in self.results.values() if one.place not in self.unusable_transactions)
-        found = [Ended(each, one.status, one.trace) for one in results for each in one.operations]
+        results = (
+            result for result in self.results.values() if result.place not in self.unusable_transactions
+        )
+        ended = [Ended(each, result.status, result.trace) for result in results for each in result.operations]
         outcomes = [*(each for some in self.outcomes.values() for each in some), *self.redeemed.values()]
         written = (outcome for outcome in outcomes if outcome.mint_id not in self.unusable_mints)
-        return found + [Ended(outcome.mint_id, outcome.status, outcome.trace) for outcome in written]
+        return ended + [Ended(outcome.mint_id, outcome.status, outcome.trace) for outcome in written]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class Ended:
 def first_touches(effects: Sequence[Effect]) -> tuple[list[TokenKey], set[TokenKey]]:
     """Return the tokens to read before the effects can be folded, and those that a mint makes."""
     read: list[TokenKey] = []
-    made: set[TokenKey] = set()
+    minted: set[TokenKey] = set()
     seen: set[TokenKey] = set()
     for effect in effects:
         if isinstance(effect, TransactionEnded):
@@ -127,7 +129,7 @@ def first_touches(effects: Sequence[Effect]) -> tuple[list[TokenKey], set[TokenK
             continue
         seen.add(key)
         if isinstance(effect, TransferEvent) and effect.sender is None:
-            made.add(key)
+            minted.add(key)
         else:
             read.append(key)
-    return read, made
+    return read, minted

@@ -31,7 +31,7 @@ from mintline_indexer.chain_port import Block, ChainReader, Ref, Tips
 from mintline_indexer.effects import Facts, TransactionEnded
 from mintline_indexer.index_writer import IndexWriter
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.reading import Found, gather_facts, read_block
+from mintline_indexer.reading import BlockEffects, gather_facts, read_block
 from mintline_indexer.store_port import Store
 from mintline_indexer.undoing import Undone
 
@@ -87,15 +87,15 @@ class Follower:
             refs[-1] = latest.hash
         contracts = self._index_writer.progress.collections
         read = await asyncio.gather(*(read_block(self._chain, ref, contracts) for ref in refs))
-        for ref, found in zip(refs, read, strict=True):
-            if found is None and isinstance(ref, int):
+        for ref, block_effects in zip(refs, read, strict=True):
+            if block_effects is None and isinstance(ref, int):
                 raise Unavailable(f"the node is at block {latest.number}, but has no block {ref}")
-            if found is None:
+            if block_effects is None:
                 return False  # the newest block: replaced since the node told of it
-            if found.block.parent_hash != self._index_writer.head.hash:
-                await self._reorganize(found.block)
+            if block_effects.block.parent_hash != self._index_writer.head.hash:
+                await self._reorganize(block_effects.block)
                 return True
-            await self._apply(found, below_final=found.block.number < tips.finalized.number)
+            await self._apply(block_effects, below_final=block_effects.block.number < tips.finalized.number)
         return last < latest.number
 
     async def finalize(self, finalized: Block) -> None:
@@ -133,17 +133,17 @@ class Follower:
         log.warning("blocks_undone", depth=depth, ancestor=ancestor.number, mints=len(reopened.operations))
         return reopened
 
-    async def _apply(self, found: Found, *, below_final: bool) -> None:
+    async def _apply(self, block_effects: BlockEffects, *, below_final: bool) -> None:
         # The final block itself gets its row: finality is taken only of a block that we know.
-        if below_final and not found.effects:
-            self._index_writer.pass_over(found.block.ref())
+        if below_final and not block_effects.effects:
+            self._index_writer.pass_over(block_effects.block.ref())
         else:
-            await self._write(found)
+            await self._write(block_effects)
 
-    async def _write(self, found: Found) -> None:
-        block = found.block
+    async def _write(self, block_effects: BlockEffects) -> None:
+        block = block_effects.block
         facts = await gather_facts(
-            found.effects,
+            block_effects.effects,
             chain=self._chain,
             store=self._store,
             contracts=self._index_writer.progress.collections,
@@ -151,24 +151,24 @@ class Follower:
             timestamps={block.hash: block.timestamp},
             epoch=self._index_writer.progress.epoch,
         )
-        await self._apply_traced(found, facts)
-        self.administered = self.administered or _administers(found, facts)
+        await self._apply_traced(block_effects, facts)
+        self.administered = self.administered or _administers(block_effects, facts)
         log.info(
             "block_indexed",
             block=block.number,
-            effects=len(found.effects),
+            effects=len(block_effects.effects),
             mints=len(facts.ended()),
         )
 
-    async def _apply_traced(self, found: Found, facts: Facts) -> None:
+    async def _apply_traced(self, block_effects: BlockEffects, facts: Facts) -> None:
         """Apply a block; one with mints is a span that links to theirs, and each mint's trace ends there."""
         links = [ended.trace for ended in facts.ended() if ended.trace]
         if not links:
-            await self._index_writer.apply(found.block, found.effects, facts)
+            await self._index_writer.apply(block_effects.block, block_effects.effects, facts)
             return
-        number = {"mintline.block": found.block.number}
+        number = {"mintline.block": block_effects.block.number}
         with self._tracer.span("index block", links=links, attributes=number) as block:
-            await self._index_writer.apply(found.block, found.effects, facts)
+            await self._index_writer.apply(block_effects.block, block_effects.effects, facts)
         for ended in facts.ended():
             about: dict[str, str | int] = {"mintline.mint_id": ended.mint_id, **number}
             with self._tracer.span(ended.status.value, parent=ended.trace, links=[block], attributes=about):
@@ -233,9 +233,9 @@ class Follower:
             block = above
 
 
-def _administers(found: Found, facts: Facts) -> bool:
+def _administers(block_effects: BlockEffects, facts: Facts) -> bool:
     """Tell whether a block has a transaction of ours that left no events of tokens, as of a deployment."""
     return any(
         isinstance(effect, TransactionEnded) and not effect.emitted and effect.tx_hash in facts.results
-        for effect in found.effects
+        for effect in block_effects.effects
     )

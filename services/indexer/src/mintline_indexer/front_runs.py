@@ -27,7 +27,7 @@ log = structlog.get_logger()
 async def explain_reverts(
     outcomes: Sequence[Outcome],
     mints: Mapping[str, Mint],
-    made: Mapping[TokenKey, MintedToken],
+    minted: Mapping[TokenKey, MintedToken],
     facts: Facts,
     *,
     chain: ChainReader,
@@ -49,14 +49,14 @@ async def explain_reverts(
         for mint_id in failed
         if (mint := mints.get(mint_id)) is not None and mint.token_id is not None and mint.item_id is None
     }
-    stored = await store.tokens([key for key in keys.values() if key not in made])
-    found: list[Outcome] = []
+    stored = await store.tokens([key for key in keys.values() if key not in minted])
+    explained: list[Outcome] = []
     for outcome in outcomes:
         key = keys.get(outcome.mint_id) if outcome.status is MintStatus.REVERTED else None
         taken = None
         if key is not None:
             taken = await _by_another(
-                outcome, mints[outcome.mint_id], made, stored.get(key), chain=chain, store=store
+                outcome, mints[outcome.mint_id], minted, stored.get(key), chain=chain, store=store
             )
         if taken is not None and taken.status is MintStatus.REVERTED:
             facts.refused.append(
@@ -66,16 +66,16 @@ async def explain_reverts(
             )
         elif taken is not None:
             log.warning("mint_front_run", mint_id=outcome.mint_id, tx_hash="0x" + taken.tx_hash.hex())
-            if taken.token is not None and taken.token not in made:
+            if taken.token is not None and taken.token not in minted:
                 facts.tokens.setdefault(taken.token, stored.get(taken.token))
-        found.append(taken or outcome)
-    return found
+        explained.append(taken or outcome)
+    return explained
 
 
 async def _by_another(
     outcome: Outcome,
     mint: Mint,
-    made: Mapping[TokenKey, MintedToken],
+    minted: Mapping[TokenKey, MintedToken],
     stored: Token | None,
     *,
     chain: ChainReader,
@@ -84,9 +84,9 @@ async def _by_another(
     """Return the outcome by the event that made the token before this one failed, None if there is none."""
     assert mint.token_id is not None
     key = TokenKey(mint.contract, mint.token_id)
-    token = made.get(key)
-    if token is not None and token.made.block_number <= outcome.block_number:
-        place = (token.made.tx_hash, token.made.block_number, token.made.block_hash)
+    token = minted.get(key)
+    if token is not None and token.event.block_number <= outcome.block_number:
+        place = (token.event.tx_hash, token.event.block_number, token.event.block_hash)
         own = token.belongs_to(mint)
     elif (minting := await store.minting(key)) is not None:
         place = (minting.tx_hash, minting.block_number, minting.block_hash)

@@ -98,7 +98,7 @@ class InMemoryStore:
     async def keep_undo(self, undo_records: Sequence[UndoRecord], aside: Sequence[Aside] = ()) -> None:
         """Store undo records, and what is set aside."""
         self.block_rows |= {record.position: record for record in undo_records}
-        self.aside_table |= {one.position: one for one in aside}
+        self.aside_table |= {record.position: record for record in aside}
 
     async def write(self, write: Write, *, fence: int, at: int) -> Refused:
         """Carry out changes, each by itself."""
@@ -213,19 +213,19 @@ class InMemoryStore:
         self, operation_ids: Sequence[str], known: Mapping[Place, Transaction] = NONE_KNOWN
     ) -> dict[str, Operation]:
         """Return the operations that exist."""
-        stored = [one for each in operation_ids if (one := self._operation(each)) is not None]
-        carrying = {place for one in stored if (place := carried_by(one)) is not None}
+        stored = [operation for each in operation_ids if (operation := self._operation(each)) is not None]
+        carrying = {place for operation in stored if (place := carried_by(operation)) is not None}
         transactions = {**await InMemoryStore.transactions(self, carrying - known.keys()), **known}
-        return {one.operation_id: as_far_as_any(one, transactions) for one in stored}
+        return {operation.operation_id: as_far_as_any(operation, transactions) for operation in stored}
 
     async def minting(self, key: TokenKey) -> Transfer | None:
         """Return the transfer that made a token."""
-        made = (
+        matching = (
             transfer
             for transfer in self.transfer_table.values()
             if (transfer.contract, transfer.token_id) == key and transfer.sender is None
         )
-        return next(made, None)
+        return next(matching, None)
 
     async def finalize(self, mint_ids: Sequence[str], *, at: int) -> dict[str, MintStatus | None]:
         """Move mined mints to finalized."""

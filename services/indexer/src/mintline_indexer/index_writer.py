@@ -271,9 +271,9 @@ class IndexWriter:
     async def _undo(self, undone: Undone) -> None:
         """Undo the newest block; add what it had ended to `undone`."""
         number = self._undo_records[-1].number
-        known = [one for one in self._undo_records if one.number == number]
-        stored = await asyncio.gather(*(self._store.undo_record(one.position) for one in known))
-        undo_records = [one for one in stored if one is not None]
+        known = [record for record in self._undo_records if record.number == number]
+        stored = await asyncio.gather(*(self._store.undo_record(record.position) for record in known))
+        undo_records = [record for record in stored if record is not None]
         if len(undo_records) < len(known):
             raise await explain_missing(self._store, known[stored.index(None)], self.progress.revision)
         first, last = undo_records[0], undo_records[-1]

@@ -33,9 +33,9 @@ async def run(
 
     async def through(piece: PieceT) -> Refused:
         async with places:
-            found = await carry_out(piece)
+            refused = await carry_out(piece)
         await between()
-        return found
+        return refused
 
     left = list(pieces)
     for attempt in range(1, TRIES + 1):

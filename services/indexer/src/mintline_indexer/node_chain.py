@@ -75,8 +75,8 @@ class NodeChain:
         return Tips(_block(latest, full=False), _block(finalized, full=False))
 
     async def block(self, ref: int | bytes, *, full: bool) -> Block | None:
-        found = await self._node.block(ref, full=full)
-        return None if found is None else _block(found, full=full)
+        block = await self._node.block(ref, full=full)
+        return None if block is None else _block(block, full=full)
 
     async def events(self, block_hash: bytes, contracts: Sequence[str]) -> Sequence[Event]:
         return _events(await self._node.logs(block_hash=block_hash, addresses=contracts, topics=TOPICS))
@@ -93,9 +93,11 @@ class NodeChain:
         except RpcError as error:
             if error.code != METHOD_NOT_FOUND:
                 raise
-            hashes = [found.hash for found in block.transactions or () if found.to in contracts]
+            hashes = [
+                transaction.hash for transaction in block.transactions or () if transaction.to in contracts
+            ]
             receipts = await asyncio.gather(
-                *(self._rpc.call("eth_getTransactionReceipt", ["0x" + found.hex()]) for found in hashes)
+                *(self._rpc.call("eth_getTransactionReceipt", ["0x" + tx_hash.hex()]) for tx_hash in hashes)
             )
             if None in receipts:
                 raise Unavailable(f"the node has block {block.number}, but not its receipts") from None
@@ -143,15 +145,15 @@ class NodeChain:
 
         Returns that, and the name of the contract's error, if it is known.
         """
-        found = await self._rpc.call("eth_getTransactionByHash", ["0x" + receipt.tx_hash.hex()])
-        if isinstance(found, dict):
-            gas = answers.quantity(found.get("gas"), "gas")
+        transaction = await self._rpc.call("eth_getTransactionByHash", ["0x" + receipt.tx_hash.hex()])
+        if isinstance(transaction, dict):
+            gas = answers.quantity(transaction.get("gas"), "gas")
             if receipt.gas_used >= gas:
                 return Problem(code="out_of_gas", reason=f"The transaction used up its {gas} gas."), ""
             call = Call(
-                sender=answers.address(found.get("from"), "from"),
-                to=answers.address(found.get("to"), "to"),
-                data=answers.octets(found.get("input"), "input"),
+                sender=answers.address(transaction.get("from"), "from"),
+                to=answers.address(transaction.get("to"), "to"),
+                data=answers.octets(transaction.get("input"), "input"),
                 gas=gas,
             )
             try:
@@ -165,14 +167,14 @@ class NodeChain:
         return Problem(code="reverted", reason=reason), ""
 
 
-def _block(found: answers.Block, *, full: bool) -> Block:
+def _block(block: answers.Block, *, full: bool) -> Block:
     return Block(
-        number=found.number,
-        hash=found.hash,
-        parent_hash=found.parent_hash,
-        timestamp=found.timestamp,
-        logs_bloom=found.logs_bloom,
-        transactions=tuple(BlockTransaction(tx.hash, tx.to) for tx in found.transactions) if full else None,
+        number=block.number,
+        hash=block.hash,
+        parent_hash=block.parent_hash,
+        timestamp=block.timestamp,
+        logs_bloom=block.logs_bloom,
+        transactions=tuple(BlockTransaction(tx.hash, tx.to) for tx in block.transactions) if full else None,
     )
 
 
@@ -211,9 +213,9 @@ def _events(logs: Iterable[Log]) -> list[Event]:
 def _item_events(log: Log) -> Iterable[Event]:
     """Yield what a log says of items of ERC-1155: nothing if it is another event."""
     place = (log.block_number, log.block_hash, log.tx_hash, log.log_index, log.address)
-    if (one := decode_item_minted(log)) is not None:
-        named = (one.serial, one.item_id, one.to)
-        yield ItemMintedEvent(*place, *named, one.quantity, one.metadata_digest)
+    if (event := decode_item_minted(log)) is not None:
+        named = (event.serial, event.item_id, event.to)
+        yield ItemMintedEvent(*place, *named, event.quantity, event.metadata_digest)
     elif (moved := decode_item_transfers(log)) is not None:
         for token_id, quantity in moved.quantities.items():
             yield ItemTransferEvent(*place, token_id, moved.sender, moved.recipient, quantity)

@@ -10,8 +10,8 @@ from mintline_indexer.undo_records import decided
 
 def report_changes(changes: BlockChanges, metrics: Metrics, *, at: int) -> None:
     """Count the mints that are mined since, and what was set aside; `at` is the commit, in Unix ms."""
-    for one in changes.aside:
-        metrics.set_aside.note(one.table, one.key, one.reason)
+    for record in changes.aside:
+        metrics.set_aside.note(record.table, record.key, record.reason)
     for result in changes.write.results:
         for _ in result.operations if result.minting else ():
             _count_mined(result, metrics, at)

@@ -19,19 +19,19 @@ from mintline_indexer.store_port import TokenKey
 class MintedToken:
     """A token as the chain made it; of an item, what one mint made of it."""
 
-    made: TransferEvent | ItemMintedEvent
+    event: TransferEvent | ItemMintedEvent
     digest: bytes | None = None
     """The metadata digest that it was made with."""
 
     def belongs_to(self, mint: Mint) -> bool:
         """Tell whether this is the token that the mint's record names."""
-        made = self.made
+        event = self.event
         own = (mint.contract, mint.token_id, mint.to, mint.metadata_digest)
-        if isinstance(made, ItemMintedEvent):
-            item = (made.token_id, made.quantity)
-            minted = (made.contract, made.serial, made.recipient, self.digest)
+        if isinstance(event, ItemMintedEvent):
+            item = (event.token_id, event.quantity)
+            minted = (event.contract, event.serial, event.recipient, self.digest)
             return own == minted and item == (mint.item_id, mint.quantity)
-        return mint.item_id is None and own == (made.contract, made.token_id, made.recipient, self.digest)
+        return mint.item_id is None and own == (event.contract, event.token_id, event.recipient, self.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,9 @@ def minted_tokens(effects: Sequence[object]) -> dict[TokenKey, MintedToken]:
         elif isinstance(effect, ItemMintedEvent):
             minted[TokenKey(effect.contract, effect.serial)] = MintedToken(effect, effect.metadata_digest)
         elif isinstance(effect, MintedEvent):
-            found = minted.get(key_of(effect))
-            if found is not None and found.made.tx_hash == effect.tx_hash:
-                minted[key_of(effect)] = MintedToken(found.made, effect.metadata_digest)
+            token = minted.get(key_of(effect))
+            if token is not None and token.event.tx_hash == effect.tx_hash:
+                minted[key_of(effect)] = MintedToken(token.event, effect.metadata_digest)
     return minted
 
 
@@ -73,5 +73,5 @@ def own_token(mint: Mint, minted: Mapping[TokenKey, MintedToken]) -> MintedToken
     """Return the mint's own token if it is among those that were made."""
     if mint.token_id is None:
         return None
-    found = minted.get(TokenKey(mint.contract, mint.token_id))
-    return found if found is not None and found.belongs_to(mint) else None
+    token = minted.get(TokenKey(mint.contract, mint.token_id))
+    return token if token is not None and token.belongs_to(mint) else None

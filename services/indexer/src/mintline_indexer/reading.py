@@ -38,14 +38,14 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class BlockEffects:
     """A block with its effects for the followed contracts."""
 
     block: Block
     effects: tuple[Effect, ...]
 
 
-async def read_block(chain: ChainReader, ref: int | bytes, contracts: Sequence[str]) -> Found | None:
+async def read_block(chain: ChainReader, ref: int | bytes, contracts: Sequence[str]) -> BlockEffects | None:
     """Return a block with its effects, None if the node has none of that number or hash."""
     block = await chain.block(ref, full=True)
     if block is None:
@@ -53,9 +53,11 @@ async def read_block(chain: ChainReader, ref: int | bytes, contracts: Sequence[s
     transactions = block.transactions or ()
     events = await _events(chain, block, tuple(contracts))
     # Any transaction that mints may be ours; any other, and one that failed, shows by whom it called.
-    ended = minting(events) | {found.hash for found in transactions if found.to in contracts}
+    ended = minting(events) | {
+        transaction.hash for transaction in transactions if transaction.to in contracts
+    }
     hashes = [transaction.hash for transaction in transactions]
-    return Found(block, effects_of_block(block.number, block.hash, events, hashes, ended))
+    return BlockEffects(block, effects_of_block(block.number, block.hash, events, hashes, ended))
 
 
 def minting(events: Sequence[Event]) -> set[bytes]:
@@ -108,7 +110,7 @@ async def gather_facts(
 
     `contracts` are those whose events were read, `epoch` is the index's.
     """
-    keys, made = first_touches(effects)
+    keys, minted = first_touches(effects)
     ends = [effect for effect in effects if isinstance(effect, TransactionEnded)]
     ended = [effect.tx_hash for effect in ends]
     held = touched_balances(effects)
@@ -116,7 +118,7 @@ async def gather_facts(
         store.tokens(keys), store.balances(held, since=epoch), store.attempts(ended)
     )
     facts = Facts(
-        chain_id=chain_id, timestamps=timestamps, tokens=tokens, balances=balances, assumed_new=made
+        chain_id=chain_id, timestamps=timestamps, tokens=tokens, balances=balances, assumed_new=minted
     )
     facts.unusable_tokens |= {key: UNREADABLE for key in keys if key not in tokens}
     facts.unusable_balances |= {key: UNREADABLE for key in held if key not in balances}
@@ -147,12 +149,12 @@ async def _by_vouchers(
     mints = await store.operations([*vouchers.values()]) if vouchers else {}
     redeemed: dict[TokenKey, Outcome] = {}
     for key, mint_id in vouchers.items():
-        made, mint = strangers[key].made, mints.get(mint_id)
+        event, mint = strangers[key].event, mints.get(mint_id)
         if isinstance(mint, Mint) and strangers[key].belongs_to(mint):
-            redeemed[key] = _redeemed(made, mint_id)
+            redeemed[key] = _redeemed(event, mint_id)
         else:
             status = None if mint is None else mint.status
-            facts.refused.append(RefusedOutcome(mint_id, status, made.tx_hash, made.block_number))
+            facts.refused.append(RefusedOutcome(mint_id, status, event.tx_hash, event.block_number))
     return redeemed
 
 

@@ -47,7 +47,7 @@ def _drop_outcomes(
     mints: set[str], operations: Mapping[str, Operation], facts: Facts, metrics: Metrics
 ) -> None:
     for tx_hash, outcomes in facts.outcomes.items():
-        kept = (one for one in outcomes if not _is_refused(one, mints, operations, metrics))
+        kept = (outcome for outcome in outcomes if not _is_refused(outcome, mints, operations, metrics))
         facts.outcomes[tx_hash] = tuple(kept)
     for key, outcome in list(facts.redeemed.items()):
         if _is_refused(outcome, mints, operations, metrics):

@@ -62,7 +62,7 @@ class Signed:
         kept = self.transaction
         return kept is not None and (kept.tx_hash, kept.block_hash) == (effect.tx_hash, effect.block_hash)
 
-    def has_told_of(self, effect: TransactionEnded, operation_id: str) -> bool:
+    def was_reported(self, effect: TransactionEnded, operation_id: str) -> bool:
         """Tell whether it is on record that the transaction ended without doing an operation."""
         kept = self.transaction
         return kept is not None and self.is_on_record(effect) and operation_id in (kept.not_made or ())
@@ -82,9 +82,9 @@ class Records:
         places = {attempt.place for attempt in attempted.values() if attempt.place is not None}
         transactions = await store.transactions(places) if places else {}
         signed = {tx_hash: _signed(tx_hash, attempt, transactions) for tx_hash, attempt in attempted.items()}
-        ids = dict.fromkeys(one for each in signed.values() for one in each.operations)
+        ids = dict.fromkeys(operation_id for each in signed.values() for operation_id in each.operations)
         operations = await store.operations([*ids], transactions) if ids else {}
-        others = {place for one in operations.values() if (place := carried_by(one)) is not None}
+        others = {place for operation in operations.values() if (place := carried_by(operation)) is not None}
         if others - transactions.keys():
             transactions = {**transactions, **await store.transactions(others - transactions.keys())}
         return cls(signed, transactions, operations)
@@ -93,9 +93,9 @@ class Records:
         """Return the operations of a transaction that it did."""
         signed = self.signed[tx_hash]
         return frozenset(
-            one
-            for one in signed.operations
-            if (operation := self.operations.get(one)) is not None
+            operation_id
+            for operation_id in signed.operations
+            if (operation := self.operations.get(operation_id)) is not None
             and signed.kind.did(operation, tx_hash, changes)
         )
 
@@ -103,7 +103,7 @@ class Records:
         """Return the tokens that a transaction made for its mints, each with its mint."""
         if not self.signed[tx_hash].kind.makes_tokens:
             return {}
-        mints = (self.operations[one] for one in done)
+        mints = (self.operations[mint_id] for mint_id in done)
         return {
             TokenKey(mint.contract, mint.token_id): mint.operation_id
             for mint in mints
@@ -129,7 +129,7 @@ async def decide(
     effects: Sequence[TransactionEnded],
     records: Records,
     done: Mapping[bytes, Collection[str]],
-    made: Mapping[TokenKey, MintedToken],
+    minted: Mapping[TokenKey, MintedToken],
     facts: Facts,
     *,
     contracts: Collection[str],
@@ -155,16 +155,20 @@ async def decide(
         elif signed.kind.by_receipt or (effect.emitted and _is_read(signed, records, contracts)):
             outcomes = _succeeded(effect, signed, done[effect.tx_hash], records, facts)
         due += ((effect.tx_hash, outcome) for outcome in outcomes)
-    mints = {one: mint for one, mint in records.operations.items() if isinstance(mint, Mint)}
+    mints = {mint_id: mint for mint_id, mint in records.operations.items() if isinstance(mint, Mint)}
     explained = await explain_reverts(
-        [outcome for _, outcome in due], mints, made, facts, chain=chain, store=store
+        [outcome for _, outcome in due], mints, minted, facts, chain=chain, store=store
     )
     _assemble(zip((tx_hash for tx_hash, _ in due), explained, strict=True), facts)
 
 
 def _is_read(signed: Signed, records: Records, contracts: Collection[str]) -> bool:
     """Tell whether the events at hand are those of a transaction's operations: all are of one contract."""
-    known = [records.operations[one] for one in signed.operations if one in records.operations]
+    known = [
+        records.operations[operation_id]
+        for operation_id in signed.operations
+        if operation_id in records.operations
+    ]
     return not known or any(operation.contract in contracts for operation in known)
 
 
@@ -175,20 +179,24 @@ def _succeeded(
     standing: list[str] = []
     not_made: list[str] = []
     outcomes: list[Outcome] = []
-    for one in signed.operations:
-        carried = records.carried(one)
+    for operation_id in signed.operations:
+        carried = records.carried(operation_id)
         here = signed.transaction is not None and carried is signed.transaction
-        if one not in done:
-            if not signed.has_told_of(effect, one):
-                facts.refused.append(_refused(one, effect, records))
+        if operation_id not in done:
+            if not signed.was_reported(effect, operation_id):
+                facts.refused.append(_refused(operation_id, effect, records))
             if here:
-                not_made.append(one)
+                not_made.append(operation_id)
         elif not here:
-            outcomes.append(_outcome(one, MintStatus.MINED, effect, signed, carried=carried is not None))
-        elif _is_open(records.operations[one]):
-            standing.append(one)
-        elif records.operations[one].status is MintStatus.REJECTED and not signed.is_on_record(effect):
-            facts.refused.append(_refused(one, effect, records))
+            outcomes.append(
+                _outcome(operation_id, MintStatus.MINED, effect, signed, carried=carried is not None)
+            )
+        elif _is_open(records.operations[operation_id]):
+            standing.append(operation_id)
+        elif records.operations[operation_id].status is MintStatus.REJECTED and not signed.is_on_record(
+            effect
+        ):
+            facts.refused.append(_refused(operation_id, effect, records))
     if signed.transaction is not None:
         result = _settlement(signed.transaction, "succeeded", effect, signed)
         facts.results[effect.tx_hash] = replace(result, operations=tuple(standing), not_made=tuple(not_made))
@@ -203,20 +211,22 @@ def _failed(
     if signed.transaction is None:
         assert status is not None, "a mint's"
         # One that another transaction carries by now goes on with that.
-        left = [one for one in signed.operations if records.carried(one) is None]
-        return [_outcome(one, status, effect, signed, problem=problem) for one in left]
+        left = [operation_id for operation_id in signed.operations if records.carried(operation_id) is None]
+        return [_outcome(operation_id, status, effect, signed, problem=problem) for operation_id in left]
     result = _settlement(signed.transaction, "failed", effect, signed)
     facts.results[effect.tx_hash] = replace(result, problem=problem, to_be_split=status is None)
     if status is None:
         return []
     outcomes: list[Outcome] = []
-    for one in signed.operations:
-        if records.carried(one) is not signed.transaction:
+    for operation_id in signed.operations:
+        if records.carried(operation_id) is not signed.transaction:
             continue
-        if _is_open(records.operations[one]):
-            outcomes.append(_outcome(one, status, effect, signed, carried=True, problem=problem))
-        elif records.operations[one].status is MintStatus.REJECTED and not signed.is_on_record(effect):
-            facts.refused.append(_refused(one, effect, records))
+        if _is_open(records.operations[operation_id]):
+            outcomes.append(_outcome(operation_id, status, effect, signed, carried=True, problem=problem))
+        elif records.operations[operation_id].status is MintStatus.REJECTED and not signed.is_on_record(
+            effect
+        ):
+            facts.refused.append(_refused(operation_id, effect, records))
     return outcomes
 
 
@@ -237,7 +247,7 @@ def _assemble(explained: Iterable[tuple[bytes, Outcome]], facts: Facts) -> None:
     facts.outcomes = one_each(left, facts)
     decided = {outcome.mint_id for outcomes in facts.outcomes.values() for outcome in outcomes}
     for tx_hash, result in facts.results.items():
-        left_open = tuple(one for one in result.operations if one not in decided)
+        left_open = tuple(operation_id for operation_id in result.operations if operation_id not in decided)
         facts.results[tx_hash] = replace(result, operations=left_open)
 
 

@@ -43,10 +43,12 @@ def block_records(
     transfers = [transfer_key(transfer) for transfer in changes.write.transfers]
     ended = _ended_fields(changes.write.results)
     mints = [outcome.mint_id for outcome in outcomes]
-    elsewhere = [(one.mint_id, one.block_hash) for one in outcomes if one.block_hash != block.hash]
-    aside = [one.position for one in changes.aside]
+    elsewhere = [
+        (outcome.mint_id, outcome.block_hash) for outcome in outcomes if outcome.block_hash != block.hash
+    ]
+    aside = [record.position for record in changes.aside]
     lists = (changes.before, changes.balances, transfers, *ended.values(), mints, elsewhere, aside)
-    parts = max(1, *(math.ceil(len(one) / PART) for one in lists))
+    parts = max(1, *(math.ceil(len(rows) / PART) for rows in lists))
     records: list[UndoRecord] = []
     for part in range(parts):
         here = slice(part * PART, (part + 1) * PART)
@@ -124,10 +126,10 @@ def _ended_fields(results: Sequence[TransactionResult]) -> dict[str, tuple[Ended
         )
         for result in results
     ]
-    found = list(zip(results, places, strict=True))
+    placed = list(zip(results, places, strict=True))
     return {
-        "transactions": tuple(place for result, place in found if not result.to_be_split),
-        "to_be_split": tuple(place for result, place in found if result.to_be_split),
+        "transactions": tuple(place for result, place in placed if not result.to_be_split),
+        "to_be_split": tuple(place for result, place in placed if result.to_be_split),
     }
 
 
@@ -162,7 +164,7 @@ def restoring(
     return TakeBack(
         number=records[0].number if records else 0,
         tokens=tuple(tokens.values()),
-        balances=tuple(one for record in records for one in record.balances),
+        balances=tuple(balance for record in records for balance in record.balances),
         transfers=tuple(key for record in records for key in record.transfers),
         transactions=tuple(
             ReopenedTransaction(ended.place, record.hash) for record in records for ended in record.ended
@@ -172,5 +174,5 @@ def restoring(
             for record in records
             for mint_id in record.mints
         ),
-        aside=tuple(one for record in records for one in record.aside),
+        aside=tuple(position for record in records for position in record.aside),
     )

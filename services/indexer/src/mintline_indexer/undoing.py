@@ -33,8 +33,12 @@ class TakenBack:
     def add_to(self, undone: Undone) -> None:
         """Add the operations that the block had ended."""
         carried = [self.transactions[place].operations for place in self.places if place in self.transactions]
-        undone.operations += dict.fromkeys([*self.mint_ids, *(one for each in carried for one in each)])
-        undone.review += dict.fromkeys([*self.mint_ids, *(one for each in carried for one in each[:1])])
+        undone.operations += dict.fromkeys(
+            [*self.mint_ids, *(operation_id for each in carried for operation_id in each)]
+        )
+        undone.review += dict.fromkeys(
+            [*self.mint_ids, *(operation_id for each in carried for operation_id in each[:1])]
+        )
 
 
 async def take_back(

@@ -129,7 +129,7 @@ class Outcome:
         if self.status is MintStatus.ISSUED:
             return (MintStatus.ISSUED, MintStatus.SUBMITTED)
         # What is accepted has its token only if its record was restored: it ends once that is final.
-        return tuple(one for one in sources(self.status) if one is not MintStatus.ACCEPTED)
+        return tuple(status for status in sources(self.status) if status is not MintStatus.ACCEPTED)
 
 
 class ReopenedMint(NamedTuple):
@@ -194,7 +194,7 @@ class Write:
         return Write(
             tokens=tuple(change for change in self.tokens if change.key in names),
             balances=tuple(change for change in self.balances if change.key in names),
-            transfers=tuple(one for one in self.transfers if transfer_key(one) in names),
+            transfers=tuple(transfer for transfer in self.transfers if transfer_key(transfer) in names),
             results=tuple(result for result in self.results if result.place in names),
             outcomes=tuple(outcome for outcome in self.outcomes if outcome.mint_id in names),
         )

@@ -79,16 +79,16 @@ class DynamoCursors:
 
     async def all(self) -> Mapping[str, Cursor]:
         """Return all cursors, by a scan: there is one for each shard of some hours."""
-        found: dict[str, Cursor] = {}
+        cursors: dict[str, Cursor] = {}
         start: Item | None = None
         while True:
             page = await self._dynamo.scan(EVENT_CURSORS, limit=_PAGE, start=start)
             for item in page.items:
                 number, at = item.get("number"), item.get("at")
                 if isinstance(number, str) and isinstance(at, int):
-                    found[str(item["cursor_id"])] = Cursor(number, at)
+                    cursors[str(item["cursor_id"])] = Cursor(number, at)
             if (start := page.next) is None:
-                return found
+                return cursors
 
     async def save(self, shard: str, cursor: Cursor) -> None:
         await self._dynamo.write(

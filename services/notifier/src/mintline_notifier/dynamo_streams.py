@@ -41,8 +41,8 @@ class DynamoStreams:
 
     async def shards(self) -> Sequence[Shard]:
         """Return all shards; a table without a stream has none."""
-        found = await asyncio.gather(*(self._shards_of(table) for table in SOURCES))
-        return [shard for shards in found for shard in shards]
+        shards_by_table = await asyncio.gather(*(self._shards_of(table) for table in SOURCES))
+        return [shard for shards in shards_by_table for shard in shards]
 
     async def read(self, shard: Shard, after: str | None) -> Read:
         """Return up to a thousand changes, or a megabyte of them."""
@@ -89,7 +89,9 @@ class DynamoStreams:
             return []
         if self._arns.get(table.name) != arn:
             self._arns[table.name] = arn
-            self._iterators = {key: one for key, one in self._iterators.items() if not _of(key, table)}
+            self._iterators = {
+                key: iterator for key, iterator in self._iterators.items() if not _of(key, table)
+            }
         shards: dict[str, Shard] = {}
         start: dict[str, Any] = {}
         while True:

@@ -59,12 +59,12 @@ class Expander:
         for change in changes:
             if change.table is MINTS and change.new is not None:
                 self._operations.note(change.new)
-        told: list[list[Event]] = [[] for _ in changes]
+        expanded: list[list[Event]] = [[] for _ in changes]
         speaking = [place for place, change in enumerate(changes) if not _is_silent(change)]
-        found = await asyncio.gather(*(self._events(changes[place]) for place in speaking))
-        for place, events in zip(speaking, found, strict=True):
-            told[place] = events
-        return told
+        derived = await asyncio.gather(*(self._events(changes[place]) for place in speaking))
+        for place, events in zip(speaking, derived, strict=True):
+            expanded[place] = events
+        return expanded
 
     async def _events(self, change: Change) -> list[Event]:
         events: list[Event] = []
@@ -167,13 +167,13 @@ class Expander:
         return notices.events_of(notice_of(new)) if old is None else []
 
     async def _all(self, ids: Sequence[str]) -> dict[str, Operation]:
-        found = self._operations.all(ids)
-        if missing := [name for name in ids if name not in found]:
+        operations = self._operations.all(ids)
+        if missing := [name for name in ids if name not in operations]:
             read = await self._records.operations(missing)
             for operation in read.values():
                 self._operations.read(operation)
-            found |= read
-        return found
+            operations |= read
+        return operations
 
 
 def _is_silent(change: Change) -> bool:

@@ -45,7 +45,7 @@ class KnownOperations:
 
     def all(self, names: Iterable[str]) -> dict[str, Operation]:
         """Return those that are known; of an unreadable item, which is set aside, what was read before."""
-        found: dict[str, Operation] = {}
+        operations: dict[str, Operation] = {}
         for name in names:
             if (known := self._known.get(name)) is None:
                 continue
@@ -54,8 +54,8 @@ class KnownOperations:
                 with suppress(Unreadable):
                     known.operation = read_operation_item(item, self._set_aside)
             if known.operation is not None:
-                found[name] = known.operation
-        return found
+                operations[name] = known.operation
+        return operations
 
     def _place(self, name: str) -> _Known:
         known = self._known.setdefault(name, _Known())

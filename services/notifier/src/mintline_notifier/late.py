@@ -45,9 +45,9 @@ class LateEvents:
         for table in (MINTS, DROPS, WALLETS, LINKS, TRANSFERS, METADATA_VERSIONS, NOTICES):
             async for items in _pages(self._records.every(table)):
                 once = _Once(self._records)
-                found = await asyncio.gather(*(self._events(table, item, start, once) for item in items))
+                derived = await asyncio.gather(*(self._events(table, item, start, once) for item in items))
                 by_principal: dict[str, list[Event]] = {}
-                for event in (event for events in found for event in events if event.created_at >= start):
+                for event in (event for events in derived for event in events if event.created_at >= start):
                     by_principal.setdefault(event.principal, []).append(event)
                 appended += await self._append(by_principal, start)
         return appended
@@ -102,9 +102,9 @@ class _Once:
 
     async def transaction(self, place: Place) -> Transaction | None:
         """Return a transaction."""
-        if (found := self._found.get(place)) is None:
-            found = self._found[place] = asyncio.ensure_future(self._records.transaction(place))
-        return await found
+        if (task := self._found.get(place)) is None:
+            task = self._found[place] = asyncio.ensure_future(self._records.transaction(place))
+        return await task
 
 
 def _made_since(item: Item, start: int) -> bool:

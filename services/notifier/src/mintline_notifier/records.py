@@ -52,15 +52,17 @@ class DynamoRecords:
 
     async def operations(self, ids: Iterable[str]) -> Mapping[str, Operation]:
         wanted = tuple(dict.fromkeys(ids))
-        items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": one}) for one in wanted))
-        found: dict[str, Operation] = {}
+        items = await asyncio.gather(
+            *(self._dynamo.get(MINTS, {"mint_id": operation_id}) for operation_id in wanted)
+        )
+        operations: dict[str, Operation] = {}
         for name, item in zip(wanted, items, strict=True):
             if item is not None:
                 try:
-                    found[name] = read_operation_item(item, self._set_aside)
+                    operations[name] = read_operation_item(item, self._set_aside)
                 except Unreadable:
                     continue
-        return found
+        return operations
 
     async def transaction(self, place: Place) -> Transaction | None:
         item = await self._dynamo.get(TRANSACTIONS, place._asdict())

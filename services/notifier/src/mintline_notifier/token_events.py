@@ -30,11 +30,11 @@ class TokenEvents:
         if (fact := ownership.fact_of(transfer)) is None:
             return []
         ref = token_ref(transfer.chain_id, transfer.contract, transfer.token_id)
-        told = await self._minters(await self._records.token(ref))
-        told |= await self._holders(transfer.chain_id, transfer.sender, transfer.recipient)
+        readers = await self._minters(await self._records.token(ref))
+        readers |= await self._holders(transfer.chain_id, transfer.sender, transfer.recipient)
         resource = Resource("token", f"{transfer.contract}/{transfer.token_id}")
         view = ownership.token_transfer_view(transfer)
-        return [event_of(fact, resource, reader, view) for reader in told]
+        return [event_of(fact, resource, reader, view) for reader in readers]
 
     async def of_version(self, old: Item | None, new: Item) -> list[Event]:
         """Return that a token's metadata has another version, which is served from its record on."""
@@ -46,13 +46,13 @@ class TokenEvents:
             return []
         chain_id, contract, token_id = token_of(version.token_ref)
         token = await self._records.token(version.token_ref)
-        told = {version.principal: None} | await self._minters(token)
+        readers = {version.principal: None} | await self._minters(token)
         if token is not None:
-            told |= await self._holders(chain_id, token.owner)
+            readers |= await self._holders(chain_id, token.owner)
         fact = Fact("token.metadata_updated", version.created_at, (version.token_ref, version.version))
         resource = Resource("token", f"{contract}/{token_id}")
         view = token_version_view(version, public_url=self._public_url)
-        return [event_of(fact, resource, reader, view) for reader in told]
+        return [event_of(fact, resource, reader, view) for reader in readers]
 
     async def _minters(self, token: Token | None) -> dict[str, None]:
         """Return who asked for a token's mint, and the user whom it was minted for."""
@@ -70,9 +70,9 @@ class TokenEvents:
 
     async def _holders(self, chain_id: int, *addresses: str | None) -> dict[str, None]:
         """Return the users who linked these addresses."""
-        told: dict[str, None] = {}
+        holders: dict[str, None] = {}
         for address in addresses:
             link = await self._records.link(scoped(chain_id, address)) if address else None
             if link is not None:
-                told[link.sub] = None
-        return told
+                holders[link.sub] = None
+        return holders

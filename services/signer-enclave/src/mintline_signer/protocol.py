@@ -265,12 +265,12 @@ Response: TypeAlias = Annotated[
 ]
 
 
-def declined(answer: Response) -> EnclaveRefusal | Unavailable:
+def declined(response: Response) -> EnclaveRefusal | Unavailable:
     """Return the error for an unexpected response: EnclaveRefusal, EnclaveFailure or Unavailable."""
-    match answer:
+    match response:
         case Refusal():
-            return EnclaveRefusal(answer.code, answer.operation_id)
+            return EnclaveRefusal(response.code, response.operation_id)
         case Failure():
-            return EnclaveFailure(answer.code)
+            return EnclaveFailure(response.code)
         case _:
             return Unavailable("the enclave answered something else")

@@ -62,11 +62,11 @@ class Path:
             raise NotAttested(Reason.FOREIGN_ROOT, "The document's root is not the trusted one.")
         self._certificates = [_parsed(der) for der in (*bundle, certificate)]
         authorities, leaf = self._certificates[:-1], self._certificates[-1]
-        for one in self._certificates:
-            _check_validity(one, at)
-        for issuer, one in zip(self._certificates, self._certificates[1:], strict=False):
-            if one.issuer != issuer.subject:
-                raise NotAttested(Reason.WRONG_ORDER, f"{one.name} was not issued by the one before it.")
+        for member in self._certificates:
+            _check_validity(member, at)
+        for issuer, member in zip(self._certificates, self._certificates[1:], strict=False):
+            if member.issuer != issuer.subject:
+                raise NotAttested(Reason.WRONG_ORDER, f"{member.name} was not issued by the one before it.")
         for below, authority in enumerate(reversed(authorities)):
             _check_authority(authority, below)
         _check_leaf(leaf)
@@ -78,12 +78,12 @@ class Path:
 
     def check_signatures(self) -> None:
         """Raise NotAttested unless each certificate is signed by the one before it."""
-        for issuer, one in zip(self._certificates, self._certificates[1:], strict=False):
+        for issuer, certificate in zip(self._certificates, self._certificates[1:], strict=False):
             try:
-                one.parsed.verify_directly_issued_by(issuer.parsed)
+                certificate.parsed.verify_directly_issued_by(issuer.parsed)
             except (InvalidSignature, *_UNREADABLE):
                 raise NotAttested(
-                    Reason.CERTIFICATE_SIGNATURE, f"The signature of {one.name} does not match."
+                    Reason.CERTIFICATE_SIGNATURE, f"The signature of {certificate.name} does not match."
                 ) from None
 
 

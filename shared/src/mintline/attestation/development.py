@@ -56,7 +56,7 @@ class Attester:
         nonce: bytes | None = None,
     ) -> bytes:
         """Return a signed document of that time."""
-        said = Document(
+        attested = Document(
             module_id=module_id,
             timestamp=int(at.timestamp() * 1000),
             pcrs=pcrs,
@@ -66,7 +66,7 @@ class Attester:
             user_data=user_data,
             nonce=nonce,
         )
-        return cose.write(document.write(said), self.key)
+        return cose.write(document.write(attested), self.key)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -117,7 +117,9 @@ class DevelopmentAuthority:
         certificate = _builder(
             self.certificate.subject, name, key, now, now + LEAF_LIFETIME, below=None
         ).sign(self.key, SHA384())
-        bundle = tuple(one.public_bytes(Encoding.DER) for one in (self.root, self.certificate))
+        bundle = tuple(
+            certificate.public_bytes(Encoding.DER) for certificate in (self.root, self.certificate)
+        )
         return Attester(key, certificate, bundle)
 
 

@@ -83,7 +83,7 @@ def read(payload: bytes) -> Document:
         timestamp=timestamp,
         pcrs=_registers(fields["pcrs"]),
         certificate=_bounded("certificate", fields["certificate"], 1, MAX_CERTIFICATE),
-        cabundle=tuple(_bounded("cabundle", one, 1, MAX_CERTIFICATE) for one in bundle),
+        cabundle=tuple(_bounded("cabundle", certificate, 1, MAX_CERTIFICATE) for certificate in bundle),
         **{
             name: None if (value := fields.get(name)) is None else _bounded(name, value, 0, limit)
             for name, limit in _OPTIONAL.items()

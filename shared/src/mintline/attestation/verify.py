@@ -34,28 +34,28 @@ def verify(
     The order is by cost: a forged document is refused before a signature is computed where that is possible.
     """
     signed = cose.read(attestation)
-    said = document.read(signed.payload)
-    path = Path(said.cabundle, said.certificate, root=root, at=at)
-    _check_age(said, at, max_age)
-    _check_registers(said, pcrs or {})
+    attested = document.read(signed.payload)
+    path = Path(attested.cabundle, attested.certificate, root=root, at=at)
+    _check_age(attested, at, max_age)
+    _check_registers(attested, pcrs or {})
     signed.check(path.key)
     path.check_signatures()
-    return said
+    return attested
 
 
-def _check_age(said: Document, at: datetime, max_age: timedelta | None) -> None:
-    made = datetime.fromtimestamp(said.timestamp / 1000, UTC)
-    if made - _SKEW > at:
+def _check_age(attested: Document, at: datetime, max_age: timedelta | None) -> None:
+    made_at = datetime.fromtimestamp(attested.timestamp / 1000, UTC)
+    if made_at - _SKEW > at:
         raise NotAttested(
-            Reason.FROM_THE_FUTURE, f"The document was made at {made.isoformat()}, later than that."
+            Reason.FROM_THE_FUTURE, f"The document was made at {made_at.isoformat()}, later than that."
         )
-    if max_age is not None and at - made > max_age:
-        raise NotAttested(Reason.STALE, f"The document was made at {made.isoformat()}, too long ago.")
+    if max_age is not None and at - made_at > max_age:
+        raise NotAttested(Reason.STALE, f"The document was made at {made_at.isoformat()}, too long ago.")
 
 
-def _check_registers(said: Document, wanted: Mapping[int, Collection[bytes]]) -> None:
-    if any(said.pcrs.get(index, UNTOUCHED) == UNTOUCHED for index in _MEASURED_ALWAYS):
+def _check_registers(attested: Document, wanted: Mapping[int, Collection[bytes]]) -> None:
+    if any(attested.pcrs.get(index, UNTOUCHED) == UNTOUCHED for index in _MEASURED_ALWAYS):
         raise NotAttested(Reason.DEBUG_MODE, "The enclave runs in debug mode: it is measured as zeros.")
     for index, allowed in wanted.items():
-        if said.pcrs.get(index) not in allowed:
+        if attested.pcrs.get(index) not in allowed:
             raise NotAttested(Reason.MEASUREMENT, f"PCR{index} of the enclave is not an expected one.")

@@ -21,7 +21,7 @@ class NoKmsLog(ValueError):  # noqa: N818 - named for what was found
     """A file holds no request that an enclave made to KMS."""
 
 
-def event_of(said: Document, *, at: datetime) -> dict[str, Any]:
+def event_of(attested: Document, *, at: datetime) -> dict[str, Any]:
     """Return, as far as it is read here, CloudTrail's event of a key that was decrypted for an enclave."""
     return {
         "eventTime": at.astimezone(UTC).isoformat(timespec="seconds"),
@@ -29,8 +29,8 @@ def event_of(said: Document, *, at: datetime) -> dict[str, Any]:
         "eventName": _DECRYPT,
         "additionalEventData": {
             "recipient": {
-                "attestationDocumentModuleId": said.module_id,
-                "attestationDocumentEnclaveImageDigest": said.pcrs[0].hex(),
+                "attestationDocumentModuleId": attested.module_id,
+                "attestationDocumentEnclaveImageDigest": attested.pcrs[0].hex(),
             }
         },
     }
@@ -42,15 +42,15 @@ def modules_in(text: str) -> set[str]:
     `text` is one JSON text or several behind each other: CloudTrail's files (`Records`), what
     `aws cloudtrail lookup-events` prints (`Events`), or events by themselves.
     """
-    found: set[str] = set()
+    modules: set[str] = set()
     try:
         for value in _values(text):
-            found.update(_modules(value))
+            modules.update(_modules(value))
     except (json.JSONDecodeError, RecursionError):
         raise NoKmsLog("it is not JSON") from None
-    if not found:
+    if not modules:
         raise NoKmsLog("it holds no Decrypt of KMS's for an enclave")
-    return found
+    return modules
 
 
 def _values(text: str) -> Iterator[Any]:

@@ -165,4 +165,4 @@ def read_batch(plain: Any) -> Batch:
 def write_batches(batches: Sequence[Batch]) -> bytes:
     """Return batches as a file has them."""
     encoded = [dumps(batch.plain()) for batch in batches]
-    return b"".join(len(one).to_bytes(4, "big") + one for one in encoded)
+    return b"".join(len(record).to_bytes(4, "big") + record for record in encoded)

@@ -255,13 +255,13 @@ def _check_first(
         return
     at = datetime.fromtimestamp(record.at / 1000, UTC)
     try:
-        said = verify(record.result, root=root, at=at, pcrs=pcrs)
+        attested = verify(record.result, root=root, at=at, pcrs=pcrs)
     except NotAttested as refused:
         chain.breaks.append(f"the audit key is not attested: {refused.reason}")
         return
     if record.what == BOOT:
         chain.follows = record.intent
-    if said.user_data != chain.key:
+    if attested.user_data != chain.key:
         chain.breaks.append("the attestation is of another audit key")
-    chain.module_id, chain.pcr0 = said.module_id, said.pcrs[0]
-    chain.pcr16 = said.pcrs.get(POLICY_REGISTER, b"")
+    chain.module_id, chain.pcr0 = attested.module_id, attested.pcrs[0]
+    chain.pcr16 = attested.pcrs.get(POLICY_REGISTER, b"")

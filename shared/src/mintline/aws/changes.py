@@ -228,15 +228,15 @@ def expressions(batch: Iterable[Change], prefix: str) -> Iterator[dict[str, Any]
             yield arguments
 
 
-def _shares_all_but_key(one: Update, other: Update) -> bool:
+def _shares_all_but_key(update: Update, other: Update) -> bool:
     # The same objects, not equal ones: True equals 1, and DynamoDB tells them apart.
     return (
-        one.table is other.table
-        and one.set is other.set
-        and one.remove is other.remove
-        and one.add is other.add
-        and one.append is other.append
-        and one.where is other.where
+        update.table is other.table
+        and update.set is other.set
+        and update.remove is other.remove
+        and update.add is other.add
+        and update.append is other.append
+        and update.where is other.where
     )
 
 

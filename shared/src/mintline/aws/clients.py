@@ -68,8 +68,8 @@ class AppClients:
                 TokenValidityUnits={"AccessToken": "minutes"},
                 EnableTokenRevocation=True,
             )
-        made = response["UserPoolClient"]
-        return AppClient(made["ClientId"], made["ClientSecret"])
+        created = response["UserPoolClient"]
+        return AppClient(created["ClientId"], created["ClientSecret"])
 
     async def add_secret(self, client_id: str) -> str | None:
         """Give an app client another secret, and return it; None if there is no such client.
@@ -204,16 +204,16 @@ class ClientRegistry:
         if unknown := [scope for scope in scopes if scope not in MACHINE_SCOPES]:
             known = ", ".join(scope.short for scope in MACHINE_SCOPES)
             raise Rejected("scope_unknown", f"scope {unknown[0]!r}: expected any of {known}")
-        made = await self.app_clients.create(name, scopes)
+        app_client = await self.app_clients.create(name, scopes)
         client = Client(
-            client_id=made.client_id, name=name, scopes=tuple(scopes), budget=budget, created_at=at
+            client_id=app_client.client_id, name=name, scopes=tuple(scopes), budget=budget, created_at=at
         )
         try:
             await self.records.insert(client)
         except BaseException:
-            await asyncio.shield(self.app_clients.delete(made.client_id))
+            await asyncio.shield(self.app_clients.delete(app_client.client_id))
             raise
-        return client, made.secret
+        return client, app_client.secret
 
     async def delete(self, client_id: str) -> bool:
         """Delete a client; False if there was no record of one."""

@@ -111,8 +111,8 @@ class DeadLetters:
         url = await self._url(queue.dead_letter_name(self._prefix))
         names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         with translated():
-            found = await self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)
-        return sum(int(found["Attributes"][name]) for name in names)
+            response = await self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)
+        return sum(int(response["Attributes"][name]) for name in names)
 
     async def peek(self, queue: Queue, *, limit: int) -> list[DeadLetter]:
         """Return the first messages, at most ten of a group, and put them back."""
@@ -261,18 +261,18 @@ def _entries(letters: Sequence[DeadLetter]) -> list[Any]:
 
 
 def _letter(queue: Queue, message: Any) -> DeadLetter:
-    told = {
+    attributes = {
         name: bounded(value["StringValue"]) for name, value in message.get("MessageAttributes", {}).items()
     }
     return DeadLetter(
         message_id=message["MessageId"],
-        origin=told.get("origin", queue.name),
+        origin=attributes.get("origin", queue.name),
         group=message["Attributes"]["MessageGroupId"],
         body=message["Body"],
-        code=told.get("code", BY_SQS),
-        reason=told.get("reason", f"received {queue.max_receives} times"),
-        digest=told.get("digest", ""),
-        trace=told.get("trace", ""),
+        code=attributes.get("code", BY_SQS),
+        reason=attributes.get("reason", f"received {queue.max_receives} times"),
+        digest=attributes.get("digest", ""),
+        trace=attributes.get("trace", ""),
         sent_at=int(message["Attributes"]["SentTimestamp"]) / 1000,
         receipt=message["ReceiptHandle"],
     )

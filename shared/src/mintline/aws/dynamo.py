@@ -259,10 +259,10 @@ class Dynamo:
 
         async def read(part: Sequence[Value]) -> list[Item]:
             async with places:
-                found = await read_partitions(self._client, self._prefix, table, index=index, partitions=part)
-                if found is None:
-                    found = [item for partition in part for item in await whole(partition)]
-            return found
+                items = await read_partitions(self._client, self._prefix, table, index=index, partitions=part)
+                if items is None:
+                    items = [item for partition in part for item in await whole(partition)]
+            return items
 
         parts = (partitions[start : start + PARTITIONS] for start in range(0, len(partitions), PARTITIONS))
         return [item for items in await asyncio.gather(*map(read, parts)) for item in items]
@@ -342,7 +342,7 @@ class Dynamo:
             )
             table["Keys"].append(encode_item(key.key))
         tables = {key.table.table_name(self._prefix): key.table for key in keys}
-        found: dict[tuple[Any, ...], Any] = {}
+        by_id: dict[tuple[Any, ...], Any] = {}
         for attempt in range(ATTEMPTS):
             if not await self._back_off.before(attempt):
                 break
@@ -350,14 +350,14 @@ class Dynamo:
                 response = await self._client.batch_get_item(RequestItems=requests)
             for name, items in response["Responses"].items():
                 for attributes in items:
-                    found[_id(tables[name], attributes)] = attributes
+                    by_id[_id(tables[name], attributes)] = attributes
             requests = dict(response.get("UnprocessedKeys") or {})
             if not requests:
                 self._back_off.succeeded()
-                return [_decoded(found.get(key.id)) for key in keys]
+                return [_decoded(by_id.get(key.id)) for key in keys]
         left = {_id(tables[name], key) for name, request in requests.items() for key in request["Keys"]}
         throttled = Throttled("BatchGetItem: unprocessed keys")
-        return [throttled if key.id in left else _decoded(found.get(key.id)) for key in keys]
+        return [throttled if key.id in left else _decoded(by_id.get(key.id)) for key in keys]
 
 
 def _id(table: Table, attributes: Any) -> tuple[Any, ...]:
@@ -369,8 +369,8 @@ def _decoded(attributes: Any) -> Item | None:
     return decode_item(attributes) if attributes is not None and GONE not in attributes else None
 
 
-def _present(found: Sequence[Any]) -> list[Item]:
-    return [decode_item(attributes) for attributes in found if GONE not in attributes]
+def _present(items: Sequence[Any]) -> list[Item]:
+    return [decode_item(attributes) for attributes in items if GONE not in attributes]
 
 
 def _reasons(error: ClientError) -> tuple[Reason, ...]:

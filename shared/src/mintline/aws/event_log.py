@@ -103,27 +103,27 @@ class DynamoEventLog:
     ) -> EventPage:
         """Return a page of a log, by consistent reads."""
         start = after or START
-        found: list[Placed] = []
+        entries: list[Placed] = []
         number, read = max(batch_after(start), 1), 0
         while read < PAGE_BATCHES:
             page = await self._dynamo.query(EVENTS, partition=principal, sort_from=number, limit=READ_BATCHES)
             for item in page.items:
                 batch = _decoded(item, principal)
                 number, read = batch.number + 1, read + 1
-                later = [one for one in placed(batch.number, batch.events) if one.position > start]
+                later = [entry for entry in placed(batch.number, batch.events) if entry.position > start]
                 for place, entry in enumerate(later):
                     if not wanted(entry.event, types):
                         continue
-                    found.append(entry)
-                    if len(found) == limit:
+                    entries.append(entry)
+                    if len(entries) == limit:
                         whole = place + 1 == len(later)
                         last = whole and page.next is None and item is page.items[-1]
                         position = end_of(batch.number) if whole else entry.position
-                        return EventPage(tuple(found), position, more=not last)
+                        return EventPage(tuple(entries), position, more=not last)
                 start = end_of(batch.number)
             if page.next is None:
-                return EventPage(tuple(found), start, more=False)
-        return EventPage(tuple(found), start, more=True)
+                return EventPage(tuple(entries), start, more=False)
+        return EventPage(tuple(entries), start, more=True)
 
     async def tail(self, principal: str) -> str:
         """Return the position of the latest event."""

@@ -93,7 +93,7 @@ class SecretsManagerKeys:
         """Return what the secret holds now."""
         try:
             with translated():
-                answer = await self._client.get_secret_value(SecretId=reference)
+                response = await self._client.get_secret_value(SecretId=reference)
         except ClientError as error:
             match error_code(error):
                 case "ResourceNotFoundException":
@@ -103,7 +103,7 @@ class SecretsManagerKeys:
                 case _:
                     raise
         try:
-            return StoredKey.model_validate_json(answer["SecretString"], extra="ignore")
+            return StoredKey.model_validate_json(response["SecretString"], extra="ignore")
         except (KeyError, ValidationError):
             # The cause would quote the secret.
             raise key_unreadable(reference) from None

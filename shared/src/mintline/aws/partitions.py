@@ -23,5 +23,5 @@ def domain(region: str) -> str:
 
 
 def _of(region: str) -> tuple[str, str]:
-    found = (value for start, value in OTHERS.items() if region.startswith(start))
-    return next(found, ("aws", "amazonaws.com"))
+    matching = (value for start, value in OTHERS.items() if region.startswith(start))
+    return next(matching, ("aws", "amazonaws.com"))

@@ -309,18 +309,18 @@ async def _bucket(s3: S3Client, bucket: Bucket, prefix: str) -> str:
 async def _key(kms: KMSClient, key: KmsKey, prefix: str) -> str:
     """Find a key by its alias or create both; of two racing creators the alias's first owner wins."""
     alias = key.alias(prefix)
-    found: Any = await _tolerating(kms.describe_key(KeyId=alias), "NotFoundException")
-    if found is None:
+    described: Any = await _tolerating(kms.describe_key(KeyId=alias), "NotFoundException")
+    if described is None:
         kind: Any = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"} if key.signs else {}
         created = (await kms.create_key(Description=f"Mintline: {key.name}", **kind))["KeyMetadata"]
-        made: Any = await _tolerating(
+        new_key: Any = await _tolerating(
             _returning(kms.create_alias(AliasName=alias, TargetKeyId=created["KeyId"])),
             "AlreadyExistsException",
         )
-        if made is None:
+        if new_key is None:
             await kms.schedule_key_deletion(KeyId=created["KeyId"], PendingWindowInDays=7)
-        found = await kms.describe_key(KeyId=alias)
-    return str(found["KeyMetadata"]["Arn"])
+        described = await kms.describe_key(KeyId=alias)
+    return str(described["KeyMetadata"]["Arn"])
 
 
 async def _returning(call: Awaitable[Any]) -> bool:
@@ -330,9 +330,9 @@ async def _returning(call: Awaitable[Any]) -> bool:
 
 async def _delete_queue(sqs: SQSClient, name: str) -> None:
     gone = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
-    found = await _tolerating(sqs.get_queue_url(QueueName=name), *gone)
-    if found is not None:
-        await _tolerating(sqs.delete_queue(QueueUrl=found["QueueUrl"]), *gone)
+    response = await _tolerating(sqs.get_queue_url(QueueName=name), *gone)
+    if response is not None:
+        await _tolerating(sqs.delete_queue(QueueUrl=response["QueueUrl"]), *gone)
 
 
 async def _empty_and_delete(s3: S3Client, name: str) -> None:
@@ -349,7 +349,7 @@ async def _empty_and_delete(s3: S3Client, name: str) -> None:
 
 
 async def _delete_key(kms: KMSClient, alias: str) -> None:
-    found: Any = await _tolerating(kms.describe_key(KeyId=alias), "NotFoundException")
-    if found is not None:
+    described: Any = await _tolerating(kms.describe_key(KeyId=alias), "NotFoundException")
+    if described is not None:
         await kms.delete_alias(AliasName=alias)
-        await kms.schedule_key_deletion(KeyId=found["KeyMetadata"]["KeyId"], PendingWindowInDays=7)
+        await kms.schedule_key_deletion(KeyId=described["KeyMetadata"]["KeyId"], PendingWindowInDays=7)

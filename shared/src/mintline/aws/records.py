@@ -85,7 +85,9 @@ def _fields_of(model: type[Frozen]) -> tuple[tuple[str, bool], ...]:
     return tuple((name, field.is_required()) for name, field in model.model_fields.items())
 
 
-_OPERATIONS: Mapping[object, type[Operation]] = {one.model_fields["kind"].default: one for one in OPERATIONS}
+_OPERATIONS: Mapping[object, type[Operation]] = {
+    model.model_fields["kind"].default: model for model in OPERATIONS
+}
 
 
 def operation_from(item: Item) -> Operation:

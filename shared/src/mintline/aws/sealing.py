@@ -103,13 +103,13 @@ async def read_sealing_key(secretsmanager: SecretsManagerClient, secret_id: str)
     """Return what `store_sealing_key` kept; raises Rejected if there is none, or it is not ours."""
     try:
         with translated():
-            answer = await secretsmanager.get_secret_value(SecretId=secret_id)
+            response = await secretsmanager.get_secret_value(SecretId=secret_id)
     except ClientError as error:
         if error_code(error) != "ResourceNotFoundException":
             raise
         raise Rejected("key_missing", f"No sealing key is stored as {secret_id}.") from None
     try:
-        return SealingSecret.model_validate_json(answer["SecretString"], extra="ignore")
+        return SealingSecret.model_validate_json(response["SecretString"], extra="ignore")
     except (KeyError, ValidationError):
         # The cause would quote the secret.
         raise Rejected("key_unreadable", f"The secret {secret_id} holds no sealing key.") from None

@@ -30,8 +30,8 @@ async def read_operation(dynamo: Dynamo, operation_id: str, aside: SetAside) -> 
 
 async def read_mint(dynamo: Dynamo, mint_id: str, aside: SetAside) -> Mint | None:
     """Return a mint likewise; None if the id is of another kind of operation."""
-    found = await read_operation(dynamo, mint_id, aside)
-    return found if isinstance(found, Mint) else None
+    operation = await read_operation(dynamo, mint_id, aside)
+    return operation if isinstance(operation, Mint) else None
 
 
 async def standing(dynamo: Dynamo, item: Item, aside: SetAside) -> Operation:
@@ -47,12 +47,12 @@ async def _carried(
     dynamo: Dynamo, operation: Operation, transaction: Transaction | None, aside: SetAside
 ) -> Operation:
     """Return an operation as it stands by the transaction that carries it, which was read after it."""
-    found = as_far_as(operation, transaction)
-    if operation.status is not MintStatus.BUILT or found.status is not MintStatus.REVERTED:
-        return found
+    advanced = as_far_as(operation, transaction)
+    if operation.status is not MintStatus.BUILT or advanced.status is not MintStatus.REVERTED:
+        return advanced
     # The write that made its transaction fail may have put another's success on the mint, after it was read.
     now = await dynamo.get(MINTS, {"mint_id": operation.operation_id})
-    return found if now is None else as_far_as(read_operation_item(now, aside), transaction)
+    return advanced if now is None else as_far_as(read_operation_item(now, aside), transaction)
 
 
 async def read_operations(dynamo: Dynamo, ids: Iterable[str], aside: SetAside) -> dict[str, Operation]:
@@ -66,7 +66,9 @@ async def read_operations(dynamo: Dynamo, ids: Iterable[str], aside: SetAside) -
     for item in items:
         with suppress(Unreadable):
             operations += [] if item is None else [read_operation_item(item, aside)]
-    places = list(dict.fromkeys(place for one in operations if (place := carried_by(one)) is not None))
+    places = list(
+        dict.fromkeys(place for operation in operations if (place := carried_by(operation)) is not None)
+    )
     carriers = await dynamo.get_each(TRANSACTIONS, [transaction_key(place) for place in places])
     transactions: dict[Place | None, Transaction | None] = {None: None}
     for place, item in zip(places, carriers, strict=True):
@@ -79,8 +81,8 @@ async def read_operations(dynamo: Dynamo, ids: Iterable[str], aside: SetAside) -
         return None
 
     legible = [operation for operation in operations if carried_by(operation) in transactions]
-    found = await asyncio.gather(*map(one, legible))
-    return {operation.operation_id: operation for operation in found if operation is not None}
+    standing_operations = await asyncio.gather(*map(one, legible))
+    return {operation.operation_id: operation for operation in standing_operations if operation is not None}
 
 
 async def read_transaction(dynamo: Dynamo, place: Place, aside: SetAside) -> Transaction | None:
@@ -105,7 +107,7 @@ def transaction_item(transaction: Transaction) -> Item:
 
     By that it stays below a kilobyte, which is what one write unit pays for, through its usual life.
     """
-    item = to_item(transaction) | {"attempts": [attempt_item(one) for one in transaction.attempts]}
+    item = to_item(transaction) | {"attempts": [attempt_item(attempt) for attempt in transaction.attempts]}
     hashes = {name: getattr(transaction, name) for name in ("meaning", "tx_hash", "block_hash")}
     item |= {name: value for name, value in hashes.items() if value is not None}
     return {name: value for name, value in item.items() if value != 0 or name not in _COUNTERS}
@@ -135,7 +137,9 @@ def moved(
 
     `at` is in Unix milliseconds. One that is final leaves the index of open ones by the same write.
     """
-    legal = Clause("legal_source", "state", "in", tuple(one.value for one in transaction_sources(target)))
+    legal = Clause(
+        "legal_source", "state", "in", tuple(source.value for source in transaction_sources(target))
+    )
     closing = TRANSACTION_OPEN if target is TransactionState.FINAL else ()
     written = {**indexed(place.name, set or {}), **(set or {})}
     gone = (IN_BLOCK, *remove) if "block_number" in remove else remove

@@ -94,11 +94,11 @@ def refusal(error: RpcError) -> Rejected | None:
     return None
 
 
-def refuses(most: int | None, answer: Any) -> bool | None:
+def refuses(most: int | None, result: Any) -> bool | None:
     """Tell whether an estimate refuses the call, or needs more gas than `most`; None if it says neither."""
-    if isinstance(answer, RpcError):
-        return None if refusal(answer) is None else True
-    return most is not None and answers.quantity(answer, "gas") > most
+    if isinstance(result, RpcError):
+        return None if refusal(result) is None else True
+    return most is not None and answers.quantity(result, "gas") > most
 
 
 def _revert_data(data: Any) -> bytes:

@@ -85,13 +85,13 @@ class Node:
         name = _hex(ref) if isinstance(ref, bytes) else _at(ref)
         try:
             suspect = None if isinstance(ref, str) else is_missing
-            found = await self._rpc.call(method, [name, full], suspect=suspect)
+            result = await self._rpc.call(method, [name, full], suspect=suspect)
         except RpcError as error:
             # A chain that has not finalized yet: "finalized block not found" (geth), "Unknown block" (Besu).
             if _NO_SUCH_BLOCK.search(error.message):
                 return None
             raise
-        return answers.optional(partial(answers.block, full=full), found)
+        return answers.optional(partial(answers.block, full=full), result)
 
     async def block_number(self) -> int:
         """Return the number of the latest block."""
@@ -116,8 +116,8 @@ class Node:
         """Return the latest block's gas limit; an answer is shared for a minute, as it hardly changes."""
         now = self._clock()
         if self._block_gas is None or now - self._block_gas[0] >= BLOCK_GAS_AGE:
-            found = await self._rpc.call("eth_getBlockByNumber", ["latest", False])
-            limit = answers.quantity(found.get("gasLimit") if isinstance(found, dict) else None, "gasLimit")
+            result = await self._rpc.call("eth_getBlockByNumber", ["latest", False])
+            limit = answers.quantity(result.get("gasLimit") if isinstance(result, dict) else None, "gasLimit")
             self._block_gas = (now, limit)
         return self._block_gas[1]
 
@@ -156,8 +156,8 @@ class Node:
         return answers.quantity(await self._rpc.call("eth_getBalance", [address, _at(at)]), "balance")
 
     async def transaction_count(self, address: str, at: At = "latest") -> int:
-        found = await self._rpc.call("eth_getTransactionCount", [address, _at(at)])
-        return answers.quantity(found, "transaction count")
+        result = await self._rpc.call("eth_getTransactionCount", [address, _at(at)])
+        return answers.quantity(result, "transaction count")
 
     async def transaction_count_at(self, address: str, block_hash: bytes) -> int | None:
         """Return an account's next nonce on the block of that hash (EIP-1898), None if no endpoint can tell.
@@ -166,10 +166,10 @@ class Node:
         """
         params = [address, {"blockHash": _hex(block_hash)}]
         try:
-            found = await self._rpc.call("eth_getTransactionCount", params, suspect=is_missing)
+            result = await self._rpc.call("eth_getTransactionCount", params, suspect=is_missing)
         except RpcError:
             return None
-        return answers.quantity(found, "transaction count")
+        return answers.quantity(result, "transaction count")
 
     async def is_minted(self, contract: str, token_id: int, block_hash: bytes) -> bool | None:
         """Tell whether a collection's token was ever minted up to the block of that hash (EIP-1898).
@@ -265,8 +265,8 @@ class Node:
 
     async def call(self, call: Call, *, at: At = "latest", overrides: Overrides | None = None) -> bytes:
         """Return what a call returns, without sending it; raises as one endpoint has it."""
-        found = await self._simulate("eth_call", simulation(call, _at(at), overrides))
-        return answers.octets(found, "the call's result")
+        result = await self._simulate("eth_call", simulation(call, _at(at), overrides))
+        return answers.octets(result, "the call's result")
 
     async def _simulate(self, method: str, params: Sequence[Any]) -> Any:
         try:
@@ -282,19 +282,22 @@ class Node:
         """
         method, params = "eth_sendRawTransaction", [_hex(raw)]
         try:
-            found = await self._rpc.call(method, params)
+            result = await self._rpc.call(method, params)
         except RpcError as error:
-            answer = send_answer(error)
-            if answer.fact not in send_facts.FOR_GOOD or self._endpoints is None:
-                return answer
+            response = send_answer(error)
+            if response.fact not in send_facts.FOR_GOOD or self._endpoints is None:
+                return response
             send_answers = [
                 send_answer(response.result) for response in await self._endpoints.ask_all(method, params)
             ]
-            better = [one for one in send_answers if one.fact not in send_facts.FOR_GOOD]
+            better = [candidate for candidate in send_answers if candidate.fact not in send_facts.FOR_GOOD]
             if not better and len(send_answers) < self._endpoints.min_agreement:
-                return SendAnswer(SendFact.UNKNOWN, answer.message)
-            return next((one for one in better if one.fact in send_facts.TAKEN), [*better, answer][0])
-        if answers.octets(found, "transaction hash", 32) != keccak256(raw):
+                return SendAnswer(SendFact.UNKNOWN, response.message)
+            return next(
+                (candidate for candidate in better if candidate.fact in send_facts.TAKEN),
+                [*better, response][0],
+            )
+        if answers.octets(result, "transaction hash", 32) != keccak256(raw):
             raise Unavailable("the node answered the hash of another transaction")
         return SendAnswer(SendFact.ACCEPTED)
 
@@ -331,7 +334,9 @@ class Node:
         if not final:
             return await majority(self._endpoints, method, params, hash_of_block)
         responses = await self._endpoints.ask_all(method, ["finalized", False])
-        finalizers = {one.endpoint for one in responses if number_of_block(one.result) >= number}
+        finalizers = {
+            response.endpoint for response in responses if number_of_block(response.result) >= number
+        }
         min_agreement = self._endpoints.min_agreement
         return await majority(
             self._endpoints, method, params, hash_of_block, min_agreement=min_agreement, among=finalizers

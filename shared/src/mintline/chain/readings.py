@@ -12,20 +12,20 @@ from mintline.errors import Unavailable
 from mintline.text import bounded
 
 
-def read_flag(answer: Any) -> bool:
+def read_flag(result: Any) -> bool:
     """Return a flag that a call returned."""
-    return any(answers.octets(answer, "a flag", 32))
+    return any(answers.octets(result, "a flag", 32))
 
 
-def read_digest(answer: Any) -> bytes | None:
+def read_digest(result: Any) -> bytes | None:
     """Return the metadata digest of the first `Minted` among logs."""
-    events = (collection.decode_minted(log) for log in answers.logs(answer))
+    events = (collection.decode_minted(log) for log in answers.logs(result))
     return next((event.metadata_digest for event in events if event is not None), None)
 
 
-def read_item_minted(answer: Any) -> Log | None:
+def read_item_minted(result: Any) -> Log | None:
     """Return the first `ItemMinted` among logs."""
-    return next((log for log in answers.logs(answer) if multi_token.decode_item_minted(log)), None)
+    return next((log for log in answers.logs(result) if multi_token.decode_item_minted(log)), None)
 
 
 def is_missing(result: Any) -> bool:
@@ -33,22 +33,22 @@ def is_missing(result: Any) -> bool:
     return result is None or result == [] or isinstance(result, RpcError)
 
 
-def hash_of_block(answer: Any) -> bytes | None:
+def hash_of_block(result: Any) -> bytes | None:
     """Return the hash of a block, None if there is none."""
-    return None if answer is None else answers.block(answer, full=False).hash
+    return None if result is None else answers.block(result, full=False).hash
 
 
-def number_of_block(answer: Any) -> int:
+def number_of_block(result: Any) -> int:
     """Return the number of a block that an endpoint returned, -1 if it returned none."""
     try:
-        return answers.block(answer, full=False).number
+        return answers.block(result, full=False).number
     except Unavailable:
         return -1
 
 
-def send_answer(answer: Any) -> SendAnswer:
+def send_answer(result: Any) -> SendAnswer:
     """Return what a result means for the transaction that was sent."""
-    if not isinstance(answer, RpcError):
+    if not isinstance(result, RpcError):
         return SendAnswer(SendFact.ACCEPTED)
-    words = f"{answer.message} {answer.data}" if isinstance(answer.data, str) else answer.message
+    words = f"{result.message} {result.data}" if isinstance(result.data, str) else result.message
     return SendAnswer(send_facts.classify(words), bounded(words, 500))

@@ -62,14 +62,14 @@ class SerialSearch:
         search.newest = min(search.newest, last)
         ended = False
         try:
-            found = await self._go_on(contract, serial, search)
-            ended = found is not None or search.newest < 0
+            log = await self._go_on(contract, serial, search)
+            ended = log is not None or search.newest < 0
         finally:
             if not ended:
                 self._left[name] = search
             while len(self._left) > REMEMBERED:
                 self._left.popitem(last=False)
-        return found
+        return log
 
     async def _go_on(self, contract: str, serial: int, search: _Search) -> Log | None:
         refused = False

@@ -209,15 +209,15 @@ async def _raise_for_status(response: aiohttp.ClientResponse) -> None:
         raise _Answered(body)
 
 
-def check_status(url: str, status: int, retry_after: str | None, answer: bytes) -> None:
+def check_status(url: str, status: int, retry_after: str | None, body: bytes) -> None:
     """Raise what an HTTP status means; some nodes answer JSON-RPC errors with 4xx, and those pass."""
     if status == 429:
-        told = float(retry_after) if retry_after is not None and retry_after.isdecimal() else None
-        seconds = None if told is None else min(told, LONGEST_WAIT)
+        requested = float(retry_after) if retry_after is not None and retry_after.isdecimal() else None
+        seconds = None if requested is None else min(requested, LONGEST_WAIT)
         raise Throttled(f"{host(url)} asks for fewer requests", retry_after=seconds)
     if status == TOO_LARGE:
         raise BodyTooLarge(f"{host(url)}: the request is too large")
-    if status >= 500 or (status >= 300 and not answer.lstrip().startswith((b"{", b"["))):
+    if status >= 500 or (status >= 300 and not body.lstrip().startswith((b"{", b"["))):
         raise Unavailable(f"{host(url)} answered HTTP {status}")
 
 

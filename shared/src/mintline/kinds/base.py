@@ -130,7 +130,11 @@ def carried(
     kind: type[OperationT], transaction: Transaction, operations: Sequence[Operation]
 ) -> tuple[OperationT, ...]:
     """Return the operations of a transaction, all of one kind; raises NotCarried if one is missing."""
-    found = tuple(one for one in operations if isinstance(one, kind) and carried_by(one) == transaction.place)
-    if tuple(one.operation_id for one in found) != transaction.operations:
+    matching = tuple(
+        operation
+        for operation in operations
+        if isinstance(operation, kind) and carried_by(operation) == transaction.place
+    )
+    if tuple(operation.operation_id for operation in matching) != transaction.operations:
         raise NotCarried(f"transaction {transaction.place.name} does not carry all operations that it names")
-    return found
+    return matching

@@ -70,10 +70,10 @@ def members_of(body: str) -> dict[str, Any]:
     """Return the JSON object in a body that may be no message; an empty one if it is no object."""
     try:
         # It bounds nesting by itself, where `json` goes on to the interpreter's limit, or the stack's end.
-        found = from_json(body)
+        members = from_json(body)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return members if isinstance(members, dict) else {}
 
 
 def mint_id_of(message: AnyMessage) -> str | None:

@@ -125,9 +125,16 @@ def _blobs(value: Json) -> list[RlpItem]:
 def _set_code(value: Json) -> list[RlpItem]:
     authorizations: list[RlpItem] = []
     for item in _array(value.get("authorizationList"), "authorizationList"):
-        one = _object(item, "an authorization")
-        address = octets(one.get("address"), "address", 20)
-        authorizations.append([*_numbers(one, "chainId"), address, *_numbers(one, "nonce"), *_signature(one)])
+        authorization = _object(item, "an authorization")
+        address = octets(authorization.get("address"), "address", 20)
+        authorizations.append(
+            [
+                *_numbers(authorization, "chainId"),
+                address,
+                *_numbers(authorization, "nonce"),
+                *_signature(authorization),
+            ]
+        )
     return [*_dynamic_fee_fields(value), authorizations, *_signature(value)]
 
 
@@ -194,8 +201,8 @@ def _numbers(value: Json, *names: str) -> list[RlpItem]:
 
 def _encoded(value: Json, field: _Field) -> bytes:
     name, is_number = field
-    found = value.get(name)
-    return to_big_endian(quantity(found, name)) if is_number else octets(found, name)
+    member = value.get(name)
+    return to_big_endian(quantity(member, name)) if is_number else octets(member, name)
 
 
 def _object(value: Any, name: str) -> Json:

@@ -158,9 +158,12 @@ def _find_minted(minted: Minted, receipt: bytes) -> _Event:
         if log.address != minted.contract:
             continue
         if minted.serial is not None:
-            made = decode_item_minted(log)
-            if made is not None and (made.serial, made.item_id) == (minted.serial, minted.token_id):
-                return _Event(index, made.to, made.quantity)
+            item_event = decode_item_minted(log)
+            if item_event is not None and (item_event.serial, item_event.item_id) == (
+                minted.serial,
+                minted.token_id,
+            ):
+                return _Event(index, item_event.to, item_event.quantity)
         elif (event := decode_minted(log)) is not None and event.token_id == minted.token_id:
             return _Event(index, event.to)
     raise Unavailable("the node's receipt has not the mint's event")

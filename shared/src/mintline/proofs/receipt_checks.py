@@ -70,16 +70,16 @@ def _check_event(receipt: MintReceipt) -> str:
     expected = (receipt.token_id, receipt.to, receipt.metadata_digest)
     if event is None or (event.token_id, event.to, event.metadata_digest) != expected:
         raise ReceiptRefused("event", "The receipt has no such Minted event of the contract.")
-    made = TransferEvent(sender=None, recipient=receipt.to, token_id=receipt.token_id)
+    mint_event = TransferEvent(sender=None, recipient=receipt.to, token_id=receipt.token_id)
     before = (log for log in logs[: receipt.log_index] if log.address == receipt.contract)
-    if made not in map(decode_transfer, before):
+    if mint_event not in map(decode_transfer, before):
         raise ReceiptRefused("event", "No Transfer from nobody to the recipient precedes the Minted event.")
     return f"{receipt.contract} minted token {receipt.token_id} to {receipt.to} with that digest"
 
 
 def _check_item_event(receipt: MintReceipt, logs: Sequence[Log]) -> str:
     """Check that ItemMinted says what the receipt does, and that the very next log moved that much."""
-    own = [one if one.address == receipt.contract else None for one in logs[receipt.log_index :][:2]]
+    own = [log if log.address == receipt.contract else None for log in logs[receipt.log_index :][:2]]
     log, after = (*own, None, None)[:2]
     expected = ItemMintedEvent(
         serial=receipt.serial or 0,
@@ -90,8 +90,8 @@ def _check_item_event(receipt: MintReceipt, logs: Sequence[Log]) -> str:
     )
     if log is None or decode_item_minted(log) != expected:
         raise ReceiptRefused("event", "The receipt has no such ItemMinted event of the contract.")
-    made = ItemTransfers(None, receipt.to, {receipt.token_id: receipt.quantity or 0})
-    if after is None or decode_item_transfers(after) != made:
+    mint_events = ItemTransfers(None, receipt.to, {receipt.token_id: receipt.quantity or 0})
+    if after is None or decode_item_transfers(after) != mint_events:
         raise ReceiptRefused("event", "No transfer of as many tokens to the recipient follows ItemMinted.")
     what = f"{receipt.quantity} of item {receipt.token_id}"
     return f"{receipt.contract} minted {what} to {receipt.to} with that digest, under serial {receipt.serial}"
@@ -110,10 +110,10 @@ CHECKS: tuple[Check, ...] = (
 def _check_included(receipt: MintReceipt, included: Included, root: int, check: str) -> None:
     try:
         expected = header_fields(receipt.header)[root]
-        found = value_at(expected, receipt.transaction_index, included.proof)
+        proven = value_at(expected, receipt.transaction_index, included.proof)
     except NotProven as error:
         raise ReceiptRefused(check, str(error)) from None
-    if found != included.raw:
+    if proven != included.raw:
         raise ReceiptRefused(check, f"The block has another {check} at that index.")
 
 

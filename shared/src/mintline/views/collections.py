@@ -31,8 +31,8 @@ class CollectionSummary(View):
 
 def is_paused(collection: RegisteredContract) -> bool:
     """Tell whether a collection is paused, or about to be: what its client asked for counts at once."""
-    asked = any(change.change.action == "pause" for change in collection.changes)
-    return asked or collection.standing.paused
+    pausing = any(change.change.action == "pause" for change in collection.changes)
+    return pausing or collection.standing.paused
 
 
 def collection_summary(collection: RegisteredContract) -> CollectionSummary:

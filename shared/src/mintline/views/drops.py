@@ -113,10 +113,10 @@ class DropView(View):
     ended_at: Time | None
 
 
-def _repetitions(found: Repetitions) -> RepetitionsView:
+def _repetitions(repetitions: Repetitions) -> RepetitionsView:
     return RepetitionsView(
-        count=found.count,
-        examples=[RepetitionView(line=each.line, first=each.first) for each in found.examples],
+        count=repetitions.count,
+        examples=[RepetitionView(line=each.line, first=each.first) for each in repetitions.examples],
     )
 
 

@@ -135,7 +135,7 @@ def mint_json(mint: Mint, *, reader: str, public_url: str) -> dict[str, Any]:
     """
     is_item = mint.item_id is not None
     token_id = mint.item_id if is_item else mint.token_id
-    asked = mint.asked_by == reader
+    is_own = mint.asked_by == reader
     for_user = mint.client_id is not None and mint.sub != mint.client_id
     self_custody = self_custody_view(mint, None)
     return {
@@ -151,8 +151,8 @@ def mint_json(mint: Mint, *, reader: str, public_url: str) -> dict[str, Any]:
         "custody": mint.custody,
         "wallet": mint.wallet,
         "client_id": mint.client_id,
-        "external_id": mint.external_id if asked else None,
-        "tags": list(mint.tags or ()) if asked else [],
+        "external_id": mint.external_id if is_own else None,
+        "tags": list(mint.tags or ()) if is_own else [],
         "metadata_digest": hex_or_none(mint.metadata_digest),
         "metadata_url": None if token_id is None else metadata_url(public_url, mint.contract, token_id),
         "nonce": mint.nonce,

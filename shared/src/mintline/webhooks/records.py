@@ -90,7 +90,9 @@ class Webhook(Frozen):
 
     def signing(self, now: int) -> tuple[SealedSecret, ...]:
         """Return the secrets that sign now."""
-        return tuple(one for one in self.secrets if one.expires_at is None or one.expires_at > now)
+        return tuple(
+            secret for secret in self.secrets if secret.expires_at is None or secret.expires_at > now
+        )
 
 
 class Failing(Frozen):
@@ -147,7 +149,7 @@ class WebhookProgress(Frozen):
 
     def failed(self, event_id: str) -> Failing | None:
         """Return what is known of an event that is failing."""
-        return next((one for one in self.failing if one.event_id == event_id), None)
+        return next((failing for failing in self.failing if failing.event_id == event_id), None)
 
 
 class ShardLease(Frozen):

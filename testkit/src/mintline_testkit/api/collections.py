@@ -96,8 +96,10 @@ class MemoryCollections:
         return await self._mints.operation(operation_id)
 
     async def operations(self, operation_ids: Sequence[str]) -> dict[str, Operation]:
-        found = {one: await self.operation(one) for one in operation_ids}
-        return {one: operation for one, operation in found.items() if operation is not None}
+        operations = {operation_id: await self.operation(operation_id) for operation_id in operation_ids}
+        return {
+            operation_id: operation for operation_id, operation in operations.items() if operation is not None
+        }
 
     def _authorize(self, operation: CollectionOperation, authorization: Authorization) -> None:
         key = key_of(operation)

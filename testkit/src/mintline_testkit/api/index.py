@@ -30,7 +30,7 @@ class MemoryVersions:
     def add(self, version: MetadataVersion) -> bool:
         """Add a version unless the token has it; return whether it was added."""
         kept = self.of.setdefault(version.token_ref, [])
-        if any(one.version == version.version for one in kept):
+        if any(kept_version.version == version.version for kept_version in kept):
             return False
         kept.append(version)
         return True
@@ -44,7 +44,7 @@ class MemoryVersions:
 
     async def versions(self, contract: str, token_id: int) -> list[MetadataVersion]:
         kept = self.of.get(token_ref(CHAIN_ID, contract, token_id), [])
-        return sorted(kept, key=lambda one: one.version, reverse=True)
+        return sorted(kept, key=lambda version: version.version, reverse=True)
 
 
 class MemoryIndex:
@@ -107,11 +107,13 @@ class MemoryIndex:
         held = [key for key, quantity in self.balances.items() if key[2] == owner and quantity]
         mine += [self._item(*key) for key in held]
         keyed = [
-            (owned_key(one.token.contract, one.token.token_id), one)
-            for one in mine
-            if contract in (None, one.token.contract)
+            (owned_key(counted.token.contract, counted.token.token_id), counted)
+            for counted in mine
+            if contract in (None, counted.token.contract)
         ]
-        return page_of(sorted(keyed, key=lambda one: one[0]), limit=limit, after=after, newest_first=False)
+        return page_of(
+            sorted(keyed, key=lambda entry: entry[0]), limit=limit, after=after, newest_first=False
+        )
 
     def _item(self, contract: str, token_id: int, holder: str | None) -> CountedToken:
         quantity = None if holder is None else self.balances[contract, token_id, holder]
@@ -132,8 +134,8 @@ class MemoryIndex:
     async def items_in(self, contract: str, *, limit: int, after: int | None) -> CollectionPage:
         """Return a collection's items by id."""
         ids = sorted(token_id for c, token_id, who in self.balances if c == contract and who is None)
-        rest = [one for one in ids if after is None or one > after]
-        page = tuple(self._item(contract, one, None) for one in rest[:limit])
+        rest = [token_id for token_id in ids if after is None or token_id > after]
+        page = tuple(self._item(contract, token_id, None) for token_id in rest[:limit])
         return CollectionPage(page, rest[limit - 1] if len(rest) > limit else None)
 
     async def tokens_in(self, contract: str, *, limit: int, after: int | None) -> CollectionPage:
@@ -191,14 +193,14 @@ class MemoryIndex:
     async def transfers_in(self, partition: Partition, *, first: str, last: str, limit: int) -> TransfersPart:
         """Return a partition's transfers, newest first."""
         name = {"by_contract": "contract_shard", "by_sender": "sender_id", "by_recipient": "recipient_id"}
-        found = []
+        events = []
         for event in self.events:
             keys = transfer_query_keys(event)
             if keys.get(name[partition.index]) == partition.key and first <= keys["moment"] <= last:
-                found.append((keys["moment"], event))
-        found.sort(key=lambda one: one[0], reverse=True)
-        page = tuple(found[:limit])
-        return TransfersPart(page, page[-1][0] if len(found) > limit else None)
+                events.append((keys["moment"], event))
+        events.sort(key=lambda entry: entry[0], reverse=True)
+        page = tuple(events[:limit])
+        return TransfersPart(page, page[-1][0] if len(events) > limit else None)
 
 
 class MemoryMetadata:

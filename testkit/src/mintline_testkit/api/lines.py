@@ -62,16 +62,18 @@ class MemoryLines:
         return self.requests.get(request_id)
 
     async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
-        found = {mint_id: await self.table.get(mint_id) for mint_id in mint_ids}
-        return {mint_id: mint for mint_id, mint in found.items() if mint is not None}
+        mints = {mint_id: await self.table.get(mint_id) for mint_id in mint_ids}
+        return {mint_id: mint for mint_id, mint in mints.items() if mint is not None}
 
     async def transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
-        return {place: found for place in places if (found := self.carriers.get(place)) is not None}
+        return {
+            place: transaction for place in places if (transaction := self.carriers.get(place)) is not None
+        }
 
     async def statuses(self, mint_ids: Sequence[str]) -> dict[MintStatus, int]:
-        found = [await self.table.get(mint_id) for mint_id in mint_ids]
-        return dict(Counter(mint.status for mint in found if mint is not None))
+        mints = [await self.table.get(mint_id) for mint_id in mint_ids]
+        return dict(Counter(mint.status for mint in mints if mint is not None))
 
     async def external_ids(self, asked_by: str, names: Sequence[str]) -> dict[str, str]:
-        found = {name: self.table.external_ids.get(external_ref(asked_by, name)) for name in names}
-        return {name: mint_id for name, mint_id in found.items() if mint_id is not None}
+        ids = {name: self.table.external_ids.get(external_ref(asked_by, name)) for name in names}
+        return {name: mint_id for name, mint_id in ids.items() if mint_id is not None}

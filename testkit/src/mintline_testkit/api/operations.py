@@ -61,10 +61,12 @@ class MemoryMints:
 
     async def operation(self, operation_id: str) -> Operation | None:
         """Return an operation of any kind as it stands."""
-        found: Operation | None = self.token_operations.get(operation_id)
-        if found is None:
-            found = self.collection_operations.get(operation_id)
-        return self._standing(operation_id) if found is None else as_far_as_any(found, self.transactions)
+        operation: Operation | None = self.token_operations.get(operation_id)
+        if operation is None:
+            operation = self.collection_operations.get(operation_id)
+        return (
+            self._standing(operation_id) if operation is None else as_far_as_any(operation, self.transactions)
+        )
 
     async def get(self, mint_id: str) -> Mint | None:
         """Return the mint as it stands."""
@@ -100,13 +102,15 @@ class MemoryMints:
 
     async def under_way(self, wallet: str, contract: str) -> tuple[TokenOperation, ...]:
         """Return a wallet's transfers and burns of a contract's tokens whose nonce is not final."""
-        standing = [as_far_as_any(one, self.transactions) for one in self.token_operations.values()]
+        standing = [
+            as_far_as_any(operation, self.transactions) for operation in self.token_operations.values()
+        ]
         return tuple(
-            one
-            for one in standing
-            if (one.holder.address, one.contract) == (wallet, contract)
-            and one.nonce is not None
-            and one.status not in TERMINAL
+            operation
+            for operation in standing
+            if (operation.holder.address, operation.contract) == (wallet, contract)
+            and operation.nonce is not None
+            and operation.status not in TERMINAL
         )
 
     async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
@@ -116,12 +120,12 @@ class MemoryMints:
         return page_of(mine, limit=limit, after=after, newest_first=True)
 
     async def ids_of_client(self, client_id: str, *, limit: int, after: str | None) -> Page[str]:
-        asked = [
+        ids = [
             (created_key(m.created_at, m.mint_id), m.mint_id)
             for m in self.items.values()
             if m.client_id == client_id
         ]
-        return page_of(asked, limit=limit, after=after, newest_first=True)
+        return page_of(ids, limit=limit, after=after, newest_first=True)
 
     async def id_by_external_id(self, asked_by: str, external_id: str) -> str | None:
         """Return the id of the mint that has a name."""

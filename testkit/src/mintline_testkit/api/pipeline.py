@@ -33,24 +33,32 @@ class MemoryPipeline:
             *mints.token_operations.values(),
             *mints.collection_operations.values(),
         ]
-        waiting = [one for one in kept if one.status in OURS and carried_by(one) not in mints.transactions]
-        return sorted(waiting, key=lambda one: one.created_at)[:limit]
+        waiting = [
+            operation
+            for operation in kept
+            if operation.status in OURS and carried_by(operation) not in mints.transactions
+        ]
+        return sorted(waiting, key=lambda operation: operation.created_at)[:limit]
 
     async def oldest_transactions(self, limit: int) -> list[Transaction]:
         kept = self._mints.transactions.values()
-        waiting = [one for one in kept if one.state is not TransactionState.FINAL]
-        return sorted(waiting, key=lambda one: one.reserved_at)[:limit]
+        waiting = [transaction for transaction in kept if transaction.state is not TransactionState.FINAL]
+        return sorted(waiting, key=lambda transaction: transaction.reserved_at)[:limit]
 
     async def newest_transactions(self, address: str, limit: int) -> list[Transaction]:
         return self._of(address)[::-1][:limit]
 
     async def transaction_from(self, address: str, nonce: int) -> Transaction | None:
-        return next((one for one in self._of(address) if one.nonce >= nonce), None)
+        return next((transaction for transaction in self._of(address) if transaction.nonce >= nonce), None)
 
     def _of(self, address: str) -> list[Transaction]:
         sender = scoped(CHAIN_ID, address)
-        mine = [one for one in self._mints.transactions.values() if one.sender_id == sender]
-        return sorted(mine, key=lambda one: one.nonce)
+        mine = [
+            transaction
+            for transaction in self._mints.transactions.values()
+            if transaction.sender_id == sender
+        ]
+        return sorted(mine, key=lambda transaction: transaction.nonce)
 
 
 class MemoryDeadLetters:
@@ -74,10 +82,10 @@ class MemoryDeadLetters:
         sent: Callable[[Sequence[DeadLetter]], None],
     ) -> list[DeadLetter]:
         kept = self._queues.dead_letters(queue)
-        chosen = [one for one in kept if ids is None or one.message_id in ids][:limit]
-        for one in chosen:
-            self._queues.redrive(queue, one)
-        redriven = [_letter(queue, one) for one in chosen]
+        chosen = [message for message in kept if ids is None or message.message_id in ids][:limit]
+        for message in chosen:
+            self._queues.redrive(queue, message)
+        redriven = [_letter(queue, message) for message in chosen]
         sent(redriven)
         return redriven
 

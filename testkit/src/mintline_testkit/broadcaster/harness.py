@@ -258,7 +258,11 @@ class Harness:
 
     def open(self) -> list[Transaction]:
         """Return the transactions whose nonce is not used for good."""
-        return [one for one in self.store.transactions.values() if one.state is not TransactionState.FINAL]
+        return [
+            transaction
+            for transaction in self.store.transactions.values()
+            if transaction.state is not TransactionState.FINAL
+        ]
 
     def finalize(self) -> None:
         """Make everything mined so far final, and have the index know of it."""
@@ -266,7 +270,7 @@ class Harness:
 
     def redeemed(self, intent: SignMint, *, block: int) -> Transfer:
         """Have the index know the intent's token, as a stranger's transaction made it."""
-        made = Transfer(
+        transfer = Transfer(
             chain_id=intent.chain_id,
             contract=intent.contract,
             token_id=intent.voucher.token_id,
@@ -278,9 +282,9 @@ class Harness:
             tx_hash=bytes([0xFE, block]) * 16,
             timestamp=block,
         )
-        self.store.mintings[made.contract, made.token_id] = made
-        self.store.digests[made.contract, made.token_id] = intent.voucher.metadata_digest
-        return made
+        self.store.mintings[transfer.contract, transfer.token_id] = transfer
+        self.store.digests[transfer.contract, transfer.token_id] = intent.voucher.metadata_digest
+        return transfer
 
     async def sent_to(self, queue: Queue) -> list[Any]:
         """Take every message out of a queue; a test knows which kinds it put there."""

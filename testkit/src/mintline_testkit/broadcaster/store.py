@@ -67,7 +67,7 @@ class MemoryTransactionStore:
     async def read_signed(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
         await asyncio.sleep(0)
         wanted = list(tx_hashes)
-        return {one: self.signed[one] for one in wanted if one in self.signed}
+        return {tx_hash: self.signed[tx_hash] for tx_hash in wanted if tx_hash in self.signed}
 
     async def transaction(self, place: Place) -> Transaction | None:
         await asyncio.sleep(0)
@@ -75,21 +75,33 @@ class MemoryTransactionStore:
 
     async def transactions_from(self, first: Place) -> list[Transaction]:
         await asyncio.sleep(0)
-        own = (one for place, one in self.transactions.items() if place.sender_id == first.sender_id)
-        found = (one for one in own if one.nonce >= first.nonce and one.state is not TransactionState.FINAL)
-        return sorted(found, key=lambda one: one.nonce)
+        own = (
+            transaction
+            for place, transaction in self.transactions.items()
+            if place.sender_id == first.sender_id
+        )
+        unended = (
+            transaction
+            for transaction in own
+            if transaction.nonce >= first.nonce and transaction.state is not TransactionState.FINAL
+        )
+        return sorted(unended, key=lambda transaction: transaction.nonce)
 
     async def open_transactions(
         self, shard: str, *, after: OpenTransaction | None, limit: int
     ) -> list[OpenTransaction]:
         await asyncio.sleep(0)
-        found = sorted(
-            (open_key(one.place, one.reserved_at), OpenTransaction(one.place, one.reserved_at))
-            for one in self.transactions.values()
-            if one.state is not TransactionState.FINAL and sender_shard(one.sender_id) == shard
+        positioned = sorted(
+            (
+                open_key(transaction.place, transaction.reserved_at),
+                OpenTransaction(transaction.place, transaction.reserved_at),
+            )
+            for transaction in self.transactions.values()
+            if transaction.state is not TransactionState.FINAL
+            and sender_shard(transaction.sender_id) == shard
         )
         start = "" if after is None else open_key(after.place, after.reserved_at)
-        return [key for position, key in found if position > start][:limit]
+        return [key for position, key in positioned if position > start][:limit]
 
     async def enter(self, intent: AnyIntent, attempt: Attempt) -> None:
         await asyncio.sleep(0)
@@ -220,13 +232,15 @@ class MemoryTransactionStore:
 
     def operation(self, operation_id: str) -> Operation | None:
         """Return an operation of any kind as it stands."""
-        found = self.token_operations.get(operation_id) or self.collection_operations.get(operation_id)
-        return self.standing(operation_id) if found is None else as_far_as_any(found, self.transactions)
+        operation = self.token_operations.get(operation_id) or self.collection_operations.get(operation_id)
+        return (
+            self.standing(operation_id) if operation is None else as_far_as_any(operation, self.transactions)
+        )
 
     async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
         await asyncio.sleep(0)
-        found = ((one, self.operation(one)) for one in ids)
-        return {name: operation for name, operation in found if operation is not None}
+        operations = ((operation_id, self.operation(operation_id)) for operation_id in ids)
+        return {name: operation for name, operation in operations if operation is not None}
 
     async def reject(
         self,
@@ -311,14 +325,19 @@ class MemoryTransactionStore:
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
         await asyncio.sleep(0)
-        found = sorted(
-            (created_key(one.created_at, one.operation_id), OpenMint(one.operation_id, one.created_at))
+        positioned = sorted(
+            (
+                created_key(operation.created_at, operation.operation_id),
+                OpenMint(operation.operation_id, operation.created_at),
+            )
             for table in (self.mints, self.token_operations, self.collection_operations)
-            for one in table.values()
-            if one.status not in _ENDED and one.nonce is None and open_shard(one.operation_id) == shard
+            for operation in table.values()
+            if operation.status not in _ENDED
+            and operation.nonce is None
+            and open_shard(operation.operation_id) == shard
         )
         start = "" if after is None else created_key(after.created_at, after.mint_id)
-        return [key for position, key in found if position > start][:limit]
+        return [key for position, key in positioned if position > start][:limit]
 
     async def mark_swept(self, operation: Operation, *, at: int) -> None:
         await asyncio.sleep(0)

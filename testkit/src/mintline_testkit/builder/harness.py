@@ -256,8 +256,8 @@ class Builder:
 
     def count(self, metric: str, **labels: str) -> float:
         """Return the value of one of the builder's metrics."""
-        found = getattr(self.metrics, metric)
+        series = getattr(self.metrics, metric)
         if labels:
-            found = found.labels(**labels)
-        value: float = found._value.get()  # noqa: SLF001 - prometheus-client reads no single value
+            series = series.labels(**labels)
+        value: float = series._value.get()  # noqa: SLF001 - prometheus-client reads no single value
         return value

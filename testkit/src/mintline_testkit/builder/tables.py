@@ -58,8 +58,10 @@ class MemoryTables:
 
     def operation(self, operation_id: str) -> Operation | None:
         """Return an operation of any kind as it stands."""
-        found = self._other(operation_id)
-        return self.standing(operation_id) if found is None else as_far_as_any(found, self.transactions)
+        operation = self._other(operation_id)
+        return (
+            self.standing(operation_id) if operation is None else as_far_as_any(operation, self.transactions)
+        )
 
     def stored(self, operation_id: str) -> Operation:
         """Return an operation of any kind as it is stored."""
@@ -127,15 +129,15 @@ class MemoryAccounts:
         """Write all or nothing, under the same conditions as the real tables."""
         claims = [claim for advance in advances for claim in advance.claims]
         lost = frozenset(claim.item for claim in claims if not self._holds(claim))
-        made = [(advance, advance.transactions()) for advance in advances]
+        made_of = [(advance, advance.transactions()) for advance in advances]
         taken = frozenset(
             advance.sender
-            for advance, transactions in made
-            if any(one.place in self.tables.transactions for one in transactions)
+            for advance, transactions in made_of
+            if any(transaction.place in self.tables.transactions for transaction in transactions)
         )
         if lost or taken:
             raise NotCommitted(lost=lost, taken=taken)
-        for advance, transactions in made:
+        for advance, transactions in made_of:
             for claim, transaction in zip(advance.claims, transactions, strict=True):
                 self._apply(claim, transaction)
         self.commits.append(tuple(advances))
@@ -217,9 +219,9 @@ class MemoryOperations:
         for mint in () if kept is None else kept.mints():
             self.tables.mints.setdefault(mint.mint_id, mint)
         ids = [line_mint_id(request_id, chunk, number) for number in range(MAX_CHUNK)]
-        found = (self.tables.standing(mint_id) for mint_id in ids)
+        mints = (self.tables.standing(mint_id) for mint_id in ids)
         authorization = MISSING if kept is None else Authorization(envelope=kept.envelope)
-        return LinesOnRecord(tuple(mint for mint in found if mint is not None), authorization)
+        return LinesOnRecord(tuple(mint for mint in mints if mint is not None), authorization)
 
     async def authorization(self, operation: Operation) -> Authorization:
         """Return what an operation's user authorized."""

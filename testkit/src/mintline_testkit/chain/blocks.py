@@ -155,8 +155,8 @@ class Blocks:
         """Return the events of a range no wider than the provider's limit."""
         if last - first + 1 > self.widest:
             raise RangeTooWide(f"more than {self.widest} blocks")
-        found = (event for mined in self.mined[first : last + 1] for event in mined.events)
-        return [event for event in found if event.contract in contracts]
+        events = (event for mined in self.mined[first : last + 1] for event in mined.events)
+        return [event for event in events if event.contract in contracts]
 
     async def item_balances(
         self, contract: str, held: Sequence[tuple[str, int]], *, block: int
@@ -167,7 +167,7 @@ class Blocks:
             if isinstance(event, ItemTransferEvent) and event.contract == contract:
                 for party, change in ((event.sender, -event.quantity), (event.recipient, event.quantity)):
                     balances[party, event.token_id] = balances.get((party, event.token_id), 0) + change
-        return [balances.get(one, 0) for one in held]
+        return [balances.get(key, 0) for key in held]
 
     async def outcome(self, tx_hash: bytes) -> TransactionOutcome | None:
         """Return how a transaction of the present branch ended."""

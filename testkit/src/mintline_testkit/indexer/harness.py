@@ -40,8 +40,8 @@ class DoubtfulChain(FakeChain):
 
     async def block(self, ref: int | bytes, *, full: bool) -> Block | None:
         """Return a block unless it is missing."""
-        found = await super().block(ref, full=full)
-        return None if found is not None and found.number in self.missing else found
+        block = await super().block(ref, full=full)
+        return None if block is not None and block.number in self.missing else block
 
     async def events(self, block_hash: bytes, contracts: Sequence[str]) -> Sequence[Event]:
         """Return a block's events, or none while the answers are empty."""
@@ -122,9 +122,11 @@ class Harness:
     def carry(self, *mint_ids: str, kind: TransactionKind = "mint") -> Place:
         """Return the transaction that carries operations; if there is none, record one without an attempt."""
         table = self.store.transaction_table
-        found = next((place for place, one in table.items() if one.operations == mint_ids), None)
-        place = found or place_of(SENDER, len(table))
-        if found is None:
+        carrier = next(
+            (place for place, transaction in table.items() if transaction.operations == mint_ids), None
+        )
+        place = carrier or place_of(SENDER, len(table))
+        if carrier is None:
             table[place] = Transaction(
                 sender_id=place.sender_id,
                 nonce=place.nonce,
@@ -143,8 +145,8 @@ class Harness:
                 self.store.mint_table[mint_id] = mint.evolve(nonce=place.nonce)
             if (operation := self.store.token_operation_table.get(mint_id)) is not None:
                 self.store.keep(operation.evolve(nonce=place.nonce))
-            if (asked := self.store.collection_operation_table.get(mint_id)) is not None:
-                self.store.keep(asked.evolve(nonce=place.nonce, sender=SENDER))
+            if (collection_operation := self.store.collection_operation_table.get(mint_id)) is not None:
+                self.store.keep(collection_operation.evolve(nonce=place.nonce, sender=SENDER))
         return place
 
     def sign(self, tx_hash: bytes, *mint_ids: str, own: bool = False) -> None:
@@ -170,7 +172,7 @@ class Harness:
 
     def operation(self, operation_id: str) -> Operation:
         """Return the record of an operation of any kind."""
-        return next(one for one in self.store.kept() if one.operation_id == operation_id)
+        return next(operation for operation in self.store.kept() if operation.operation_id == operation_id)
 
     def operation_stands(self, operation_id: str) -> Operation:
         """Return an operation as it stands."""

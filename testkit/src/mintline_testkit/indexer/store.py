@@ -21,7 +21,7 @@ class MemoryStore(InMemoryStore):
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
         table = self.attempt_table
-        return {found: table[found] for found in tx_hashes if found in table}
+        return {tx_hash: table[tx_hash] for tx_hash in tx_hashes if tx_hash in table}
 
     async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
         """Return the self-custody mints of tokens."""

@@ -78,7 +78,7 @@ class MemoryTables:
 
     async def read(self, shard: Shard, after: str | None) -> Read:
         """Return a page of a shard."""
-        stream = next(one for one in self._streams[shard.table.name] if one.shard == shard)
+        stream = next(candidate for candidate in self._streams[shard.table.name] if candidate.shard == shard)
         if stream.lost and after is not None and int(after) <= int(stream.lost):
             raise Trimmed(shard.name)
         later = [change for change in stream.changes if after is None or int(change.number) > int(after)]
@@ -86,8 +86,8 @@ class MemoryTables:
         return Read(later[: self._page], ended=stream.ended and not more, more=more)
 
     async def operations(self, ids: Iterable[str]) -> Mapping[str, Operation]:
-        found = {name: self.items[MINTS.name].get((MINTS.name, name)) for name in ids}
-        return {name: operation_from(item) for name, item in found.items() if item is not None}
+        items = {name: self.items[MINTS.name].get((MINTS.name, name)) for name in ids}
+        return {name: operation_from(item) for name, item in items.items() if item is not None}
 
     async def transaction(self, place: Place) -> Transaction | None:
         item = self.items[TRANSACTIONS.name].get((TRANSACTIONS.name, *place))

@@ -67,14 +67,14 @@ def test_create__when_sent_with_our_calldata__then_the_collection_is_as_asked(fa
 
 def test_create__when_anything_differs__then_another_address(factory: Factory) -> None:
     args = factory.args()
-    made = {
+    addresses = {
         factory.address(args, SALT),
         factory.address(args, clone_salt("other", "one")),
         factory.address(args, clone_salt("client", "two")),
         factory.address(factory.args(owner=factory.cast.bob), SALT),
     }
 
-    assert len(made) == 4
+    assert len(addresses) == 4
 
 
 def test_create__when_the_same_again__then_refused_by_its_address(factory: Factory) -> None:

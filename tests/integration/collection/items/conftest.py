@@ -73,8 +73,8 @@ class ItemsFactory(Factory):
 
 def deploy_items_factory(w3: Web3) -> ItemsFactory:
     """Deploy a factory of ERC-1155 collections, and make the cast's relayer one."""
-    made = deploy_factory(w3, "MintlineMultiToken")
-    return ItemsFactory(made.w3, made.contract, made.cast, made.abi, made.implementation)
+    factory = deploy_factory(w3, "MintlineMultiToken")
+    return ItemsFactory(factory.w3, factory.contract, factory.cast, factory.abi, factory.implementation)
 
 
 @pytest.fixture(scope="session")

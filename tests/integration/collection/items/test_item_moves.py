@@ -187,12 +187,12 @@ def test_hashes__when_services_make_them__then_their_calls_succeed(held: Items) 
     to_bob = common | {"to": held.cast.bob, "quantity": 2, "counter": 0}
     burned = common | {"quantity": 1, "counter": 1}
 
-    for call, asked, digest in (
+    for call, arguments, digest in (
         (item_calls.transfer_item_calldata, to_bob, item_calls.item_transfer_hash(**to_bob)),
         (item_calls.burn_item_calldata, burned, item_calls.item_burn_hash(**burned)),
     ):
         signature = bytes(HOLDER.unsafe_sign_hash(Hash32(digest)).signature)
-        fields = {name: value for name, value in asked.items() if name not in ("chain_id", "contract")}
+        fields = {name: value for name, value in arguments.items() if name not in ("chain_id", "contract")}
         data = call(**fields, signature=signature)
         sent = held.w3.eth.send_transaction(
             {"from": held.cast.stranger, "to": held.contract.address, "data": HexStr("0x" + data.hex())}

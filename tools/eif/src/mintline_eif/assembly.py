@@ -92,8 +92,8 @@ def assemble(
 
 def policy_in(sections: list[Section]) -> bytes | None:
     """Return the signing policy that an image was assembled with; None if it holds none where ours do."""
-    found = (cpio.content_of(_POLICY_ENTRY, s.content) for s in sections if s.type is SectionType.RAMDISK)
-    return next((policy for policy in found if policy is not None), None)
+    policies = (cpio.content_of(_POLICY_ENTRY, s.content) for s in sections if s.type is SectionType.RAMDISK)
+    return next((policy for policy in policies if policy is not None), None)
 
 
 def _bootstrap(boot: Boot) -> dict[str, Entry]:

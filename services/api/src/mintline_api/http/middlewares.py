@@ -90,10 +90,10 @@ async def _measured(request: web.Request, handler: Handler, route: str, trace: T
 
 def _known(request: web.Request) -> dict[str, str]:
     """Return what is known of who asked, why it was refused, and the id in API Gateway's access log."""
-    found = {"sub": request.get(SUB), "problem": request.get(PROBLEM)}
+    fields = {"sub": request.get(SUB), "problem": request.get(PROBLEM)}
     given = request.headers.get(REQUEST_HEADER, "")
-    found["gateway"] = given if _GATEWAY_ID.fullmatch(given) else None
-    return {name: value for name, value in found.items() if value is not None}
+    fields["gateway"] = given if _GATEWAY_ID.fullmatch(given) else None
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 @web.middleware

@@ -143,10 +143,10 @@ def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
     modes += [(model, "validation") for model in _parameter_models(operations)]
     modes += [(op.body_model, "validation") for op in operations if op.body_model is not None]
     modes += [
-        (answer.model, "serialization")
+        (response.model, "serialization")
         for op in operations
-        for answer in op.answers
-        if answer.model is not None
+        for response in op.answers
+        if response.model is not None
     ]
     _, document = models_json_schema(
         list(dict.fromkeys(modes)), ref_template=_REF, schema_generator=_Untitled
@@ -174,7 +174,7 @@ def _operation(
         "description": operation.description,
         "security": _security(operation),
         "parameters": [*_parameters(operation, schemas), *_header_parameters(operation.headers)],
-        "responses": {str(answer.status): _answer(answer) for answer in operation.answers}
+        "responses": {str(response.status): _answer(response) for response in operation.answers}
         | _problem_responses(operation, problems, public_url),
     }
     if operation.body_model is not None:
@@ -248,34 +248,34 @@ def _default_description(name: str) -> str:
     }.get(name, "")
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
-    described: dict[str, Any] = {"description": answer.description}
-    if answer.headers:
+def _answer(response: Answer) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": response.description}
+    if response.headers:
         described["headers"] = {
             header.name: {
                 "description": header.description,
                 "schema": dict(header.schema),
                 "example": header.example,
             }
-            for header in answer.headers
+            for header in response.headers
         }
-    if answer.status in (204, 304):
+    if response.status in (204, 304):
         return described
     media: dict[str, Any] = {"schema": {"type": "object"}}
-    if answer.media_type != "application/json":
+    if response.media_type != "application/json":
         media = {"schema": {"type": "string"}}
-    if answer.model is not None:
-        media["schema"] = {"$ref": _REF.format(model=answer.model.__name__)}
-    if isinstance(answer.example, BaseModel):
-        media["example"] = answer.example.model_dump(mode="json", by_alias=True)
-    elif answer.example is not None:
-        media["example"] = answer.example
-    described["content"] = {answer.media_type: media}
+    if response.model is not None:
+        media["schema"] = {"$ref": _REF.format(model=response.model.__name__)}
+    if isinstance(response.example, BaseModel):
+        media["example"] = response.example.model_dump(mode="json", by_alias=True)
+    elif response.example is not None:
+        media["example"] = response.example
+    described["content"] = {response.media_type: media}
     return described
 
 
 def _problem_responses(operation: Operation, problems: list[ProblemType], public_url: str) -> dict[str, Any]:
-    taken = {answer.status for answer in operation.answers}
+    taken = {response.status for response in operation.answers}
     responses: dict[str, Any] = {}
     for status, group in groupby(problems, key=lambda kind: kind.status):
         if status in taken:

@@ -23,11 +23,11 @@ _LONGER_THAN_ANY_PROCESS = timedelta(days=3650)
 
 def self_signed(now: datetime | None = None) -> ssl.SSLContext:
     """Return what serves TLS 1.2 and 1.3 with a new key, which is in this process's memory alone."""
-    made = now or datetime.now(UTC)
+    made_at = now or datetime.now(UTC)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    _load(context, _key_and_certificate(made))
+    _load(context, _key_and_certificate(made_at))
     return context
 
 

@@ -186,15 +186,15 @@ class ClientBudgets:
 
     async def _ask(self, ask: _Ask) -> bool:
         """Take for one; what was taken for a caller who has gone meanwhile is given back."""
-        asked = asyncio.ensure_future(self._asks.submit(ask))
+        allowed = asyncio.ensure_future(self._asks.submit(ask))
         try:
-            return await asyncio.shield(asked)
+            return await asyncio.shield(allowed)
         except asyncio.CancelledError:
-            asked.add_done_callback(partial(self._unwanted, ask))
+            allowed.add_done_callback(partial(self._unwanted, ask))
             raise
 
-    def _unwanted(self, ask: _Ask, asked: asyncio.Future[bool]) -> None:
-        if not asked.cancelled() and asked.exception() is None and asked.result():
+    def _unwanted(self, ask: _Ask, allowed: asyncio.Future[bool]) -> None:
+        if not allowed.cancelled() and allowed.exception() is None and allowed.result():
             self._return(ask.use_id, ask.amount)
 
     async def _reached(

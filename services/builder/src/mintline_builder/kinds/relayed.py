@@ -130,11 +130,11 @@ class RelayedKind(SingleKind[RelayedT]):
         """Return the wallet's counter in the collection; raises Deferred if the node is behind."""
         wallet = operation.wallet.address
         call = Call(sender=wallet, to=operation.contract, data=nonces_calldata(wallet))
-        answer = await self.context.chain.call(call)
-        if len(answer) != _WORD:
+        result = await self.context.chain.call(call)
+        if len(result) != _WORD:
             # Without code a call succeeds, and returns nothing.
             raise Unavailable(f"the node has no counter of {wallet} at {operation.contract}")
-        counter = int.from_bytes(answer, "big")
+        counter = int.from_bytes(result, "big")
         if counter < least:
             raise Deferred("the node does not have the wallet's latest block yet", retry_after=TURN_WAIT)
         return counter

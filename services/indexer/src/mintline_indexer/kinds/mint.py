@@ -15,7 +15,7 @@ class MintKind(IndexedKind):
     def did(self, operation: Operation, tx_hash: bytes, changes: TokenChanges) -> bool:
         """Tell whether the transaction made the mint's very token."""
         token = own_token(operation, changes.minted) if isinstance(operation, Mint) else None
-        return token is not None and token.made.tx_hash == tx_hash
+        return token is not None and token.event.tx_hash == tx_hash
 
 
 KIND = MintKind()

@@ -54,14 +54,15 @@ def move_of(
     operation: TokenOperation, tx_hash: bytes, changes: TokenChanges
 ) -> TransferEvent | ItemTransferEvent | None:
     """Return the event by which a transaction moved an operation's token as was asked for, if it did."""
-    asked = (operation.contract, operation.token_id, operation.holder.address, operation.recipient)
+    expected = (operation.contract, operation.token_id, operation.holder.address, operation.recipient)
     if isinstance(operation, RelayedTokenOperation) and operation.quantity is not None:
         for item in changes.item_moves.get(tx_hash, ()):
             moved = (item.contract, item.token_id, item.sender, item.recipient)
-            if (*moved, item.quantity) == (*asked, operation.quantity):
+            if (*moved, item.quantity) == (*expected, operation.quantity):
                 return item
         return None
     moves = changes.moves.get(tx_hash, ())
     return next(
-        (move for move in moves if (move.contract, move.token_id, move.sender, move.recipient) == asked), None
+        (move for move in moves if (move.contract, move.token_id, move.sender, move.recipient) == expected),
+        None,
     )

@@ -60,12 +60,12 @@ class Books:
 class Minted:
     """A token as the chain tells it; of an item, what one mint made of it, by the mint's serial."""
 
-    made: TransferEvent | ItemMintedEvent
+    event: TransferEvent | ItemMintedEvent
     moves: list[TransferEvent] = field(default_factory=list)
     digest: bytes | None = None
 
     def owner(self, block: int) -> str | None:
         """Return its owner after a block, None if it is burned."""
         return next(
-            (move for move in reversed(self.moves) if move.block_number <= block), self.made
+            (move for move in reversed(self.moves) if move.block_number <= block), self.event
         ).recipient

@@ -39,7 +39,7 @@ class Reconciliation:
 def reconcile(books: Books) -> Reconciliation:
     """Explain every mint and token that is not accepted, minted and indexed alike."""
     minted = _minted(books.events)
-    in_range = {key: found for key, found in minted.items() if books.covers(found.made.block_number)}
+    in_range = {key: minting for key, minting in minted.items() if books.covers(minting.event.block_number)}
     by_token: dict[TokenKey, list[Mint]] = {}
     by_transaction: dict[bytes, dict[int | None, Mint]] = {}
     for mint in books.mints:
@@ -58,9 +58,9 @@ def reconcile(books: Books) -> Reconciliation:
     ]
     counts = Counter({"accepted": len(books.mints), "minted": len(in_range)})
     counts["indexed"] = _indexed(books, in_range, tokens)
-    counts["burned"] = sum(found.owner(books.last) is None for found in in_range.values())
+    counts["burned"] = sum(minting.owner(books.last) is None for minting in in_range.values())
     counts.update(f"mints_{mint.status.value}" for mint in books.mints)
-    counts.update(f"{one.kind}s_{one.status.value}" for one in books.token_operations)
+    counts.update(f"{operation.kind}s_{operation.status.value}" for operation in books.token_operations)
     counts.update(finding.kind.value for finding in findings)
     return Reconciliation(dict(counts), tuple(findings))
 
@@ -68,9 +68,9 @@ def reconcile(books: Books) -> Reconciliation:
 def _indexed(books: Books, in_range: Mapping[TokenKey, Minted], tokens: Mapping[TokenKey, Token]) -> int:
     """Count what was minted in the range and is in the index: tokens, and the mints of items that it has."""
     own = (token for token in books.tokens if token.standard != "erc1155")
-    of_items = (found.made for found in in_range.values() if isinstance(found.made, ItemMintedEvent))
+    of_items = (minting.event for minting in in_range.values() if isinstance(minting.event, ItemMintedEvent))
     return sum(books.covers(token.minted_block) for token in own) + sum(
-        TokenKey(made.contract, made.token_id) in tokens for made in of_items
+        TokenKey(event.contract, event.token_id) in tokens for event in of_items
     )
 
 

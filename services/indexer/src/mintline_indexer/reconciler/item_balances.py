@@ -67,25 +67,25 @@ async def held_on_chain(
     by_contract: dict[str, list[BalanceKey]] = defaultdict(list)
     for key in sorted(keys, key=str):
         by_contract[key.contract].append(key)
-    found: dict[BalanceKey, int] = {}
+    held: dict[BalanceKey, int] = {}
     for contract, wanted in by_contract.items():
-        found |= await _ask(chain, contract, wanted, block) or {}
-    return found
+        held |= await _ask(chain, contract, wanted, block) or {}
+    return held
 
 
 async def _ask(
     chain: ChainReader, contract: str, keys: Sequence[BalanceKey], block: int
 ) -> dict[BalanceKey, int] | None:
     """Return all these balances of one contract, or None: sums of some would be no supplies."""
-    found: dict[BalanceKey, int] = {}
+    all_balances: dict[BalanceKey, int] = {}
     for start in range(0, len(keys), HOLDERS_AT_ONCE):
         wanted = [key for key in keys[start : start + HOLDERS_AT_ONCE] if key.holder is not None]
         held = [(key.holder or "", key.token_id) for key in wanted]
         balances = await chain.item_balances(contract, held, block=block)
         if balances is None:
             return None
-        found |= dict(zip(wanted, balances, strict=True))
-    return found
+        all_balances |= dict(zip(wanted, balances, strict=True))
+    return all_balances
 
 
 def with_supplies(on_chain: Mapping[BalanceKey, int]) -> dict[BalanceKey, int]:

@@ -162,10 +162,10 @@ class Reconciler:
         checked: Counter[str] = Counter()
         kept: list[Finding] = []
         async for books in self._reader.books(progress, blocks, now=self._now()):
-            found = reconcile(books)
-            counts.update(finding.kind for finding in found.findings)
-            checked.update({name: found.counts[name] for name in ("accepted", "minted", "indexed")})
-            kept += found.findings[: KEPT - len(kept)]
+            reconciliation = reconcile(books)
+            counts.update(finding.kind for finding in reconciliation.findings)
+            checked.update({name: reconciliation.counts[name] for name in ("accepted", "minted", "indexed")})
+            kept += reconciliation.findings[: KEPT - len(kept)]
         return Pass(blocks, counts, checked, tuple(kept))
 
 

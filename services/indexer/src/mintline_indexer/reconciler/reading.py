@@ -108,13 +108,17 @@ class Reader:
             if last == blocks.last:
                 new = await self._open_ids() - operations.keys() - under_way
                 operations |= await self._operations(new)
-            under_way |= {one.operation_id for one in operations.values() if one.status not in ENDED}
-            token_operations = [one for one in operations.values() if isinstance(one, TokenOperation)]
+            under_way |= {
+                operation.operation_id for operation in operations.values() if operation.status not in ENDED
+            }
+            token_operations = [
+                operation for operation in operations.values() if isinstance(operation, TokenOperation)
+            ]
             yield Books(
                 first=first,
                 last=last,
                 head=blocks.last,
-                mints=[one for one in operations.values() if isinstance(one, Mint)],
+                mints=[operation for operation in operations.values() if isinstance(operation, Mint)],
                 tokens=tokens,
                 token_operations=token_operations,
                 transfers=await self._transfers(transfer_keys(token_operations, events)),
@@ -141,18 +145,20 @@ class Reader:
     ) -> tuple[list[Token], dict[str, Operation]]:
         """Return the tokens made and the operations of these blocks, by the index and by the chain."""
         recorded = await self._operations(await self._ids_of_blocks(range(first, last + 1)))
-        made = [event for event in events if isinstance(event, TransferEvent) and event.sender is None]
+        mintings = [event for event in events if isinstance(event, TransferEvent) and event.sender is None]
         items = [event for event in events if isinstance(event, ItemMintedEvent)]
-        keys = {TokenKey(event.contract, event.token_id) for event in made}
+        keys = {TokenKey(event.contract, event.token_id) for event in mintings}
         keys |= {TokenKey(event.contract, event.token_id) for event in items}
         keys |= _tokens_of(recorded)
         tokens = await self._tokens(sorted(keys))
         attempts = await self._index.attempts(sorted(moving(events)))
         ids = {token.mint_id for token in tokens.values() if token.mint_id is not None}
         ids |= {attempted.mint_id for attempted in attempts.values() if attempted.mint_id is not None}
-        ids |= await self._ids_of({one.place for one in attempts.values() if one.place is not None})
+        ids |= await self._ids_of(
+            {attempt.place for attempt in attempts.values() if attempt.place is not None}
+        )
         operations = recorded | await self._operations(ids - recorded.keys())
-        unknown = {TokenKey(event.contract, event.token_id) for event in made} - _tokens_of(operations)
+        unknown = {TokenKey(event.contract, event.token_id) for event in mintings} - _tokens_of(operations)
         vouchers = await self._index.vouchers(sorted(unknown))
         operations |= await self._operations(set(vouchers.values()) - operations.keys())
         return list(tokens.values()), operations
@@ -174,9 +180,9 @@ class Reader:
         ]
         return await self._ids_by(await asyncio.gather(*queries))
 
-    async def _ids_by(self, found: Iterable[Iterable[Item]]) -> set[str]:
+    async def _ids_by(self, pages: Iterable[Iterable[Item]]) -> set[str]:
         """Return the operations that keys of them and of transactions lead to."""
-        keys = [item for items in found for item in items]
+        keys = [item for items in pages for item in items]
         ids = {str(item["mint_id"]) for item in keys if "mint_id" in item}
         return ids | await self._ids_of(
             {Place(str(item["sender_id"]), _number(item["nonce"])) for item in keys if "nonce" in item}
@@ -185,7 +191,7 @@ class Reader:
     async def _ids_of(self, places: Collection[Place]) -> set[str]:
         """Return the operations that transactions carry."""
         transactions = await self._transactions(places)
-        return {mint_id for one in transactions.values() for mint_id in one.operations}
+        return {mint_id for transaction in transactions.values() for mint_id in transaction.operations}
 
     async def _open_keys(self, table: Table, shard: str) -> list[Item]:
         async with self._places:
@@ -203,21 +209,21 @@ class Reader:
             operation = None if item is None else self._read(operation_from, item, MINTS.name, mint_id)
             if operation is not None and operation.chain_id == self._chain_id:
                 stored.append(operation)
-        places = {place for one in stored if (place := carried_by(one)) is not None}
+        places = {place for operation in stored if (place := carried_by(operation)) is not None}
         transactions = await self._transactions(places)
-        return {one.operation_id: as_far_as_any(one, transactions) for one in stored}
+        return {operation.operation_id: as_far_as_any(operation, transactions) for operation in stored}
 
     async def _transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
         items = await asyncio.gather(
             *(self._dynamo.get(TRANSACTIONS, transaction_key(place)) for place in places)
         )
-        found = {}
+        transactions = {}
         for place, item in zip(places, items, strict=True):
             name = f"{place.sender_id} {place.nonce}"
             transaction = None if item is None else self._read(_TRANSACTION, item, TRANSACTIONS.name, name)
             if transaction is not None:
-                found[place] = transaction
-        return found
+                transactions[place] = transaction
+        return transactions
 
     async def _tokens(self, keys: Sequence[TokenKey]) -> Mapping[TokenKey, Token]:
         items = await asyncio.gather(
@@ -226,22 +232,22 @@ class Reader:
                 for key in keys
             )
         )
-        found = {}
+        tokens = {}
         for key, item in zip(keys, items, strict=True):
             name = f"{key.contract} {key.token_id}"
             token = None if item is None else self._read(_TOKEN, item, TOKENS.name, name)
             if token is not None:
-                found[key] = token
-        return found
+                tokens[key] = token
+        return tokens
 
     async def _transfers(self, keys: Sequence[tuple[str, str]]) -> list[Transfer]:
         items = await asyncio.gather(*(self._dynamo.get(TRANSFERS, transfer_place(key)) for key in keys))
-        found = []
+        transfers = []
         for key, item in zip(keys, items, strict=True):
             transfer = None if item is None else self._read(_TRANSFER, item, TRANSFERS.name, " ".join(key))
             if transfer is not None:
-                found.append(transfer)
-        return found
+                transfers.append(transfer)
+        return transfers
 
     def _read(self, decode: Callable[[Item], RecordT], item: Item, table: str, key: str) -> RecordT | None:
         """Return a record, or note that it cannot be read: one that is damaged does not hide the others."""
@@ -255,7 +261,7 @@ class Reader:
 
 def _tokens_of(operations: Mapping[str, Operation]) -> set[TokenKey]:
     """Return the tokens that mints are to make."""
-    mints = (one for one in operations.values() if isinstance(one, Mint))
+    mints = (operation for operation in operations.values() if isinstance(operation, Mint))
     return {TokenKey(mint.contract, mint.token_id) for mint in mints if mint.token_id is not None}
 
 
@@ -263,9 +269,9 @@ def transfer_keys(operations: Iterable[TokenOperation], events: Sequence[Event])
     """Return the keys in TRANSFERS of the events by which transfers and burns were done."""
     changes = TokenChanges.of(events)
     keys = set()
-    for one in operations:
-        if (move := done_by(one, changes)) is not None:
-            ref = token_ref(one.chain_id, move.contract, move.token_id)
+    for operation in operations:
+        if (move := done_by(operation, changes)) is not None:
+            ref = token_ref(operation.chain_id, move.contract, move.token_id)
             keys.add((ref, position(move.block_number, move.log_index)))
     return sorted(keys)
 

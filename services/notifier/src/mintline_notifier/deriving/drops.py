@@ -13,10 +13,10 @@ _RUNS = (DropStatus.RUNNING, DropStatus.PAUSED, DropStatus.COMPLETED, DropStatus
 def steps(old: Drop | None, new: Drop) -> list[Fact]:
     """Return what happened to a drop; None: it was not there before."""
     before = old.status if old else DropStatus.DRAFT
-    found: list[Fact] = []
+    derived: list[Fact] = []
 
     def step(kind: str, at: int | None, *facts: object) -> None:
-        found.append(Fact(f"drop.{kind}", at or new.updated_at, (new.drop_id, *facts)))
+        derived.append(Fact(f"drop.{kind}", at or new.updated_at, (new.drop_id, *facts)))
 
     if before is DropStatus.DRAFT and new.status is not DropStatus.DRAFT and new.upload.refused:
         step("lines_refused", None, "upload")
@@ -34,21 +34,21 @@ def steps(old: Drop | None, new: Drop) -> list[Fact]:
         step("completed", new.ended_at)
     if before is not DropStatus.CANCELLED and new.status is DropStatus.CANCELLED:
         step("cancelled", new.cancelled_at)
-    return found
+    return derived
 
 
 def history(drop: Drop) -> list[Fact]:
     """Return what happened to a drop as far as it says so itself."""
-    found: list[Fact] = []
+    facts: list[Fact] = []
     if drop.started_at is not None:
-        found.append(Fact("drop.started", drop.started_at, (drop.drop_id,)))
+        facts.append(Fact("drop.started", drop.started_at, (drop.drop_id,)))
     if drop.status is DropStatus.PAUSED:
-        found.append(Fact("drop.paused", drop.updated_at, (drop.drop_id, drop.version)))
+        facts.append(Fact("drop.paused", drop.updated_at, (drop.drop_id, drop.version)))
     if drop.status is DropStatus.COMPLETED:
-        found.append(Fact("drop.completed", drop.ended_at or drop.updated_at, (drop.drop_id,)))
+        facts.append(Fact("drop.completed", drop.ended_at or drop.updated_at, (drop.drop_id,)))
     if drop.status is DropStatus.CANCELLED:
-        found.append(Fact("drop.cancelled", drop.cancelled_at or drop.updated_at, (drop.drop_id,)))
-    return found
+        facts.append(Fact("drop.cancelled", drop.cancelled_at or drop.updated_at, (drop.drop_id,)))
+    return facts
 
 
 def _twentieths(drop: Drop) -> int:

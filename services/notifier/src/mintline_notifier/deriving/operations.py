@@ -62,10 +62,10 @@ def is_silent(old: Item, new: Item) -> bool:
 def steps(old: Operation | Progress | None, new: Operation, *, prefix: str) -> list[Fact]:
     """Return what happened to an operation; None: it was not there before."""
     before, after, name = old.status if old else None, new.status, new.operation_id
-    found: list[Fact] = []
+    derived: list[Fact] = []
 
     def step(kind: str, at: int | None, *facts: object) -> None:
-        found.append(Fact(f"{prefix}.{kind}", at or new.updated_at, (name, *facts)))
+        derived.append(Fact(f"{prefix}.{kind}", at or new.updated_at, (name, *facts)))
 
     if old is None:
         step("accepted", new.created_at)
@@ -85,19 +85,19 @@ def steps(old: Operation | Progress | None, new: Operation, *, prefix: str) -> l
     if after is MintStatus.REJECTED and before is not MintStatus.REJECTED:
         cancelled = new.problem is not None and new.problem.code == CANCELLED.code
         step("cancelled" if cancelled else "rejected", new.updated_at)
-    return found
+    return derived
 
 
 def history(operation: Operation, *, prefix: str) -> list[Fact]:
     """Return what happened to an operation as far as it says so itself: what reorgs undid is not there."""
-    found = steps(None, operation, prefix=prefix)
+    derived = steps(None, operation, prefix=prefix)
     sent = operation.submitted_at is not None and operation.status is not MintStatus.SUBMITTED
     if sent and (operation.attempts or carried_by(operation) is not None):
         fact = Fact(
             f"{prefix}.submitted", operation.submitted_at or 0, (operation.operation_id, _sent_by(operation))
         )
-        found.insert(1, fact)
-    return found
+        derived.insert(1, fact)
+    return derived
 
 
 def carried(operation: Operation, transaction: Transaction) -> Operation:
@@ -105,9 +105,9 @@ def carried(operation: Operation, transaction: Transaction) -> Operation:
 
     What happened to the operation afterwards, on its own record, is left out.
     """
-    said = decided_by(operation, transaction, since=transaction.reserved_at)
+    decided = decided_by(operation, transaction, since=transaction.reserved_at)
     alone = {"sender": transaction.signer, "nonce": transaction.nonce}
-    return operation.evolve(**{**_CARRIED, **alone, **said})
+    return operation.evolve(**{**_CARRIED, **alone, **decided})
 
 
 def standing(operation: Operation, transaction: Transaction | None) -> Progress:

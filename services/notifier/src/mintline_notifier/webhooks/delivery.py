@@ -138,9 +138,9 @@ class Delivery:
         if done.gone:
             return "The receiver answered 410 Gone."
         now, failed = self.now(), done.failed
-        for one in progress.failing:
-            if one.event_id in failed and now - one.since >= GIVE_UP_MS:
-                return f"Event {one.event_id} was not acknowledged for three days."
+        for failing in progress.failing:
+            if failing.event_id in failed and now - failing.since >= GIVE_UP_MS:
+                return f"Event {failing.event_id} was not acknowledged for three days."
         return None
 
     async def _disable(self, webhook: Webhook, progress: WebhookProgress, reason: str) -> None:
@@ -161,7 +161,7 @@ class Delivery:
 
     async def _announce(self, webhook: Webhook, progress: WebhookProgress) -> Webhook:
         """Append the events that the record asks for, then take them off it. Ids make that safe to repeat."""
-        told = webhook.evolve(pending=(), version=webhook.version + 1)
+        announced = webhook.evolve(pending=(), version=webhook.version + 1)
         await self.events.append(
             webhook.principal,
             [
@@ -171,10 +171,10 @@ class Delivery:
                     created_at=pending.at,
                     principal=webhook.principal,
                     resource=Resource("webhook", webhook.webhook_id),
-                    data=webhook_view(told, progress).model_dump(mode="json"),
+                    data=webhook_view(announced, progress).model_dump(mode="json"),
                 )
                 for pending in webhook.pending
             ],
         )
-        await self.store.replace(told)
-        return told
+        await self.store.replace(announced)
+        return announced

@@ -158,5 +158,5 @@ def _reason(error: BaseException) -> str:
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, BadTarget):
         return f"The URL {error.reason}."
-    found = (reason for kind, reason in _REASONS if isinstance(error, kind))
-    return next(found, "The response was not valid HTTP.")
+    reasons = (reason for kind, reason in _REASONS if isinstance(error, kind))
+    return next(reasons, "The response was not valid HTTP.")

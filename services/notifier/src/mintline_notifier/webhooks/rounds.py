@@ -152,7 +152,7 @@ def after_round(
     return progress.evolve(
         cursor=cursor,
         acknowledged=tuple(
-            one for one in (*progress.acknowledged, *sorted(done.acknowledged)) if one in known
+            event_id for event_id in (*progress.acknowledged, *sorted(done.acknowledged)) if event_id in known
         ),
         failing=failing,
         version=progress.version + 1,
@@ -186,6 +186,6 @@ def _next_attempt(
         # New events failed beside those that wait: they wait with them.
         return {"down": progress.down or down}
     rounds = 1 if progress.down and not down else progress.rounds + 1
-    asked = max((reply.retry_after or 0.0 for reply in done.failed.values()), default=0.0)
-    delay = max(delay_ms(rounds, jitter), min(MAX_DELAY_MS, int(asked * 1000)))
+    retry_after = max((reply.retry_after or 0.0 for reply in done.failed.values()), default=0.0)
+    delay = max(delay_ms(rounds, jitter), min(MAX_DELAY_MS, int(retry_after * 1000)))
     return {"rounds": rounds, "next_attempt_at": now + delay, "down": down}

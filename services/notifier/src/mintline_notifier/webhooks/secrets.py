@@ -35,13 +35,13 @@ class KmsSecrets:
         known = self._known.get(name)
         if known is None:
             with translated():
-                answer = await self._kms.decrypt(
+                response = await self._kms.decrypt(
                     KeyId=self._key,
                     CiphertextBlob=sealed.sealed,
                     EncryptionContext=encryption_context(webhook_id),
                 )
             try:
-                known = SigningSecret.unpack(answer["Plaintext"])
+                known = SigningSecret.unpack(response["Plaintext"])
             except ValueError as error:
                 raise Unreadable(str(error)) from None
             if known.public_key != sealed.public_key:

@@ -54,13 +54,13 @@ class DynamoWebhooks:
             await self._dynamo.write(Delete(WEBHOOK_PROGRESS, lease_key(shard), where=(mine,)))
 
     async def open(self, shard: str) -> list[Webhook]:
-        found: list[Webhook] = []
+        webhooks: list[Webhook] = []
         start: Item | None = None
         while True:
             page = await self._dynamo.query(WEBHOOKS, index=_OPEN, partition=shard, limit=_PAGE, start=start)
-            found += [webhook for _, webhook in readable(Webhook, WEBHOOKS, page.items, self._set_aside)]
+            webhooks += [webhook for _, webhook in readable(Webhook, WEBHOOKS, page.items, self._set_aside)]
             if page.next is None:
-                return found
+                return webhooks
             start = page.next
 
     async def progress(self, webhook_id: str) -> WebhookProgress | None:

@@ -164,9 +164,11 @@ class Authorizer:
         if not claims.not_before - AROUND <= accepted_at / 1000 <= claims.expires + AROUND:
             raise EnclaveRefusal(RefusalCode.ACCEPTANCE_TIME)
         return [
-            ClientMint(claims.subject, one.operation_id, one.digest, accepted_at, one.for_clients)
-            for one in authorized.operations
-            if one.for_clients is not None
+            ClientMint(
+                claims.subject, operation.operation_id, operation.digest, accepted_at, operation.for_clients
+            )
+            for operation in authorized.operations
+            if operation.for_clients is not None
         ]
 
 

@@ -69,8 +69,8 @@ def measure_policy(nsm: Nsm, policy: bytes) -> None:
     if POLICY_REGISTER not in nsm.describe().locked_pcrs:
         nsm.extend_pcr(POLICY_REGISTER, hashlib.sha384(policy).digest())
         nsm.lock_pcr(POLICY_REGISTER)
-    said = document.read(cose.read(nsm.attest()).payload)
-    if said.pcrs.get(POLICY_REGISTER) != policy_register(policy):
+    attested = document.read(cose.read(nsm.attest()).payload)
+    if attested.pcrs.get(POLICY_REGISTER) != policy_register(policy):
         raise NsmFailed("another policy than this one is measured already")
-    registers = {f"pcr{index}": said.pcrs[index].hex() for index in (0, POLICY_REGISTER)}
-    log.info("enclave_measured", module_id=said.module_id, **registers)
+    registers = {f"pcr{index}": attested.pcrs[index].hex() for index in (0, POLICY_REGISTER)}
+    log.info("enclave_measured", module_id=attested.module_id, **registers)

@@ -18,8 +18,8 @@ class NsmClock:
 
     def discipline(self, attestation: bytes) -> None:
         """Take over the time of a document that the module has just made."""
-        said = document.read(cose.read(attestation).payload)
-        self._ahead = said.timestamp / 1000 - self._monotonic()
+        attested = document.read(cose.read(attestation).payload)
+        self._ahead = attested.timestamp / 1000 - self._monotonic()
 
     def __call__(self) -> UnixSeconds:
         """Return the time, in Unix seconds."""

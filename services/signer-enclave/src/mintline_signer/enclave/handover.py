@@ -96,8 +96,8 @@ class PolicyReceiver:
         try:
             request_id, request = read_request(body)
         except BadRequest as error:
-            answer: Response = Failure(code=FailureCode.BAD_REQUEST)
-            connection.send(response_frame(error.request_id, answer))
+            response: Response = Failure(code=FailureCode.BAD_REQUEST)
+            connection.send(response_frame(error.request_id, response))
             return
         connection.send(response_frame(request_id, self._answer(request)))
 

@@ -113,16 +113,16 @@ def _parse_head(head: bytes) -> tuple[int, int, bool]:
     status = _STATUS.fullmatch(status_line)
     fields: dict[bytes, bytes] = {}
     for line in lines:
-        found = _FIELD.fullmatch(line)
-        if found is None:
+        matched = _FIELD.fullmatch(line)
+        if matched is None:
             raise Unavailable("the server's answer is malformed")
-        name = found[1].lower()
+        name = matched[1].lower()
         # Two lengths, or a length and chunks, are how answers get smuggled.
         if name in (b"content-length", b"transfer-encoding") and (
             name in fields or name == b"transfer-encoding"
         ):
             raise Unavailable("the server's answer has no single length")
-        fields[name] = found[2]
+        fields[name] = matched[2]
     length = fields.get(b"content-length", b"")
     if status is None or not _LENGTH.fullmatch(length) or int(length) > MAX_BODY:
         raise Unavailable("the server's answer is malformed")

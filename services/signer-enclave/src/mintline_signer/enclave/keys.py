@@ -52,7 +52,7 @@ class KeyCache:
     def held(self, keys: Sequence[WrappedKey]) -> list[SigningKey] | None:
         """Return the unwrapped keys in order, or None if any is not held."""
         now = self._clock()
-        found: list[SigningKey] = []
+        signing_keys: list[SigningKey] = []
         for key in keys:
             identity = (key.address, key.subject, key.chain_id)
             held = self._held.get(identity)
@@ -62,14 +62,14 @@ class KeyCache:
                 self._drop(identity)
                 return None
             self._held.move_to_end(identity)
-            found.append(held.key)
-        return found
+            signing_keys.append(held.key)
+        return signing_keys
 
     async def obtain(self, keys: Sequence[WrappedKey]) -> list[SigningKey]:
         """Return the keys in order, unwrapping what is not held; raises EnclaveRefusal or EnclaveFailure."""
         for _ in range(_ROUNDS):
-            if (found := self.held(keys)) is not None:
-                return found
+            if (held := self.held(keys)) is not None:
+                return held
             results = await asyncio.gather(*map(self._fly, keys), return_exceptions=True)
             for result in results:
                 if isinstance(result, BaseException):

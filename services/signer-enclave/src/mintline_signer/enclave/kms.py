@@ -138,7 +138,7 @@ class KmsDecrypter:
             recipient = self._recipient()
         except NsmFailed:
             raise EnclaveFailure(FailureCode.NOT_ATTESTED) from None
-        asked = {
+        parameters = {
             "CiphertextBlob": base64.b64encode(ciphertext).decode(),
             "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
             "EncryptionContext": dict(context),
@@ -148,7 +148,7 @@ class KmsDecrypter:
                 "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
             },
         }
-        return self._opened(await self._ask("Decrypt", asked), recipient, key_id)
+        return self._opened(await self._ask("Decrypt", parameters), recipient, key_id)
 
     async def encrypt_under(self, arn: str, plaintext: bytearray, context: Mapping[str, str]) -> bytes:
         """Return the ciphertext of `plaintext` under the key of that ARN; raises EnclaveFailure.
@@ -156,14 +156,14 @@ class KmsDecrypter:
         Hazard: unlike an answer, what is asked goes to KMS in the clear within TLS, and the JSON that
         carries it is freed but not overwritten.
         """
-        asked = {
+        parameters = {
             "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
             "EncryptionContext": dict(context),
             "KeyId": arn,
             "Plaintext": base64.b64encode(plaintext).decode(),
         }
-        answer = _object(await self._ask("Encrypt", asked))
-        used, ciphertext = answer.get("KeyId"), answer.get("CiphertextBlob")
+        body = _object(await self._ask("Encrypt", parameters))
+        used, ciphertext = body.get("KeyId"), body.get("CiphertextBlob")
         if used != arn or not isinstance(ciphertext, str):
             raise EnclaveFailure(FailureCode.KMS_ANSWER)
         try:
@@ -171,10 +171,10 @@ class KmsDecrypter:
         except ValueError:
             raise EnclaveFailure(FailureCode.KMS_ANSWER) from None
 
-    async def _ask(self, operation: str, asked: Mapping[str, Any]) -> HttpResponse:
+    async def _ask(self, operation: str, parameters: Mapping[str, Any]) -> HttpResponse:
         if self._credentials is None:
             raise EnclaveFailure(FailureCode.CREDENTIALS_MISSING)
-        body = json.dumps(asked).encode()
+        body = json.dumps(parameters).encode()
         headers = {
             "content-type": "application/x-amz-json-1.1",
             "host": self._host,
@@ -192,9 +192,9 @@ class KmsDecrypter:
 
     def _opened(self, response: HttpResponse, recipient: Recipient, key_id: str) -> bytearray:
         """Return what the envelope in the answer holds; an answer in the clear is none."""
-        answer = _object(response)
-        used, envelope = answer.get("KeyId"), answer.get("CiphertextForRecipient")
-        if not isinstance(used, str) or not isinstance(envelope, str) or answer.get("Plaintext"):
+        body = _object(response)
+        used, envelope = body.get("KeyId"), body.get("CiphertextForRecipient")
+        if not isinstance(used, str) or not isinstance(envelope, str) or body.get("Plaintext"):
             raise EnclaveFailure(FailureCode.KMS_ANSWER)
         if ":key/" in key_id and used != key_id:
             raise EnclaveRefusal(RefusalCode.KEY_UNDECRYPTABLE)
@@ -222,10 +222,10 @@ class SuccessorKey:
 
 def _object(response: HttpResponse) -> dict[str, Any]:
     try:
-        answer = json.loads(response.body)
+        body = json.loads(response.body)
     except (ValueError, RecursionError):
-        answer = None
-    return answer if isinstance(answer, dict) else {}
+        body = None
+    return body if isinstance(body, dict) else {}
 
 
 def _raise_fault(response: HttpResponse) -> NoReturn:

@@ -38,10 +38,10 @@ def by_envelope(
     for proofs that nothing needs, or that are no proofs: that is the host's mistake.
     """
     by_chunk: dict[tuple[str, int], list[RequiredAuthorization]] = {}
-    found: list[Authorized] = []
+    authorized: list[Authorized] = []
     for required in all_required:
         if required.line is None:
-            found.append(Authorized(required, (required,)))
+            authorized.append(Authorized(required, (required,)))
         elif required.envelope:
             raise EnclaveFailure(FailureCode.BAD_REQUEST)
         else:
@@ -52,8 +52,8 @@ def by_envelope(
     for chunk, lines in by_chunk.items():
         # Without a name the whole request is refused: none of its lines is better than another.
         blamed = "" if len(lines) == len(all_required) else lines[0].operation_id
-        found.append(_lines_of(request, lines, named.get(chunk), blamed))
-    return found
+        authorized.append(_lines_of(request, lines, named.get(chunk), blamed))
+    return authorized
 
 
 def _lines_of(

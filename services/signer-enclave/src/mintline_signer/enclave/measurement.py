@@ -40,11 +40,11 @@ def _image() -> bytes:
 
 
 def _sources(folder: Traversable, name: str) -> list[tuple[str, bytes]]:
-    found: list[tuple[str, bytes]] = []
+    sources: list[tuple[str, bytes]] = []
     for entry in folder.iterdir():
         path = f"{name}/{entry.name}"
         if entry.is_dir():
-            found += _sources(entry, path)
+            sources += _sources(entry, path)
         elif entry.name.endswith((".py", ".pem")):
-            found.append((path, entry.read_bytes()))
-    return found
+            sources.append((path, entry.read_bytes()))
+    return sources

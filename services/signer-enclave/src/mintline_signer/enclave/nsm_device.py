@@ -64,8 +64,8 @@ class DeviceNsm:
         self._exchange = exchange
 
     def describe(self) -> NsmDescription:
-        said = self._ask("DescribeNSM", None)
-        match said:
+        description = self._ask("DescribeNSM", None)
+        match description:
             case {
                 "module_id": str(module_id),
                 "version_major": int(major),
@@ -85,8 +85,8 @@ class DeviceNsm:
         user_data: bytes | None = None,
         nonce: bytes | None = None,
     ) -> bytes:
-        asked = {"user_data": user_data, "nonce": nonce, "public_key": public_key}
-        return self._bytes("Attestation", asked, "document")
+        parameters = {"user_data": user_data, "nonce": nonce, "public_key": public_key}
+        return self._bytes("Attestation", parameters, "document")
 
     def random(self, size: int) -> bytes:
         """Return that many random bytes; the module gives up to 256 at a time."""
@@ -105,10 +105,10 @@ class DeviceNsm:
         self._ask("LockPCR", {"index": index})
 
     def _bytes(self, operation: str, parameters: dict[str, Any] | None, name: str) -> bytes:
-        said = self._ask(operation, parameters)
-        if isinstance(said, dict) and said.keys() == {name} and isinstance(said[name], bytes):
-            found: bytes = said[name]
-            return found
+        response = self._ask(operation, parameters)
+        if isinstance(response, dict) and response.keys() == {name} and isinstance(response[name], bytes):
+            value: bytes = response[name]
+            return value
         raise _puzzled(operation)
 
     def _ask(self, operation: str, parameters: dict[str, Any] | None) -> Any:
@@ -117,17 +117,17 @@ class DeviceNsm:
         if len(request) > MAX_REQUEST:
             raise NsmFailed("the security module refused: InputTooLarge")
         try:
-            answer = loads(self._exchange(request), max_depth=3)
+            response = loads(self._exchange(request), max_depth=3)
         except OSError as error:
             raise NsmFailed(f"the security module did not answer: {error.strerror}") from None
         except MalformedCbor:
             raise _puzzled(operation) from None
-        if answer == operation:
+        if response == operation:
             return None
-        if isinstance(answer, dict) and answer.keys() == {operation}:
-            return answer[operation]
-        if isinstance(answer, dict) and answer.keys() == {"Error"}:
-            raise NsmFailed(f"the security module refused: {answer['Error']!s:.40}")
+        if isinstance(response, dict) and response.keys() == {operation}:
+            return response[operation]
+        if isinstance(response, dict) and response.keys() == {"Error"}:
+            raise NsmFailed(f"the security module refused: {response['Error']!s:.40}")
         raise _puzzled(operation)
 
 

@@ -33,9 +33,9 @@ def secp256k1_scalar(der: bytes | bytearray) -> bytearray:
             _refuse()
         if not 0 < len(scalar) <= _SCALAR:
             _refuse()
-        found = bytearray(_SCALAR)
-        found[_SCALAR - len(scalar) :] = scalar
-        return found
+        padded = bytearray(_SCALAR)
+        padded[_SCALAR - len(scalar) :] = scalar
+        return padded
 
 
 def _element(data: memoryview, tag: int) -> tuple[memoryview, memoryview]:

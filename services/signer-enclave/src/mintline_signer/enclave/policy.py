@@ -183,12 +183,14 @@ class SigningPolicy(Frozen):
 
     @model_validator(mode="after")
     def _wallets_are_reassigned_once(self) -> Self:
-        named = [subject for one in self.reassign for subject in (one.old, one.new)]
+        named = [
+            subject for reassignment in self.reassign for subject in (reassignment.old, reassignment.new)
+        ]
         if any(subject.startswith(PLATFORM) for subject in named):
             raise ValueError("reassign: from and to must be users; platform: keys cannot be reassigned")
         if len(set(named)) < len(named):
             raise ValueError("reassign: a user must not be named twice")
-        if {one.address for one in self.reassign} & {self.issuer.address, *self.senders()}:
+        if {reassignment.address for reassignment in self.reassign} & {self.issuer.address, *self.senders()}:
             raise ValueError(
                 "reassign: the address must be a user's wallet, not the issuer's, the treasury's or a "
                 "relayer's"

@@ -57,9 +57,9 @@ class Reassigner:
     async def reassign(self, key: WrappedKey, to: str) -> Rewrapped:
         """Return the key as it is wrapped for the user `to`; raises EnclaveRefusal or EnclaveFailure."""
         named = [
-            one
-            for one in self.policy.reassign
-            if (one.old, one.new, one.address) == (key.subject, to, key.address)
+            reassignment
+            for reassignment in self.policy.reassign
+            if (reassignment.old, reassignment.new, reassignment.address) == (key.subject, to, key.address)
         ]
         if not named or key.chain_id not in self.policy.chain_ids:
             raise EnclaveRefusal(RefusalCode.REASSIGN)

@@ -164,15 +164,15 @@ class Enclave:
         before = hashlib.sha256(key.wrapped).digest()
         try:
             trail.check_room()
-            answer = await self._rewrapped(request)
+            rewrapped = await self._rewrapped(request)
         except EnclaveRefusal as refused:
             trail.refuse(what=request.type, outcome=refused.code, key=name, intent=before)
             return Refusal(code=RefusalCode(refused.code))
         except EnclaveFailure as error:
             return self.failure(error.code)
-        after = hashlib.sha256(answer.wrapped).digest()
+        after = hashlib.sha256(rewrapped.wrapped).digest()
         trail.record(what=request.type, outcome=SIGNED, key=name, intent=before, result=after)
-        return answer
+        return rewrapped
 
     async def _rewrapped(self, request: Rewrap | Reassign) -> Rewrapped:
         if isinstance(request, Reassign):
@@ -285,9 +285,9 @@ class Session:
             response: Response = self._enclave.failure(FailureCode.BAD_REQUEST)
             self.connection.send(response_frame(error.request_id, response))
             return
-        answer = self._at_once(request)
-        if answer is not None:
-            self.connection.send(response_frame(request_id, answer))
+        reply = self._at_once(request)
+        if reply is not None:
+            self.connection.send(response_frame(request_id, reply))
         elif isinstance(request, Sign | Rewrap | Reassign):
             task = asyncio.create_task(self._later(request_id, request), name=f"answer {request_id}")
             self._tasks.add(task)
@@ -303,10 +303,10 @@ class Session:
 
     async def _later(self, request_id: int, request: Sign | Rewrap | Reassign) -> None:
         try:
-            answer = await self._enclave.answer_later(request, self._trail)
+            response = await self._enclave.answer_later(request, self._trail)
         except Exception as error:  # noqa: BLE001 - the host must get a code whatever broke
-            answer = self._broken(error)
-        self.connection.send(response_frame(request_id, answer))
+            response = self._broken(error)
+        self.connection.send(response_frame(request_id, response))
 
     def _broken(self, error: Exception) -> Response:
         # The type alone: an exception's text may quote a key.

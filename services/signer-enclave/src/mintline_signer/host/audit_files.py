@@ -191,8 +191,8 @@ def is_open(path: Path) -> bool:
 
 def _last_in(folder: Path) -> bytes:
     """Return the hash of the last record in the newest file that has one; zeros if none has."""
-    found = (*folder.glob(f"*{SUFFIX}"), *folder.glob(f"{SHIPPED}/*{SUFFIX}"))
-    for path in sorted(found, key=lambda path: path.name, reverse=True):
+    paths = (*folder.glob(f"*{SUFFIX}"), *folder.glob(f"{SHIPPED}/*{SUFFIX}"))
+    for path in sorted(paths, key=lambda path: path.name, reverse=True):
         # One that its host ships meanwhile is gone.
         with suppress(FileNotFoundError):
             batch = last_batch(path)

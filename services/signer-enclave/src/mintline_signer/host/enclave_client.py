@@ -63,7 +63,7 @@ _STALE = frozenset({FailureCode.CREDENTIALS_MISSING, FailureCode.CREDENTIALS_EXP
 @dataclass(slots=True, eq=False)
 class _Pending:
     frame: bytes
-    answer: asyncio.Future[Response]
+    response: asyncio.Future[Response]
     sends: int = 0
 
 
@@ -134,24 +134,24 @@ class EnclaveClient:
         A batch whose authorizations do not fit into a frame is refused here (`batch_too_large`).
         """
         try:
-            answer = await self._call(request)
+            response = await self._call(request)
         except BrokenFrame:
             raise EnclaveRefusal(RefusalCode.BATCH_TOO_LARGE) from None
-        if isinstance(answer, Signed | Issued):
+        if isinstance(response, Signed | Issued):
             self.denial.end()
-            return answer
-        if isinstance(answer, Failure) and answer.code in _STALE:
+            return response
+        if isinstance(response, Failure) and response.code in _STALE:
             self._pushed = None
             self._nudge.set()
-        elif isinstance(answer, Failure) and answer.code == FailureCode.KMS_DENIED:
+        elif isinstance(response, Failure) and response.code == FailureCode.KMS_DENIED:
             self.denial.begin()
-        raise declined(answer)
+        raise declined(response)
 
     async def rewrap(self, request: Rewrap | Reassign) -> Rewrapped:
-        answer = await self._call(request)
-        if isinstance(answer, Rewrapped):
-            return answer
-        raise declined(answer)
+        response = await self._call(request)
+        if isinstance(response, Rewrapped):
+            return response
+        raise declined(response)
 
     async def revoke(self, revocations: Sequence[Revocation]) -> None:
         """Hand revocations over; raises Unavailable unless the enclave takes all of them."""
@@ -161,8 +161,8 @@ class EnclaveClient:
 
     async def ping(self) -> None:
         """Raise Unavailable unless the enclave answers and has credentials: a readiness check."""
-        answer = await self._call(Ping())
-        if not isinstance(answer, Pong) or not answer.credentials:
+        response = await self._call(Ping())
+        if not isinstance(response, Pong) or not response.credentials:
             raise Unavailable("the enclave has no credentials")
 
     async def _call(self, request: Request, *, urgent: bool = False) -> Response:
@@ -175,17 +175,17 @@ class EnclaveClient:
             if self._greeted or urgent:
                 self._transmit(pending)
             async with asyncio.timeout(self._timeout):
-                return await pending.answer
+                return await pending.response
         except TimeoutError:
             raise Unavailable("the enclave did not answer") from None
         finally:
             del self._pending[request_id]
 
     def _transmit(self, pending: _Pending) -> None:
-        if self._connection is None or pending.answer.done():
+        if self._connection is None or pending.response.done():
             return
         if pending.sends >= MAX_SENDS:
-            pending.answer.set_exception(Unavailable("the enclave broke off twice"))
+            pending.response.set_exception(Unavailable("the enclave broke off twice"))
             return
         pending.sends += 1
         self._connection.send(pending.frame)
@@ -200,9 +200,9 @@ class EnclaveClient:
         if pending is None:
             return
         if self._durable is None or isinstance(response, Accepted):
-            _settle(pending.answer, response)
+            _settle(pending.response, response)
         else:
-            self._durable.add_done_callback(lambda durable: _pass_on(durable, pending.answer, response))
+            self._durable.add_done_callback(lambda durable: _pass_on(durable, pending.response, response))
 
     def _store(self, batch: Batch) -> None:
         """Have a batch stored, and tell the enclave so; it is given again over the next connection if not."""
@@ -304,23 +304,23 @@ class EnclaveClient:
     async def _hand_over(
         self, what: HandedPolicy | Begin | Credentials | AuthorizationKeys | Revocations
     ) -> None:
-        answer = await self._call(what, urgent=True)
-        if not isinstance(answer, Accepted):
-            code = f": {answer.code}" if isinstance(answer, Failure) else ""
+        response = await self._call(what, urgent=True)
+        if not isinstance(response, Accepted):
+            code = f": {response.code}" if isinstance(response, Failure) else ""
             raise Unavailable(f"the enclave did not take the {what.type}{code}")
 
 
-def _settle(answer: asyncio.Future[Response], response: Response) -> None:
+def _settle(pending: asyncio.Future[Response], response: Response) -> None:
     # Nobody waits for an answer that came too late, or twice.
-    if not answer.done():
-        answer.set_result(response)
+    if not pending.done():
+        pending.set_result(response)
 
 
-def _pass_on(durable: asyncio.Future[None], answer: asyncio.Future[Response], response: Response) -> None:
+def _pass_on(durable: asyncio.Future[None], pending: asyncio.Future[Response], response: Response) -> None:
     """Pass an answer to its caller, if the trail ahead of it was stored."""
-    if answer.done():
+    if pending.done():
         return
     if durable.cancelled() or durable.exception() is not None:
-        answer.set_exception(Unavailable("the audit trail cannot be written"))
+        pending.set_exception(Unavailable("the audit trail cannot be written"))
     else:
-        answer.set_result(response)
+        pending.set_result(response)

@@ -80,13 +80,13 @@ def group_of(intent: AnyRequest) -> str:
     return intent.mint_id if isinstance(intent, IssueVoucher) else kinds.group_of(intent)
 
 
-def dedup_id(answer: Answer) -> str:
+def dedup_id(message: Answer) -> str:
     """Return the id by which the queue knows a second copy of the same answer."""
-    if isinstance(answer, Broadcast):
-        return f"0x{answer.tx_hash.hex()}"
-    if isinstance(answer, VoucherIssued):
-        return f"issued:{answer.signature.hex()[:64]}"  # r alone, as an id has 128 characters at most
-    intent = answer.intent
+    if isinstance(message, Broadcast):
+        return f"0x{message.tx_hash.hex()}"
+    if isinstance(message, VoucherIssued):
+        return f"issued:{message.signature.hex()[:64]}"  # r alone, as an id has 128 characters at most
+    intent = message.intent
     if isinstance(intent, IssueVoucher):
         return f"refused:{intent.type}:{intent.mint_id}:{intent.voucher.deadline}"
     if isinstance(intent, SignBatch):

@@ -37,14 +37,14 @@ class DynamoRevocations:
 
     async def read(self) -> list[Revocation]:
         """Return every revocation on record; raises Retryable. What is none is left out."""
-        found: list[Revocation] = []
+        revocations: list[Revocation] = []
         start: Item | None = None
         while True:
             page = await self._dynamo.query(REVOCATIONS, partition=self._chain, limit=_PAGE, start=start)
-            found += [read for item in page.items if (read := _revocation(item)) is not None]
+            revocations += [read for item in page.items if (read := _revocation(item)) is not None]
             start = page.next
             if start is None:
-                return found
+                return revocations
 
 
 def _revocation(item: Item) -> Revocation | None:
@@ -94,8 +94,12 @@ class RevocationFeed:
         A failure is told and changes nothing: signing goes on, and the next time catches up.
         """
         try:
-            self._known = {one.subject: one for one in await self._read()}
-            new = [one for one in self._known.values() if self._handed.get(one.subject) != one]
+            self._known = {revocation.subject: revocation for revocation in await self._read()}
+            new = [
+                revocation
+                for revocation in self._known.values()
+                if self._handed.get(revocation.subject) != revocation
+            ]
             if new:
                 await hand_over(new)
                 log.info("revocations_handed_over", count=len(new))

@@ -155,24 +155,24 @@ async def handle(
 ) -> None:
     """Take one message from the signing queue to the broadcast queue."""
     intent = intent_of(message)
-    answer = await sign(intent, keys=keys, authorizations=authorizations, enclave=enclave, issuer=issuer)
-    await queues.send(BROADCAST, answer, group=group_of(intent), dedup=dedup_id(answer))
-    _log_answer(answer)
+    outgoing = await sign(intent, keys=keys, authorizations=authorizations, enclave=enclave, issuer=issuer)
+    await queues.send(BROADCAST, outgoing, group=group_of(intent), dedup=dedup_id(outgoing))
+    _log_answer(outgoing)
 
 
-def _log_answer(answer: Answer) -> None:
-    intent = answer.intent
+def _log_answer(message: Answer) -> None:
+    intent = message.intent
     identity: dict[str, str | int] = {}
     if not isinstance(intent, IssueVoucher):
         identity = {"sender": intent.signer.address, "nonce": intent.nonce, "attempt": intent.attempt}
-    match answer:
+    match message:
         case Broadcast():
-            log.info("intent_signed", tx_hash=f"0x{answer.tx_hash.hex()}", **identity)
+            log.info("intent_signed", tx_hash=f"0x{message.tx_hash.hex()}", **identity)
         case VoucherIssued():
             log.info("voucher_issued", **identity)
         case SigningRefused():
-            blamed = {"operation_id": answer.operation_id} if answer.operation_id else {}
-            log.warning("intent_refused", code=answer.code, **blamed, **identity)
+            blamed = {"operation_id": message.operation_id} if message.operation_id else {}
+            log.warning("intent_refused", code=message.code, **blamed, **identity)
 
 
 def _kms_proxy(settings: HostSettings) -> KmsProxy:

@@ -63,13 +63,13 @@ async def read_draft(
     named = recipients.read(request.mints, client=submission.client_id is not None)
     refuse_lines([*_repeated(request), *_too_long(request)])
     contents = await _contents(request, submission.sub, intake.uploads)
-    metadata = [canonical_json(one.model_dump(mode="json", exclude_none=True)) for one in contents]
+    metadata = [canonical_json(content.model_dump(mode="json", exclude_none=True)) for content in contents]
     digests = [digest_of(text) for text in metadata]
     contract = request.contract or intake.default_collection
-    asked = [
+    requested = [
         # Without item as earlier releases digested it: a retry may meet another release.
-        [one.name, digest.hex(), line.external_id, line.tags, *_item_of(line)]
-        for one, digest, line in zip(named, digests, request.mints, strict=True)
+        [recipient.name, digest.hex(), line.external_id, line.tags, *_item_of(line)]
+        for recipient, digest, line in zip(named, digests, request.mints, strict=True)
     ]
     return Draft(
         submission=submission,
@@ -78,7 +78,7 @@ async def read_draft(
         named=named,
         metadata=metadata,
         digests=digests,
-        request_digest=hashlib.sha256(canonical_json([contract, asked]).encode()).hexdigest(),
+        request_digest=hashlib.sha256(canonical_json([contract, requested]).encode()).hexdigest(),
     )
 
 
@@ -99,16 +99,16 @@ async def _contents(request: BulkRequest, sub: str, uploads: Uploads) -> list[Me
             except RequestRefused as refused:
                 return refused
 
-    found = await asyncio.gather(*(one(line.metadata) for line in request.mints))
+    outcomes = await asyncio.gather(*(one(line.metadata) for line in request.mints))
     refuse_lines(
         [
             Fault(fault.detail, pointer=f"#/mints/{number}{(fault.pointer or '#')[1:]}")
-            for number, each in enumerate(found)
+            for number, each in enumerate(outcomes)
             if isinstance(each, RequestRefused)
             for fault in each.faults
         ]
     )
-    return [each for each in found if isinstance(each, Metadata)]
+    return [each for each in outcomes if isinstance(each, Metadata)]
 
 
 def _repeated(request: BulkRequest) -> list[Fault]:

@@ -52,8 +52,8 @@ async def check_items(
                 return refused.faults
         return ()
 
-    found = await asyncio.gather(*map(check, first.values()))
-    refuse_lines([fault for of_line in found for fault in of_line])
+    line_faults = await asyncio.gather(*map(check, first.values()))
+    refuse_lines([fault for of_line in line_faults for fault in of_line])
 
 
 async def begin_items(

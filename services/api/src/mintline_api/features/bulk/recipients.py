@@ -71,7 +71,7 @@ class LineRecipients:
         Users are looked up before any is made for an e-mail address: nobody is made for a request that is
         refused for a user whom the pool does not have. Raises RequestRefused with each line at fault.
         """
-        found: list[Recipient] = [Recipient(sub, one.address or "") for one in named]
+        recipients: list[Recipient] = [Recipient(sub, recipient.address or "") for recipient in named]
 
         async def resolve_some(
             lines: Iterable[int], resolve_one: Callable[[NamedRecipient], Awaitable[Recipient]]
@@ -85,12 +85,16 @@ class LineRecipients:
                 elif isinstance(outcome, BaseException):
                     raise outcome
                 else:
-                    found[number] = outcome
+                    recipients[number] = outcome
             refuse_lines(faults)
 
-        await resolve_some((n for n, one in enumerate(named) if one.user is not None), self._of_user)
-        await resolve_some((n for n, one in enumerate(named) if one.email is not None), self._of_email)
-        return found
+        await resolve_some(
+            (n for n, recipient in enumerate(named) if recipient.user is not None), self._of_user
+        )
+        await resolve_some(
+            (n for n, recipient in enumerate(named) if recipient.email is not None), self._of_email
+        )
+        return recipients
 
     async def _of_user(self, named: NamedRecipient) -> Recipient:
         user = await self.users.known(named.user or "")

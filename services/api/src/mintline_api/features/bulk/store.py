@@ -70,8 +70,8 @@ class DynamoLines:
         return None if item is None else read(BulkRecord, REQUESTS, item, self._set_aside)
 
     async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
-        found = await read_operations(self._dynamo, mint_ids, self._set_aside)
-        return {mint_id: mint for mint_id, mint in found.items() if isinstance(mint, Mint)}
+        operations = await read_operations(self._dynamo, mint_ids, self._set_aside)
+        return {mint_id: mint for mint_id, mint in operations.items() if isinstance(mint, Mint)}
 
     async def transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
         async def one(place: Place) -> Transaction | None:
@@ -79,16 +79,16 @@ class DynamoLines:
                 return await read_transaction(self._dynamo, place, self._set_aside)
             return None
 
-        found = await asyncio.gather(*map(one, places))
-        pairs = zip(places, found, strict=True)
+        transactions = await asyncio.gather(*map(one, places))
+        pairs = zip(places, transactions, strict=True)
         return {place: transaction for place, transaction in pairs if transaction is not None}
 
     async def statuses(self, mint_ids: Sequence[str]) -> dict[MintStatus, int]:
         """Return how many mints have which status: those of one batch are as far as its transaction."""
-        items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": one}) for one in mint_ids))
+        items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": mint_id}) for mint_id in mint_ids))
         alike = _alike(item for item in items if item is not None)
-        found = await asyncio.gather(*map(self._statuses, alike))
-        return dict(sum(found, Counter[MintStatus]()))
+        counts = await asyncio.gather(*map(self._statuses, alike))
+        return dict(sum(counts, Counter[MintStatus]()))
 
     async def _statuses(self, items: Sequence[Item]) -> Counter[MintStatus]:
         """Return the statuses of mints that are stored alike: one stands for all, but for those not made."""
@@ -105,12 +105,15 @@ class DynamoLines:
             carrier = await read_transaction(self._dynamo, place, self._set_aside)
         ids = {item["mint_id"] for item in items}
         not_made = ids.intersection(() if carrier is None else carrier.not_made or ())
-        made = next((name for name in ids if name not in not_made), None)
+        existing = next((name for name in ids if name not in not_made), None)
         counts: Counter[MintStatus] = Counter()
-        for name, count in ((made, len(ids) - len(not_made)), (next(iter(not_made), None), len(not_made))):
+        for name, count in (
+            (existing, len(ids) - len(not_made)),
+            (next(iter(not_made), None), len(not_made)),
+        ):
             if name is not None:
-                one = operations[0].evolve(mint_id=name)
-                counts[as_far_as(one, carrier).status] += count
+                operation = operations[0].evolve(mint_id=name)
+                counts[as_far_as(operation, carrier).status] += count
         return counts
 
     async def external_ids(self, asked_by: str, names: Sequence[str]) -> dict[str, str]:

@@ -186,12 +186,12 @@ def _lines(draft: Draft, recipients: Sequence[Recipient], items: Sequence[Item |
             to.sub,
             to.to,
             digest,
-            asked.external_id,
-            tuple(asked.tags) if asked.tags else None,
+            requested.external_id,
+            tuple(requested.tags) if requested.tags else None,
             None if item is None else item.item_id,
             None if item is None else item.quantity,
         )
-        for to, digest, asked, item in zip(
+        for to, digest, requested, item in zip(
             recipients, draft.digests, draft.submission.request.mints, items, strict=True
         )
     ]

@@ -112,7 +112,7 @@ async def retire_secrets(client_id: str, *, management: ClientManagement) -> Non
     log.info("client_secrets_retired", client_id=client_id, count=count)
 
 
-def _known(found: T | None) -> T:
-    if found is None:
+def _known(record: T | None) -> T:
+    if record is None:
         raise RequestRefused(CLIENT_NOT_FOUND, "Client not found.")
-    return found
+    return record

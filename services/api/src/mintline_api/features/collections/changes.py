@@ -85,9 +85,9 @@ async def _change(
     intake: Intake,
 ) -> Changed:
     operation_id = intake.operation_id("administer", submission)
-    made = await intake.made_before(CollectionCall, operation_id, submission)
-    if made is not None:
-        return Changed(made.operation, replayed=True)
+    earlier = await intake.made_before(CollectionCall, operation_id, submission)
+    if earlier is not None:
+        return Changed(earlier.operation, replayed=True)
     contract: str = submission.request.contract
     for _ in range(TRIES):
         facts = await own_collection(contract, submission.sub, context)

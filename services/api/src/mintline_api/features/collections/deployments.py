@@ -35,9 +35,9 @@ async def accept_deployment(
     over, and for a budget that is used up.
     """
     operation_id = intake.operation_id("deploy", submission)
-    made = await intake.made_before(CollectionDeployment, operation_id, submission)
-    if made is not None:
-        return made
+    earlier = await intake.made_before(CollectionDeployment, operation_id, submission)
+    if earlier is not None:
+        return earlier
     clone = _clone(submission, context, operation_id=operation_id)
     contract = address_of(clone)
     checkpoint = await context.collections.checkpoint()

@@ -101,19 +101,19 @@ async def _standard(contract: str, chain: ChainReader) -> Literal["erc721", "erc
 async def _supports(chain: ChainReader, contract: str, interface: bytes) -> bool:
     """Ask a contract by ERC-165; what reverts, or is no boolean, is a no."""
     try:
-        answer = await chain.call(
+        result = await chain.call(
             Call(sender=contract, to=contract, data=_SUPPORTS + interface + bytes(28), gas=30_000)
         )
     except CallReverted:
         return False
-    return len(answer) == 32 and int.from_bytes(answer, "big") == 1
+    return len(result) == 32 and int.from_bytes(result, "big") == 1
 
 
 async def _text(chain: ChainReader, contract: str, data: bytes) -> str:
     """Return what a contract calls itself, bounded and without control characters; empty if it does not."""
     try:
-        answer = await chain.call(Call(sender=contract, to=contract, data=data))
-        (text,) = decode(["string"], answer)
+        result = await chain.call(Call(sender=contract, to=contract, data=data))
+        (text,) = decode(["string"], result)
     except (CallReverted, DecodingError, UnicodeDecodeError, OverflowError):
         return ""
     return escaped(str(text)[:_MOST_TEXT])[:_MOST_TEXT]

@@ -187,14 +187,14 @@ class MintGate:
         call = Call(sender=contract, to=contract, data=_TOTAL_MINTED)
         try:
             async with asyncio.timeout(_CHAIN_SECONDS):
-                answer = await chain.call(call)
+                result = await chain.call(call)
         except (Retryable, Rejected, TimeoutError) as error:
             log.warning("supply_unread", contract=contract, error=type(error).__name__)
-            answer = b""
-        if len(answer) != 32:
+            result = b""
+        if len(result) != 32:
             self._uncounted.put(contract, value=True, ttl=_COUNT_SECONDS)
             return None
-        minted = int.from_bytes(answer, "big")
+        minted = int.from_bytes(result, "big")
         self._uncounted.discard(contract)
         self._counts.put(contract, minted, ttl=_COUNT_SECONDS)
         return minted

@@ -53,17 +53,17 @@ async def list_collections(
     principal: str, page: PageRequest, *, collections: ManagedCollections
 ) -> Page[CollectionFacts]:
     """Return a page of the collections that a client made, newest first."""
-    found = await collections.made_by(principal, limit=page.limit, after=page.after)
-    facts = await _standing([collection for _, collection in found.items], collections)
-    positions = (position for position, _ in found.items)
-    return Page(tuple(zip(positions, facts, strict=True)), more=found.more, last=found.end)
+    listed = await collections.made_by(principal, limit=page.limit, after=page.after)
+    facts = await _standing([collection for _, collection in listed.items], collections)
+    positions = (position for position, _ in listed.items)
+    return Page(tuple(zip(positions, facts, strict=True)), more=listed.more, last=listed.end)
 
 
 async def _standing(
     stored: tuple[RegisteredContract, ...] | list[RegisteredContract], collections: ManagedCollections
 ) -> list[CollectionFacts]:
     named = [(_deployment_id(each), _change_id(each), _pause_id(each)) for each in stored]
-    ids = dict.fromkeys(one for names in named for one in names if one is not None)
+    ids = dict.fromkeys(name for names in named for name in names if name is not None)
     operations = await collections.operations(tuple(ids)) if ids else {}
     checkpoint = await collections.checkpoint() if ids else None
     finalized = -1 if checkpoint is None else checkpoint.finalized_number

@@ -255,9 +255,9 @@ async def patch_collection(request: web.Request) -> web.Response:
     submission = await read_submission(request, CollectionPatch)
     path = read_path(request, ContractPath)
     (named,) = ((member, value) for member, value in submission.request if value is not None)
-    asked = CollectionChangeRequest(contract=path.contract, **dict([named]))
+    change = CollectionChangeRequest(contract=path.contract, **dict([named]))
     changed = await accept_change(
-        submission.asking(asked), context=context, intake=context.intake(nudges_of(request))
+        submission.asking(change), context=context, intake=context.intake(nudges_of(request))
     )
     return await change_response(request, path.contract, submission.sub, changed)
 

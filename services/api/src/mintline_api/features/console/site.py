@@ -51,14 +51,14 @@ CONSOLE = web.AppKey("console", Console)
 
 def console(settings: Settings) -> Console:
     """Return the console of a deployment."""
-    found = _files()
+    files = _files()
     page = _root().joinpath("index.html").read_text("utf-8")
-    names = [name for name in found if name.endswith(".js") and "/" not in name]
+    names = [name for name in files if name.endswith(".js") and "/" not in name]
     preloads = "\n".join(f'<link rel="modulepreload" href="{name}">' for name in names)
     config = json.dumps(_config(settings), ensure_ascii=True).replace("<", "\\u003c")
     page = page.replace("<!-- modules -->", preloads).replace("{{config}}", config)
     headers = {"Content-Security-Policy": content_security_policy(settings)}
-    return Console(page=_asset(page.encode(), "text/html; charset=utf-8", headers), files=found)
+    return Console(page=_asset(page.encode(), "text/html; charset=utf-8", headers), files=files)
 
 
 def _root() -> Traversable:
@@ -134,6 +134,13 @@ def _assets(folder: Traversable, prefix: str) -> Iterator[tuple[str, Asset]]:
 
 
 def _asset(body: bytes, media_type: str, headers: Mapping[str, str]) -> Asset:
-    said = {**headers, "Content-Type": media_type, "Cache-Control": _REVALIDATED, "Vary": "Accept-Encoding"}
+    asset_headers = {
+        **headers,
+        "Content-Type": media_type,
+        "Cache-Control": _REVALIDATED,
+        "Vary": "Accept-Encoding",
+    }
     packed = gzip.compress(body, mtime=0)
-    return Asset(document_of(body, said), document_of(packed, {**said, "Content-Encoding": "gzip"}))
+    return Asset(
+        document_of(body, asset_headers), document_of(packed, {**asset_headers, "Content-Encoding": "gzip"})
+    )

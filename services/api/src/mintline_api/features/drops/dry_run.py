@@ -154,17 +154,17 @@ class DryRuns:
         numbers = sorted({round(step * (parts - 1) / (_PARTS - 1)) for step in range(_PARTS)})
         # From both ends and the middle first: the list may be in some order.
         numbers = [*numbers[::4], *(number for place, number in enumerate(numbers) if place % 4)]
-        found: dict[str, StoredLine] = {}
+        samples: dict[str, StoredLine] = {}
         for number in numbers:
             part = await self.store.part(drop.drop_id, number)
             if part is None or part.lines_key is None:
                 continue
             for line in from_ndjson(await self.objects.get(part.lines_key), StoredLine):
                 if line.address is None:
-                    found.setdefault(line.recipient, line)
-            if len(found) >= ENOUGH:
+                    samples.setdefault(line.recipient, line)
+            if len(samples) >= ENOUGH:
                 break
-        lines = list(found.values())
+        lines = list(samples.values())
         step = max(1, math.ceil(len(lines) / LOOKED_UP))
         return lines[::step]
 

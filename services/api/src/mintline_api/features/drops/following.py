@@ -157,9 +157,9 @@ def first_mint_id(part: DropPart) -> str:
 
 def _one_of_each_transaction(mints: Iterable[Mint]) -> tuple[str, ...]:
     """Return one mint for each transaction that is mined and not final."""
-    found = {
+    by_transaction = {
         (None if mint.sender is None else mint.sender.address, mint.nonce): mint.mint_id
         for mint in mints
         if mint.status is MintStatus.MINED
     }
-    return tuple(found.values())
+    return tuple(by_transaction.values())

@@ -17,14 +17,14 @@ _TOO_FEW = "too few tokens"
 
 @dataclass(frozen=True, slots=True)
 class FoundLine:
-    """Who a line is for, if that could be found out; `made` if a user was made for it.
+    """Who a line is for, if that could be found out; `user_made` if a user was made for it.
 
     `over_cap` if it is refused for a cap.
     """
 
     stored: StoredLine
     line: ResolvedLine | RefusedLine
-    made: bool = False
+    user_made: bool = False
     over_cap: bool = False
 
 
@@ -42,14 +42,14 @@ def resolved_line(line: StoredLine, sub: str, to: str) -> ResolvedLine:
     )
 
 
-def line_of_item(drop: Drop, found: FoundLine, items: DropItems) -> FoundLine:
+def line_of_item(drop: Drop, found_line: FoundLine, items: DropItems) -> FoundLine:
     """Return a line with its item's metadata; refused if another request gave that another one just now."""
-    stored, line = found.stored, found.line
+    stored, line = found_line.stored, found_line.line
     if isinstance(line, RefusedLine):
-        return found
+        return found_line
     if (fault := items.misfit(stored)) is not None:
-        return FoundLine(stored, handed_back(drop, stored, fault), made=found.made)
-    return replace(found, line=line.evolve(metadata=None, metadata_digest=items.digest(stored)))
+        return FoundLine(stored, handed_back(drop, stored, fault), user_made=found_line.user_made)
+    return replace(found_line, line=line.evolve(metadata=None, metadata_digest=items.digest(stored)))
 
 
 def line_over_cap(drop: Drop, line: StoredLine, placing: Placing) -> FoundLine:

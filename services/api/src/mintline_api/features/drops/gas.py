@@ -65,8 +65,8 @@ class GasMeter:
         """Return the transaction that carries most, of those that made these mints."""
         places = {place for mint in mints if (place := carried_by(mint)) is not None}
         carriers = (await self.lines.transactions(places)).values()
-        made = [carrier for carrier in carriers if carrier.outcome == "succeeded" and carrier.operations]
-        return max(made, key=lambda carrier: len(carrier.operations), default=None)
+        succeeded = [carrier for carrier in carriers if carrier.outcome == "succeeded" and carrier.operations]
+        return max(succeeded, key=lambda carrier: len(carrier.operations), default=None)
 
     @staticmethod
     async def _measured(chain: ChainReader, carrier: Transaction | None) -> int | None:

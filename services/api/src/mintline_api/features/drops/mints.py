@@ -37,7 +37,7 @@ async def list_drop_mints(
     out.
     """
     first, line = _position(page.after)
-    found: list[Mint] = []
+    listed: list[Mint] = []
     read = 0
     async for part in store.parts(drop.drop_id, first=first):
         if part.chunk is None:
@@ -47,14 +47,18 @@ async def list_drop_mints(
         ids = mint_ids(part)
         start = line if part.number == first else 0
         while start < part.lines:
-            if len(found) == page.limit or read >= MOST_READ:
-                return DropMintPage(tuple(found), f"{part.number}.{start}")
-            chosen = ids[start : start + page.limit - len(found)]
+            if len(listed) == page.limit or read >= MOST_READ:
+                return DropMintPage(tuple(listed), f"{part.number}.{start}")
+            chosen = ids[start : start + page.limit - len(listed)]
             mints = await lines.mints(chosen)
-            found += (mints[one] for one in chosen if one in mints and status in (None, mints[one].status))
+            listed += (
+                mints[mint_id]
+                for mint_id in chosen
+                if mint_id in mints and status in (None, mints[mint_id].status)
+            )
             start += len(chosen)
             read += len(chosen)
-    return DropMintPage(tuple(found), None)
+    return DropMintPage(tuple(listed), None)
 
 
 def mint_ids(part: DropPart) -> Sequence[str]:

@@ -143,11 +143,11 @@ class Preparation:
         stored: list[StoredLine] = []
         if part.lines_key is not None:
             stored = list(from_ndjson(await self.objects.get(part.lines_key), StoredLine))
-        found = await self._found(held, stored, run)
-        lines = [each.line for each in found if isinstance(each.line, ResolvedLine)]
-        refused = [each.line for each in found if isinstance(each.line, RefusedLine)]
-        made = sum(each.made for each in found)
-        over_cap = sum(each.over_cap for each in found)
+        found_lines = await self._found(held, stored, run)
+        lines = [each.line for each in found_lines if isinstance(each.line, ResolvedLine)]
+        refused = [each.line for each in found_lines if isinstance(each.line, RefusedLine)]
+        new_users = sum(each.user_made for each in found_lines)
+        over_cap = sum(each.over_cap for each in found_lines)
         prepared = await self._prepared(drop, part, lines, refused)
         now = held.now()
 
@@ -164,7 +164,7 @@ class Preparation:
                 most_item_tokens=max(present.most_item_tokens, prepared.item_tokens),
                 unresolved=present.unresolved + len(refused),
                 over_cap=present.over_cap + over_cap,
-                users_made=present.users_made + made,
+                users_made=present.users_made + new_users,
             )
 
         await held.update(commit, prepared)
@@ -210,11 +210,11 @@ class Preparation:
         await items.learn(stored)
         faults = [(line, items.misfit(line)) for line in stored]
         misfits = [FoundLine(line, handed_back(drop, line, fault)) for line, fault in faults if fault]
-        found = await self._resolve_within(held, [line for line, fault in faults if fault is None], run)
-        resolved = [each.stored for each in found if isinstance(each.line, ResolvedLine)]
+        found_lines = await self._resolve_within(held, [line for line, fault in faults if fault is None], run)
+        resolved = [each.stored for each in found_lines if isinstance(each.line, ResolvedLine)]
         await items.begin(drop, resolved, now=held.now())
         return sorted(
-            [*misfits, *(line_of_item(drop, each, items) for each in found)],
+            [*misfits, *(line_of_item(drop, each, items) for each in found_lines)],
             key=lambda each: each.stored.line,
         )
 
@@ -223,16 +223,16 @@ class Preparation:
         drop = held.drop
         recipients = Recipients(self.users, self.wallets, self.pace)
         placing, placed = await self._placed(held, lines, run)
-        found: list[FoundLine] = []
+        found_lines: list[FoundLine] = []
         while placed:
             some = await recipients.resolve(drop, placed)
             for each in some:
                 if isinstance(each.line, RefusedLine):
                     placing.give_back(each.stored)
-            found += some
+            found_lines += some
             placed = placing.place(placing.refused)
-        found += (line_over_cap(drop, line, placing) for line in placing.refused)
-        return sorted(found, key=lambda each: each.stored.line)
+        found_lines += (line_over_cap(drop, line, placing) for line in placing.refused)
+        return sorted(found_lines, key=lambda each: each.stored.line)
 
     async def _placed(
         self, held: Leased, lines: Sequence[StoredLine], run: _Run

@@ -47,7 +47,9 @@ class Recipients:
             if line.email is not None:
                 ensured = await self.users.ensure(self.users.email(line.email, pointer="#/recipient/email"))
                 wallet = await self.wallets.usable(ensured.user.sub)
-                return FoundLine(line, resolved_line(line, wallet.sub, wallet.address), made=ensured.created)
+                return FoundLine(
+                    line, resolved_line(line, wallet.sub, wallet.address), user_made=ensured.created
+                )
             wallet = await self.wallets.usable(await self._known(line.user or ""))
             return FoundLine(line, resolved_line(line, wallet.sub, wallet.address))
         except RequestRefused as refused:

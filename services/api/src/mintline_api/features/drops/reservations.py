@@ -136,8 +136,8 @@ class Reservations:
 
     async def _shares(self, record: SupplyReservations) -> dict[str, _Share]:
         """Return what each drop that holds tokens is still to mint of what it reserved."""
-        found = await asyncio.gather(*(self._share(*reserved) for reserved in record.drops.items()))
-        shares = zip(record.drops, found, strict=True)
+        drop_shares = await asyncio.gather(*(self._share(*reserved) for reserved in record.drops.items()))
+        shares = zip(record.drops, drop_shares, strict=True)
         return {drop_id: share for drop_id, share in shares if share is not None}
 
     async def _share(self, drop_id: str, tokens: int) -> _Share | None:

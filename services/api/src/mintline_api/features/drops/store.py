@@ -149,8 +149,11 @@ class DynamoDrops:
         try:
             await self._dynamo.transact([Put(DROP_PARTS, item, where=(before,))])
         except TransactionCancelled as lost:
-            found = lost.reasons[0].item
-            if found is None or read(SupplyReservations, DROP_PARTS, found, self._set_aside) != reservations:
+            stored = lost.reasons[0].item
+            if (
+                stored is None
+                or read(SupplyReservations, DROP_PARTS, stored, self._set_aside) != reservations
+            ):
                 raise Conflict(str(lost)) from None
         except Contended:
             raise Unavailable("other drops kept reserving in the same collection") from None

@@ -97,18 +97,18 @@ def offset_header(drop: Drop) -> dict[str, str]:
 
 def _format(request: web.Request, drop: Drop) -> Format:
     """Return the format of a body; raises RequestRefused unless it is that of the drop's other lines."""
-    found = MEDIA_TYPES.get(request.content_type)
+    upload_format = MEDIA_TYPES.get(request.content_type)
     utf8 = (request.charset or "utf-8").lower() in ("utf-8", "utf8")
     coded = [name for name in request.headers.getall(hdrs.CONTENT_ENCODING, []) if name.lower() != "identity"]
-    if found is None or not utf8 or coded:
+    if upload_format is None or not utf8 or coded:
         raise RequestRefused(
             LINES_MEDIA_TYPE,
             f"Expected Content-Type: {' or '.join(MEDIA_TYPES)}, in UTF-8, without Content-Encoding.",
         )
-    if drop.upload.format not in (None, found):
+    if drop.upload.format not in (None, upload_format):
         media_type = next(name for name, named in MEDIA_TYPES.items() if named == drop.upload.format)
         raise RequestRefused(LINES_MEDIA_TYPE, f"The lines before these are {media_type}: send the same.")
-    return found
+    return upload_format
 
 
 def _offset(request: web.Request) -> int:

@@ -163,12 +163,14 @@ class LineUpload:
         """Return a line with the URLs of the uploads that it names, or refused if one cannot be used."""
         request = MetadataRequest.model_validate_json(line.metadata or "")
         try:
-            found = await resolved(request, asked_by=self.drop.client_id, uploads=self.media)
+            metadata = await resolved(request, asked_by=self.drop.client_id, uploads=self.media)
         except RequestRefused as refused:
-            faults = tuple(LineFault(pointer=one.pointer or "#", detail=one.detail) for one in refused.faults)
+            faults = tuple(
+                LineFault(pointer=fault.pointer or "#", detail=fault.detail) for fault in refused.faults
+            )
             text = raw.text.decode()
             return RefusedLine(line=line.line, errors=faults, text=text, columns=self.reader.columns)
-        return line.evolve(metadata=canonical_json(found.model_dump(mode="json", exclude_none=True)))
+        return line.evolve(metadata=canonical_json(metadata.model_dump(mode="json", exclude_none=True)))
 
     def _refusal(self, line: StoredLine, detail: str) -> RefusedLine:
         fault = LineFault(pointer="#/external_id", detail=detail)

@@ -67,8 +67,8 @@ class ItemSupplies:
 
     @staticmethod
     async def _number(chain: ChainReader, contract: str, function: bytes, item_id: int) -> int | None:
-        answer = await chain.call(Call(sender=contract, to=contract, data=function + word(item_id)))
-        return int.from_bytes(answer, "big") if len(answer) == 32 else None
+        result = await chain.call(Call(sender=contract, to=contract, data=function + word(item_id)))
+        return int.from_bytes(result, "big") if len(result) == 32 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

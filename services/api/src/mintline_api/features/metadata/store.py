@@ -105,8 +105,8 @@ class DynamoVersions:
     async def versions(self, contract: str, token_id: int) -> list[MetadataVersion]:
         """Return all versions that are readable, newest first."""
         items = await self._items(contract, token_id, limit=MOST_VERSIONS)
-        found = readable(MetadataVersion, METADATA_VERSIONS, items, self._set_aside)
-        return [version for _, version in found]
+        records = readable(MetadataVersion, METADATA_VERSIONS, items, self._set_aside)
+        return [version for _, version in records]
 
     async def _items(self, contract: str, token_id: int, *, limit: int) -> list[Item]:
         page = await self._dynamo.query(

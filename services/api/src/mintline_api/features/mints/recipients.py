@@ -83,7 +83,7 @@ def _check_named_once(submission: Submission[MintRequest]) -> None:
     recipient = request.recipient
     if recipient is not None:
         named = [recipient.address, recipient.user, recipient.email]
-        if sum(one is not None for one in named) != 1:
+        if sum(value is not None for value in named) != 1:
             raise _refused(AMBIGUOUS_RECIPIENT, "expected exactly one of address, user and email")
         if request.to is not None:
             raise _refused(AMBIGUOUS_RECIPIENT, "expected either recipient or to, not both")

@@ -26,11 +26,11 @@ async def read_submission(request: web.Request, model: type[RequestT]) -> Submis
     return await _submission(request, lambda: read_body(request, model))
 
 
-async def read_bodiless_submission(request: web.Request, asked: RequestT) -> Submission[RequestT]:
+async def read_bodiless_submission(request: web.Request, requested: RequestT) -> Submission[RequestT]:
     """Return a caller's request for an operation that the path names in full, likewise."""
 
     async def named() -> RequestT:
-        return asked
+        return requested
 
     return await _submission(request, named)
 

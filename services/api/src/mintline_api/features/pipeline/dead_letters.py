@@ -101,8 +101,8 @@ class DeadLetterDesk:
         if not count:
             self._kept.pop(queue.name, None)
         elif kept is None or self.clock() >= kept[0]:
-            found = await self.queues.peek(queue, limit=min(SHOWN, count))
-            self._kept[queue.name] = (self.clock() + LETTERS_KEPT, found)
+            letters = await self.queues.peek(queue, limit=min(SHOWN, count))
+            self._kept[queue.name] = (self.clock() + LETTERS_KEPT, letters)
 
 
 def operation_of(letter: DeadLetter) -> str | None:

@@ -167,16 +167,20 @@ def pipeline_view(state: PipelineState) -> PipelineView:
     return PipelineView(
         read_at=rfc3339(state.read_at),
         missing=list(state.missing),
-        queues=None if state.queues is None else [_queue(one) for one in state.queues],
+        queues=None if state.queues is None else [_queue(queue) for queue in state.queues],
         dead_letters=(
             None
             if state.dead_letters is None
             else [dead_letter_view(queue, letter) for queue, letter in state.dead_letters]
         ),
         blocks=_blocks(state.head, state.checkpoint),
-        operations=None if operations is None else [_operation(one, letters) for one in operations],
-        transactions=None if transactions is None else [_transaction(one) for one in transactions],
-        senders=None if funds is None else [_sender(one) for one in funds],
+        operations=None
+        if operations is None
+        else [_operation(operation, letters) for operation in operations],
+        transactions=None
+        if transactions is None
+        else [_transaction(transaction) for transaction in transactions],
+        senders=None if funds is None else [_sender(sender) for sender in funds],
     )
 
 

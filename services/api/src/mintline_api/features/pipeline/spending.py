@@ -58,7 +58,7 @@ async def read_use(records: PipelineRecords, address: str, *, now: int) -> Use:
     """
     since = now - DAY_MS
     newest = await records.newest_transactions(address, SAMPLE)
-    recent = [one for one in newest if one.reserved_at >= since]
+    recent = [transaction for transaction in newest if transaction.reserved_at >= since]
     if not recent:
         return Use(0, 0.0, 0.0)
     count = len(recent)
@@ -66,8 +66,9 @@ async def read_use(records: PipelineRecords, address: str, *, now: int) -> Use:
         count = newest[0].nonce + 1 - await _first_since(records, address, since, recent)
     return Use(
         transactions=count,
-        gas=sum(one.gas for one in recent) / len(recent),
-        value=sum(one.top_up.value for one in recent if one.top_up is not None) / len(recent),
+        gas=sum(transaction.gas for transaction in recent) / len(recent),
+        value=sum(transaction.top_up.value for transaction in recent if transaction.top_up is not None)
+        / len(recent),
     )
 
 
@@ -78,9 +79,9 @@ async def _first_since(
     low, high = 0, recent[-1].nonce
     while low < high:
         middle = (low + high) // 2
-        found = await records.transaction_from(address, middle)
-        if found is None or found.reserved_at >= since:
+        transaction = await records.transaction_from(address, middle)
+        if transaction is None or transaction.reserved_at >= since:
             high = middle
         else:
-            low = found.nonce + 1
+            low = transaction.nonce + 1
     return low

@@ -34,24 +34,31 @@ class DynamoPipeline:
         self._set_aside = set_aside or SetAside()
 
     async def oldest_operations(self, limit: int) -> list[Operation]:
-        found: dict[str, Operation] = {}
+        operations: dict[str, Operation] = {}
         read: set[str] = set()
         for most in (max(limit, _FEW), max(limit, _MOST)):
             names = [text_of(key, "mint_id") for key in await self._open(MINTS, most=most)]
-            items = await self._dynamo.get_each(MINTS, [{"mint_id": one} for one in names if one not in read])
-            found |= {one.operation_id: one for one in self._operations(items) if one.status in OURS}
-            if len(found) >= limit or len(names) < most:
+            items = await self._dynamo.get_each(
+                MINTS, [{"mint_id": name} for name in names if name not in read]
+            )
+            operations |= {
+                operation.operation_id: operation
+                for operation in self._operations(items)
+                if operation.status in OURS
+            }
+            if len(operations) >= limit or len(names) < most:
                 break
             read.update(names)
-        return sorted(found.values(), key=lambda one: one.created_at)[:limit]
+        return sorted(operations.values(), key=lambda operation: operation.created_at)[:limit]
 
     async def oldest_transactions(self, limit: int) -> list[Transaction]:
         keys = await self._open(TRANSACTIONS, most=limit)
         names: list[Item] = [{"sender_id": key["sender_id"], "nonce": key["nonce"]} for key in keys]
         items = [item for item in await self._dynamo.get_each(TRANSACTIONS, names) if item is not None]
-        found = self._transactions(items)
+        transactions = self._transactions(items)
         return sorted(
-            (one for one in found if one.state is not TransactionState.FINAL), key=lambda one: one.reserved_at
+            (transaction for transaction in transactions if transaction.state is not TransactionState.FINAL),
+            key=lambda transaction: transaction.reserved_at,
         )
 
     async def newest_transactions(self, address: str, limit: int) -> list[Transaction]:
@@ -86,4 +93,4 @@ class DynamoPipeline:
                     yield read_operation_item(item, self._set_aside)
 
     def _transactions(self, items: Iterable[Item]) -> list[Transaction]:
-        return [one for _, one in readable(Transaction, TRANSACTIONS, items, self._set_aside)]
+        return [transaction for _, transaction in readable(Transaction, TRANSACTIONS, items, self._set_aside)]

@@ -153,7 +153,7 @@ class PipelineReads:
         return QueueState(queue, depth, dead.visible + dead.in_flight)
 
     async def _letters(self, counted: Sequence[QueueState]) -> list[tuple[Queue, DeadLetter]]:
-        return await self.dead_letters.letters({one.queue: one.dead_letters for one in counted})
+        return await self.dead_letters.letters({queue.queue: queue.dead_letters for queue in counted})
 
     async def _head(self) -> int | None:
         return None if self.chain is None else await self.chain.block_number()
@@ -163,7 +163,9 @@ class PipelineReads:
             return None
         market = await self.chain.fees()
         price = market.base_fee + market.priority_fee
-        return list(await asyncio.gather(*(self._funds_of(one, self.chain, price) for one in self.senders)))
+        return list(
+            await asyncio.gather(*(self._funds_of(sender, self.chain, price) for sender in self.senders))
+        )
 
     async def _funds_of(self, sender: Sender, chain: SenderChain, price: int) -> Funds:
         balance, use = await asyncio.gather(chain.balance(sender.address), self._use(sender.address))

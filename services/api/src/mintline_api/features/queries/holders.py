@@ -52,11 +52,11 @@ class _Walk:
             )
             self.read += len(part.owners)
             after = part.after
-            for one in part.owners:
-                if one != owner and counted:
+            for address in part.owners:
+                if address != owner and counted:
                     yield Holder(owner, counted)
                     counted = 0
-                owner, counted = one, counted + 1
+                owner, counted = address, counted + 1
                 if counted == MOST_COUNTED:
                     yield Holder(owner, counted, more=True)
                     after, counted = owner + AFTER_OWNER, 0
@@ -85,18 +85,18 @@ async def read_item_holders(
     index: QueryIndex, contract: str, token_id: int, *, limit: int, after: str | None
 ) -> ItemHolderPage:
     """Return an item's holders by address, after one of them."""
-    found: list[ItemHolder] = []
+    holders: list[ItemHolder] = []
     first = 0 if after is None else holder_shard(after)
     for shard in range(first, HOLDER_SHARDS):
-        left = limit - len(found)
+        left = limit - len(holders)
         part = await index.holders_in(contract, token_id, shard, after=after, limit=left)
-        found += [ItemHolder(owner, quantity) for owner, quantity in part.holders]
+        holders += [ItemHolder(owner, quantity) for owner, quantity in part.holders]
         after = None
         if part.after is not None:
-            return ItemHolderPage(tuple(found), part.after)
-        if len(found) == limit:
-            return ItemHolderPage(tuple(found), found[-1].owner if shard < HOLDER_SHARDS - 1 else None)
-    return ItemHolderPage(tuple(found), None)
+            return ItemHolderPage(tuple(holders), part.after)
+        if len(holders) == limit:
+            return ItemHolderPage(tuple(holders), holders[-1].owner if shard < HOLDER_SHARDS - 1 else None)
+    return ItemHolderPage(tuple(holders), None)
 
 
 async def read_holders(
@@ -104,12 +104,12 @@ async def read_holders(
 ) -> HolderPage:
     """Return a collection's holders after one of them; a page may be short, as what it reads is bounded."""
     walk = _Walk(index, contract, items)
-    found: list[Holder] = []
+    holders: list[Holder] = []
     start = FIRST_OWNER if after is None else after + AFTER_OWNER
     for shard in range(0 if after is None else holder_shard(after), HOLDER_SHARDS):
         async for holder in walk.holders(shard, start):
-            found.append(holder)
-            if len(found) == limit or walk.read >= MOST_READ:
-                return HolderPage(tuple(found), holder.owner)
+            holders.append(holder)
+            if len(holders) == limit or walk.read >= MOST_READ:
+                return HolderPage(tuple(holders), holder.owner)
         start = FIRST_OWNER
-    return HolderPage(tuple(found), None)
+    return HolderPage(tuple(holders), None)

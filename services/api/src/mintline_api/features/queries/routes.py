@@ -97,13 +97,18 @@ async def read_collection_holders(request: web.Request) -> web.Response:
     items = (await reads.collections.known(path.contract)).standard == "erc1155"
     reads.require("by_holder")
     checkpoint = await reads.index.checkpoint()
-    found = await read_holders(reads.index, path.contract, items=items, limit=page.limit, after=page.after)
+    holder_page = await read_holders(
+        reads.index, path.contract, items=items, limit=page.limit, after=page.after
+    )
     return json_response(
         HolderList(
             chain_id=reads.chain_id,
             contract=path.contract,
-            items=[HolderView(owner=one.owner, balance=one.balance, more=one.more) for one in found.holders],
-            next_cursor=None if found.after is None else http.cursors.issue(bound, found.after),
+            items=[
+                HolderView(owner=holder.owner, balance=holder.balance, more=holder.more)
+                for holder in holder_page.holders
+            ],
+            next_cursor=None if holder_page.after is None else http.cursors.issue(bound, holder_page.after),
             index=index_view(checkpoint, now=http.now()),
         )
     )
@@ -135,10 +140,10 @@ async def read_token_holders(request: web.Request) -> web.Response:
         raise unknown_token(path.contract, path.token_id)
     if token.standard is None:
         owner = () if token.owner is None else (ItemHolder(token.owner, 1),)
-        found = ItemHolderPage(owner if page.after is None else (), None)
+        holder_page = ItemHolderPage(owner if page.after is None else (), None)
     else:
         reads.require("by_item")
-        found = await read_item_holders(
+        holder_page = await read_item_holders(
             reads.index, path.contract, path.token_id, limit=page.limit, after=page.after
         )
     return json_response(
@@ -146,8 +151,10 @@ async def read_token_holders(request: web.Request) -> web.Response:
             chain_id=reads.chain_id,
             contract=path.contract,
             token_id=path.token_id,
-            items=[ItemHolderView(owner=one.owner, quantity=one.quantity) for one in found.holders],
-            next_cursor=None if found.after is None else http.cursors.issue(bound, found.after),
+            items=[
+                ItemHolderView(owner=holder.owner, quantity=holder.quantity) for holder in holder_page.holders
+            ],
+            next_cursor=None if holder_page.after is None else http.cursors.issue(bound, holder_page.after),
             index=index_view(checkpoint, now=http.now()),
         )
     )
@@ -225,7 +232,7 @@ async def _list(
     checkpoint = await reads.index.checkpoint()
     head = 0 if checkpoint is None else checkpoint.head_number
     chain = reads.chain if page.after is None else None
-    found = await read_transfers(
+    transfer_page = await read_transfers(
         reads.index,
         partitions,
         within=within,
@@ -243,9 +250,11 @@ async def _list(
                     contract=transfer.contract,
                     token_id=transfer.token_id,
                 )
-                for transfer in found.transfers
+                for transfer in transfer_page.transfers
             ],
-            next_cursor=None if found.after is None else http.cursors.issue(bound, found.after),
+            next_cursor=None
+            if transfer_page.after is None
+            else http.cursors.issue(bound, transfer_page.after),
             index=index_view(checkpoint, now=http.now()),
         )
     )

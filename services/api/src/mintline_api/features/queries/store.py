@@ -68,8 +68,10 @@ class DynamoQueries:
         page = await self._dynamo.query(
             BALANCES, index=_BY_ITEM, partition=partition, limit=limit, start=start
         )
-        balances = (one for _, one in readable(Balance, BALANCES, page.items, self._set_aside))
-        holders = tuple((one.holder, one.quantity) for one in balances if one.holder is not None)
+        balances = (balance for _, balance in readable(Balance, BALANCES, page.items, self._set_aside))
+        holders = tuple(
+            (balance.holder, balance.quantity) for balance in balances if balance.holder is not None
+        )
         more = page.next is not None and page.items
         return HoldersPart(holders, text_of(page.items[-1], "holder") if more else None)
 

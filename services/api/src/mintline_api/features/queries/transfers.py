@@ -47,7 +47,7 @@ class _Stream:
         read = 0
         while not self.waiting and not self.ended:
             part = await index.transfers_in(self.partition, first=first, last=self.last, limit=limit)
-            self.waiting += [one for one in part.items if self.before is None or one[0] < self.before]
+            self.waiting += [item for item in part.items if self.before is None or item[0] < self.before]
             read += max(1, len(part.items))
             self.ended = part.after is None
             # The next piece begins at its last moment, with what is in this one already.
@@ -71,28 +71,30 @@ async def read_transfers(
     reads is bounded.
     """
     first = moment(within.first_time, 0, 0)
-    found: list[Transfer] = []
+    transfers: list[Transfer] = []
     streams = [_Stream(partition, min(upper, after or upper), after) for partition in partitions]
     read, last = 0, after
     while True:
-        if read >= MOST_READ and not all(one.waiting or one.ended for one in streams):
-            return TransferPage(tuple(found), last)
-        read += sum(await asyncio.gather(*(one.fill(index, first=first, limit=limit + 1) for one in streams)))
-        heads = [one for one in streams if one.waiting]
+        if read >= MOST_READ and not all(stream.waiting or stream.ended for stream in streams):
+            return TransferPage(tuple(transfers), last)
+        read += sum(
+            await asyncio.gather(*(stream.fill(index, first=first, limit=limit + 1) for stream in streams))
+        )
+        heads = [stream for stream in streams if stream.waiting]
         if not heads:
-            return TransferPage(tuple(found), None)
-        at, transfer = max((one.waiting[0] for one in heads), key=lambda head: head[0])
-        for one in heads:
-            if one.waiting[0][0] == at:
-                one.waiting.popleft()
+            return TransferPage(tuple(transfers), None)
+        at, transfer = max((head.waiting[0] for head in heads), key=lambda head: head[0])
+        for head in heads:
+            if head.waiting[0][0] == at:
+                head.waiting.popleft()
         if transfer.block_number < within.blocks.first:
-            return TransferPage(tuple(found), None)
+            return TransferPage(tuple(transfers), None)
         last = at
         if transfer.block_number <= within.blocks.last and contract in (None, transfer.contract):
-            found.append(transfer)
-        if len(found) == limit:
-            rest = any(one.waiting or not one.ended for one in streams)
-            return TransferPage(tuple(found), last if rest else None)
+            transfers.append(transfer)
+        if len(transfers) == limit:
+            rest = any(stream.waiting or not stream.ended for stream in streams)
+            return TransferPage(tuple(transfers), last if rest else None)
 
 
 async def upper_moment(within: Within, *, head: int, chain: ChainReader | None) -> str:

@@ -170,9 +170,9 @@ async def post_reveal(request: web.Request) -> web.Response:
     collections = request.app[COLLECTIONS]
     submission = await read_submission(request, RevealPublication)
     path = read_path(request, ContractPath)
-    asked = RevealChange(contract=path.contract, salt=submission.request.salt)
+    change = RevealChange(contract=path.contract, salt=submission.request.salt)
     changed = await publish_reveal(
-        submission.asking(asked),
+        submission.asking(change),
         context=request.app[REVEALS],
         collections=collections,
         intake=collections.intake(nudges_of(request)),

@@ -86,9 +86,9 @@ async def publish_reveal(
     They are all read once more, and have to add up to the commitment.
     """
     operation_id = intake.operation_id("administer", submission)
-    made = await intake.made_before(CollectionCall, operation_id, submission)
-    if made is not None:
-        return Changed(made.operation, replayed=True)
+    earlier = await intake.made_before(CollectionCall, operation_id, submission)
+    if earlier is not None:
+        return Changed(earlier.operation, replayed=True)
     contract, salt = submission.request.contract, submission.request.salt
     checked = False
     for _ in range(TRIES):
@@ -159,10 +159,10 @@ def _check_documents(request: DocumentsRequest, ids: range, count: int, commitme
     for place, (token_id, document) in enumerate(zip(ids, request.documents, strict=True)):
         leaf = leaf_of(request.salt, token_id, document.text.encode())
         try:
-            found = commitment_by_path(leaf, token_id, count, document.path)
+            computed = commitment_by_path(leaf, token_id, count, document.path)
         except ValueError:
-            found = b""
-        if found != commitment:
+            computed = b""
+        if computed != commitment:
             faults.append(
                 Fault(f"not what was committed to for token {token_id}", pointer=f"#/documents/{place}")
             )
@@ -193,8 +193,8 @@ async def _check_all(
         return [leaf_of(salt, pack.first_token_id + place, text.encode()) for place, text in enumerate(texts)]
 
     chunks = await asyncio.gather(*map(leaves, packs))
-    found = await asyncio.to_thread(commitment_of, [leaf for chunk in chunks for leaf in chunk])
-    if found != commitment:
+    computed = await asyncio.to_thread(commitment_of, [leaf for chunk in chunks for leaf in chunk])
+    if computed != commitment:
         fault = Fault("not the salt that the commitment was made with", pointer="#/salt")
         raise RequestRefused(REVEAL_MISMATCH, f"{fault.pointer}: {fault.detail}.", faults=[fault])
 

@@ -125,11 +125,11 @@ async def patch_token(request: web.Request) -> web.Response:
     collections = request.app[COLLECTIONS]
     submission = await read_submission(request, TokenPatch)
     path = read_path(request, TokenPath)
-    asked = TokenChangeRequest(
+    change = TokenChangeRequest(
         contract=path.contract, token_id=path.token_id, metadata=submission.request.metadata
     )
     changed = await accept_version(
-        submission.asking(asked),
+        submission.asking(change),
         context=request.app[TOKEN_METADATA],
         collections=collections,
         intake=collections.intake(nudges_of(request)),
@@ -181,22 +181,24 @@ async def _changed_response(request: web.Request, path: TokenPath, changed: Chan
         return json_response((await _views(request, path))[0])
     waited = await wait(request, operation, rests)
     views = await _views(request, path)
-    made = next(
+    new_version = next(
         (
-            one
-            for one in views
-            if one.announcement and one.announcement.operation_id == operation.operation_id
+            view
+            for view in views
+            if view.announcement and view.announcement.operation_id == operation.operation_id
         ),
         views[0],
     )
-    headers = {"Location": f"/v1/tokens/{path.contract}/{path.token_id}/metadata/versions/{made.version}"}
+    headers = {
+        "Location": f"/v1/tokens/{path.contract}/{path.token_id}/metadata/versions/{new_version.version}"
+    }
     if changed.replayed:
         headers["Idempotent-Replayed"] = "true"
-    return json_response(made, status=202, headers=headers | waited)
+    return json_response(new_version, status=202, headers=headers | waited)
 
 
 async def _views(request: web.Request, path: TokenPath) -> list[MetadataVersionView]:
     versions = await list_versions(path.contract, path.token_id, context=request.app[TOKEN_METADATA])
-    ids = [one.operation_id for one in versions.later]
+    ids = [version.operation_id for version in versions.later]
     operations_by_id = await request.app[COLLECTIONS].collections.operations(ids) if ids else {}
     return version_views(versions, operations_by_id, public_url=request.app[HTTP].public_url)

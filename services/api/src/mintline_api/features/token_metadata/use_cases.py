@@ -80,9 +80,9 @@ async def accept_version(
     that is not the client's or is frozen, another change under way, and too many versions.
     """
     operation_id = intake.operation_id("administer", submission)
-    made = await intake.made_before(CollectionCall, operation_id, submission)
-    if made is not None:
-        return Changed(made.operation, replayed=True)
+    earlier = await intake.made_before(CollectionCall, operation_id, submission)
+    if earlier is not None:
+        return Changed(earlier.operation, replayed=True)
     request = submission.request
     content = await resolved(request.metadata, asked_by=submission.sub, uploads=context.uploads)
     text = canonical_json(content.model_dump(mode="json", exclude_none=True))
@@ -236,12 +236,12 @@ async def list_versions(contract: str, token_id: int, *, context: TokenMetadataC
 
 async def read_text(contract: str, token_id: int, version: int, *, context: TokenMetadataContext) -> bytes:
     """Return the exact text of a version; raises RequestRefused if there is none."""
-    found = await list_versions(contract, token_id, context=context)
+    versions = await list_versions(contract, token_id, context=context)
     text: bytes | None = None
     if version == MINTED_VERSION:
-        text = await _first_text(found.token, context)
+        text = await _first_text(versions.token, context)
     else:
-        named = next((one for one in found.later if one.version == version), None)
+        named = next((candidate for candidate in versions.later if candidate.version == version), None)
         if named is not None and named.version == REVEALED_VERSION:
             collection = await context.tokens.collections.known(contract)
             text = await context.tokens.metadata.revealed(collection, token_id)

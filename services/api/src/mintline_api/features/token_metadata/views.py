@@ -16,7 +16,7 @@ def version_views(
     versions: TokenVersions, operations: Mapping[str, Operation], *, public_url: str
 ) -> list[MetadataVersionView]:
     """Return the forms of all versions, newest first; `operations` are their announcements by id."""
-    later = [_later(one, operations.get(one.operation_id), public_url) for one in versions.later]
+    later = [_later(version, operations.get(version.operation_id), public_url) for version in versions.later]
     minted = _minted(versions.token, public_url)
     return later if minted is None else [*later, minted]
 

@@ -57,9 +57,9 @@ class MintReceipts:
             return kept
         if self._blocks is None:
             raise RequestRefused(RECEIPT_UNAVAILABLE, "This deployment's API has no node of the chain.")
-        made = await self._flights.run(key, lambda: self._prove(minted))
-        self._cache.put(key, made)
-        return made
+        document = await self._flights.run(key, lambda: self._prove(minted))
+        self._cache.put(key, document)
+        return document
 
     async def _prove(self, minted: Minted) -> bytes:
         assert self._blocks is not None

@@ -200,12 +200,12 @@ async def read_owned(request: web.Request) -> web.Response:
         page=read_page(request, bound, query),
         reads=reads,
     )
-    found = await listed(
+    listed_tokens = await listed(
         (token for _, token in tokens.items), metadata=query.include is not None, reads=reads
     )
     return json_response(
         TokenList(
-            items=token_items(found, checkpoint, query.include, public_url=http.public_url),
+            items=token_items(listed_tokens, checkpoint, query.include, public_url=http.public_url),
             next_cursor=next_cursor(request, bound, tokens),
             index=index_view(checkpoint, now=http.now()),
         )
@@ -301,10 +301,10 @@ async def read_collection_tokens(request: web.Request) -> web.Response:
         after=None if page.after is None else int(page.after),
         reads=reads,
     )
-    found = await listed(tokens.tokens, metadata=query.include is not None, reads=reads)
+    listed_tokens = await listed(tokens.tokens, metadata=query.include is not None, reads=reads)
     return json_response(
         CollectionTokenList(
-            items=token_items(found, checkpoint, query.include, public_url=http.public_url),
+            items=token_items(listed_tokens, checkpoint, query.include, public_url=http.public_url),
             next_cursor=None if tokens.after is None else http.cursors.issue(bound, str(tokens.after)),
             index=index_view(checkpoint, now=http.now()),
         )

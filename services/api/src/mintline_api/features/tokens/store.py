@@ -85,10 +85,10 @@ class DynamoIndex:
                 scoped(self._chain_id, owner), owner, contract=contract, limit=limit, after=after
             ),
         )
-        merged = sorted([*tokens.items, *items.items], key=lambda one: one[0])
+        merged = sorted([*tokens.items, *items.items], key=lambda entry: entry[0])
         # What comes after a page that goes on is not known yet.
         ends = [page.end for page in (tokens, items) if page.more and page.end is not None]
-        known = [one for one in merged if not ends or one[0] <= min(ends)]
+        known = [entry for entry in merged if not ends or entry[0] <= min(ends)]
         kept = known[:limit]
         last = min(ends) if ends and len(kept) == len(known) else None
         return Page(tuple(kept), more=tokens.more or items.more or len(kept) < len(merged), last=last)
@@ -136,9 +136,13 @@ class DynamoIndex:
             limit=limit,
             start=start,
         )
-        balances = [one for _, one in readable(Balance, BALANCES, page.items, self._set_aside)]
-        found = await asyncio.gather(*map(self._counted, balances))
-        items = [(owned_key(one.token.contract, one.token.token_id), one) for one in found if one is not None]
+        balances = [balance for _, balance in readable(Balance, BALANCES, page.items, self._set_aside)]
+        counted_tokens = await asyncio.gather(*map(self._counted, balances))
+        items = [
+            (owned_key(counted.token.contract, counted.token.token_id), counted)
+            for counted in counted_tokens
+            if counted is not None
+        ]
         return Page(tuple(items), more=page.next is not None, last=_last(page, "owned_key"))
 
     async def _counted(self, balance: Balance) -> CountedToken | None:
@@ -173,7 +177,7 @@ class DynamoIndex:
         page = await self._balances_in(partition, None, contract=None, limit=limit, after=key)
         end = page.end if page.more else None
         after = None if end is None else int(end.partition("#")[2])
-        return CollectionPage(tuple(one for _, one in page.items), after)
+        return CollectionPage(tuple(item for _, item in page.items), after)
 
     async def tokens_in(self, contract: str, *, limit: int, after: int | None) -> CollectionPage:
         """Return a collection's tokens by id, found by reading the ids that were given out.

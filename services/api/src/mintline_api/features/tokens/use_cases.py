@@ -69,7 +69,7 @@ async def get_token(contract: str, token_id: int, *, reads: TokenReads) -> Token
     if token is None:
         raise unknown_token(contract, token_id)
 
-    found, supply, item, mint = await asyncio.gather(
+    document, supply, item, mint = await asyncio.gather(
         _with_metadata(CountedToken(token), reads),
         _supply(token, reads.index),
         reads.supplies.of(
@@ -82,9 +82,9 @@ async def get_token(contract: str, token_id: int, *, reads: TokenReads) -> Token
         supply=supply,
         item=item,
         checkpoint=checkpoint,
-        metadata=found.metadata,
-        verified=found.verified,
-        version=found.version,
+        metadata=document.metadata,
+        verified=document.verified,
+        version=document.version,
         mint=mint,
     )
 

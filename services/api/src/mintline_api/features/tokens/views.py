@@ -27,17 +27,17 @@ def token_items(
 ) -> list[TokenSummary | TokenWithMetadata]:
     """Return listed tokens, with their metadata if that was asked for."""
     items: list[TokenSummary | TokenWithMetadata] = []
-    for one in tokens:
-        summary = token_summary(one.counted, checkpoint, public_url=public_url)
+    for token in tokens:
+        summary = token_summary(token.counted, checkpoint, public_url=public_url)
         if include is None:
             items.append(TokenSummary(**summary))
         else:
             items.append(
                 TokenWithMetadata(
                     **summary,
-                    metadata=one.metadata,
-                    metadata_verified=one.verified,
-                    metadata_version=one.version,
+                    metadata=token.metadata,
+                    metadata_verified=token.verified,
+                    metadata_version=token.version,
                 )
             )
     return items

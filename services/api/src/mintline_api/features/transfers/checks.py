@@ -78,12 +78,12 @@ class TokenChecks:
         data = selector("balanceOf(address,uint256)") + address_word(wallet) + word(item_id)
         try:
             async with asyncio.timeout(CHAIN_SECONDS):
-                answer = await self.chain.call(Call(sender=wallet, to=contract, data=data))
+                result = await self.chain.call(Call(sender=wallet, to=contract, data=data))
         except (Retryable, Rejected, TimeoutError) as error:
             log.warning("balance_unchecked", error=type(error).__name__)
             return
-        held = int.from_bytes(answer, "big")
-        if len(answer) == _WORD and held < quantity:
+        held = int.from_bytes(result, "big")
+        if len(result) == _WORD and held < quantity:
             detail = (
                 f"Your wallet {wallet} holds {held} of item {item_id} of {contract}. Send an item and a "
                 "quantity that it holds."

@@ -306,8 +306,8 @@ async def _transfer_response(
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     async def read(transfer_id: str) -> AnyTransfer | None:
-        found = await request.app[TRANSFERS].operations.operation(transfer_id)
-        return found if isinstance(found, AnyTransfer) else None
+        operation = await request.app[TRANSFERS].operations.operation(transfer_id)
+        return operation if isinstance(operation, AnyTransfer) else None
 
     transfer, applied = await waited(request, transfer, until, read)
     return json_response(
@@ -324,8 +324,8 @@ async def _burn_response(
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     async def read(burn_id: str) -> AnyBurn | None:
-        found = await request.app[TRANSFERS].operations.operation(burn_id)
-        return found if isinstance(found, AnyBurn) else None
+        operation = await request.app[TRANSFERS].operations.operation(burn_id)
+        return operation if isinstance(operation, AnyBurn) else None
 
     burn, applied = await waited(request, burn, until, read)
     return json_response(burn_operation_view(burn), status=status, headers={**(headers or {}), **applied})

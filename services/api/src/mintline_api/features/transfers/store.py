@@ -34,11 +34,13 @@ class DynamoTokenOperations:
     async def under_way(self, wallet: str, contract: str) -> tuple[TokenOperation, ...]:
         """Return a wallet's transfers and burns that are built or sent; an unreadable record is left out."""
         own, signed = await asyncio.gather(self._sent_by(wallet), self._signed_by(wallet, contract))
-        found = await read_operations(self._dynamo, [*own, *signed], self._set_aside)
+        operations = await read_operations(self._dynamo, [*own, *signed], self._set_aside)
         return tuple(
-            one
-            for one in found.values()
-            if isinstance(one, TokenOperation) and one.contract == contract and one.status in _UNDER_WAY
+            operation
+            for operation in operations.values()
+            if isinstance(operation, TokenOperation)
+            and operation.contract == contract
+            and operation.status in _UNDER_WAY
         )
 
     async def _signed_by(self, wallet: str, contract: str) -> list[str]:
@@ -59,7 +61,7 @@ class DynamoTokenOperations:
         transactions = readable(Transaction, TRANSACTIONS, page.items, self._set_aside)
         return [
             operation_id
-            for _, one in transactions
-            if one.kind in _KINDS and one.state in UNDECIDED
-            for operation_id in one.operations
+            for _, transaction in transactions
+            if transaction.kind in _KINDS and transaction.state in UNDECIDED
+            for operation_id in transaction.operations
         ]

@@ -45,13 +45,13 @@ class MediaFiles:
 
     async def describe(self, sha256: bytes) -> StoredFile:
         """Return type and size of a file; raises RequestRefused for one that is not there."""
-        found = self._known.get(sha256)
-        if found is None:
-            found = await self.files.describe(sha256)
-            if found is None:
+        stored = self._known.get(sha256)
+        if stored is None:
+            stored = await self.files.describe(sha256)
+            if stored is None:
                 raise RequestRefused(UNKNOWN_MEDIA, "File not found.")
-            self._known.put(sha256, found)
-        return found
+            self._known.put(sha256, stored)
+        return stored
 
     async def send(self, request: web.Request, sha256: bytes) -> web.StreamResponse:
         """Send a file, or the part of it that a client asks for; raises RequestRefused."""

@@ -129,12 +129,12 @@ class S3Files:
     async def describe(self, sha256: bytes) -> StoredFile | None:
         try:
             with translated():
-                found = await self._s3.head_object(Bucket=self._media, Key=media_object_key(sha256))
+                head = await self._s3.head_object(Bucket=self._media, Key=media_object_key(sha256))
         except ClientError as error:
             if error_code(error) in MISSING:
                 return None
             raise
-        return StoredFile(found["ContentType"], found["ContentLength"])
+        return StoredFile(head["ContentType"], head["ContentLength"])
 
     async def read(self, sha256: bytes, *, start: int, length: int) -> AsyncIterator[bytes]:
         with translated():

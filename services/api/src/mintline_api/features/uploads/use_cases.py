@@ -122,9 +122,9 @@ async def complete(upload_id: str, *, asked_by: str, uploads: Uploads) -> Upload
         raise _mismatch(f"{received.size} bytes were put, and {upload.size} announced.")
     if digest.digest() != upload.sha256:
         raise _mismatch(f"The SHA-256 of what was put is 0x{digest.hexdigest()}.")
-    found = sniffed(bytes(head), received.size)
-    if found != upload.content_type:
-        what = f"is {found}" if found else "is no file of an accepted type"
+    media_type = sniffed(bytes(head), received.size)
+    if media_type != upload.content_type:
+        what = f"is {media_type}" if media_type else "is no file of an accepted type"
         raise _mismatch(f"By its bytes what was put {what}, and {upload.content_type} was announced.")
     if not await uploads.files.publish(upload, version=received.version):
         raise _mismatch("Something else was put while the file was checked. Complete the upload again.")

@@ -42,6 +42,6 @@ class UserView(View):
     created_at: Time = Field(description="When the user was made in the pool.")
 
 
-def user_view(found: UserWithWallet) -> UserView:
+def user_view(account: UserWithWallet) -> UserView:
     """Return the public form of a user."""
-    return UserView(sub=found.user.sub, wallet=found.wallet, created_at=rfc3339(found.user.created_at))
+    return UserView(sub=account.user.sub, wallet=account.wallet, created_at=rfc3339(account.user.created_at))

@@ -56,10 +56,10 @@ async def read_user(request: web.Request) -> web.Response:
     context = request.app[USERS]
     _client(await read_caller(request))
     email = context.users.email(read_query(request, UsersQuery).email, parameter="email")
-    found = await find_user(email, users=context.users, wallets=context.wallets)
-    if found is None:
+    account = await find_user(email, users=context.users, wallets=context.wallets)
+    if account is None:
         raise RequestRefused(UNKNOWN_USER, "User not found: nobody in the pool has this address.")
-    return json_response(user_view(found))
+    return json_response(user_view(account))
 
 
 @operations.add(
@@ -86,8 +86,8 @@ async def make_user(request: web.Request) -> web.Response:
     body = await read_body(request, UserRequest)
     email = context.users.email(body.email, pointer="#/email")
     await count_write(request, caller.sub)
-    made = await create_user(email, users=context.users, wallets=context.wallets)
-    return json_response(user_view(made), status=201 if made.created else 200)
+    account = await create_user(email, users=context.users, wallets=context.wallets)
+    return json_response(user_view(account), status=201 if account.created else 200)
 
 
 def _client(caller: Caller) -> Caller:

@@ -37,10 +37,10 @@ class CognitoUsers:
     async def by_sub(self, sub: str) -> PoolUser | None:
         """Return the user with this `sub`, which AdminGetUser does not take in a pool with user names."""
         with translated():
-            found = await self._cognito.list_users(
+            response = await self._cognito.list_users(
                 UserPoolId=self._pool, Filter=f'sub = "{_quoted(sub)}"', Limit=1
             )
-        for user in found.get("Users", []):
+        for user in response.get("Users", []):
             attributes = _attributes(user.get("Attributes", []))
             if attributes.get("sub") == sub:
                 return _user(attributes, user.get("UserCreateDate"))

@@ -93,7 +93,7 @@ async def read_webhooks(request: web.Request) -> web.Response:
     caller = await read_caller(request)
     read_query(request, NoQuery)
     listed = await list_webhooks(caller, management=request.app[WEBHOOKS])
-    return json_response(WebhookList(items=[webhook_view(*one) for one in listed]))
+    return json_response(WebhookList(items=[webhook_view(*record) for record in listed]))
 
 
 @operations.add(
@@ -111,8 +111,8 @@ async def read_webhook(request: web.Request) -> web.Response:
     caller = await read_caller(request)
     read_query(request, NoQuery)
     path = read_path(request, WebhookPath)
-    found = await get_webhook(path.webhook_id, caller, management=request.app[WEBHOOKS])
-    return json_response(webhook_view(*found))
+    record = await get_webhook(path.webhook_id, caller, management=request.app[WEBHOOKS])
+    return json_response(webhook_view(*record))
 
 
 @operations.add(
@@ -222,13 +222,13 @@ async def read_webhook_deliveries(request: web.Request) -> web.Response:
     bound = ("webhook-deliveries", caller.sub, path.webhook_id)
     wanted = read_page(request, bound, query)
     await get_webhook(path.webhook_id, caller, management=management)
-    found, more = await management.webhooks.attempts_of(
+    attempts, more = await management.webhooks.attempts_of(
         path.webhook_id, limit=wanted.limit, after=wanted.after
     )
-    page = Page(tuple(found), more=more)
+    page = Page(tuple(attempts), more=more)
     return json_response(
         AttemptList(
-            items=[attempt_view(attempt) for _, attempt in found],
+            items=[attempt_view(attempt) for _, attempt in attempts],
             next_cursor=next_cursor(request, bound, page),
         )
     )

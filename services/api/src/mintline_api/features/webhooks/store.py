@@ -63,8 +63,8 @@ class DynamoWebhooks:
         page = await newest_first(
             self._dynamo, WEBHOOKS, _BY_PRINCIPAL, principal, limit=2 * WEBHOOKS_OF_ONE, after=None
         )
-        found = await asyncio.gather(*(self._readable(webhook_id) for _, webhook_id in page.items))
-        return [webhook for webhook in found if webhook is not None]
+        webhooks = await asyncio.gather(*(self._readable(webhook_id) for _, webhook_id in page.items))
+        return [webhook for webhook in webhooks if webhook is not None]
 
     async def _readable(self, webhook_id: str) -> Webhook | None:
         with suppress(Unreadable):
@@ -93,11 +93,11 @@ class DynamoWebhooks:
         page = await self._dynamo.query(
             WEBHOOK_ATTEMPTS, partition=webhook_id, forward=False, limit=limit, start=start
         )
-        found = [
+        attempts = [
             (text_of(item, "attempt_key"), read(Attempt, WEBHOOK_ATTEMPTS, item, self._set_aside))
             for item in page.items
         ]
-        return found, page.next is not None
+        return attempts, page.next is not None
 
 
 class KmsSealer:
@@ -110,7 +110,7 @@ class KmsSealer:
     async def seal(self, webhook_id: str, secret: SigningSecret, *, at: int) -> SealedSecret:
         """Encrypt a new secret."""
         with translated():
-            answer = await self._kms.encrypt(
+            response = await self._kms.encrypt(
                 KeyId=self._key, Plaintext=secret.pack(), EncryptionContext=encryption_context(webhook_id)
             )
-        return SealedSecret(sealed=answer["CiphertextBlob"], public_key=secret.public_key, created_at=at)
+        return SealedSecret(sealed=response["CiphertextBlob"], public_key=secret.public_key, created_at=at)

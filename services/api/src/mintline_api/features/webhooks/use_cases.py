@@ -164,8 +164,8 @@ async def rotate_secret(
 
     def apply(webhook: Webhook, _: WebhookProgress) -> Webhook:
         before = [
-            one if one.expires_at is not None else one.evolve(expires_at=now + OVERLAP_MS)
-            for one in webhook.signing(now)
+            secret if secret.expires_at is not None else secret.evolve(expires_at=now + OVERLAP_MS)
+            for secret in webhook.signing(now)
         ]
         return webhook.evolve(secrets=(sealed, *before[: SECRETS - 1]))
 

@@ -164,13 +164,13 @@ def _python_call(sample: Sample, call: Call) -> str:
                 arguments += [f"{name}={_literal(value)}" for name, value in sample.body.items()]
             case "first":
                 arguments.append(_literal(next(iter(sample.body.values()))))
-    made = f"mintline.{call.method}({_lined(arguments)})"
+    code = f"mintline.{call.method}({_lined(arguments)})"
     result = call.python_result or call.result
     shown, after = {
-        "value": (f"result = {made}", "print(json.dumps(result, indent=2))"),
-        "bytes": (f"text = {made}", "print(text.decode())"),
-        "nothing": (made, ""),
-        "list": (f"for item in {made}:\n    print(json.dumps(item, indent=2))", ""),
+        "value": (f"result = {code}", "print(json.dumps(result, indent=2))"),
+        "bytes": (f"text = {code}", "print(text.decode())"),
+        "nothing": (code, ""),
+        "list": (f"for item in {code}:\n    print(json.dumps(item, indent=2))", ""),
     }[result]
     imports = ["json", "os"] if result in ("value", "list") else ["os"]
     token = ', token=os.environ["TOKEN"]' if sample.secured else ""
@@ -194,13 +194,13 @@ def _typescript_call(sample: Sample, call: Call) -> str:
     if sample.body is not None:
         body: Any = sample.body if call.typescript == "whole" else next(iter(sample.body.values()))
         arguments.append(json.dumps(body, indent=2))
-    made = f"mintline.{call.in_typescript()}({', '.join(arguments)})"
+    code = f"mintline.{call.in_typescript()}({', '.join(arguments)})"
     token = ", { token: process.env.TOKEN }" if sample.secured else ""
     shown = {
-        "value": f"const result = await {made};\nconsole.log(JSON.stringify(result, null, 2));",
-        "bytes": f"console.log(new TextDecoder().decode(await {made}));",
-        "nothing": f"await {made};",
-        "list": f"for await (const item of {made}) {{\n  console.log(JSON.stringify(item, null, 2));\n}}",
+        "value": f"const result = await {code};\nconsole.log(JSON.stringify(result, null, 2));",
+        "bytes": f"console.log(new TextDecoder().decode(await {code}));",
+        "nothing": f"await {code};",
+        "list": f"for await (const item of {code}) {{\n  console.log(JSON.stringify(item, null, 2));\n}}",
     }[call.result]
     lines = [
         'import { Mintline } from "@mintline/client";',
