@@ -31,14 +31,14 @@ class Kms:
     """Wraps keys for anyone, and answers a Decrypt with a plaintext or an error."""
 
     def __init__(self, refusal: str | None) -> None:
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self._refusal = refusal
 
     def generate_data_key_pair_without_plaintext(self, **_: Any) -> dict[str, bytes]:
         return {"PrivateKeyCiphertextBlob": b"wrapped"}
 
     def decrypt(self, **request: Any) -> dict[str, bytes]:
-        self.asked.append(request)
+        self.requests.append(request)
         if self._refusal is not None:
             raise ClientError({"Error": {"Code": self._refusal}}, "Decrypt")
         return {"Plaintext": b"key"}
@@ -54,7 +54,7 @@ def test_canary__when_kms_answers__then_it_says_which_answer_came(
     kms = Kms(refusal)
 
     assert canary.probe(kms, ARN, "1") == event
-    (request,) = kms.asked
+    (request,) = kms.requests
     assert request["CiphertextBlob"] == b"wrapped"
     assert request["EncryptionContext"] == {"sub": "platform:canary", "chain": "1"}
     assert "Recipient" not in request

@@ -40,7 +40,7 @@ class Caller:
     """Someone with the enclave's credentials and a wrapped key, who can have documents made."""
 
     victim: Victim
-    asked: dict[str, Any]
+    requested: dict[str, Any]
     authority: DevelopmentAuthority
     pcrs: Mapping[int, bytes]
     """What the enclave of the line measures as."""
@@ -68,7 +68,7 @@ class Caller:
             region=info["region"],
             credentials=self.victim.credentials["enclave"],
         ) as kms:
-            response: Any = await kms.decrypt(**self.asked, **more)
+            response: Any = await kms.decrypt(**self.requested, **more)
             return dict(response)
 
     async def denied(self, document: bytes | None, **how: Any) -> str:

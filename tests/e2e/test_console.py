@@ -39,7 +39,7 @@ async def console(harness: Harness, chromium: str) -> AsyncIterator[Console]:
         yield opened
     assert opened.strangers == []
     # A refusal of the API is the screen's to show: the browser logs it as well.
-    assert [line for line in opened.said if "Failed to load resource" not in line] == []
+    assert [line for line in opened.messages if "Failed to load resource" not in line] == []
 
 
 async def test_console__when_a_person_mints_a_picture__then_it_becomes_final_and_is_in_the_gallery(

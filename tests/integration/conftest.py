@@ -213,7 +213,7 @@ class SickNode:
         self.tamper: Callable[[dict[str, Any], Any], Any] = lambda _, result: result
         self.sick = ""
         """One of `throttles`, `hangs`, `garbage`, `stalls`, `cut`, `endless`; empty when it is well."""
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
         self.url = ""
@@ -239,7 +239,7 @@ class SickNode:
         calls = await request.json()
         several = isinstance(calls, list)
         calls = calls if several else [calls]
-        self.asked += [call["method"] for call in calls]
+        self.requested += [call["method"] for call in calls]
         self.headers.append(dict(request.headers))
         if self.sick == "throttles":
             return web.Response(status=429, headers={"Retry-After": "1"})

@@ -37,7 +37,7 @@ class Console:
     page: Page
     url: str
     axe: str = field(repr=False)
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     """What the page logged, errors included."""
     strangers: list[str] = field(default_factory=list)
     """Requests to other hosts than this machine."""
@@ -106,14 +106,14 @@ async def open_console(chromium: str, api_url: str) -> AsyncIterator[Console]:
             def note(message: ConsoleMessage) -> None:
                 # The login page is not ours: it has no icon, say.
                 if message.location.get("url", "").startswith(api_url):
-                    console.said.append(f"{message.type}: {message.text} {message.location['url']}")
+                    console.messages.append(f"{message.type}: {message.text} {message.location['url']}")
 
             def ask(url: str) -> None:
                 if not url.startswith(("http://127.0.0.1:", "blob:", "data:")):
                     console.strangers.append(url)
 
             page.on("console", note)
-            page.on("pageerror", lambda error: console.said.append(f"error: {error}"))
+            page.on("pageerror", lambda error: console.messages.append(f"error: {error}"))
             page.on("request", lambda request: ask(request.url))
             yield console
         finally:

@@ -11,12 +11,12 @@ class MemoryNotices:
 
     def __init__(self) -> None:
         self.by_id: dict[str, Notice] = {}
-        self.asked = 0
+        self.requested = 0
         """How often one was to be written."""
         self.failure: MintlineError | None = None
 
     async def add(self, notice: Notice) -> bool:
-        self.asked += 1
+        self.requested += 1
         if self.failure is not None:
             raise self.failure
         if notice.notice_id in self.by_id:

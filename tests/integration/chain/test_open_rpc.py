@@ -72,7 +72,7 @@ async def test_open__when_one_endpoint_serves_another_chain__then_it_is_never_as
     wrong.tamper = lambda call, result: "0x1" if call["method"] == "eth_chainId" else result
     rpc = await opened(f'["{wrong.url}", "{right.url}"]')
     await Node(rpc).block_number()
-    assert set(wrong.asked) == {"eth_chainId"}
+    assert set(wrong.requested) == {"eth_chainId"}
 
 
 async def test_open__when_every_endpoint_serves_another_chain__then_the_process_does_not_start(

@@ -43,9 +43,9 @@ async def test_calls__when_the_first_endpoint_is_sick__then_the_second_answers_i
     started = time.monotonic()
     assert await Node(rpc).chain_id() == CHAIN_ID
     assert time.monotonic() - started < 2
-    sick.asked.clear()
+    sick.requested.clear()
     await Node(rpc).chain_id()
-    assert sick.asked == []
+    assert sick.requested == []
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,9 @@ async def test_watch__when_an_endpoint_stands_still__then_the_other_is_asked(
     latest = await node.block("latest")
     assert latest is not None
     assert latest.number == int(old["number"], 16) + 10
-    well.asked.clear()
+    well.requested.clear()
     await node.chain_id()
-    assert well.asked == ["eth_chainId"]
+    assert well.requested == ["eth_chainId"]
 
 
 async def mined(rpc: Rpc) -> bytes:
@@ -144,11 +144,11 @@ async def test_receipt__when_one_of_three_lies__then_the_truth_comes_out_and_the
     liar.tamper = lie
     with pytest.raises(Unavailable, match="contradict the receipt"):
         await node.receipt(tx_hash)
-    liar.asked.clear()
+    liar.requested.clear()
     receipt = await node.receipt(tx_hash)
     assert receipt is not None
     assert receipt.status
-    assert liar.asked == []
+    assert liar.requested == []
 
 
 async def test_receipt__when_the_block_it_names_is_not_the_others__then_it_is_not_believed(

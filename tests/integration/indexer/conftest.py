@@ -62,7 +62,7 @@ class Harness:
     contract: str = ""
     deployed_block: int = 0
     started: int = 0
-    made: dict[str, tuple[int, str]] = field(default_factory=dict)
+    minted: dict[str, tuple[int, str]] = field(default_factory=dict)
     """The first token of each transaction that makes one, and its owner."""
     nonces: Iterator[int] = field(default_factory=count)
     skipped: float = 0.0
@@ -148,8 +148,8 @@ class Harness:
         requests = [word(token_id) + address_word(owner) + word(token_id) for token_id in token_ids]
         data = selector("mintBatch((uint256,address,bytes32)[])") + word(32) + word(len(requests))
         sent = await self.send(self.contract, data + b"".join(requests), gas=gas)
-        if token_ids[0] not in {token_id for token_id, _ in self.made.values()}:
-            self.made[sent] = (token_ids[0], owner)
+        if token_ids[0] not in {token_id for token_id, _ in self.minted.values()}:
+            self.minted[sent] = (token_ids[0], owner)
         return sent
 
     async def transfer(self, token_id: int, sender: str, recipient: str) -> str:
@@ -167,7 +167,7 @@ class Harness:
 
         It is the mint of the first token that the transaction makes, if it makes one.
         """
-        token_id, owner = self.made.get(tx_hash, (None, self.accounts[1]))
+        token_id, owner = self.minted.get(tx_hash, (None, self.accounts[1]))
         signer = KeyRef(address=self.accounts[0], subject="user", chain_id=CHAIN_ID, secret_id="secret")
         nonce = next(self.nonces)
         attempt = Attempt(

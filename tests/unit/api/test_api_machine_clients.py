@@ -40,7 +40,7 @@ async def test_client__when_it_is_on_record__is_let_in_where_clients_may_be(
     response = await read_token(client, harness.client_headers())
 
     assert (response.status, response.json()["code"]) == (404, "unknown-token")
-    assert harness.user_pool.asked == [], "the pool knows nothing of a client's token"
+    assert harness.user_pool.requested == [], "the pool knows nothing of a client's token"
 
 
 @pytest.mark.parametrize("disabled", [False, True])

@@ -101,4 +101,4 @@ async def test_user__when_the_pool_is_silent__is_not_kept_waiting_by_a_second_is
     headers = bearer(token(harness, "alice"))
     harness.now += 3000
     assert (await api.request("GET", "/v1/wallet", headers=headers)).status == 200
-    assert harness.user_pool.asked == []
+    assert harness.user_pool.requested == []

@@ -87,10 +87,10 @@ class Blocks:
 
     block: WholeBlock
     failure: Exception | None = None
-    asked: list[bytes] = field(default_factory=list)
+    requested: list[bytes] = field(default_factory=list)
 
     async def whole_block(self, block_hash: bytes) -> WholeBlock:
-        self.asked.append(block_hash)
+        self.requested.append(block_hash)
         if self.failure is not None:
             raise self.failure
         return self.block
@@ -148,7 +148,7 @@ async def test_proof__when_the_mint_is_final__then_its_receipt_stands_without_th
 
         headers = {**harness.headers(), "If-None-Match": response.headers["etag"]}
         assert (await client.request("GET", PROOF, headers=headers)).status == 304
-        assert blocks.asked == [receipt.block_hash]
+        assert blocks.requested == [receipt.block_hash]
         assert (await client.request("GET", PROOF)).status == 401
 
 
@@ -180,7 +180,7 @@ async def test_proof__when_there_is_none__then_the_problem_says_why(
         path = f"/v1/tokens/{CONTRACT}/8/proof"
         response = await client.request("GET", path, headers=harness.headers())
         assert (response.status, response.json()["code"]) == (404, "unknown-token")
-    assert blocks.asked == []
+    assert blocks.requested == []
 
 
 async def test_proof__when_no_node_gives_the_block__then_it_is_unavailable(

@@ -50,12 +50,12 @@ async def test_pool__when_a_token_is_used_often__is_asked_once_in_a_while_and_by
     token = harness.token("alice")
     for _ in range(3):
         await asyncio.gather(*(get_wallet(client, token) for _ in range(10)))
-    assert harness.user_pool.asked == [], "it is good news that it was just issued"
+    assert harness.user_pool.requested == [], "it is good news that it was just issued"
     for rounds in range(1, 4):
         harness.now += RECHECK_AFTER
         answers = await asyncio.gather(*(get_wallet(client, token) for _ in range(10)))
         assert {response.status for response in answers} == {200}
-        assert harness.user_pool.asked == ["alice"] * rounds
+        assert harness.user_pool.requested == ["alice"] * rounds
 
 
 async def test_pool__when_a_revoked_token_is_tried_again_and_again__is_not_asked_each_time(
@@ -67,7 +67,7 @@ async def test_pool__when_a_revoked_token_is_tried_again_and_again__is_not_asked
     for _ in range(5):
         assert (await get_wallet(client, token)).status == 401
 
-    assert harness.user_pool.asked == ["alice"]
+    assert harness.user_pool.requested == ["alice"]
 
 
 async def test_request__when_the_pool_is_silent__is_served_for_five_minutes_and_then_told_to_come_again(
@@ -97,7 +97,7 @@ async def test_pool__when_it_is_silent__is_tried_every_few_seconds_for_all_token
         for token in tokens:
             assert (await get_wallet(client, token)).status == 200
 
-    assert len(harness.user_pool.asked) == 1
+    assert len(harness.user_pool.requested) == 1
 
 
 async def test_token__when_the_pool_is_silent_after_it_refused_it__stays_refused(

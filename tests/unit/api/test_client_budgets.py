@@ -153,7 +153,7 @@ async def test_permit__when_its_caller_goes_while_it_is_taken__then_it_is_given_
     setup = Setup(ClientBudget(mints_per_hour=1))
     budgets = setup.copy(chain=False)
     caller = asyncio.create_task(budgets.take(SHOP, CONTRACT))
-    await setup.use.asked.wait()
+    await setup.use.requested.wait()
     caller.cancel()
 
     with pytest.raises(asyncio.CancelledError):

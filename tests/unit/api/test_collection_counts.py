@@ -20,10 +20,10 @@ class Node:
 
     def __init__(self) -> None:
         self.minted: int | None = None
-        self.asked = 0
+        self.requested = 0
 
     async def call(self, _: Call) -> bytes:
-        self.asked += 1
+        self.requested += 1
         await asyncio.sleep(0)
         if self.minted is None:
             await asyncio.Event().wait()
@@ -55,21 +55,21 @@ async def minted(
 async def test_collection__when_many_read_it_at_once__then_they_share_one_call(
     harness: Harness, client: MemoryClient, contract: str, node: Node
 ) -> None:
-    node.minted, before = 1, node.asked
+    node.minted, before = 1, node.requested
 
     assert await minted(harness, client, contract, readers=5) == {"1"}
-    assert node.asked == before + 1
+    assert node.requested == before + 1
 
 
 async def test_collection__when_the_node_hangs__then_only_the_first_readers_wait_for_it_for_a_while(
     harness: Harness, client: MemoryClient, contract: str, node: Node
 ) -> None:
-    before = node.asked
+    before = node.requested
 
     with capture_logs() as logs:
         assert await minted(harness, client, contract, readers=3) == {None}
         assert await minted(harness, client, contract) == {None}
-    assert node.asked == before + 1
+    assert node.requested == before + 1
     assert [line["event"] for line in logs if line["log_level"] == "warning"] == ["supply_unread"]
 
     node.minted = 2

@@ -182,7 +182,7 @@ async def test_proof__when_it_names_a_final_mint_of_the_item__then_its_receipt_s
 
     assert (receipt.contract, receipt.token_id, receipt.serial) == (collection, ITEM, SERIAL)
     assert (receipt.quantity, receipt.to, receipt.metadata) == (QUANTITY, OTHER, TEXT)
-    assert len(blocks.asked) == 1
+    assert len(blocks.requested) == 1
 
 
 async def test_proof__when_the_item_has_other_metadata_by_now__then_the_receipt_has_what_was_minted(
@@ -218,7 +218,7 @@ async def test_proof__when_the_mint_has_none__then_the_problem_says_why(
         harness.mints.items[mint.mint_id] = mint.evolve(**changes)
         response = await ask(harness, client, collection, mint.mint_id)
         assert (response.status, response.json()["code"]) == expected, changes
-    assert blocks.asked == []
+    assert blocks.requested == []
 
 
 async def test_proof__when_it_names_no_mint_or_an_unknown_one__then_refused(

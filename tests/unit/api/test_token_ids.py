@@ -160,12 +160,12 @@ class Known:
 
     def __init__(self, *ids: int) -> None:
         self.ids = list(ids)
-        self.asked: list[range] = []
+        self.requested: list[range] = []
         self.failure: Exception | None = None
 
     async def highest_token_id(self, contract: str, ids: range) -> int | None:
         assert contract == CONTRACT
-        self.asked.append(ids)
+        self.requested.append(ids)
         if self.failure is not None:
             raise self.failure
         return max((mint_id for mint_id in self.ids if mint_id in ids), default=None)
@@ -239,7 +239,7 @@ async def test_take__when_all_is_well__then_the_comparison_comes_once_a_minute_a
         tokens.ids.append(taken[-1])
         clock.now += 2
     assert taken == list(range(1, 121))
-    assert len(tokens.asked) == 4
+    assert len(tokens.requested) == 4
 
 
 async def test_take__when_another_copy_mints_between_comparison_and_lease__then_nothing_was_set_back(

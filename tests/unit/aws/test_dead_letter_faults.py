@@ -36,7 +36,7 @@ def message(name: str) -> dict[str, Any]:
 def put_back(client: "Scripted") -> list[str]:
     return [
         entry["ReceiptHandle"]
-        for operation, arguments in client.asked
+        for operation, arguments in client.requested
         if operation == "change_message_visibility_batch"
         for entry in arguments["Entries"]
     ]

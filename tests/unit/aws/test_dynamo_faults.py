@@ -187,7 +187,7 @@ async def test_write__when_two_writes_of_one_item_meet__then_they_go_in_two_requ
     # DynamoDB refuses a batch that names one item twice.
     sent = [
         [statement["Parameters"][0]["S"] for statement in arguments["Statements"]]
-        for _, arguments in client.asked
+        for _, arguments in client.requested
     ]
     assert sent == [["a", "b"], ["c"], ["d"]]
 

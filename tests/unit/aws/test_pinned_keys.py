@@ -22,10 +22,10 @@ class Kms:
 
     def __init__(self, answering: str) -> None:
         self.answering = answering
-        self.asked: list[str] = []
+        self.requested: list[str] = []
 
     async def generate_data_key_pair_without_plaintext(self, *, KeyId: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - as in the API
-        self.asked.append(KeyId)
+        self.requested.append(KeyId)
         return {
             "PublicKey": SPKI.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
             "PrivateKeyCiphertextBlob": b"wrapped",

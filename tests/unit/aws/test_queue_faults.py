@@ -92,7 +92,7 @@ async def test_visibility__when_many_change__shares_a_request(client: "Scripted"
         lambda arguments: {"Successful": [{"Id": entry["Id"]} for entry in arguments["Entries"]]},
     )
     await asyncio.gather(*(queues.change_visibility(received(n), 30 + n) for n in range(10)))
-    ((_, request),) = [call for call in client.asked if call[0] == "change_message_visibility_batch"]
+    ((_, request),) = [call for call in client.requested if call[0] == "change_message_visibility_batch"]
     assert [(e["ReceiptHandle"], e["VisibilityTimeout"]) for e in request["Entries"]] == [
         (f"receipt-{n}", 30 + n) for n in range(10)
     ]
@@ -113,7 +113,7 @@ async def test_dead_letter__when_the_receipt_ran_out__is_done(client: "Scripted"
     fault = {"Id": "0", "SenderFault": True, "Code": "ReceiptHandleIsInvalid"}
     client.on("delete_message_batch", lambda _: {"Failed": [fault]})
     await queues.dead_letter(received(), code="c", reason="r" * 5000, digest=None)
-    ((_, request),) = [call for call in client.asked if call[0] == "send_message_batch"]
+    ((_, request),) = [call for call in client.requested if call[0] == "send_message_batch"]
     assert request["QueueUrl"] == "http://q/p-build-dlq.fifo"
     (entry,) = request["Entries"]
     assert entry["MessageDeduplicationId"] == "id-1"
@@ -139,7 +139,7 @@ async def test_dead_letter__when_the_body_leaves_little_room__says_what_fits(
     body = "." * (room % 2) + "é" * ((MESSAGE_BYTES - room) // 2)
     large = Received(BUILD, body, "receipt", "id", "g", 1, 0.0)
     await queues.dead_letter(large, code="c", reason="r", digest="d")
-    ((_, request),) = [call for call in client.asked if call[0] == "send_message_batch"]
+    ((_, request),) = [call for call in client.requested if call[0] == "send_message_batch"]
     (entry,) = request["Entries"]
     assert entry["MessageBody"] == large.body
     assert set(entry.get("MessageAttributes", {})) == kept

@@ -35,7 +35,7 @@ async def test_query_sparse__when_there_are_pages__then_all_are_read(
     items = await dynamo.query_sparse(MINTS, index=IN_BLOCK, partitions=PARTITIONS, limit=100)
 
     assert [item["mint_id"] for item in items] == ["m1", "m3"]
-    statements = [arguments for _, arguments in client.asked]
+    statements = [arguments for _, arguments in client.requested]
     assert {len(arguments["Parameters"]) for arguments in statements} == {48}
     assert {arguments["Statement"] for arguments in statements} == {
         f'SELECT * FROM "p-mints"."in_block" WHERE "block_shard" IN [{", ".join("?" * 48)}]'

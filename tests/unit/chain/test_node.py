@@ -20,19 +20,19 @@ CALL = Call(sender=ALICE, to=BOB, data=b"\x01\x02")
 
 
 class FakeRpc:
-    """Answers every call with `answer`, or raises it, and remembers the questions."""
+    """Answers every call with `result`, or raises it, and remembers the questions."""
 
     def __init__(self, result: Any) -> None:
-        self.answer = result
-        self.asked: list[tuple[str, list[Any]]] = []
+        self.result = result
+        self.requested: list[tuple[str, list[Any]]] = []
         self.suspects: list[Suspect | None] = []
 
     async def call(self, method: str, params: Sequence[Any], *, suspect: Suspect | None = None) -> Any:
-        self.asked.append((method, list(params)))
+        self.requested.append((method, list(params)))
         self.suspects.append(suspect)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ class FakeRpc:
 async def test_block__when_asked_for__then_by_number_tag_or_hash(ref: Any, method: str, name: str) -> None:
     rpc = FakeRpc(None)
     assert await Node(rpc).block(ref, full=True) is None
-    assert rpc.asked == [(method, [name, True])]
+    assert rpc.requested == [(method, [name, True])]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ async def test_block__when_the_node_fails_otherwise__then_the_error() -> None:
 async def test_count_on_a_block__when_asked_for__then_of_the_very_block_by_its_hash() -> None:
     rpc = FakeRpc("0x5")
     assert await Node(rpc).transaction_count_at(BOB, bytes(32)) == 5
-    assert rpc.asked == [("eth_getTransactionCount", [BOB, {"blockHash": "0x" + "00" * 32}])]
+    assert rpc.requested == [("eth_getTransactionCount", [BOB, {"blockHash": "0x" + "00" * 32}])]
 
 
 @pytest.mark.parametrize(("result", "minted"), [(word(1), True), (word(0), False), (None, None)])
@@ -74,7 +74,7 @@ async def test_minted__when_asked_of_a_block__then_of_the_very_block_by_its_hash
 ) -> None:
     rpc = FakeRpc(RpcError(-32000, "header not found") if result is None else "0x" + result.hex())
     assert await Node(rpc).is_minted(BOB, 7, bytes(32)) is minted
-    [(method, [call, at])] = rpc.asked
+    [(method, [call, at])] = rpc.requested
     data = "0x" + (selector("isMinted(uint256)") + word(7)).hex()
     assert (method, call["to"], call["input"], at) == (
         "eth_call",
@@ -92,7 +92,7 @@ async def test_minted__when_the_contract_has_no_such_function__then_nobody_can_t
 async def test_minted_digest__when_the_block_holds_no_such_event__then_none() -> None:
     rpc = FakeRpc([])
     assert await Node(rpc).minted_digest(BOB, 7, bytes(32)) is None
-    assert rpc.asked[0][1][0]["topics"] == ["0x" + MINTED_TOPIC.hex(), "0x" + word(7).hex()]
+    assert rpc.requested[0][1][0]["topics"] == ["0x" + MINTED_TOPIC.hex(), "0x" + word(7).hex()]
 
 
 async def test_serial__when_what_used_it_is_asked_for__then_by_its_topic_in_a_range_or_a_block() -> None:
@@ -101,7 +101,7 @@ async def test_serial__when_what_used_it_is_asked_for__then_by_its_topic_in_a_ra
     assert await Node(rpc).item_minted(BOB, 7, bytes(32)) is None
     topics = ["0x" + ITEM_MINTED_TOPIC.hex(), "0x" + word(7).hex()]
     by_serial = {"address": [BOB], "topics": topics}
-    assert [params for _, params in rpc.asked] == [
+    assert [params for _, params in rpc.requested] == [
         [{"fromBlock": "0x0", "toBlock": "0x9", **by_serial}],
         [{"blockHash": "0x" + "00" * 32, **by_serial}],
     ]
@@ -115,7 +115,7 @@ async def test_logs__when_the_block_is_gone__then_unavailable() -> None:
 async def test_logs__when_topics_are_given__then_any_of_them_matches_the_first() -> None:
     rpc = FakeRpc([])
     await Node(rpc).logs_range(1, 20, [BOB], [bytes(32), b"\x01" * 32])
-    [(_, [query])] = rpc.asked
+    [(_, [query])] = rpc.requested
     assert query == {
         "fromBlock": "0x1",
         "toBlock": "0x14",
@@ -136,7 +136,7 @@ async def test_estimate__when_overridden__then_the_nodes_names_of_it() -> None:
         BOB: {"stateDiff": {"0x" + "00" * 32: "0x" + "01" * 32}},
         ALICE: {"balance": "0x5", "nonce": "0x1", "code": "0xfe"},
     }
-    assert rpc.asked == [("eth_estimateGas", [call, "latest", accounts])]
+    assert rpc.requested == [("eth_estimateGas", [call, "latest", accounts])]
 
 
 REVERT = selector("AlreadyMinted(uint256)") + word(9)
@@ -183,7 +183,7 @@ async def test_send__when_taken__then_accepted() -> None:
     raw = b"\x02raw"
     rpc = FakeRpc("0x" + keccak256(raw).hex())
     assert (await Node(rpc).send_raw(raw)).fact is SendFact.ACCEPTED
-    assert rpc.asked == [("eth_sendRawTransaction", ["0x" + raw.hex()])]
+    assert rpc.requested == [("eth_sendRawTransaction", ["0x" + raw.hex()])]
 
 
 async def test_send__when_the_node_answers_another_hash__then_unavailable() -> None:
@@ -207,7 +207,7 @@ async def test_fees__when_asked_within_a_second__then_one_question() -> None:
     rpc = FakeRpc({"baseFeePerGas": ["0x1", "0x2"], "reward": [["0x3"]]})
     node = Node(rpc, clock=lambda: now)
     assert (await node.fees(), await node.fees()) == (await node.fees(), await node.fees())
-    assert len(rpc.asked) == 1
+    assert len(rpc.requested) == 1
     now = 1.0
     await node.fees()
-    assert len(rpc.asked) == 2
+    assert len(rpc.requested) == 2

@@ -37,12 +37,12 @@ class Endpoints:
 
     def __init__(self, *answers: Any) -> None:
         self.answers = answers
-        self.asked: list[int] = []
+        self.requested: list[int] = []
 
     async def exchange(self, url: str, requests: Sequence[Request]) -> Any:
         await asyncio.sleep(0)
         place = int(url[-1])
-        self.asked += [place] * len(requests)
+        self.requested += [place] * len(requests)
         scripted = self.answers[place]
         if isinstance(scripted, Retryable):
             raise scripted
@@ -101,13 +101,13 @@ async def test_estimate__when_others_pass_the_call__then_the_one_is_asked_on() -
     for _ in range(2):
         with pytest.raises(Unavailable):
             await node.estimate_gas(CALL)
-    assert endpoints.asked == [0, 0, 1, 2] * 2
+    assert endpoints.requested == [0, 0, 1, 2] * 2
 
 
 async def test_estimate__when_it_is_no_refusal__then_nobody_else_is_asked() -> None:
     node, endpoints = node_over("0x5208", REVERTS, REVERTS)
     assert await node.estimate_gas(CALL, most=21_000) == 21_000
-    assert endpoints.asked == [0]
+    assert endpoints.requested == [0]
 
 
 async def test_estimate__when_a_majority_needs_more_than_the_most__then_it_is_told() -> None:
@@ -151,4 +151,4 @@ async def test_send__when_one_endpoint_says_never__then_only_all_of_them_togethe
 async def test_send__when_one_endpoint_refuses_for_now__then_nobody_else_is_asked() -> None:
     node, endpoints = node_over(TOO_LOW, TAKEN, TAKEN)
     assert (await node.send_raw(RAW)).fact is SendFact.NONCE_TOO_LOW
-    assert endpoints.asked == [0]
+    assert endpoints.requested == [0]

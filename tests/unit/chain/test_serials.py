@@ -21,13 +21,13 @@ class Chain:
 
     def __init__(self, *, used_in: int | None, widest: int = 10**9) -> None:
         self.used_in, self.widest = used_in, widest
-        self.asked: list[tuple[int, int]] = []
+        self.requested: list[tuple[int, int]] = []
         self.failure: Exception | None = None
         self.kept_from = 0
         """The oldest block that has logs."""
 
     async def logs(self, contract: str, serial: int, first: int, last: int) -> tuple[Log, ...]:
-        self.asked.append((first, last))
+        self.requested.append((first, last))
         if self.failure is not None:
             raise self.failure
         if last - first + 1 > self.widest:
@@ -45,7 +45,7 @@ async def test_search__when_the_node_takes_any_range__then_it_asks_once() -> Non
     log = await SerialSearch(chain.logs).find(ITEMS, SERIAL, last=1_000_000)
     assert log is not None
     assert log.block_number == 3
-    assert chain.asked == [(0, 1_000_000)]
+    assert chain.requested == [(0, 1_000_000)]
 
 
 async def test_search__when_ranges_are_bounded__then_it_goes_down_in_ranges_that_the_node_takes() -> None:
@@ -53,9 +53,9 @@ async def test_search__when_ranges_are_bounded__then_it_goes_down_in_ranges_that
     search = SerialSearch(chain.logs)
     log = await search.find(ITEMS, SERIAL, last=99)
     assert log is not None
-    assert chain.asked == [(0, 99), (50, 99), (75, 99), (50, 74), (25, 49), (0, 24)]
+    assert chain.requested == [(0, 99), (50, 99), (75, 99), (50, 74), (25, 49), (0, 24)]
     await search.find(ITEMS, 8, last=99)
-    assert chain.asked[6] == (75, 99)
+    assert chain.requested[6] == (75, 99)
 
 
 async def test_search__when_one_call_does_not_end_it__then_the_next_goes_on_below(
@@ -66,14 +66,14 @@ async def test_search__when_one_call_does_not_end_it__then_the_next_goes_on_belo
     search = SerialSearch(chain.logs)
     assert await search.find(ITEMS, SERIAL, last=99) is None
     assert await search.find(ITEMS, SERIAL, last=120) is not None
-    assert chain.asked == [(0, 99), (50, 99), (75, 99), (50, 74), (25, 49), (0, 24)]
+    assert chain.requested == [(0, 99), (50, 99), (75, 99), (50, 74), (25, 49), (0, 24)]
 
 
 async def test_search__when_nothing_is_found_down_to_the_genesis__then_the_next_begins_at_the_top() -> None:
     chain = Chain(used_in=None)
     search = SerialSearch(chain.logs)
     assert [await search.find(ITEMS, SERIAL, last=last) for last in (9, 12)] == [None, None]
-    assert chain.asked == [(0, 9), (0, 12)]
+    assert chain.requested == [(0, 9), (0, 12)]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ async def test_search__when_nodes_answer_nothing__then_it_says_so(failure: Excep
     chain.failure = failure
     with pytest.raises(type(failure)):
         await SerialSearch(chain.logs).find(ITEMS, SERIAL, last=99)
-    assert len(chain.asked) <= serials.REQUESTS
+    assert len(chain.requested) <= serials.REQUESTS
 
 
 async def test_search__when_many_are_left_open__then_the_oldest_are_forgotten(
@@ -110,9 +110,9 @@ async def test_search__when_nodes_answered_nothing_for_a_while__then_others_ask_
     for serial in range(40):
         with pytest.raises(type(failure)):
             await search.find(ITEMS, serial, last=20_000_000)
-    chain.failure, chain.asked = None, []
+    chain.failure, chain.requested = None, []
     assert await search.find(ITEMS, 40, last=20_000_000) is not None
-    assert chain.asked == [(0, 20_000_000)]
+    assert chain.requested == [(0, 20_000_000)]
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,9 @@ async def test_search__when_it_fails_on_the_way__then_the_next_goes_on_below_wha
     monkeypatch.setattr(serials, "REQUESTS", 32)
     with pytest.raises(type(failure)):
         await search.find(ITEMS, SERIAL, last=99)
-    chain.failure, chain.asked = None, []
+    chain.failure, chain.requested = None, []
     assert await search.find(ITEMS, SERIAL, last=120) is not None
-    assert max(last for _, last in chain.asked) == 74
+    assert max(last for _, last in chain.requested) == 74
 
 
 async def test_search__when_all_blocks_take_a_node_too_long__then_the_next_asks_for_fewer() -> None:
@@ -141,11 +141,11 @@ async def test_search__when_all_blocks_take_a_node_too_long__then_the_next_asks_
     for _ in range(20):
         with pytest.raises(Unavailable):
             await search.find(ITEMS, SERIAL, last=79_999)
-    widths = [last - first + 1 for first, last in chain.asked]
+    widths = [last - first + 1 for first, last in chain.requested]
     assert widths == [80_000, 40_000, 20_000, *[serials.UNANSWERED] * 17]
     chain.failure = None
     assert await search.find(ITEMS, SERIAL, last=79_999) is not None
-    assert chain.asked[20:] == [(70_000, 79_999), (50_000, 69_999), (10_000, 49_999), (0, 9_999)]
+    assert chain.requested[20:] == [(70_000, 79_999), (50_000, 69_999), (10_000, 49_999), (0, 9_999)]
 
 
 async def test_search__when_old_logs_are_gone__then_it_says_so_and_does_not_narrow_the_others() -> None:
@@ -157,6 +157,6 @@ async def test_search__when_old_logs_are_gone__then_it_says_so_and_does_not_narr
     for _ in range(3):
         with pytest.raises(RpcError):
             await search.find(ITEMS, SERIAL, last=999)
-    chain.used_in, chain.asked = 700, []
+    chain.used_in, chain.requested = 700, []
     assert await search.find(ITEMS, 9, last=999) is not None
-    assert chain.asked[0] == (750, 999), "as wide as the first range that was answered"
+    assert chain.requested[0] == (750, 999), "as wide as the first range that was answered"

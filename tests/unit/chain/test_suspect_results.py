@@ -23,12 +23,12 @@ class Nodes:
 
     def __init__(self, **tables: dict[str, Any]) -> None:
         self.tables = tables
-        self.asked: list[tuple[str, str]] = []
+        self.requested: list[tuple[str, str]] = []
 
     async def exchange(self, url: str, requests: Sequence[Request]) -> Any:
         await asyncio.sleep(0)
         name = url[7]
-        self.asked += [(name, request.method) for request in requests]
+        self.requested += [(name, request.method) for request in requests]
         answers = [self.answer(name, request) for request in requests]
         return answers if len(answers) > 1 else answers[0]
 
@@ -41,7 +41,7 @@ class Nodes:
         )
 
     def of(self, name: str) -> int:
-        return sum(endpoint == name for endpoint, _ in self.asked)
+        return sum(endpoint == name for endpoint, _ in self.requested)
 
     async def aclose(self) -> None:
         pass
@@ -108,7 +108,7 @@ async def test_suspect__when_one_call_of_a_batch_is_suspect__then_only_that_one_
     rpc = rpc_over(nodes)
     logs, other = await asyncio.gather(rpc.call("logs", [], suspect=is_empty), rpc.call("other", []))
     assert (logs, other) == (["a log"], 1)
-    assert nodes.asked.count(("b", "other")) == 0
+    assert nodes.requested.count(("b", "other")) == 0
 
 
 @pytest.mark.parametrize(("other", "expected"), [("0x5", "0x5"), (TRIE, None)])
@@ -150,7 +150,7 @@ async def test_retries__when_everything_fails_for_long__then_become_a_tenth_of_t
     for _ in range(100):
         with pytest.raises(Unavailable):
             await rpc.call("m", [])
-    assert len(nodes.asked) == 120
+    assert len(nodes.requested) == 120
 
 
 async def test_suspect__when_there_are_many__then_each_gets_its_second_opinion() -> None:
@@ -178,8 +178,8 @@ async def test_chain__when_an_endpoint_serves_another__then_the_next_one_is_aske
     rpc = rpc_over(nodes, chain_id=1)
     for _ in range(3):
         assert await rpc.call("m", []) == "right"
-    assert ("a", "m") not in nodes.asked
-    assert nodes.asked.count(("b", "eth_chainId")) == 1
+    assert ("a", "m") not in nodes.requested
+    assert nodes.requested.count(("b", "eth_chainId")) == 1
     await rpc.check_chain()
 
 
@@ -248,8 +248,8 @@ async def test_watch__when_a_look_fails_in_an_unforeseen_way__then_the_next_one_
 
     class Odd(Nodes):
         async def exchange(self, url: str, requests: Sequence[Request]) -> Any:
-            if len(self.asked) < 2:
-                self.asked.append((url[7], "odd"))
+            if len(self.requested) < 2:
+                self.requested.append((url[7], "odd"))
                 raise ArithmeticError
             looks.set()
             return await super().exchange(url, requests)
@@ -290,7 +290,7 @@ async def test_half_open__when_a_probe_is_under_way__then_other_calls_go_elsewhe
     class Hanging(Nodes):
         async def exchange(self, url: str, requests: Sequence[Request]) -> Any:
             if url == A and now > 0:
-                self.asked.append(("a", requests[0].method))
+                self.requested.append(("a", requests[0].method))
                 begun.set()
                 await release.wait()
                 return {"result": "a"}

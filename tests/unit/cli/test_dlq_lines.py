@@ -47,12 +47,12 @@ class Held:
     """Dead letters that somebody else holds at the first look."""
 
     def __init__(self) -> None:
-        self.asked: list[set[str]] = []
+        self.requested: list[set[str]] = []
 
     async def redrive(self, _queue: Queue, ids: Collection[str], *, limit: int) -> list[DeadLetter]:
         assert limit == 100
-        self.asked.append(set(ids))
-        return [letter()] if len(self.asked) == 2 else []
+        self.requested.append(set(ids))
+        return [letter()] if len(self.requested) == 2 else []
 
     drop = redrive
 
@@ -73,7 +73,7 @@ def test_redrive_and_drop__when_somebody_holds_a_letter__then_look_again_and_nam
     with pytest.raises(Stopped):
         command("build", ["id", "other"], prefix="p", limit=100, as_json=True)
 
-    assert held.asked == [{"id", "other"}, {"id", "other"}, {"other"}]
+    assert held.requested == [{"id", "other"}, {"id", "other"}, {"other"}]
     shown = capsys.readouterr()
     assert json.loads(shown.out)["missing"] == ["other"]
     assert "for up to a minute" in shown.err

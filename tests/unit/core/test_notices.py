@@ -35,7 +35,7 @@ async def test_notice__when_told_again_in_its_period__then_written_once() -> Non
         await asyncio.gather(first.record(notice), first.record(notice), other.record(notice))
     assert list(store.by_id.values()) == [relayer(), budget()]
     # Once by each process.
-    assert store.asked == 4
+    assert store.requested == 4
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ async def test_notice__when_it_is_noted__then_nobody_waits_for_its_write_but_the
     assert not closing.done()
     store.let.set()
     await closing
-    assert (list(store.by_id.values()), store.asked) == ([relayer()], 1)
+    assert (list(store.by_id.values()), store.requested) == ([relayer()], 1)
 
 
 async def test_notice__when_too_many_are_being_written__then_the_next_ones_wait_for_another_occasion(

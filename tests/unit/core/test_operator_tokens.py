@@ -135,7 +135,7 @@ async def test_operator__when_signed_out_at_the_pool__then_is_refused_within_a_m
     sides = sides_of()
     old = claims(iat=NOW - 46, exp=NOW + 600)
     assert await sides.outcome(old) == f"{CONSOLE} {CONSOLE} {PERSON}"
-    assert sides.pool.asked == [PERSON]
+    assert sides.pool.requested == [PERSON]
 
     again = sides_of()
     again.pool.signed_out.add(PERSON)

@@ -83,7 +83,7 @@ class Emulator:
 
     status: int = 200
     away: bool = False
-    asked: list[dict[str, Any]] = field(default_factory=list)
+    requested: list[dict[str, Any]] = field(default_factory=list)
     secret_in: str = "Plaintext"
     refusal: Mapping[str, str] | None = None
 
@@ -91,7 +91,7 @@ class Emulator:
     async def post(self, _url: str, *, data: bytes, headers: Mapping[str, str]) -> AsyncIterator[Any]:
         if self.away:
             raise aiohttp.ClientConnectionError("refused")
-        self.asked.append({"target": headers["X-Amz-Target"], **json.loads(data)})
+        self.requested.append({"target": headers["X-Amz-Target"], **json.loads(data)})
         if self.refusal is not None:
             yield _Answer(400, json.dumps(self.refusal).encode())
         else:
@@ -179,11 +179,11 @@ class Front:
 
     async def refused(self, operation: str, body: Mapping[str, Any] | bytes, **how: Any) -> str:
         """Return a refusal's code; nothing was asked of the emulator, and nothing of it is answered."""
-        before = len(self.emulator.asked)
+        before = len(self.emulator.requested)
         status, response = await self.send(operation, body, **how)
         assert status == 400
         assert response.keys() == {"__type", "message"}
-        assert self.emulator.asked[before:] == []
+        assert self.emulator.requested[before:] == []
         assert self.decrypted == []
         code: str = response["__type"]
         return code
@@ -208,7 +208,7 @@ async def test_decrypt__when_the_enclave_attests__then_its_key_alone_opens_the_a
     assert status == 200
     assert response.keys() == {"KeyId", "CiphertextForRecipient"}
     assert bytes(open_envelope(base64.b64decode(response["CiphertextForRecipient"]), KEY)) == SECRET
-    assert front.emulator.asked == [{"target": "TrentService.Decrypt", **DECRYPT}]
+    assert front.emulator.requested == [{"target": "TrentService.Decrypt", **DECRYPT}]
     assert [attested.module_id for attested in front.decrypted] == ["module"]
 
 

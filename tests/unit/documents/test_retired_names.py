@@ -5,6 +5,7 @@ The changelog and decisions tell of the past; records and releases of earlier ve
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from functools import cache
@@ -37,6 +38,9 @@ MODULES = [
 ]
 """Names that no Python module has: a verb beside its gerund, and riddles."""
 
+VARIABLES = {"answer", "asked", "found", "one", "made", "said", "told", "untold"}
+"""Names that say nothing of a value: no variable, parameter or attribute has one of them."""
+
 WORDS = {
     "classes": r"class (SqsLine|World|Surroundings|Rig|Stage|Scene|Watch|Fenced|Stamped|Standing|Need)\b",
     "middlewares": r"def (explained|observed)\b",
@@ -47,6 +51,20 @@ WORDS = {
     "the pipeline": r"(?i)\b((the|a) running line|an idle line|the whole line)\b",
     "the user's word": r"(?i)\bthe user's word\b",
 }
+
+
+def names_given(source: str) -> list[tuple[int, str]]:
+    """Return the variables, parameters and attributes that a module sets, with their lines."""
+    names: list[tuple[int, str]] = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                names.append((node.lineno, name))
+            case ast.arg(arg=name) | ast.ExceptHandler(name=str(name)):
+                names.append((node.lineno, name))
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                names.append((node.lineno, name))
+    return names
 
 
 @cache
@@ -78,6 +96,36 @@ def test_tree__when_searched_for_what_was_given_up__then_has_none(what: str) -> 
 
 def test_modules__when_listed__then_none_has_a_retired_name() -> None:
     assert [name for name in texts() if name.endswith(".py") and Path(name).stem in MODULES] == []
+
+
+def test_variables__when_listed__then_none_has_a_retired_name() -> None:
+    assert [
+        f"{path}:{line}: {name}"
+        for path, text in texts().items()
+        if path.endswith(".py")
+        for line, name in names_given(text)
+        if name in VARIABLES
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "found = 1",
+        "def f(made): ...",
+        "def f(**asked): ...",
+        "[one for one in ()]",
+        "class C:\n    answer: int",
+        "self.said = 1",
+        "f(told := 1)",
+        "try: ...\nexcept OSError as found: ...",
+        "match 1:\n    case found: ...",
+        "match 1:\n    case [*found]: ...",
+        "with f() as answer: ...",
+    ],
+)
+def test_variable__when_it_has_a_retired_name__then_it_is_listed(source: str) -> None:
+    assert VARIABLES & {name for _, name in names_given(source)}
 
 
 def test_retired__when_a_text_has_such_a_word__then_it_is_found() -> None:

@@ -211,21 +211,21 @@ async def test_events__when_the_bloom_contradicts_an_empty_answer__then_are_aske
 ) -> None:
     indexer = harness.start()
     await catch_up(indexer)
-    harness.chain.empty, harness.chain.asked = empty, 0
+    harness.chain.empty, harness.chain.requested = empty, 0
     harness.chain.mine([harness.mint(1)])
     await catch_up(indexer)
     assert harness.token_ids() == {1}
-    assert harness.chain.asked == 2
+    assert harness.chain.requested == 2
 
 
 async def test_events__when_the_bloom_says_no__then_are_not_asked_for(harness: Harness) -> None:
     indexer = harness.start()
     await catch_up(indexer)
-    harness.chain.asked = 0
+    harness.chain.requested = 0
     harness.chain.mine([Sent(b"\1" * 32, BOB, (Move(BOB, 1, None, ALICE),))])
     await catch_up(indexer)
     assert harness.progress.head.number == 1
-    assert harness.chain.asked == 0
+    assert harness.chain.requested == 0
 
 
 async def test_mint__when_its_record_says_rejected__then_the_token_is_indexed_and_an_error_logged(

@@ -395,7 +395,7 @@ async def test_batch__when_it_failed_and_its_operations_go_again__then_the_next_
 class Counted(MemoryStore):
     """Counts what is asked for, and what is written."""
 
-    asked: ClassVar[Counter[str]] = Counter()
+    requested: ClassVar[Counter[str]] = Counter()
     writes: ClassVar[list[Write]] = []
     undone: ClassVar[list[TakeBack]] = []
 
@@ -408,19 +408,19 @@ class Counted(MemoryStore):
         return await super().take_back(undo, fence=fence, at=at)
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
-        self.asked["attempts"] += len(tx_hashes)
+        self.requested["attempts"] += len(tx_hashes)
         return await super().attempts(tx_hashes)
 
     async def transactions(self, places: Any) -> Any:
-        self.asked["transactions"] += len(places)
+        self.requested["transactions"] += len(places)
         return await super().transactions(places)
 
     async def operations(self, operation_ids: Sequence[str], known: Any = None) -> dict[str, Operation]:
-        self.asked["operations"] += len(operation_ids)
+        self.requested["operations"] += len(operation_ids)
         return await super().operations(operation_ids, known or {})
 
     async def tokens(self, keys: Sequence[TokenKey]) -> Any:
-        self.asked["tokens"] += len(keys)
+        self.requested["tokens"] += len(keys)
         return await super().tokens(keys)
 
 
@@ -433,7 +433,7 @@ async def test_batch__when_it_made_five_hundred_tokens__then_one_record_is_writt
     harness.store = harness.like(Counted)
     indexer = harness.start()
     await catch_up(indexer)
-    Counted.asked.clear()
+    Counted.requested.clear()
     Counted.writes.clear()
     harness.chain.mine([sent])
 
@@ -441,7 +441,7 @@ async def test_batch__when_it_made_five_hundred_tokens__then_one_record_is_writt
 
     assert {token.mint_id for token in harness.store.token_table.values()} == set(ids)
     # Each record is read once, and none of the tokens, which are new.
-    assert Counted.asked == {"attempts": 1, "transactions": 1, "operations": count, "tokens": 0}
+    assert Counted.requested == {"attempts": 1, "transactions": 1, "operations": count, "tokens": 0}
     assert sum(len(write) for write in Counted.writes) == 2 * count + 1
     assert max(len(write) for write in Counted.writes) <= 100
     assert [len(write.results) for write in Counted.writes] == [0] * 10 + [1]

@@ -158,14 +158,14 @@ class Receiver:
     """A server of this machine that answers as a test wants."""
 
     def __init__(self) -> None:
-        self.answer: Handler | None = None
+        self.handler: Handler | None = None
         self.requests: list[web.Request] = []
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
         await request.read()
-        return web.Response(status=204) if self.answer is None else await self.answer(request)
+        return web.Response(status=204) if self.handler is None else await self.handler(request)
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ async def test_send__when_the_receiver_redirects__then_it_is_not_followed(receiv
     async def redirect(_: web.Request) -> web.Response:
         return web.Response(status=307, headers={"Location": "/elsewhere"})
 
-    receiver.answer = redirect
+    receiver.handler = redirect
     reply = await send(receiver)
     assert (reply.status_code, reply.acknowledged) == (307, False)
     assert len(receiver.requests) == 1
@@ -243,7 +243,7 @@ async def test_send__when_the_response_is_endless__then_little_of_it_is_read(rec
         while True:
             await response.write(b"\x1b[31m\xff" * 1_000)
 
-    receiver.answer = endless
+    receiver.handler = endless
     reply = await send(receiver)
     assert (reply.status_code, reply.retry_after) == (500, 120.0)
     assert len(reply.text) <= MAX_RESPONSE
@@ -259,7 +259,7 @@ async def test_send__when_the_receiver_is_slow__then_the_attempt_ends(
         await released.wait()
         return web.Response()
 
-    receiver.answer = slow
+    receiver.handler = slow
     monkeypatch.setattr(http_sender, "TOTAL_SECONDS", 0.2)
     reply = await send(receiver)
     released.set()

@@ -25,7 +25,7 @@ class StubAccount:
     """An account in which everything is ready, but for what a test changes."""
 
     def __init__(self, **changes: Any) -> None:
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self._answers: dict[str, Any] = {
             "get_caller_identity": {"Account": "111122223333"},
             "get_role": {"Role": {}},
@@ -51,7 +51,7 @@ class StubAccount:
         } | changes
 
     async def ask(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
-        self.asked.append(f"{service}.{operation}")
+        self.requested.append(f"{service}.{operation}")
         response = self._answers[operation]
         result: Any = response(**parameters) if callable(response) else response
         if isinstance(result, str):

@@ -47,12 +47,12 @@ class Pauses:
     """Pauses that take no time, and what happens in each; the one after the last does not end."""
 
     def __init__(self, *happens: Callable[[], object]) -> None:
-        self.asked: list[float] = []
+        self.requested: list[float] = []
         self.over = asyncio.Event()
         self._happens = list(happens)
 
     async def sleep(self, seconds: float) -> None:
-        self.asked.append(seconds)
+        self.requested.append(seconds)
         if not self._happens:
             self.over.set()
             await asyncio.Event().wait()
@@ -91,7 +91,7 @@ async def test_finish__when_the_bucket_asks_for_less_at_first__then_it_tries_aga
         await AuditShipping(trail, bucket.put).finish(sleep=pauses.sleep)
 
     assert (bucket.stored, left(trail)) == ([b"1", b"2", b"3"], [])
-    assert pauses.asked == [audit_shipping.PAUSE] * 2
+    assert pauses.requested == [audit_shipping.PAUSE] * 2
     # Fewer than the three lines that make `audit-not-shipped` fire, and none that makes `audit-left-behind`.
     assert events(logs) == [("audit_trail_not_shipped", "SlowDown")] * 2
 

@@ -51,13 +51,13 @@ class FakeAuthorizations:
 class FakeEnclave:
     error: Exception | None = None
     requests: list[Sign] = field(default_factory=list)
-    answer: Signed | Issued = SIGNED
+    response: Signed | Issued = SIGNED
 
     async def sign(self, request: Sign) -> Signed | Issued:
         self.requests.append(request)
         if self.error is not None:
             raise self.error
-        return self.answer
+        return self.response
 
 
 @dataclass
@@ -108,7 +108,7 @@ async def test_sign__when_it_is_no_mint__brings_the_signers_key_alone(cast: Cast
 async def test_sign__when_it_is_a_voucher__brings_the_issuers_key_and_answers_its_signature(
     cast: Cast,
 ) -> None:
-    enclave, intent = FakeEnclave(answer=ISSUED), cast.voucher().model_copy(update={"trace": "00-ab"})
+    enclave, intent = FakeEnclave(response=ISSUED), cast.voucher().model_copy(update={"trace": "00-ab"})
     response = await sign(
         intent,
         keys=keys_of(cast),
@@ -123,7 +123,7 @@ async def test_sign__when_it_is_a_voucher__brings_the_issuers_key_and_answers_it
 @pytest.mark.parametrize("kind", ["mint", "voucher"])
 async def test_sign__when_the_enclave_signs_something_else__leaves_the_message(cast: Cast, kind: str) -> None:
     intent = cast.mint() if kind == "mint" else cast.voucher()
-    enclave = FakeEnclave(answer=ISSUED if kind == "mint" else SIGNED)
+    enclave = FakeEnclave(response=ISSUED if kind == "mint" else SIGNED)
     with pytest.raises(Unavailable):
         await sign(
             intent,
@@ -203,7 +203,7 @@ async def test_handle__when_signed__sends_it_in_the_senders_group_under_its_hash
 
 
 async def test_handle__when_a_voucher_is_issued__sends_it_in_the_mints_group(cast: Cast) -> None:
-    queues, enclave = FakeQueues(), FakeEnclave(answer=ISSUED)
+    queues, enclave = FakeQueues(), FakeEnclave(response=ISSUED)
     await handle(
         cast.voucher(),
         queues=queues,

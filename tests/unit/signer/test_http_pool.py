@@ -13,19 +13,19 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class FakeWriter:
-    """The far end of a stream: for each request written, `answer` feeds the reader."""
+    """The far end of a stream: for each request written, `respond` feeds the reader."""
 
     def __init__(
         self, reader: asyncio.StreamReader, response: Callable[[asyncio.StreamReader], None]
     ) -> None:
         self.reader = reader
-        self.answer = response
+        self.respond = response
         self.written: list[bytes] = []
         self.aborted = False
 
     def write(self, data: bytes) -> None:
         self.written.append(data)
-        self.answer(self.reader)
+        self.respond(self.reader)
 
     async def drain(self) -> None:
         pass

@@ -61,14 +61,14 @@ def secp256k1(secret: bytes) -> Any:
 
 @dataclass
 class FakeHttp(HttpPool):
-    answer: HttpResponse | Exception
+    response: HttpResponse | Exception
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
     async def post(self, headers: Mapping[str, str], body: bytes) -> HttpResponse:
         self.requests.append((dict(headers), body))
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+        if isinstance(self.response, Exception):
+            raise self.response
+        return self.response
 
 
 def answering(status: int, content: object) -> FakeHttp:

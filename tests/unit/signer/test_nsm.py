@@ -38,11 +38,11 @@ class FakeModule:
     """Answers by operation; remembers what it was asked."""
 
     answers: dict[str, Any] = field(default_factory=dict)
-    asked: list[Any] = field(default_factory=list)
+    requested: list[Any] = field(default_factory=list)
 
     def __call__(self, request: bytes) -> bytes:
         parsed = cbor2.loads(request)
-        self.asked.append(parsed)
+        self.requested.append(parsed)
         operation = parsed if isinstance(parsed, str) else next(iter(parsed))
         response = self.answers[operation]
         return response if isinstance(response, bytes) else cbor2.dumps(response)
@@ -66,7 +66,7 @@ def test_device__when_asked__speaks_the_modules_cbor() -> None:
     assert nsm.random(300) == bytes(range(256)) + bytes(range(44))
     assert nsm.extend_pcr(16, b"data") == bytes(48)
     nsm.lock_pcr(16)
-    assert module.asked == [
+    assert module.requested == [
         "DescribeNSM",
         {"Attestation": {"user_data": None, "nonce": b"n", "public_key": b"key"}},
         "GetRandom",
@@ -108,7 +108,7 @@ def test_device__when_a_request_is_too_long__does_not_send_it() -> None:
     module = FakeModule()
     with pytest.raises(NsmFailed, match="InputTooLarge"):
         DeviceNsm(module).attest(user_data=bytes(0x1000))
-    assert module.asked == []
+    assert module.requested == []
 
 
 class IoVec(ctypes.Structure):

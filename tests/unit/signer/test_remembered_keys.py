@@ -21,7 +21,7 @@ class Reads:
     """Both stores in memory, a clock, and what was read of them."""
 
     at: float = 1000.0
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
     store: MemoryKeyStore = field(init=False)
     stores: KeyStores = field(init=False)
 
@@ -37,7 +37,7 @@ class Reads:
         return player.ref.model_copy(update={"secret_id": reference})
 
     async def read(self, key: KeyRef) -> StoredKey:
-        self.asked.append(key.address)
+        self.requested.append(key.address)
         await asyncio.sleep(0)
         return await self.stores.read(key)
 
@@ -57,7 +57,7 @@ async def test_remembered_keys__when_many_ask_at_once__read_once(cast: Cast, rea
 
     assert wrapped_keys == [cast.user.wrapped] * 30
     assert await keys.read(user) == cast.user.wrapped
-    assert len(reads.asked) == 1
+    assert len(reads.requested) == 1
 
 
 async def test_remembered_keys__when_full__forget_the_least_recently_used(cast: Cast, reads: Reads) -> None:
@@ -67,7 +67,7 @@ async def test_remembered_keys__when_full__forget_the_least_recently_used(cast: 
     for key in (user, issuer, user, treasury, user, issuer):
         await keys.read(key)
 
-    assert reads.asked == [key.address for key in (user, issuer, treasury, issuer)]
+    assert reads.requested == [key.address for key in (user, issuer, treasury, issuer)]
 
 
 async def test_remembered_keys__when_their_time_is_over__are_read_again(cast: Cast, reads: Reads) -> None:

@@ -23,13 +23,13 @@ OTHER = "arn:aws:kms:us-east-1:111122223333:key/other"
 @dataclass
 class FakeEnclave:
     to: str = NEW
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
     fails_after: int | None = None
 
     async def rewrap(self, request: Rewrap) -> Rewrapped:
-        if self.fails_after is not None and len(self.asked) >= self.fails_after:
+        if self.fails_after is not None and len(self.requested) >= self.fails_after:
             raise Unavailable("the enclave went away")
-        self.asked.append(request.key.wrapped.decode())
+        self.requested.append(request.key.wrapped.decode())
         return Rewrapped(wrapped=b"again " + request.key.wrapped, kms_key=self.to)
 
 
@@ -81,7 +81,7 @@ async def test_rewrap__when_done__has_replaced_every_key_of_both_stores_where_it
         assert (stored.wrapped, stored.kms_key) == (b"again " + f"wrapped {wallet.sub}".encode(), NEW)
     again = FakeEnclave()
     assert (await rewrapped(custody, again)).counts == {"there": 11}
-    assert again.asked == []
+    assert again.requested == []
 
 
 async def test_rewrap__when_the_enclave_goes_away__is_finished_by_the_next_run(custody: Custody) -> None:

@@ -16,7 +16,7 @@ class MemoryClientUse:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.requests = 0
-        self.asked = asyncio.Event()
+        self.requested = asyncio.Event()
         self.failure: Exception | None = None
 
     async def take(self, use_id: str, amount: int, *, limit: int | None, expires: int) -> int | None:
@@ -40,7 +40,7 @@ class MemoryClientUse:
 
     async def _ask(self) -> None:
         self.requests += 1
-        self.asked.set()
+        self.requested.set()
         await asyncio.sleep(0)
         if self.failure is not None:
             raise self.failure

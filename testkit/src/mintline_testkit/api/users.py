@@ -122,13 +122,13 @@ class MemoryUserPool:
     def __init__(self) -> None:
         self.signed_out: set[str] = set()
         """The `sub`s whose tokens count no more."""
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.failure: Exception | None = None
 
     async def counts(self, token: str, *, sub: str) -> bool:
         """Tell whether the user is still signed in, or raise the planned failure."""
         assert token
-        self.asked.append(sub)
+        self.requested.append(sub)
         if self.failure is not None:
             raise self.failure
         return sub not in self.signed_out

@@ -35,7 +35,7 @@ class DoubtfulChain(FakeChain):
     """Answers the first `empty` questions for events with none at all, and lacks the `missing` blocks."""
 
     empty = 0
-    asked = 0
+    requested = 0
     missing: Collection[int] = ()
 
     async def block(self, ref: int | bytes, *, full: bool) -> Block | None:
@@ -45,8 +45,8 @@ class DoubtfulChain(FakeChain):
 
     async def events(self, block_hash: bytes, contracts: Sequence[str]) -> Sequence[Event]:
         """Return a block's events, or none while the answers are empty."""
-        self.asked += 1
-        return [] if self.asked <= self.empty else await super().events(block_hash, contracts)
+        self.requested += 1
+        return [] if self.requested <= self.empty else await super().events(block_hash, contracts)
 
     async def events_from_receipts(self, block: Block, contracts: Sequence[str]) -> Sequence[Event]:
         """Return a block's events."""
