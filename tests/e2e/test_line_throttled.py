@@ -101,9 +101,9 @@ async def test_line__when_dynamodb_throttles_its_hottest_keys__then_mints_take_l
     await asyncio.gather(*map(line.finalized, minted))
     refused = {key.name for key in meter.keys.hottest(10_000) if key.refused}
     assert "transactions" in refused, "the sender's, which takes five units a mint"
-    _, found = await reconcile.settled(target_of_local_stack(line.info), patience=900)
-    assert found.differences == []
-    assert found.counts["minted"] == found.counts["indexed"] == MINTS
+    _, reconciliation = await reconcile.settled(target_of_local_stack(line.info), patience=900)
+    assert reconciliation.differences == []
+    assert reconciliation.counts["minted"] == reconciliation.counts["indexed"] == MINTS
 
 
 @pytest.fixture

@@ -83,10 +83,10 @@ def cost(
     table: Table, before: Attributes | None, after: Attributes | None, *, transactional: bool = False
 ) -> Counter[str]:
     """Return what one write costs, by the table's name, and `table/index` for each index that it changes."""
-    found: Counter[str] = Counter()
+    units: Counter[str] = Counter()
     for write in key_writes(table, before or after or {}, before, after, transactional=transactional):
-        found[write.name] += write.units
-    return found
+        units[write.name] += write.units
+    return units
 
 
 def key_writes(
@@ -163,13 +163,13 @@ class WriteMeter(FaultProxy):
             before = [await self._read(request, table, key) for table, key in written]
             if self._refuses(written, before):
                 return refusal(400, "ProvisionedThroughputExceededException")
-            answer = await super()._through(request)
+            response = await super()._through(request)
             for (table, key), old in zip(written, before, strict=True):
                 new = await self._read(request, table, key)
                 self.writes[table.name] += 1
                 for write in key_writes(table, key, old, new, transactional=transactional):
                     self._count(write)
-        return answer
+        return response
 
     def _alone(self, _written: Sequence[tuple[Table, Attributes]]) -> AbstractAsyncContextManager[Any]:
         """Return what keeps other writes out while some items are written."""
@@ -192,9 +192,9 @@ class WriteMeter(FaultProxy):
         }
         headers |= {"x-amz-target": f"{_TARGET}GetItem", "content-type": "application/x-amz-json-1.0"}
         body = json.dumps({"TableName": names[table], "Key": key, "ConsistentRead": True})
-        async with self._session.post(self.upstream, headers=headers, data=body) as answer:
-            answer.raise_for_status()
-            item: Attributes | None = (await answer.json(content_type=None)).get("Item")
+        async with self._session.post(self.upstream, headers=headers, data=body) as response:
+            response.raise_for_status()
+            item: Attributes | None = (await response.json(content_type=None)).get("Item")
         return item
 
 
@@ -221,9 +221,9 @@ def _named(statement: Any, tables: Mapping[str, Table]) -> Iterator[tuple[Table,
     text, parameters = statement["Statement"], statement.get("Parameters", [])
     if text.startswith("SELECT"):
         return
-    found = _TABLE_OF_STATEMENT.search(text)
-    assert found is not None
-    table = tables[found[1]]
+    matched = _TABLE_OF_STATEMENT.search(text)
+    assert matched is not None
+    table = tables[matched[1]]
     if text.startswith("INSERT"):
         yield _keyed(table, dict(zip(_INSERTED.findall(text), parameters, strict=True)))
         return

@@ -70,11 +70,11 @@ async def test_meter__when_a_key_has_had_its_units_of_a_second__then_its_writes_
                     return str(error.response["Error"]["Code"])
                 return "written"
 
-            found = [await written(SENDER, 0), await written(SENDER, 1), await written(OTHER, 0)]
+            outcomes = [await written(SENDER, 0), await written(SENDER, 1), await written(OTHER, 0)]
             now[0] = 8.0
-            found.append(await written(SENDER, 1))
+            outcomes.append(await written(SENDER, 1))
 
-    assert found == ["written", "ProvisionedThroughputExceededException", "written", "written"]
+    assert outcomes == ["written", "ProvisionedThroughputExceededException", "written", "written"]
     hottest = {key.partition: key.refused for key in meter.keys.hottest(9)}
     assert hottest[SENDER] >= 1
     assert hottest[OTHER] == 0

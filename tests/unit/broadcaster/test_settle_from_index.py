@@ -31,7 +31,7 @@ async def test_redemption__when_the_indexer_missed_it__then_the_sweep_ends_its_m
     harness: Harness, status: MintStatus
 ) -> None:
     waiting(harness, mint_intent(), status, **SELF)
-    made = harness.redeemed(mint_intent(), block=8)
+    transfer = harness.redeemed(mint_intent(), block=8)
     harness.store.indexed = Final(7, 7)
     await harness.sweep(after=RESTING_SECONDS)
     assert harness.mint(mint_intent()).status is status
@@ -39,7 +39,7 @@ async def test_redemption__when_the_indexer_missed_it__then_the_sweep_ends_its_m
     await harness.sweep(after=0)
     mint = harness.mint(mint_intent())
     assert mint.status is MintStatus.FINALIZED
-    assert (mint.tx_hash, mint.block_number, mint.block_hash) == (made.tx_hash, 8, made.block_hash)
+    assert (mint.tx_hash, mint.block_number, mint.block_hash) == (transfer.tx_hash, 8, transfer.block_hash)
 
 
 OUTCOMES: dict[str, tuple[dict[str, Any], bytes | None, MintStatus]] = {
@@ -59,8 +59,8 @@ async def test_restored_mint__when_its_token_is_on_chain_already__then_it_ends_b
     differs, digest, status = OUTCOMES[case]
     waiting(harness, mint_intent(), MintStatus.ACCEPTED, deadline=None, **own)
     key = (mint_intent().contract, mint_intent().voucher.token_id)
-    made = harness.redeemed(mint_intent(), block=8)
-    harness.store.mintings[key] = made.evolve(**differs)
+    transfer = harness.redeemed(mint_intent(), block=8)
+    harness.store.mintings[key] = transfer.evolve(**differs)
     harness.store.digests[key] = digest or mint_intent().voucher.metadata_digest
     harness.store.indexed = Final(8, 8)
     await harness.sweep(after=RESTING_SECONDS)
@@ -79,7 +79,7 @@ async def test_restored_mint__when_its_token_is_on_chain_already__then_it_ends_b
     assert ended.status is status
     assert await harness.sent_to(SIGN) == []
     if status is MintStatus.FINALIZED:
-        assert (ended.tx_hash, ended.block_number, ended.waiting) == (made.tx_hash, 8, None)
+        assert (ended.tx_hash, ended.block_number, ended.waiting) == (transfer.tx_hash, 8, None)
     else:
         assert ended.problem == TOKEN_TAKEN
 
@@ -98,9 +98,9 @@ async def test_redemption__when_the_sweep_died_between_its_writes__then_the_next
     harness: Harness,
 ) -> None:
     mint = waiting(harness, mint_intent(), MintStatus.ISSUED, **SELF)
-    made = harness.redeemed(mint_intent(), block=8)
+    transfer = harness.redeemed(mint_intent(), block=8)
     harness.store.indexed = Final(8, 8)
-    await harness.store.mine(mint, made, at=harness.now)
+    await harness.store.mine(mint, transfer, at=harness.now)
     await harness.sweep(after=RESTING_SECONDS)
     assert harness.mint(mint_intent()).status is MintStatus.FINALIZED
 
@@ -120,11 +120,11 @@ async def test_redemption__when_the_indexer_ends_the_mint_meanwhile__then_that_s
     harness: Harness,
 ) -> None:
     seen = waiting(harness, mint_intent(), MintStatus.ISSUED, **SELF)
-    made = harness.redeemed(mint_intent(), block=8)
-    await harness.store.mine(seen, made, at=harness.now)
+    transfer = harness.redeemed(mint_intent(), block=8)
+    await harness.store.mine(seen, transfer, at=harness.now)
     with pytest.raises(MintMoved):
-        await harness.store.mine(seen, made, at=harness.now + 1)
-    await harness.store.finalize(seen.mint_id, made, at=harness.now)
+        await harness.store.mine(seen, transfer, at=harness.now + 1)
+    await harness.store.finalize(seen.mint_id, transfer, at=harness.now)
     ended = harness.mint(mint_intent())
     assert await settle_from_index(
         seen, Final(8, 8), store=harness.store, chain=harness.chain, now=harness.now + 1
@@ -146,11 +146,11 @@ async def nonce_lost(harness: Harness, intent: Any, *, stopped: bool = False) ->
 
 async def test_front_run__when_its_user_stopped_the_mint__then_it_ends_by_its_token(harness: Harness) -> None:
     await nonce_lost(harness, mint_intent(), stopped=True)
-    made = harness.redeemed(mint_intent(), block=8)
+    transfer = harness.redeemed(mint_intent(), block=8)
     harness.store.indexed = replace(harness.chain.finalize(), number=8)
     await harness.handle(ReviewMint(mint_id=mint_intent().mint_id))
     mint = harness.mint(mint_intent())
-    assert (mint.status, mint.tx_hash, mint.problem) == (MintStatus.FINALIZED, made.tx_hash, None)
+    assert (mint.status, mint.tx_hash, mint.problem) == (MintStatus.FINALIZED, transfer.tx_hash, None)
 
 
 async def test_front_run__when_it_is_not_final_yet__then_a_stopped_mint_waits(harness: Harness) -> None:
@@ -234,9 +234,9 @@ async def test_token__when_its_item_was_set_aside__then_the_chain_tells_whose_it
     harness: Harness, *, unreadable: bool
 ) -> None:
     await expired_voucher(harness, mint_intent())
-    made = harness.redeemed(mint_intent(), block=8)
+    transfer = harness.redeemed(mint_intent(), block=8)
     harness.store.digests.clear()
-    harness.chain.token_digests[made.contract, made.token_id] = mint_intent().voucher.metadata_digest
+    harness.chain.token_digests[transfer.contract, transfer.token_id] = mint_intent().voucher.metadata_digest
     await harness.sweeper(store=UnreadableTokens(harness.store) if unreadable else None).sweep()
     assert (harness.mint(mint_intent()).status, harness.mint(mint_intent()).problem) == (
         MintStatus.FINALIZED,
@@ -248,9 +248,9 @@ async def test_token__when_its_item_was_set_aside_and_it_is_anothers__then_its_m
     harness: Harness,
 ) -> None:
     await expired_voucher(harness, mint_intent())
-    made = harness.redeemed(mint_intent(), block=8)
+    transfer = harness.redeemed(mint_intent(), block=8)
     harness.store.digests.clear()
-    harness.chain.token_digests[made.contract, made.token_id] = b"\x01" * 32
+    harness.chain.token_digests[transfer.contract, transfer.token_id] = b"\x01" * 32
     await harness.sweep()
     problem = harness.mint(mint_intent()).problem
     assert problem is not None

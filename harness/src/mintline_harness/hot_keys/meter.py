@@ -65,12 +65,12 @@ class KeyCounts:
 
     def hottest(self, most: int) -> list[HotKey]:
         """Return the keys with the most write units in a second, and of those the most in all, first."""
-        found = [
+        keys = [
             HotKey(name, partition, units=seconds.total(), peak=max(seconds.values()), refused=refused)
             for (name, partition), seconds in self._seconds.items()
             if (refused := self._refused[name, partition]) or seconds.total()
         ]
-        return sorted(found, key=lambda key: (-key.peak, -key.units, key.name, key.partition))[:most]
+        return sorted(keys, key=lambda key: (-key.peak, -key.units, key.name, key.partition))[:most]
 
 
 class KeyMeter(WriteMeter):

@@ -72,8 +72,8 @@ class Streams(MemoryTables):
 
     async def shards(self) -> Sequence[Shard]:
         """Return the shards of the streams in which anything happens, as far as they are listed by now."""
-        found = [shard for shard in await super().shards() if shard.table in STREAMED]
-        return [shard for shard in found if self._begun.get(shard, 0.0) <= self._shown_until(shard.table)]
+        streamed = [shard for shard in await super().shards() if shard.table in STREAMED]
+        return [shard for shard in streamed if self._begun.get(shard, 0.0) <= self._shown_until(shard.table)]
 
     async def read(self, shard: Shard, after: str | None) -> Read:
         """Return a page of a shard, as far as it is shown by now."""
@@ -207,12 +207,12 @@ class Notifiers:
 
 def wrong(history: History, log: MemoryEventLog) -> list[str]:
     """Return where a log is not what a mint went through: what is missing, comes twice, or out of order."""
-    due, found = history.due, _by_mint(log, {principal for principal, _ in history.due})
+    due, logged = history.due, _by_mint(log, {principal for principal, _ in history.due})
     breaches = []
-    for reader, name in dict.fromkeys([*due, *found]):
-        told, steps = found.get((reader, name), []), due.get((reader, name), [])
-        types = [event.type for event in told]
-        once = len({event.id for event in told}) == len(told)
+    for reader, name in dict.fromkeys([*due, *logged]):
+        events, steps = logged.get((reader, name), []), due.get((reader, name), [])
+        types = [event.type for event in events]
+        once = len({event.id for event in events}) == len(events)
         whole = holds_ends(types, steps) if name in history.ended_apart else once and types == steps
         if not whole:
             breaches.append(
@@ -232,11 +232,11 @@ def holds_ends(types: Sequence[str], steps: Sequence[str]) -> bool:
 
 
 def _by_mint(log: MemoryEventLog, principals: Iterable[str]) -> dict[tuple[str, str], list[Event]]:
-    found: dict[tuple[str, str], list[Event]] = {}
+    by_mint: dict[tuple[str, str], list[Event]] = {}
     for principal in sorted(principals):
         for event in log.all(principal):
-            found.setdefault((principal, event.resource.id), []).append(event)
-    return found
+            by_mint.setdefault((principal, event.resource.id), []).append(event)
+    return by_mint
 
 
 def _stored(record: Operation | Transaction) -> tuple[Table, Item]:

@@ -81,8 +81,8 @@ async def _run(seed: int, parts: Parts, noted: Callable[[str], object]) -> tuple
     breach = None
     try:
         await schedule.play()
-    except Breach as found:
-        breach = str(found)
+    except Breach as error:
+        breach = str(error)
     report = Report(
         seed=seed,
         breach=breach,

@@ -158,15 +158,15 @@ class Sweeper:
         whole = whole and not self._mint_starts and not self._transaction_starts
         self._end_rests(mint_keys, transaction_keys, whole=whole, now=now)
         reader = PassReader(self._store)
-        found = await self._look_through(reader, mint_keys, now=now)
+        seen = await self._look_through(reader, mint_keys, now=now)
         senders = await self._at_work(self._awake(transaction_keys, now=now), now=now)
-        if found.left or senders:
+        if seen.left or senders:
             final = await self._store.final()
             # Senders first: what is left behind waits for nobody, and may take long to be found on the chain.
             await self._check_senders(senders, final, now=now)
-            await self._settle_left_behind(found.left, reader, final, now=now)
+            await self._settle_left_behind(seen.left, reader, final, now=now)
         waiting = [key.reserved_at for key in transaction_keys if key.place not in self._resting]
-        oldest = min(waiting if found.oldest is None else [*waiting, found.oldest], default=now)
+        oldest = min(waiting if seen.oldest is None else [*waiting, seen.oldest], default=now)
         self._metrics.oldest_open.set(max(0, now - oldest) / 1000)
         self._metrics.passes.inc()
         return bool(mint_keys or transaction_keys)
@@ -182,16 +182,16 @@ class Sweeper:
 
         async def shard_of(shard: str) -> list[KeyT]:
             after = starts.pop(shard, None)
-            found: list[KeyT] = []
+            keys: list[KeyT] = []
             for _ in range(MAX_PAGES):
                 page = await read_page(shard, after)
-                found += page
+                keys += page
                 if len(page) < PAGE:
-                    return found
+                    return keys
                 after = page[-1]
             assert after is not None
             starts[shard] = after
-            return found
+            return keys
 
         shards = await asyncio.gather(*(shard_of(str(number)) for number in range(OPEN_SHARDS)))
         return [key for shard in shards for key in shard]
@@ -209,22 +209,28 @@ class Sweeper:
         """Send on what is due, and return what else there is to do."""
         grown = [key.mint_id for key in keys if key.created_at <= now - self._grown_up]
         self._woken.clear()
-        found = Found()
-        async for operations in reader.portions([one for one in grown if one not in self._resting]):
+        seen = Found()
+        async for operations in reader.portions(
+            [mint_id for mint_id in grown if mint_id not in self._resting]
+        ):
             for operation in operations:
                 if operation.status not in WAITING and operation.operation_id not in self._woken:
                     self._resting[operation.operation_id] = now + rest(operation, now=now)
             mine = [operation for operation in operations if operation.chain_id == self._chain_id]
-            await self._send_on_due([one for one in mine if found.note(one, now=now)], now=now)
-        async for operations in reader.portions(found.first_lines):
-            await self._send_on_due([one for one in operations if one.status in UNSENT], now=now)
-        return found
+            await self._send_on_due(
+                [operation for operation in mine if seen.note(operation, now=now)], now=now
+            )
+        async for operations in reader.portions(seen.first_lines):
+            await self._send_on_due(
+                [operation for operation in operations if operation.status in UNSENT], now=now
+            )
+        return seen
 
     async def _send_on_due(self, operations: Sequence[Operation], *, now: int) -> None:
-        for one in operations:
-            if now >= due(one, self._patience.stage_milliseconds):
-                with self._metrics.set_aside.guarding(MINTS.name, one.operation_id):
-                    await self._send_on(one, now=now)
+        for operation in operations:
+            if now >= due(operation, self._patience.stage_milliseconds):
+                with self._metrics.set_aside.guarding(MINTS.name, operation.operation_id):
+                    await self._send_on(operation, now=now)
 
     def _awake(self, keys: Iterable[OpenTransaction], *, now: int) -> dict[str, _Sender]:
         """Return the senders of which something is old enough to need something."""
@@ -248,17 +254,17 @@ class Sweeper:
         rest is checked all the same.
         """
         rested = now - RESTING_SECONDS * 1000
-        few = (one.old for one in senders.values() if len(one.old) <= FEW)
+        few = (sender.old for sender in senders.values() if len(sender.old) <= FEW)
         places = [key.place for old in few for key in old if all(key.reserved_at > rested for key in old)]
         for start in range(0, len(places), PORTION):
             portion = map(self._store.transaction, places[start : start + PORTION])
             read = await asyncio.gather(*portion, return_exceptions=True)
             # What cannot be read is told of by the check.
-            self._rest([one for one in read if isinstance(one, Transaction)], now=now)
+            self._rest([transaction for transaction in read if isinstance(transaction, Transaction)], now=now)
         return {
-            sender_id: one.first
-            for sender_id, one in senders.items()
-            if any(key.place not in self._resting for key in one.old)
+            sender_id: sender.first
+            for sender_id, sender in senders.items()
+            if any(key.place not in self._resting for key in sender.old)
         }
 
     async def _send_on(self, operation: Operation, *, now: int) -> None:
@@ -281,7 +287,7 @@ class Sweeper:
     ) -> None:
         """End mints whose token the index has for good, and vouchers that nobody redeemed in time."""
         ordered = self._searches.start_pass(left, now=now)
-        async for operations in reader.portions([one.mint_id for one in ordered]):
+        async for operations in reader.portions([mint_id.mint_id for mint_id in ordered]):
             for mint in operations:
                 if isinstance(mint, Mint) and may_be_left(mint, now=now):
                     with self._metrics.set_aside.guarding(MINTS.name, mint.mint_id):
@@ -299,10 +305,10 @@ class Sweeper:
         async def check(sender_id: str, first: int) -> None:
             async with places:
                 try:
-                    found = await self._store.transactions_from(Place(sender_id, first))
-                    self._rest(found, now=now)
-                    if found:
-                        await self._monitor.check(found, final, now=now, complete=True)
+                    transactions = await self._store.transactions_from(Place(sender_id, first))
+                    self._rest(transactions, now=now)
+                    if transactions:
+                        await self._monitor.check(transactions, final, now=now, complete=True)
                 except Unusable as error:
                     self._metrics.set_aside.note(TRANSACTIONS.name, sender_id, error)
                 except MintlineError as error:
@@ -310,7 +316,7 @@ class Sweeper:
 
         await asyncio.gather(*(check(*sender) for sender in senders.items()))
 
-    def _rest(self, found: Sequence[Transaction], *, now: int) -> None:
-        for transaction in found:
+    def _rest(self, transactions: Sequence[Transaction], *, now: int) -> None:
+        for transaction in transactions:
             if transaction.state is TransactionState.MINED and not transaction.to_be_split:
                 self._resting[transaction.place] = now + RESTING_SECONDS * 1000

@@ -43,8 +43,8 @@ class PassReader:
             read = await self._store.operations(missing) if missing else {}
             if len(ids) <= PORTION:
                 self._kept |= read
-            found = self._kept | read
-            yield [found[name] for name in names if name in found]
+            readable = self._kept | read
+            yield [readable[name] for name in names if name in readable]
 
 
 @dataclass(frozen=True, slots=True)
