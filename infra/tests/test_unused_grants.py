@@ -88,7 +88,6 @@ REASONS = (
         "notifier", "dynamodb:Scan", "table/*", "streams that were lost: records are compared with the logs"
     ),
     Reason("notifier", "dynamodb:BatchGetItem", "table/*", "events that take another record"),
-    Reason("reconciler", "*", "*", "repeated comparisons, which find more to read"),
     Reason("signer", "dynamodb:BatchGetItem", "table/*", "keys of wallets that are stored in DynamoDB"),
     Reason("signer", "*", "arn:aws:*", "the instance's own machinery"),
     Reason("signer", "ssm*:*", "*", "Systems Manager's agent on the instance"),
