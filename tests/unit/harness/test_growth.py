@@ -8,7 +8,9 @@ from mintline.records.index import Token
 from mintline.records.keys import token_key
 from mintline.records.operations import Mint
 from mintline.states import MintStatus
-from mintline_bench.growth import CONTRACT, HOUR, Cost, collections, table, tokens, vouchers
+from mintline_harness.growth.costs import Cost, table
+from mintline_harness.growth.measure import filled, pages
+from mintline_harness.growth.records import CONTRACT, HOUR, collections, tokens, vouchers
 from mintline_testkit.constants import CHAIN_ID
 
 OWNER = "0x" + "0a" * 20
@@ -43,6 +45,15 @@ def test_vouchers__when_written__then_they_are_open_and_nobody_has_redeemed_them
 
 
 def test_table__when_two_sizes_were_measured__then_each_has_its_columns() -> None:
-    lines = table({1000: [Cost("page", 2, 1.5, 100)], 10: [Cost("page", 1, 0.5, 10)]}).splitlines()
-    assert lines[0].split() == ["10", "requests", "CPU", "ms", "1,000", "requests", "CPU", "ms"]
-    assert lines[1].split() == ["page", "1", "0.5", "2", "1.5"]
+    costs = {1000: [Cost("page", 2, 100, 1.5, 0.2)], 10: [Cost("page", 1, 10, 0.5, 0.1)]}
+    lines = table(costs).splitlines()
+    assert lines[0].split() == ["10", "records", "1,000", "records"]
+    assert lines[1].split() == ["requests", "items", "read", "CPU", "ms", "peak", "MB"] * 2
+    assert lines[2].split() == ["page", "1", "10", "0.5", "0.1", "2", "100", "1.5", "0.2"]
+
+
+async def test_growth__when_there_is_more__then_a_page_reads_no_more() -> None:
+    few, many = [await pages(await filled(size), size) for size in (400, 1_600)]
+    for before, after in zip(few[:6], many[:6], strict=True):
+        # A client's collections fill their page only now: twelve more, each by its key and its record.
+        assert (after.requests, after.items_read - before.items_read) <= (before.requests, 24), before.name

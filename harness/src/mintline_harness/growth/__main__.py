@@ -1,0 +1,31 @@
+"""Does anything grow with what is stored? `python -m mintline_harness.growth --sizes 1000 100000`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from mintline_bench.machine import describe
+from mintline_harness.growth.costs import table
+from mintline_harness.growth.measure import PAGE, measure
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m mintline_harness.growth", description="Does it grow?")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 100_000], help="records of each kind")
+    parser.add_argument("--hours", type=float, default=2.0, help="hours of the sweep, whole ones")
+    options = parser.parse_args(argv)
+    if min(options.sizes) < PAGE:
+        parser.error(f"--sizes: at least {PAGE}, a page")
+    costs = asyncio.run(measure(options.sizes, hours=options.hours))
+    about = describe()
+    print(f"{about['commit']}, {about['date']}, Python {about['python']}, {about['processor']}")  # noqa: T201
+    print(table(costs))  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
