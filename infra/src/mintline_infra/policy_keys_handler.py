@@ -31,8 +31,8 @@ def fetch(url: str) -> Any:
     """Return a short JSON document; whatever fails is raised."""
     if not url.startswith("https://"):
         raise ValueError(f"not by TLS: {url}")
-    with urllib.request.build_opener(Direct).open(url, timeout=3) as response:
-        content = response.read(MOST_BYTES + 1)
+    with urllib.request.build_opener(Direct).open(url, timeout=3) as page:
+        content = page.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise ValueError(f"more than {MOST_BYTES} bytes: {url}")
     return json.loads(content)
@@ -43,18 +43,11 @@ def lacking(policy: dict[str, Any], read: Callable[[str], Any]) -> tuple[list[st
     pool = policy["authorization"]
     threads = ThreadPoolExecutor()
     issuers = (pool, *pool.get("other_issuers", ()))
-    comparisons = [threads.submit(compare, issuer, read, is_pool=issuer is pool) for issuer in issuers]
-    ended, late = wait(comparisons, timeout=PATIENCE)
+    runs = [threads.submit(compare, issuer, read, is_pool=issuer is pool) for issuer in issuers]
+    ended, late = wait(runs, timeout=PATIENCE)
     threads.shutdown(wait=False)
-    faults = ["an issuer hangs"] * len(late) + [
-        repr(f)[:300] for comparison in ended if (f := comparison.exception())
-    ]
-    return [
-        kid
-        for comparison in comparisons
-        if comparison in ended and not comparison.exception()
-        for kid in comparison.result()
-    ], faults
+    faults = ["an issuer hangs"] * len(late) + [repr(f)[:300] for run in ended if (f := run.exception())]
+    return [kid for run in runs if run in ended and not run.exception() for kid in run.result()], faults
 
 
 def compare(issuer: dict[str, Any], read: Callable[[str], Any], *, is_pool: bool) -> list[str]:
