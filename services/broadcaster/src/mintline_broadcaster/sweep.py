@@ -287,7 +287,7 @@ class Sweeper:
     ) -> None:
         """End mints whose token the index has for good, and vouchers that nobody redeemed in time."""
         ordered = self._searches.start_pass(left, now=now)
-        async for operations in reader.portions([mint_id.mint_id for mint_id in ordered]):
+        async for operations in reader.portions([behind.mint_id for behind in ordered]):
             for mint in operations:
                 if isinstance(mint, Mint) and may_be_left(mint, now=now):
                     with self._metrics.set_aside.guarding(MINTS.name, mint.mint_id):
