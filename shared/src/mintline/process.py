@@ -76,7 +76,8 @@ def return_free_memory() -> None:
 async def _trimming() -> None:
     while True:
         await asyncio.sleep(TRIM_SECONDS)
-        return_free_memory()
+        # In a thread, as it takes tens of milliseconds, for which it gives up the interpreter's lock.
+        await asyncio.to_thread(return_free_memory)
 
 
 async def _supervised(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import threading
 
 import psutil
 import pytest
@@ -31,20 +32,22 @@ def test_free_memory__when_what_was_allocated_last_is_kept__then_what_lies_below
 def test_free_memory__when_a_service_runs__then_it_is_given_back_repeatedly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    returned = 0
+    threads: list[int] = []
+    loops: list[asyncio.AbstractEventLoop] = []
     twice = asyncio.Event()
 
     def give_back() -> None:
-        nonlocal returned
-        returned += 1
-        if returned > 1:
-            twice.set()
+        threads.append(threading.get_ident())
+        if len(threads) > 1:
+            loops[0].call_soon_threadsafe(twice.set)
 
     async def run(settings: Settings, stop: asyncio.Event) -> None:
         del settings, stop
+        loops.append(asyncio.get_running_loop())
         await twice.wait()
 
     monkeypatch.setattr(process, "TRIM_SECONDS", 0.0)
     monkeypatch.setattr(process, "return_free_memory", give_back)
     asyncio.run(process._supervised(Settings(), run))
-    assert returned >= 2
+    assert len(threads) >= 2
+    assert threading.get_ident() not in threads, "the event loop stood still meanwhile"
