@@ -22,7 +22,7 @@ from mintline.frozen import Frozen
 from mintline.tracebacks import frames
 
 LOW_PAYMENTS = 100
-"""What pays for fewer transactions of the latest one's cost runs low."""
+"""What pays for fewer batches of the latest one's cost, or top-ups of the usual size, runs low."""
 WRITE_SECONDS = 5.0
 """How long one is written at most: the caller has other things to do."""
 _REMEMBERED = 10_000
@@ -61,7 +61,7 @@ class TreasuryLow(FundsNotice):
 
     type: Literal["treasury.low"] = "treasury.low"
     top_ups_left: int = Field(ge=0)
-    """For how many top-ups of the latest one's cost its balance is enough, in addition to those under way."""
+    """For how many top-ups of the usual size its balance is enough, in addition to those under way."""
 
 
 class BudgetReached(Frozen):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from mintline.clock import UnixSeconds
 from mintline.errors import Deferred
 from mintline.messages.intents import SignTopUp
 from mintline.states import MintStatus
-from mintline_builder.funding_policy import BUSY, RECENT, REMEMBERED, Demand
+from mintline_builder.funding_policy import BUSY, RECENT, REMEMBERED, Demand, FundingCheck, TopUpPolicy
+from mintline_builder.waiting import TREASURY_EMPTY
 from mintline_testkit.builder.harness import Builder, Harness
 
 COST = 120_000 * 3 * 10**9
@@ -108,3 +110,96 @@ def test_demand__when_very_many_wait__then_the_oldest_are_forgotten() -> None:
     for number in range(REMEMBERED + 5):
         demand.note("bob", f"m{number}")
     assert demand.of("bob") == REMEMBERED
+
+
+async def build_at_once(harness: Harness, builder: Builder, sender: str, count: int) -> None:
+    names = [harness.accept(f"{sender}-{number}", sender=sender).mint_id for number in range(count)]
+    outcomes = await asyncio.gather(*map(builder.build, names), return_exceptions=True)
+    assert all(outcome is None or isinstance(outcome, Deferred) for outcome in outcomes)
+
+
+def test_value__when_very_many_wait__then_it_pays_for_no_more_than_the_most_mints() -> None:
+    policy = TopUpPolicy(mints=20, max_mints=100, max_value=10**6, max_cost=10**6, day_budget=10**9)
+    funding = FundingCheck(required=3 * 10, balance=0, cost=10, waiting=500)
+    assert policy.value(funding, None, 1000.0) == (3 + 99) * 10
+
+
+async def test_build__when_the_treasury_cannot_pay_for_all_that_wait__then_it_pays_for_as_many_as_usual(
+    harness: Harness, builder: Builder
+) -> None:
+    harness.chain.balances[harness.address("treasury")] = 50 * COST
+
+    await build_at_once(harness, builder, "bob", 60)
+
+    assert top_ups(harness) == [20 * COST]
+    assert harness.account("bob").gas_given == 20 * COST
+    assert builder.count("treasury_low") == 0
+    assert {harness.mint(f"bob-{number}").waiting for number in range(60)} == {None}
+
+
+async def test_build__when_small_top_ups_are_in_flight__then_a_large_one_takes_them_for_what_they_are(
+    harness: Harness, builder: Builder
+) -> None:
+    harness.chain.balances[harness.address("treasury")] = 300 * COST
+    for number in range(10):
+        await build_at_once(harness, builder, f"user{number}", 1)
+
+    await build_at_once(harness, builder, "bob", 60)
+
+    assert top_ups(harness) == [*[20 * COST] * 10, 60 * COST]
+
+
+async def test_build__when_a_large_top_up_is_in_flight__then_a_small_one_takes_it_for_what_it_is(
+    harness: Harness, builder: Builder
+) -> None:
+    harness.chain.balances[harness.address("treasury")] = 70 * COST
+    await build_at_once(harness, builder, "bob", 60)
+
+    await build_at_once(harness, builder, "carol", 1)
+
+    assert top_ups(harness) == [60 * COST]
+    assert harness.mint("carol-0").waiting == TREASURY_EMPTY
+
+    harness.mine("treasury")
+    await build_at_once(harness, builder, "carol", 1)
+    assert top_ups(harness) == [60 * COST, 20 * COST]
+
+
+async def test_treasury__when_a_top_up_is_large__then_what_is_left_is_measured_by_the_usual_one(
+    harness: Harness, builder: Builder
+) -> None:
+    harness.chain.balances[harness.address("treasury")] = 2500 * COST
+
+    await build_at_once(harness, builder, "bob", 60)
+
+    assert top_ups(harness) == [60 * COST]
+    assert harness.notices.by_id == {}
+
+
+async def test_fund__when_a_node_refuses_one_of_many__then_what_is_left_is_measured_by_the_usual_one(
+    harness: Harness, builder: Builder
+) -> None:
+    harness.chain.balances[harness.address("treasury")] = 2500 * COST
+    await build_at_once(harness, builder, "carol", 1)
+    await built_busy(harness, builder, 60, balance=200)
+    harness.chain.balances[harness.address("bob")] = 0
+
+    await builder.fund(harness.address("bob"), required=COST)
+
+    assert top_ups(harness) == [20 * COST, 120 * COST]
+    assert harness.notices.by_id == {}
+
+
+async def test_build__when_the_treasury_cannot_pay_ahead__then_nothing_is_reported(
+    harness: Harness, builder: Builder
+) -> None:
+    harness.chain.balances[harness.address("treasury")] = 0
+
+    with capture_logs() as logs:
+        await built_busy(harness, builder, BUSY + 1, balance=40)
+    await builder.aclose()
+
+    assert "top_up_not_ahead" in {entry["event"] for entry in logs}
+    assert "treasury_low" not in {entry["event"] for entry in logs}
+    assert builder.count("treasury_low") == 0
+    assert harness.notices.by_id == {}

@@ -71,10 +71,11 @@ class Demand:
 class TopUpPolicy:
     """How much a top-up brings: the gas of `mints` mints, or of all that wait if they are more.
 
-    It is doubled for a wallet that is soon back for more. `max_mints` ends the doubling. `max_value` (wei)
-    bounds any top-up; it must be within the enclave's own policy, or a treasury nonce is reserved for what
-    will not be signed. `max_cost` (wei) bounds what one transaction may be said to need, `day_budget` (wei)
-    what all top-ups of a wallet bring in a UTC day.
+    It is doubled for a wallet that is soon back for more. `max_mints` ends the doubling, and bounds how many
+    of those that wait are paid for at once. `max_value` (wei) bounds any top-up; it must be within the
+    enclave's own policy, or a treasury nonce is reserved for what will not be signed. `max_cost` (wei) bounds
+    what one transaction may be said to need, `day_budget` (wei) what all top-ups of a wallet bring in a UTC
+    day.
     """
 
     mints: int
@@ -86,10 +87,15 @@ class TopUpPolicy:
     def value(self, funding: FundingCheck, before: Transaction | None, now: float) -> int:
         """Return the wei to send, given the settled top-up before this one; `now` is in Unix seconds."""
         missing = funding.required - funding.balance
-        value = max(self.mints * funding.cost, 2 * missing, missing + (funding.waiting - 1) * funding.cost)
+        waiting = min(funding.waiting, self.max_mints)
+        value = max(self.mints * funding.cost, 2 * missing, missing + (waiting - 1) * funding.cost)
         if before is not None and before.top_up is not None and now - before.reserved_at / 1000 < SOON:
             value = max(value, min(2 * before.top_up.value, self.max_mints * funding.cost))
         return min(value, self.max_value)
+
+    def least(self, funding: FundingCheck) -> int:
+        """Return the wei to send if the treasury cannot pay more."""
+        return max(self.mints * funding.cost, funding.required - funding.balance)
 
 
 @dataclass(frozen=True, slots=True)

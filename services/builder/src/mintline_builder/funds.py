@@ -74,6 +74,8 @@ class Funds:
         self._under_way: set[str] = set()
         self._demand = Demand(clock=clock)
         self._ahead: dict[str, float] = {}
+        self._usual = 0
+        """Wei of a top-up of the usual number of mints, as last known; 0 before any."""
 
     async def check_refused_funding(self, wallet: str, cost: int, refused_at: int) -> FundingCheck:
         """Check whether `wallet` can pay, after a node found its balance, `refused_at` wei, too small.
@@ -162,7 +164,7 @@ class Funds:
         try:
             with self._alone(wallet) as free:
                 if free:
-                    await self._top_up(wallet, needed, trace)
+                    await self._top_up(wallet, needed, trace, urgent=False)
         except MintlineError as error:
             log.info("top_up_not_ahead", wallet=wallet, reason=str(error))
 
@@ -178,7 +180,7 @@ class Funds:
         finally:
             self._under_way.discard(wallet)
 
-    async def _top_up(self, wallet: str, funding: FundingCheck, trace: str) -> None:
+    async def _top_up(self, wallet: str, funding: FundingCheck, trace: str, *, urgent: bool = True) -> None:
         account = await self._accounts.get(wallet) or Account()
         latest, given = self._treasury.latest(account), account.gas_given
         before = None if latest is None else await self._accounts.transaction(latest)
@@ -222,7 +224,9 @@ class Funds:
             gas_given=given + value,
             trace=trace,
         )
-        await self._treasury.reserve(claim, promised=len(self._under_way))
+        self._usual = self._policy.mints * funding.cost or self._usual
+        least = min(value, self._policy.least(funding))
+        await self._treasury.reserve(claim, least=least, usual=self._usual or value, urgent=urgent)
 
     async def refill(self, relayer: str, funding: FundingCheck, refill: Refill) -> None:
         """Top up a relayer that lacks ether by `refill`, unless a top-up of it is under way.
@@ -267,7 +271,7 @@ class Funds:
             gas_day=account.gas_day,
             gas_given=account.gas_given,
         )
-        await self._treasury.reserve(claim, promised=len(self._under_way))
+        await self._treasury.reserve(claim, least=value, usual=value)
 
     def _within_budget(self, value: int, given: int, missing: int) -> int:
         """Return what of `value` the budget allows; raises Waiting if that is less than `missing`."""

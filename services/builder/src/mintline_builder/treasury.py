@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
@@ -63,6 +64,10 @@ class Treasury:
         self._clock = clock
         self._sent: dict[Place, float] = {}
         self._logged_at = -LOGGED_EVERY
+        self._reserving: dict[str, int] = {}
+        """By recipient, the wei that a top-up costs whose nonce this process is reserving."""
+        self._costs: dict[int, int] = {}
+        """By nonce, the wei that a top-up costs that this process has reserved and not seen mined."""
 
     @property
     def address(self) -> str:
@@ -102,20 +107,25 @@ class Treasury:
             raise Unavailable(f"a top-up of {wallet} cannot be estimated: {refusal.reason}") from refusal
         return gas_limit(self._gas, needed, "A top-up")
 
-    async def reserve(self, claim: TopUpClaim, *, promised: int) -> None:
+    async def reserve(self, claim: TopUpClaim, *, least: int, usual: int, urgent: bool = True) -> None:
         """Reserve the treasury's nonce for a top-up, and have it signed.
 
-        `promised` is how many top-ups are under way in this process, this one among them. Raises Waiting if
-        the treasury cannot pay for them.
+        It brings `least` wei if the treasury cannot pay more. Raises Waiting if it cannot pay that either,
+        which is reported if the top-up is `urgent`. What is left is counted in top-ups of `usual` wei.
         """
-        cost = claim.value + claim.gas * claim.fees.max_fee_per_gas
-        mined = await self._check_balance(cost, promised)
+        balance, in_flight, mined = await self.read_wallet(self.address)
+        # No await from here until the claim's cost is noted: two at once must not both count on one balance.
+        claim = self._check_balance(claim, least, usual, (balance, in_flight, mined), urgent=urgent)
+        self._reserving[claim.wallet] = _cost(claim)
         try:
             nonce = await self._reserver.reserve(self.address, claim, floor=mined)
         except Conflict:
             # Another copy, or a try of ours whose answer was lost, recorded one: it is found as pending next
             # time.
             return
+        finally:
+            del self._reserving[claim.wallet]
+        self._costs[nonce] = _cost(claim)
         self._metrics.top_ups.inc()
         log.info("top_up_reserved", wallet=claim.wallet, nonce=nonce, value=str(claim.value))
         await self._send(claim.transaction(nonce))
@@ -132,20 +142,37 @@ class Treasury:
         log.warning("treasury_low", address=self.address, balance=str(balance), required=str(required))
         self._note_low(balance, 0)
 
-    async def _check_balance(self, cost: int, under_way: int) -> int:
-        """Return how many of the treasury's transactions are mined; raises Deferred if it cannot pay."""
-        balance, in_flight, mined = await self.read_wallet(self.address)
+    def _check_balance(
+        self, claim: TopUpClaim, least: int, usual: int, state: tuple[int, int, int], *, urgent: bool
+    ) -> TopUpClaim:
+        """Return the top-up that the treasury can pay: `claim`, or that with `least` wei.
+
+        `state` is the treasury's, as from `read_wallet`. Raises Waiting if it can pay neither.
+        """
+        balance, in_flight, mined = state
         self._metrics.treasury_balance.set(balance)
-        promised = in_flight + under_way
-        required = promised * cost
-        left = max(0, balance // cost - promised)
+        self._costs = {nonce: cost for nonce, cost in self._costs.items() if nonce >= mined}
+        required = self._required(claim, in_flight)
+        if balance < required:
+            claim = replace(claim, value=least, gas_given=claim.gas_given - claim.value + least)
+            required = self._required(claim, in_flight)
+        left = max(0, balance - required) // _cost(replace(claim, value=usual))
         self._log_balance(balance, left)
         if balance < required:
-            self.warn_low(balance, required)
+            if urgent:
+                self.warn_low(balance, required)
             raise Waiting(TREASURY_EMPTY)
         if left < LOW_PAYMENTS:
             self._note_low(balance, left)
-        return mined
+        return claim
+
+    def _required(self, claim: TopUpClaim, in_flight: int) -> int:
+        """Return the wei for a top-up and all that are promised.
+
+        Those that other copies have reserved are taken to cost as much as this one.
+        """
+        others = max(0, in_flight - len(self._costs))
+        return (others + 1) * _cost(claim) + sum(self._costs.values()) + sum(self._reserving.values())
 
     def _note_low(self, balance: int, top_ups_left: int) -> None:
         notice = TreasuryLow(
@@ -170,3 +197,8 @@ class Treasury:
         self._sent[top_up.place] = now
         message = first_intent(top_up)
         await self._outbox.send(SIGN, message, group=group_of(message), dedup=dedup_id(message))
+
+
+def _cost(claim: TopUpClaim) -> int:
+    """Return the most wei that a top-up takes from the treasury."""
+    return claim.value + claim.gas * claim.fees.max_fee_per_gas

@@ -19,7 +19,7 @@ class RelayerFunds(View):
 
 
 class TreasuryFunds(View):
-    """The treasury's ether, in wei, and for how many top-ups of the latest one's cost it is enough."""
+    """The treasury's ether, in wei, and for how many top-ups of the usual size it is enough."""
 
     chain_id: int
     address: Address
