@@ -1,10 +1,13 @@
 """Partitions of an index that are read by one statement, in pages as DynamoDB has them."""
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mintline.aws.dynamo import Dynamo
+from mintline.aws.outcomes import Page
+from mintline.aws.partition_reads import QUERIES_AT_ONCE
 from mintline.records.keys import block_shards
 from mintline.resources import MINTS
 
@@ -61,3 +64,26 @@ async def test_query_sparse__when_pages_have_no_end__then_each_partition_is_quer
 
     assert [item["mint_id"] for item in items] == ["first", "second"]
     assert (client.count("execute_statement"), client.count("query")) == (10, 49)
+
+
+async def test_query_sparse__when_partitions_hold_more_than_statements_read__then_some_are_queried_at_once(
+    client: "Scripted", dynamo: Dynamo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way = most = 0
+
+    async def query(*_: Any, partition: str, **__: Any) -> Page:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        under_way -= 1
+        return Page([{"mint_id": partition}], None)
+
+    client.on("execute_statement", lambda _: {"Items": [], "NextToken": "more"})
+    monkeypatch.setattr(dynamo, "query", query)
+    partitions = [shard for number in range(25) for shard in block_shards(number)]
+
+    items = await dynamo.query_sparse(MINTS, index=IN_BLOCK, partitions=partitions, limit=100)
+
+    assert [item["mint_id"] for item in items] == partitions
+    assert most == QUERIES_AT_ONCE

@@ -30,7 +30,7 @@ from mintline.aws.changes import Change, Check, Clause, Delete, Put, Update
 from mintline.aws.errors import error_code, refuses_record, translated, writing
 from mintline.aws.items import Item, Value, decode_item, encode_item, encode_value
 from mintline.aws.outcomes import ConditionFailed, Contended, Page, Reason, TransactionCancelled
-from mintline.aws.partition_reads import PARTITIONS, read_partitions
+from mintline.aws.partition_reads import PARTITIONS, QUERIES_AT_ONCE, read_partitions
 from mintline.aws.writes import ATTEMPTS, BackOff, Writes
 from mintline.batcher import Batcher
 from mintline.errors import Throttled, Unavailable, Unwritable
@@ -248,20 +248,22 @@ class Dynamo:
         A partition that holds many is read by queries of `limit` items.
         """
         places = asyncio.Semaphore(READS_AT_ONCE)
+        query_places = asyncio.Semaphore(QUERIES_AT_ONCE)
 
         async def whole(partition: Value) -> list[Item]:
-            page = await self.query(table, index=index, partition=partition, limit=limit)
-            items = page.items
-            while page.next is not None:
-                page = await self.query(table, index=index, partition=partition, limit=limit, start=page.next)
-                items += page.items
+            async with query_places:
+                page = await self.query(table, index=index, partition=partition, limit=limit)
+                items = page.items
+                while (start := page.next) is not None:
+                    page = await self.query(table, index=index, partition=partition, limit=limit, start=start)
+                    items += page.items
             return items
 
         async def read(part: Sequence[Value]) -> list[Item]:
             async with places:
                 items = await read_partitions(self._client, self._prefix, table, index=index, partitions=part)
-                if items is None:
-                    items = [item for partition in part for item in await whole(partition)]
+            if items is None:
+                return [item for items in await asyncio.gather(*map(whole, part)) for item in items]
             return items
 
         parts = (partitions[start : start + PARTITIONS] for start in range(0, len(partitions), PARTITIONS))

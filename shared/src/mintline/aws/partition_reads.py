@@ -2,7 +2,7 @@
 
 A query reads one partition, and DynamoDB has no batch read of an index. A PartiQL statement names up to 50
 partitions, but its answer comes in pages of ten (AWS's developer guide, "PartiQL operators", `IN`). So it is
-for partitions that are mostly empty; those that turn out to hold more are queried one by one.
+for partitions that are mostly empty; those that turn out to hold more are queried, each by itself.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ PARTITIONS = 50
 """Partitions that one statement may name."""
 PAGES = 10
 """Pages of one statement that are read: one for each ten partitions, and for as many items again."""
+QUERIES_AT_ONCE = 8
+"""Partitions of one index that are queried at once, each by itself."""
 
 
 async def read_partitions(
