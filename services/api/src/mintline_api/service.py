@@ -33,6 +33,8 @@ from mintline_api.settings import Settings
 
 log = structlog.get_logger()
 _SHUTDOWN_SECONDS = 20.0
+_TLS_SECONDS = 5.0
+"""For a client's handshake, and for its answer to the end of TLS: only what has shaken hands is `Bounded`."""
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -95,7 +97,12 @@ async def listen(stack: AsyncExitStack, app: web.Application, *, host: str, port
     accept = Bounded(runner.server, most=most_connections(), make=protocols(app, runner.server))
     try:
         listening = await asyncio.get_running_loop().create_server(
-            accept, host, port, ssl=self_signed() if tls else None
+            accept,
+            host,
+            port,
+            ssl=self_signed() if tls else None,
+            ssl_handshake_timeout=_TLS_SECONDS if tls else None,
+            ssl_shutdown_timeout=_TLS_SECONDS if tls else None,
         )
     except OSError as error:
         raise Misconfigured(
