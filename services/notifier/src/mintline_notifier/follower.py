@@ -32,6 +32,7 @@ from mintline_notifier.positions import (
     REFRESH_MS,
     RETENTION_MS,
     SETTLED_MS,
+    TIP_LOOKS,
     Position,
     State,
 )
@@ -141,7 +142,7 @@ class Follower:
             position = state.add(shard, now)
             if cursor is not None:
                 position.number, position.at = cursor.number or None, cursor.at
-                position.begun, position.proven = True, bool(cursor.number)
+                position.begun = True
             position.saved, position.saved_at = cursor, now
         for table in {shard.table for shard in shards}:
             times = [each.at for name, each in saved.items() if name.startswith(f"{table.name}#")]
@@ -175,31 +176,44 @@ class Follower:
         return True
 
     async def _fetch(self, state: State, position: Position) -> bool:
-        """Read on, unless something is pending; tell whether there is more."""
+        """Read on, past empty pages that do not prove anything; tell whether there is more."""
+        for _ in range(TIP_LOOKS):
+            more = await self._read_page(state, position)
+            if position.pending or not more:
+                return more
+        return True
+
+    async def _read_page(self, state: State, position: Position) -> bool:
+        """Read a page, unless something is pending; tell whether there may be more."""
         if position.pending or position.ended:
             return False
         asked_at = self._now()
         if not position.begun:
             position.begun, position.at = True, state.begins_at(position)
+        position.begin_read(asked_at)
         try:
             read = await self._streams.read(position.shard, position.number)
         except Trimmed as error:
             log.warning("event_gap", shard=position.shard.name, reason=str(error), since=position.at)
+            position.lose_tip()
             await self._compare(state, position.at)
             position.number = None
             return False
-        position.pending, position.ended = read.changes, read.ended
+        except Exception:
+            position.lose_tip()
+            raise
+        position.note_read(read, asked_at)
         if read.ended:
             position.ended_at = asked_at
             # Its children are listed by the next round, even if this one fails.
             state.refreshed_at = -REFRESH_MS
-        position.looked_at = asked_at
-        position.in_vain = 0 if read.changes else position.in_vain + 1
         self._metrics.changes.labels(position.shard.table.name).inc(len(read.changes))
-        if not read.changes and not read.ended:
+        if read.changes or read.ended:
             # When a shard ended is not known, and what its children have may be older than this.
+            return read.more
+        if position.at_tip:
             position.at, position.proven = max(state.read_until(position), asked_at - SETTLED_MS), True
-        return read.more
+        return not position.at_tip
 
     async def _append_events(self, state: State, position: Position) -> None:
         """Append the events of what was read, as far as that may be done yet."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from mintline.resource_types import Table
 from mintline.resources import METADATA_VERSIONS, MINTS, TRANSACTIONS, TRANSFERS
 from mintline_notifier.acceptances import Acceptances
-from mintline_notifier.changes import Change, Shard
+from mintline_notifier.changes import Change, Read, Shard
 from mintline_notifier.cursors import Cursor
 
 REFRESH_MS = 60_000
@@ -19,6 +19,10 @@ CHILDLESS_MS = 2 * REFRESH_MS
 """How long after a shard's end its children are listed; the last one of a stream that ended has none."""
 RETENTION_MS = 20 * 3_600_000
 """Changes stay in a stream for 24 hours: a cursor that is older than this does not say what was missed."""
+TIP_LOOKS = 5
+"""Empty pages in a row that say that there is nothing more: in mid-shard AWS returns some, too."""
+TIP_MS = 15_000
+"""How long after a look a shard that had nothing more is taken to be there still."""
 QUIET_LOOKS = 8
 """How often nothing was new in a shard before it is quiet."""
 LIVELY = (MINTS, TRANSACTIONS, TRANSFERS, METADATA_VERSIONS)
@@ -45,7 +49,9 @@ class Position:
     ended_at: int = 0
     """When that was found."""
     in_vain: int = 0
-    """Looks since there was something new."""
+    """Looks since there was something new, or since a look failed."""
+    at_tip: bool = False
+    """Whether this process has come to where an empty page says that there is nothing more."""
     looked_at: int = 0
     saved: Cursor | None = None
     saved_at: int = 0
@@ -59,6 +65,22 @@ class Position:
     def quiet(self) -> bool:
         """Whether to look at it less often."""
         return self.in_vain >= QUIET_LOOKS and self.shard.table not in LIVELY
+
+    def begin_read(self, asked_at: int) -> None:
+        """Note that it is to be read: after a while it may have gone on."""
+        if asked_at - self.looked_at > TIP_MS:
+            self.lose_tip()
+
+    def note_read(self, read: Read, asked_at: int) -> None:
+        """Note what was read."""
+        self.pending, self.ended, self.looked_at = read.changes, read.ended, asked_at
+        self.in_vain = 0 if read.changes else self.in_vain + 1
+        recent = any(change.at >= asked_at - SETTLED_MS for change in read.changes[-1:])
+        self.at_tip = self.at_tip or recent or self.in_vain >= TIP_LOOKS
+
+    def lose_tip(self) -> None:
+        """Note that it may go on in mid-shard, as it does with another iterator."""
+        self.at_tip, self.in_vain = False, 0
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -38,6 +38,8 @@ class MemoryTables:
     def __init__(self, *, page: int = 7) -> None:
         self.items: dict[str, dict[tuple[object, ...], Item]] = defaultdict(dict)
         self.now = 1_700_000_000_000
+        self.empty_pages: Counter[str] = Counter()
+        """How many empty pages come next, by table, though there may be more: AWS returns such."""
         self._page = page
         self._count = 0
         self._streams: dict[str, list[_Stream]] = {
@@ -81,6 +83,9 @@ class MemoryTables:
         stream = next(candidate for candidate in self._streams[shard.table.name] if candidate.shard == shard)
         if stream.lost and after is not None and int(after) <= int(stream.lost):
             raise Trimmed(shard.name)
+        if self.empty_pages[shard.table.name] > 0:
+            self.empty_pages[shard.table.name] -= 1
+            return Read((), ended=False)
         later = [change for change in stream.changes if after is None or int(change.number) > int(after)]
         more = len(later) > self._page
         return Read(later[: self._page], ended=stream.ended and not more, more=more)

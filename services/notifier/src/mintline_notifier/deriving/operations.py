@@ -134,6 +134,9 @@ def collection_step(change: CollectionChange | None) -> CollectionStep | None:
 
     New metadata is served before its announcement, and though that fails. A reveal is told once that is
     mined, which is after the deployment, or has failed. Whether it is a reveal, the collection says.
+
+    That it was rejected or cancelled is in another stream than the deployment's transaction: it may be told
+    before that.
     """
     if change is None:
         return CollectionStep("collection.deployed")
