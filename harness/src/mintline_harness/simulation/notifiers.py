@@ -41,6 +41,10 @@ BEHIND = (0.0, 0.0, 0.5, 4.0)
 """By how many seconds a table's stream may be behind the table, less than the notifier allows for."""
 PAGE = 50
 """Changes that are read at once."""
+OLD = 20.0
+"""Seconds after which a change may come behind empty pages: a reader who keeps up does not meet those."""
+EMPTY = 5
+"""There are fewer empty pages in a row than this."""
 SPLITS = 3
 """Of a stream, at most: a reader goes from parents to children round by round."""
 STREAMED = (MINTS, TRANSACTIONS)
@@ -56,6 +60,7 @@ class Streams(MemoryTables):
         self._clock = clock
         self._times: list[float] = []
         self._begun: dict[Shard, float] = {}
+        self._empty = Counter[int]()
 
     def keep(self, table: Table, new: Item) -> None:
         """Write an item that nobody changes any more."""
@@ -76,11 +81,20 @@ class Streams(MemoryTables):
         return [shard for shard in streamed if self._begun.get(shard, 0.0) <= self._shown_until(shard.table)]
 
     async def read(self, shard: Shard, after: str | None) -> Read:
-        """Return a page of a shard, as far as it is shown by now."""
+        """Return a page of a shard, as far as it is shown by now, or an empty one in mid-shard."""
         read = await super().read(shard, after)
+        if read.changes and self._is_behind_empty_pages(int(read.changes[0].number)):
+            return Read((), ended=False)
         until = self._shown_until(shard.table)
         shown = [change for change in read.changes if self._times[int(change.number) - 1] <= until]
         return read if len(shown) == len(read.changes) else Read(shown, ended=False)
+
+    def _is_behind_empty_pages(self, number: int) -> bool:
+        """Tell whether another empty page comes before a change; how many do, its number says."""
+        if self._clock() - self._times[number - 1] < OLD or self._empty[number] >= number % EMPTY:
+            return False
+        self._empty[number] += 1
+        return True
 
     def _shown_until(self, table: Table) -> float:
         return self._clock() - self.behind.get(table.name, 0.0)
