@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeAlias, TypeVar, cast
+from typing import Generic, NamedTuple, TypeAlias, TypeVar, assert_never, cast
 
 import structlog
 from pydantic import BaseModel
@@ -41,24 +41,6 @@ log = structlog.get_logger()
 
 TRIES = 10
 """Reads of an operation that keeps moving while it is to be stopped."""
-_ACCEPTED = {
-    "mint": "mint_accepted",
-    "transfer": "transfer_accepted",
-    "burn": "burn_accepted",
-    "relayed_transfer": "transfer_accepted",
-    "relayed_burn": "burn_accepted",
-    "deploy": "deployment_accepted",
-    "administer": "collection_change_accepted",
-}
-_REPLAYED = {
-    "mint": "mint_replayed",
-    "transfer": "transfer_replayed",
-    "burn": "burn_replayed",
-    "relayed_transfer": "transfer_replayed",
-    "relayed_burn": "burn_replayed",
-    "deploy": "deployment_replayed",
-    "administer": "collection_change_replayed",
-}
 
 Permit: TypeAlias = int | ClientPermit | None
 """A user's window of writes, or a client's share of its budget; None if nothing is counted."""
@@ -196,7 +178,7 @@ class Intake:
         created = existing or operation
         if created.status is MintStatus.ACCEPTED:
             await self.send(created)
-        log.info(_ACCEPTED[created.kind], **{f"{created.kind}_id": created.operation_id})
+        log.info(_log_events(created).accepted, **{f"{created.kind}_id": created.operation_id})
         return Accepted(created, replayed=False)
 
     async def made_before(
@@ -218,8 +200,30 @@ class Intake:
             )
         if existing.status is MintStatus.ACCEPTED:
             await self.send(existing)
-        log.info(_REPLAYED[existing.kind], **{f"{existing.kind}_id": existing.operation_id})
+        log.info(_log_events(existing).replayed, **{f"{existing.kind}_id": existing.operation_id})
         return Accepted(existing, replayed=True)
+
+
+class _LogEvents(NamedTuple):
+    accepted: str
+    replayed: str
+
+
+def _log_events(operation: Operation) -> _LogEvents:
+    """Return the log events of an operation's acceptance and of its replay."""
+    match operation.kind:
+        case "mint":
+            return _LogEvents("mint_accepted", "mint_replayed")
+        case "transfer" | "relayed_transfer":
+            return _LogEvents("transfer_accepted", "transfer_replayed")
+        case "burn" | "relayed_burn":
+            return _LogEvents("burn_accepted", "burn_replayed")
+        case "deploy":
+            return _LogEvents("deployment_accepted", "deployment_replayed")
+        case "administer":
+            return _LogEvents("collection_change_accepted", "collection_change_replayed")
+        case _:
+            assert_never(operation.kind)
 
 
 def _is_this_try(existing: Operation, operation: Operation) -> bool:
