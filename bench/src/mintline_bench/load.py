@@ -18,6 +18,7 @@ import aiohttp
 
 from mintline.errors import MintlineError, Unavailable
 from mintline.states import TERMINAL, MintStatus
+from mintline.tasks import results_of
 from mintline_client import AsyncMintline
 from mintline_client.api import ONCE
 
@@ -87,13 +88,7 @@ class Driver:
 
     async def post_all(self, mints: int, *, in_flight: int) -> list[Posted]:
         """Post `mints` mints, `in_flight` at a time, users in turn; returns when all are accepted."""
-        gate = asyncio.Semaphore(in_flight)
-
-        async def one(number: int) -> Posted:
-            async with gate:
-                return await self.post(number)
-
-        return await asyncio.gather(*(one(number) for number in range(mints)))
+        return await results_of(range(mints), self.post, at_once=in_flight)
 
     async def post_at_rate(self, mints: int, *, rate: float) -> list[Posted]:
         """Post `rate` mints a second, whether or not those before were accepted; returns when all are.
@@ -104,12 +99,12 @@ class Driver:
         loop = asyncio.get_running_loop()
         first, began = loop.time(), time.time()
 
-        async def one(number: int, at: float) -> Posted:
+        async def post_at(number: int, at: float) -> Posted:
             await asyncio.sleep(first + at - loop.time())
             return await self.post(number, started=began + at)
 
         return await asyncio.gather(
-            *(one(number, at) for number, at in enumerate(arrivals(mints, rate=rate)))
+            *(post_at(number, at) for number, at in enumerate(arrivals(mints, rate=rate)))
         )
 
     async def post(self, number: int, *, started: float | None = None) -> Posted:

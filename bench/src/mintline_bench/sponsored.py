@@ -17,6 +17,7 @@ from mintline.errors import MintlineError
 from mintline.eth import to_checksum_address
 from mintline.lines import MAX_CHUNK
 from mintline.states import TERMINAL, MintStatus
+from mintline.tasks import results_of
 from mintline_bench.load import Driver, Posted, metadata_of
 
 REQUESTS_IN_FLIGHT = 4
@@ -61,13 +62,8 @@ class BulkDriver(SponsoredDriver):
     async def post_all(self, mints: int, *, in_flight: int) -> list[Posted]:
         """Post all mints, `REQUESTS_IN_FLIGHT` requests at a time; returns when all are accepted."""
         del in_flight
-        gate = asyncio.Semaphore(REQUESTS_IN_FLIGHT)
-
-        async def one(first: int) -> list[Posted]:
-            async with gate:
-                return await self._post_many(range(first, min(first + MAX_CHUNK, mints)))
-
-        requests = await asyncio.gather(*(one(first) for first in range(0, mints, MAX_CHUNK)))
+        chunks = [range(first, min(first + MAX_CHUNK, mints)) for first in range(0, mints, MAX_CHUNK)]
+        requests = await results_of(chunks, self._post_many, at_once=REQUESTS_IN_FLIGHT)
         return [posted for request in requests for posted in request]
 
     async def _post_many(self, numbers: range) -> list[Posted]:

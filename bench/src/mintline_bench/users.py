@@ -20,11 +20,11 @@ async def sign_in_new(info: Mapping[str, Any], *, count: int) -> list[str]:
     gate = asyncio.Semaphore(AT_ONCE)
     async with cognito_client(info) as cognito, aiohttp.ClientSession() as http:
 
-        async def one() -> str:
+        async def sign_in_new_user() -> str:
             async with gate:
                 username, password = f"bench-{secrets.token_hex(8)}", f"Aa1!{secrets.token_urlsafe(24)}"
                 pool = info["cognito"]["user_pool_id"]
                 await ensure_user(cognito, user_pool_id=pool, username=username, password=password)
                 return (await sign_in(http, info, username=username, password=password)).access_token
 
-        return await asyncio.gather(*(one() for _ in range(count)))
+        return await asyncio.gather(*(sign_in_new_user() for _ in range(count)))

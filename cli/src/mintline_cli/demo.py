@@ -172,15 +172,15 @@ async def check_chain(node: Node, mint: Mapping[str, Any], api_url: str) -> None
     """Check the owner, the token's URI and the event on chain, past any reorg."""
     contract, token_id = mint["contract"], int(mint["token_id"])
 
-    async def asked(signature: str, kind: str) -> Any:
+    async def call_contract(signature: str, kind: str) -> Any:
         data = selector(signature) + encode(["uint256"], [token_id])
         result = await node.call(Call(sender=mint["to"], to=contract, data=data), at="finalized")
         return decode([kind], result)[0]
 
-    owner = to_checksum_address(await asked("ownerOf(uint256)", "address"))
+    owner = to_checksum_address(await call_contract("ownerOf(uint256)", "address"))
     agree("the owner on chain", owner, mint["to"])
     uri = f"{api_url}/v1/metadata/{contract}/{token_id}"
-    agree("the token's URI", await asked("tokenURI(uint256)", "string"), uri)
+    agree("the token's URI", await call_contract("tokenURI(uint256)", "string"), uri)
     receipt = await node.receipt(bytes.fromhex(mint["tx_hash"][2:]))
     agree("the transaction's block", receipt and receipt.block_number, mint["block_number"])
     logs = await node.logs(block_hash=bytes.fromhex(mint["block_hash"][2:]), addresses=[contract])

@@ -57,12 +57,12 @@ async def move_each(tables: MigratedTables, table: Table, move: Callable[[Item],
 async def move_readable(tables: MigratedTables, table: Table, move: Callable[[Item], Awaitable[int]]) -> int:
     """Move the items of a table, those of a page at once; one that cannot be read stays."""
 
-    async def one(item: Item) -> int:
+    async def move_if_readable(item: Item) -> int:
         with suppress(Unreadable):
             return await move(item)
         return 0
 
     async def moved(items: Sequence[Item]) -> int:
-        return sum(await asyncio.gather(*map(one, items)))
+        return sum(await asyncio.gather(*map(move_if_readable, items)))
 
     return await tables.pages(table, moved)

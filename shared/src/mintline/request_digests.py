@@ -9,7 +9,7 @@ import hashlib
 from typing import TypedDict, Unpack
 
 
-class AskedMint(TypedDict):
+class RequestedMint(TypedDict):
     """What every mint's digest names; `sub` is the user."""
 
     mint_id: str
@@ -21,7 +21,7 @@ class AskedMint(TypedDict):
     token_id: int
 
 
-class AskedToken(TypedDict):
+class RequestedToken(TypedDict):
     """What is asked for to be done with a token; `sub` is the user, `sender` the user's wallet in custody."""
 
     request_id: str
@@ -32,7 +32,7 @@ class AskedToken(TypedDict):
     sender: str
 
 
-def mint_digest(*, sender: str, **mint: Unpack[AskedMint]) -> bytes:
+def mint_digest(*, sender: str, **mint: Unpack[RequestedMint]) -> bytes:
     """Return what a user authorizes by asking for a custodial mint, 32 bytes.
 
     `sender` is the user's wallet in custody, which redeems the voucher.
@@ -41,13 +41,13 @@ def mint_digest(*, sender: str, **mint: Unpack[AskedMint]) -> bytes:
     return _digest(b"mintline/authorization/mint/2", *fields, _address(sender), token_id)
 
 
-def voucher_digest(**mint: Unpack[AskedMint]) -> bytes:
+def voucher_digest(**mint: Unpack[RequestedMint]) -> bytes:
     """Return what a user authorizes by asking for a voucher alone, 32 bytes."""
     return _digest(b"mintline/authorization/voucher/2", *_mint_fields(mint))
 
 
 def sponsored_digest(
-    *, item_id: int | None = None, quantity: int | None = None, **mint: Unpack[AskedMint]
+    *, item_id: int | None = None, quantity: int | None = None, **mint: Unpack[RequestedMint]
 ) -> bytes:
     """Return what a user authorizes by asking for a sponsored mint, 32 bytes: whichever relayer sends it.
 
@@ -79,17 +79,19 @@ def lines_digest(
     )
 
 
-def transfer_digest(*, to: str, **token: Unpack[AskedToken]) -> bytes:
+def transfer_digest(*, to: str, **token: Unpack[RequestedToken]) -> bytes:
     """Return what a user authorizes by asking for a token to be sent out of custody, 32 bytes."""
     return _digest(b"mintline/authorization/transfer/1", *_token_fields(token), _address(to))
 
 
-def burn_digest(**token: Unpack[AskedToken]) -> bytes:
+def burn_digest(**token: Unpack[RequestedToken]) -> bytes:
     """Return what a user authorizes by asking for a token to be burned, 32 bytes."""
     return _digest(b"mintline/authorization/burn/1", *_token_fields(token))
 
 
-def relayed_transfer_digest(*, to: str, quantity: int | None = None, **token: Unpack[AskedToken]) -> bytes:
+def relayed_transfer_digest(
+    *, to: str, quantity: int | None = None, **token: Unpack[RequestedToken]
+) -> bytes:
     """Return what a user authorizes by asking for a token to be sent by a relayer, 32 bytes.
 
     `sender` is the wallet that signs. Other than `transfer_digest`'s, so that neither authorizes the other.
@@ -101,7 +103,7 @@ def relayed_transfer_digest(*, to: str, quantity: int | None = None, **token: Un
     return _digest(b"mintline/authorization/relayed-item-transfer/1", *fields, _uint(quantity))
 
 
-def relayed_burn_digest(*, quantity: int | None = None, **token: Unpack[AskedToken]) -> bytes:
+def relayed_burn_digest(*, quantity: int | None = None, **token: Unpack[RequestedToken]) -> bytes:
     """Return what a user authorizes by asking for a token to be burned by a relayer, 32 bytes.
 
     `quantity` as in `relayed_transfer_digest`.
@@ -146,7 +148,7 @@ def administer_digest(*, request_id: str, sub: str, chain_id: int, contract: str
     )
 
 
-def _mint_fields(mint: AskedMint) -> list[bytes]:
+def _mint_fields(mint: RequestedMint) -> list[bytes]:
     return [
         mint["mint_id"].encode(),
         mint["sub"].encode(),
@@ -158,7 +160,7 @@ def _mint_fields(mint: AskedMint) -> list[bytes]:
     ]
 
 
-def _token_fields(token: AskedToken) -> list[bytes]:
+def _token_fields(token: RequestedToken) -> list[bytes]:
     return [
         token["request_id"].encode(),
         token["sub"].encode(),

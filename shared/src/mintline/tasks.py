@@ -16,6 +16,7 @@ from mintline.tracebacks import frames
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+ResultT = TypeVar("ResultT")
 
 
 async def first(*futures: asyncio.Future[Any]) -> None:
@@ -47,6 +48,22 @@ async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, 
                 group.create_task(worker())
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
+
+
+async def results_of(
+    items: Iterable[T], work: Callable[[T], Awaitable[ResultT]], *, at_once: int
+) -> list[ResultT]:
+    """Do some work on each item, on `at_once` of them at a time; return the results in the items' order.
+
+    Raises the first error, while the work on the other items goes on: it must be of a kind that may.
+    """
+    slots = asyncio.Semaphore(at_once)
+
+    async def run_in_slot(item: T) -> ResultT:
+        async with slots:
+            return await work(item)
+
+    return await asyncio.gather(*map(run_in_slot, items))
 
 
 async def either(*events: asyncio.Event) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from mintline.errors import Unavailable
-from mintline.tasks import all_ended, for_each
+from mintline.tasks import all_ended, for_each, results_of
 
 
 async def failure() -> None:
@@ -64,3 +64,34 @@ async def test_for_each__when_all_goes_well__then_each_is_worked_on_once_and_so_
     await for_each(range(10), work, at_once=4)
 
     assert (sorted(done), most) == (list(range(10)), 4)
+
+
+async def test_results_of__when_later_items_end_first__then_the_results_have_the_order_of_the_items() -> None:
+    ended: list[int] = []
+    most = now = 0
+
+    async def work(item: int) -> str:
+        nonlocal most, now
+        now += 1
+        most = max(most, now)
+        for _ in range(0 if item % 2 else 2):
+            await asyncio.sleep(0)
+        now -= 1
+        ended.append(item)
+        return str(item)
+
+    results = await results_of(range(10), work, at_once=4)
+
+    assert results == [str(item) for item in range(10)]
+    assert ended != sorted(ended)
+    assert most == 4
+
+
+async def test_results_of__when_one_fails__then_its_error_is_raised() -> None:
+    async def work(item: int) -> int:
+        if item == 2:
+            raise Unavailable("the second")
+        return item
+
+    with pytest.raises(Unavailable, match="the second"):
+        await results_of(range(1, 9), work, at_once=3)

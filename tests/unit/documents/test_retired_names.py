@@ -38,8 +38,8 @@ MODULES = [
 ]
 """Names that no Python module has: a verb beside its gerund, and riddles."""
 
-VARIABLES = {"answer", "asked", "found", "one", "made", "said", "told", "untold"}
-"""Names that say nothing of a value: no variable, parameter or attribute has one of them."""
+NAMES = {"answer", "asked", "found", "one", "made", "said", "told", "untold"}
+"""Names that say nothing: no variable, parameter or attribute has one, and no function of product code."""
 
 WORDS = {
     "classes": r"class (SqsLine|World|Surroundings|Rig|Stage|Scene|Watch|Fenced|Stamped|Standing|Need)\b",
@@ -65,6 +65,15 @@ def names_given(source: str) -> list[tuple[int, str]]:
             case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
                 names.append((node.lineno, name))
     return names
+
+
+def functions_given(source: str) -> list[tuple[int, str]]:
+    """Return the functions and methods that a module defines, inner ones too, with their lines."""
+    return [
+        (node.lineno, node.name)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
 
 
 @cache
@@ -104,8 +113,26 @@ def test_variables__when_listed__then_none_has_a_retired_name() -> None:
         for path, text in texts().items()
         if path.endswith(".py")
         for line, name in names_given(text)
-        if name in VARIABLES
+        if name in NAMES
     ] == []
+
+
+def test_functions__when_those_of_product_code_are_listed__then_none_has_a_retired_name() -> None:
+    assert [
+        f"{path}:{line}: {name}"
+        for path, text in texts().items()
+        if path.endswith(".py") and not path.startswith("tests/")
+        for line, name in functions_given(text)
+        if name in NAMES
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["def found(): ...", "def f():\n    async def one(): ...", "class C:\n    def answer(self): ..."],
+)
+def test_function__when_it_has_a_retired_name__then_it_is_listed(source: str) -> None:
+    assert NAMES & {name for _, name in functions_given(source)}
 
 
 @pytest.mark.parametrize(
@@ -125,7 +152,7 @@ def test_variables__when_listed__then_none_has_a_retired_name() -> None:
     ],
 )
 def test_variable__when_it_has_a_retired_name__then_it_is_listed(source: str) -> None:
-    assert VARIABLES & {name for _, name in names_given(source)}
+    assert NAMES & {name for _, name in names_given(source)}
 
 
 def test_retired__when_a_text_has_such_a_word__then_it_is_found() -> None:

@@ -33,7 +33,7 @@ from mintline.messages.parts import Clone, CollectionChange, Fees, KeyRef, Vouch
 from mintline.scopes import Scope
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.policy import ClientsPolicy, Factory, PlatformKey, Rates, SigningPolicy
-from mintline_signer.enclave.signing import answer
+from mintline_signer.enclave.signing import sign_request
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.protocol import Issued, Signed, WrappedKey
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
@@ -93,13 +93,13 @@ class Player:
 
 
 def sign(intent: AnyIntent, keys: list[SigningKey]) -> Signed:
-    signed = answer(intent, keys)
+    signed = sign_request(intent, keys)
     assert isinstance(signed, Signed)
     return signed
 
 
 def issue(intent: IssueVoucher, issuer: SigningKey) -> Issued:
-    issued = answer(intent, [issuer])
+    issued = sign_request(intent, [issuer])
     assert isinstance(issued, Issued)
     return issued
 

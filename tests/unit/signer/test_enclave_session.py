@@ -375,7 +375,7 @@ async def test_session__when_a_signature_fails__neither_counts_nor_remembers_it(
         raise EnclaveFailure(FailureCode.SIGNING_FAULT)
 
     with monkeypatch.context() as broken:
-        broken.setattr(server, "answer", failing)
+        broken.setattr(server, "sign_request", failing)
         for request_id in range(40):
             peer.connection.data_received(request_frame(request_id, Sign(intent=cast.noop(), keys=keys)))
             await settle()

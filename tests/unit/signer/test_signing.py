@@ -14,7 +14,7 @@ from mintline.eth import SECP256K1_N, redeem_calldata
 from mintline.messages.intents import AnyIntent, AnyRequest
 from mintline.messages.parts import Fees
 from mintline_signer.enclave.curve import SigningKey
-from mintline_signer.enclave.signing import answer, match_keys
+from mintline_signer.enclave.signing import match_keys, sign_request
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, RefusalCode
 from mintline_signer.protocol import Sign
 from tests.unit.signer.conftest import issue, sign
@@ -91,7 +91,7 @@ def test_voucher__when_issued_alone__is_what_the_reference_signs(cast: Cast) -> 
     intent = cast.voucher()
     issued = issue(intent, cast.issuer.signing_key())
     assert issued.signature == reference_voucher(cast, intent)
-    assert answer(intent, [cast.issuer.signing_key()]) == issued
+    assert sign_request(intent, [cast.issuer.signing_key()]) == issued
 
 
 def test_voucher__when_the_key_is_not_the_issuers__fails(cast: Cast) -> None:

@@ -65,7 +65,7 @@ class SimulatedEnclave:
 
     async def sign(self, request: Sign) -> Signed | Issued:
         """Return what was signed; raises EnclaveRefusal or EnclaveFailure."""
-        response = self._enclave.answer(request, self._trail) or await self._enclave.answer_later(
+        response = self._enclave.respond(request, self._trail) or await self._enclave.respond_later(
             request, self._trail
         )
         self._trail.stored(len(self._trail.batches()))

@@ -36,7 +36,7 @@ async def migrate(
     summary = Summary()
     target = stores.named(to)
 
-    async def one(wallet: Wallet) -> str:
+    async def migrate_wallet(wallet: Wallet) -> str:
         if not wallet.ready:
             return "unready"
         if wallet.deletes_at is not None:
@@ -51,7 +51,9 @@ async def migrate(
         return "moved"
 
     await for_each(
-        records.all(), lambda wallet: summary.record(wallet.address, one(wallet)), concurrency=concurrency
+        records.all(),
+        lambda wallet: summary.record(wallet.address, migrate_wallet(wallet)),
+        concurrency=concurrency,
     )
     return summary
 
@@ -94,7 +96,7 @@ async def prune_copies(
     """
     summary = Summary()
 
-    async def one(wallet: Wallet) -> str:
+    async def prune_wallet(wallet: Wallet) -> str:
         previous, moved_at = wallet.previous_secret_id, wallet.moved_at
         if previous is None or moved_at is None:
             return "single"
@@ -107,7 +109,9 @@ async def prune_copies(
         return "pruned"
 
     await for_each(
-        records.all(), lambda wallet: summary.record(wallet.address, one(wallet)), concurrency=concurrency
+        records.all(),
+        lambda wallet: summary.record(wallet.address, prune_wallet(wallet)),
+        concurrency=concurrency,
     )
     del summary.counts["single"]
     return summary

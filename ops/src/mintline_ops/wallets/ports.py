@@ -69,7 +69,7 @@ async def for_each(
     """Do the work for every item, for `concurrency` of them at a time; the first error ends it."""
     slots = asyncio.Semaphore(concurrency)
 
-    async def one(item: T) -> None:
+    async def run_in_slot(item: T) -> None:
         try:
             await work(item)
         finally:
@@ -79,6 +79,6 @@ async def for_each(
         async with asyncio.TaskGroup() as group:
             async for item in items:
                 await slots.acquire()
-                group.create_task(one(item))
+                group.create_task(run_in_slot(item))
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None

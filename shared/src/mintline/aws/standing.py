@@ -75,13 +75,13 @@ async def read_operations(dynamo: Dynamo, ids: Iterable[str], aside: SetAside) -
         with suppress(Unreadable):
             transactions[place] = None if item is None else read(Transaction, TRANSACTIONS, item, aside)
 
-    async def one(operation: Operation) -> Operation | None:
+    async def join_transaction(operation: Operation) -> Operation | None:
         with suppress(Unreadable):
             return await _carried(dynamo, operation, transactions[carried_by(operation)], aside)
         return None
 
     legible = [operation for operation in operations if carried_by(operation) in transactions]
-    standing_operations = await asyncio.gather(*map(one, legible))
+    standing_operations = await asyncio.gather(*map(join_transaction, legible))
     return {operation.operation_id: operation for operation in standing_operations if operation is not None}
 
 

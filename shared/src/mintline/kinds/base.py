@@ -10,7 +10,7 @@ from mintline.messages.intents import Intent
 from mintline.messages.parts import Message
 from mintline.records.operations import Mint, Operation, TokenOperation
 from mintline.records.transactions import Transaction, carried_by
-from mintline.request_digests import AskedMint, AskedToken
+from mintline.request_digests import RequestedMint, RequestedToken
 
 RequestT = TypeVar("RequestT", bound=Message)
 IntentT = TypeVar("IntentT", bound=Intent)
@@ -76,7 +76,7 @@ class TransactionKind(Kind[IntentT]):
         """
 
 
-def asked_token(operation: Operation) -> AskedToken:
+def asked_token(operation: Operation) -> RequestedToken:
     """Return the fields of a request's digest that say who asks for what to be done with which token."""
     assert isinstance(operation, TokenOperation)
     return {
@@ -89,7 +89,7 @@ def asked_token(operation: Operation) -> AskedToken:
     }
 
 
-def asked_mint(operation: Operation) -> AskedMint:
+def asked_mint(operation: Operation) -> RequestedMint:
     """Return the fields of a request's digest that every mint has, no matter who sends it."""
     assert isinstance(operation, Mint)
     assert operation.token_id is not None

@@ -42,9 +42,9 @@ class Metrics:
         )
         for outcome in ("done", "failed"):
             self.passes.labels(outcome)
-        self.found({})
+        self.set_findings({})
 
-    def found(self, counts: Mapping[Kind, int]) -> None:
+    def set_findings(self, counts: Mapping[Kind, int]) -> None:
         """Show how many findings of each kind the last pass made; a kind that is absent has none."""
         for kind in Kind:
             self._findings.labels(kind.value).set(counts.get(kind, 0))

@@ -95,7 +95,7 @@ class Reconciler:
         self._succeeded = self._clock()
         took = self._clock() - started
         self._metrics.passes.labels("done").inc()
-        self._metrics.found(done.counts)
+        self._metrics.set_findings(done.counts)
         self._metrics.last_success.set(self._now())
         self._metrics.duration.set(took)
         self._metrics.block.set(done.blocks.last)

@@ -26,7 +26,7 @@ from mintline_signer.enclave.kms import KmsDecrypter
 from mintline_signer.enclave.policy import Role, SigningPolicy
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.rewrapping import Reassigner, Rewrapper
-from mintline_signer.enclave.signing import answer, match_keys
+from mintline_signer.enclave.signing import match_keys, sign_request
 from mintline_signer.enclave.signing_history import SigningHistory
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.protocol import (
@@ -90,8 +90,8 @@ class Enclave:
     reassigner: Reassigner | None = None
     counts: Counts = field(default_factory=Counts)
 
-    def answer(self, request: Request, trail: SessionTrail) -> Response | None:
-        """Answer at once what can be; None means that keys have to be fetched first (`answer_later`)."""
+    def respond(self, request: Request, trail: SessionTrail) -> Response | None:
+        """Answer at once what can be; None means that keys have to be fetched first (`respond_later`)."""
         match request:
             case Sign():
                 return self._judged(request, trail)
@@ -139,7 +139,7 @@ class Enclave:
         except (EnclaveRefusal, EnclaveFailure) as error:
             return self._declined(error, intent, trail)
 
-    async def answer_later(self, request: Sign | Rewrap | Reassign, trail: SessionTrail) -> Response:
+    async def respond_later(self, request: Sign | Rewrap | Reassign, trail: SessionTrail) -> Response:
         """Answer a request that the policy allows and for which some key has to be unwrapped."""
         if isinstance(request, Rewrap | Reassign):
             return await self._rewrap(request, trail)
@@ -201,7 +201,7 @@ class Enclave:
         self.rates.check(intent, role, now=now)
         self.history.check(intent, meaning)
         self.budgets.check(intent, judgement.client_mints, now=now)
-        signed = answer(intent, keys)
+        signed = sign_request(intent, keys)
         self.rates.count(intent, role, now=now)
         self.budgets.count(intent, judgement.client_mints)
         self.history.remember(intent, meaning)
@@ -297,13 +297,13 @@ class Session:
 
     def _at_once(self, request: Request) -> Response | None:
         try:
-            return self._enclave.answer(request, self._trail)
+            return self._enclave.respond(request, self._trail)
         except Exception as error:  # noqa: BLE001 - the host must get a code whatever broke
             return self._broken(error)
 
     async def _later(self, request_id: int, request: Sign | Rewrap | Reassign) -> None:
         try:
-            response = await self._enclave.answer_later(request, self._trail)
+            response = await self._enclave.respond_later(request, self._trail)
         except Exception as error:  # noqa: BLE001 - the host must get a code whatever broke
             response = self._broken(error)
         self.connection.send(response_frame(request_id, response))

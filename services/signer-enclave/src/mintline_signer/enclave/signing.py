@@ -18,9 +18,9 @@ def match_keys(request: Sign, policy: SigningPolicy) -> None:
         raise EnclaveFailure(FailureCode.KEYS_MISMATCH)
 
 
-def answer(request: AnyRequest, keys: list[SigningKey]) -> Signed | Issued:
+def sign_request(request: AnyRequest, keys: list[SigningKey]) -> Signed | Issued:
     """Sign what is asked for; the second key signs a mint's voucher, or for the holder of a token.
 
     Hazard: no policy is applied here; the caller has done so. Raises EnclaveFailure (`signing_fault`).
     """
-    return kind_of(request).answer(request, keys)
+    return kind_of(request).sign(request, keys)

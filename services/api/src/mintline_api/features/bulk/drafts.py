@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,12 +9,12 @@ from dataclasses import dataclass
 from mintline.canonical_json import canonical_json, digest_of
 from mintline.lines import MAX_LABEL_BYTES
 from mintline.operation_ids import line_mint_id
+from mintline.tasks import results_of
 from mintline_api.features.bulk.models import BulkRequest, LineRequest
 from mintline_api.features.bulk.ports import LineStore
 from mintline_api.features.bulk.recipients import AT_ONCE, LineRecipients, NamedRecipient, refuse_lines
 from mintline_api.features.metadata.models import Metadata
 from mintline_api.features.mints.intake import MintIntake
-from mintline_api.features.uploads.models import MetadataRequest
 from mintline_api.features.uploads.use_cases import Uploads, resolved
 from mintline_api.http.problems import Fault, RequestRefused
 
@@ -90,16 +89,14 @@ def _item_of(line: LineRequest) -> list[str | None]:
 
 async def _contents(request: BulkRequest, sub: str, uploads: Uploads) -> list[Metadata]:
     """Return each line's metadata, with the URLs of uploads that it names; raises RequestRefused."""
-    places = asyncio.Semaphore(AT_ONCE)
 
-    async def one(metadata: MetadataRequest) -> Metadata | RequestRefused:
-        async with places:
-            try:
-                return await resolved(metadata, asked_by=sub, uploads=uploads)
-            except RequestRefused as refused:
-                return refused
+    async def resolve_metadata(line: LineRequest) -> Metadata | RequestRefused:
+        try:
+            return await resolved(line.metadata, asked_by=sub, uploads=uploads)
+        except RequestRefused as refused:
+            return refused
 
-    outcomes = await asyncio.gather(*(one(line.metadata) for line in request.mints))
+    outcomes = await results_of(request.mints, resolve_metadata, at_once=AT_ONCE)
     refuse_lines(
         [
             Fault(fault.detail, pointer=f"#/mints/{number}{(fault.pointer or '#')[1:]}")

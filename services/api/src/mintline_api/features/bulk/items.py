@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from mintline.records.collections import RegisteredContract
+from mintline.tasks import results_of
 from mintline_api.features.bulk.models import LineRequest
 from mintline_api.features.bulk.recipients import AT_ONCE, refuse_lines
 from mintline_api.features.items.use_cases import Item, Items, asked_item
@@ -40,19 +41,16 @@ async def check_items(
             detail = f"expected the metadata of #/mints/{earlier}, which has the same item"
             faults.append(Fault(detail, pointer=f"#/mints/{number}/metadata"))
     refuse_lines(faults)
-    places = asyncio.Semaphore(AT_ONCE)
 
     async def check(number: int) -> Sequence[Fault]:
-        async with places:
-            try:
-                await items_of.check(
-                    contract, items[number], metadata[number], pointer=f"#/mints/{number}/metadata"
-                )
-            except RequestRefused as refused:
-                return refused.faults
+        pointer = f"#/mints/{number}/metadata"
+        try:
+            await items_of.check(contract, items[number], metadata[number], pointer=pointer)
+        except RequestRefused as refused:
+            return refused.faults
         return ()
 
-    line_faults = await asyncio.gather(*map(check, first.values()))
+    line_faults = await results_of(first.values(), check, at_once=AT_ONCE)
     refuse_lines([fault for of_line in line_faults for fault in of_line])
 
 

@@ -123,11 +123,11 @@ def refuse_lines(faults: Sequence[Fault]) -> None:
 async def _bounded(work: Sequence[Awaitable[ItemT]]) -> list[ItemT | BaseException]:
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def one(awaitable: Awaitable[ItemT]) -> ItemT:
+    async def await_in_slot(awaitable: Awaitable[ItemT]) -> ItemT:
         async with places:
             return await awaitable
 
-    return await asyncio.gather(*map(one, work), return_exceptions=True)
+    return await asyncio.gather(*map(await_in_slot, work), return_exceptions=True)
 
 
 def _refused(pointer: str, detail: str) -> RequestRefused:

@@ -74,12 +74,12 @@ class DynamoLines:
         return {mint_id: mint for mint_id, mint in operations.items() if isinstance(mint, Mint)}
 
     async def transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
-        async def one(place: Place) -> Transaction | None:
+        async def read_or_none(place: Place) -> Transaction | None:
             with suppress(Unreadable):
                 return await read_transaction(self._dynamo, place, self._set_aside)
             return None
 
-        transactions = await asyncio.gather(*map(one, places))
+        transactions = await asyncio.gather(*map(read_or_none, places))
         pairs = zip(places, transactions, strict=True)
         return {place: transaction for place, transaction in pairs if transaction is not None}
 

@@ -60,7 +60,7 @@ class DropCosts:
         known: dict[bytes, Receipt] = {}
         places = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(tx_hash: bytes, block_hash: bytes | None) -> None:
+        async def fetch_receipt(tx_hash: bytes, block_hash: bytes | None) -> None:
             receipt = self._receipts.get(tx_hash)
             if receipt is None or receipt.block_hash != block_hash:
                 async with asyncio.timeout(_CHAIN_SECONDS), places:
@@ -69,7 +69,9 @@ class DropCosts:
                 known[tx_hash] = self._receipts[tx_hash] = receipt
 
         wanted = {carrier.tx_hash: carrier.block_hash for carrier in carriers if carrier.tx_hash is not None}
-        done = await asyncio.gather(*(one(*each) for each in wanted.items()), return_exceptions=True)
+        done = await asyncio.gather(
+            *(fetch_receipt(*each) for each in wanted.items()), return_exceptions=True
+        )
         for error in done:
             if isinstance(error, (MintlineError, TimeoutError)):
                 log.warning("drop_cost_unread", error=type(error).__name__)

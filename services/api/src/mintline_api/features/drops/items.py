@@ -115,7 +115,7 @@ class DropItems:
     async def begin(self, drop: Drop, lines: Sequence[StoredLine], *, now: int) -> None:
         """Put the first metadata of these lines' items on record; another's that came before holds."""
 
-        async def one(item_id: int) -> None:
+        async def fix_item(item_id: int) -> None:
             self._digests[item_id] = await self.items.fix(
                 self.collection.contract,
                 item_id,
@@ -125,7 +125,7 @@ class DropItems:
                 now=now,
             )
 
-        await for_each(self._new(lines), one, at_once=AT_ONCE)
+        await for_each(self._new(lines), fix_item, at_once=AT_ONCE)
         # What was said of an item of which no line is minted binds no later part.
         self._texts.clear()
 

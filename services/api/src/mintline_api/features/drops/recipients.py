@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from mintline.drop_records import Drop
+from mintline.tasks import results_of
 from mintline_api.features.drops.found_lines import FoundLine, handed_back, resolved_line
 from mintline_api.features.drops.lines import LineFault, StoredLine
 from mintline_api.features.drops.pacing import Pace
@@ -30,13 +31,7 @@ class Recipients:
 
     async def resolve(self, drop: Drop, lines: Sequence[StoredLine]) -> list[FoundLine]:
         """Return the lines in their order, each with its recipient; one that cannot be found is refused."""
-        places = asyncio.Semaphore(AT_ONCE)
-
-        async def one(line: StoredLine) -> FoundLine:
-            async with places:
-                return await self._find(drop, line)
-
-        return await asyncio.gather(*map(one, lines))
+        return await results_of(lines, partial(self._find, drop), at_once=AT_ONCE)
 
     async def _find(self, drop: Drop, line: StoredLine) -> FoundLine:
         """Return a line with its recipient's address; one that cannot be found is refused."""

@@ -14,6 +14,7 @@ from mintline.metadata_versions import MINTED_VERSION
 from mintline.records.collections import RegisteredContract
 from mintline.records.index import Checkpoint, Token, Transfer
 from mintline.records.operations import Mint
+from mintline.tasks import results_of
 from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.items.supplies import ItemSupply, RecentSupplies
 from mintline_api.features.metadata.use_cases import MetadataCache
@@ -132,13 +133,11 @@ async def listed(tokens: Iterable[CountedToken], *, metadata: bool, reads: Token
     """Return a list's tokens, each with its `metadata` if that is asked for."""
     if not metadata:
         return [ListedToken(token) for token in tokens]
-    reading = asyncio.Semaphore(_OBJECTS_AT_ONCE)
 
-    async def one(token: CountedToken) -> ListedToken:
-        async with reading:
-            return await _with_metadata(token, reads)
+    async def add_metadata(token: CountedToken) -> ListedToken:
+        return await _with_metadata(token, reads)
 
-    return await asyncio.gather(*map(one, tokens))
+    return await results_of(tokens, add_metadata, at_once=_OBJECTS_AT_ONCE)
 
 
 async def _supply(token: Token, index: Index) -> int | None:

@@ -116,7 +116,7 @@ class EnclaveKind(ABC, Generic[RequestT]):
         """Return what a signature counts against."""
 
     @abstractmethod
-    def answer(self, request: RequestT, keys: Sequence[SigningKey]) -> Signed | Issued:
+    def sign(self, request: RequestT, keys: Sequence[SigningKey]) -> Signed | Issued:
         """Sign it. Hazard: no policy is applied here. Raises EnclaveFailure (`signing_fault`)."""
 
     def required_authorizations(
@@ -163,7 +163,7 @@ class TransactionKind(EnclaveKind[IntentT]):
         """Return chain, sender and nonce."""
         return f"{request.chain_id} {request.signer.address} {request.nonce}"
 
-    def answer(self, request: IntentT, keys: Sequence[SigningKey]) -> Signed:
+    def sign(self, request: IntentT, keys: Sequence[SigningKey]) -> Signed:
         """Sign the transaction with the signer's key."""
         signer = keys[0]
         require_key(signer, request.signer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mintline.messages.intents import SignBurn
 from mintline.request_digests import burn_digest
-from mintline_signer.enclave.kinds.token import TokenKind, asked
+from mintline_signer.enclave.kinds.token import TokenKind, requested_token
 
 
 class BurnKind(TokenKind[SignBurn]):
@@ -14,7 +14,7 @@ class BurnKind(TokenKind[SignBurn]):
 
     def digest(self, request: SignBurn) -> bytes:
         """Return the digest of the burn."""
-        return burn_digest(**asked(request))
+        return burn_digest(**requested_token(request))
 
 
 KIND = BurnKind()

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, TypeVar
 
 from mintline.clock import UnixSeconds
 from mintline.messages.intents import SignRelayed, SignRelayedBurn, SignRelayedTransfer
-from mintline.request_digests import AskedToken
+from mintline.request_digests import RequestedToken
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.kinds.base import (
     Binding,
@@ -92,7 +92,7 @@ class RelayedKind(TransactionKind[RelayedT]):
         return holder.sign(self.typed_data(request)).with_v()
 
 
-def asked(request: SignRelayed) -> AskedToken:
+def requested_token(request: SignRelayed) -> RequestedToken:
     """Return what both name in their digest."""
     return {
         "request_id": request.request_id,

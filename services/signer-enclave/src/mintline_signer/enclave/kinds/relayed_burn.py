@@ -5,7 +5,7 @@ from __future__ import annotations
 from mintline.kinds.relayed import holder_call
 from mintline.messages.intents import SignRelayedBurn
 from mintline.request_digests import relayed_burn_digest
-from mintline_signer.enclave.kinds.relayed import RelayedKind, asked
+from mintline_signer.enclave.kinds.relayed import RelayedKind, requested_token
 
 
 class RelayedBurnKind(RelayedKind[SignRelayedBurn]):
@@ -15,7 +15,7 @@ class RelayedBurnKind(RelayedKind[SignRelayedBurn]):
 
     def digest(self, request: SignRelayedBurn) -> bytes:
         """Return the digest of the burn."""
-        return relayed_burn_digest(**asked(request), quantity=request.quantity)
+        return relayed_burn_digest(**requested_token(request), quantity=request.quantity)
 
     def typed_data(self, request: SignRelayedBurn) -> bytes:
         """Return the digest of `Burn`."""

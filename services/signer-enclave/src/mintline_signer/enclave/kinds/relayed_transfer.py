@@ -5,7 +5,7 @@ from __future__ import annotations
 from mintline.kinds.relayed import holder_call
 from mintline.messages.intents import SignRelayedTransfer
 from mintline.request_digests import relayed_transfer_digest
-from mintline_signer.enclave.kinds.relayed import RelayedKind, asked
+from mintline_signer.enclave.kinds.relayed import RelayedKind, requested_token
 
 
 class RelayedTransferKind(RelayedKind[SignRelayedTransfer]):
@@ -15,7 +15,7 @@ class RelayedTransferKind(RelayedKind[SignRelayedTransfer]):
 
     def digest(self, request: SignRelayedTransfer) -> bytes:
         """Return the digest of the transfer."""
-        return relayed_transfer_digest(**asked(request), to=request.to, quantity=request.quantity)
+        return relayed_transfer_digest(**requested_token(request), to=request.to, quantity=request.quantity)
 
     def typed_data(self, request: SignRelayedTransfer) -> bytes:
         """Return the digest of `Transfer`."""

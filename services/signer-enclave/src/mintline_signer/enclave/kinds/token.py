@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, TypeVar
 
 from mintline.clock import UnixSeconds
 from mintline.messages.intents import SignBurn, SignTransfer
-from mintline.request_digests import AskedToken
+from mintline.request_digests import RequestedToken
 from mintline_signer.enclave.kinds.base import (
     Binding,
     RequiredAuthorization,
@@ -48,7 +48,7 @@ class TokenKind(TransactionKind[TokenIntentT]):
         yield Binding(f"request {request.request_id}", meaning, RefusalCode.REQUEST)
 
 
-def asked(request: SignTransfer | SignBurn) -> AskedToken:
+def requested_token(request: SignTransfer | SignBurn) -> RequestedToken:
     """Return what both name in their digest."""
     return {
         "request_id": request.request_id,

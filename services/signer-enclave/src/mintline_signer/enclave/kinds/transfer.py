@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mintline.messages.intents import SignTransfer
 from mintline.request_digests import transfer_digest
-from mintline_signer.enclave.kinds.token import TokenKind, asked
+from mintline_signer.enclave.kinds.token import TokenKind, requested_token
 
 
 class TransferKind(TokenKind[SignTransfer]):
@@ -14,7 +14,7 @@ class TransferKind(TokenKind[SignTransfer]):
 
     def digest(self, request: SignTransfer) -> bytes:
         """Return the digest of the transfer."""
-        return transfer_digest(**asked(request), to=request.to)
+        return transfer_digest(**requested_token(request), to=request.to)
 
 
 KIND = TransferKind()

@@ -72,7 +72,7 @@ class VoucherKind(EnclaveKind[IssueVoucher]):
             request.mint_id, chain_id=request.chain_id, contract=request.contract, token_id=token_id
         )
 
-    def answer(self, request: IssueVoucher, keys: Sequence[SigningKey]) -> Issued:
+    def sign(self, request: IssueVoucher, keys: Sequence[SigningKey]) -> Issued:
         """Sign the voucher with the issuer's key."""
         require_key(keys[0], request.signer)
         return Issued(signature=signature_of(request, keys[0]))
