@@ -35,7 +35,10 @@ def test_costs__when_mints_double__then_only_what_mints_cause_grows() -> None:
 def test_costs__when_what_is_made_is_counted__then_it_is_as_many_as_there_are(templates: Templates) -> None:
     filters = properties(templates["watch"], "AWS::Logs::MetricFilter")
 
-    assert len(properties(templates["watch"], "AWS::CloudWatch::Alarm")) == ALARMS
+    alarms = [
+        each for template in templates.values() for each in properties(template, "AWS::CloudWatch::Alarm")
+    ]
+    assert len(alarms) == ALARMS
     assert len({each["MetricTransformations"][0]["MetricName"] for each in filters}) == LOG_METRICS
     # And the authorization key, which `operator keys` makes.
     assert len(properties(templates["data"], "AWS::SecretsManager::Secret")) + 1 == SECRETS

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,41 @@ def test_tasks__when_the_balancer_reaches_them__then_by_tls(templates: Templates
 
     assert (targets["Protocol"], targets["HealthCheckProtocol"]) == ("HTTPS", "HTTPS")
     assert api_settings(templates)["MINTLINE_API_TLS"] == "true"
+
+
+def test_balancer__when_its_target_group_or_listener_is_replaced__then_no_other_stack_imports_it(
+    templates: Templates,
+) -> None:
+    """CloudFormation changes no output that another stack imports."""
+    exported = {
+        (stack, source)
+        for stack, template in templates.items()
+        for output in template.get("Outputs", {}).values()
+        if "Export" in output
+        for source in template["Resources"]
+        if f'"{source}"' in json.dumps(output["Value"])
+    }
+    replaceable = {
+        (stack, name)
+        for stack, template in templates.items()
+        for kind in ("TargetGroup", "Listener")
+        for name in resources(template, f"AWS::ElasticLoadBalancingV2::{kind}")
+    }
+
+    assert exported
+    assert replaceable
+    assert exported & replaceable == set()
+
+
+def test_alarm__when_a_task_fails_its_health_check__then_it_is_in_the_apis_stack_and_on_the_dashboard(
+    templates: Templates,
+) -> None:
+    (alarm,) = properties(templates["api"], "AWS::CloudWatch::Alarm")
+    (dashboard,) = properties(templates["watch"], "AWS::CloudWatch::Dashboard")
+
+    assert (alarm["AlarmName"], alarm["MetricName"]) == ("acme-mintline-api-unhealthy", "UnHealthyHostCount")
+    assert len(alarm["AlarmActions"]) == 1
+    assert ":alarm:acme-mintline-api-unhealthy" in json.dumps(dashboard)
 
 
 def test_tasks__when_api_gateways_link_reaches_them_itself__then_by_http(tmp_path: Path) -> None:

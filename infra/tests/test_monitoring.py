@@ -23,9 +23,12 @@ RUNBOOK = (ROOT / "docs/aws-alarms.md").read_text()
 
 
 def names(templates: Templates) -> set[str]:
-    template = templates["watch"]
-    alarms = {alarm["AlarmName"] for alarm in properties(template, "AWS::CloudWatch::Alarm")}
-    rules = {rule["Name"] for rule in properties(template, "AWS::Events::Rule")}
+    alarms = {
+        alarm["AlarmName"]
+        for template in templates.values()
+        for alarm in properties(template, "AWS::CloudWatch::Alarm")
+    }
+    rules = {rule["Name"] for rule in properties(templates["watch"], "AWS::Events::Rule")}
     return {name.removeprefix("acme-mintline-") for name in alarms | rules}
 
 

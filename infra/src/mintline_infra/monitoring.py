@@ -34,7 +34,7 @@ class MonitoringStack(cdk.Stack):
         self._environment = environment
         self._prefix = environment.deployment.prefix
         self._action = actions.SnsAction(environment.platform.alarms)
-        self._alarms: list[cloudwatch.Alarm] = []
+        self._alarms: list[cloudwatch.IAlarm] = []
         for queue in QUEUES:
             self._queue_alarms(queue.name)
         self._log_groups = {**environment.platform.logs, CANARY: canary.log_group}
@@ -138,6 +138,8 @@ class MonitoringStack(cdk.Stack):
             threshold=1,
             periods=5,
             text="A task of the api fails its health check.",
+            # CloudFormation replaces no target group that another stack imports.
+            scope=api,
         )
 
     def _capacity_alarms(self) -> None:
@@ -203,11 +205,14 @@ class MonitoringStack(cdk.Stack):
             cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
         ),
         missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
+        scope: cdk.Stack | None = None,
     ) -> None:
+        """Make an alarm, in another stack than this one if `scope` is it."""
+        alarm_name = f"{self._prefix}-{name}"
         alarm = cloudwatch.Alarm(
-            self,
+            scope or self,
             name,
-            alarm_name=f"{self._prefix}-{name}",
+            alarm_name=alarm_name,
             alarm_description=f"{text} Runbook: docs/aws-alarms.md, {name}.",
             metric=metric,
             threshold=threshold,
@@ -218,7 +223,9 @@ class MonitoringStack(cdk.Stack):
         )
         alarm.add_alarm_action(self._action)
         alarm.add_ok_action(self._action)
-        self._alarms.append(alarm)
+        self._alarms.append(
+            cloudwatch.Alarm.from_alarm_name(self, f"{name}-elsewhere", alarm_name) if scope else alarm
+        )
 
     def _notices(self) -> None:
         """Tell of what was done to the keys in KMS, the queues and the trail, as CloudTrail records it."""
