@@ -89,6 +89,24 @@ def test_keys__when_another_issuer_rotates__then_they_are_named(canary: ModuleTy
     assert canary.lacking(policy(rsa("a"), other=ec("k")), documents.__getitem__) == ([], [])
 
 
+def test_keys__when_the_deployment_names_an_issuers_jwks_url__then_nothing_is_discovered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """As the API reads them: an issuer need have no discovery document."""
+    other = {"name": "auth0", "issuer": OTHER, "client_ids": ["app"], "jwks_url": OTHER_KEYS}
+    named = synthesized(described(signing_policy="now.json", other_issuers=[other]), tmp_path)
+    (variables,) = (
+        function["Environment"]["Variables"]
+        for function in properties(named["canary"], "AWS::Lambda::Function")
+        if function["FunctionName"] == "acme-mintline-policy-keys"
+    )
+    monkeypatch.setenv("JWKS_URLS", variables["JWKS_URLS"])
+    canary = request.getfixturevalue("canary")
+
+    documents = {POOL_KEYS: {"keys": [rsa("a")]}, OTHER_KEYS: {"keys": [ec("k", x="another")]}}
+    assert canary.lacking(policy(rsa("a"), other=ec("k")), documents.__getitem__) == (["k"], [])
+
+
 @pytest.mark.parametrize("hangs", [False, True], ids=["fails", "hangs"])
 @pytest.mark.parametrize("failing", [POOL_KEYS, DISCOVERY, OTHER_KEYS])
 def test_keys__when_one_issuer_does_not_answer__then_the_others_keys_are_named(
@@ -239,7 +257,7 @@ def test_canary__when_the_host_hands_the_policy_over__then_it_may_read_that_docu
     )
     assert function["Code"]["ZipFile"] == POLICY_KEYS_HANDLER.read_text()
     assert len(POLICY_KEYS_HANDLER.read_text()) <= 4096
-    variables = {"BUCKET": "acme-mintline-artifacts", "POLICY": "policies/now.json"}
+    variables = {"BUCKET": "acme-mintline-artifacts", "POLICY": "policies/now.json", "JWKS_URLS": "{}"}
     assert function["Environment"]["Variables"] == variables
     reads = [
         statement

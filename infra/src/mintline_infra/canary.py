@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import aws_cdk as cdk
@@ -78,7 +79,11 @@ class CanaryStack(cdk.Stack):
             role,
             POLICY_KEYS_HANDLER,
             text="Compares the policy document's signing keys with those that its issuers publish.",
-            environment={"BUCKET": bucket, "POLICY": policy},
+            environment={
+                "BUCKET": bucket,
+                "POLICY": policy,
+                "JWKS_URLS": json.dumps({other.issuer: other.jwks_url for other in deployment.other_issuers}),
+            },
             called=name,
         )
         self._schedule("policy-keys-schedule", function, name)

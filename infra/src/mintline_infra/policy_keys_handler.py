@@ -1,6 +1,6 @@
-"""Compare the signing keys in the policy document with those that its issuers publish. Runs as a Lambda.
+"""Compare the policy document's signing keys with those that its issuers publish.
 
-CloudFormation takes this file's text as the function's code: 4 kB at most, nothing but boto3.
+CloudFormation takes this text as a Lambda's code: 4 kB, and boto3 alone.
 """
 
 import base64
@@ -11,13 +11,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
-import boto3  # type: ignore[import-not-found] # Lambda's runtime has it; nothing here does
+import boto3  # type: ignore[import-not-found] # Lambda's runtime has it
 
 MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y")}
 ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}
 MOST_BYTES = 100_000
 PATIENCE = 20.0
-"""Seconds for all issuers, asked at once: one that hangs hides no other."""
+"""Seconds for all issuers at once: one that hangs hides no other."""
+JWKS_URLS = json.loads(os.environ.get("JWKS_URLS", "{}"))
+"""By issuer; others are discovered."""
 
 
 class Direct(urllib.request.HTTPRedirectHandler):
@@ -56,7 +58,7 @@ def compare(issuer: dict[str, Any], read: Callable[[str], Any], *, is_pool: bool
     if is_pool:
         url = f"{base}/.well-known/jwks.json"
     else:
-        url = read(f"{base}/.well-known/openid-configuration")["jwks_uri"]
+        url = JWKS_URLS.get(issuer["issuer"]) or read(f"{base}/.well-known/openid-configuration")["jwks_uri"]
     held = {key["kid"]: key for key in issuer["jwks"]["keys"]}
     published = [key for key in read(url)["keys"] if signs(key, rsa_alone=is_pool)]
     if not published:
@@ -69,7 +71,7 @@ def compare(issuer: dict[str, Any], read: Callable[[str], Any], *, is_pool: bool
 
 
 def signs(key: Any, *, rsa_alone: bool) -> bool:
-    """Tell whether the policy may hold a key: RSA of 2,048 to 8,192 bits, another issuer's P-256 too."""
+    """Tell whether the policy may hold a key: RSA, and another issuer's P-256."""
     kind = key.get("kty") if isinstance(key, dict) else None
     if kind not in MEMBERS or (rsa_alone and kind != "RSA") or not {"kid", *MEMBERS[kind]} <= set(key):
         return False
@@ -83,9 +85,9 @@ def signs(key: Any, *, rsa_alone: bool) -> bool:
 
 
 def handler(_event: Any, _context: Any) -> None:
-    """Compare once, log what came of it as JSON lines, and fail if an issuer did."""
+    """Compare, log JSON lines, and fail if an issuer did."""
     stored = boto3.client("s3").get_object(Bucket=os.environ["BUCKET"], Key=os.environ["POLICY"])
-    kids, faults = lacking(json.loads(stored["Body"].read()), fetch)
+    kids, faults = lacking(json.load(stored["Body"]), fetch)
     if not faults:
         print(json.dumps({"event": "policy_keys_compared", "lacking": len(kids)}))  # noqa: T201 - the log
     if kids:
