@@ -32,10 +32,16 @@ async def read_jwks(url: str) -> dict[str, Any]:
 async def read_json(url: str, *, hint: str) -> Any:
     """Return a short document that an issuer publishes, None if it is no JSON.
 
-    Raises Unavailable, and Misconfigured, with the `hint`, for another status than 200.
+    Raises Unavailable, and Misconfigured, with the `hint`, for another status than 200. Redirects are not
+    followed: they may lead away from TLS.
     """
     try:
-        async with aiohttp.ClientSession(timeout=_TIMEOUT) as http, http.get(url) as response:
+        async with (
+            aiohttp.ClientSession(timeout=_TIMEOUT) as http,
+            http.get(url, allow_redirects=False) as response,
+        ):
+            if 300 <= response.status < 400:
+                raise Misconfigured(f"{url}: status {response.status}: redirects are not followed: {hint}")
             if response.status != 200:
                 raise Misconfigured(f"{url}: status {response.status}: {hint}")
             content = await _whole(response.content, url)

@@ -46,6 +46,10 @@ async def gone(_request: web.Request) -> web.StreamResponse:
     return web.Response(status=404)
 
 
+async def led(request: web.Request) -> web.Response:
+    return web.Response(status=302, headers={"Location": str(request.url.with_path("/in_two"))})
+
+
 async def cut(request: web.Request) -> web.StreamResponse:
     assert request.transport is not None
     request.transport.abort()
@@ -55,7 +59,7 @@ async def cut(request: web.Request) -> web.StreamResponse:
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
     app = web.Application()
-    for response in (in_two, endless, nested, gone, cut):
+    for response in (in_two, endless, nested, gone, led, cut):
         app.router.add_get(f"/{response.__name__}", response)
     server = TestServer(app, host="127.0.0.1")
     await server.start_server()
@@ -73,6 +77,7 @@ async def test_keys__when_they_come_in_two_pieces__then_all_are_read(url: str) -
         ("endless", Misconfigured, "more than 100000 bytes"),
         ("nested", Misconfigured, "no JSON Web Key Set"),
         ("gone", Misconfigured, "status 404: is the user pool's id right"),
+        ("led", Misconfigured, "/led: status 302: redirects are not followed"),
         ("cut", Unavailable, "/cut: "),
     ],
 )
