@@ -23,7 +23,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up demo test test-fast test-containers lint style types bench bench-enclave bench-growth simulate chaos chaos-drop \
-	soak infra clients openapi wheels packages image eif boot-enclave screenshots clean
+	soak infra clients openapi wheels packages image images push eif boot-enclave screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -106,6 +106,8 @@ IMAGE_indexer := --file services/Dockerfile --build-arg SERVICE=indexer
 IMAGE_notifier := --file services/Dockerfile --build-arg SERVICE=notifier
 IMAGE_signer-host := --file services/signer-enclave/Dockerfile --target host
 IMAGE_signer-enclave := --file services/signer-enclave/Dockerfile --target enclave
+# Those that are deployed as images; the enclave's becomes an EIF.
+IMAGES := api builder broadcaster indexer notifier signer-host
 BUILD = docker buildx build --platform $(PLATFORM) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
 # Pushed by digest, with a bill of materials (SPDX) and the provenance beside it.
 PUSHED = --sbom=true --provenance=mode=max --metadata-file dist/$(IMAGE).json \
@@ -131,6 +133,14 @@ image: ## Build an image: make image IMAGE=api PLATFORM=linux/arm64; REGISTRY=�
 	@test -n "$(IMAGE_$(IMAGE))" || { echo "image: error: pass IMAGE=api or another service's image" >&2; exit 2; }
 	@mkdir -p dist
 	@$(BUILD) $(IMAGE_$(IMAGE)) $(if $(REGISTRY),$(PUSHED),--load --tag mintline/$(IMAGE):$(VERSION)) .
+
+images: ## Build the images of all services, as `make image` does each: make images PLATFORM=linux/arm64
+	@for image in $(IMAGES); do $(MAKE) --no-print-directory image IMAGE=$$image REGISTRY= || exit; done
+
+push: ## Push the images of all services by digest, and print the digests: make push REGISTRY=… PLATFORM=linux/arm64
+	@test -n "$(REGISTRY)" || { echo "push: error: pass REGISTRY, such as HOST/PREFIX" >&2; exit 2; }
+	@for image in $(IMAGES); do $(MAKE) --no-print-directory image IMAGE=$$image || exit; done
+	@for image in $(IMAGES); do sed -n "s/.*\"containerimage.digest\": \"\([^\"]*\)\".*/$$image \1/p" dist/$$image.json; done
 
 eif: setup ## Build the enclave image of a deployment into dist/: make eif REGION=… KMS_KEY=ARN BLOBS=FOLDER
 	@test -n "$(REGION)" -a -n "$(KMS_KEY)" -a -n "$(BLOBS)" \

@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from mintline_infra.costs import ALARMS, LOG_METRICS, MINTS_A_WALLET, PRICES, SECRETS, monthly, tables
+from mintline_infra.costs import (
+    ALARMS,
+    LOG_METRICS,
+    MINTS_A_WALLET,
+    PRICES,
+    SECRETS,
+    SMALL,
+    monthly,
+    tables,
+)
 from synthesis import ROOT, Templates, properties
 
 PAGE = (ROOT / "docs/aws-costs.md").read_text()
@@ -51,3 +60,7 @@ def test_users__when_the_pool_has_the_plan_lite__then_its_tiers_are_counted() ->
     assert lite["Users"] == pytest.approx(90_000 * 0.0055 + 900_000 * 0.0046 + 4_000_000 * 0.00325)
     assert {name for name in lite if lite[name] != essentials[name]} == {"Users"}
     assert monthly(100_000, plan="lite")["Users"] == 0
+
+
+def test_costs__when_a_small_deployment_is_idle__then_it_is_150_dollars_at_most() -> None:
+    assert sum(monthly(0, shape=SMALL).values()) <= 150.00

@@ -119,7 +119,8 @@ def test_alarms__when_they_fire__then_the_topic_is_told(templates: Templates) ->
         name: (rule["State"], [target["Arn"] for target in rule["Targets"]])
         for name, rule in notices(templates).items()
     }
-    assert states == dict.fromkeys(NOTICES, ("ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", [action]))
+    from_trail = dict.fromkeys(NOTICES, ("ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", [action]))
+    assert states == {**from_trail, "deployment-failed": ("ENABLED", [action])}
 
 
 @pytest.mark.parametrize(

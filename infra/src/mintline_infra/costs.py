@@ -15,6 +15,7 @@ from pathlib import Path
 from mintline.key_stores import StoreName
 from mintline.records.keys import BLOCK_SHARDS, OPEN_SHARDS
 from mintline.resources import KMS_KEYS, QUEUES, TABLES
+from mintline_infra import throttles
 from mintline_infra.alarms import LOG_ALARMS, VALUE_ALARMS
 from mintline_infra.deployment_fields import FeaturePlan, Size
 from mintline_infra.endpoints import INTERFACES
@@ -118,7 +119,7 @@ STREAMS_READ = sum(table.streamed for table in TABLES) * SECONDS
 """Reads of change streams a month, by an idle notifier: each stream once a second."""
 LEASE_UNITS = SECONDS / 4
 """Write units a month by which the notifier keeps its lease."""
-ALARMS = 43
+ALARMS = 45
 SECRETS = 4
 """The standard size's: RPC URLs, cursors, e-mail addresses, and the authorization key, which the small one
 has in DynamoDB."""
@@ -133,7 +134,7 @@ SERVICE_METRICS = (40, 85)
 """Series of the services' own metrics, idle and with mints, by estimate: each value of a label is one."""
 METRICS_KILOBYTES = 2.0
 """Of a task's metrics in its log, a minute, by estimate."""
-LOG_METRICS = len({alarm.metric for alarm in LOG_ALARMS}) + len(VALUE_ALARMS)
+LOG_METRICS = len({alarm.metric for alarm in LOG_ALARMS}) + len(VALUE_ALARMS) + len(throttles.METRICS)
 STORED_KILOBYTES = 6.0
 """Of a mint in DynamoDB, by estimate: its records, their indexes and events."""
 OBJECT_KILOBYTES = 0.5

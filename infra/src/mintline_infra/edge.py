@@ -160,7 +160,16 @@ def registry(scope: Construct, vpc: ec2.Vpc, deployment: Deployment, port: int) 
     )
 
 
-def to_balancer(scope: Construct, api: gateway.IHttpApi, behind: Balancer, vpc: ec2.Vpc) -> gateway.HttpStage:
+def access_log(scope: Construct) -> logs.LogGroup:
+    """Make the log group of the stage's access log."""
+    return logs.LogGroup(
+        scope, "access", retention=logs.RetentionDays.ONE_MONTH, removal_policy=cdk.RemovalPolicy.DESTROY
+    )
+
+
+def to_balancer(
+    scope: Construct, api: gateway.IHttpApi, behind: Balancer, vpc: ec2.Vpc, *, log: logs.LogGroup
+) -> gateway.HttpStage:
     """Route requests to the balancer."""
     subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
     link, group = _link(scope, vpc, subnets)
@@ -174,7 +183,8 @@ def to_balancer(scope: Construct, api: gateway.IHttpApi, behind: Balancer, vpc: 
         parameter_mapping=_forwarded(),
         secure_server_name=behind.name,
     )
-    return _open_routes(scope, api, integration, rate=RATE, burst=BURST, detailed=True)
+    throttle = gateway.ThrottleSettings(rate_limit=RATE, burst_limit=BURST)
+    return _open_routes(scope, api, integration, throttle, log, detailed=True)
 
 
 def to_tasks(
@@ -183,6 +193,8 @@ def to_tasks(
     service: ecs.FargateService,
     vpc: ec2.Vpc,
     subnets: ec2.SubnetSelection,
+    *,
+    log: logs.LogGroup,
 ) -> gateway.HttpStage:
     """Route requests to the tasks themselves, which let in the link alone."""
     link, group = _link(scope, vpc, subnets)
@@ -194,7 +206,8 @@ def to_tasks(
     integration = integrations.HttpServiceDiscoveryIntegration(
         "tasks", cloud_map_service, vpc_link=link, parameter_mapping=_forwarded()
     )
-    return _open_routes(scope, api, integration, rate=SMALL_RATE, burst=SMALL_BURST, detailed=False)
+    throttle = gateway.ThrottleSettings(rate_limit=SMALL_RATE, burst_limit=SMALL_BURST)
+    return _open_routes(scope, api, integration, throttle, log, detailed=False)
 
 
 def _link(
@@ -220,9 +233,9 @@ def _open_routes(
     scope: Construct,
     api: gateway.IHttpApi,
     integration: gateway.HttpRouteIntegration,
+    throttle: gateway.ThrottleSettings,
+    log: logs.LogGroup,
     *,
-    rate: int,
-    burst: int,
     detailed: bool,
 ) -> gateway.HttpStage:
     """Route what is public by GET and HEAD alone, and all the rest by any method."""
@@ -237,15 +250,17 @@ def _open_routes(
             integration=integration,
         )
         acknowledge(route, APIG4=PUBLIC if path in PUBLIC_ROUTES else CHECKED)
-    return _stage(scope, api, gateway.ThrottleSettings(rate_limit=rate, burst_limit=burst), detailed=detailed)
+    return _stage(scope, api, throttle, log, detailed=detailed)
 
 
 def _stage(
-    scope: Construct, api: gateway.IHttpApi, throttle: gateway.ThrottleSettings, *, detailed: bool
+    scope: Construct,
+    api: gateway.IHttpApi,
+    throttle: gateway.ThrottleSettings,
+    log: logs.LogGroup,
+    *,
+    detailed: bool,
 ) -> gateway.HttpStage:
-    group = logs.LogGroup(
-        scope, "access", retention=logs.RetentionDays.ONE_MONTH, removal_policy=cdk.RemovalPolicy.DESTROY
-    )
     stage = gateway.HttpStage(
         scope,
         "stage",
@@ -258,7 +273,7 @@ def _stage(
     resource = stage.node.default_child
     assert isinstance(resource, gateway.CfnStage)
     resource.access_log_settings = gateway.CfnStage.AccessLogSettingsProperty(
-        destination_arn=group.log_group_arn,
+        destination_arn=log.log_group_arn,
         format=json.dumps({name: f"$context.{name}" for name in LOGGED}),
     )
     return stage

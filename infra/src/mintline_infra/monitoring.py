@@ -11,7 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from mintline.resources import KMS_KEYS, QUEUES
-from mintline_infra import service_metrics
+from mintline_infra import service_metrics, throttles
 from mintline_infra.alarms import LOG_ALARMS, POLICY_ALARMS, VALUE_ALARMS, LogAlarm, ValueAlarm
 from mintline_infra.canary import NAME as CANARY
 from mintline_infra.canary import CanaryStack
@@ -44,6 +44,7 @@ class MonitoringStack(cdk.Stack):
         for value_alarm in VALUE_ALARMS:
             self._value_alarm(value_alarm)
         self._edge_alarms(api)
+        self._throttle_alarms(api)
         self._capacity_alarms()
         self._notices()
         if not environment.deployment.small:
@@ -140,6 +141,21 @@ class MonitoringStack(cdk.Stack):
             text="A task of the api fails its health check.",
             # CloudFormation replaces no target group that another stack imports.
             scope=api,
+        )
+
+    def _throttle_alarms(self, api: ApiStack) -> None:
+        namespace, groups = f"Mintline/{self._prefix}", self._environment.platform.logs
+        self._alarm(
+            "aws-throttles",
+            throttles.throttled(self, namespace, groups),
+            threshold=10,
+            text="AWS asks the services for fewer requests, and the SDK's further attempts did not help.",
+        )
+        self._alarm(
+            "stage-throttles",
+            throttles.stage_refused(self, namespace, api.access_log),
+            threshold=100,
+            text="API Gateway refuses requests with 429: all callers together send too many.",
         )
 
     def _capacity_alarms(self) -> None:
@@ -251,6 +267,7 @@ class MonitoringStack(cdk.Stack):
             {"eventName": ["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"]},
             service="cloudtrail",
         )
+        self._notice_of_deployments()
 
     def _notices_of_use(self, wallet_keys: list[str], every_key: list[str]) -> None:
         """Tell of requests that KMS refused, the canary's apart, and of answers that it must never give."""
@@ -326,6 +343,24 @@ class MonitoringStack(cdk.Stack):
         assert isinstance(resource, events.CfnRule)
         # Decrypt reads: rules see reading calls only when they ask for them.
         resource.state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+
+    def _notice_of_deployments(self) -> None:
+        """Tell of deployments that ECS gave up. Only the service's ARN tells the cluster."""
+        deployment = self._environment.deployment
+        services = f"{deployment.arns}:ecs:{deployment.region}:{deployment.account}:service/{self._prefix}/"
+        events.Rule(
+            self,
+            "deployment-failed",
+            rule_name=f"{self._prefix}-deployment-failed",
+            description="ECS gave a service's deployment up. Runbook: docs/aws-alarms.md, deployment-failed.",
+            event_pattern=events.EventPattern(
+                source=["aws.ecs"],
+                detail_type=["ECS Deployment State Change"],
+                resources=events.Match.prefix(services),
+                detail={"eventName": ["SERVICE_DEPLOYMENT_FAILED"]},
+            ),
+            targets=[targets.SnsTopic(self._environment.platform.alarms)],
+        )
 
     def _dashboard(self, api: ApiStack) -> None:
         data = self._environment.data

@@ -134,6 +134,7 @@ class ApiStack(cdk.Stack):
         super().__init__(scope, name, env=environment.env, description="Mintline: the api and its edge.")
         deployment, vpc = environment.deployment, environment.platform.vpc
         self.http_api = edge.imported_api(self, environment.platform.http_api)
+        self.access_log = edge.access_log(self)
         self.targets: balancing.ApplicationTargetGroup | None = None
         found_by = edge.registry(self, vpc, deployment, API_PORT) if deployment.small else None
         self.service = fargate.service(
@@ -156,7 +157,14 @@ class ApiStack(cdk.Stack):
             ),
         )
         if deployment.small:
-            stage = edge.to_tasks(self, self.http_api, self.service, vpc, environment.platform.task_subnets)
+            stage = edge.to_tasks(
+                self,
+                self.http_api,
+                self.service,
+                vpc,
+                environment.platform.task_subnets,
+                log=self.access_log,
+            )
         else:
             stage = self._balanced(environment)
         if deployment.api_host is not None:
@@ -166,7 +174,7 @@ class ApiStack(cdk.Stack):
         """Put balancer and firewall before the tasks, and have them scale."""
         vpc = environment.platform.vpc
         behind = edge.balancer(self, vpc, environment.data.logs, environment.deployment.inner_certificate)
-        stage = edge.to_balancer(self, self.http_api, behind, vpc)
+        stage = edge.to_balancer(self, self.http_api, behind, vpc, log=self.access_log)
         secret = environment.data.front_secret
         firewall.firewall(self, behind, f"{environment.deployment.prefix}-api", secret)
         self.targets = behind.listener.add_targets(

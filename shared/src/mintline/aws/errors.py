@@ -20,7 +20,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from mintline.errors import MintlineError, Misconfigured, Throttled, Unavailable, Unwritable
 
-_THROTTLES = frozenset(
+THROTTLES = frozenset(
     {
         "KmsThrottled",
         "LimitExceededException",
@@ -37,6 +37,7 @@ _THROTTLES = frozenset(
         "TooManyRequestsException",
     }
 )
+"""AWS's codes that ask for fewer requests; on AWS an alarm counts the log lines that end with one."""
 _OUTAGES = frozenset(
     {
         "ConditionalRequestConflict",
@@ -153,7 +154,7 @@ def _map_response(error: ClientError) -> MintlineError | None:
     code = error_code(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     where = f"{error.operation_name}: {code}"
-    if code in _THROTTLES:
+    if code in THROTTLES:
         return Throttled(where)
     if code in _OUTAGES or status >= 500:
         return Unavailable(where)
