@@ -1,9 +1,8 @@
-"""The API's parts in memory, made of a harness's ports."""
+"""The API's parts in memory, made of their ports."""
 
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
 
 from mintline.admin import Check
 from mintline.notices import Notices
@@ -35,165 +34,160 @@ from mintline_api.limits.gas import GasBudget
 from mintline_api.limits.rates import Rates
 from mintline_api.settings import Settings
 from mintline_testkit.api.collections import MemoryCollections
+from mintline_testkit.api.ports import Ports
 from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.user_pool import CLIENT_ID, ISSUER
 
-if TYPE_CHECKING:
-    from mintline_testkit.api.harness import Harness
 
-
-def assemble(harness: Harness) -> Api:
+def assemble(ports: Ports, settings: Settings) -> Api:
     """Return what the application is made of."""
-    settings = harness.settings()
-    keys = KeySet(harness.jwks, clock=harness.clock)
-    directory = ClientDirectory(harness.clients, now=harness.clock)
-    revocations = Revocations(harness.revocations, harness.intake, now=harness.clock)
-    budgets = _client_budgets(harness, directory)
-    collections = MemoryCollections(harness.index, harness.mints)
-    registry = CollectionRegistry(harness.index, clock=harness.clock)
-    reservations = Reservations(chain_id=CHAIN_ID, store=harness.drops, clock=harness.clock)
+    keys = KeySet(ports.jwks, clock=ports.clock)
+    directory = ClientDirectory(ports.clients, now=ports.clock)
+    revocations = Revocations(ports.revocations, ports.intake, now=ports.clock)
+    budgets = _client_budgets(ports, directory)
+    collections = MemoryCollections(ports.index, ports.mints)
+    registry = CollectionRegistry(ports.index, clock=ports.clock)
+    reservations = Reservations(chain_id=CHAIN_ID, store=ports.drops, clock=ports.clock)
     return Api(
         settings=settings,
-        access_tokens=_access_tokens(harness, keys, directory, revocations),
-        wallets=_wallets(harness),
-        users=_users(harness, settings),
-        links=harness.links,
-        chain=harness.chain,
-        mints=harness.mints,
-        lines=harness.lines,
-        packs=harness.metadata,
-        token_operations=harness.mints,
-        drops=harness.drops,
-        drop_lines=harness.drop_lines,
-        outbox=harness.line,
-        rates=Rates(harness.rates, limit=harness.user_rate, now=harness.milliseconds, clock=harness.clock),
-        gas=GasBudget(
-            harness.gas, budget=settings.user_gas_budget, now=harness.milliseconds, clock=harness.clock
-        ),
-        clients=harness.registry_of_clients,
+        access_tokens=_access_tokens(ports, keys, directory, revocations),
+        wallets=_wallets(ports),
+        users=_users(ports, settings),
+        links=ports.links,
+        chain=ports.chain,
+        mints=ports.mints,
+        lines=ports.lines,
+        packs=ports.metadata,
+        token_operations=ports.mints,
+        drops=ports.drops,
+        drop_lines=ports.drop_lines,
+        outbox=ports.line,
+        rates=Rates(ports.rates, limit=ports.user_rate, now=ports.milliseconds, clock=ports.clock),
+        gas=GasBudget(ports.gas, budget=settings.user_gas_budget, now=ports.milliseconds, clock=ports.clock),
+        clients=ports.registry_of_clients,
         client_directory=directory,
         client_budgets=budgets,
         revocations=revocations,
-        index=harness.index,
-        query_index=harness.index,
-        uploads=_uploads(harness, settings),
-        media=MediaFiles(harness.files, clock=harness.clock),
-        mint_receipts=MintReceipts(harness.blocks, clock=harness.clock),
+        index=ports.index,
+        query_index=ports.index,
+        uploads=_uploads(ports, settings),
+        media=MediaFiles(ports.files, clock=ports.clock),
+        mint_receipts=MintReceipts(ports.blocks, clock=ports.clock),
         collections=registry,
         managed_collections=collections,
-        collection_metadata=harness.metadata,
+        collection_metadata=ports.metadata,
         mint_gate=MintGate(
             registry=registry,
             collections=collections,
-            chain=harness.chain,
+            chain=ports.chain,
             reserved=reservations,
-            clock=harness.clock,
+            clock=ports.clock,
         ),
         reservations=reservations,
-        item_supplies=RecentSupplies(supplies=ItemSupplies(chain=harness.chain), clock=harness.clock),
-        metadata_versions=harness.index.versions,
-        metadata_texts=harness.metadata,
-        metadata=MetadataCache(harness.metadata, versions=harness.index.versions, clock=harness.clock),
-        metadata_packer=MetadataPacker(harness.metadata, chain_id=CHAIN_ID, clock=harness.clock),
-        token_ids=TokenIds(harness.token_ids, used=(harness.index, harness.mints), clock=harness.clock),
-        webhooks=harness.webhooks,
-        webhook_secrets=harness.webhook_secrets,
-        event_log=harness.event_log,
-        authorizations=Authorizations(settings.sealer(), harness.intake),
+        item_supplies=RecentSupplies(supplies=ItemSupplies(chain=ports.chain), clock=ports.clock),
+        metadata_versions=ports.index.versions,
+        metadata_texts=ports.metadata,
+        metadata=MetadataCache(ports.metadata, versions=ports.index.versions, clock=ports.clock),
+        metadata_packer=MetadataPacker(ports.metadata, chain_id=CHAIN_ID, clock=ports.clock),
+        token_ids=TokenIds(ports.token_ids, used=(ports.index, ports.mints), clock=ports.clock),
+        webhooks=ports.webhooks,
+        webhook_secrets=ports.webhook_secrets,
+        event_log=ports.event_log,
+        authorizations=Authorizations(settings.sealer(), ports.intake),
         cursors=Cursors(settings.cursor_secret.get_secret_value()),
-        events=harness.events,
-        pipeline=_pipeline(harness),
-        readiness=_readiness(harness, keys),
-        now=harness.milliseconds,
-        sleep=harness.sleep,
-        entropy=random.Random(harness.seed).randbytes,
+        events=ports.events,
+        pipeline=_pipeline(ports),
+        readiness=_readiness(ports, keys),
+        now=ports.milliseconds,
+        sleep=ports.sleep,
+        entropy=random.Random(ports.seed).randbytes,
     )
 
 
 def _access_tokens(
-    harness: Harness, keys: KeySet, directory: ClientDirectory, revocations: Revocations
+    ports: Ports, keys: KeySet, directory: ClientDirectory, revocations: Revocations
 ) -> AccessTokens:
     return AccessTokens(
         keys=keys,
-        pool=harness.user_pool,
+        pool=ports.user_pool,
         issuer=ISSUER,
         client_id=CLIENT_ID,
-        now=harness.clock,
+        now=ports.clock,
         revocations=revocations,
         clients=directory,
-        others=harness.other_issuers,
+        others=ports.other_issuers,
     )
 
 
-def _client_budgets(harness: Harness, directory: ClientDirectory) -> ClientBudgets:
+def _client_budgets(ports: Ports, directory: ClientDirectory) -> ClientBudgets:
     return ClientBudgets(
-        harness.client_use,
+        ports.client_use,
         clients=directory,
-        chain=harness.chain,
-        now=harness.milliseconds,
-        clock=harness.clock,
-        notices=Notices(harness.notices),
+        chain=ports.chain,
+        now=ports.milliseconds,
+        clock=ports.clock,
+        notices=Notices(ports.notices),
     )
 
 
-def _wallets(harness: Harness) -> WalletDirectory:
+def _wallets(ports: Ports) -> WalletDirectory:
     return WalletDirectory(
         chain_id=CHAIN_ID,
-        wallets=harness.wallets,
-        keys=harness.keys,
-        now=harness.milliseconds,
-        clock=harness.clock,
+        wallets=ports.wallets,
+        keys=ports.keys,
+        now=ports.milliseconds,
+        clock=ports.clock,
     )
 
 
-def _users(harness: Harness, settings: Settings) -> UserDirectory:
+def _users(ports: Ports, settings: Settings) -> UserDirectory:
     return UserDirectory(
-        harness.pool_users,
+        ports.pool_users,
         Emails(settings.email_secret.get_secret_value().encode(), case_sensitive=True),
-        clock=harness.clock,
+        clock=ports.clock,
     )
 
 
-def _uploads(harness: Harness, settings: Settings) -> Uploads:
+def _uploads(ports: Ports, settings: Settings) -> Uploads:
     return Uploads(
-        uploads=harness.uploads,
-        files=harness.files,
+        uploads=ports.uploads,
+        files=ports.files,
         media_url=settings.media_address(),
         most=settings.upload_bytes,
-        entropy=random.Random(f"uploads {harness.seed}").randbytes,
-        now=harness.milliseconds,
+        entropy=random.Random(f"uploads {ports.seed}").randbytes,
+        now=ports.milliseconds,
     )
 
 
-def _pipeline(harness: Harness) -> PipelineReads:
+def _pipeline(ports: Ports) -> PipelineReads:
     return PipelineReads(
-        records=harness.pipeline,
-        queues=harness.queues,
-        dead_letters=DeadLetterDesk(queues=harness.dead_letters, clock=harness.clock, sleep=harness.sleep),
-        index=harness.index,
-        chain=harness.chain,
-        senders=harness.senders,
-        now=harness.milliseconds,
-        clock=harness.clock,
-        patience=harness.patience,
+        records=ports.pipeline,
+        queues=ports.queues,
+        dead_letters=DeadLetterDesk(queues=ports.dead_letters, clock=ports.clock, sleep=ports.sleep),
+        index=ports.index,
+        chain=ports.chain,
+        senders=ports.senders,
+        now=ports.milliseconds,
+        clock=ports.clock,
+        patience=ports.patience,
     )
 
 
-def _readiness(harness: Harness, keys: KeySet) -> Readiness:
+def _readiness(ports: Ports, keys: KeySet) -> Readiness:
     return Readiness(
         {
-            "dynamodb": _check(harness, "dynamodb"),
-            "sqs": _check(harness, "sqs"),
+            "dynamodb": _check(ports, "dynamodb"),
+            "sqs": _check(ports, "sqs"),
             "jwks": keys.check,
-            "intake": harness.intake.check,
+            "intake": ports.intake.check,
         },
-        clock=harness.clock,
+        clock=ports.clock,
     )
 
 
-def _check(harness: Harness, name: str) -> Check:
+def _check(ports: Ports, name: str) -> Check:
     async def check() -> None:
-        if name in harness.missing:
-            raise harness.missing[name]
+        if name in ports.missing:
+            raise ports.missing[name]
 
     return check
