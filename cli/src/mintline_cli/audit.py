@@ -78,9 +78,7 @@ def verify_place(
         if place.startswith(SCHEME):
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="mintline-audit-")))
             fetched = execute(fetch_trail(place, folder, region=region, endpoint_url=endpoint_url))
-            screen.stage("fetched", f"{fetched.files} files")
-            if fetched.hidden:
-                screen.stage("hidden", f"{fetched.hidden} objects that somebody tried to delete")
+            _show_fetched(fetched, screen)
         try:
             report = verify_trail(
                 folder,
@@ -94,14 +92,24 @@ def verify_place(
         except OSError as error:
             stop(f"{error.filename}: {error.strerror}")
         report.breaks += fetched.faults
+    _show_report(report, screen)
+    if not report.sound:
+        faults = [*report.breaks, *(_of(chain, fault) for chain in report.chains for fault in chain.breaks)]
+        stop(f"{place}: the trail is broken: {'; '.join(faults)}", answered=True)
+
+
+def _show_fetched(fetched: Fetched, screen: Screen) -> None:
+    screen.stage("fetched", f"{fetched.files} files")
+    if fetched.hidden:
+        screen.stage("hidden", f"{fetched.hidden} objects that somebody tried to delete")
+
+
+def _show_report(report: Report, screen: Screen) -> None:
     screen.stage("lives", str(report.lives))
     _show_chains(report, screen)
     for name in report.torn:
         screen.say(f"{name}: its last batch was cut short, and given to another file")
     screen.result(_plain(report))
-    if not report.sound:
-        faults = [*report.breaks, *(_of(chain, fault) for chain in report.chains for fault in chain.breaks)]
-        stop(f"{place}: the trail is broken: {'; '.join(faults)}", answered=True)
 
 
 def _show_chains(report: Report, screen: Screen) -> None:

@@ -132,21 +132,7 @@ def put_back(
                 dry_run=dry_run,
             )
         )
-    _show_filled(screen, done.tables, dry_run=dry_run)
-    _show_reopened(screen, done.reopened, dry_run=dry_run)
-    if not dry_run:
-        screen.say("next: start the services, indexer first, then mintline restore check", style="bold")
-    screen.result(
-        {
-            "to": f"{at:%FT%TZ}",
-            "dry_run": dry_run,
-            "tables": [_to_json(each) for each in done.tables],
-            "transactions_reopened": done.reopened.transactions,
-            "mints_built_again": done.reopened.mints,
-            "left_without_transaction": done.reopened.left,
-            "left_ids": list(done.reopened.left_ids),
-        }
-    )
+    _show_done(screen, done, at=at, dry_run=dry_run)
 
 
 @app.command()
@@ -212,6 +198,24 @@ def _show_plan(screen: Screen, planned: restoring.Planned) -> None:
             "tables": [
                 {"table": copy.table.name, "copy": copy.name, "state": copy.state} for copy in planned.copies
             ],
+        }
+    )
+
+
+def _show_done(screen: Screen, done: restoring.PutBack, *, at: datetime, dry_run: bool) -> None:
+    _show_filled(screen, done.tables, dry_run=dry_run)
+    _show_reopened(screen, done.reopened, dry_run=dry_run)
+    if not dry_run:
+        screen.say("next: start the services, indexer first, then mintline restore check", style="bold")
+    screen.result(
+        {
+            "to": f"{at:%FT%TZ}",
+            "dry_run": dry_run,
+            "tables": [_to_json(each) for each in done.tables],
+            "transactions_reopened": done.reopened.transactions,
+            "mints_built_again": done.reopened.mints,
+            "left_without_transaction": done.reopened.left,
+            "left_ids": list(done.reopened.left_ids),
         }
     )
 
