@@ -46,7 +46,7 @@ test: setup ## Run all tests, on all processors; says which were skipped and why
 	@.venv/bin/pytest tests -n logical --dist loadscope --max-worker-restart=0 -rs
 
 test-containers: setup ## Run the end-to-end tests against containers built from this checkout
-	@.venv/bin/pytest tests/e2e --line containers -rs
+	@.venv/bin/pytest tests/e2e --stack containers -rs
 
 lint: style types ## Check style, format, types, package boundaries and the lock
 	@.venv/bin/lint-imports --no-logo

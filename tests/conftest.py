@@ -1,6 +1,6 @@
 """How tests are shared out among workers, and what the end-to-end tests run against.
 
-That is local processes, or, with `--line containers`, the containers of compose.yaml: the same images,
+That is local processes, or, with `--stack containers`, the containers of compose.yaml: the same images,
 built from this checkout, with the same mounts and confinement, on a network of their own, for one session.
 """
 
@@ -119,7 +119,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Distribution
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--line",
+        "--stack",
         choices=("processes", "containers"),
         default="processes",
         help="what the end-to-end tests run against",
@@ -137,7 +137,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(
             key=lambda item: next(n for n, folder in enumerate(order) if item.nodeid.startswith(folder))
         )
-    containers = config.getoption("--line") == "containers"
+    containers = config.getoption("--stack") == "containers"
     for item in items:
         fixtures: list[str] = getattr(item, "fixturenames", [])
         if not containers and item.get_closest_marker("containers"):

@@ -187,7 +187,7 @@ async def harness(
 ) -> AsyncIterator[Harness]:
     async with AsyncExitStack() as stack:
         parts: Parts
-        if request.config.getoption("--line") == "containers":
+        if request.config.getoption("--stack") == "containers":
             containers = request.getfixturevalue("containers")
             parts, info, local = containers, containers.info, None
         else:
