@@ -148,7 +148,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             and "harness" not in fixtures
             and "containers" not in fixtures
         ):
-            item.add_marker(pytest.mark.skip(reason="starts a line of its own: `make test` runs it"))
+            item.add_marker(pytest.mark.skip(reason="starts a pipeline of its own: `make test` runs it"))
 
 
 @dataclass(slots=True)

@@ -84,10 +84,15 @@ async def test_readme__when_its_first_python_is_run__mints_and_prints_the_transa
     snippet = text.split("```python\n", 1)[1].split("```", 1)[0]
     assert text.index(snippet) < text.index("## ")
     assert len([line for line in snippet.splitlines() if line]) == 5
-    program = f"TOKEN = {user.token!r}\n{snippet}".replace("http://127.0.0.1:8080", harness.info["api_url"])
+    program = snippet.replace("http://127.0.0.1:8080", harness.info["api_url"])
 
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-c",
+        program,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "TOKEN": user.token},
     )
     printed, progress = await asyncio.wait_for(process.communicate(), 120)
 

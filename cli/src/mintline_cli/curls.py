@@ -31,7 +31,7 @@ def mint_command(info: Mapping[str, Any]) -> str:
     return (
         f"curl -s {info['api_url']}/v1/mints"
         ' -H "Authorization: Bearer $TOKEN"'
-        " -H 'Content-Type: application/json' -H 'Idempotency-Key: first'"
+        " -H 'Content-Type: application/json' -H 'Idempotency-Key: up-first'"
         f" -d {shlex.quote(json.dumps(body))} | python3 -m json.tool"
     )
 
@@ -51,13 +51,13 @@ def client_mint_command(info: Mapping[str, Any]) -> str:
     """Return the command that mints for somebody else with the token in `CLIENT_TOKEN`."""
     body = {
         "recipient": {"email": "alice@example.com"},
-        "external_id": "order-1001",
+        "external_id": "up-order",
         "metadata": {"name": "Welcome", "image": "https://example.com/welcome.png"},
     }
     return (
         f"curl -s {info['api_url']}/v1/mints"
         ' -H "Authorization: Bearer $CLIENT_TOKEN"'
-        " -H 'Content-Type: application/json' -H 'Idempotency-Key: order-1001'"
+        " -H 'Content-Type: application/json' -H 'Idempotency-Key: up-order'"
         f" -d {shlex.quote(json.dumps(body))} | python3 -m json.tool"
     )
 
@@ -69,7 +69,7 @@ def collection_command(info: Mapping[str, Any]) -> str:
         f"curl -s {info['api_url']}/v1/collections"
         ' -H "Authorization: Bearer $CLIENT_TOKEN"'
         " -H 'Prefer: wait=10'"
-        " -H 'Content-Type: application/json' -H 'Idempotency-Key: tickets'"
+        " -H 'Content-Type: application/json' -H 'Idempotency-Key: up-tickets'"
         f" -d {shlex.quote(json.dumps(body))} | python3 -m json.tool"
     )
 

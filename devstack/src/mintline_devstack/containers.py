@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mintline.atomic_files import replace_file
 from mintline.errors import MintlineError, Misconfigured, Unavailable
-from mintline_client.sign_in import sign_in
+from mintline_client.sign_in import demo_client_token, sign_in
 from mintline_devstack import emulators, services
 from mintline_devstack.arguments import Arguments
 from mintline_devstack.attestation import AUTHORITY, admit, image_of, issue_authority
@@ -81,12 +81,14 @@ def set_up_once(public_url: str) -> None:
     _run(_set_up(public_url.rstrip("/")))
 
 
-def token() -> None:
-    """Print an access token of the demo user."""
+def token(*, client: bool = False) -> None:
+    """Print an access token of the demo user, or of the demo client."""
     info = read_json(StateFolder(STATE).run)
 
     async def fetch() -> str:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http:
+            if client:
+                return (await demo_client_token(http, info)).access_token
             pool = info["cognito"]
             tokens = await sign_in(http, info, username=pool["username"], password=pool["password"])
             return tokens.access_token
@@ -167,7 +169,8 @@ def main(argv: Sequence[str]) -> None:
         default=os.environ.get("MINTLINE_PUBLIC_URL", "http://127.0.0.1:8080"),
         help="where users reach the API; MINTLINE_PUBLIC_URL by default",
     )
-    commands.add_parser("token", help="print an access token of the demo user")
+    token_parser = commands.add_parser("token", help="print an access token of the demo user")
+    token_parser.add_argument("--client", action="store_true", help="of the demo client instead")
     options = parser.parse_args(argv)
     match options.command:
         case "kms-front":
@@ -175,7 +178,7 @@ def main(argv: Sequence[str]) -> None:
         case "set-up":
             set_up_once(options.public_url)
         case _:
-            token()
+            token(client=options.client)
 
 
 if __name__ == "__main__":

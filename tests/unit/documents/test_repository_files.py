@@ -20,8 +20,8 @@ GITHUB = ROOT / ".github"
 WORKFLOWS = sorted(GITHUB.glob("workflows/*.yml"))
 TEMPLATES = sorted(GITHUB.glob("ISSUE_TEMPLATE/*.yml"))
 CONFIGURATION = [*WORKFLOWS, *TEMPLATES, GITHUB / "dependabot.yml", ROOT / ".pre-commit-config.yaml"]
-MANIFESTS = {"uv": "uv.lock", "npm": "package-lock.json", "docker": "Dockerfile*"}
-"""What Dependabot looks for in the directories of each ecosystem."""
+MANIFESTS = {"uv": "uv.lock", "pip": "*[a-z].txt", "npm": "package-lock.json", "docker": "Dockerfile*"}
+"""What Dependabot looks for in the directories of each ecosystem. Licenses are `*.LICENSE.txt`."""
 
 
 def read(path: Path) -> Any:
@@ -202,6 +202,13 @@ def test_codeowners__when_it_names_a_path__it_exists_and_has_an_owner() -> None:
             assert owners, line
             assert all(re.fullmatch(r"@[\w-]+(/[\w-]+)?", owner) for owner in owners), line
             assert path == "*" or (ROOT / path.strip("/")).exists(), line
+
+
+def test_codeowners__when_custody_owns_a_path__then_nobody_else_may_approve_in_its_place() -> None:
+    lines = [line.split()[1:] for line in (GITHUB / "CODEOWNERS").read_text().splitlines()]
+    of_custody = [owners for owners in lines if "@mintline/custody" in owners]
+    assert of_custody
+    assert all(owners == ["@mintline/custody"] for owners in of_custody)
 
 
 def test_devcontainer__when_it_is_read__is_json_with_a_supported_python() -> None:
