@@ -83,7 +83,7 @@ def _is_without(mint: Mint, transactions: Container[Place]) -> bool:
     return mint.status is MintStatus.BUILT and place is not None and place not in transactions
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 2, 3, 6])  # with mints under way at the end
 def test_mints__when_the_records_of_their_transactions_are_lost__then_each_ends_by_its_own_token(
     seed: int,
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -186,8 +186,8 @@ async def test_builder__when_many_wallets_are_empty__then_each_is_funded_once_wi
     requests: Counter[str] = Counter()
     top_up_once = Funds.top_up
 
-    async def counted(funds: Funds, wallet: str, funding: FundingCheck, *, trace: str = "") -> None:
-        await top_up_once(funds, wallet, funding, trace=trace)
+    async def counted(funds: Funds, wallet: str, funding: FundingCheck, **more: Any) -> None:
+        await top_up_once(funds, wallet, funding, **more)
         requests[wallet] += 1
 
     monkeypatch.setattr(Funds, "top_up", counted)
