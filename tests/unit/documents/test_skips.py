@@ -38,9 +38,9 @@ ROWS = {
 def test_skips__when_the_tests_are_read__then_each_has_a_row_and_each_row_a_skip() -> None:
     skip = re.compile(r"\bpytest\.(?:mark\.)?(?:skip|skipif|importorskip)\(")
     skips = {
-        str(path.relative_to(ROOT / "tests")): len(found)
+        str(path.relative_to(ROOT / "tests")): len(skips)
         for path in (ROOT / "tests").glob("**/*.py")
-        if (found := skip.findall(path.read_text()))
+        if (skips := skip.findall(path.read_text()))
     }
     assert skips == {path: len(rows) for path, rows in ROWS.items()}
     page = (
