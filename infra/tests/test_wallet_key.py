@@ -122,7 +122,7 @@ def test_key__when_anyone_asks_for_what_leaks_or_moves_keys__then_denied(
 
 
 @pytest.mark.parametrize(
-    ("request", "expected"),
+    ("new_key", "expected"),
     [
         (("api", "user", "1"), True),
         (("api", "user", "5"), False),
@@ -135,10 +135,10 @@ def test_key__when_anyone_asks_for_what_leaks_or_moves_keys__then_denied(
 def test_key_pairs__when_asked_for__then_only_the_api_makes_users_and_operators_make_platform_keys(
     templates: Templates,
     deployment: Deployment,
-    request: tuple[str | None, str, str],
+    new_key: tuple[str | None, str, str],
     expected: bool,  # noqa: FBT001 - the table's last column
 ) -> None:
-    service, subject, chain = request
+    service, subject, chain = new_key
     principal = ROOT_PRINCIPAL if service is None else deployment.role_arn(service)
     context = {
         "kms:DataKeyPairSpec": "ECC_SECG_P256K1",

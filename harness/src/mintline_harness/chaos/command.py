@@ -76,13 +76,13 @@ def share(text: str) -> float:
 
 
 async def _seeds(seeds: range, *, mints: int, patience: float, shares: Shares) -> int:
-    print("".join(f"{name:>13}" for name in COLUMNS), flush=True)  # noqa: T201 - the result
+    print("".join(f"{name:>15}" for name in COLUMNS), flush=True)  # noqa: T201 - the result
     outcomes: list[Outcome] = []
     for seed in seeds:
         outcome = await run_seed(seed, mints=mints, patience=patience, shares=shares)
         outcomes.append(outcome)
         row = _row(outcome)
-        print("".join(f"{row[name]!s:>13}" for name in COLUMNS), flush=True)  # noqa: T201 - the result
+        print("".join(f"{row[name]!s:>15}" for name in COLUMNS), flush=True)  # noqa: T201 - the result
     print(json.dumps(summary(outcomes)))  # noqa: T201 - the result
     return int(not all(outcome.clean for outcome in outcomes))
 
