@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Generic, NamedTuple, TypeAlias, TypeVar, assert_never, cast
+from typing import Generic, TypeAlias, TypeVar, cast
 
 import structlog
 from pydantic import BaseModel
@@ -39,6 +39,13 @@ from mintline_api.limits.rates import Rates
 
 log = structlog.get_logger()
 
+LOG_NAMES = {
+    "relayed_transfer": "transfer",
+    "relayed_burn": "burn",
+    "deploy": "deployment",
+    "administer": "collection_change",
+}
+"""What log events call a kind of operation, where that is not its own name."""
 TRIES = 10
 """Reads of an operation that keeps moving while it is to be stopped."""
 
@@ -178,7 +185,7 @@ class Intake:
         created = existing or operation
         if created.status is MintStatus.ACCEPTED:
             await self.send(created)
-        log.info(_log_events(created).accepted, **{f"{created.kind}_id": created.operation_id})
+        log.info(_log_event(created, "accepted"), **{f"{created.kind}_id": created.operation_id})
         return Accepted(created, replayed=False)
 
     async def made_before(
@@ -200,30 +207,13 @@ class Intake:
             )
         if existing.status is MintStatus.ACCEPTED:
             await self.send(existing)
-        log.info(_log_events(existing).replayed, **{f"{existing.kind}_id": existing.operation_id})
+        log.info(_log_event(existing, "replayed"), **{f"{existing.kind}_id": existing.operation_id})
         return Accepted(existing, replayed=True)
 
 
-class _LogEvents(NamedTuple):
-    accepted: str
-    replayed: str
-
-
-def _log_events(operation: Operation) -> _LogEvents:
-    """Return the log events of an operation's acceptance and of its replay."""
-    match operation.kind:
-        case "mint":
-            return _LogEvents("mint_accepted", "mint_replayed")
-        case "transfer" | "relayed_transfer":
-            return _LogEvents("transfer_accepted", "transfer_replayed")
-        case "burn" | "relayed_burn":
-            return _LogEvents("burn_accepted", "burn_replayed")
-        case "deploy":
-            return _LogEvents("deployment_accepted", "deployment_replayed")
-        case "administer":
-            return _LogEvents("collection_change_accepted", "collection_change_replayed")
-        case _:
-            assert_never(operation.kind)
+def _log_event(operation: Operation, what: str) -> str:
+    """Return the name of a log line about an operation: `mint_accepted`, say."""
+    return f"{LOG_NAMES.get(operation.kind, operation.kind)}_{what}"
 
 
 def _is_this_try(existing: Operation, operation: Operation) -> bool:
