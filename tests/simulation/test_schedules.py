@@ -25,7 +25,6 @@ NOTABLE = {
     "374": "a node that finalized a losing fork while the two others were out of service",
     "722": "a notifier that told of a mint's transaction first, since it began amid the mints' shards",
     "5042": "likewise",
-    "5477": "a batch that was sent after its mints had gone to another, of whose sending the notifier told",
     "526": "a wallet that its builder thought rich enough, and the node did not",
     "2811": "a stranger's transaction that nobody would mine",
     "4468": "a replacement in the pool that cost more than what a refused one asked for",
