@@ -118,10 +118,7 @@ class Expander:
             was = operations.standing(record, before)
             if was != operations.standing(record, after):
                 is_now = operations.carried(record, after)
-                steps = operations.steps(was, is_now, prefix=record.kind)
-                if operations.had_left(record, after):
-                    steps = [step for step in steps if step.type != f"{record.kind}.submitted"]
-                events += await self.of_facts(is_now, steps)
+                events += await self.of_facts(is_now, operations.steps(was, is_now, prefix=record.kind))
         return events
 
     async def of_facts(self, operation: Operation, facts: Iterable[Fact]) -> list[Event]:

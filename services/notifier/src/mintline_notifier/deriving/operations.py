@@ -110,20 +110,6 @@ def carried(operation: Operation, transaction: Transaction) -> Operation:
     return operation.evolve(**{**_CARRIED, **alone, **decided})
 
 
-def had_left(operation: Operation, transaction: Transaction) -> bool:
-    """Tell whether another transaction carried the operation when this one was sent.
-
-    The nonce of this one was used by something else, and what was still on its way sent it all the same.
-    """
-    place = carried_by(operation)
-    return (
-        place not in (None, transaction.place)
-        and operation.built_at is not None
-        and transaction.submitted_at is not None
-        and transaction.submitted_at >= operation.built_at
-    )
-
-
 def standing(operation: Operation, transaction: Transaction | None) -> Progress:
     """Return how far an operation is by the transaction that carries it."""
     if transaction is None:
