@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from mintline.aws.errors import THROTTLES, map_error
+from mintline.aws.errors import map_error
+from mintline.aws.throttles import THROTTLES
 from mintline.errors import Throttled
 from synthesis import ROOT, Templates, properties, small, synthesized
 

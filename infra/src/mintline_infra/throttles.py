@@ -12,26 +12,12 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from mintline.aws.throttles import THROTTLES
+
 THROTTLED = "throttled"
 STAGE_REFUSED = "stage-refused"
 METRICS = (THROTTLED, STAGE_REFUSED)
-ENDINGS = (
-    "KmsThrottled",
-    "LimitExceededException",
-    "OverLimit",
-    "ProvisionedThroughputExceeded",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "SlowDown",
-    "Throttling",
-    "ThrottlingError",
-    "ThrottlingException",
-    "TooManyRequestsException",
-    "unprocessed items",
-    "unprocessed keys",
-)
+ENDINGS = (*sorted(THROTTLES), "unprocessed items", "unprocessed keys")
 """What follows the operation in a service's line once the SDK's attempts are used up."""
 FIELDS = ("error", "reason")
 """Where a service's lines have it: those of messages and passes, and those of requests and rounds."""

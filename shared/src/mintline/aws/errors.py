@@ -18,26 +18,9 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
+from mintline.aws.throttles import THROTTLES
 from mintline.errors import MintlineError, Misconfigured, Throttled, Unavailable, Unwritable
 
-THROTTLES = frozenset(
-    {
-        "KmsThrottled",
-        "LimitExceededException",
-        "OverLimit",
-        "ProvisionedThroughputExceeded",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingError",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
-"""AWS's codes that ask for fewer requests; on AWS an alarm counts the log lines that end with one."""
 _OUTAGES = frozenset(
     {
         "ConditionalRequestConflict",
