@@ -131,33 +131,28 @@ class PlatformStack(cdk.Stack):
     def _audit_bucket(self, deployment: Deployment, data: DataStack) -> s3.Bucket:
         """Make the bucket of the audit trail, of which nothing can be deleted or changed for a time."""
         days = cdk.Duration.days(deployment.audit_retention_days)
-        return s3.Bucket(
-            self,
-            "audit",
-            bucket_name=deployment.audit_bucket_name(),
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=True,
-            versioned=True,
-            object_lock_enabled=True,
-            object_lock_default_retention=s3.ObjectLockRetention.compliance(days),
-            server_access_logs_bucket=data.logs,
-            server_access_logs_prefix="audit/",
-            removal_policy=RETAIN,
-        )
+        lock = s3.ObjectLockRetention.compliance(days)
+        return self._bucket("audit", deployment.audit_bucket_name(), data, lock=lock)
 
     def _artifact_bucket(self, deployment: Deployment, data: DataStack) -> s3.Bucket:
         """Make the bucket of the enclave's images and policy documents."""
+        return self._bucket("artifacts", deployment.artifact_bucket_name(), data)
+
+    def _bucket(
+        self, name: str, bucket_name: str, data: DataStack, *, lock: s3.ObjectLockRetention | None = None
+    ) -> s3.Bucket:
         return s3.Bucket(
             self,
-            "artifacts",
-            bucket_name=deployment.artifact_bucket_name(),
+            name,
+            bucket_name=bucket_name,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             encryption=s3.BucketEncryption.S3_MANAGED,
             enforce_ssl=True,
             versioned=True,
+            object_lock_enabled=None if lock is None else True,
+            object_lock_default_retention=lock,
             server_access_logs_bucket=data.logs,
-            server_access_logs_prefix="artifacts/",
+            server_access_logs_prefix=f"{name}/",
             removal_policy=RETAIN,
         )
 
