@@ -9,7 +9,8 @@ the local stack's. Without that file (in containers) it takes their signatures u
 writes is in no table's stream by itself: here it is, as on AWS. A receive that waits is answered when a
 message comes, as by SQS, and not up to 0.1 seconds later. DynamoDB's statements and expressions, which repeat
 with other values, are parsed once. It is served by uvicorn with httptools in place of hypercorn, whose parser
-is Python. Runs in the emulator's own environment, pinned by hash.
+is Python. ministack has no settings for any of this, so its private functions are replaced (`SLF001`). Runs
+in the emulator's own environment, pinned by hash.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ def main(argv: Sequence[str]) -> int:
         parser.error(f"--sizes: at least {PAGE}, a page")
     costs = asyncio.run(measure(options.sizes, hours=options.hours))
     about = describe()
-    print(f"{about['commit']}, {about['date']}, Python {about['python']}, {about['processor']}")  # noqa: T201
-    print(table(costs))  # noqa: T201
+    print(f"{about['commit']}, {about['date']}, Python {about['python']}, {about['processor']}")  # noqa: T201 - the result
+    print(table(costs))  # noqa: T201 - the result
     return 0
 
 
