@@ -33,6 +33,7 @@ KILOBYTE = 1024
 _NESTED = 3
 """Bytes of a list or map itself; each of its members takes one more."""
 _TARGET = "DynamoDB_20120810."
+_THROTTLED = "ProvisionedThroughputExceededException"
 _SINGLE = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
 _TABLE_OF_STATEMENT = re.compile(r'(?:INTO|UPDATE|FROM) "([^"]+)"')
 _INSERTED = re.compile(r"'([^']+)': \?")
@@ -161,8 +162,9 @@ class WriteMeter(FaultProxy):
         transactional = target == f"{_TARGET}TransactWriteItems"
         async with self._alone(written):
             before = [await self._read(request, table, key) for table, key in written]
-            if self._refuses(written, before):
-                return refusal(400, "ProvisionedThroughputExceededException")
+            throttled = self._throttled(written, before)
+            if any(throttled):
+                return _cancelled(throttled) if transactional else refusal(400, _THROTTLED)
             response = await super()._through(request)
             for (table, key), old in zip(written, before, strict=True):
                 new = await self._read(request, table, key)
@@ -175,11 +177,11 @@ class WriteMeter(FaultProxy):
         """Return what keeps other writes out while some items are written."""
         return self._writing
 
-    def _refuses(
-        self, _written: Sequence[tuple[Table, Attributes]], _before: Sequence[Attributes | None]
-    ) -> bool:
-        """Tell whether a request is throttled instead of passed on; none is."""
-        return False
+    def _throttled(
+        self, written: Sequence[tuple[Table, Attributes]], _before: Sequence[Attributes | None]
+    ) -> Sequence[bool]:
+        """Tell for which of its writes a request is throttled instead of passed on; none is."""
+        return [False] * len(written)
 
     def _count(self, write: KeyWrite) -> None:
         self.units[write.name] += write.units
@@ -196,6 +198,20 @@ class WriteMeter(FaultProxy):
             response.raise_for_status()
             item: Attributes | None = (await response.json(content_type=None)).get("Item")
         return item
+
+
+def _cancelled(throttled: Sequence[bool]) -> web.Response:
+    """Return DynamoDB's error of a transaction of which some items are throttled, in a table on demand."""
+    codes = ["ThrottlingError" if it_is else "None" for it_is in throttled]
+    text = json.dumps(
+        {
+            "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            "Message": f"Transaction cancelled, please refer cancellation reasons for specific reasons "
+            f"[{', '.join(codes)}]",
+            "CancellationReasons": [{"Code": code} for code in codes],
+        }
+    )
+    return web.Response(status=400, text=text, content_type="application/x-amz-json-1.0")
 
 
 def written_by(operation: str, body: Any, tables: Mapping[str, Table]) -> Iterator[tuple[Table, Attributes]]:

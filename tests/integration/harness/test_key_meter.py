@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from botocore.exceptions import ClientError
 
+from mintline.aws.dynamo import Dynamo, Put, decode_item
 from mintline.aws.provision import open_clients
+from mintline.errors import Throttled
 from mintline.resources import TRANSACTIONS
 from mintline.settings import ServiceSettings
 from mintline_harness.hot_keys.meter import HotKey, KeyMeter
 
 SENDER, OTHER = "31337#0xaaa", "31337#0xbbb"
+THROTTLED = "ProvisionedThroughputExceededException"
 
 
 def transaction(sender: str, nonce: int, **attributes: Any) -> dict[str, Any]:
@@ -62,19 +66,48 @@ async def test_meter__when_a_key_has_had_its_units_of_a_second__then_its_writes_
         async with open_clients(through) as clients:
 
             async def written(sender: str, nonce: int) -> str:
-                # The SDK would repeat it with the same answer: the clock stands still.
-                put: Any = {"Put": {"TableName": name, "Item": transaction(sender, nonce)}}
                 try:
-                    await clients.dynamodb.transact_write_items(TransactItems=[put])
+                    await clients.dynamodb.put_item(TableName=name, Item=transaction(sender, nonce))
                 except ClientError as error:
                     return str(error.response["Error"]["Code"])
                 return "written"
 
-            outcomes = [await written(SENDER, 0), await written(SENDER, 1), await written(OTHER, 0)]
+            # The SDK repeats a refused write, with the same answer: the clock stands still.
+            outcomes = [await written(SENDER, n) for n in (0, 1, 2)] + [await written(OTHER, 0)]
             now[0] = 8.0
-            outcomes.append(await written(SENDER, 1))
+            outcomes.append(await written(SENDER, 2))
 
-    assert outcomes == ["written", "ProvisionedThroughputExceededException", "written", "written"]
+    assert outcomes == ["written", "written", THROTTLED, "written", "written"]
     hottest = {key.partition: key.refused for key in meter.keys.hottest(9)}
     assert hottest[SENDER] >= 1
     assert hottest[OTHER] == 0
+
+
+async def test_meter__when_one_item_of_a_transaction_is_throttled__then_a_reason_names_it(
+    aws_settings: ServiceSettings, aws_prefix: str
+) -> None:
+    name, now = TRANSACTIONS.table_name(aws_prefix), [7.0]
+    endpoint = str(aws_settings.aws_endpoint_url)
+    async with KeyMeter(endpoint, prefix=aws_prefix, clock=lambda: now[0], limit=2) as meter:
+        through = aws_settings.model_copy(update={"aws_endpoint_url": meter.url})
+        async with open_clients(through) as clients:
+
+            async def transact(*items: Any) -> None:
+                puts: Any = [{"Put": {"TableName": name, "Item": item}} for item in items]
+                await clients.dynamodb.transact_write_items(TransactItems=puts)
+
+            await transact(transaction(SENDER, 0))
+            with pytest.raises(ClientError) as refused:
+                await transact(transaction(OTHER, 0), transaction(SENDER, 1))
+            # What the services read from it.
+            dynamo = Dynamo(clients.dynamodb, aws_prefix, sleep=lambda _: asyncio.sleep(0))
+            with pytest.raises(Throttled, match=r"^TransactWriteItems: ThrottlingError$"):
+                await dynamo.transact([Put(TRANSACTIONS, decode_item(transaction(SENDER, 1)))])
+            scanned = await clients.dynamodb.scan(TableName=name)
+            now[0] = 8.0
+            await transact(transaction(OTHER, 0), transaction(SENDER, 1))
+
+    response: Any = refused.value.response
+    assert response["Error"]["Code"] == "TransactionCanceledException"
+    assert [reason["Code"] for reason in response["CancellationReasons"]] == ["None", "ThrottlingError"]
+    assert scanned["Count"] == 1

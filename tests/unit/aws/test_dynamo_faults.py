@@ -267,6 +267,37 @@ async def test_transact__when_others_never_let_go__is_retryable_and_no_conflict(
         await dynamo.transact([put(1)])
 
 
+@pytest.mark.parametrize("code", ["ThrottlingError", "ProvisionedThroughputExceeded"])
+async def test_transact__when_an_item_stays_throttled__then_is_throttled_and_not_contended(
+    client: "Scripted", dynamo: Dynamo, naps: list[float], code: str
+) -> None:
+    client.on("transact_write_items", lambda _: cancelled("TransactionConflict", code, "None"))
+    with pytest.raises(Throttled, match=f"^TransactWriteItems: {code}$"):
+        await dynamo.transact([put(1), put(2), put(3)])
+    assert client.count("transact_write_items") == 1 + len(naps) > 2
+
+
+async def test_transact__when_throttled_for_long__then_makes_no_retries_beyond_the_budget(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    client.on("transact_write_items", lambda _: cancelled("ThrottlingError"))
+    for n in range(60):
+        with pytest.raises(Throttled):
+            await dynamo.transact([put(n)])
+    # Without a budget it would be five tries each.
+    assert client.count("transact_write_items") == 60 + 100
+
+
+async def test_transact__when_a_throttled_item_is_served_again__then_meets_other_writers_as_before(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    answers: list[Any] = [cancelled("ThrottlingError"), *(cancelled("TransactionConflict") for _ in range(4))]
+    client.on("transact_write_items", lambda _: answers.pop(0))
+    with pytest.raises(Contended):
+        await dynamo.transact([put(1)])
+    assert answers == []
+
+
 async def test_transact__when_a_clause_fails_among_conflicts__is_final(
     client: "Scripted", dynamo: Dynamo
 ) -> None:

@@ -109,17 +109,19 @@ class KeyMeter(WriteMeter):
                 await stack.enter_async_context(self._locks[item])
             yield
 
-    def _refuses(
+    def _throttled(
         self, written: Sequence[tuple[Table, Attributes]], before: Sequence[Attributes | None]
-    ) -> bool:
+    ) -> Sequence[bool]:
         if self._limit is None:
-            return False
-        second = int(self._clock())
-        return any(
-            self.keys.full(write, second=second, limit=self._limit)
+            return super()._throttled(written, before)
+        limit, second = self._limit, int(self._clock())
+        return [
+            any(
+                self.keys.full(write, second=second, limit=limit)
+                for write in key_writes(table, key, old, None)
+            )
             for (table, key), old in zip(written, before, strict=True)
-            for write in key_writes(table, key, old, None)
-        )
+        ]
 
     def _count(self, write: KeyWrite) -> None:
         super()._count(write)

@@ -31,6 +31,7 @@ from mintline.aws.errors import error_code, refuses_record, translated, writing
 from mintline.aws.items import Item, Value, decode_item, encode_item, encode_value
 from mintline.aws.outcomes import ConditionFailed, Contended, Page, Reason, TransactionCancelled
 from mintline.aws.partition_reads import PARTITIONS, QUERIES_AT_ONCE, read_partitions
+from mintline.aws.throttles import THROTTLES
 from mintline.aws.writes import ATTEMPTS, BackOff, Writes
 from mintline.batcher import Batcher
 from mintline.errors import Throttled, Unavailable, Unwritable
@@ -149,7 +150,8 @@ class Dynamo:
         """Carry out up to 100 changes of different items, or none of them.
 
         Raises TransactionCancelled if a clause does not hold, Contended if other writers kept interfering,
-        Unwritable for what an item holds, naming the changes if DynamoDB does.
+        Throttled if DynamoDB still throttled one of its items, Unwritable for what an item holds, naming the
+        changes if DynamoDB does.
         The same `token` (≤ 36 characters) within ten minutes makes a repetition harmless.
         """
         items: list[Any] = [
@@ -159,27 +161,22 @@ class Dynamo:
         arguments: dict[str, Any] = {"TransactItems": items}
         if token is not None:
             arguments["ClientRequestToken"] = token
+        throttle: str | None = None
         for attempt in range(TRANSACTION_ATTEMPTS):
-            await self._back_off.pause(attempt)
+            if throttle is None:
+                await self._back_off.pause(attempt)
+            elif not await self._back_off.before(attempt):
+                break
             try:
                 with writing():
                     await self._client.transact_write_items(**arguments)
             except ClientError as error:
-                if error_code(error) != "TransactionCanceledException":
-                    raise
-                reasons = _reasons(error)
-                if any(reason.code == "ConditionalCheckFailed" for reason in reasons):
-                    raise TransactionCancelled(reasons) from None
-                refused = [
-                    place for place, why in enumerate(reasons) if refuses_record(why.code, why.message)
-                ]
-                if refused:
-                    raise Unwritable(f"TransactWriteItems: {reasons[refused[0]].message}", refused) from None
-                codes = {reason.code for reason in reasons} - {"None"}
-                if not codes <= {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}:
-                    raise
+                throttle = _throttle(error)
             else:
+                self._back_off.succeeded()
                 return
+        if throttle is not None:
+            raise Throttled(f"TransactWriteItems: {throttle}")
         raise Contended("the transaction kept meeting other writers")
 
     async def query(
@@ -373,6 +370,25 @@ def _decoded(attributes: Any) -> Item | None:
 
 def _present(items: Sequence[Any]) -> list[Item]:
     return [decode_item(attributes) for attributes in items if GONE not in attributes]
+
+
+def _throttle(error: ClientError) -> str | None:
+    """Return the code by which items of a transaction were throttled, None if others were writing them.
+
+    Raises what became of a transaction that is not to be tried again.
+    """
+    if error_code(error) != "TransactionCanceledException":
+        raise error
+    reasons = _reasons(error)
+    if any(reason.code == "ConditionalCheckFailed" for reason in reasons):
+        raise TransactionCancelled(reasons) from None
+    refused = [place for place, why in enumerate(reasons) if refuses_record(why.code, why.message)]
+    if refused:
+        raise Unwritable(f"TransactWriteItems: {reasons[refused[0]].message}", refused) from None
+    codes = {reason.code for reason in reasons} - {"None", "TransactionConflict"}
+    if not codes <= THROTTLES:
+        raise error
+    return min(codes, default=None)
 
 
 def _reasons(error: ClientError) -> tuple[Reason, ...]:
