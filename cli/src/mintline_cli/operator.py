@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mintline.key_subjects import MAX_RELAYERS
+from mintline.metadata_urls import checked_image
 from mintline_cli.execution import ending_on_errors, execute, stop
 from mintline_cli.options import Deployment, EndpointUrl, Json
 from mintline_cli.output import Screen
@@ -53,6 +54,15 @@ Password = Annotated[
         envvar="MINTLINE_KEYSTORE_PASSWORD", prompt=True, hide_input=True, help="The file's password."
     ),
 ]
+
+
+def _image(url: str | None) -> str | None:
+    if url is None:
+        return None
+    try:
+        return checked_image(url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 @app.command()
@@ -247,6 +257,10 @@ def register(
     symbol: Annotated[str, typer.Option(help="Its symbol.")],
     description: Annotated[str, typer.Option(help="What it is, for marketplaces.")],
     block: Annotated[int, typer.Option(min=0, help="The block that deployed its contract.")],
+    image: Annotated[
+        str | None,
+        typer.Option(callback=_image, metavar="URL", help="The URL of an image, which marketplaces show."),
+    ] = None,
     sponsored: Annotated[
         bool,
         typer.Option(help="Let users have a relayer pay for their mints, without a budget of their own."),
@@ -257,10 +271,10 @@ def register(
     """Give the document's contract its row, from which it is minted and indexed, and publish its metadata.
 
     Example: mintline operator register --deployment infra/deployment.json --name Tickets --symbol TIX
-    --description TEXT --block 1234
+    --description TEXT --block 1234 --image https://example.com/tickets.png
     """
     screen = Screen(as_json=as_json)
-    about = About(name, symbol, description, deployed_block=block, sponsored=sponsored)
+    about = About(name, symbol, description, deployed_block=block, image=image, sponsored=sponsored)
     done = execute(deployment_setup.register(document, about, endpoint_url))
     screen.say(
         f"{done.contract} is registered"

@@ -27,6 +27,7 @@ from mintline.records.collections import Collection
 from mintline.records.keys import scoped
 from mintline.resources import WALLET_KEY
 from mintline.scopes import MACHINE_SCOPES
+from mintline_devstack.collection_image import COLLECTION_IMAGE
 from mintline_devstack.emulator_clients import EmulatorClients
 from mintline_devstack.emulators import CHAIN_ID, PREFIX
 from mintline_devstack.known import DemoClient, Known, KnownFactory, load_known
@@ -214,7 +215,12 @@ async def _create_platform_key(clients: EmulatorClients, subject: str) -> KeyRef
 
 
 async def _publish_collection(clients: EmulatorClients, known: Known) -> None:
-    about = {"name": NAME, "symbol": SYMBOL, "description": "Tokens of a local Mintline stack."}
+    about = {
+        "name": NAME,
+        "symbol": SYMBOL,
+        "description": "Tokens of a local Mintline stack.",
+        "image": COLLECTION_IMAGE,
+    }
     await platform_keys.publish_collection(
         clients.aws.s3, prefix=PREFIX, chain_id=CHAIN_ID, contract=known.contract, about=about
     )

@@ -88,6 +88,8 @@ class About:
     symbol: str
     description: str
     deployed_block: int
+    image: str | None = None
+    """The URL of an image, which marketplaces show."""
     sponsored: bool = False
     """Whether users may have a relayer pay for their mints."""
 
@@ -248,7 +250,12 @@ async def register(document: Path, about: About, endpoint_url: str | None) -> Re
             prefix=described.prefix,
             chain_id=chain_id,
             contract=contract,
-            about={"name": about.name, "symbol": about.symbol, "description": about.description},
+            about={
+                "name": about.name,
+                "symbol": about.symbol,
+                "description": about.description,
+                "image": about.image,
+            },
         )
         new = await platform_keys.register_collection(
             dynamo,

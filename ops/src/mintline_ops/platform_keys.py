@@ -83,12 +83,16 @@ async def register_collection(dynamo: Dynamo, record: Collection) -> bool:
 
 
 async def publish_collection(
-    s3: S3Client, *, prefix: str, chain_id: int, contract: str, about: Mapping[str, str]
+    s3: S3Client, *, prefix: str, chain_id: int, contract: str, about: Mapping[str, str | None]
 ) -> None:
-    """Store the collection's own metadata (ERC-7572), where the api serves it from."""
+    """Store the collection's own metadata (ERC-7572), where the api serves it from.
+
+    What is None is left out.
+    """
+    text = canonical_json({name: value for name, value in about.items() if value is not None})
     await s3.put_object(
         Bucket=METADATA.bucket_name(prefix),
         Key=collection_object_key(chain_id, contract),
-        Body=canonical_json(dict(about)).encode(),
+        Body=text.encode(),
         ContentType="application/json",
     )

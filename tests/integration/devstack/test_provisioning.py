@@ -1,11 +1,13 @@
 """A line's resources over real emulators: made once, found again after a restart, missed when gone."""
 
 import asyncio
+import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -17,8 +19,10 @@ from mintline.chain.collection import ISSUER_ROLE, METADATA_ROLE, PAUSER_ROLE, R
 from mintline.chain.factory import is_implementation_calldata
 from mintline.errors import Misconfigured
 from mintline.eth import selector
+from mintline.metadata_urls import checked_image
+from mintline.object_keys import collection_object_key
 from mintline.records.keys import scoped
-from mintline.resources import COLLECTIONS, QUEUES, TABLES
+from mintline.resources import COLLECTIONS, METADATA, QUEUES, TABLES
 from mintline_devstack import emulators
 from mintline_devstack.emulator_clients import EmulatorClients, open_clients
 from mintline_devstack.emulators import PREFIX
@@ -83,6 +87,13 @@ async def contract_uri(clients: EmulatorClients, known: Known) -> str:
     return str(uri)
 
 
+async def published(clients: EmulatorClients, known: Known) -> dict[str, Any]:
+    """Return what the api serves behind `contractURI`."""
+    key = collection_object_key(31337, known.contract)
+    stored = await clients.aws.s3.get_object(Bucket=METADATA.bucket_name(PREFIX), Key=key)
+    return dict(json.loads(await stored["Body"].read()))
+
+
 async def factory_base(clients: EmulatorClients, known: Known) -> str:
     assert known.factory is not None
     call = Call(sender=known.admin, to=known.factory.address, data=selector("baseURI()"))
@@ -107,6 +118,8 @@ async def test_first_start__when_done__has_everything_that_the_services_need(tmp
         assert collection["deployed_block"] == known.deployed_block
         assert await contract_uri(clients, known) == f"{ports.url('api')}/v1/metadata/{known.contract}"
         assert await factory_base(clients, known) == f"{ports.url('api')}/v1/metadata/"
+        image = (await published(clients, known))["image"]
+        assert checked_image(image) == image
     assert state.known.stat().st_mode & 0o777 == 0o600
 
 

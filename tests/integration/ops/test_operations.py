@@ -45,7 +45,8 @@ def test_deployment__when_founded_by_commands__has_what_its_services_need(
 
     keys = answered(operator("keys", "--deployment", document, *on_aws))
     sent = answered(operator("deploy", *about, "--rpc", anvil, "--keystore", keystore[0]))
-    row = (*about, *on_aws, "--block", sent["block"], "--description", "All of them.")
+    described_as = ("--description", "All of them.", "--image", "https://example.com/birds.png")
+    row = (*about, *on_aws, "--block", sent["block"], *described_as)
     assert answered(operator("intake-key", "--deployment", document, *on_aws)) == {
         "intake_key": keys["intake_key"]
     }
@@ -78,7 +79,12 @@ async def check_aws(settings: ServiceSettings, prefix: str, keys: Any, sent: Any
         published = await clients.s3.get_object(
             Bucket=METADATA.bucket_name(prefix), Key=collection_object_key(CHAIN_ID, sent["contract"])
         )
-        assert json.loads(await published["Body"].read())["description"] == "All of them."
+        assert json.loads(await published["Body"].read()) == {
+            "name": "Birds",
+            "symbol": "BIRD",
+            "description": "All of them.",
+            "image": "https://example.com/birds.png",
+        }
 
 
 async def roles(anvil: str, contract: str, admin: str, issuer: str) -> tuple[bool, ...]:

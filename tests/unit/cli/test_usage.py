@@ -54,6 +54,11 @@ NUMBERS = [
         ("wallets prune-copies --older-than 3x", "--older-than", "mintline wallets prune-copies"),
         ("wallets migrate --to nowhere", "'nowhere'", "mintline wallets migrate"),
         ("dlq list --url https://x", "dlq list works with AWS rights, not over the API", "mintline dlq list"),
+        (
+            "operator register --deployment x --name B --symbol B --description C --block 1 --image b.png",
+            "'--image': expected an http(s), ipfs, ar or data URL",
+            "mintline operator register",
+        ),
         ("operator keys --profile x", "pass --deployment, not --profile", "mintline operator keys"),
         ("clean --url https://x", "no such option: --url", "mintline clean"),
         ("up --ports some", "--ports", "mintline up"),

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from mintline.metadata_urls import checked_image, checked_link, checked_media
 from mintline.views.metadata import metadata_url
 from mintline_api.features.metadata.url_schemas import IMAGE, LINK, MEDIA, url_schema
-from mintline_api.features.metadata.urls import checked_image, checked_link, checked_media
 from mintline_api.http.models import PARAGRAPHS, Input, Paragraphs, TextLine, checked_paragraphs
 
 __all__ = [

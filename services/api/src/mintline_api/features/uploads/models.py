@@ -8,10 +8,10 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from mintline.fields import Bytes32
 from mintline.media_types import MEDIA_TYPES
+from mintline.metadata_urls import checked_image, checked_media
 from mintline.records.uploads import Upload
 from mintline_api.features.metadata.models import Metadata
 from mintline_api.features.metadata.url_schemas import IMAGE, MEDIA, url_schema
-from mintline_api.features.metadata.urls import checked_image, checked_media
 from mintline_api.features.uploads.ports import PutRequest
 from mintline_api.http.models import Input, Time, View, rfc3339, rfc3339_or_none
 

@@ -1,4 +1,4 @@
-"""The URLs that metadata may hold."""
+"""The URLs that the metadata of tokens and collections may hold."""
 
 from __future__ import annotations
 
