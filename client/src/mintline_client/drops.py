@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mintline.errors import Rejected, Unavailable
 from mintline_client.api import Api
+from mintline_client.errors import Conflicting
 from mintline_client.models import DropRequest, DropView, DryRunView, LinesView, MintView
 
 PATH = "/v1/drops"
@@ -18,6 +19,8 @@ PIECE = 64 * 1024
 TRIES = 5
 """Uploads that may break off one after another without any byte taken."""
 POLL_SECONDS = 1.0
+MOVED_ON = "upload-offset"
+"""The refusal of bytes that do not follow those taken: of a broken upload, more may still arrive."""
 
 Heard = Callable[[DropView], None]
 """Called with a drop after each poll."""
@@ -150,8 +153,9 @@ async def upload(
         headers = {"Content-Type": media_type, "Upload-Offset": str(offset)}
         try:
             taken: LinesView = await api.send("PATCH", path, _from(file, offset - begins_at), headers=headers)
-        except Unavailable:
-            if failures >= TRIES:
+        except (Unavailable, Conflicting) as error:
+            lasts = isinstance(error, Conflicting) and error.code != MOVED_ON
+            if lasts or failures >= TRIES:
                 raise
             await asyncio.sleep(POLL_SECONDS)
             continue

@@ -1,11 +1,13 @@
 import { type Api, type CallOptions, path, type WriteOptions } from "./api.ts";
-import { Rejected, Unavailable } from "./errors.ts";
+import { Refused, Rejected, Unavailable } from "./errors.ts";
 import type { DropRequest, DropStatus, DropView, DryRunView, LinesView, MintView } from "./schema.ts";
 import { follow, type WaitOptions } from "./waiting.ts";
 
 /** Uploads that may break off one after another without any byte taken. */
 const TRIES = 5;
 const PAUSE_SECONDS = 1;
+/** The code of the refusal of bytes that do not follow those taken: of a broken upload, more may still arrive. */
+const MOVED_ON = "upload-offset";
 const STOPPED: readonly DropStatus[] = ["paused", "cancelled", "completed"];
 
 /** A machine client's drops. Calls throw Refused for what the API refuses, and Unavailable. */
@@ -50,7 +52,8 @@ export class Drops {
       try {
         return await this.api.send("PATCH", path`/v1/drops/${dropId}/lines`, lines.slice(offset - begin), headers);
       } catch (error) {
-        if (!(error instanceof Unavailable) || failures >= TRIES) throw error;
+        const passes = error instanceof Unavailable || (error instanceof Refused && error.code === MOVED_ON);
+        if (!passes || failures >= TRIES) throw error;
         await this.api.sleep(PAUSE_SECONDS);
       }
     }

@@ -49,6 +49,15 @@ test("an upload of lines that breaks off is continued where the drop stands", as
   assert.equal(second?.headers["content-type"], "application/x-ndjson");
 });
 
+test("an upload goes on behind the bytes of a broken one that arrived since, and no other refusal passes", async (context) => {
+  const answers = [{ json: { offset: 0 } }, problem(409, "upload-offset"), { json: { offset: 2 } }];
+  const server = await serve(context, ...answers, { json: { accepted: 1 } }, { json: { offset: 2 } }, problem(409, "lines-closed"));
+  const upload = () => server.client().drops.upload("d", new Blob(["x\ny\n"]), { mediaType: "text/csv" });
+  assert.equal((await upload()).accepted, 1);
+  assert.deepEqual([server.received[3]?.headers["upload-offset"], server.received[3]?.body], ["2", "y\n"]);
+  await assert.rejects(upload(), { code: "lines-closed" });
+});
+
 test("an upload that keeps breaking off, or is not of this drop, ends", async (context) => {
   const stuck = Array.from({ length: 6 }, () => [{ json: { offset: 0 } }, { status: 503 }]).flat();
   const server = await serve(context, ...stuck, { json: { offset: 99 } });

@@ -12,6 +12,7 @@ import pytest
 from mintline.errors import Unavailable
 from mintline_client import bulk, drops
 from mintline_client.api import Api, Retries
+from mintline_client.errors import Conflicting, error_of
 from mintline_client.models import BulkView, LineRequest
 
 
@@ -22,6 +23,8 @@ class Server(Api):
         super().__init__(cast("aiohttp.ClientSession", None), "http://api", "token")
         self.taken = b""
         self.breaks_after = breaks_after
+        self.refusals: list[tuple[str, bytes]] = []
+        """Codes of uploads that are refused, each with the bytes that arrived meanwhile."""
         self.posted: list[tuple[str, Any, str]] = []
         self.statuses: list[dict[str, int]] = []
 
@@ -47,6 +50,10 @@ class Server(Api):
         assert (method, path) == ("PATCH", "/v1/drops/drop_1/lines")
         assert int(headers["Upload-Offset"]) == len(self.taken)
         sent = b"".join([piece async for piece in data])
+        if self.refusals:
+            code, arrived = self.refusals.pop(0)
+            self.taken += arrived
+            raise error_of(409, {"code": code, "detail": "Refused."})
         if self.breaks_after is not None:
             self.taken += sent[: self.breaks_after]
             self.breaks_after = None
@@ -82,6 +89,31 @@ async def test_upload__when_it_breaks_off_and_another_file_follows__then_each_is
     with pytest.raises(ValueError, match=r"second\.csv: the drop has 40 bytes"):
         await drops.upload(server, "drop_1", second)
     assert server.taken == first.read_bytes() + second.read_bytes()
+
+
+async def test_upload__when_bytes_of_a_broken_one_arrive_late__then_goes_on_behind_them(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "lines.csv"
+    file.write_bytes(b"email\na@example.com\n")
+    server = Server()
+    server.refusals = [(drops.MOVED_ON, b"email\n"), (drops.MOVED_ON, b"a@")]
+    await drops.upload(server, "drop_1", file)
+    assert server.taken == file.read_bytes()
+
+
+@pytest.mark.parametrize(("code", "times"), [("lines-closed", 1), (drops.MOVED_ON, drops.TRIES + 1)])
+async def test_upload__when_it_is_refused_for_good__then_that_is_raised(
+    code: str, times: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "lines.csv"
+    file.write_bytes(b"email\n")
+    server = Server()
+    server.refusals = [(code, b"")] * times
+    with pytest.raises(Conflicting):
+        await drops.upload(server, "drop_1", file)
+    assert server.refusals == []
+    assert server.taken == b""
 
 
 async def test_bulk__when_mints_are_asked_for__then_the_request_is_followed_until_all_have_ended() -> None:
