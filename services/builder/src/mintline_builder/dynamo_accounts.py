@@ -9,7 +9,6 @@ from typing import Any
 
 from mintline.aws.dynamo import (
     Change,
-    Check,
     Clause,
     Contended,
     Dynamo,
@@ -41,7 +40,7 @@ from mintline_builder.claims import (
     RelayedClaim,
     TopUpClaim,
 )
-from mintline_builder.dynamo_conditions import DID_NOT_SUCCEED, UNMINED, source_clauses
+from mintline_builder.dynamo_conditions import DID_NOT_SUCCEED, UNMINED, leaving, source_clauses
 from mintline_builder.ports import Account, NotCommitted
 
 _REFUSED = "ConditionalCheckFailed"
@@ -137,10 +136,10 @@ class DynamoAccounts:
         left = list(claims)
         while left:
             spent = sorted({claim.spent for claim in left if claim.spent is not None})
-            checks = [Check(TRANSACTIONS, transaction_key(place), where=DID_NOT_SUCCEED) for place in spent]
+            carriers = [_left(place, left) for place in spent]
             lines: list[Change] = list(_lines(left, batch))
             try:
-                await self._dynamo.transact([*lines, claiming(batch), *checks])
+                await self._dynamo.transact([*lines, claiming(batch), *carriers])
             except Contended:
                 raise Unavailable(f"batch {batch.place.name}: other writers kept interfering") from None
             except TransactionCancelled as cancelled:
@@ -188,7 +187,13 @@ def _built(claim: OperationClaim[Any], nonce: int) -> list[Change]:
     moved = _transition(claim.operation, written, claim.at, source_clauses(claim.spent, before))
     if claim.spent is None:
         return [moved]
-    return [moved, Check(TRANSACTIONS, transaction_key(claim.spent), where=UNMINED)]
+    return [moved, leaving(claim.spent, [claim.operation.operation_id], where=UNMINED)]
+
+
+def _left(batch: Place, claims: Iterable[LineClaim]) -> Update:
+    """Return the write that has the mints which go to another batch leave this one."""
+    names = [claim.mint.mint_id for claim in claims if claim.spent == batch]
+    return leaving(batch, names, where=DID_NOT_SUCCEED)
 
 
 def _turn(claim: RelayedClaim) -> Update:

@@ -1,11 +1,15 @@
-"""Conditions on DynamoDB under which an operation may get a nonce, or another one."""
+"""Under which conditions an operation gets a nonce on DynamoDB, and how it leaves a spent one."""
 
 from __future__ import annotations
 
-from mintline.aws.dynamo import Clause
+from collections.abc import Sequence
+
+from mintline.aws.dynamo import Clause, Update
 from mintline.aws.records import to_item
+from mintline.aws.standing import transaction_key
 from mintline.messages.parts import KeyRef
 from mintline.records.transactions import Place
+from mintline.resources import TRANSACTIONS
 from mintline.states import MintStatus
 
 DID_NOT_SUCCEED = (
@@ -15,6 +19,11 @@ DID_NOT_SUCCEED = (
 """`may_be_renewed` of a batch, as a condition."""
 UNMINED = (*DID_NOT_SUCCEED, Clause("did_not_fail", "outcome", "ne", ("failed",)))
 """`may_be_renewed` of any other, likewise."""
+
+
+def leaving(spent: Place, operations: Sequence[str], *, where: tuple[Clause, ...]) -> Update:
+    """Return the write that has operations leave the transaction that carried them."""
+    return Update(TRANSACTIONS, transaction_key(spent), append={"left": list(operations)}, where=where)
 
 
 def source_clauses(spent: Place | None, relayer: KeyRef | None = None) -> tuple[Clause, ...]:

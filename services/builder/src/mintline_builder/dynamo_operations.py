@@ -10,7 +10,6 @@ from mintline.authorizations import MISSING, Authorization, Key, key_of, on_reco
 from mintline.aws.authorizations import find_authorization, read_authorization
 from mintline.aws.dynamo import (
     Change,
-    Check,
     Dynamo,
     Item,
     Update,
@@ -22,7 +21,6 @@ from mintline.aws.standing import (
     read_operation,
     read_operations,
     read_transaction,
-    transaction_key,
 )
 from mintline.errors import Conflict, Unreadable
 from mintline.lines import MAX_CHUNK
@@ -33,14 +31,14 @@ from mintline.records.keys import scoped, token_ref
 from mintline.records.operations import Mint, Operation
 from mintline.records.problems import Problem
 from mintline.records.transactions import Place
-from mintline.resources import COLLECTIONS, MINTS, TRANSACTIONS
+from mintline.resources import COLLECTIONS, MINTS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline_builder.claims import (
     VoucherClaim,
     may_be_renewed,
 )
-from mintline_builder.dynamo_conditions import DID_NOT_SUCCEED, source_clauses
+from mintline_builder.dynamo_conditions import DID_NOT_SUCCEED, leaving, source_clauses
 from mintline_builder.ports import LinesOnRecord
 
 MAX_REMEMBERED = 10_000
@@ -143,7 +141,7 @@ class DynamoOperations:
         where = source_clauses(spent)
         if carrier.kind == "batch":
             # Others of its mints may go on yet.
-            left = Check(TRANSACTIONS, transaction_key(spent), where=DID_NOT_SUCCEED)
+            left = leaving(spent, [operation_id], where=DID_NOT_SUCCEED)
             where = source_clauses(spent, carrier.signer)
         ended = transition(operation_id, MintStatus.REJECTED, at=at, set=written, where=where)
         await self._dynamo.transact([ended, left])

@@ -113,6 +113,8 @@ class Expander:
         known = await self._all(after.operations)
         events: list[Event] = []
         for name in after.operations:
+            if name in (after.left or ()):
+                continue
             if (record := known.get(name)) is None:
                 continue
             was = operations.standing(record, before)

@@ -92,6 +92,9 @@ class Transaction(Frozen):
     """Why it failed on chain."""
     not_made: tuple[str, ...] | None = None
     """Operations that it names, succeeded without, and ends: they read as reverted, by `NOT_DONE`."""
+    left: tuple[str, ...] | None = None
+    """Operations that it names and carries no more, since its nonce is spent: they went to another one,
+    or ended. What is sent of it afterwards is not theirs."""
     swept_at: int | None = None
     """When it was last sent on."""
     sweeps: int = 0

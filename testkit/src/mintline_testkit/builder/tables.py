@@ -97,6 +97,12 @@ class MemoryTables:
             return self.stored(operation_id).status is MintStatus.ACCEPTED
         return self.carries(spent, operation_id)
 
+    def leave(self, spent: Place | None, operation_id: str) -> None:
+        """Note on the transaction that carried an operation, if one did, that it does so no more."""
+        if spent is not None:
+            carrier = self.transactions[spent]
+            self.transactions[spent] = carrier.evolve(left=(*(carrier.left or ()), operation_id))
+
 
 @dataclass
 class MemoryAccounts:
@@ -167,6 +173,7 @@ class MemoryAccounts:
                 self._set(claim.wallet, **claim.update(transaction.nonce))
             case OperationClaim():
                 stored = self.tables.stored(claim.operation.operation_id)
+                self.tables.leave(claim.spent, claim.operation.operation_id)
                 self.tables.put(stored.evolve(**claim.update(transaction.nonce)))
                 if isinstance(claim, RelayedClaim):
                     self.tables.turns[claim.turn_key] = claim.turn()
@@ -181,6 +188,7 @@ class MemoryAccounts:
             mint_id = claim.mint.mint_id
             stored = self.tables.mints[mint_id]
             if self.tables.free(claim.spent, mint_id):
+                self.tables.leave(claim.spent, mint_id)
                 self.tables.mints[mint_id] = stored.evolve(**claim.update(batch))
             elif stored.status is not MintStatus.BUILT or carried_by(stored) != batch.place:
                 continue
@@ -243,8 +251,10 @@ class MemoryOperations:
             raise Conflict(f"{operation_id} is {stored.status.value}")
         carrier = None if spent is None else self.tables.transactions[spent]
         if carrier is not None and carrier.kind != "batch":
-            left = carrier.evolve(filling_at=carrier.filling_at or at, updated_at=at)
-            self.tables.transactions[carrier.place] = left
+            filled = carrier.evolve(filling_at=carrier.filling_at or at, updated_at=at)
+            self.tables.transactions[carrier.place] = filled
+        elif carrier is not None:
+            self.tables.leave(spent, operation_id)
         fields = {"status": MintStatus.REJECTED, "problem": problem, "updated_at": at}
         self.tables.put(stored.evolve(**fields))
 
