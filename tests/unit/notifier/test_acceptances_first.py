@@ -66,9 +66,9 @@ class Pipeline:
         self.tables.put(MINTS, to_item(mint))
         return mint
 
-    def build(self, mint: Mint) -> Transaction:
-        """Write that a transaction carries the mint."""
-        now = self.tables.now
+    def build(self, mint: Mint, *, behind: int = 0) -> Transaction:
+        """Write that a transaction carries the mint, by a builder's clock that is behind, in milliseconds."""
+        now = self.tables.now - behind
         self.tables.put(MINTS, to_item(mint.evolve(status=MintStatus.BUILT, sender=RELAYER, nonce=0)))
         reserved = make_transaction(RELAYER, 0, kind="batch", operations=(mint.mint_id,), at=now)
         self.tables.put(TRANSACTIONS, to_item(reserved))
@@ -165,6 +165,20 @@ async def test_transaction__when_its_mint_was_written_long_after_it_was_asked_fo
     line.tables.showing_nothing = True
     line.submit(line.build(line.accept(asked_at=line.tables.now - 60_000)))
     reader = await line.reader()
+    assert line.types() == []
+    line.tables.showing_nothing = False
+    await reader.poll()
+    assert line.types() == BOTH
+
+
+async def test_transaction__when_its_builders_clock_is_as_wrong_as_aws_allows__then_waits() -> None:
+    line = Pipeline()
+    await (await line.reader()).step_down()
+    line.tables.showing_nothing = True
+    line.submit(line.build(line.accept(), behind=15 * 60_000))
+    reader = await line.reader()
+    # Until now all changes of mints were told of, as far as this reader knows.
+    await poll(reader, line.tables, seconds=2)
     assert line.types() == []
     line.tables.showing_nothing = False
     await reader.poll()

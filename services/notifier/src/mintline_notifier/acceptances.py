@@ -9,8 +9,12 @@ from mintline.resources import MINTS
 from mintline_notifier.changes import SECOND_MS, Change
 
 MOST = 200_000
-SKEW_MS = 60_000
-"""How far the clocks of services and streams are apart, at most."""
+SKEW_MS = 16 * 60_000
+"""How far the clocks of services and streams are apart, at most.
+
+AWS refuses signed requests whose time is off by more than 5 to 15 minutes, by service.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+"""
 
 
 class Acceptances:
