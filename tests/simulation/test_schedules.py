@@ -23,7 +23,7 @@ NOTABLE = {
     "114": "a request for many mints that was refused when an earlier try had put its mints on record",
     "194": "a no-op for the nonce of a batch whose mints were still being claimed",
     "374": "a node that finalized a losing fork while the two others were out of service",
-    "466": "a notifier that told of a mint's transaction first, since the builder's clock was five minutes behind",
+    "466": "a notifier that told of a mint's transaction first: the builder's clock was five minutes behind",
     "722": "a notifier that told of a mint's transaction first, since it began amid the mints' shards",
     "5042": "likewise",
     "5477": "a batch that was sent after its mints had gone to other batches, which was told of them",
