@@ -15,7 +15,7 @@ from mintline_infra.deployment_parts import Minting
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
-SEALING_KEY = (
+AUTHORIZATION_KEY = (
     "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE1qKuJj6QIjX1OYce/BUHYsnG0Qjh"
     "pS8R3+RbTkR3tKjAcqUObI6zHGG76O7kl2Lg4RB5ckJBXyeCmBba1PNw7g=="
 )
@@ -40,9 +40,9 @@ def described(prefix: str = "acme-mintline", **changes: Any) -> Deployment:
                 "issuer": key("issuer"),
                 "treasury": key("treasury"),
                 "relayer": key("relayer-1"),
-                "intake_key": SEALING_KEY,
-                "sealing": {
-                    "public_key": SEALING_KEY,
+                "intake_key": AUTHORIZATION_KEY,
+                "authorization_key": {
+                    "public_key": AUTHORIZATION_KEY,
                     "secrets": [f"{prefix}/sealing/1/0011223344556677"],
                 },
             },
@@ -69,7 +69,7 @@ def small(**changes: Any) -> Deployment:
     chain = document["chain"]
     for name in ("issuer", "treasury", "relayer"):
         chain[name]["secret_id"] = f"dynamodb:1#{CONTRACT}"
-    chain["sealing"]["secrets"] = ["dynamodb:sealing/1/0011223344556677"]
+    chain["authorization_key"]["secrets"] = ["dynamodb:sealing/1/0011223344556677"]
     return read(document | changes)
 
 

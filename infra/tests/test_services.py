@@ -120,6 +120,14 @@ def test_builder__when_the_deployment_has_a_relayer__then_it_is_told_of_it(
     assert given == not_told
 
 
+def test_authorization_key__when_a_document_of_before_calls_it_sealing__then_it_is_the_same(
+    deployment: Deployment,
+) -> None:
+    document = deployment.model_dump(mode="json")
+    document["chain"]["sealing"] = document["chain"].pop("authorization_key")
+    assert read(document) == deployment
+
+
 def test_signer__when_its_host_starts__then_it_is_told_all_it_needs_and_its_proxy_leads_to_kms_alone(
     deployment: Deployment,
 ) -> None:

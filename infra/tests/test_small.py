@@ -190,7 +190,7 @@ def test_small__when_its_signer_could_not_reach_its_keys__then_the_document_is_r
 
 def test_small__when_the_authorization_key_is_a_secret__then_the_document_is_refused() -> None:
     chain = small().chain.model_dump(mode="json")
-    chain["sealing"]["secrets"] = ["acme-mintline/sealing/1/0011223344556677"]
+    chain["authorization_key"]["secrets"] = ["acme-mintline/sealing/1/0011223344556677"]
 
     with pytest.raises(Misconfigured, match="Secrets Manager"):
         small(chain=chain)

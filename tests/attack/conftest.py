@@ -26,13 +26,13 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from mintline import key_subjects
 from mintline.acceptance import Statement
 from mintline.audit.records import Batch
-from mintline.authorization import Sealer
+from mintline.authorization import PublicAuthorizationKey
+from mintline.aws.authorization_keys import read_authorization_key
 from mintline.aws.authorizations import find_authorization
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.keys import encryption_context
 from mintline.aws.queues import Queues
-from mintline.aws.sealing import read_sealing_key
 from mintline.aws.standing import read_mint
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
@@ -199,9 +199,9 @@ class Victim:
 
     def sealed(self, intent: AuthorizedT, token: str, acceptance: Statement) -> AuthorizedT:
         """Return an intent with an envelope of somebody's making: the authorization key is public."""
-        assert self.known.sealing is not None
-        sealer = Sealer(base64.b64decode(self.known.sealing.public_key))
-        envelope = sealer.seal(token, digest_of(intent), acceptance)
+        assert self.known.authorization_key is not None
+        key = PublicAuthorizationKey(base64.b64decode(self.known.authorization_key.public_key))
+        envelope = key.seal(token, digest_of(intent), acceptance)
         return intent.model_copy(update={"authorization": envelope})
 
     async def wrapped(self, key: KeyRef) -> WrappedKey:
@@ -249,9 +249,9 @@ class Victim:
 
     async def authorization_private_key(self) -> ec.EllipticCurvePrivateKey:
         """Return the private half of the authorization key."""
-        assert self.known.sealing is not None
-        secret = await read_sealing_key(self.secretsmanager, self.known.sealing.secret_id)
-        context = encryption_context(key_subjects.SEALING, secret.chain_id)
+        assert self.known.authorization_key is not None
+        secret = await read_authorization_key(self.secretsmanager, self.known.authorization_key.secret_id)
+        context = encryption_context(key_subjects.AUTHORIZATION_KEY, secret.chain_id)
         response = await self.emulator_kms.decrypt(CiphertextBlob=secret.wrapped, EncryptionContext=context)
         key = load_der_private_key(response["Plaintext"], None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from mintline.acceptance import ACCEPTANCE
-from mintline.authorization import Sealer
+from mintline.authorization import PublicAuthorizationKey
 from mintline.kinds.mint import sign_mint
 from mintline.messages.intents import BatchMint, SignBatch, SignTransfer
 from mintline.messages.parts import KeyRef
@@ -84,10 +84,10 @@ class Batches:
         ]
 
     def sealed(self, digest: bytes, subject: str, user: User) -> bytes:
-        assert self.victim.known.sealing is not None
-        sealer = Sealer(base64.b64decode(self.victim.known.sealing.public_key))
+        assert self.victim.known.authorization_key is not None
+        key = PublicAuthorizationKey(base64.b64decode(self.victim.known.authorization_key.public_key))
         accepted = self.api.state(ACCEPTANCE, digest, subject.encode(), at=time.time_ns() // 10**6)
-        return sealer.seal(user.token, digest, accepted)
+        return key.seal(user.token, digest, accepted)
 
     async def request(self, batch: SignBatch, authorizations: list[bytes]) -> Sign:
         keys = [await self.victim.wrapped(batch.signer)]

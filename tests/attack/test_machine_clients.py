@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from mintline.acceptance import ACCEPTANCE
-from mintline.authorization import Sealer
+from mintline.authorization import PublicAuthorizationKey
 from mintline.kinds.mint import sign_mint
 from mintline.messages.intents import BatchMint, IssueVoucher, SignBatch, SignBurn, SignTransfer
 from mintline.messages.parts import KeyRef
@@ -72,10 +72,10 @@ class Backend:
         )
 
     def sealed(self, digest: bytes, subject: str, token: str) -> bytes:
-        assert self.victim.known.sealing is not None
-        sealer = Sealer(base64.b64decode(self.victim.known.sealing.public_key))
+        assert self.victim.known.authorization_key is not None
+        key = PublicAuthorizationKey(base64.b64decode(self.victim.known.authorization_key.public_key))
         accepted = self.api.state(ACCEPTANCE, digest, subject.encode(), at=time.time_ns() // 10**6)
-        return sealer.seal(token, digest, accepted)
+        return key.seal(token, digest, accepted)
 
     def envelope(self, batch: SignBatch, token: str | None = None) -> bytes:
         """Return what the api seals of the batch's line."""

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from mintline.authorization import Envelope, SealBroken
+from mintline.authorization import Envelope, EnvelopeInvalid
 from mintline.aws.keys import encryption_context
 from mintline.kinds.mint import sign_mint
 from mintline.resources import TABLES
@@ -105,7 +105,7 @@ async def test_stolen_stores__when_a_users_sealed_word_is_taken__no_one_else_ope
     envelope = Envelope.from_bytes(intent.authorization)
     assert envelope.open(digest_of(intent), right) == user.token
 
-    with pytest.raises(SealBroken):
+    with pytest.raises(EnvelopeInvalid):
         envelope.open(digest_of(intent), ec.generate_private_key(ec.SECP256R1()))
     assert user.token.encode() not in intent.authorization
     assert user.token.rsplit(".", 1)[1].encode() not in intent.authorization

@@ -23,7 +23,7 @@ from mintline_ops.aws_clients import AwsCredentials, aws_client
 
 pytestmark = pytest.mark.e2e
 KEYS = 6
-"""The issuer's, the treasury's, two relayers', the sealing key and the one user's."""
+"""The issuer's, the treasury's, two relayers', the authorization key and the one user's."""
 
 
 @dataclass(frozen=True)

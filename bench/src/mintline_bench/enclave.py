@@ -25,7 +25,7 @@ import psutil
 
 from mintline.acceptance import ACCEPTANCE
 from mintline.audit.records import Batch
-from mintline.authorization import Sealer
+from mintline.authorization import PublicAuthorizationKey
 from mintline.aws.key_stores import SecretsManagerKeys
 from mintline.aws.keys import generate_key
 from mintline.clock import unix_ms
@@ -104,12 +104,12 @@ class Mints:
     def __init__(
         self, known: Known, issuer: WrappedKey, users: Sequence[User], intake: IntakeSessions
     ) -> None:
-        assert known.sealing is not None
+        assert known.authorization_key is not None
         self._known = known
         self._issuer = issuer
         self._users = users
         self._intake = intake
-        self._sealer = Sealer(base64.b64decode(known.sealing.public_key))
+        self._authorization_key = PublicAuthorizationKey(base64.b64decode(known.authorization_key.public_key))
         self._count = itertools.count()
 
     def frames(self, count: int) -> list[bytes]:
@@ -142,7 +142,7 @@ class Mints:
         [required] = required_authorizations(intent)
         digest, now = required.digest, unix_ms()
         accepted = self._intake.state(ACCEPTANCE, digest, key.subject.encode(), at=now)
-        sealed = self._sealer.seal(user.token, digest, accepted)
+        sealed = self._authorization_key.seal(user.token, digest, accepted)
         intent = intent.evolve(authorization=sealed)
         return request_frame(request_id, Sign(intent=intent, keys=[key, self._issuer]))
 

@@ -222,7 +222,7 @@ def rewrap(
             return await rewrap_keys(
                 to=to,
                 stores=custody.stores,
-                sealing=custody.sealing,
+                authorization_keys=custody.authorization_keys,
                 enclave=client,
                 concurrency=concurrency,
                 dry_run=dry_run,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError, field_serializer
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_serializer
 
 from mintline.fields import Address
 from mintline.frozen import Frozen
 from mintline.messages.parts import KeyRef
 from mintline_devstack.run_marker import RunMark
 from mintline_devstack.state_folder import StateFolder
-from mintline_ops.platform_keys import SealingKey
+from mintline_ops.platform_keys import AuthorizationKeyRef
 from mintline_ops.run_file import corrupt, read_json
 
 
@@ -78,8 +78,10 @@ class Known(Frozen):
         default_factory=lambda: SecretStr(secrets.token_urlsafe(48)), min_length=32
     )
     """Names the users that the api makes for e-mail addresses; new in the state of an earlier version."""
-    sealing: SealingKey | None = None
-    """None only while it is being made."""
+    authorization_key: AuthorizationKeyRef | None = Field(
+        default=None, validation_alias=AliasChoices("authorization_key", "sealing")
+    )
+    """None only while it is being made; `sealing` in the state of an earlier version."""
     wallet_key: str = ""
     """The ARN of the KMS key that wraps new wallets' keys, as of the last start."""
     jwks: dict[str, Any] = Field(default_factory=dict)

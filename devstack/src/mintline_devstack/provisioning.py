@@ -13,10 +13,10 @@ from typing import get_args
 
 from pydantic import SecretStr
 
+from mintline.aws.authorization_keys import AuthorizationKeySecrets
 from mintline.aws.clients import AppClients, ClientRegistry, DynamoClients
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.provision import provision
-from mintline.aws.sealing import SealingSecrets
 from mintline.clock import unix_ms
 from mintline.errors import Misconfigured, Rejected
 from mintline.key_stores import StoreName
@@ -81,10 +81,10 @@ async def set_up(state: StateFolder, ports: Listeners, clients: EmulatorClients)
             user_pool_id=known.pool.user_pool_id,
             console=console_urls(ports),
         ),
-        sealing=known.sealing
-        or await platform_keys.create_sealing_key(
+        authorization_key=known.authorization_key
+        or await platform_keys.create_authorization_key(
             clients.aws.kms,
-            SealingSecrets(clients.secretsmanager, prefix=PREFIX),
+            AuthorizationKeySecrets(clients.secretsmanager, prefix=PREFIX),
             prefix=PREFIX,
             chain_id=CHAIN_ID,
         ),

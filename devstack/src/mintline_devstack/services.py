@@ -239,8 +239,8 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
     ports, known = environment.ports, environment.known
     kms = urlsplit(ports.url("kms_front"))
     enclave = environment.credentials["enclave"]
-    sealing = known.sealing
-    assert sealing is not None
+    authorization_key = known.authorization_key
+    assert authorization_key is not None
     return {
         "api": _api_settings(environment),
         "builder": {
@@ -254,7 +254,7 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
         "signer-host": {
             "MINTLINE_ISSUER": known.issuer.model_dump_json(),
             "MINTLINE_AUDIT_DIR": str(environment.audit),
-            "MINTLINE_SEALING_SECRETS": json.dumps([sealing.secret_id]),
+            "MINTLINE_AUTHORIZATION_KEY_SECRETS": json.dumps([authorization_key.secret_id]),
             "MINTLINE_SIGNING_POLICY": str(environment.state.enclave / POLICY),
             "MINTLINE_ENCLAVE_ADDRESS": f"unix://{environment.enclave_socket}",
             "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{environment.kms_socket}",
@@ -287,8 +287,8 @@ def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
 
 def _api_settings(environment: Environment) -> dict[str, str]:
     ports, known = environment.ports, environment.known
-    pool, sealing, factory = known.pool.user_pool_id, known.sealing, known.factory
-    assert sealing is not None
+    pool, authorization_key, factory = known.pool.user_pool_id, known.authorization_key, known.factory
+    assert authorization_key is not None
     assert factory is not None
     return {
         "MINTLINE_API_HOST": ports.bind,
@@ -304,7 +304,7 @@ def _api_settings(environment: Environment) -> dict[str, str]:
         "MINTLINE_COGNITO_CLIENT_ID": known.pool.client_id,
         **({"MINTLINE_COGNITO_OPERATOR_CLIENT_ID": known.operator.client_id} if known.operator else {}),
         "MINTLINE_KMS_ENDPOINT_URL": ports.url("kms_front"),
-        "MINTLINE_SEALING_KEY": sealing.public_key,
+        "MINTLINE_AUTHORIZATION_KEY": authorization_key.public_key,
         "MINTLINE_WALLET_KEY_ARNS": json.dumps(wallet_key_arns(known)),
         "MINTLINE_INTAKE_KEY": known.intake_key,
         "MINTLINE_CURSOR_SECRET": known.cursor_secret.get_secret_value(),

@@ -274,6 +274,11 @@ def statements(permissions: Permissions, deployment: Deployment) -> list[iam.Pol
     secrets = f"{deployment.arns}:secretsmanager:{region_account}:secret:{deployment.prefix}"
     if permissions.wallet_secrets:
         allow("WalletSecrets", "secretsmanager", permissions.wallet_secrets, f"{secrets}/wallets/*")
-    if permissions.sealing_secrets:
-        allow("SealingSecrets", "secretsmanager", permissions.sealing_secrets, f"{secrets}/sealing/*")
+    if permissions.authorization_key_secrets:
+        allow(
+            "AuthorizationKeySecrets",
+            "secretsmanager",
+            permissions.authorization_key_secrets,
+            f"{secrets}/sealing/*",
+        )
     return allowed

@@ -148,7 +148,9 @@ class Deployment(BaseModel):
     @model_validator(mode="after")
     def _small_reads_keys_of_dynamodb(self) -> Self:
         keys = (*self.chain.pool, *(key for key in (self.chain.issuer, self.chain.treasury) if key))
-        held = [key.secret_id for key in keys] + [*(self.chain.sealing.secrets if self.chain.sealing else ())]
+        held = [key.secret_id for key in keys] + [
+            *(self.chain.authorization_key.secrets if self.chain.authorization_key else ())
+        ]
         if self.small and (
             self.wallet_store != "dynamodb" or any(not name.startswith("dynamodb:") for name in held)
         ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from mintline.authorizations import KEPT
 from mintline.eth import GWEI
@@ -52,7 +52,7 @@ class Minting(BaseModel):
     treasury: KeyRef
     pool: tuple[KeyRef, ...]
     """The relayers."""
-    sealing: AuthorizationKey
+    authorization_key: AuthorizationKey
     intake_key: str
 
 
@@ -68,7 +68,10 @@ class ChainConfig(BaseModel):
     """The keys that send sponsored mints and pay for them; without any they wait."""
     relayer: KeyRef | None = None
     """The only one, as earlier versions named it."""
-    sealing: AuthorizationKey | None = None
+    authorization_key: AuthorizationKey | None = Field(
+        default=None, validation_alias=AliasChoices("authorization_key", "sealing")
+    )
+    """`sealing` is its name in earlier versions."""
     intake_key: str | None = Field(default=None, pattern=SPKI)
     """The public half of the intake key, which the data stack makes."""
     default_collection: Address | None = None
@@ -85,7 +88,13 @@ class ChainConfig(BaseModel):
     @property
     def minting(self) -> Minting | None:
         """Return what mints, or None while some of it is missing."""
-        needed = (self.issuer, self.treasury, self.sealing, self.intake_key, self.default_collection)
+        needed = (
+            self.issuer,
+            self.treasury,
+            self.authorization_key,
+            self.intake_key,
+            self.default_collection,
+        )
         missing = None in needed
         return None if missing else Minting.model_validate(self, from_attributes=True)
 

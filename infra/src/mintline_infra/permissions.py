@@ -97,7 +97,7 @@ class Permissions:
     lists_objects: bool = False
     """Without it S3 answers 403, not 404, for an object that does not exist."""
     wallet_secrets: tuple[str, ...] = ()
-    sealing_secrets: tuple[str, ...] = ()
+    authorization_key_secrets: tuple[str, ...] = ()
     counts_messages: bool = False
     """Whether it reads how many messages each queue and its dead-letter queue have, and none of them."""
     assumes_redrive: bool = False
@@ -181,7 +181,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
         principal=INSTANCE,
         tables={WRAPPED_KEYS: GET, REVOCATIONS: QUERY, AUTHORIZATIONS: GET},
         wallet_secrets=("GetSecretValue",),
-        sealing_secrets=("GetSecretValue",),
+        authorization_key_secrets=("GetSecretValue",),
     ),
     "broadcaster": Permissions(
         principal=TASK,

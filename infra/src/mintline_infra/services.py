@@ -106,7 +106,7 @@ def _api_settings(stack: cdk.Stack, environment: Environment, identity: Identity
             [key.key_arn for key in environment.data.wallet_keys]
         ),
         "MINTLINE_INTAKE_KEY": environment.minting.intake_key,
-        "MINTLINE_SEALING_KEY": environment.minting.sealing.public_key,
+        "MINTLINE_AUTHORIZATION_KEY": environment.minting.authorization_key.public_key,
     }
 
 

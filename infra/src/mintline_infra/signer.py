@@ -61,7 +61,7 @@ def host_settings(deployment: Deployment, minting: Minting) -> dict[str, str]:
         "MINTLINE_ISSUER": minting.issuer.model_dump_json(),
         "MINTLINE_AUDIT_DIR": AUDIT_DIR,
         "MINTLINE_AUDIT_BUCKET": deployment.audit_bucket_name(),
-        "MINTLINE_SEALING_SECRETS": json.dumps(minting.sealing.secrets),
+        "MINTLINE_AUTHORIZATION_KEY_SECRETS": json.dumps(minting.authorization_key.secrets),
         "MINTLINE_ENCLAVE_ADDRESS": f"vsock://{ENCLAVE_CID}:{ENCLAVE_PORT}",
         "MINTLINE_KMS_PROXY_ADDRESS": f"vsock://any:{KMS_PROXY_PORT}",
         "MINTLINE_KMS_PROXY_TARGET": f"kms.{deployment.region}.{deployment.domain}:443",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from mintline.atomic_files import replace_file
 from mintline.errors import Misconfigured
@@ -44,7 +44,10 @@ class ChainSection(BaseModel):
     relayer: KeyRef | None = None
     """The only relayer, as earlier versions named it."""
     relayers: tuple[KeyRef, ...] = Field(default=(), max_length=MAX_RELAYERS)
-    sealing: dict[str, Any] | None = None
+    authorization_key: dict[str, Any] | None = Field(
+        default=None, validation_alias=AliasChoices("authorization_key", "sealing")
+    )
+    """`sealing` is its name in earlier versions."""
     intake_key: str | None = None
     default_collection: Address | None = None
     factory: Factory | None = None

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mintline.aws.authorization_key_items import AuthorizationKeyItems, AuthorizationKeyStore
+from mintline.aws.authorization_keys import AuthorizationKeySecrets
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
-from mintline.aws.sealing import SealingSecrets
-from mintline.aws.sealing_items import SealingItems, SealingStore
 from mintline.aws.session import AwsCalls, open_client
 from mintline.chain.gas import GasBound
 from mintline.chain.node import Node
@@ -303,26 +303,31 @@ async def _make_keys(stack: AsyncExitStack, described: Described, endpoint_url: 
                 kms, store, prefix=prefix, subject=subject, chain_id=chain.chain_id
             )
             keys[name] = key.model_dump(mode="json")
-    if chain.sealing is None:
-        keeping = await _sealing_store(stack, described, settings)
-        sealing = await platform_keys.create_sealing_key(kms, keeping, prefix=prefix, chain_id=chain.chain_id)
-        keys["sealing"] = {"public_key": sealing.public_key, "secrets": [sealing.secret_id]}
+    if chain.authorization_key is None:
+        keeping = await _authorization_key_store(stack, described, settings)
+        authorization_key = await platform_keys.create_authorization_key(
+            kms, keeping, prefix=prefix, chain_id=chain.chain_id
+        )
+        keys["authorization_key"] = {
+            "public_key": authorization_key.public_key,
+            "secrets": [authorization_key.secret_id],
+        }
     if chain.intake_key is None:
         keys["intake_key"] = await platform_keys.read_intake_key(kms, prefix=prefix)
     return keys
 
 
-async def _sealing_store(
+async def _authorization_key_store(
     stack: AsyncExitStack, described: Described, settings: ServiceSettings
-) -> SealingStore:
-    """Open where a new sealing key is kept: a small deployment's signer does not reach Secrets Manager."""
+) -> AuthorizationKeyStore:
+    """Open a new authorization key's store: a small deployment's signer does not reach Secrets Manager."""
     calls = AwsCalls()
     if described.size == "small":
         dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), described.prefix)
         stack.push_async_callback(dynamo.aclose)
-        return SealingItems(dynamo)
+        return AuthorizationKeyItems(dynamo)
     client = await open_client(stack, "secretsmanager", settings, calls=calls)
-    return SealingSecrets(client, prefix=described.prefix)
+    return AuthorizationKeySecrets(client, prefix=described.prefix)
 
 
 async def _key_clients(

@@ -6,10 +6,10 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mintline.aws import keys, sealing
+from mintline.aws import authorization_keys, keys
+from mintline.aws.authorization_key_items import AuthorizationKeyStore
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
 from mintline.aws.records import to_item
-from mintline.aws.sealing_items import SealingStore
 from mintline.canonical_json import canonical_json
 from mintline.frozen import Frozen
 from mintline.key_stores import KeyStore, StoredKey
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
 
-class SealingKey(Frozen):
-    """The key by which the api seals users' tokens for the enclaves."""
+class AuthorizationKeyRef(Frozen):
+    """An authorization key: its public half, and the secret that holds its wrapped private half."""
 
     public_key: str
     """SubjectPublicKeyInfo, DER in base64."""
@@ -51,13 +51,15 @@ async def create_platform_key(
     return KeyRef(address=generated.address, subject=subject, chain_id=chain_id, secret_id=reference)
 
 
-async def create_sealing_key(
-    kms: KMSClient, store: SealingStore, *, prefix: str, chain_id: int
-) -> SealingKey:
-    """Have KMS make a sealing key, keep it wrapped, and say where."""
-    key = await sealing.generate_sealing_key(kms, kms_key=WALLET_KEY.alias(prefix), chain_id=chain_id)
+async def create_authorization_key(
+    kms: KMSClient, store: AuthorizationKeyStore, *, prefix: str, chain_id: int
+) -> AuthorizationKeyRef:
+    """Have KMS make an authorization key, keep it wrapped, and say where."""
+    key = await authorization_keys.generate_authorization_key(
+        kms, kms_key=WALLET_KEY.alias(prefix), chain_id=chain_id
+    )
     secret_id = await store.create(key, chain_id=chain_id)
-    return SealingKey(public_key=b64encode(key.public_key).decode(), secret_id=secret_id)
+    return AuthorizationKeyRef(public_key=b64encode(key.public_key).decode(), secret_id=secret_id)
 
 
 async def read_intake_key(kms: KMSClient, *, prefix: str) -> str:

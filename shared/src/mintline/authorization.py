@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from mintline.acceptance import STATEMENT_BYTES, Statement
-from mintline.messages.parts import MAX_SEALED
+from mintline.messages.parts import MAX_ENVELOPE
 from mintline.p256 import KEY_ID_BYTES, load_p256, p256_key_id
 
 VERSION = 2
@@ -33,15 +33,15 @@ _HEADER = _KEY_ID_AT + KEY_ID_BYTES
 _SUITE = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _HPKE_BYTES = 65 + 16
 """The encapsulated key and the tag."""
-MAX_TOKEN = MAX_SEALED - _HEADER - _HPKE_BYTES
+MAX_TOKEN = MAX_ENVELOPE - _HEADER - _HPKE_BYTES
 """Bytes of the longest token whose envelope fits."""
 
 
-class SealBroken(ValueError):  # noqa: N818 - named for what happened
+class EnvelopeInvalid(ValueError):  # noqa: N818 - named for what happened
     """The envelope is none, or was made for another digest or another key."""
 
 
-class AcceptanceMissing(SealBroken):
+class AcceptanceMissing(EnvelopeInvalid):
     """The envelope is of the version that carried no acceptance."""
 
 
@@ -56,7 +56,7 @@ def private_key_id(key: EllipticCurvePrivateKey) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Sealer:
+class PublicAuthorizationKey:
     """Seals with one public key: `spki` is its SubjectPublicKeyInfo in DER, as KMS gives it.
 
     Raises ValueError for anything but a P-256 key.
@@ -94,11 +94,11 @@ class Envelope:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Envelope:
-        """Read an envelope; raises SealBroken, AcceptanceMissing for one of the version before."""
+        """Read an envelope; raises EnvelopeInvalid, AcceptanceMissing for one of the version before."""
         if data[:1] == bytes((_WITHOUT_ACCEPTANCE,)):
             raise AcceptanceMissing("this envelope of version 1 carries no acceptance")
         if len(data) <= _HEADER or data[0] != VERSION:
-            raise SealBroken("this is no envelope of version 2")
+            raise EnvelopeInvalid("this is no envelope of version 2")
         return cls(
             acceptance=Statement.from_bytes(data[1:_KEY_ID_AT]),
             key_id=data[_KEY_ID_AT:_HEADER],
@@ -106,8 +106,8 @@ class Envelope:
         )
 
     def open(self, digest: bytes, key: EllipticCurvePrivateKey) -> str:
-        """Return the token that was sealed for this very digest; raises SealBroken."""
+        """Return the token that was sealed for this very digest; raises EnvelopeInvalid."""
         try:
             return _SUITE.decrypt(self.sealed, key, info=digest).decode("ascii")
         except (InvalidTag, UnicodeDecodeError):
-            raise SealBroken("the envelope does not open for this request") from None
+            raise EnvelopeInvalid("the envelope does not open for this request") from None

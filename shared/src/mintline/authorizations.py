@@ -15,7 +15,7 @@ from pydantic import Field
 
 from mintline.frozen import Frozen
 from mintline.kinds import KINDS
-from mintline.messages.parts import Sealed
+from mintline.messages.parts import EnvelopeBytes
 from mintline.records.operations import Mint, Operation
 
 KEPT = 7 * 24 * 3600
@@ -28,7 +28,7 @@ Cognito) and the policy's `grace` is over, which should be below three days (`mi
 class Authorization(Frozen):
     """The caller's token, sealed for the enclaves, and the metadata that it was sealed for."""
 
-    envelope: Sealed = Field(default=b"", repr=False)
+    envelope: EnvelopeBytes = Field(default=b"", repr=False)
     """See `mintline.authorization`; empty where there is none, and the enclave refuses that."""
     metadata: str | None = None
     """The canonical JSON to store in S3; None where there is none."""

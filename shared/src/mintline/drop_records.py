@@ -22,7 +22,7 @@ from pydantic import Field
 from mintline.fields import Address, BoundedText, Bytes32, Quantity, TokenId, Uint256, Wei
 from mintline.frozen import Frozen
 from mintline.lines import MAX_CHUNK
-from mintline.messages.parts import Sealed
+from mintline.messages.parts import EnvelopeBytes
 from mintline.records.problems import Problem
 from mintline.states import MintStatus
 
@@ -160,7 +160,7 @@ class Drop(Frozen):
     """Likewise: of the chunk that has most."""
     root: Bytes32 | None = None
     """The Merkle root over the roots of its chunks (`mintline.lines`)."""
-    envelope: Sealed = Field(default=b"", repr=False)
+    envelope: EnvelopeBytes = Field(default=b"", repr=False)
     """The authorization of its client under the root: of the latest `start` or `resume`."""
     authorized_until: int | None = None
     """When the token in it expires, in Unix milliseconds."""

@@ -8,7 +8,7 @@ PLATFORM: Final = "platform:"
 """Begins the subject of every key that is no user's."""
 ISSUER: Final = f"{PLATFORM}issuer"
 TREASURY: Final = f"{PLATFORM}treasury"
-SEALING: Final = f"{PLATFORM}sealing"
+AUTHORIZATION_KEY: Final = f"{PLATFORM}sealing"
 MAX_RELAYERS: Final = 16
 
 

@@ -26,7 +26,7 @@ from mintline.errors import Unreadable
 from mintline.fields import Address, BoundedText, HexBytes, TokenId
 from mintline.frozen import Frozen
 from mintline.merkle import HASH_BYTES, merkle_root, root_of_path
-from mintline.messages.parts import LineRef, MintId, Sealed
+from mintline.messages.parts import EnvelopeBytes, LineRef, MintId
 from mintline.operation_ids import line_mint_id
 from mintline.records.operations import Mint
 from mintline.request_digests import lines_digest, sponsored_digest
@@ -153,7 +153,7 @@ class LinesChunk(Frozen):
     """Of its first line; those of the others follow."""
     created_at: int
     """Unix milliseconds of the acceptance."""
-    envelope: Sealed = Field(repr=False)
+    envelope: EnvelopeBytes = Field(repr=False)
     """The request's authorization (`mintline.authorization`)."""
     leaves: HexBytes = Field(repr=False)
     """32 bytes a line."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -12,6 +13,20 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from mintline.errors import Misconfigured
 
 PREFIX = "MINTLINE_"
+
+
+@dataclass(frozen=True, slots=True)
+class FormerName:
+    """The name that a field had in the release before, as `Annotated[…, FormerName("…")]`.
+
+    Its variable is read where the field's own is not set.
+    """
+
+    name: str
+
+    def variable(self) -> str:
+        """Return the variable of that name."""
+        return _variable(self.name)
 
 
 class Settings(BaseModel):
@@ -60,11 +75,13 @@ def load(model: type[SettingsT], environ: Mapping[str, str]) -> SettingsT:
     A variable that no field of the model asks for is ignored: one environment may serve several processes.
     Lists and models are given as JSON.
     """
-    fields = {f"{PREFIX}{name.upper()}": name for name in model.model_fields}
     raw: dict[str, Any] = {}
-    for variable, name in fields.items():
-        if variable in environ:
-            raw[name] = _structured(model.model_fields[name].annotation, variable, environ[variable])
+    for name, field in model.model_fields.items():
+        former = [old.variable() for old in field.metadata if isinstance(old, FormerName)]
+        for variable in (_variable(name), *former):
+            if variable in environ:
+                raw[name] = _structured(field.annotation, variable, environ[variable])
+                break
     try:
         return model.model_validate(raw)
     except ValidationError as error:
@@ -73,6 +90,10 @@ def load(model: type[SettingsT], environ: Mapping[str, str]) -> SettingsT:
             for fault in error.errors(include_url=False, include_input=False)
         )
         raise Misconfigured(f"settings: {faults}") from None
+
+
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name.upper()}"
 
 
 def _structured(annotation: Any, variable: str, text: str) -> Any:

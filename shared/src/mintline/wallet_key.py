@@ -47,7 +47,7 @@ PLAINTEXT = (
 
 ATTESTED = "kms:RecipientAttestation:"
 _PAIR = "kms:GenerateDataKeyPairWithoutPlaintext"
-_WALLETS, _SEALING = "ECC_SECG_P256K1", "ECC_NIST_P256"
+_WALLETS, _AUTHORIZATION_KEYS = "ECC_SECG_P256K1", "ECC_NIST_P256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def key_policy(
     """
     on_this_chain = {"kms:EncryptionContext:chain": str(chain_id)}
     made_for_wallets = {**on_this_chain, "kms:DataKeyPairSpec": _WALLETS}
-    made_for_the_platform = {**on_this_chain, "kms:DataKeyPairSpec": [_WALLETS, _SEALING]}
+    made_for_the_platform = {**on_this_chain, "kms:DataKeyPairSpec": [_WALLETS, _AUTHORIZATION_KEYS]}
     platform = {"StringLike": {"kms:EncryptionContext:sub": "platform:*"}}
     unattested = {"Null": {f"{ATTESTED}ImageSha384": "true"}}
     making = (

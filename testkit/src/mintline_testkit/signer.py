@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from mintline.acceptance import ACCEPTANCE, MAX_VALIDITY, Certificate, Session, request_certificate
-from mintline.authorization import Sealer, key_id
+from mintline.authorization import PublicAuthorizationKey, key_id
 from mintline.messages.intents import (
     AnyRequest,
     IssueVoucher,
@@ -94,7 +94,7 @@ class Authority:
         self.chain_id = chain_id
         self.pool_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.authorization_key = ec.generate_private_key(ec.SECP256R1())
-        self.sealer = Sealer(_spki(self.authorization_key))
+        self.public_authorization_key = PublicAuthorizationKey(_spki(self.authorization_key))
         self.intake_key = ec.generate_private_key(ec.SECP256R1())
 
     def jwk(self) -> dict[str, Any]:
@@ -189,7 +189,7 @@ class Authority:
     def sealed(self, required: RequiredAuthorization, token: str, *, now: int, session: Session) -> bytes:
         """Return the envelope of what a user asked for, as the api accepts it at `now`."""
         accepted = session.state(ACCEPTANCE, required.digest, required.subject.encode(), at=now * 1000)
-        return self.sealer.seal(token, required.digest, accepted)
+        return self.public_authorization_key.seal(token, required.digest, accepted)
 
     def revocation(
         self, sub: str, *, revoked_before: int, at: float, session: Session | None = None
@@ -202,7 +202,7 @@ class Authority:
 
     def authorization_keys(self) -> AuthorizationKeys:
         """Return what the host hands over; the wrapped key is one that `plaintext` belongs to."""
-        name = key_id(self.sealer.spki)
+        name = key_id(self.public_authorization_key.spki)
         wrapped = b"sealing " + name
         return AuthorizationKeys(
             keys=[WrappedAuthorizationKey(key_id=name, chain_id=self.chain_id, wrapped=wrapped)]

@@ -10,7 +10,7 @@ from mintline.errors import Conflict
 from mintline.records.keys import open_shard
 from mintline.webhooks.records import (
     Attempt,
-    SealedSecret,
+    EncryptedSecret,
     ShardLease,
     Webhook,
     WebhookProgress,
@@ -113,14 +113,14 @@ class MemorySecrets:
     def __init__(self) -> None:
         self.failure: Exception | None = None
 
-    async def seal(self, webhook_id: str, secret: SigningSecret, *, at: int) -> SealedSecret:
+    async def encrypt(self, webhook_id: str, secret: SigningSecret, *, at: int) -> EncryptedSecret:
         """Encrypt a secret."""
         if self.failure is not None:
             raise self.failure
         sealed = webhook_id.encode() + secret.pack()
-        return SealedSecret(sealed=sealed, public_key=secret.public_key, created_at=at)
+        return EncryptedSecret(sealed=sealed, public_key=secret.public_key, created_at=at)
 
-    async def open(self, webhook_id: str, sealed: SealedSecret) -> SigningSecret:
+    async def open(self, webhook_id: str, sealed: EncryptedSecret) -> SigningSecret:
         """Decrypt a secret."""
         if self.failure is not None:
             raise self.failure

@@ -144,7 +144,7 @@ async def environment(
         "MINTLINE_COGNITO_USERINFO_URL": f"{aws_settings.aws_endpoint_url}/oauth2/userInfo",
         "MINTLINE_COGNITO_CLIENT_ID": cognito.client_id,
         "MINTLINE_WALLET_KEY_ARNS": json.dumps([wallet_key_arn]),
-        "MINTLINE_SEALING_KEY": public_key_of(ec.generate_private_key(ec.SECP256R1())),
+        "MINTLINE_AUTHORIZATION_KEY": public_key_of(ec.generate_private_key(ec.SECP256R1())),
         "MINTLINE_INTAKE_KEY": await read_intake_key(kms, prefix=aws_prefix),
         "MINTLINE_CURSOR_SECRET": "0123456789abcdef0123456789abcdef",
         "MINTLINE_EMAIL_SECRET": "fedcba9876543210fedcba9876543210",

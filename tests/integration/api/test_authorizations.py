@@ -10,7 +10,7 @@ import pytest
 from mintline.authorizations import KEPT, MISSING, Authorization, digest_of
 from mintline.aws.dynamo import Dynamo, Put
 from mintline.aws.records import to_item
-from mintline.messages.parts import MAX_SEALED, KeyRef
+from mintline.messages.parts import MAX_ENVELOPE, KeyRef
 from mintline.records.operations import Mint
 from mintline.resources import AUTHORIZATIONS, MINTS
 from mintline.states import MintStatus
@@ -103,7 +103,7 @@ async def test_authorization__when_the_metadata_is_packed__then_the_builder_know
 
 async def test_authorization__when_it_is_as_large_as_may_be__then_it_fits(stores: Stores) -> None:
     metadata = '{"image":"data:image/png;base64,' + "A" * 260_000 + '"}'
-    large = Authorization(envelope=b"\x02" * MAX_SEALED, metadata=metadata)
+    large = Authorization(envelope=b"\x02" * MAX_ENVELOPE, metadata=metadata)
 
     assert await stores.api.create(mint(), large) is None
 

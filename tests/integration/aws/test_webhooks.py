@@ -18,17 +18,17 @@ from mintline.records.keys import open_shard
 from mintline.settings import ServiceSettings
 from mintline.webhooks.records import (
     Attempt,
+    EncryptedSecret,
     Failing,
     PendingEvent,
     Rewind,
-    SealedSecret,
     Webhook,
     WebhookProgress,
 )
 from mintline.webhooks.signing import SigningSecret
 from mintline_api.features.webhooks.ports import Webhooks
 from mintline_api.features.webhooks.store import DynamoWebhooks as ApiWebhooks
-from mintline_api.features.webhooks.store import KmsSealer
+from mintline_api.features.webhooks.store import KmsSecretEncryptor
 from mintline_notifier.webhooks.ports import WebhookStore
 from mintline_notifier.webhooks.secrets import KmsSecrets
 from mintline_notifier.webhooks.store import DynamoWebhooks as NotifierWebhooks
@@ -54,7 +54,7 @@ def stores(request: pytest.FixtureRequest, dynamo: Dynamo) -> Stores:
 
 
 def webhook(webhook_id: str = WEBHOOK_ID, **fields: Any) -> Webhook:
-    secret = SealedSecret(sealed=b"sealed", public_key="whpk_", created_at=NOW)
+    secret = EncryptedSecret(sealed=b"sealed", public_key="whpk_", created_at=NOW)
     defaults: dict[str, Any] = {
         "webhook_id": webhook_id,
         "principal": "shop",
@@ -167,7 +167,7 @@ async def test_secret__when_kms_encrypted_it__then_it_opens_for_its_webhook_alon
 ) -> None:
     kms = await open_client(stack, "kms", aws_settings, calls=calls)
     secret = SigningSecret.new(os.urandom)
-    sealed = await KmsSealer(kms, prefix=aws_prefix).seal(WEBHOOK_ID, secret, at=NOW)
+    sealed = await KmsSecretEncryptor(kms, prefix=aws_prefix).encrypt(WEBHOOK_ID, secret, at=NOW)
     assert secret.symmetric not in sealed.sealed
     opener = KmsSecrets(kms, prefix=aws_prefix, clock=time.monotonic)
     for _ in range(2):

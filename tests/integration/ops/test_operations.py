@@ -14,11 +14,11 @@ import pytest
 from eth_abi.abi import decode
 from eth_account import Account
 
+from mintline.aws.authorization_key_items import AuthorizationKeyItems
+from mintline.aws.authorization_keys import read_authorization_key
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.provision import open_clients
-from mintline.aws.sealing import read_sealing_key
-from mintline.aws.sealing_items import SealingItems
 from mintline.aws.session import AwsCalls, open_client
 from mintline.chain.calls import Call
 from mintline.chain.collection import ISSUER_ROLE, METADATA_ROLE, PAUSER_ROLE, RELAYER_ROLE
@@ -72,7 +72,7 @@ async def check_aws(settings: ServiceSettings, prefix: str, keys: Any, sent: Any
             key = KeyRef.model_validate(keys[name])
             assert (await stores.read(key)).address == key.address
             assert stores.holding(key.secret_id) is stores.named("dynamodb")
-        await read_sealing_key(secretsmanager, keys["sealing"]["secrets"][0])
+        await read_authorization_key(secretsmanager, keys["authorization_key"]["secrets"][0])
         row = await dynamo.get(COLLECTIONS, {"collection_id": f"{CHAIN_ID}#{sent['contract']}"})
         assert row is not None
         assert (row["name"], row["deployed_block"]) == ("Birds", sent["block"])
@@ -279,7 +279,7 @@ def test_keys__when_there_are_some__are_left_alone(
         operator("keys", "--deployment", document, "--endpoint-url", aws_settings.aws_endpoint_url)
     )
 
-    assert set(keys) == {"treasury", "relayer", "sealing", "intake_key"}
+    assert set(keys) == {"treasury", "relayer", "authorization_key", "intake_key"}
     assert json.loads(document.read_text())["chain"] == {**before, **keys}
 
 
@@ -294,15 +294,19 @@ def test_keys__when_the_deployment_is_small__then_none_of_them_is_in_secrets_man
     )
 
     held = [keys[name]["secret_id"] for name in ("issuer", "treasury", "relayer")]
-    (sealing,) = keys["sealing"]["secrets"]
-    assert all(reference.startswith("dynamodb:") for reference in (*held, sealing))
-    asyncio.run(check_sealing_item(aws_settings, prefix, sealing, keys["sealing"]["public_key"]))
+    (kept,) = keys["authorization_key"]["secrets"]
+    assert all(reference.startswith("dynamodb:") for reference in (*held, kept))
+    asyncio.run(
+        check_authorization_key_item(aws_settings, prefix, kept, keys["authorization_key"]["public_key"])
+    )
 
 
-async def check_sealing_item(settings: ServiceSettings, prefix: str, reference: str, public: str) -> None:
+async def check_authorization_key_item(
+    settings: ServiceSettings, prefix: str, reference: str, public: str
+) -> None:
     async with AsyncExitStack() as stack:
         clients = await stack.enter_async_context(open_clients(settings))
         dynamo = Dynamo(clients.dynamodb, prefix)
         stack.push_async_callback(dynamo.aclose)
-        kept = await SealingItems(dynamo).read(reference)
+        kept = await AuthorizationKeyItems(dynamo).read(reference)
         assert base64.b64encode(kept.public_key).decode() == public

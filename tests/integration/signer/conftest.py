@@ -358,9 +358,9 @@ def make_enclave(folder: Path) -> Callable[..., EnclaveProcess]:
 def authority() -> Iterator[Authority]:
     """Return the user pool, whose authorization key a test may replace."""
     authority = _authority()
-    sealer = authority.sealer
+    key = authority.public_authorization_key
     yield authority
-    authority.sealer = sealer
+    authority.public_authorization_key = key
 
 
 @pytest.fixture

@@ -20,12 +20,12 @@ from aiohttp import web
 from eth_account import Account
 
 from mintline.attestation.registers import policy_register
-from mintline.authorization import Sealer
+from mintline.authorization import PublicAuthorizationKey
+from mintline.aws.authorization_keys import generate_authorization_key, store_authorization_key
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import open_key_stores
 from mintline.aws.keys import generate_key
 from mintline.aws.queues import Queues
-from mintline.aws.sealing import generate_sealing_key, store_sealing_key
 from mintline.aws.session import AwsCalls, open_client
 from mintline.key_stores import StoredKey, StoreName
 from mintline.messages.codec import decode
@@ -124,7 +124,7 @@ class Keys:
     issuer: KeyRef
     treasury: KeyRef
     wallet: KeyRef
-    sealing: str
+    authorization: str
     """The authorization key's secret."""
 
 
@@ -136,8 +136,8 @@ async def keys(
     issuer = await new_key(stack, aws_settings, "platform:issuer", store="secretsmanager")
     treasury = await new_key(stack, aws_settings, "platform:treasury", store="secretsmanager")
     wallet = await new_key(stack, aws_settings, "user-1", store="dynamodb")
-    sealing = await new_authorization_key(stack, aws_settings, authority)
-    return Keys(issuer, treasury, wallet, sealing)
+    authorization = await new_authorization_key(stack, aws_settings, authority)
+    return Keys(issuer, treasury, wallet, authorization)
 
 
 async def new_authorization_key(
@@ -147,9 +147,9 @@ async def new_authorization_key(
     kms = await open_client(stack, "kms", settings, calls=AwsCalls())
     secrets = await open_client(stack, "secretsmanager", settings, calls=AwsCalls())
     prefix = settings.resource_prefix
-    key = await generate_sealing_key(kms, kms_key=WALLET_KEY.alias(prefix), chain_id=CHAIN_ID)
-    authority.sealer = Sealer(key.public_key)
-    return await store_sealing_key(secrets, prefix=prefix, chain_id=CHAIN_ID, key=key)
+    key = await generate_authorization_key(kms, kms_key=WALLET_KEY.alias(prefix), chain_id=CHAIN_ID)
+    authority.public_authorization_key = PublicAuthorizationKey(key.public_key)
+    return await store_authorization_key(secrets, prefix=prefix, chain_id=CHAIN_ID, key=key)
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def start_host(enclave: EnclaveProcess, keys: Keys, settings: ServiceSettings, p
         "MINTLINE_ADMIN_PORT": str(port),
         "MINTLINE_ISSUER": keys.issuer.model_dump_json(),
         "MINTLINE_AUDIT_DIR": str(enclave.folder / "audit"),
-        "MINTLINE_SEALING_SECRETS": json.dumps([keys.sealing]),
+        "MINTLINE_AUTHORIZATION_KEY_SECRETS": json.dumps([keys.authorization]),
         "MINTLINE_ENCLAVE_ADDRESS": f"unix://{enclave.socket}",
         "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{enclave.folder / 'kms.sock'}",
         "MINTLINE_KMS_PROXY_TARGET": enclave.environment["MINTLINE_KMS_ENDPOINT_URL"].removeprefix("http://"),

@@ -17,7 +17,7 @@ from mintline.authorizations import digest_of as digest_of_mint
 from mintline.aws.queues import SendRefused
 from mintline.canonical_json import canonical_json, digest_of
 from mintline.errors import Unavailable, Unreadable
-from mintline.messages.parts import MAX_SEALED
+from mintline.messages.parts import MAX_ENVELOPE
 from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_api.features.operations.message_groups import group_of
@@ -75,7 +75,7 @@ async def test_post__when_accepted__seals_the_callers_token_for_this_very_mint_a
     mint = harness.mints.items[response.json()["mint_id"]]
     sealed = lookup(mint, harness.mints.authorizations).envelope
     envelope, digest = Envelope.from_bytes(sealed), digest_of_mint(mint)
-    assert envelope.open(digest, harness.sealing_key) == harness.token()
+    assert envelope.open(digest, harness.authorization_key) == harness.token()
     statements = Statements([b64decode(public_key_of(harness.intake_key))])
     statements.verify(envelope.acceptance, ACCEPTANCE, digest, b"alice", now=harness.milliseconds())
     assert envelope.acceptance.at == mint.created_at
@@ -569,7 +569,7 @@ async def test_post__when_the_access_token_just_fits__accepts(harness: Harness, 
 
     assert response.status == 202
     mint = harness.mints.items[response.json()["mint_id"]]
-    assert 0 < len(lookup(mint, harness.mints.authorizations).envelope) <= MAX_SEALED
+    assert 0 < len(lookup(mint, harness.mints.authorizations).envelope) <= MAX_ENVELOPE
 
 
 async def test_post__when_the_wallet_was_reassigned__is_refused_within_a_minute(

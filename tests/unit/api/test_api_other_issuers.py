@@ -58,7 +58,7 @@ async def test_mint__when_a_user_of_a_second_issuer_asks__is_theirs_and_the_encl
     key = key_of(mint)
     assert key is not None
     envelope = Envelope.from_bytes(harness.mints.authorizations[key].envelope)
-    sealed = envelope.open(digest_of(mint), harness.sealing_key)
+    sealed = envelope.open(digest_of(mint), harness.authorization_key)
     document = POOL.policy() | {"other_issuers": [SETTINGS | {"jwks": {"keys": SECOND.jwks()}}]}
     enclave = TokenVerifier(AuthorizationPolicy.model_validate_json(json.dumps(document)))
 

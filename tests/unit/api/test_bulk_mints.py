@@ -103,7 +103,7 @@ async def test_bulk__when_a_client_asks_for_many__then_all_are_on_record_under_o
     assert harness.line.lines == [BuildLines(request_id=view["request_id"], chunk=0, trace=chunk.trace)]
     assert harness.line.sent == []
     envelope = Envelope.from_bytes(chunk.envelope)
-    token = envelope.open(chunk.digest(), harness.sealing_key)
+    token = envelope.open(chunk.digest(), harness.authorization_key)
     assert f"Bearer {token}" == harness.client_headers()["Authorization"]
     assert envelope.acceptance.at == chunk.created_at == mints[0].created_at
 
@@ -282,7 +282,7 @@ async def test_bulk__when_it_is_sent_again_with_a_fresh_token__then_its_mints_ar
     assert after == before.evolve(envelope=after.envelope)
     old, new = (Envelope.from_bytes(chunk.envelope) for chunk in (before, after))
     digest = before.digest()
-    assert new.open(digest, harness.sealing_key) != old.open(digest, harness.sealing_key)
+    assert new.open(digest, harness.authorization_key) != old.open(digest, harness.authorization_key)
     assert new.acceptance.at > old.acceptance.at
 
 

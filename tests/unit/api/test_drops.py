@@ -490,7 +490,7 @@ async def test_drop__when_it_is_run__then_each_line_is_one_mint_under_one_author
     digests = {chunk.digest() for chunk in chunks}
     assert len(digests) == 1, "each chunk leads to the one root"
     for chunk in chunks:
-        Envelope.from_bytes(chunk.envelope).open(digests.copy().pop(), harness.sealing_key)
+        Envelope.from_bytes(chunk.envelope).open(digests.copy().pop(), harness.authorization_key)
     for action in ("cancel", "pause", "resume", "start", "prepare"):
         response = await shop.call("POST", f"/{action}")
         assert (response.status, response.json()["code"]) == (409, "drop-ended")

@@ -15,11 +15,11 @@ from mintline.authorization import (
     MAX_TOKEN,
     AcceptanceMissing,
     Envelope,
-    SealBroken,
-    Sealer,
+    EnvelopeInvalid,
+    PublicAuthorizationKey,
     key_id,
 )
-from mintline.messages.parts import MAX_SEALED
+from mintline.messages.parts import MAX_ENVELOPE
 from mintline.request_digests import mint_digest, voucher_digest
 from mintline_testkit.constants import CONTRACT
 
@@ -56,12 +56,12 @@ def spki(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def sealer() -> Sealer:
-    return Sealer(spki(KEY))
+def public_key() -> PublicAuthorizationKey:
+    return PublicAuthorizationKey(spki(KEY))
 
 
 def sealed(token: str = TOKEN) -> bytes:
-    return sealer().seal(token, DIGEST, ACCEPTED)
+    return public_key().seal(token, DIGEST, ACCEPTED)
 
 
 def opened(envelope: bytes, *, digest: bytes = DIGEST, key: ec.EllipticCurvePrivateKey = KEY) -> str:
@@ -88,7 +88,7 @@ def test_seal__when_made_twice__differs() -> None:
 
 
 def test_seal__when_the_token_is_as_long_as_may_be__fits_a_message_and_no_longer_one_is_sealed() -> None:
-    assert len(sealed("x" * MAX_TOKEN)) == MAX_SEALED
+    assert len(sealed("x" * MAX_TOKEN)) == MAX_ENVELOPE
     with pytest.raises(ValueError, match=f"an envelope holds {MAX_TOKEN}"):
         sealed("x" * (MAX_TOKEN + 1))
 
@@ -121,19 +121,19 @@ def test_seal__when_the_token_is_as_long_as_may_be__fits_a_message_and_no_longer
     ],
 )
 def test_open__when_the_envelope_is_spoiled__refuses(spoil: Callable[[bytes], bytes]) -> None:
-    with pytest.raises(SealBroken):
+    with pytest.raises(EnvelopeInvalid):
         opened(spoil(sealed()))
 
 
 def test_open__when_it_is_for_another_request_or_key__refuses() -> None:
-    with pytest.raises(SealBroken):
+    with pytest.raises(EnvelopeInvalid):
         opened(sealed(), digest=bytes(32))
-    with pytest.raises(SealBroken):
+    with pytest.raises(EnvelopeInvalid):
         opened(sealed(), key=ec.generate_private_key(ec.SECP256R1()))
 
 
 def test_open__when_a_token_is_not_ascii__refuses() -> None:
-    with pytest.raises(SealBroken):
+    with pytest.raises(EnvelopeInvalid):
         opened(sealed("tökén"))
 
 
@@ -144,7 +144,7 @@ def test_envelope__when_it_is_of_the_version_before__says_that_the_acceptance_is
 
 @given(data=st.binary(max_size=300))
 def test_open__when_it_is_garbage__refuses(data: bytes) -> None:
-    with pytest.raises(SealBroken):
+    with pytest.raises(EnvelopeInvalid):
         opened(data)
 
 
@@ -163,7 +163,7 @@ def test_statement__when_it_is_garbage__is_malformed(data: bytes) -> None:
 )
 def test_sealer__when_the_key_is_not_on_p256__refuses(key: bytes) -> None:
     with pytest.raises(ValueError, match="public key"):
-        Sealer(key)
+        PublicAuthorizationKey(key)
 
 
 def test_mint_digest__when_computed__is_the_same_for_ever() -> None:

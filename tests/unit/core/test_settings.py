@@ -1,10 +1,12 @@
 """Settings come from the environment, and say in one line what is wrong with it."""
 
+from typing import Annotated
+
 import pytest
 from pydantic import BaseModel, SecretStr
 
 from mintline.errors import Misconfigured
-from mintline.settings import ServiceSettings, Settings, load
+from mintline.settings import FormerName, ServiceSettings, Settings, load
 
 
 class Inner(BaseModel):
@@ -47,6 +49,29 @@ def test_load__when_a_variable_is_wrong__names_it_in_one_line(environ: dict[str,
         load(Example, environ)
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+class Renamed(Settings):
+    port: Annotated[int, FormerName("door")]
+
+
+@pytest.mark.parametrize(
+    ("environ", "port"),
+    [
+        ({"MINTLINE_PORT": "1"}, 1),
+        ({"MINTLINE_DOOR": "2"}, 2),
+        ({"MINTLINE_DOOR": "2", "MINTLINE_PORT": "1"}, 1),
+    ],
+)
+def test_load__when_a_field_had_another_name__then_that_is_read_where_its_own_is_missing(
+    environ: dict[str, str], port: int
+) -> None:
+    assert load(Renamed, environ).port == port
+
+
+def test_load__when_a_renamed_field_is_missing__then_its_present_name_is_given() -> None:
+    with pytest.raises(Misconfigured, match="MINTLINE_PORT: Field required"):
+        load(Renamed, {})
 
 
 def test_load__when_a_secret_is_wrong__does_not_repeat_it() -> None:

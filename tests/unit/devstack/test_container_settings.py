@@ -24,7 +24,7 @@ from mintline_devstack.state_folder import StateFolder
 from mintline_indexer.reconciler.settings import ReconcilerSettings
 from mintline_indexer.settings import IndexerSettings
 from mintline_notifier.settings import NotifierSettings
-from mintline_ops.platform_keys import SealingKey
+from mintline_ops.platform_keys import AuthorizationKeyRef
 from mintline_signer.enclave.policy import PlatformKey, parse_policy
 from mintline_signer.enclave.settings import EnclaveSettings
 from mintline_signer.host.settings import HostSettings
@@ -56,10 +56,8 @@ def environment(path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Path:
-    state = StateFolder(tmp_path / "state")
-    state.prepare()
-    known = Known(
+def known() -> Known:
+    return Known(
         pool=UserPool(user_pool_id="us-east-1_x", client_id="c", username="demo", password="it's a secret"),
         issuer=key("platform:issuer"),
         treasury=key("platform:treasury"),
@@ -73,12 +71,18 @@ def written(tmp_path: Path) -> Path:
         cursor_secret=SecretStr("c" * 40),
         jwks={"keys": [CognitoPool().jwk()]},
         wallet_key="arn:aws:kms:us-east-1:000000000000:key/0a1b",
-        sealing=SealingKey(
+        authorization_key=AuthorizationKeyRef(
             public_key=public_key_of(ec.generate_private_key(ec.SECP256R1())),
             secret_id="mintline/sealing/31337/0011223344556677",
         ),
         intake_key=public_key_of(ec.generate_private_key(ec.SECP256R1())),
     )
+
+
+@pytest.fixture
+def written(tmp_path: Path, known: Known) -> Path:
+    state = StateFolder(tmp_path / "state")
+    state.prepare()
     folder = tmp_path / "settings"
     for name in MODELS:
         (folder / name).mkdir(parents=True)
@@ -96,6 +100,14 @@ def test_settings__when_written_for_a_container__are_those_of_its_process(writte
     path = written / name / "environment"
     load(MODELS[name], environment(path))
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_known__when_the_state_is_of_a_release_before__then_its_authorization_key_is_kept(
+    known: Known,
+) -> None:
+    state = known.model_dump(mode="json")
+    state["sealing"] = state.pop("authorization_key")
+    assert Known.model_validate(state).authorization_key == known.authorization_key
 
 
 def test_enclave__when_told__gets_no_credentials(written: Path) -> None:

@@ -50,6 +50,7 @@ WORDS = {
     "metaphors": r"(?i)\b(tether|riddle|voices|witnesses|distrust|mending|bury|buried)\b",
     "the pipeline": r"(?i)\b((the|a) running line|an idle line|the whole line)\b",
     "the user's word": r"(?i)\bthe user's word\b",
+    "the authorization key": r"(?i)\b(sealer|sealing key|sealing(key|secrets?|items|stores?))\b",
 }
 
 

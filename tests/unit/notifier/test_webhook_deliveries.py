@@ -110,7 +110,7 @@ class Setting:
             "webhook_id": webhook_id,
             "principal": "shop",
             "url": URL,
-            "secrets": (await self.secrets.seal(webhook_id, secret, at=self.now),),
+            "secrets": (await self.secrets.encrypt(webhook_id, secret, at=self.now),),
             "created_at": self.now,
             "updated_at": self.now,
         }
@@ -129,7 +129,7 @@ class Setting:
         stored = self.store.webhooks[webhook.webhook_id]
         secret = SigningSecret.new(self.rng.randbytes)
         self.known[webhook.webhook_id].insert(0, secret)
-        sealed = await self.secrets.seal(webhook.webhook_id, secret, at=self.now)
+        sealed = await self.secrets.encrypt(webhook.webhook_id, secret, at=self.now)
         before = stored.secrets[0].evolve(expires_at=self.now + OVERLAP_MS)
         await self.change(webhook, secrets=(sealed, before))
 

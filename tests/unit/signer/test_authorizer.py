@@ -551,7 +551,9 @@ async def test_authorizer__when_lines_name_several_authorization_keys__obtains_e
         ACCEPTANCE, authorizations[2].digest, authorizations[2].subject.encode(), at=cast.now * 1000
     )
     given = [authorization.envelope for authorization in authorizations[:2]]
-    given.append(newer.sealer.seal(cast.token(cast.user), authorizations[2].digest, accepted))
+    given.append(
+        newer.public_authorization_key.seal(cast.token(cast.user), authorizations[2].digest, accepted)
+    )
     assert not authorizer.judge(batch, now=UnixSeconds(cast.now), authorizations=given)
     await authorizer.judge_later(batch, now=UnixSeconds(cast.now), authorizations=given)
     assert authorizer.judge(batch, now=UnixSeconds(cast.now), authorizations=given)

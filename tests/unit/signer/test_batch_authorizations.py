@@ -8,7 +8,7 @@ import pytest
 
 from mintline.aws.dynamo import Item
 from mintline.errors import Unavailable
-from mintline.messages.parts import MAX_SEALED
+from mintline.messages.parts import MAX_ENVELOPE
 from mintline.request_digests import sponsored_digest
 from mintline.resources import AUTHORIZATIONS
 from mintline.set_aside import SetAside
@@ -53,7 +53,7 @@ async def test_authorizations__when_read__are_those_of_the_lines_in_order(cast: 
     assert await DynamoAuthorizations(dynamo, SetAside()).of(batch) == [b"a", b"b", b"c"]
 
 
-@pytest.mark.parametrize("held", [None, b"x" * (MAX_SEALED + 1)], ids=["missing", "unreadable"])
+@pytest.mark.parametrize("held", [None, b"x" * (MAX_ENVELOPE + 1)], ids=["missing", "unreadable"])
 async def test_authorizations__when_one_is_of_no_use__is_empty_alone(cast: Cast, held: bytes | None) -> None:
     batch = cast.batch()
     dynamo: Any = Items(batch, [b"a", held, b"c"])
@@ -82,7 +82,7 @@ def client_of_nobody() -> EnclaveClient:
 
 
 def largest(cast: Cast, lines: int) -> Sign:
-    envelopes = [bytes(MAX_SEALED)] * lines
+    envelopes = [bytes(MAX_ENVELOPE)] * lines
     return Sign(intent=cast.batch(lines), keys=[cast.relayer.wrapped], authorizations=envelopes)
 
 

@@ -80,7 +80,7 @@ def sealed(cast: Cast, batch: SignBatch, token: str, *, accepted_at: int | None 
     envelopes = []
     for required in required_authorizations(batch, [b""] * len(batch.mints)):
         accepted = session.state(ACCEPTANCE, required.digest, required.subject.encode(), at=at)
-        envelopes.append(cast.authority.sealer.seal(token, required.digest, accepted))
+        envelopes.append(cast.authority.public_authorization_key.seal(token, required.digest, accepted))
     return envelopes
 
 

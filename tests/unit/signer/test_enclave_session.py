@@ -112,17 +112,17 @@ class FakeTransport:
 class GatedKms:
     """Unwraps keys and decrypts the authorization key, once its gate is open."""
 
-    def __init__(self, sealing: bytes) -> None:
+    def __init__(self, authorization_key: bytes) -> None:
         self.gate = asyncio.Event()
         self.error: Exception | None = None
-        self.sealing = sealing
+        self.authorization_key = authorization_key
         self.unwraps = 0
 
     async def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
         assert context == {"sub": "platform:sealing", "chain": "31337"}
         assert ciphertext.startswith(b"sealing ")
         await self.gate.wait()
-        return bytearray(self.sealing)
+        return bytearray(self.authorization_key)
 
     async def unwrap(self, key: WrappedKey) -> bytearray:
         self.unwraps += 1

@@ -36,7 +36,7 @@ def request_of(cast: Cast, request_id: str = "bulk_1", *, token: str | None = No
     digest = request.digest(merkle_root(roots), 6)
     session = cast.authority.session(now=cast.now)
     accepted = session.state(ACCEPTANCE, digest, b"shop", at=cast.now * 1000)
-    envelope = cast.authority.sealer.seal(token or client_token(cast), digest, accepted)
+    envelope = cast.authority.public_authorization_key.seal(token or client_token(cast), digest, accepted)
     return [
         request.chunk(
             lines,

@@ -23,7 +23,7 @@ def host_environment(cast: Cast) -> dict[str, str]:
     return {
         "MINTLINE_ISSUER": cast.issuer.ref.model_dump_json(),
         "MINTLINE_AUDIT_DIR": "/var/lib/mintline/audit",
-        "MINTLINE_SEALING_SECRETS": '["mintline/sealing/1/0011223344556677"]',
+        "MINTLINE_AUTHORIZATION_KEY_SECRETS": '["mintline/sealing/1/0011223344556677"]',
         "MINTLINE_ENCLAVE_ADDRESS": "vsock://16:5000",
         "MINTLINE_KMS_PROXY_ADDRESS": "vsock://any:8000",
         "MINTLINE_KMS_PROXY_TARGET": "kms.eu-west-1.amazonaws.com:443",
@@ -126,7 +126,7 @@ async def test_credentials__when_the_settings_have_none__come_from_the_usual_cha
         ("MINTLINE_KMS_PROXY_TARGET", "kms:0"),
         ("MINTLINE_KMS_PROXY_TARGET", "kms:65536"),
         ("MINTLINE_ISSUER", "{}"),
-        ("MINTLINE_SEALING_SECRETS", "[]"),
+        ("MINTLINE_AUTHORIZATION_KEY_SECRETS", "[]"),
         ("MINTLINE_KMS_PROXY_ADDRESS", "x"),
     ],
 )

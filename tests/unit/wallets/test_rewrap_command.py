@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from mintline.aws.sealing import SealingSecret
+from mintline.aws.authorization_keys import StoredAuthorizationKey
 from mintline.errors import Unavailable
 from mintline_ops.wallets.rewrap import rewrap
 from mintline_ops.wallets.summary import Summary
@@ -34,17 +34,19 @@ class FakeEnclave:
 
 
 @dataclass
-class MemorySealing:
-    keys: dict[str, SealingSecret] = field(default_factory=dict)
+class MemoryAuthorizationKeys:
+    keys: dict[str, StoredAuthorizationKey] = field(default_factory=dict)
 
     async def references(self) -> AsyncIterator[str]:
         for reference in list(self.keys):
             yield reference
 
-    async def read(self, reference: str) -> SealingSecret:
+    async def read(self, reference: str) -> StoredAuthorizationKey:
         return self.keys[reference]
 
-    async def replace(self, reference: str, *, old: SealingSecret, new: SealingSecret) -> None:
+    async def replace(
+        self, reference: str, *, old: StoredAuthorizationKey, new: StoredAuthorizationKey
+    ) -> None:
         assert self.keys[reference] == old
         self.keys[reference] = new
 
@@ -54,12 +56,12 @@ async def rewrapped(
     enclave: FakeEnclave,
     *,
     dry_run: bool = False,
-    sealing: MemorySealing | None = None,
+    authorization_keys: MemoryAuthorizationKeys | None = None,
 ) -> Summary:
     return await rewrap(
         to=NEW,
         stores=custody.stores,
-        sealing=sealing or MemorySealing(),
+        authorization_keys=authorization_keys or MemoryAuthorizationKeys(),
         enclave=enclave,
         concurrency=4,
         dry_run=dry_run,
@@ -113,10 +115,14 @@ async def test_rewrap__when_a_key_is_being_deleted__leaves_it(custody: Custody) 
 async def test_rewrap__when_there_are_sealing_keys__wraps_them_too(custody: Custody) -> None:
     pair = ec.generate_private_key(ec.SECP256R1()).public_key()
     spki = pair.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    sealing = MemorySealing({"p/sealing/1": SealingSecret(chain_id=1, public_key=spki, wrapped=b"sealing")})
+    authorization_keys = MemoryAuthorizationKeys(
+        {"p/sealing/1": StoredAuthorizationKey(chain_id=1, public_key=spki, wrapped=b"sealing")}
+    )
 
     for outcome in ("rewrapped", "there"):
-        assert (await rewrapped(custody, FakeEnclave(), sealing=sealing)).counts == {outcome: 1}
+        assert (await rewrapped(custody, FakeEnclave(), authorization_keys=authorization_keys)).counts == {
+            outcome: 1
+        }
 
-    kept = sealing.keys["p/sealing/1"]
+    kept = authorization_keys.keys["p/sealing/1"]
     assert (kept.public_key, kept.wrapped, kept.kms_key) == (spki, b"again sealing", NEW)

@@ -97,7 +97,7 @@ class Api:
             intake_key=authority().intake_key.public_key(),
             now=process.milliseconds,
         )
-        self._authorizations = Authorizations(authority().sealer, self._intake)
+        self._authorizations = Authorizations(authority().public_authorization_key, self._intake)
         self._token_ids = TokenIds(
             process.port(tables.token_ids),
             used=(process.port(tables.index), self._mints),
@@ -169,7 +169,7 @@ class Api:
             client_id=None,
             key=key,
             trace="",
-            seal=await self._authorizations.sealing(token_of(sub, int(EPOCH))),
+            seal=await self._authorizations.envelopes_for(token_of(sub, int(EPOCH))),
             now=self._process.milliseconds(),
         )
         return await accept_bulk(submission, intake=self._bulk)

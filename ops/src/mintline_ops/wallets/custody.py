@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mintline.aws.authorization_key_items import AuthorizationKeyItems, AuthorizationKeyStores
+from mintline.aws.authorization_keys import AuthorizationKeySecrets
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
-from mintline.aws.sealing import SealingSecrets
-from mintline.aws.sealing_items import SealingItems, SealingStores
 from mintline.aws.session import AwsCalls, open_client
 from mintline.key_stores import KeyStores
 from mintline.settings import ServiceSettings
@@ -29,7 +29,7 @@ class Custody:
     records: DynamoWalletRecords
     belongings: DynamoBelongings
     stores: KeyStores
-    sealing: SealingStores
+    authorization_keys: AuthorizationKeyStores
 
 
 def _custody(dynamo: Dynamo, secretsmanager: SecretsManagerClient, prefix: str) -> Custody:
@@ -37,7 +37,9 @@ def _custody(dynamo: Dynamo, secretsmanager: SecretsManagerClient, prefix: str) 
         DynamoWalletRecords(dynamo),
         DynamoBelongings(dynamo),
         KeyStores(SecretsManagerKeys(secretsmanager, prefix=prefix), DynamoKeys(dynamo)),
-        SealingStores(SealingSecrets(secretsmanager, prefix=prefix), SealingItems(dynamo)),
+        AuthorizationKeyStores(
+            AuthorizationKeySecrets(secretsmanager, prefix=prefix), AuthorizationKeyItems(dynamo)
+        ),
     )
 
 

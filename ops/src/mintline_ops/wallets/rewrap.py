@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mintline.authorization import key_id
-from mintline.aws.sealing import SealingSecret
+from mintline.aws.authorization_keys import StoredAuthorizationKey
 from mintline.errors import Rejected
 from mintline.key_stores import KeyStore, KeyStores
 from mintline_ops.wallets.ports import for_each
@@ -27,18 +27,20 @@ class RewrappingEnclave(Protocol):
         ...
 
 
-class Sealing(Protocol):
-    """The sealing keys; `SealingSecrets` is them."""
+class AuthorizationKeys(Protocol):
+    """The authorization keys; `AuthorizationKeySecrets` is them."""
 
     def references(self) -> AsyncIterator[str]:
         """Yield where each is."""
         ...
 
-    async def read(self, reference: str) -> SealingSecret:
+    async def read(self, reference: str) -> StoredAuthorizationKey:
         """Return one of them; raises Rejected."""
         ...
 
-    async def replace(self, reference: str, *, old: SealingSecret, new: SealingSecret) -> None:
+    async def replace(
+        self, reference: str, *, old: StoredAuthorizationKey, new: StoredAuthorizationKey
+    ) -> None:
         """Put `new` in place of `old`; raises Conflict."""
         ...
 
@@ -47,12 +49,12 @@ async def rewrap(
     *,
     to: str,
     stores: KeyStores,
-    sealing: Sealing,
+    authorization_keys: AuthorizationKeys,
     enclave: RewrappingEnclave,
     concurrency: int,
     dry_run: bool,
 ) -> Summary:
-    """Have every key of every store, and every sealing key, wrapped under the KMS key `to` (its ARN).
+    """Have every key of every store, and every authorization key, wrapped under the KMS key `to` (its ARN).
 
     Counts: `rewrapped` (with `dry_run`: those that would be), `there` already. An enclave whose policy names
     another key than `to` changes nothing: its answer counts as a failure.
@@ -60,10 +62,10 @@ async def rewrap(
     summary = Summary()
     wrapping = Wrapping(to, enclave, dry_run=dry_run)
 
-    async def one_sealing_key(reference: str) -> None:
-        await summary.record(reference, wrapping.sealing_key(reference, sealing))
+    async def one_authorization_key(reference: str) -> None:
+        await summary.record(reference, wrapping.authorization_key(reference, authorization_keys))
 
-    await for_each(sealing.references(), one_sealing_key, concurrency=concurrency)
+    await for_each(authorization_keys.references(), one_authorization_key, concurrency=concurrency)
     for store in stores.all():
 
         async def one_key(reference: str, store: KeyStore = store) -> None:
@@ -93,9 +95,9 @@ class Wrapping:
             await store.replace(reference, old=old, new=old.evolve(**change))
         return "rewrapped"
 
-    async def sealing_key(self, reference: str, sealing: Sealing) -> str:
-        """Have a sealing key rewrapped, and return the outcome."""
-        old = await sealing.read(reference)
+    async def authorization_key(self, reference: str, authorization_keys: AuthorizationKeys) -> str:
+        """Have an authorization key rewrapped, and return the outcome."""
+        old = await authorization_keys.read(reference)
         if old.kms_key == self.to:
             return "there"
         if not self.dry_run:
@@ -105,7 +107,7 @@ class Wrapping:
                 wrapped=old.wrapped,
                 kms_key=old.kms_key,
             )
-            await sealing.replace(reference, old=old, new=old.evolve(**await self._anew(key)))
+            await authorization_keys.replace(reference, old=old, new=old.evolve(**await self._anew(key)))
         return "rewrapped"
 
     async def _anew(self, key: WrappedKey | WrappedAuthorizationKey) -> dict[str, object]:

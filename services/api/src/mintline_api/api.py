@@ -50,7 +50,7 @@ from mintline_api.features.uploads.serving import MediaFiles
 from mintline_api.features.uploads.use_cases import Uploads
 from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets.use_cases import WalletDirectory
-from mintline_api.features.webhooks.ports import SecretSealer, Webhooks
+from mintline_api.features.webhooks.ports import SecretEncryptor, Webhooks
 from mintline_api.http.cursors import Cursors
 from mintline_api.limits.client_budgets import ClientBudgets
 from mintline_api.limits.gas import GasBudget
@@ -102,7 +102,7 @@ class Api:
     metadata: MetadataCache
     item_supplies: RecentSupplies
     webhooks: Webhooks
-    webhook_secrets: SecretSealer
+    webhook_secrets: SecretEncryptor
     event_log: LogEnds
     authorizations: Authorizations
     cursors: Cursors

@@ -48,7 +48,7 @@ from mintline_api.features.users.store import CognitoUsers
 from mintline_api.features.users.use_cases import UserDirectory
 from mintline_api.features.wallets.store import DynamoWallets, KmsKeys
 from mintline_api.features.wallets.use_cases import WalletDirectory
-from mintline_api.features.webhooks.store import DynamoWebhooks, KmsSealer
+from mintline_api.features.webhooks.store import DynamoWebhooks, KmsSecretEncryptor
 from mintline_api.http.cursors import Cursors
 from mintline_api.limits.gas import GasBudget
 from mintline_api.limits.rates import Rates
@@ -116,9 +116,9 @@ def assemble(
         metadata_texts=texts,
         metadata=_metadata(metrics, texts, versions),
         webhooks=DynamoWebhooks(dynamo, set_aside=set_aside),
-        webhook_secrets=KmsSealer(environment.kms, prefix=settings.resource_prefix),
+        webhook_secrets=KmsSecretEncryptor(environment.kms, prefix=settings.resource_prefix),
         event_log=DynamoEventLog(dynamo, now=unix_ms),
-        authorizations=Authorizations(settings.sealer(), environment.intake),
+        authorizations=Authorizations(settings.public_authorization_key(), environment.intake),
         cursors=Cursors(settings.cursor_secret.get_secret_value()),
         events=DynamoEventLog(dynamo, now=unix_ms),
         pipeline=_pipeline(settings, environment, metrics, index),

@@ -153,7 +153,7 @@ def _provide_notifications(app: web.Application, api: Api) -> None:
     settings = api.settings
     app[webhooks.WEBHOOKS] = WebhookManagement(
         webhooks=api.webhooks,
-        sealer=api.webhook_secrets,
+        encryptor=api.webhook_secrets,
         log=api.event_log,
         allow_loopback=settings.webhook_allow_loopback,
         entropy=api.entropy,

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
-from mintline.authorization import Sealer
+from mintline.authorization import PublicAuthorizationKey
 from mintline.chain.settings import ChainSettings, FactorySettings, RpcEndpoint
 from mintline.fields import Address
 from mintline.key_stores import StoreName
@@ -18,6 +18,7 @@ from mintline.key_subjects import MAX_RELAYERS
 from mintline.oidc_issuers import IssuerSettings, distinct_issuers
 from mintline.p256 import load_p256
 from mintline.resources import OPTIONAL_INDEXES, OptionalIndex
+from mintline.settings import FormerName
 
 
 class OtherIssuer(IssuerSettings):
@@ -105,8 +106,9 @@ class Settings(ChainSettings):
     """The role under which operators' requests read dead letters and send them back; None: the API's own."""
     rpc_timeout: float = Field(default=5.0, gt=0)
     """Seconds for one exchange with a node."""
-    sealing_key: str
-    """Seals callers' tokens for the enclaves: a P-256 SubjectPublicKeyInfo, DER in base64."""
+    authorization_key: Annotated[str, FormerName("sealing_key")]
+    """The public half of the authorization key, by which callers' tokens are encrypted for the enclaves: a
+    P-256 SubjectPublicKeyInfo, DER in base64."""
     intake_key: str
     """Certifies the session keys of this API's processes: the public half of the intake key in KMS, a P-256
     SubjectPublicKeyInfo, DER in base64, as the signing policy has it."""
@@ -172,15 +174,15 @@ class Settings(ChainSettings):
         own = urlsplit(self.public_url).netloc
         return (own, *(domain for domain in self.sign_in_domains if domain != own))
 
-    @field_validator("sealing_key", "intake_key")
+    @field_validator("authorization_key", "intake_key")
     @classmethod
     def _a_p256_key(cls, value: str) -> str:
         load_p256(b64decode(value, validate=True))
         return value
 
-    def sealer(self) -> Sealer:
-        """Return what seals with the sealing key."""
-        return Sealer(b64decode(self.sealing_key))
+    def public_authorization_key(self) -> PublicAuthorizationKey:
+        """Return the public half of the authorization key."""
+        return PublicAuthorizationKey(b64decode(self.authorization_key))
 
     def intake_public_key(self) -> EllipticCurvePublicKey:
         """Return the public half of the intake key."""

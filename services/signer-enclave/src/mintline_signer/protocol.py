@@ -24,7 +24,7 @@ from mintline.errors import Unavailable
 from mintline.fields import Address, KmsKeyArn
 from mintline.frozen import Frozen
 from mintline.messages.intents import AnyRequest
-from mintline.messages.parts import MAX_SEALED, MintId
+from mintline.messages.parts import MAX_ENVELOPE, MintId
 from mintline.p256 import KEY_ID_BYTES
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 
@@ -55,7 +55,7 @@ class LinesProof(Frozen):
     """How many chunks the request has."""
     count: int = Field(gt=0, le=MAX_ID)
     """How many lines all chunks have."""
-    envelope: bytes = Field(max_length=MAX_SEALED, repr=False)
+    envelope: bytes = Field(max_length=MAX_ENVELOPE, repr=False)
     leaves: bytes = Field(min_length=32, max_length=500 * 32, repr=False)
     """32 bytes for each line of the chunk."""
     path: bytes = Field(max_length=32 * 32, repr=False)
@@ -68,7 +68,7 @@ class Sign(Frozen):
     type: Literal["sign"] = "sign"
     intent: AnyRequest
     keys: list[WrappedKey] = Field(min_length=1, max_length=2)
-    authorizations: list[Annotated[bytes, Field(max_length=MAX_SEALED)]] = Field(
+    authorizations: list[Annotated[bytes, Field(max_length=MAX_ENVELOPE)]] = Field(
         default=[], max_length=500, repr=False
     )
     """Of a batch, one for each line, in order, empty where there is none; of anything else none."""

@@ -2,7 +2,7 @@
 
 References: `{prefix}/wallets/{chain_id}/{address}` is a secret's name, `dynamodb:{chain_id}#{address}` an
 item of the table `wrapped-keys`. No secret's name holds a colon, so neither is ever taken for the other.
-The table may hold sealing keys too (`sealing_items`), which are no wallet's.
+The table may hold authorization keys too (`authorization_key_items`), which are no wallet's.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 ITEM = "dynamodb:"
 """Begins the reference of an item."""
-SEALING = "sealing/"
-"""Begins the key of an item that holds a sealing key."""
+AUTHORIZATION_KEYS = "sealing/"
+"""Begins the key of an item that holds an authorization key."""
 _PAGE = 100
 _EXISTS = Clause("key_exists", "key_id", "exists")
 
@@ -207,7 +207,7 @@ class DynamoKeys:
             page = await self._dynamo.scan(WRAPPED_KEYS, limit=_PAGE, start=start)
             for item in page.items:
                 key = str(item["key_id"])
-                if "expires_at" not in item and not key.startswith(SEALING):
+                if "expires_at" not in item and not key.startswith(AUTHORIZATION_KEYS):
                     yield ITEM + key
             start = page.next
             if start is None:

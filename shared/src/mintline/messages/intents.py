@@ -12,12 +12,12 @@ from mintline.messages.parts import (
     UINT64_MAX,
     Clone,
     CollectionChange,
+    EnvelopeBytes,
     Fees,
     KeyRef,
     LineRef,
     Message,
     MintId,
-    Sealed,
     Voucher,
 )
 
@@ -41,7 +41,7 @@ class SignMint(Intent):
     mint_id: MintId
     contract: Address
     voucher: Voucher
-    authorization: Sealed = Field(default=b"", repr=False)
+    authorization: EnvelopeBytes = Field(default=b"", repr=False)
     built_at: int | None = Field(default=None, ge=0)
     """Unix milliseconds of the nonce's reservation: for the metrics alone, so the enclave is not told."""
 
@@ -119,7 +119,7 @@ class SignTransfer(Intent):
     contract: Address
     token_id: TokenId
     to: Address
-    authorization: Sealed = Field(default=b"", repr=False)
+    authorization: EnvelopeBytes = Field(default=b"", repr=False)
     clone: Clone | None = None
     """What the contract was made of, where the signing policy has its factory and not itself."""
 
@@ -132,7 +132,7 @@ class SignBurn(Intent):
     """What the user asked for, once."""
     contract: Address
     token_id: TokenId
-    authorization: Sealed = Field(default=b"", repr=False)
+    authorization: EnvelopeBytes = Field(default=b"", repr=False)
     clone: Clone | None = None
     """What the contract was made of, where the signing policy has its factory and not itself."""
 
@@ -157,7 +157,7 @@ class SignRelayed(Intent):
     """What the contract was made of: those of factories alone take their holders' signatures."""
     quantity: Quantity | None = Field(default=None, exclude_if=is_none)
     """How many tokens of an ERC-1155 item, `token_id`; None for a token of ERC-721."""
-    authorization: Sealed = Field(default=b"", repr=False)
+    authorization: EnvelopeBytes = Field(default=b"", repr=False)
 
 
 class SignRelayedTransfer(SignRelayed):
@@ -182,7 +182,7 @@ class SignDeploy(Intent):
     contract: Address
     """The collection's address, which follows from `clone`."""
     clone: Clone
-    authorization: Sealed = Field(default=b"", repr=False)
+    authorization: EnvelopeBytes = Field(default=b"", repr=False)
 
 
 class SignAdminister(Intent):
@@ -195,7 +195,7 @@ class SignAdminister(Intent):
     change: CollectionChange
     clone: Clone
     """Names whose collection it is: nobody else may change it."""
-    authorization: Sealed = Field(default=b"", repr=False)
+    authorization: EnvelopeBytes = Field(default=b"", repr=False)
 
 
 Intents: TypeAlias = (
@@ -242,7 +242,7 @@ class IssueVoucher(Message):
     voucher: Voucher
     subject: str = Field(default="", max_length=128)
     """`sub` of the user who asked for the mint; empty in messages of before it was said."""
-    authorization: Sealed = Field(default=b"", repr=False)
+    authorization: EnvelopeBytes = Field(default=b"", repr=False)
 
 
 AnyRequest: TypeAlias = Annotated[Intents | IssueVoucher, Field(discriminator="type")]

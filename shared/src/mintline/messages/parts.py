@@ -16,9 +16,9 @@ UINT64_MAX = 2**64 - 1
 """What the enclave's protocol carries as an integer; an account's nonce stays below it (EIP-2681)."""
 MintId: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]
 """Fit to be a key: DynamoDB fails a whole batch of reads for an empty or overlong one."""
-MAX_SEALED = 8192
+MAX_ENVELOPE = 8192
 """Bytes of an authorization envelope, at most."""
-Sealed: TypeAlias = Annotated[HexBytes, Field(max_length=MAX_SEALED)]
+EnvelopeBytes: TypeAlias = Annotated[HexBytes, Field(max_length=MAX_ENVELOPE)]
 """What the api sealed for the enclaves: the proof that the user asked for this. Empty where there is none."""
 
 

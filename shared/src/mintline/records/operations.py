@@ -13,7 +13,7 @@ from pydantic import Field
 
 from mintline.fields import Address, BoundedText, Bytes32, HexBytes, KnownAddress, Quantity, TokenId, Wei
 from mintline.frozen import Frozen
-from mintline.messages.parts import Clone, CollectionChange, Fees, KeyRef, LineRef, Sealed
+from mintline.messages.parts import Clone, CollectionChange, EnvelopeBytes, Fees, KeyRef, LineRef
 from mintline.records.problems import Problem
 from mintline.states import MintStatus
 
@@ -112,7 +112,7 @@ class Mint(Operation):
     metadata: str | None = None
     """The canonical JSON to store, in records of before `mintline.authorizations`, until it is in S3."""
     metadata_digest: Bytes32
-    authorization: Sealed | None = Field(default=None, repr=False)
+    authorization: EnvelopeBytes | None = Field(default=None, repr=False)
     """The caller's token, sealed for the enclaves, in records of before `mintline.authorizations`."""
     deadline: int | None = None
     voucher_signature: HexBytes | None = None

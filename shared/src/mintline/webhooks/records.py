@@ -35,7 +35,7 @@ WebhookStatus = Literal["enabled", "disabled"]
 WebhookId = Annotated[str, Field(pattern=r"^wh_[0-9a-f]{32}$")]
 
 
-class SealedSecret(Frozen):
+class EncryptedSecret(Frozen):
     """One version of a webhook's secret (`mintline.webhooks.signing`), encrypted by KMS."""
 
     sealed: HexBytes = Field(repr=False)
@@ -74,7 +74,7 @@ class Webhook(Frozen):
     status: WebhookStatus = "enabled"
     disabled_reason: str | None = None
     """Why the notifier disabled it; None if its owner did."""
-    secrets: tuple[SealedSecret, ...] = Field(min_length=1, max_length=SECRETS)
+    secrets: tuple[EncryptedSecret, ...] = Field(min_length=1, max_length=SECRETS)
     """The current one first."""
     rewind: Rewind | None = None
     pending: tuple[PendingEvent, ...] = ()
@@ -88,7 +88,7 @@ class Webhook(Frozen):
         """Whether the notifier has something to do for it."""
         return self.status == "enabled" or bool(self.pending)
 
-    def signing(self, now: int) -> tuple[SealedSecret, ...]:
+    def signing(self, now: int) -> tuple[EncryptedSecret, ...]:
         """Return the secrets that sign now."""
         return tuple(
             secret for secret in self.secrets if secret.expires_at is None or secret.expires_at > now

@@ -93,7 +93,7 @@ def assemble(ports: Ports, settings: Settings) -> Api:
         webhooks=ports.webhooks,
         webhook_secrets=ports.webhook_secrets,
         event_log=ports.event_log,
-        authorizations=Authorizations(settings.sealer(), ports.intake),
+        authorizations=Authorizations(settings.public_authorization_key(), ports.intake),
         cursors=Cursors(settings.cursor_secret.get_secret_value()),
         events=ports.events,
         pipeline=_pipeline(ports),

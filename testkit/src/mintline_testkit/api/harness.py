@@ -44,7 +44,7 @@ def public_key_of(key: ec.EllipticCurvePrivateKey) -> str:
 class Harness(Ports):
     """An api with all its ports in the open."""
 
-    sealing_key: ec.EllipticCurvePrivateKey = field(
+    authorization_key: ec.EllipticCurvePrivateKey = field(
         default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
     )
     """Opens what the api seals for the enclaves."""
@@ -69,7 +69,7 @@ class Harness(Ports):
             cognito_issuer=ISSUER,
             cognito_client_id=CLIENT_ID,
             cognito_userinfo_url=f"{SIGN_IN_URL}/userInfo",
-            sealing_key=public_key_of(self.sealing_key),
+            authorization_key=public_key_of(self.authorization_key),
             wallet_key_arns=("arn:aws:kms:us-east-1:000000000000:key/wallets",),
             intake_key=public_key_of(self.intake_key),
             cursor_secret=SecretStr("a secret that is long enough for cursors"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from mintline.acceptance import ACCEPTANCE
-from mintline.authorization import MAX_TOKEN, Sealer
+from mintline.authorization import MAX_TOKEN, PublicAuthorizationKey
 from mintline.authorizations import digest_of
 from mintline.records.operations import Operation
 from mintline_api.auth.intake_sessions import IntakeSessions
@@ -20,18 +20,18 @@ from mintline_api.http.problems import RequestRefused
 class Authorizations:
     """Makes envelopes; the api itself cannot open again what it sealed."""
 
-    sealer: Sealer
+    key: PublicAuthorizationKey
     intake: IntakeSessions
 
     async def by(self, token: SecretStr) -> Callable[[Operation], bytes]:
         """Return what makes the envelope of an operation that the token's user asks for.
 
-        Raises as `sealing`.
+        Raises as `envelopes_for`.
         """
-        seal = await self.sealing(token)
+        seal = await self.envelopes_for(token)
         return lambda operation: seal(digest_of(operation), operation.asked_by, operation.created_at)
 
-    async def sealing(self, token: SecretStr) -> Callable[[bytes, str, int], bytes]:
+    async def envelopes_for(self, token: SecretStr) -> Callable[[bytes, str, int], bytes]:
         """Return what makes the envelope of a request, by its digest, the caller and the time of acceptance.
 
         The caller is the token's `sub`, the time in Unix milliseconds. Raises RequestRefused for a token
@@ -50,4 +50,4 @@ class Authorizations:
 
     def _of(self, token: str, digest: bytes, sub: str, at: int) -> bytes:
         accepted = self.intake.state(ACCEPTANCE, digest, sub.encode(), at=at)
-        return self.sealer.seal(token, digest, accepted)
+        return self.key.seal(token, digest, accepted)

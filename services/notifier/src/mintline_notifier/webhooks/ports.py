@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mintline.webhooks.records import Attempt, SealedSecret, Webhook, WebhookProgress
+from mintline.webhooks.records import Attempt, EncryptedSecret, Webhook, WebhookProgress
 from mintline.webhooks.signing import SigningSecret
 
 
@@ -48,7 +48,7 @@ class WebhookStore(Protocol):
 class SecretOpener(Protocol):
     """Decrypts the secrets of webhooks."""
 
-    async def open(self, webhook_id: str, sealed: SealedSecret) -> SigningSecret:
+    async def open(self, webhook_id: str, sealed: EncryptedSecret) -> SigningSecret:
         """Return what a secret signs with; raises Unavailable, and Unreadable for what is not one."""
         ...
 

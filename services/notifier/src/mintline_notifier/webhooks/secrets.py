@@ -11,7 +11,7 @@ from mintline.aws.errors import translated
 from mintline.errors import Unreadable
 from mintline.resources import WEBHOOK_KEY
 from mintline.webhooks.kms_policy import encryption_context
-from mintline.webhooks.records import SealedSecret
+from mintline.webhooks.records import EncryptedSecret
 from mintline.webhooks.signing import SigningSecret
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class KmsSecrets:
         self._key = WEBHOOK_KEY.alias(prefix)
         self._known: TTLCache[tuple[str, bytes], SigningSecret] = TTLCache(_REMEMBERED, _SECONDS, clock)
 
-    async def open(self, webhook_id: str, sealed: SealedSecret) -> SigningSecret:
+    async def open(self, webhook_id: str, sealed: EncryptedSecret) -> SigningSecret:
         """Return what a secret signs with."""
         name = (webhook_id, sealed.sealed)
         known = self._known.get(name)

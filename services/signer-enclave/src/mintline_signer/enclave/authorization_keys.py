@@ -47,13 +47,13 @@ class AuthorizationKeyCache:
             raise EnclaveFailure(FailureCode.AUTHORIZATION_KEY_MISSING)
         flight = self._flights.get(key_id)
         if flight is None:
-            flight = asyncio.create_task(self._unwrap(wrapped), name=f"unseal {key_id.hex()}")
+            flight = asyncio.create_task(self._unwrap(wrapped), name=f"unwrap {key_id.hex()}")
             self._flights[key_id] = flight
             flight.add_done_callback(lambda _: self._flights.pop(key_id, None))
         return await asyncio.shield(flight)
 
     async def _unwrap(self, wrapped: WrappedAuthorizationKey) -> EllipticCurvePrivateKey:
-        context = {"sub": key_subjects.SEALING, "chain": str(wrapped.chain_id)}
+        context = {"sub": key_subjects.AUTHORIZATION_KEY, "chain": str(wrapped.chain_id)}
         try:
             der = await self._opening(wrapped.kms_key).decrypt(wrapped.wrapped, context)
             try:

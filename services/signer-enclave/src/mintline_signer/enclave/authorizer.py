@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from mintline.acceptance import ACCEPTANCE, Fault, NotVouchedFor, Statements
-from mintline.authorization import AcceptanceMissing, Envelope, SealBroken
+from mintline.authorization import AcceptanceMissing, Envelope, EnvelopeInvalid
 from mintline.clock import UnixSeconds, to_ms
 from mintline.messages.intents import AnyRequest
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
@@ -131,7 +131,7 @@ class Authorizer:
             )
         except AcceptanceMissing:
             raise EnclaveRefusal(RefusalCode.ACCEPTANCE_MISSING) from None
-        except SealBroken:
+        except EnvelopeInvalid:
             raise EnclaveRefusal(RefusalCode.AUTHORIZATION_MALFORMED) from None
         except NotVouchedFor as refused:
             raise EnclaveRefusal(_FAULTS[refused.fault]) from None
@@ -148,7 +148,7 @@ class Authorizer:
         required = authorized.required
         try:
             token = envelope.open(required.digest, key)
-        except SealBroken:
+        except EnvelopeInvalid:
             raise EnclaveRefusal(RefusalCode.AUTHORIZATION_SEAL) from None
         claims = self._tokens.claims_of(token, now=now, scope=required.scope)
         if claims.subject != required.subject:

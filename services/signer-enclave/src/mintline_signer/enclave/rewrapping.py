@@ -35,7 +35,7 @@ class Rewrapper:
         """Return the key as it is wrapped now; raises EnclaveRefusal or EnclaveFailure."""
         if key.kms_key == self.to.arn:
             raise EnclaveRefusal(RefusalCode.REWRAP)
-        subject = key.subject if isinstance(key, WrappedKey) else key_subjects.SEALING
+        subject = key.subject if isinstance(key, WrappedKey) else key_subjects.AUTHORIZATION_KEY
         context = {"sub": subject, "chain": str(key.chain_id)}
         wrapping = _Wrapping(self.decrypter, self.to, confidential=self.confidential)
         return await wrapping.wrap(key, context, context)

@@ -11,11 +11,11 @@ from functools import partial
 import structlog
 
 from mintline.admin import Admin, process_registry
+from mintline.aws.authorization_key_items import AuthorizationKeyItems, AuthorizationKeyStores
+from mintline.aws.authorization_keys import AuthorizationKeySecrets
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import open_key_stores
 from mintline.aws.queues import Queues
-from mintline.aws.sealing import SealingSecrets
-from mintline.aws.sealing_items import SealingItems, SealingStores
 from mintline.aws.session import open_client
 from mintline.clock import monotonic
 from mintline.consumer import Consumer
@@ -140,8 +140,10 @@ async def _audit_trail(stack: AsyncExitStack, settings: HostSettings, metrics: M
 async def _authorization_keys(settings: HostSettings, dynamo: Dynamo, metrics: Metrics) -> AuthorizationKeys:
     async with AsyncExitStack() as stack:
         client = await open_client(stack, "secretsmanager", settings, calls=metrics.aws)
-        stores = SealingStores(SealingSecrets(client, prefix=settings.resource_prefix), SealingItems(dynamo))
-        return await read_authorization_keys(stores.read, settings.sealing_secrets)
+        stores = AuthorizationKeyStores(
+            AuthorizationKeySecrets(client, prefix=settings.resource_prefix), AuthorizationKeyItems(dynamo)
+        )
+        return await read_authorization_keys(stores.read, settings.authorization_key_secrets)
 
 
 async def handle(

@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from mintline.messages.parts import KeyRef
-from mintline.settings import ServiceSettings
+from mintline.settings import FormerName, ServiceSettings
 from mintline_signer.addresses import AddressText
 
 _HOST_PORT = re.compile(r"[a-z0-9.-]{1,253}:([0-9]{1,5})")
@@ -33,7 +33,9 @@ class HostSettings(ServiceSettings):
     """The bucket that the trail is shipped to, under this host's name; without it the folder keeps all."""
     audit_ship_every: float = Field(default=60.0, gt=0)
     """Seconds between two shipments."""
-    sealing_secrets: tuple[str, ...] = Field(min_length=1, max_length=8)
+    authorization_key_secrets: Annotated[tuple[str, ...], FormerName("sealing_secrets")] = Field(
+        min_length=1, max_length=8
+    )
     """The secrets of the authorization keys in use (JSON)."""
     enclave_address: AddressText
     """Where the enclave serves: `vsock://CID:PORT`, or `unix:///path`."""

@@ -112,7 +112,7 @@ async def _read_submission(request: web.Request) -> BulkSubmission:
         client_id=caller.client_id,
         key=key,
         trace=request[TRACE].traceparent(),
-        seal=await request.app[AUTHORIZATIONS].sealing(caller.token),
+        seal=await request.app[AUTHORIZATIONS].envelopes_for(caller.token),
         now=request.app[HTTP].now(),
     )
 

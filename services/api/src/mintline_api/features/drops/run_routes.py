@@ -171,7 +171,7 @@ async def _check_open(request: web.Request, drop: Drop) -> None:
 async def _authorized(request: web.Request, caller: Caller, drop: Drop) -> Authorized:
     """Seal the caller's token under a drop's root."""
     assert drop.root is not None
-    seal = await request.app[AUTHORIZATIONS].sealing(caller.token)
+    seal = await request.app[AUTHORIZATIONS].envelopes_for(caller.token)
     digest = request_of(drop).digest(drop.root, drop.lines)
     now = request.app[HTTP].now()
     # Authorizations are not kept for longer, however long a token of another issuer lasts.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mintline.views.webhooks import attempt_view, created_webhook_view, webhook_view
-from mintline.webhooks.records import Attempt, SealedSecret, Webhook, WebhookProgress
+from mintline.webhooks.records import Attempt, EncryptedSecret, Webhook, WebhookProgress
 from mintline_api.features.examples import CURSOR
 from mintline_api.features.webhooks.models import (
     AttemptList,
@@ -25,7 +25,7 @@ _WEBHOOK = Webhook(
     types=("mint.finalized", "mint.rejected"),
     description="orders",
     secrets=(
-        SealedSecret(
+        EncryptedSecret(
             sealed=b"",
             public_key="whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
             created_at=1_795_398_654_123,

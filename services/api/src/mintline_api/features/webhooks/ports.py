@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mintline.webhooks.records import Attempt, SealedSecret, Webhook, WebhookProgress
+from mintline.webhooks.records import Attempt, EncryptedSecret, Webhook, WebhookProgress
 from mintline.webhooks.signing import SigningSecret
 
 
@@ -42,9 +42,9 @@ class Webhooks(Protocol):
         ...
 
 
-class SecretSealer(Protocol):
+class SecretEncryptor(Protocol):
     """Encrypts the secrets of webhooks. It cannot decrypt them."""
 
-    async def seal(self, webhook_id: str, secret: SigningSecret, *, at: int) -> SealedSecret:
+    async def encrypt(self, webhook_id: str, secret: SigningSecret, *, at: int) -> EncryptedSecret:
         """Encrypt a new secret, made at a time in Unix milliseconds; raises Unavailable."""
         ...

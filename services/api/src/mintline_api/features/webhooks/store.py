@@ -27,7 +27,7 @@ from mintline.errors import Unavailable, Unreadable
 from mintline.resources import WEBHOOK_ATTEMPTS, WEBHOOK_KEY, WEBHOOK_PROGRESS, WEBHOOKS
 from mintline.set_aside import SetAside
 from mintline.webhooks.kms_policy import encryption_context
-from mintline.webhooks.records import WEBHOOKS_OF_ONE, Attempt, SealedSecret, Webhook, WebhookProgress
+from mintline.webhooks.records import WEBHOOKS_OF_ONE, Attempt, EncryptedSecret, Webhook, WebhookProgress
 from mintline.webhooks.signing import SigningSecret
 from mintline_api.features.pages import newest_first, text_of
 
@@ -100,17 +100,17 @@ class DynamoWebhooks:
         return attempts, page.next is not None
 
 
-class KmsSealer:
+class KmsSecretEncryptor:
     """Encrypts secrets under the webhooks' key."""
 
     def __init__(self, kms: KMSClient, *, prefix: str) -> None:
         self._kms = kms
         self._key = WEBHOOK_KEY.alias(prefix)
 
-    async def seal(self, webhook_id: str, secret: SigningSecret, *, at: int) -> SealedSecret:
+    async def encrypt(self, webhook_id: str, secret: SigningSecret, *, at: int) -> EncryptedSecret:
         """Encrypt a new secret."""
         with translated():
             response = await self._kms.encrypt(
                 KeyId=self._key, Plaintext=secret.pack(), EncryptionContext=encryption_context(webhook_id)
             )
-        return SealedSecret(sealed=response["CiphertextBlob"], public_key=secret.public_key, created_at=at)
+        return EncryptedSecret(sealed=response["CiphertextBlob"], public_key=secret.public_key, created_at=at)

@@ -30,7 +30,7 @@ from mintline_api.auth.access_tokens import Caller
 from mintline_api.auth.problems import INSUFFICIENT_SCOPE
 from mintline_api.features.events.positions import BEYOND, LogEnds, check_within
 from mintline_api.features.webhooks.models import ReplayRequest, WebhookChange, WebhookRequest
-from mintline_api.features.webhooks.ports import SecretSealer, Webhooks
+from mintline_api.features.webhooks.ports import SecretEncryptor, Webhooks
 from mintline_api.features.webhooks.problems import (
     TESTS_PENDING,
     TOO_MANY_WEBHOOKS,
@@ -53,7 +53,7 @@ class WebhookManagement:
     """What it takes to manage webhooks. `entropy` returns random bytes, `now` Unix milliseconds."""
 
     webhooks: Webhooks
-    sealer: SecretSealer
+    encryptor: SecretEncryptor
     log: LogEnds
     allow_loopback: bool
     entropy: Callable[[int], bytes]
@@ -83,7 +83,7 @@ async def create_webhook(
         url=request.url,
         types=_distinct(request.types),
         description=request.description,
-        secrets=(await management.sealer.seal(webhook_id, secret, at=now),),
+        secrets=(await management.encryptor.encrypt(webhook_id, secret, at=now),),
         created_at=now,
         updated_at=now,
     )
@@ -160,14 +160,14 @@ async def rotate_secret(
     await get_webhook(webhook_id, caller, management=management)
     secret = SigningSecret.new(management.entropy)
     now = management.now()
-    sealed = await management.sealer.seal(webhook_id, secret, at=now)
+    encrypted = await management.encryptor.encrypt(webhook_id, secret, at=now)
 
     def apply(webhook: Webhook, _: WebhookProgress) -> Webhook:
         before = [
             secret if secret.expires_at is not None else secret.evolve(expires_at=now + OVERLAP_MS)
             for secret in webhook.signing(now)
         ]
-        return webhook.evolve(secrets=(sealed, *before[: SECRETS - 1]))
+        return webhook.evolve(secrets=(encrypted, *before[: SECRETS - 1]))
 
     webhook, _ = await _change(webhook_id, caller, apply, management)
     log.info("webhook_secret_rotated", webhook_id=webhook_id)

@@ -1,7 +1,9 @@
-"""The sealing key: made by KMS like every key in custody, its wrapped half kept in Secrets Manager.
+"""The authorization key: made by KMS like every key in custody, its wrapped half kept in Secrets Manager.
 
-By its public half the api seals users' tokens; the enclaves alone can have its private half unwrapped.
-Several can be in use at once, so that one can follow another.
+The api encrypts users' tokens to its public half; only enclaves can have its private half unwrapped. Several
+can be in use at once, so that a new one can replace an old one.
+
+Names that are stored say `sealing`: they are older than its present name.
 """
 
 from __future__ import annotations
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class GeneratedSealingKey:
-    """A new sealing key: public half (SubjectPublicKeyInfo, DER), and private half as KMS wrapped it."""
+class GeneratedAuthorizationKey:
+    """A new authorization key: public half (SubjectPublicKeyInfo, DER), private half as KMS wrapped it."""
 
     public_key: bytes
     wrapped: bytes = field(repr=False)
@@ -54,8 +56,8 @@ Base64 = Annotated[
 """Bytes; base64 in JSON."""
 
 
-class SealingSecret(Frozen):
-    """What a sealing key's secret holds."""
+class StoredAuthorizationKey(Frozen):
+    """What an authorization key's secret holds."""
 
     version: Literal[1] = 1
     chain_id: int = Field(gt=0)
@@ -66,7 +68,9 @@ class SealingSecret(Frozen):
     """The KMS key that wrapped it; None of keys from before that was noted."""
 
 
-async def generate_sealing_key(kms: KMSClient, *, kms_key: str, chain_id: int) -> GeneratedSealingKey:
+async def generate_authorization_key(
+    kms: KMSClient, *, kms_key: str, chain_id: int
+) -> GeneratedAuthorizationKey:
     """Have KMS make a P-256 pair and wrap its private half under `kms_key` (an id, ARN or alias).
 
     Source: KMS API reference, GenerateDataKeyPairWithoutPlaintext.
@@ -75,19 +79,19 @@ async def generate_sealing_key(kms: KMSClient, *, kms_key: str, chain_id: int) -
         pair = await kms.generate_data_key_pair_without_plaintext(
             KeyId=kms_key,
             KeyPairSpec="ECC_NIST_P256",
-            EncryptionContext=encryption_context(key_subjects.SEALING, chain_id),
+            EncryptionContext=encryption_context(key_subjects.AUTHORIZATION_KEY, chain_id),
         )
-    return GeneratedSealingKey(
+    return GeneratedAuthorizationKey(
         public_key=pair["PublicKey"], wrapped=pair["PrivateKeyCiphertextBlob"], kms_key=pair["KeyId"]
     )
 
 
-async def store_sealing_key(
-    secretsmanager: SecretsManagerClient, *, prefix: str, chain_id: int, key: GeneratedSealingKey
+async def store_authorization_key(
+    secretsmanager: SecretsManagerClient, *, prefix: str, chain_id: int, key: GeneratedAuthorizationKey
 ) -> str:
-    """Keep a wrapped sealing key and return its secret's name; one that is there already is left as it is."""
+    """Keep a wrapped authorization key and return its secret's name; an existing one is left as it is."""
     name = f"{prefix}/sealing/{chain_id}/{key_id(key.public_key).hex()}"
-    body = SealingSecret(
+    body = StoredAuthorizationKey(
         chain_id=chain_id, public_key=key.public_key, wrapped=key.wrapped, kms_key=key.kms_key
     )
     try:
@@ -99,32 +103,34 @@ async def store_sealing_key(
     return name
 
 
-async def read_sealing_key(secretsmanager: SecretsManagerClient, secret_id: str) -> SealingSecret:
-    """Return what `store_sealing_key` kept; raises Rejected if there is none, or it is not ours."""
+async def read_authorization_key(
+    secretsmanager: SecretsManagerClient, secret_id: str
+) -> StoredAuthorizationKey:
+    """Return what `store_authorization_key` kept; raises Rejected if there is none, or it is not ours."""
     try:
         with translated():
             response = await secretsmanager.get_secret_value(SecretId=secret_id)
     except ClientError as error:
         if error_code(error) != "ResourceNotFoundException":
             raise
-        raise Rejected("key_missing", f"No sealing key is stored as {secret_id}.") from None
+        raise Rejected("key_missing", f"No authorization key is stored as {secret_id}.") from None
     try:
-        return SealingSecret.model_validate_json(response["SecretString"], extra="ignore")
+        return StoredAuthorizationKey.model_validate_json(response["SecretString"], extra="ignore")
     except (KeyError, ValidationError):
         # The cause would quote the secret.
-        raise Rejected("key_unreadable", f"The secret {secret_id} holds no sealing key.") from None
+        raise Rejected("key_unreadable", f"The secret {secret_id} holds no authorization key.") from None
 
 
-class SealingSecrets:
-    """All sealing keys of a deployment, in use or not."""
+class AuthorizationKeySecrets:
+    """All authorization keys of a deployment, in use or not."""
 
     def __init__(self, client: SecretsManagerClient, *, prefix: str) -> None:
         self._client = client
         self._prefix = prefix
 
-    async def create(self, key: GeneratedSealingKey, *, chain_id: int) -> str:
-        """Keep a wrapped sealing key and return its secret's name."""
-        return await store_sealing_key(self._client, prefix=self._prefix, chain_id=chain_id, key=key)
+    async def create(self, key: GeneratedAuthorizationKey, *, chain_id: int) -> str:
+        """Keep a wrapped authorization key and return its secret's name."""
+        return await store_authorization_key(self._client, prefix=self._prefix, chain_id=chain_id, key=key)
 
     async def references(self) -> AsyncIterator[str]:
         """Yield the name of every secret that is not being deleted."""
@@ -134,11 +140,13 @@ class SealingSecrets:
                 for secret in page["SecretList"]:
                     yield secret["Name"]
 
-    async def read(self, reference: str) -> SealingSecret:
-        """Return a sealing key; raises Rejected if there is none, or it is not ours."""
-        return await read_sealing_key(self._client, reference)
+    async def read(self, reference: str) -> StoredAuthorizationKey:
+        """Return an authorization key; raises Rejected if there is none, or it is not ours."""
+        return await read_authorization_key(self._client, reference)
 
-    async def replace(self, reference: str, *, old: SealingSecret, new: SealingSecret) -> None:
+    async def replace(
+        self, reference: str, *, old: StoredAuthorizationKey, new: StoredAuthorizationKey
+    ) -> None:
         """Make `new` the current version; raises Conflict if it is no longer `old` that is there."""
         if await self.read(reference) != old:
             raise Conflict(f"{reference} has changed")

@@ -1,4 +1,4 @@
-"""The contract of a store of sealing keys, held by both."""
+"""The contract of a store of authorization keys, held by both."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from mintline.aws.authorization_key_items import (
+    AuthorizationKeyItems,
+    AuthorizationKeyStore,
+    AuthorizationKeyStores,
+)
+from mintline.aws.authorization_keys import AuthorizationKeySecrets, GeneratedAuthorizationKey
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys
-from mintline.aws.sealing import GeneratedSealingKey, SealingSecrets
-from mintline.aws.sealing_items import SealingItems, SealingStore, SealingStores
 from mintline.aws.session import AwsCalls, open_client
 from mintline.errors import Conflict, Rejected
 from mintline.key_stores import StoredKey
@@ -24,26 +28,28 @@ PUBLIC = (
     .public_key()
     .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 )
-MADE = GeneratedSealingKey(public_key=PUBLIC, wrapped=b"\x00wrapped\xff")
+MADE = GeneratedAuthorizationKey(public_key=PUBLIC, wrapped=b"\x00wrapped\xff")
 WALLET = StoredKey(
     address="0x70997970C51812dc3A010C7d01b50e0d17dc79C8", chain_id=31337, subject="alice", wrapped=b"\x00"
 )
 
 
 @pytest.fixture
-async def secrets(stack: AsyncExitStack, aws_settings: ServiceSettings) -> SealingSecrets:
+async def secrets(stack: AsyncExitStack, aws_settings: ServiceSettings) -> AuthorizationKeySecrets:
     client = await open_client(stack, "secretsmanager", aws_settings, calls=AwsCalls())
-    return SealingSecrets(client, prefix=aws_settings.resource_prefix)
+    return AuthorizationKeySecrets(client, prefix=aws_settings.resource_prefix)
 
 
 @pytest.fixture(params=["secretsmanager", "dynamodb"])
-def store(request: pytest.FixtureRequest, secrets: SealingSecrets, dynamo: Dynamo) -> SealingStore:
-    return secrets if request.param == "secretsmanager" else SealingItems(dynamo)
+def store(
+    request: pytest.FixtureRequest, secrets: AuthorizationKeySecrets, dynamo: Dynamo
+) -> AuthorizationKeyStore:
+    return secrets if request.param == "secretsmanager" else AuthorizationKeyItems(dynamo)
 
 
-async def test_create__when_repeated__then_the_key_that_is_there_stays(store: SealingStore) -> None:
+async def test_create__when_repeated__then_the_key_that_is_there_stays(store: AuthorizationKeyStore) -> None:
     first = await store.create(MADE, chain_id=31337)
-    other = GeneratedSealingKey(public_key=MADE.public_key, wrapped=b"another wrapping")
+    other = GeneratedAuthorizationKey(public_key=MADE.public_key, wrapped=b"another wrapping")
 
     assert await store.create(other, chain_id=31337) == first
     kept = await store.read(first)
@@ -51,7 +57,7 @@ async def test_create__when_repeated__then_the_key_that_is_there_stays(store: Se
     assert [reference async for reference in store.references()] == [first]
 
 
-async def test_replace__when_the_key_is_another_by_now__then_it_stays(store: SealingStore) -> None:
+async def test_replace__when_the_key_is_another_by_now__then_it_stays(store: AuthorizationKeyStore) -> None:
     reference = await store.create(MADE, chain_id=31337)
     old = await store.read(reference)
     new, late = (old.evolve(wrapped=wrapped) for wrapped in (b"new", b"late"))
@@ -63,18 +69,18 @@ async def test_replace__when_the_key_is_another_by_now__then_it_stays(store: Sea
     assert await store.read(reference) == new
 
 
-async def test_read__when_there_is_no_key__then_it_is_refused(store: SealingStore) -> None:
+async def test_read__when_there_is_no_key__then_it_is_refused(store: AuthorizationKeyStore) -> None:
     reference = await store.create(MADE, chain_id=31337)
 
-    with pytest.raises(Rejected, match="No sealing key"):
+    with pytest.raises(Rejected, match="No authorization key"):
         await store.read(reference[:-1])
 
 
 async def test_stores__when_both_hold_keys__then_each_is_read_from_its_own_and_none_is_a_wallets(
-    secrets: SealingSecrets, dynamo: Dynamo
+    secrets: AuthorizationKeySecrets, dynamo: Dynamo
 ) -> None:
-    items, wallets = SealingItems(dynamo), DynamoKeys(dynamo)
-    stores = SealingStores(secrets, items)
+    items, wallets = AuthorizationKeyItems(dynamo), DynamoKeys(dynamo)
+    stores = AuthorizationKeyStores(secrets, items)
     in_secret = await secrets.create(MADE, chain_id=31337)
     in_item = await items.create(MADE, chain_id=31337)
     wallet = await wallets.create(WALLET)
