@@ -1,12 +1,14 @@
 """What a run costs: CPU and memory of every process, AWS requests of every service.
 
-Counters are sampled, not read once: a process that was killed and restarted begins again at zero.
+Counters are sampled, not read once: a process that was killed and restarted begins again at zero. Services
+are asked for theirs as seldom as Prometheus asks, since an answer takes CPU of the service.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +18,10 @@ import psutil
 
 _AWS_LINE = re.compile(r"^mintline_aws_requests_total\{(?P<labels>[^}]*)\} (?P<value>[0-9.e+]+)$")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
+
+
+METRICS_EVERY = 15.0
+"""Seconds between two questions for a service's counters; its processes are looked at more often."""
 
 
 @dataclass(slots=True)
@@ -46,20 +52,24 @@ class ProcessMonitor:
 
     async def run(self, stop: asyncio.Event, *, pause: float = 0.5) -> None:
         """Sample until `stop` is set, and once more."""
+        asked_at = time.monotonic()
         while not stop.is_set():
-            await self.sample()
+            due = time.monotonic() - asked_at >= METRICS_EVERY
+            asked_at = time.monotonic() if due else asked_at
+            await self.sample(metrics=due)
             try:
                 await asyncio.wait_for(stop.wait(), pause)
             except TimeoutError:
                 continue
         await self.sample()
 
-    async def sample(self) -> None:
-        """Take one sample of everything."""
-        pids, metrics = self._where()
+    async def sample(self, *, metrics: bool = True) -> None:
+        """Take one sample of all processes, and of the services' counters if `metrics` says so."""
+        pids, urls = self._where()
         for name, pid in pids.items():
             self._sample_process(name, pid)
-        await asyncio.gather(*(self._sample_aws(name, url) for name, url in metrics.items()))
+        if metrics:
+            await asyncio.gather(*(self._sample_aws(name, url) for name, url in urls.items()))
         self._primed = True
 
     def _sample_process(self, name: str, pid: int) -> None:

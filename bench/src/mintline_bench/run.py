@@ -40,7 +40,7 @@ from mintline_devstack.state_folder import StateFolder
 
 IN_FLIGHT = 64
 SAMPLE_PAUSE = 2.0
-"""Seconds between two samples: answering them takes CPU of the services."""
+"""Seconds between two samples."""
 
 
 def progress(text: str) -> None:

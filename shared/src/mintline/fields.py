@@ -22,8 +22,8 @@ KmsKeyArn = Annotated[
 ]
 """A KMS key as KMS's answers name it."""
 
+_NO_HEX = "expected 0x and an even number of hex digits"
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,77}")
-_HEX_BYTES = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
@@ -58,10 +58,15 @@ def checked_address(value: str) -> str:
 def _hex_bytes(length: int | None) -> Any:
     def parse(value: Any) -> Any:
         if not isinstance(value, bytes):
-            # By pattern: bytes.fromhex would pass over spaces.
-            if not isinstance(value, str) or not _HEX_BYTES.fullmatch(value):
-                raise ValueError("expected 0x and an even number of hex digits")
-            value = bytes.fromhex(value[2:])
+            if not isinstance(value, str) or not value.startswith("0x"):
+                raise ValueError(_NO_HEX)
+            try:
+                parsed = bytes.fromhex(value[2:])
+            except ValueError:
+                raise ValueError(_NO_HEX) from None
+            if len(value) != 2 + 2 * len(parsed):  # `fromhex` passes over spaces
+                raise ValueError(_NO_HEX)
+            value = parsed
         if length is not None and len(value) != length:
             raise ValueError(f"expected {length} bytes, not {len(value)}")
         return value

@@ -53,3 +53,10 @@ async def test_aws_requests__when_the_process_restarts__keep_both_lives() -> Non
 
 async def test_aws_requests__when_an_operation_appears_later__count_all_of_it() -> None:
     assert await watched("", line(3)) == 3
+
+
+async def test_sample__when_counters_are_not_due__then_no_service_is_asked() -> None:
+    session = Session(line(10))
+    monitor = ProcessMonitor(session, lambda: ({}, {"api": "http://api"}))  # type: ignore[arg-type] # a stand-in
+    await monitor.sample(metrics=False)
+    assert session.bodies == [line(10)]

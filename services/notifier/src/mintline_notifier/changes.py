@@ -55,6 +55,7 @@ class Change(NamedTuple):
     at: int
     """Unix milliseconds, to the second: the change was within the second that follows."""
     old: Item | None
+    """Of an operation between whose two states no step is, it may have only what tells that (`STEPPING`)."""
     new: Item | None
 
 

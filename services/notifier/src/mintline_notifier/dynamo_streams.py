@@ -17,7 +17,9 @@ from mintline.aws.dynamo import GONE, Item, decode_item
 from mintline.aws.errors import error_code, translated
 from mintline.errors import Unavailable
 from mintline.resource_types import Table
+from mintline.resources import MINTS
 from mintline_notifier.changes import SOURCES, Change, Read, Shard, Trimmed
+from mintline_notifier.deriving.operations import STEPPING, is_silent
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 PAGE = 1000
 MORE = 100
 """Changes in one answer after which there are likely others: no answer says that it was the last."""
+_TELLING = (*STEPPING, GONE)
 _GONE = ("TrimmedDataAccessException", "ResourceNotFoundException")
 
 
@@ -134,9 +137,15 @@ def _change(table: Table, record: Any) -> Change:
         table=table,
         number=body["SequenceNumber"],
         at=int(body["ApproximateCreationDateTime"] * 1000),
-        old=_item(old),
+        old=_item(_needed(old, new) if table is MINTS and old and new else old),
         new=_item(new),
     )
+
+
+def _needed(old: Any, new: Any) -> Any:
+    """Return what of an operation's image before a change is needed: half of the changes are no steps."""
+    told, tells = ({name: image[name] for name in _TELLING if name in image} for image in (old, new))
+    return told if is_silent(decode_item(told), decode_item(tells)) else old
 
 
 def _item(image: Any) -> Item | None:

@@ -30,7 +30,7 @@ from mintline.views.mints import mint_json
 from mintline.views.wallets import link_view, wallet_view
 from mintline_notifier.changes import Change
 from mintline_notifier.collection_events import CollectionEvents
-from mintline_notifier.deriving import drops, notices, operations
+from mintline_notifier.deriving import drops, notices, operations, ownership
 from mintline_notifier.deriving.base import Fact, event_of, event_with
 from mintline_notifier.known_operations import KnownOperations
 from mintline_notifier.records import Records
@@ -182,6 +182,8 @@ def _is_silent(change: Change) -> bool:
     """Tell, before any record is read, whether a change makes no event."""
     if change.new is None:
         return True
+    if change.table is TRANSFERS:
+        return ownership.is_mint(change.new)
     return change.table is MINTS and change.old is not None and operations.is_silent(change.old, change.new)
 
 

@@ -12,6 +12,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
 from mintline.aws.assumed_roles import RoleProvider
+from mintline.aws.endpoints import SERVICES, use_one_endpoint
 from mintline.aws.models import model_loader
 from mintline.aws.signatures import use_quick_signatures
 from mintline.aws.wire import use_plain_json
@@ -208,5 +209,7 @@ async def open_client(
     )
     if service in ("dynamodb", "dynamodbstreams"):
         use_plain_json(client)
+    if service in SERVICES:
+        use_one_endpoint(client)
     calls.attach(client)
     return client

@@ -38,6 +38,8 @@ _CARRIED: Mapping[str, object] = {
 }
 """What an operation's own record says while its transaction says the rest."""
 UNSENT = (None, MintStatus.ACCEPTED, MintStatus.BUILT, MintStatus.ISSUED)
+STEPPING = ("kind", "status", "block_hash", "mined_at")
+"""The attributes of an operation's item of which one at least changes with each step."""
 _UNTOLD = frozenset({MintStatus.ACCEPTED.value, MintStatus.BUILT.value, MintStatus.ISSUED.value})
 
 
@@ -56,7 +58,7 @@ def is_silent(old: Item, new: Item) -> bool:
         return False
     if before in _UNTOLD and after in _UNTOLD:
         return True
-    return all(old.get(name) == new.get(name) for name in ("kind", "status", "block_hash", "mined_at"))
+    return all(old.get(name) == new.get(name) for name in STEPPING)
 
 
 def steps(old: Operation | Progress | None, new: Operation, *, prefix: str) -> list[Fact]:

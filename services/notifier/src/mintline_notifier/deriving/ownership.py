@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from mintline.aws.items import Item
 from mintline.records.index import Transfer
 from mintline.records.keys import token_ref
 from mintline.views.base import rfc3339
 from mintline.views.tokens import TokenTransferView
 from mintline_notifier.deriving.base import Fact
+
+
+def is_mint(item: Item) -> bool:
+    """Tell by the item of a Transfer event that it says nothing, which spares its record."""
+    return item.get("sender") is None
 
 
 def fact_of(transfer: Transfer) -> Fact | None:
