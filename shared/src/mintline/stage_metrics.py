@@ -29,11 +29,10 @@ class StageMetrics:
         )
 
         # From zero: else the first of a kind would be no increase, and no alert would see it.
-        for status in MintStatus:
-            self._mints.labels(status.value)
+        self._reached = {status: self._mints.labels(status.value) for status in MintStatus}
 
     def reached(self, status: MintStatus, *, after: float | None = None, count: int = 1) -> None:
         """Count mints that reached `status`, `after` so many seconds in the stage before, if known."""
-        self._mints.labels(status.value).inc(count)
+        self._reached[status].inc(count)
         if after is not None:
             self._seconds.labels(status.value).observe(after)

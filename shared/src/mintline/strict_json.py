@@ -11,7 +11,8 @@ MAX_DEPTH = 32
 """Levels of nesting, unless the caller allows fewer."""
 MAX_INTEGER = 2**53 - 1
 
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_NO_BRACKETS = re.compile(r"[^\[\]{}]+")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -63,13 +64,12 @@ def _check_depth(text: str, what: str, most: int) -> None:
     if text.count("[") + text.count("{") <= most:
         return
     depth = 0
-    for match in _BRACKETS.finditer(text):
-        bracket = match[0]
-        if bracket in ("[", "{"):
+    for bracket in _NO_BRACKETS.sub("", _STRING.sub("", text)):
+        if bracket in "[{":
             depth += 1
             if depth > most:
                 raise AmbiguousJson(f"{what} is nested more than {most} levels deep.")
-        elif bracket in ("]", "}"):
+        else:
             depth -= 1
 
 

@@ -36,6 +36,8 @@ from mintline_notifier.known_operations import KnownOperations
 from mintline_notifier.records import Records
 from mintline_notifier.token_events import TokenEvents
 
+_MINT: str = Mint.model_fields["kind"].default
+
 
 class Expander:
     """Derives events from changes."""
@@ -60,16 +62,30 @@ class Expander:
             if change.table is MINTS and change.new is not None:
                 self._operations.note(change.new)
         expanded: list[list[Event]] = [[] for _ in changes]
-        speaking = [place for place, change in enumerate(changes) if not _is_silent(change)]
-        derived = await asyncio.gather(*(self._events(changes[place]) for place in speaking))
-        for place, events in zip(speaking, derived, strict=True):
+        others: list[int] = []
+        for place, change in enumerate(changes):
+            if _is_new_mint(change):
+                expanded[place] = self._of_new_mint(change)
+            elif not _is_silent(change):
+                others.append(place)
+        derived = await asyncio.gather(*(self._events(changes[place]) for place in others))
+        for place, events in zip(others, derived, strict=True):
             expanded[place] = events
         return expanded
 
+    def _of_new_mint(self, change: Change) -> list[Event]:
+        """Return the events of a mint's first record, without the task that reading another one takes."""
+        new = change.new
+        assert new is not None
+        with self._set_aside.guarding(change.table.name, _name(change)):
+            mint = from_item(Mint, new)
+            self._operations.read(mint, new)
+            return self._of_mint(mint, operations.steps(None, mint, prefix=mint.kind))
+        return []
+
     async def _events(self, change: Change) -> list[Event]:
         events: list[Event] = []
-        key = "/".join(str(value) for value in _key(change).values())
-        with self._set_aside.guarding(change.table.name, key):
+        with self._set_aside.guarding(change.table.name, _name(change)):
             events += await self._of_table(change)
         return events
 
@@ -127,15 +143,14 @@ class Expander:
         """Return the events of what happened to an operation, for everybody who is told."""
         if isinstance(operation, CollectionOperation):
             return await self._collections.of(operation, facts)
-        if not isinstance(operation, Mint):
-            return []
-        resource = Resource("mint", operation.operation_id)
+        return self._of_mint(operation, facts) if isinstance(operation, Mint) else []
+
+    def _of_mint(self, mint: Mint, facts: Iterable[Fact]) -> list[Event]:
+        resource = Resource("mint", mint.mint_id)
         return [
-            event_with(
-                fact, resource, reader, mint_json(operation, reader=reader, public_url=self._public_url)
-            )
+            event_with(fact, resource, reader, mint_json(mint, reader=reader, public_url=self._public_url))
             for fact in facts
-            for reader in operations.readers(operation, fact.type)
+            for reader in operations.readers(mint, fact.type)
         ]
 
     def of_drop(self, old: Item | None, new: Item) -> list[Event]:
@@ -187,6 +202,12 @@ def _is_silent(change: Change) -> bool:
     return change.table is MINTS and change.old is not None and operations.is_silent(change.old, change.new)
 
 
+def _is_new_mint(change: Change) -> bool:
+    if change.table is not MINTS or change.old is not None or change.new is None:
+        return False
+    return change.new.get("kind", _MINT) == _MINT
+
+
 def _stage(transaction: Transaction | None) -> tuple[object, ...]:
     """Return what of a transaction its operations' public status depends on."""
     if transaction is None:
@@ -201,8 +222,8 @@ def _stage(transaction: Transaction | None) -> tuple[object, ...]:
     )
 
 
-def _key(change: Change) -> Item:
+def _name(change: Change) -> str:
     item = change.new or change.old or {}
     table: Table = change.table
     names = (table.partition.name, table.sort.name if table.sort else "")
-    return {name: item.get(name) for name in names if name}
+    return "/".join(str(item.get(name)) for name in names if name)

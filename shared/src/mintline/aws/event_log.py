@@ -145,12 +145,14 @@ class DynamoEventLog:
         appended: list[Placed] = []
         left = list(events)
         numbers = {event.id: mark for event, mark in zip(events, marks.of, strict=True)} if marks else {}
-        conflicts = 0
+        conflicts, compared = 0, -1
         while left:
             tail = await self._tail(principal)
-            if marks:
+            # What this call has appended itself is not in `left` any more.
+            same, compared = tail.number == compared, tail.number
+            if marks and not same:
                 left = unmarked(left, Marks(marks.shard, tuple(numbers[e.id] for e in left)), tail.marks)
-            if since is not None:
+            if since is not None and not same:
                 ids = await self._ids_of(principal, since, tail.number, again=known_since is not None)
                 left = [event for event in left if event.id not in ids]
             rows = _fitting(left)
@@ -160,7 +162,7 @@ class DynamoEventLog:
             marked = _marked(tail.marks, marks.shard, numbers[batch[-1].id]) if marks else tail.marks
             if await self._put(principal, tail.number + 1, rows, marked):
                 appended += placed(tail.number + 1, batch)
-                left = left[len(batch) :]
+                left, compared = left[len(batch) :], tail.number + 1
             elif (conflicts := conflicts + 1) == ATTEMPTS:
                 raise Unavailable("other writers kept appending to the same event log")
         return tuple(appended)

@@ -13,6 +13,7 @@ Value: TypeAlias = Union[bool, int, str, bytes, "list[Value]", "dict[str, Value]
 Item: TypeAlias = dict[str, Value]
 
 NUMBER_DIGITS = 38
+_BEYOND = 10**NUMBER_DIGITS
 _INTEGER = re.compile(r"-?[0-9]+")
 
 
@@ -24,7 +25,7 @@ def encode_value(value: Any) -> dict[str, Any]:  # noqa: PLR0911 - one per type
     if kind is bool:
         return {"BOOL": value}
     if kind is int:
-        if not -(10**NUMBER_DIGITS) < value < 10**NUMBER_DIGITS:
+        if not -_BEYOND < value < _BEYOND:
             raise ValueError(f"DynamoDB's numbers end at {NUMBER_DIGITS} digits: store it as a string")
         return {"N": str(value)}
     if value is None:
