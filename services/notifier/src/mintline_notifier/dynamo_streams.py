@@ -144,8 +144,8 @@ def _change(table: Table, record: Any) -> Change:
 
 def _needed(old: Any, new: Any) -> Any:
     """Return what of an operation's image before a change is needed: half of the changes are no steps."""
-    told, tells = ({name: image[name] for name in _TELLING if name in image} for image in (old, new))
-    return told if is_silent(decode_item(told), decode_item(tells)) else old
+    before, after = ({name: image[name] for name in _TELLING if name in image} for image in (old, new))
+    return before if is_silent(decode_item(before), decode_item(after)) else old
 
 
 def _item(image: Any) -> Item | None:
