@@ -1,12 +1,13 @@
 """Groups the items of concurrent callers into batches; when idle, an item is sent at once.
 
-While a flush is in flight, or when several items arrived in the same turn of the event loop, items gather
-until a batch is full, a flush ends, or the linger is over.
+While a flush is in flight, items gather until a batch is full, a flush ends, or the linger is over. When
+several arrived in the same turn of the event loop, they gather as long as others follow closely.
 
 In a trickle, whose items come less than `TRICKLE_GAP` seconds after one another, an item may wait a little
 for the next one, as long as that pays: after a wait in which none came, the next item goes at once, then the
 next two, four, and so on up to `MOST_SKIPPED`. So callers that come one after another are hardly slowed down;
-nor are a few at a time, if a wait must bring some to its end to have paid.
+nor are a few at a time, if a wait must bring some to its end to have paid. After a wait that paid, a gap of
+up to `TRICKLE_PAUSE` seconds does not end the trickle.
 """
 
 from __future__ import annotations
@@ -27,7 +28,14 @@ ResultT = TypeVar("ResultT")
 
 TRICKLE_GAP = 0.1
 """Seconds after an item within which another one is worth waiting for."""
+TRICKLE_PAUSE = 0.25
+"""The same after a wait that paid: among independent callers, a longer gap now and then is chance."""
 MOST_SKIPPED = 32
+CLOSELY = 0.25
+"""The part of the linger within which an item follows closely."""
+
+_SOON = 0.0001
+"""Seconds that no timer is worth."""
 
 
 class _Submission(NamedTuple, Generic[ItemT, ResultT]):
@@ -56,6 +64,8 @@ class _Trickle:
         self._tail = tail
         self._last = -math.inf
         self._gap = math.inf
+        self._paid = False
+        """Whether the last wait did."""
         self._skip = 0
         self._skipped = 1
         """How many items go at once after the next wait that was in vain."""
@@ -64,9 +74,20 @@ class _Trickle:
         """Note an item."""
         self._gap, self._last = now - self._last, now
 
+    def since(self, now: float) -> float:
+        """Return how long ago the last item came."""
+        return now - self._last
+
+    def patience(self, now: float) -> float:
+        """Return how much longer the last item waits for the next one."""
+        return self._tail - self.since(now)
+
     def wait(self) -> float:
         """Return how long the item that came last waits; 0 if not at all."""
-        if not self._seconds or self._gap >= TRICKLE_GAP:
+        if not self._seconds:
+            return 0.0
+        if self._gap >= (TRICKLE_PAUSE if self._paid else TRICKLE_GAP):
+            self._paid = False
             return 0.0
         if self._skip:
             self._skip -= 1
@@ -75,10 +96,15 @@ class _Trickle:
 
     def ended(self, now: float, *, alone: bool) -> None:
         """Note how a wait ended: with one item alone, or with several."""
-        if alone or now - self._last >= self._tail:
-            self._skip, self._skipped = self._skipped, min(MOST_SKIPPED, self._skipped * 2)
-        else:
+        self._paid = not alone and self.patience(now) > _SOON
+        if self._paid:
             self._skip, self._skipped = 0, 1
+        else:
+            self._skip, self._skipped = self._skipped, min(MOST_SKIPPED, self._skipped * 2)
+
+    def filled(self) -> None:
+        """Note that a batch was full before its wait was over."""
+        self._paid, self._skip, self._skipped = True, 0, 1
 
 
 class Batcher(Generic[ItemT, ResultT]):
@@ -136,6 +162,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._waiting[group] += 1
         self._weight += weight
         if self._full():
+            self._trickle.filled()
             self._launch()
         elif self._timer is None:
             self._wait(idle=not self._flights)
@@ -160,7 +187,7 @@ class Batcher(Generic[ItemT, ResultT]):
     def _wait(self, *, idle: bool) -> None:
         loop = asyncio.get_running_loop()
         if idle and (seconds := self._trickle.wait()):
-            self._timer = loop.call_later(seconds, self._end_of_trickle)
+            self._wait_for_next(loop.time() + seconds)
         elif idle:
             self._timer = loop.call_soon(self._end_of_turn)
         else:
@@ -169,13 +196,30 @@ class Batcher(Generic[ItemT, ResultT]):
     def _end_of_turn(self) -> None:
         self._timer = None
         if len(self._pending) > 1 and self._linger > 0:
-            self._wait(idle=False)
+            self._gather(asyncio.get_running_loop().time() + self._linger)
         else:
             self._launch(everything=True)
 
-    def _end_of_trickle(self) -> None:
-        self._trickle.ended(asyncio.get_running_loop().time(), alone=len(self._pending) == 1)
-        self._end_of_linger()
+    def _gather(self, end: float) -> None:
+        """Wait as long as items follow closely, until `end`, in the loop's time."""
+        loop, closely = asyncio.get_running_loop(), self._linger * CLOSELY
+        now = loop.time()
+        left = min(end - now, closely - self._trickle.since(now))
+        if left > _SOON:
+            self._timer = loop.call_later(left, self._gather, end)
+        else:
+            self._end_of_linger()
+
+    def _wait_for_next(self, end: float) -> None:
+        """Wait as long as items come, until `end`, in the loop's time."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        left = min(end - now, self._trickle.patience(now))
+        if left > _SOON:
+            self._timer = loop.call_later(left, self._wait_for_next, end)
+        else:
+            self._trickle.ended(now, alone=len(self._pending) == 1)
+            self._end_of_linger()
 
     def _end_of_linger(self) -> None:
         self._timer = None

@@ -41,7 +41,7 @@ async def passed(entrance: Entrance, gaps: Iterable[float]) -> tuple[list[float]
     return list(await asyncio.gather(*tasks)), times
 
 
-@pytest.mark.parametrize(("rate", "together"), [(20, 2.5), (50, 4.0), (100, 4.5)])
+@pytest.mark.parametrize(("rate", "together"), [(20, 4.5), (50, 7.0), (100, 7.5)])
 def test_entrance__when_requests_trickle_in__lets_them_go_on_together_within_its_time(
     rate: float, together: float
 ) -> None:

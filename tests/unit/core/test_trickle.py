@@ -83,3 +83,54 @@ def test_trickle__when_items_come_far_apart__then_each_goes_at_once() -> None:
         assert max(waits) == pytest.approx(FLUSH)
 
     run(work())
+
+
+def test_trickle__when_a_gap_is_long_by_chance__then_a_wait_that_paid_is_followed_by_another() -> None:
+    async def work() -> None:
+        flushes = Flushes()
+        batcher = Batcher(flushes, max_items=10, linger=0.02, trickle=TRICKLE)
+        await submitted(batcher, [0.0, *[0.05, 0.02, 0.15] * 20])
+        assert flushes.count <= 21 + 1
+
+    run(work())
+
+
+def test_trickle__when_nothing_comes_for_its_tail__then_a_wait_is_over() -> None:
+    async def work() -> None:
+        batcher = Batcher(Flushes(), max_items=10, linger=0.02, trickle=1.0, tail=0.1)
+        waits = await submitted(batcher, [0.0, 0.05, 0.05])
+        assert waits == pytest.approx([FLUSH, 0.05 + 0.1 + FLUSH, 0.1 + FLUSH])
+
+    run(work())
+
+
+async def joined(batcher: Batcher[int, int], gaps: Iterable[float]) -> float:
+    """Submit two items in one turn, then one after each gap; return how long the last result took."""
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    tasks = [asyncio.create_task(batcher.submit(number)) for number in range(2)]
+    for number, gap in enumerate(gaps, start=2):
+        await asyncio.sleep(gap)
+        tasks.append(asyncio.create_task(batcher.submit(number)))
+    await asyncio.gather(*tasks)
+    return loop.time() - started
+
+
+def test_together__when_none_follows__then_they_wait_for_a_quarter_of_the_linger() -> None:
+    async def work() -> None:
+        flushes = Flushes()
+        took = await joined(Batcher(flushes, max_items=10, linger=0.02), [])
+        assert flushes.count == 1
+        assert took == pytest.approx(0.005 + FLUSH)
+
+    run(work())
+
+
+def test_together__when_others_follow_closely__then_they_wait_for_these_until_the_linger_is_over() -> None:
+    async def work() -> None:
+        flushes = Flushes()
+        took = await joined(Batcher(flushes, max_items=100, linger=0.02), [0.004] * 4)
+        assert flushes.count == 1
+        assert took == pytest.approx(0.02 + FLUSH)
+
+    run(work())
