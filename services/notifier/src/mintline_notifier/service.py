@@ -28,7 +28,7 @@ from mintline_notifier.settings import NotifierSettings
 from mintline_notifier.webhooks.run import deliver_webhooks
 
 LONGEST_BACKOFF = 5.0
-IDLE_FACTOR = 4
+IDLE_FACTOR = 2
 FAREWELL = 5.0
 """Seconds, at shutdown, for the round to finish, and for the lease to be handed over."""
 
