@@ -73,8 +73,10 @@ MAX_PAGES = 10
 SENDERS_AT_ONCE = 16
 FEW = 10
 """Old transactions of a sender that are read by key, with those of others, before all of its own are read."""
+CALM = 2
+"""How much longer the pauses are while something is open, but nothing that is old enough to act on."""
 IDLE = 4
-"""How much longer the pauses are while nothing waits."""
+"""Likewise while nothing is open."""
 
 log = structlog.get_logger(__name__)
 
@@ -126,6 +128,8 @@ class Sweeper:
         """Until when something is not read again that needs nothing from here, in Unix milliseconds."""
         self._woken: set[str] = set()
         """Mints that moved while a pass was reading."""
+        self._calm = False
+        """Whether all that the last pass looked at goes its way."""
 
     async def run(
         self,
@@ -135,10 +139,12 @@ class Sweeper:
         sleep: Callable[[float], Awaitable[None]],
         rng: random.Random,
     ) -> None:
-        """Sweep about every `interval` seconds until `stop` is set; four times as rarely while idle."""
+        """Sweep about every `interval` seconds until `stop` is set; more rarely while CALM or IDLE."""
 
         async def once() -> float:
-            return interval if await self.sweep() else IDLE * interval
+            if not await self.sweep():
+                return IDLE * interval
+            return CALM * interval if self._calm else interval
 
         await repeatedly(once, stop, every=interval, sleep=sleep, rng=rng)
 
@@ -165,6 +171,7 @@ class Sweeper:
             # Senders first: what is left behind waits for nobody, and may take long to be found on the chain.
             await self._check_senders(senders, final, now=now)
             await self._settle_left_behind(seen.left, reader, final, now=now)
+        self._calm = whole and seen.oldest is None and not self._awake(transaction_keys, now=now)
         waiting = [key.reserved_at for key in transaction_keys if key.place not in self._resting]
         oldest = min(waiting if seen.oldest is None else [*waiting, seen.oldest], default=now)
         self._metrics.oldest_open.set(max(0, now - oldest) / 1000)
