@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mintline.without_extras  # noqa: F401 - before all that would load them
 from mintline import process
 from mintline_builder.service import run
 from mintline_builder.settings import Settings

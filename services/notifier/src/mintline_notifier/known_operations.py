@@ -13,7 +13,8 @@ from mintline.errors import Unreadable
 from mintline.records.operations import Operation
 from mintline.set_aside import SetAside
 
-MOST = 20_000
+MOST = 8_000
+"""Each takes about 3 kB. What is not known any more is read again, a hundred in a request."""
 
 
 @dataclass(slots=True)
