@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mintline_cli.amounts import ether, gwei
 from mintline_cli.caller import Caller, calls_api
 from mintline_cli.execution import stop
 from mintline_cli.mint import drop_progress
@@ -98,6 +99,8 @@ def upload_lines(
     with screen.waiting(f"uploading {file.name}"):
         taken = caller.run(work)
     _say_lines(screen, taken)
+    if taken["refused"]:
+        screen.stage("reasons", f"`mintline drops refused {drop_id}` prints the refused lines with them")
     screen.result(taken)
 
 
@@ -128,7 +131,7 @@ def dry_run(caller: Caller, drop_id: DropId) -> None:
     screen.stage("wallets", f"{wallets['to_make']} to make{about}")
     screen.stage("gas", str(tried["gas"]))
     for cost in tried["costs"]:
-        screen.stage(cost["level"], f"{cost['wei']} wei at {cost['wei_per_gas']} wei per gas")
+        screen.stage(cost["level"], f"{ether(cost['wei'])} at {gwei(cost['wei_per_gas'])} per gas")
     seconds = tried["seconds_at_least"]
     minting = "unknown" if seconds["minting"] is None else f"{seconds['minting']} s"
     screen.stage("at least", f"{seconds['preparation']} s of preparation, {minting} of minting")
@@ -252,7 +255,7 @@ def _show(screen: Screen, drop: DropView) -> None:
     screen.stage("progress", _progress(drop))
     if (cost := drop["cost"])["lines"]:
         each = cost["gas"] // cost["lines"]
-        screen.stage("cost", f"{cost['wei']} wei for {cost['lines']} lines, {each} gas a line")
+        screen.stage("cost", f"{ether(cost['wei'])} for {cost['lines']} lines, {each} gas a line")
     if drop["paused"] is not None:
         screen.stage("reason", drop["paused"]["reason"])
     if drop["resumes_at"] is not None:

@@ -81,6 +81,12 @@ def mint(
     quantity: Annotated[
         str | None, typer.Option(help="In an ERC-1155 collection: how many tokens of it; 1 by default.")
     ] = None,
+    external_id: Annotated[
+        str | None, typer.Option(help="Your own name of the mint, unique among yours.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="A word by which you find the mint again; repeatable.")
+    ] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same one mints only once.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait until the mint is finalized.")] = True,
 ) -> None:
@@ -91,7 +97,13 @@ def mint(
     body = mint_request(name, image, description, attribute or [], to)
     if email is not None:
         body["recipient"] = {"email": email}
-    named = {"contract": contract, "token_id": token_id, "quantity": quantity}
+    named = {
+        "contract": contract,
+        "token_id": token_id,
+        "quantity": quantity,
+        "external_id": external_id,
+        "tags": tag or None,
+    }
     body |= {member: value for member, value in named.items() if value is not None}
     screen = caller.screen
 
@@ -115,6 +127,7 @@ def mints(
     *,
     status: Annotated[str | None, typer.Option(help="Only those of this status.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
+    external_id: Annotated[str | None, typer.Option(help="Only the one that you named so.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
 ) -> None:
     """List the caller's mints, newest first.
@@ -124,7 +137,7 @@ def mints(
 
     async def work(client: AsyncMintline) -> list[MintView]:
         views: list[MintView] = []
-        async for each in client.mints.list(status=status, tag=tag):
+        async for each in client.mints.list(status=status, tag=tag, external_id=external_id):
             views.append(each)
             if len(views) == limit:
                 break

@@ -15,6 +15,9 @@ from rich.text import Text
 
 from mintline.text import escaped
 
+_WIDEST = 1_000_000
+"""Columns of a line that no table is wider than."""
+
 
 class Screen:
     """Shows people what happens, and programs what came of it.
@@ -35,13 +38,25 @@ class Screen:
         Console(stderr=True, highlight=False, soft_wrap=True).print(Text(harmless(text), style="dim"))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-        """Print rows under the names of their columns, or what to say if there are none."""
+        """Print rows under the names of their columns, or what to say if there are none.
+
+        No cell is cut: on a terminal that is too narrow a cell goes on in the next line, elsewhere lines are
+        as long as it takes.
+        """
         if self.as_json:
             return
-        table = Table(*(Column(name, no_wrap=number == 0) for number, name in enumerate(columns)), box=None)
+        folds = self._console.is_terminal
+        heads = (
+            Column(name, no_wrap=not (folds and number), overflow="fold")
+            for number, name in enumerate(columns)
+        )
+        table = Table(*heads, box=None)
         for row in rows:
             table.add_row(*("" if cell is None else harmless(str(cell)) for cell in row))
         if table.row_count:
+            if not folds:
+                self._console.width = _WIDEST
+                self._console.width = self._console.measure(table).maximum
             self._console.print(table)
         else:
             self.say(empty)

@@ -69,14 +69,23 @@ class Problem:
 
     @property
     def reason(self) -> str:
-        """What is wrong, in one line."""
+        """What is wrong, in one line, each thing once."""
         text = self.detail or self.title
-        places = (
-            f"{fault.pointer or fault.parameter or fault.header}: {fault.detail}"
-            for fault in self.errors
-            if fault.pointer or fault.parameter or fault.header
-        )
-        return "; ".join([text, *(place for place in places if place not in text)])
+        places = [place for fault in self.errors if (place := _place(fault)) and not _says(text, fault)]
+        return "; ".join([text.rstrip("."), *places]) if places else text
+
+
+def _place(fault: Fault) -> str:
+    """Return where a fault is and what is wrong there; nothing for a fault without a place."""
+    place = fault.pointer or fault.parameter or fault.header
+    if place == "#":
+        return fault.detail
+    return f"{place}: {fault.detail}" if place else ""
+
+
+def _says(text: str, fault: Fault) -> bool:
+    """Tell whether a problem's detail is about this fault already."""
+    return _place(fault) in text or fault.detail.rstrip(".") == text.rstrip(".")
 
 
 def _text(members: Mapping[str, Any], name: str, default: str) -> str:

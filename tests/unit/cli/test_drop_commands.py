@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,6 +78,28 @@ def test_dry_run__when_shown__then_all_refusals_are_counted(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], message: str
 ) -> None:
     assert message in shown(monkeypatch, "dry-run", TRIED | changes)
+
+
+def test_costs__when_shown__then_they_are_in_ether(monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = [{"level": "low", "wei": "1008800070616000", "wei_per_gas": "100000007"}]
+    spent = {"lines": 194, "gas": 194 * 50_315, "wei": "976130268329114"}
+
+    assert "low 0.001009 ETH at 0.1 Gwei per gas" in shown(monkeypatch, "dry-run", TRIED | {"costs": costs})
+    assert "0.0009761 ETH for 194 lines, 50315 gas a line" in shown(
+        monkeypatch, "show", DROP | {"cost": spent}
+    )
+
+
+@pytest.mark.parametrize("refused", [0, 1])
+def test_upload__when_lines_are_refused__then_says_what_prints_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refused: int
+) -> None:
+    file = tmp_path / "lines.csv"
+    file.write_text("email\n")
+    monkeypatch.setattr(Caller, "run", lambda *_: LINES | {"refused": refused})
+    result = CliRunner().invoke(app, ["drops", "upload", "drop_1", str(file)])
+    assert result.exit_code == 0, result.output
+    assert result.output.count("`mintline drops refused drop_1` prints") == refused
 
 
 def test_drops__when_the_api_is_older__then_tokens_are_not_counted_apart(

@@ -31,6 +31,7 @@ from mintline_client import (
 from mintline_client.access import ClientCredentials
 from mintline_client.accounts import Clients, Pipeline, Wallets
 from mintline_client.api import Api
+from mintline_client.errors import Problem
 from mintline_client.events import Events, SseParser
 from mintline_client.minting import Mints
 from mintline_client.portal import Portal
@@ -172,7 +173,7 @@ async def test_request__when_it_is_refused__raises_the_problem(status: int, kind
     raised = error.problem  # type: ignore[attr-defined]
     assert (raised.type, raised.title, raised.status) == ("https://api/docs#slug", "Title", status)
     assert raised.errors[0].pointer == "#/metadata/name"
-    assert str(error) == "slug: What is wrong.; #/metadata/name: Too long."
+    assert str(error) == "slug: What is wrong; #/metadata/name: Too long."
 
 
 async def test_request__when_the_detail_names_the_fault__says_it_once() -> None:
@@ -180,7 +181,7 @@ async def test_request__when_the_detail_names_the_fault__says_it_once() -> None:
     body = problem(400, "slug", errors=faults, detail="#/to: expected an address (and 1 more).")
     with pytest.raises(Invalid) as refused:
         await api_of(Http(Answer(400, body))).get("/v1/mints/m")
-    assert str(refused.value) == "slug: #/to: expected an address (and 1 more).; #/id: missing"
+    assert str(refused.value) == "slug: #/to: expected an address (and 1 more); #/id: missing"
 
 
 async def test_list__when_it_has_pages__goes_through_all_of_them() -> None:
@@ -492,3 +493,35 @@ async def test_client__when_it_is_given_a_session__then_closing_it_leaves_the_se
     async with AsyncMintline("https://api", token="TOKEN") as client:
         assert not client.http.closed
     assert client.http.closed
+
+
+@pytest.mark.parametrize(
+    ("detail", "errors", "reason"),
+    [
+        (
+            "Token 9 not found in the index.",
+            [{"pointer": "#/token_id", "detail": "Token 9 not found in the index."}],
+            "Token 9 not found in the index.",
+        ),
+        (
+            "The first row: unknown column 'mail'.",
+            [
+                {"pointer": "#", "detail": "unknown column 'mail'"},
+                {"pointer": "#", "detail": "expected one of the columns address, user and email"},
+            ],
+            "The first row: unknown column 'mail'; expected one of the columns address, user and email",
+        ),
+        (
+            "#/a: this member is required (and 1 more).",
+            [
+                {"pointer": "#/a", "detail": "this member is required"},
+                {"pointer": "#/b", "detail": "this member is required"},
+            ],
+            "#/a: this member is required (and 1 more); #/b: this member is required",
+        ),
+    ],
+)
+def test_reason__when_faults_repeat_the_detail__then_each_thing_is_said_once(
+    detail: str, errors: list[dict[str, str]], reason: str
+) -> None:
+    assert Problem.read(400, {"detail": detail, "errors": errors}).reason == reason
