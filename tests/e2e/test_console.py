@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import uuid
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Harness
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+DECODED_WIDTH = "async image => { await image.decode(); return image.naturalWidth }"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -72,7 +75,7 @@ async def test_console__when_a_person_mints_a_picture__then_it_becomes_final_and
     await tile.wait_for()
     shown = tile.locator("img")
     await shown.wait_for()
-    assert await shown.evaluate("async image => { await image.decode(); return image.naturalWidth }") == 240
+    assert await shown.evaluate(DECODED_WIDTH) == 240
     assert await console.findings() == []
 
     await tile.click()
@@ -80,6 +83,16 @@ async def test_console__when_a_person_mints_a_picture__then_it_becomes_final_and
     await page.get_by_text("<img src=x>").wait_for()
     await page.get_by_text("Minted").first.wait_for()
     assert await console.findings() == []
+    # An address that does not decode opens the first screen.
+    await page.goto(f"{console.url}#/mints/%E0%zz")
+    await page.reload()
+    await page.get_by_role("heading", name="Mint", exact=True).wait_for()
+    # Names in an ID token are UTF-8.
+    claims = base64.urlsafe_b64encode('{"cognito:username": "José 🦄"}'.encode()).decode().rstrip("=")
+    read = f"import('{console.url}/../session.js').then(module => module.claims('a.{claims}.b'))"
+    assert await page.evaluate(read) == {"cognito:username": "José 🦄"}
+    await page.go_back()
+    await page.get_by_text("Matches its digest on chain").wait_for()
     async with page.expect_download() as receipt:
         await page.get_by_role("button", name="Download the receipt").click()
     assert (await receipt.value).suggested_filename.startswith("receipt-")
@@ -265,9 +278,14 @@ async def test_console__when_an_operator_runs_a_drop_with_bad_lines__then_sees_t
     await page.get_by_label("Name").fill(name)
     await page.get_by_label("Symbol").fill("MAT")
     await page.get_by_label("Supply").fill("1000")
+    await page.get_by_label("Description").fill("Every Sunday.")
+    await page.get_by_label("Picture").set_input_files(drawn(tmp_path, "cover.png"))
     assert await console.findings() == []
     await page.get_by_role("button", name="Create the collection").click()
     await page.locator("header.title .badge", has_text="ready").wait_for()
+    shown = page.locator("section[aria-labelledby=shown]")
+    await shown.get_by_text("Every Sunday.").wait_for()
+    assert await shown.locator("img").evaluate(DECODED_WIDTH) == 240
     assert await console.findings() == []
 
     file = tmp_path / "tickets.csv"
@@ -277,11 +295,15 @@ async def test_console__when_an_operator_runs_a_drop_with_bad_lines__then_sees_t
     await page.get_by_label("Collection").select_option(label=await option(page, name))
     await page.get_by_label("List").set_input_files(file)
     assert await console.findings() == []
+    uploads = await break_first_upload(page)
+    await page.get_by_role("button", name="Upload and check").click()
+    await page.get_by_text("The API cannot be reached.").wait_for()
     await page.get_by_role("button", name="Upload and check").click()
 
     refused = page.locator("section[aria-labelledby=refused] tbody tr")
     await refused.nth(1).wait_for()
     assert [await row.locator("td").first.inner_text() for row in await refused.all()] == ["8", "32"]
+    assert sum(size for _, size in uploads[1:]) == file.stat().st_size - int(uploads[1][0]) > 0
     await page.get_by_text("48 accepted, 2 refused").wait_for()
     await page.get_by_text("Cost, expected").wait_for()
     assert await console.findings() == []
@@ -302,6 +324,32 @@ async def test_console__when_an_operator_runs_a_drop_with_bad_lines__then_sees_t
     await page.get_by_text("Matches its digest on chain").wait_for()
     assert await page.locator("nav.menu a[aria-current=page]").inner_text() == "Collections"
     assert await console.findings() == []
+
+
+def drawn(folder: Path, name: str) -> Path:
+    """Return a new file with a picture."""
+    file = folder / name
+    file.write_bytes(picture(random.Random(name)))
+    return file
+
+
+async def break_first_upload(page: Page) -> list[tuple[str, int]]:
+    """Have half of the first upload arrive; return each upload's offset and size, as the page sends them."""
+    uploads: list[tuple[str, int]] = []
+
+    async def break_off(route: Route) -> None:
+        sent = route.request
+        body = sent.post_data_buffer or b""
+        uploads.append((sent.headers["upload-offset"], len(body)))
+        if len(uploads) > 1:
+            await route.continue_()
+            return
+        headers = sent.headers | {"upload-complete": "?0"}
+        await route.fetch(post_data=body[: len(body) // 2], headers=headers)
+        await route.abort()
+
+    await page.route("**/lines", break_off)
+    return uploads
 
 
 async def option(page: Page, name: str) -> str:

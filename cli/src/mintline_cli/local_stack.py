@@ -66,6 +66,11 @@ def introduce(screen: Screen, stack: Stack) -> None:
     )
     screen.say(f"Contract {info['contract']} on chain {info['chain_id']}, node {info['rpc_url']}")
     screen.say(f"Logs {stack.state.logs}")
+    console, user = info["console"], info["cognito"]
+    screen.say()
+    screen.say(f"Mint in a browser:  {console['url'].removesuffix('/home')}", style="bold")
+    for who, account in (("a user", user), ("an operator", console)):
+        screen.say(f"sign in as {who}: {account['username']}, password {account['password']}")
     for title, command in (
         ("Get a token:", curls.token_command(info)),
         ("Mint:", curls.mint_command(info)),

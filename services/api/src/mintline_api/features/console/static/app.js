@@ -18,7 +18,14 @@ const SCREENS = [
 ];
 const HIDDEN = ["token"];
 
-const open = () => location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+// The parts of the address; one that does not decode names nothing.
+function open() {
+  try {
+    return location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+  } catch {
+    return [""];
+  }
+}
 
 function menuOf(role) {
   const scopes = config[role].scopes;

@@ -85,12 +85,14 @@ export function Progress({ value, max, label }) {
   return html`<div class="progress"><progress value=${value} max=${max || 1} aria-label=${label}></progress><span>${label}</span></div>`;
 }
 
+const loads = (url) => url.startsWith("data:image/") || url.startsWith("blob:") || url.startsWith(config.media_url);
+
 // A picture that the page may load: our own, and data. Of others the host is named, and nothing is fetched.
 export function Picture({ source, name }) {
   const url = typeof source === "string" ? source : "";
   const [failed, setFailed] = useState(false);
   useEffect(() => setFailed(false), [url]);
-  const loadable = url.startsWith("data:image/") || url.startsWith("blob:") || url.startsWith(config.media_url);
+  const loadable = loads(url);
   if (loadable && !failed) {
     return html`<img class="picture" src=${url} alt=${name} loading="lazy" onError=${() => setFailed(true)} />`;
   }
@@ -101,6 +103,12 @@ export function Picture({ source, name }) {
     host = "";
   }
   return html`<div class="picture none" role="img" aria-label=${`${name}: picture not shown`}><span>${host ? `Picture at ${host}` : "No picture"}</span></div>`;
+}
+
+// A link to a picture that the page does not load: its owner learns of a visit only when it is followed.
+export function Elsewhere({ source }) {
+  if (typeof source !== "string" || loads(source) || !/^https?:/i.test(source)) return null;
+  return html`<p class="hint"><a href=${source} target="_blank" rel="noreferrer noopener">Open the picture in a new tab</a></p>`;
 }
 
 // Reads something again and again while the page is visible: `every` ms, and up to `most` times that while

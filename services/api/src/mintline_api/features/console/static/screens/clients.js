@@ -16,9 +16,9 @@ const etherOf = (wei) => {
 };
 
 function BudgetFields({ form, set }) {
-  return html`<${Field} id="mints" label="Mints an hour" hint="No limit but the signing policy's if you leave this empty.">
+  return html`<${Field} id="mints" label="Mints an hour" hint="Leave this empty for no limit except the signing policy's.">
       <input id="mints" type="number" min="0" step="1" value=${form.mints} onInput=${set("mints")} aria-describedby="mints-hint" /><//>
-    <${Field} id="wei" label="ETH a day" hint="Likewise, for the gas that the platform pays.">
+    <${Field} id="wei" label="ETH a day" hint="What the platform pays for the gas of its mints; empty as above.">
       <input id="wei" inputmode="decimal" pattern="[0-9]{0,9}([.][0-9]{0,18})?" value=${form.wei} onInput=${set("wei")} aria-describedby="wei-hint" /><//>`;
 }
 
@@ -106,7 +106,7 @@ function Detail({ id }) {
     <section class="card" aria-labelledby="about"><h2 id="about">About</h2><${Facts}>
       <${Fact} name="Client id"><${Copy} text=${client.client_id} /><//>
       <${Fact} name="Scopes">${client.scopes.join(", ")}<//>
-      <${Fact} name="Made">${when(client.created_at)}<//>
+      <${Fact} name="Created">${when(client.created_at)}<//>
     <//><div class="actions">
       ${client.disabled_at
         ? html`<button type="button" disabled=${toggle.busy} onClick=${() => toggle.run({ disabled: false })}>Enable</button>`
@@ -119,7 +119,7 @@ function limit(client) {
   const parts = [];
   if (client.budget.mints_per_hour !== null) parts.push(`${number(client.budget.mints_per_hour)} mints an hour`);
   if (client.budget.wei_per_day !== null) parts.push(`${ether(client.budget.wei_per_day)} a day`);
-  return parts.join(", ") || "no limit but the signing policy's";
+  return parts.join(", ") || "no limit except the signing policy's";
 }
 
 function List() {

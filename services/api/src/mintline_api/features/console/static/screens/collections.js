@@ -1,7 +1,8 @@
 // Collections of the client: make one, see its supply, pause it.
-import { html, useRef, useState } from "../preact.js";
-import { call, get, newKey, query } from "../api.js";
-import { Alert, Badge, Copy, Empty, Fact, Facts, Field, Loading, More, Title, number, short, useAction, usePages, usePolled, when } from "../parts.js";
+import { html, useEffect, useRef, useState } from "../preact.js";
+import { call, get, newKey, query, upload } from "../api.js";
+import { Alert, Badge, Copy, Elsewhere, Empty, Fact, Facts, Field, Loading, More, Picture, Title, number, short, useAction, usePages, usePolled, when } from "../parts.js";
+import { DropZone, refusal } from "./picture_field.js";
 
 const ENDS = ["finalized", "rejected", "reverted"];
 const settled = (one) => one.status !== "deploying" && (!one.change || ENDS.includes(one.change.status));
@@ -20,8 +21,10 @@ function supply(one) {
 }
 
 function Make() {
-  const [form, setForm] = useState({ name: "", symbol: "", cap: "", soulbound: false, open: false });
-  const key = useRef({ value: newKey(), body: null });
+  const [form, setForm] = useState({ name: "", symbol: "", description: "", cap: "", soulbound: false, open: false });
+  const [file, setFile] = useState(null);
+  const [wrong, setWrong] = useState(null);
+  const key = useRef({ value: newKey(), body: null, of: null, upload: null });
   const set = (member) => (event) => {
     const { type, checked, value } = event.target;
     setForm({ ...form, [member]: type === "checkbox" ? checked : value });
@@ -29,12 +32,21 @@ function Make() {
   const action = useAction(async () => {
     const body = { name: form.name, symbol: form.symbol, soulbound: form.soulbound, open_to_users: form.open };
     if (form.cap) body.supply_cap = Number(form.cap);
+    if (key.current.of !== file) Object.assign(key.current, { of: file, upload: null });
+    if (file !== null) key.current.upload ??= await upload(file);
+    const metadata = { description: form.description.trim() || undefined, image: key.current.upload?.url };
+    if (metadata.description || metadata.image) body.metadata = metadata;
     const text = JSON.stringify(body);
     if (key.current.body !== null && key.current.body !== text) key.current.value = newKey();
     key.current.body = text;
     const made = await call("POST", "/v1/collections", { body, headers: { "Idempotency-Key": key.current.value } });
     location.hash = `#/collections/${made.contract}`;
   });
+  const choose = (chosen) => {
+    const reason = refusal(chosen);
+    setWrong(reason);
+    setFile(reason === null ? chosen : null);
+  };
   const submit = (event) => {
     event.preventDefault();
     action.run();
@@ -45,12 +57,29 @@ function Make() {
       <p>Name, symbol, supply and whether tokens stay with their holder are part of the contract and never change.</p>
       <${Field} id="name" label="Name"><input id="name" required maxlength="64" value=${form.name} onInput=${set("name")} autocomplete="off" /><//>
       <${Field} id="symbol" label="Symbol"><input id="symbol" required maxlength="16" value=${form.symbol} onInput=${set("symbol")} autocomplete="off" /><//>
+      <${Field} id="description" label="Description" hint="Marketplaces show it, and the picture.">
+        <textarea id="description" maxlength="4000" value=${form.description} onInput=${set("description")} aria-describedby="description-hint"></textarea><//>
+      <${Field} id="picture" label="Picture"><${DropZone} id="picture" small file=${file} onFile=${choose} /><//>
+      ${wrong ? html`<div class="alert" role="alert"><p>${wrong}</p></div>` : null}
       <${Field} id="cap" label="Supply" hint="How many tokens are ever minted; no limit if you leave this empty.">
         <input id="cap" type="number" min="1" step="1" value=${form.cap} onInput=${set("cap")} aria-describedby="cap-hint" /><//>
       <label class="check"><input type="checkbox" checked=${form.soulbound} onChange=${set("soulbound")} />Tokens stay with their first holder</label>
       <label class="check"><input type="checkbox" checked=${form.open} onChange=${set("open")} />Any user may mint in it, at the platform's expense</label>
       <div class="actions"><button class="primary" disabled=${action.busy}>${action.busy ? "Creating…" : "Create the collection"}</button></div>
     </form>`;
+}
+
+// What `contractURI` gives marketplaces; nothing if it has neither text nor a picture.
+function Shown({ one }) {
+  const [about, setAbout] = useState({});
+  useEffect(() => {
+    get(`/v1/metadata/${one.contract}`).then(setAbout).catch(() => setAbout({}));
+  }, [one.contract, one.metadata_digest]);
+  if (!about.image && !about.description) return null;
+  return html`<section class="card" aria-labelledby="shown"><h2 id="shown">What marketplaces show</h2>
+    ${about.description ? html`<p>${about.description}</p>` : null}
+    ${about.image ? html`<div class="framed narrow"><${Picture} source=${about.image} name=${one.name} /></div><${Elsewhere} source=${about.image} />` : null}
+  </section>`;
 }
 
 function Holders({ path }) {
@@ -95,9 +124,11 @@ function Detail({ contract }) {
       <${Fact} name="Royalties">${one.royalties ? `${one.royalties.bps / 100} % to ${short(one.royalties.receiver)}` : "None"}<//>
     <//>
       ${one.status === "ready" && one.mintable && one.client_id !== null
-        ? html`<div class="actions"><button type="button" disabled=${pause.busy || changing} onClick=${() => pause.run(!one.paused)}>${one.paused ? "Let it mint again" : "Pause minting"}</button></div>`
+        ? html`<div class="actions"><button type="button" disabled=${pause.busy || changing} onClick=${() => pause.run(!one.paused)}>${one.paused ? "Let it mint again" : "Pause minting"}</button></div>
+          <p class="hint">While it is paused, the contract refuses transfers and burns as well.</p>`
         : null}
     </section>
+    <${Shown} one=${one} />
     <section class="card" aria-labelledby="tokens"><h2 id="tokens">Tokens</h2>
       <${Alert} problem=${tokens.problem} />
       ${tokens.items?.length === 0 && !tokens.next ? html`<p class="hint">None yet.</p>` : null}
@@ -117,7 +148,7 @@ function List() {
   return html`<${Title} action=${html`<a class="button primary" href="#/collections/new">New collection</a>`}>Collections<//>
     <${Alert} problem=${pages.problem} />
     ${pages.items === null && pages.busy ? html`<${Loading} />` : null}
-    ${pages.items?.length === 0 && !pages.next ? html`<${Empty} title="No collections yet">A collection is a contract of its own, deployed at the platform's expense.<//>` : null}
+    ${pages.items?.length === 0 && !pages.next ? html`<${Empty} title="No collections yet">A collection is a contract of its own, deployed at the platform's expense. Those that your backends made are theirs, and are not listed here.<//>` : null}
     ${pages.items?.length
       ? html`<ul class="list card">${pages.items.map(
           (one) => html`<li key=${one.contract}><a href=${`#/collections/${one.contract}`}><strong>${one.name}</strong><${Badge} status=${state(one)} />

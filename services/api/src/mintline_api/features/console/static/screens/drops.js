@@ -11,9 +11,13 @@ const DROP_EVENTS = streamAbout("drop");
 
 const typeOf = (file) => (/\.csv$/i.test(file.name) ? "text/csv" : "application/x-ndjson");
 
+const offset = async (drop) => (await get(`/v1/drops/${drop.drop_id}`)).lines.offset;
+
+// Sends a file's bytes; those that arrived before an upload broke off are not sent again.
 async function send(drop, file) {
-  const headers = { "Content-Type": typeOf(file), "Upload-Offset": String(drop.lines.offset), "Upload-Complete": "?1" };
-  await call("PATCH", `/v1/drops/${drop.drop_id}/lines`, { body: new Blob([file]), headers });
+  const from = await offset(drop);
+  const headers = { "Content-Type": typeOf(file), "Upload-Offset": String(from), "Upload-Complete": "?1" };
+  await call("PATCH", `/v1/drops/${drop.drop_id}/lines`, { body: file.slice(from, file.size, typeOf(file)), headers });
 }
 
 function Make() {
@@ -21,13 +25,15 @@ function Make() {
   const [contract, setContract] = useState("");
   const [file, setFile] = useState(null);
   const collections = usePages(() => "/v1/collections?limit=100", get, []);
-  const key = useRef({ value: newKey(), body: null, drop: null });
+  const key = useRef({ value: newKey(), body: null, file: null, drop: null });
   const action = useAction(async () => {
     const body = contract ? { name, contract } : { name };
     const text = JSON.stringify(body);
     const known = key.current;
-    if (known.body !== null && known.body !== text) Object.assign(known, { value: newKey(), drop: null });
-    known.body = text;
+    // Another name or collection is another drop; the same file goes on with an upload that broke off.
+    const other = known.body !== null && known.body !== text;
+    if (other || (known.drop && known.file !== file && (await offset(known.drop)) > 0)) Object.assign(known, { value: newKey(), drop: null });
+    Object.assign(known, { body: text, file });
     known.drop ??= await call("POST", "/v1/drops", { body, headers: { "Idempotency-Key": known.value } });
     await send(known.drop, file);
     location.hash = `#/drops/${known.drop.drop_id}`;
@@ -194,7 +200,7 @@ function List() {
   return html`<${Title} action=${html`<a class="button primary" href="#/drops/new">New drop</a>`}>Drops<//>
     <${Alert} problem=${pages.problem} />
     ${pages.items === null && pages.busy ? html`<${Loading} />` : null}
-    ${pages.items?.length === 0 && !pages.next ? html`<${Empty} title="No drops yet">A drop mints up to 100,000 tokens from one list.<//>` : null}
+    ${pages.items?.length === 0 && !pages.next ? html`<${Empty} title="No drops yet">A drop mints up to 100,000 tokens from one list. Those that your backends made are theirs, and are not listed here.<//>` : null}
     ${pages.items?.length
       ? html`<ul class="list card">${pages.items.map(
           (drop) => html`<li key=${drop.drop_id}><a href=${`#/drops/${drop.drop_id}`}><strong>${drop.name}</strong><${Badge} status=${drop.status} />

@@ -85,7 +85,7 @@ function Log({ parameters, role }) {
   return html`<p role="status" class="live">${state}</p>
     <${Alert} problem=${broken ?? earlier.problem} />
     ${events === null && !broken && !earlier.problem ? html`<${Loading} />` : null}
-    ${events?.length === 0 ? html`<${Empty} title="No events lately">What happens is listed here at once.<//>` : null}
+    ${events?.length === 0 ? html`<${Empty} title="No recent events">New ones appear here as they happen.<//>` : null}
     ${events?.length ? html`<ul class="list card">${events.map((event) => html`<${Row} key=${event.sequence} event=${event} role=${role} />`)}</ul>` : null}
     ${oldest !== null && Number(oldest) > 0
       ? html`<p class="more"><button type="button" disabled=${earlier.busy} onClick=${() => earlier.run(oldest)}>${earlier.busy ? "Loading…" : "Show earlier events"}</button></p>`

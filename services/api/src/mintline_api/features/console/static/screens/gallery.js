@@ -28,7 +28,7 @@ export default function Gallery({ session }) {
       (token) => html`<li key=${`${token.contract}/${token.token_id}`}>
         <a class="tile" href=${`#/token/${token.contract}/${token.token_id}`}>
           <${Picture} source=${token.metadata?.image} name=${token.metadata?.name ?? `Token ${token.token_id}`} />
-          <div class="about"><h2>${token.metadata?.name ?? `Token ${token.token_id}`}</h2>
+          <div class="about"><h2 title=${token.metadata?.name}>${token.metadata?.name ?? `Token ${token.token_id}`}</h2>
             <p>№ ${token.token_id} ${token.finality === "pending" ? html`<${Badge} status="mined" />` : null}</p></div>
         </a></li>`,
     )}</ul>

@@ -1,7 +1,7 @@
 // One token: its picture, its history and its proof.
 import { html } from "../preact.js";
 import { get, query, request } from "../api.js";
-import { Alert, Badge, Copy, Fact, Facts, Loading, More, Picture, Title, download, number, short, useAction, usePages, usePolled, when } from "../parts.js";
+import { Alert, Badge, Copy, Elsewhere, Fact, Facts, Loading, More, Picture, Title, download, number, short, useAction, usePages, usePolled, when } from "../parts.js";
 
 function History({ path }) {
   const pages = usePages((cursor) => query(`${path}/transfers`, { limit: 20, cursor }), get, [path]);
@@ -29,7 +29,7 @@ export default function Token({ rest }) {
   return html`<${Title} action=${html`<${Badge} status=${token.burned ? "burned" : token.finality} />`}>${about.name ?? `Token ${token.token_id}`}<//>
     <${Alert} problem=${problem ?? proof.problem} />
     <div class="split">
-      <div class="framed"><${Picture} source=${about.image} name=${about.name ?? "Token"} /></div>
+      <div><div class="framed"><${Picture} source=${about.image} name=${about.name ?? "Token"} /></div><${Elsewhere} source=${about.image} /></div>
       <div>
         <section class="card" aria-labelledby="about"><h2 id="about">About</h2>
           ${about.description ? html`<p>${about.description}</p>` : null}

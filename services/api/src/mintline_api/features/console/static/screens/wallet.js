@@ -43,7 +43,7 @@ export default function Wallet() {
         ? html`<${Facts}>
             <${Fact} name="Address"><${Copy} text=${wallet.address} /><//>
             <${Fact} name="Chain">${wallet.chain_id}<//>
-            <${Fact} name="Made">${when(wallet.created_at)}<//>
+            <${Fact} name="Created">${when(wallet.created_at)}<//>
             <${Fact} name="Status">${wallet.deletes_at ? html`<${Badge} status="disabled" /> Its key is destroyed on ${when(wallet.deletes_at)}.` : html`<${Badge} status="ready" />`}<//>
           <//>`
         : null}

@@ -124,7 +124,7 @@ function Detail({ id }) {
       <${Fact} name="Public key"><${Copy} text=${webhook.public_key} /><//>
       <${Fact} name="Not acknowledged">${webhook.failing ? `${number(webhook.failing)} events` : "none"}<//>
       <${Fact} name="Sent again">${when(webhook.next_attempt_at)}<//>
-      <${Fact} name="Made">${when(webhook.created_at)}<//>
+      <${Fact} name="Created">${when(webhook.created_at)}<//>
     <//><${Buttons} webhook=${webhook} path=${path} again=${again} onSecret=${setRotated} /></section>
     <${Deliveries} path=${path} />`;
 }
