@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mintline.chain.answers import FeeMarket
+from mintline.chain.answers import MIN_TIP, FeeMarket
 from mintline.errors import Unavailable
 from mintline.notices import BudgetReached, Notices
 from mintline.records.clients import Client, ClientBudget
@@ -19,13 +19,14 @@ from mintline_testkit.api.users import MemoryClientRecords
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.notices import MemoryNotices
 
+PRICE = 2 + MIN_TIP
 NOON = 1_795_435_200_000
 HOUR, DAY = 3_600_000, 86_400_000
 
 
 class Market:
     async def fees(self) -> FeeMarket:
-        return FeeMarket(base_fee=2, priority_fee=1)
+        return FeeMarket(base_fee=PRICE - MIN_TIP, priority_fee=1)
 
 
 class Setup:
@@ -76,7 +77,7 @@ async def test_budget__when_it_refuses__then_noticed_once_an_hour_over_all_copie
 
 
 async def test_budget__when_a_days_wei_are_spent__then_noticed_once_a_day() -> None:
-    setup = Setup(wei_per_day=MINT_GAS * 3)
+    setup = Setup(wei_per_day=MINT_GAS * PRICE)
     budgets = setup.copy()
     await budgets.take("shop", CONTRACT)
     for now in (NOON, NOON + HOUR):
@@ -84,7 +85,7 @@ async def test_budget__when_a_days_wei_are_spent__then_noticed_once_a_day() -> N
         await refused(budgets, 2)
     [notice] = setup.notices.by_id.values()
     assert notice == BudgetReached(
-        client_id="shop", budget="wei_per_day", limit=MINT_GAS * 3, resets_at=NOON + DAY // 2, at=NOON
+        client_id="shop", budget="wei_per_day", limit=MINT_GAS * PRICE, resets_at=NOON + DAY // 2, at=NOON
     )
 
 

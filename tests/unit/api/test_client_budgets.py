@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mintline.chain.answers import FeeMarket
+from mintline.chain.answers import MIN_TIP, FeeMarket
 from mintline.errors import Unavailable
 from mintline.notices import Notices
 from mintline.records.clients import Client, ClientBudget
@@ -19,7 +19,8 @@ from mintline_testkit.notices import MemoryNotices
 
 OTHER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
 SHOP = "3n4b5shop"
-PRICE = 3
+BASE_FEE = 2
+PRICE = BASE_FEE + MIN_TIP
 
 
 class Market:
@@ -31,7 +32,7 @@ class Market:
     async def fees(self) -> FeeMarket:
         if self.failure is not None:
             raise self.failure
-        return FeeMarket(base_fee=PRICE - 1, priority_fee=1)
+        return FeeMarket(base_fee=BASE_FEE, priority_fee=1)
 
 
 class Time:

@@ -85,6 +85,16 @@ class FeeMarket:
     priority_fee: int
     """The median tip of recent blocks that were not empty, or 0."""
 
+    @property
+    def tip(self) -> int:
+        """What a transaction offers at least: the priority fee, and `MIN_TIP` where that is less."""
+        return max(self.priority_fee, MIN_TIP)
+
+    @property
+    def price(self) -> int:
+        """What a transaction pays now: the base fee and the tip."""
+        return self.base_fee + self.tip
+
 
 def quantity(value: Any, name: str) -> int:
     """Parse a QUANTITY: hex without a sign, of 256 bits at most."""

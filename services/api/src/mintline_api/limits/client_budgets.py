@@ -232,7 +232,7 @@ class ClientBudgets:
     async def _ask_price(self) -> int:
         assert self._chain is not None
         market = await self._chain.fees()
-        self._price = market.base_fee + market.priority_fee
+        self._price = market.price
         self._prices.put("gas", self._price, ttl=FRESH_SECONDS)
         return self._price
 

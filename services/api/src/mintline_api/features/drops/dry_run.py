@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mintline.chain.answers import MIN_TIP
 from mintline.drop_records import Drop
 from mintline.errors import MintlineError, Unavailable
 from mintline_api.chain import ChainReader
@@ -185,7 +184,7 @@ class DryRuns:
             market = await self.chain.fees()
         except MintlineError:
             return []
-        base, tip = market.base_fee, max(market.priority_fee, MIN_TIP)
+        base, tip = market.base_fee, market.tip
         prices: Sequence[tuple[str, int]] = (
             ("low", base + tip),
             ("expected", base * 3 // 2 + tip),

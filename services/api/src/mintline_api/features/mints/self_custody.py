@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from mintline.chain.answers import MIN_TIP, FeeMarket
+from mintline.chain.answers import FeeMarket
 from mintline.errors import MintlineError
 from mintline.eth import GWEI
 from mintline.messages.parts import Fees
@@ -59,8 +59,10 @@ async def unsigned_transaction(
     except (MintlineError, TimeoutError) as error:
         log.warning("chain_not_read", reason=f"{type(error).__name__}: {error}")
         return without_fees
-    tip = max(market.priority_fee, MIN_TIP)
-    fees = {"max_fee_per_gas": hex(2 * market.base_fee + tip), "max_priority_fee_per_gas": hex(tip)}
+    fees = {
+        "max_fee_per_gas": hex(2 * market.base_fee + market.tip),
+        "max_priority_fee_per_gas": hex(market.tip),
+    }
     if is_contract(code):
         return without_fees.model_copy(update=fees)
     return without_fees.model_copy(update={**fees, "from_": mint.to, "nonce": hex(nonce)})

@@ -161,8 +161,7 @@ class PipelineReads:
     async def _funds(self) -> list[Funds] | None:
         if self.chain is None:
             return None
-        market = await self.chain.fees()
-        price = market.base_fee + market.priority_fee
+        price = (await self.chain.fees()).price
         return list(
             await asyncio.gather(*(self._funds_of(sender, self.chain, price) for sender in self.senders))
         )
