@@ -186,6 +186,30 @@ def royalties(
     _change(caller, contract, wait=wait, royalties=wanted)
 
 
+@app.command()
+@calls_api("client")
+def describe(
+    caller: Caller,
+    contract: Contract,
+    *,
+    description: Annotated[str | None, typer.Option(help="What marketplaces show of it.")] = None,
+    image: Annotated[str | None, typer.Option(help="Likewise, the URL of an image.")] = None,
+    link: Annotated[str | None, typer.Option(help="The collection's page, an http(s) URL.")] = None,
+    wait: Wait = True,
+) -> None:
+    """Replace all that marketplaces show of a collection beside its name and symbol.
+
+    What is not given is removed. Refused once the collection is frozen.
+
+    Example: mintline collections describe 0x5FbD… --description "Season 2" --image https://example.com/2.png
+    """
+    given = {"description": description, "image": image, "external_link": link}
+    metadata = {member: text for member, text in given.items() if text is not None}
+    if not metadata:
+        raise typer.BadParameter("pass --description, --image or --link")
+    _change(caller, contract, wait=wait, metadata=metadata)
+
+
 @app.command("cap-item")
 @calls_api("client")
 def cap_item(

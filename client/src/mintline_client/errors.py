@@ -85,7 +85,7 @@ def _place(fault: Fault) -> str:
 
 def _says(text: str, fault: Fault) -> bool:
     """Tell whether a problem's detail is about this fault already."""
-    return _place(fault) in text or fault.detail.rstrip(".") == text.rstrip(".")
+    return _place(fault) in text or fault.detail.rstrip(".").casefold() == text.rstrip(".").casefold()
 
 
 def _text(members: Mapping[str, Any], name: str, default: str) -> str:

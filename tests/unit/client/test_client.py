@@ -504,6 +504,11 @@ async def test_client__when_it_is_given_a_session__then_closing_it_leaves_the_se
             "Token 9 not found in the index.",
         ),
         (
+            "The URL must begin with https://.",
+            [{"pointer": "#/url", "detail": "the URL must begin with https://"}],
+            "The URL must begin with https://.",
+        ),
+        (
             "The first row: unknown column 'mail'.",
             [
                 {"pointer": "#", "detail": "unknown column 'mail'"},
