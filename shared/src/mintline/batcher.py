@@ -28,7 +28,7 @@ ResultT = TypeVar("ResultT")
 
 TRICKLE_GAP = 0.1
 """Seconds after an item within which another one is worth waiting for."""
-TRICKLE_PAUSE = 0.25
+TRICKLE_PAUSE = 0.4
 """The same after a wait that paid: among independent callers, a longer gap now and then is chance."""
 MOST_SKIPPED = 32
 CLOSELY = 0.25

@@ -15,6 +15,7 @@ from mintline.aws.dynamo import Dynamo, Item
 from mintline.errors import Unavailable
 from mintline.resource_types import Table
 from mintline_api.features.mints.token_ids import (
+    AHEAD,
     COMPARE_SECONDS,
     MARGIN,
     MAX_BLOCK,
@@ -128,6 +129,41 @@ async def test_take__when_the_lease_fails__then_all_who_wait_hear_of_it_and_the_
         heard = await asyncio.gather(*(token_ids.take(CONTRACT) for _ in range(3)), return_exceptions=True)
     assert [type(error) for error in heard] == [Unavailable] * 3
     assert await token_ids.take(CONTRACT) == 1
+
+
+async def test_take__when_few_ids_of_a_large_block_are_left__then_the_next_is_leased_before_anyone_waits(
+    token_ids: TokenIds, counter: MemoryTokenIds
+) -> None:
+    taken: set[int] = set()
+    while (CONTRACT, MAX_BLOCK) not in counter.leases:
+        taken.add(await token_ids.take(CONTRACT))
+        await token_ids.aclose()
+    leased, left = len(counter.leases), counter.counters[CONTRACT] - 1 - len(taken)
+    while left > AHEAD:
+        taken.add(await token_ids.take(CONTRACT))
+        left -= 1
+    assert len(counter.leases) == leased
+    taken.add(await token_ids.take(CONTRACT))
+    await token_ids.aclose()
+    assert len(counter.leases) == leased + 1
+    taken |= {await token_ids.take(CONTRACT) for _ in range(AHEAD + 1)}
+    assert len(counter.leases) == leased + 1
+    assert taken == set(range(1, len(taken) + 1))
+
+
+async def test_take__when_a_lease_ahead_fails__then_nobody_hears_of_it_and_the_next_one_tries_again(
+    token_ids: TokenIds, counter: MemoryTokenIds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(contract: str, count: int) -> int:
+        raise Unavailable(f"no {count} of {contract}")
+
+    taken = [await token_ids.take(CONTRACT) for _ in range(2 * MAX_BLOCK)]
+    with monkeypatch.context() as broken:
+        broken.setattr(counter, "lease", refuse)
+        taken += [await token_ids.take(CONTRACT) for _ in range(counter.counters[CONTRACT] - 1 - len(taken))]
+        await token_ids.aclose()
+    taken.append(await token_ids.take(CONTRACT))
+    assert sorted(taken) == list(range(1, len(taken) + 1))
 
 
 async def test_take__when_the_one_who_waits_is_cancelled__then_the_id_goes_to_another(

@@ -14,7 +14,7 @@ from mintline.records.operations import Mint
 from mintline.states import MintStatus
 from mintline_builder.claims import Advance, OperationClaim, TopUpClaim
 from mintline_builder.ports import NotCommitted
-from mintline_builder.reserver import MAX_TRIES, Reserver
+from mintline_builder.reserver import MAX_TRIES, STEPS, Reserver
 from mintline_testkit.builder.harness import Harness
 
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
@@ -70,6 +70,34 @@ async def test_reserve__when_a_claim_comes_alone__then_it_goes_at_once(line: Pip
 
     assert line.sleeps == []
     assert line.sizes() == [1, 1]
+
+
+async def test_reserve__when_none_joins_those_that_came_together__then_they_wait_for_a_part_of_the_linger(
+    line: Pipeline,
+) -> None:
+    await line.together("m1", "m2")
+
+    assert line.sleeps == [0.02 / STEPS]
+    assert line.sizes() == [2]
+
+
+async def test_reserve__when_others_keep_joining__then_they_wait_for_the_linger_at_most(
+    line: Pipeline,
+) -> None:
+    joining: list[asyncio.Task[int]] = []
+
+    async def sleep(seconds: float) -> None:
+        line.sleeps.append(seconds)
+        joining.append(asyncio.create_task(line.reserve(f"joins{len(joining)}")))
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    line.reserver._sleep = sleep
+    await line.together("m1", "m2")
+    await asyncio.gather(*joining)
+
+    assert line.sleeps[:STEPS] == [0.02 / STEPS] * STEPS
+    assert line.sizes()[0] == 2 + STEPS
 
 
 async def test_reserve__when_claims_come_together__then_they_share_a_transaction_in_their_order(

@@ -41,6 +41,8 @@ log = structlog.get_logger(__name__)
 
 MAX_TRIES = 30
 """Refusals after which a claim's message goes back: a hot account must not hold handlers without end."""
+STEPS = 4
+"""Parts of the linger: where nothing is under way, company that none joins within one of them is complete."""
 MAX_GUESSES = 100_000
 """Senders whose next nonce is remembered, those used last."""
 
@@ -74,9 +76,9 @@ class Reserver:
 
     Claims that arrive together share a transaction of at most `max_changes` writes, across senders. A sender
     under way is locked in this process, so its later claims gather for the next transaction. A lone claim
-    goes at once; company waits `linger` seconds for more, or for one of `max_flights` transactions to end,
-    which are larger the fewer they are. `conflicts` is called once per refused transaction, `jumps` once per
-    sender whose nonces were used elsewhere.
+    goes at once; company waits for more, for `linger` seconds at most, or for one of `max_flights`
+    transactions to end, which are larger the fewer they are. `conflicts` is called once per refused
+    transaction, `jumps` once per sender whose nonces were used elsewhere.
     In traces a transaction links to the spans of all its claims.
     """
 
@@ -135,10 +137,23 @@ class Reserver:
     async def _gather(self) -> None:
         # One turn of the loop lets claims of the same moment meet.
         await asyncio.sleep(0)
-        if self._flights or sum(len(queue) for queue in self._queues.values()) > 1:
+        if self._flights:
             await self._sleep(self._linger)
+        elif (claims := self._claims()) > 1:
+            await self._wait_for_company(claims)
         self._gathering = None
         self._launch()
+
+    async def _wait_for_company(self, claims: int) -> None:
+        """Wait as long as others follow closely on those that came together."""
+        for _ in range(STEPS):
+            await self._sleep(self._linger / STEPS)
+            if (more := self._claims()) == claims:
+                break
+            claims = more
+
+    def _claims(self) -> int:
+        return sum(len(queue) for queue in self._queues.values())
 
     def _launch(self) -> None:
         while len(self._flights) < self._max_flights and (flight := self._compose()).groups:

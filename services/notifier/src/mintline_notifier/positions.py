@@ -29,7 +29,7 @@ LIVELY = (MINTS, TRANSACTIONS, TRANSFERS, METADATA_VERSIONS)
 """Tables whose shards are never quiet: by twos they have the events of a mint, and those of a token."""
 QUIET_MS = 4_000
 """How long after a look at a quiet shard the next one is."""
-QUIET_AMID_MS = 1_000
+QUIET_AMID_MS = 2_000
 """Likewise while something is new in others."""
 
 

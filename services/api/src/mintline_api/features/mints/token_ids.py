@@ -38,6 +38,8 @@ log = structlog.get_logger()
 
 MAX_BLOCK = 100
 """Ids that are leased ahead of the mints that want them, at most."""
+AHEAD = 10
+"""So few ids of a large block have the next one leased, before anyone waits for it."""
 MAX_LEASE = 1000
 COMPARE_SECONDS = 60.0
 MARGIN = MAX_LEASE
@@ -88,14 +90,13 @@ class TokenIds:
         """Return a token id that no other mint has; raises what leasing one raises."""
         pool = self._pools.setdefault(contract, _Pool())
         if pool.free:
-            return heappop(pool.free)
+            token_id = heappop(pool.free)
+            if len(pool.free) < AHEAD and pool.block > 2 * AHEAD:
+                self._begin_lease(contract, pool, ahead=True)
+            return token_id
         wanted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         pool.waiting.append(wanted)
-        if pool.lease is None:
-            # A context of its own: the lease serves many requests, and must not log under one's ids.
-            pool.lease = asyncio.create_task(
-                self._lease(contract, pool), name=f"lease token ids of {contract}", context=Context()
-            )
+        self._begin_lease(contract, pool)
         try:
             return await wanted
         except asyncio.CancelledError:
@@ -123,10 +124,23 @@ class TokenIds:
         leases = [pool.lease for pool in self._pools.values() if pool.lease is not None]
         await asyncio.gather(*leases, return_exceptions=True)
 
-    async def _lease(self, contract: str, pool: _Pool) -> None:
-        """Lease until nobody waits: for all who wait, and as far ahead as the load asks for."""
+    def _begin_lease(self, contract: str, pool: _Pool, *, ahead: bool = False) -> None:
+        if pool.lease is None:
+            # A context of its own: the lease serves many requests, and must not log under one's ids.
+            pool.lease = asyncio.create_task(
+                self._lease(contract, pool, ahead=ahead),
+                name=f"lease token ids of {contract}",
+                context=Context(),
+            )
+
+    async def _lease(self, contract: str, pool: _Pool, *, ahead: bool) -> None:
+        """Lease until nobody waits: for all who wait, and as far ahead as the load asks for.
+
+        Once even if nobody waits, if it is `ahead` of them.
+        """
         try:
-            while pool.waiting:
+            while pool.waiting or ahead:
+                ahead = False
                 now = self._clock()
                 busy = now - pool.leased_at < BUSY_SECONDS
                 pool.block = min(2 * pool.block, MAX_BLOCK) if busy else max(1, pool.block // 2)

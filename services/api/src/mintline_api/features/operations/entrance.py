@@ -8,9 +8,9 @@ from aiohttp import web
 
 from mintline.batcher import Batcher
 
-ENTRANCE_SECONDS = 0.25
+ENTRANCE_SECONDS = 0.3
 """How long a request waits for others at most, if another one came less than 0.1 seconds before it."""
-TAIL_SECONDS = 0.2
+TAIL_SECONDS = 0.25
 """A wait in whose last part, this long, no request came was in vain: those who wait may be all there are."""
 TOGETHER = 8
 """Requests that wait for no more of them: at higher rates they meet without waiting."""
