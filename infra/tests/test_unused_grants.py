@@ -76,6 +76,7 @@ REASONS = (
     ),
     Reason("api", "dynamodb:*", "table/transactions", "transactions that their sender replaces or cancels"),
     Reason("api", "dynamodb:BatchGetItem", "table/*", "requests that read single records"),
+    Reason("notifier", "dynamodb:Query", "table/webhooks/index/open", "webhooks where there are many"),
     Reason("builder", "*", "table/transactions", "a sender's last nonce, when it is not known"),
     Reason("builder", "dynamodb:*", "table/mints", "mints that end without a transaction"),
     Reason("builder", "s3:GetObject", "metadata/*", "metadata that the api stored before"),

@@ -250,6 +250,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
             WEBHOOK_ATTEMPTS: PRUNE + REPLACE,
         },
         indexes={WEBHOOKS: ("open",)},
+        sparse_indexes={WEBHOOKS: ("open",)},
         streams=(MINTS, TRANSACTIONS, TRANSFERS, DROPS, WALLETS, LINKS, METADATA_VERSIONS, NOTICES),
     ),
 }

@@ -70,12 +70,12 @@ class MemoryWebhooks:
         if shard in self.leases and self.leases[shard].owner == owner:
             del self.leases[shard]
 
-    async def open(self, shard: str) -> list[Webhook]:
+    async def open(self, shards: Sequence[str]) -> list[Webhook]:
         await asyncio.sleep(0)
         return [
             webhook
             for webhook in self.webhooks.values()
-            if webhook.open and open_shard(webhook.webhook_id) == shard
+            if webhook.open and open_shard(webhook.webhook_id) in shards
         ]
 
     async def progress(self, webhook_id: str) -> WebhookProgress | None:

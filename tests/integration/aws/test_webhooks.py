@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from contextlib import AsyncExitStack
@@ -32,6 +33,7 @@ from mintline_api.features.webhooks.store import KmsSecretEncryptor
 from mintline_notifier.webhooks.ports import WebhookStore
 from mintline_notifier.webhooks.secrets import KmsSecrets
 from mintline_notifier.webhooks.store import DynamoWebhooks as NotifierWebhooks
+from mintline_notifier.webhooks.worker import SHARDS
 from mintline_testkit.webhooks import MemoryWebhooks
 
 NOW = 1_795_398_654_000
@@ -79,7 +81,7 @@ async def test_webhook__when_it_is_created__then_both_services_find_it(stores: S
     assert await stores.api.webhook(WEBHOOK_ID) == created
     assert await stores.api.of_principal("shop") == [later, created]
     assert await stores.api.of_principal("other") == []
-    assert created in await stores.notifier.open(SHARD)
+    assert created in await stores.notifier.open([SHARD])
     assert await stores.notifier.progress(WEBHOOK_ID) == progress()
 
 
@@ -91,10 +93,10 @@ async def test_webhook__when_two_change_it__then_one_fails(stores: Stores) -> No
     with pytest.raises(Conflict):
         await stores.notifier.replace(created.evolve(status="disabled", version=2))
     await stores.notifier.replace(created.evolve(status="disabled", pending=pending, version=3))
-    (stored,) = await stores.notifier.open(SHARD)
+    (stored,) = await stores.notifier.open([SHARD])
     assert stored.pending == pending, "a disabled one with an event to announce is not forgotten"
     await stores.notifier.replace(stored.evolve(pending=(), version=4))
-    assert await stores.notifier.open(SHARD) == []
+    assert await stores.notifier.open([SHARD]) == []
 
 
 async def test_progress__when_two_processes_write_it__then_one_fails(stores: Stores) -> None:
@@ -136,7 +138,7 @@ async def test_lease__when_a_process_has_it__then_no_other_gets_it_until_it_ends
     assert not await lease("0", "one", now=NOW + 31, until=NOW + 51)
     await release("0", "other")
     assert await lease("0", "one", now=NOW + 31, until=NOW + 51)
-    assert await stores.notifier.open("0") == []
+    assert await stores.notifier.open(["0"]) == []
 
 
 async def test_attempts__when_there_are_many__then_pages_are_newest_first(stores: Stores) -> None:
@@ -174,3 +176,27 @@ async def test_secret__when_kms_encrypted_it__then_it_opens_for_its_webhook_alon
         assert await opener.open(WEBHOOK_ID, sealed) == secret
     with pytest.raises(ClientError, match="InvalidCiphertext"):
         await opener.open("wh_" + "0" * 32, sealed)
+
+
+async def test_open__when_there_are_few__then_a_statement_reads_all_shards_and_else_a_query_each(
+    dynamo: Dynamo, calls: AwsCalls
+) -> None:
+    api, notifier = ApiWebhooks(dynamo), NotifierWebhooks(dynamo)
+    ids = [f"wh_{number:032x}" for number in range(21)]
+    await asyncio.gather(*(api.create(webhook(each), progress(each)) for each in ids[:20]))
+
+    async def asked() -> tuple[int, ...]:
+        before = calls.counts()
+        webhooks = await notifier.open(SHARDS)
+        assert {each.webhook_id for each in webhooks} <= set(ids)
+        by_statement, by_query = (("dynamodb", name) for name in ("ExecuteStatement", "Query"))
+        now = calls.counts()
+        return len(webhooks), *(now.get(each, 0) - before.get(each, 0) for each in (by_statement, by_query))
+
+    assert await asked() == (20, 1, 0)
+    await api.create(webhook(ids[20]), progress(ids[20]))
+    assert await asked() == (21, 1, 0)
+    assert await asked() == (21, 0, len(SHARDS))
+    await notifier.replace(webhook(ids[0], status="disabled", version=2))
+    assert await asked() == (20, 0, len(SHARDS))
+    assert await asked() == (20, 1, 0)

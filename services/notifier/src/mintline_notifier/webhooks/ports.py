@@ -21,8 +21,8 @@ class WebhookStore(Protocol):
         """Give a shard back; harmless if another process has it."""
         ...
 
-    async def open(self, shard: str) -> list[Webhook]:
-        """Return the webhooks of a shard for which there is something to do; may lag by moments."""
+    async def open(self, shards: Sequence[str]) -> list[Webhook]:
+        """Return the webhooks of shards for which there is something to do; may lag by moments."""
         ...
 
     async def progress(self, webhook_id: str) -> WebhookProgress | None:

@@ -22,6 +22,8 @@ from mintline.webhooks.records import Attempt, Webhook, WebhookProgress
 
 _OPEN = WEBHOOKS.index("open")
 _PAGE = 200
+_FEW = 20
+"""So many webhooks at most are read by one statement, whose answer comes ten items at a time on AWS."""
 
 
 class DynamoWebhooks:
@@ -30,6 +32,8 @@ class DynamoWebhooks:
     def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
         self._set_aside = set_aside or SetAside()
+        self._few = True
+        """Whether there were few open webhooks the last time."""
 
     async def lease(self, shard: str, owner: str, *, now: int, until: int) -> bool:
         key = lease_key(shard)
@@ -53,14 +57,23 @@ class DynamoWebhooks:
         with suppress(ConditionFailed):
             await self._dynamo.write(Delete(WEBHOOK_PROGRESS, lease_key(shard), where=(mine,)))
 
-    async def open(self, shard: str) -> list[Webhook]:
-        webhooks: list[Webhook] = []
+    async def open(self, shards: Sequence[str]) -> list[Webhook]:
+        """Read them by one statement while they are few, else by a query for each shard."""
+        if self._few:
+            items = await self._dynamo.query_sparse(WEBHOOKS, index=_OPEN, partitions=shards, limit=_PAGE)
+        else:
+            items = [item for part in await asyncio.gather(*map(self._shard, shards)) for item in part]
+        self._few = len(items) <= _FEW
+        return [webhook for _, webhook in readable(Webhook, WEBHOOKS, items, self._set_aside)]
+
+    async def _shard(self, shard: str) -> list[Item]:
+        items: list[Item] = []
         start: Item | None = None
         while True:
             page = await self._dynamo.query(WEBHOOKS, index=_OPEN, partition=shard, limit=_PAGE, start=start)
-            webhooks += [webhook for _, webhook in readable(Webhook, WEBHOOKS, page.items, self._set_aside)]
+            items += page.items
             if page.next is None:
-                return webhooks
+                return items
             start = page.next
 
     async def progress(self, webhook_id: str) -> WebhookProgress | None:

@@ -53,11 +53,10 @@ class WebhookWorker:
         await self._lease()
         self.shards(len(self._leased))
         idle = len(self._leased) == len(SHARDS)
-        for shard in tuple(self._leased):
-            for webhook in await self.store.open(shard):
-                idle = False
-                if webhook.webhook_id not in self._tasks:
-                    self._start(webhook)
+        for webhook in await self.store.open(tuple(self._leased)):
+            idle = False
+            if webhook.webhook_id not in self._tasks:
+                self._start(webhook)
         return IDLE_SECONDS if idle else POLL_SECONDS
 
     async def _lease(self) -> None:
