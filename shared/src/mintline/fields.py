@@ -30,6 +30,8 @@ _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 def _decimal(value: Any) -> Any:
     if isinstance(value, str):
         if not _DECIMAL.fullmatch(value):
+            if value.isascii() and value.isdigit() and not value.startswith("0"):
+                raise ValueError("expected an integer below 2^256")
             raise ValueError("expected a decimal integer without sign, spaces or leading zeros")
         return int(value)
     if isinstance(value, bool):

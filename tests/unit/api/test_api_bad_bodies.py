@@ -449,3 +449,23 @@ async def test_post__when_the_content_coding_is_a_lie__refuses(
     response = await client.request("POST", "/v1/mints", headers=headers, body=with_metadata())
 
     assert (response.status, response.json()["code"]) == (400, "bad-request")
+
+
+async def test_post__when_an_address_was_mistyped__then_the_question_ends_the_sentence(
+    harness: Harness, client: MemoryClient
+) -> None:
+    body = {"metadata": GOOD, "to": "0x70997970c51812dc3A010C7d01b50e0d17dc79C8"}
+    response = await post(harness, client, json.dumps(body).encode())
+
+    assert response.json()["detail"].endswith("did you mean 0x70997970C51812dc3A010C7d01b50e0d17dc79C8?")
+
+
+@pytest.mark.parametrize("digits", [79, 100])
+async def test_token__when_its_id_has_more_digits_than_any__then_says_how_large_ids_are(
+    client: MemoryClient, harness: Harness, digits: int
+) -> None:
+    body = {"metadata": GOOD, "token_id": "9" * digits}
+    response = await post(harness, client, json.dumps(body).encode())
+
+    (fault,) = response.json()["errors"]
+    assert (fault["pointer"], fault["detail"]) == ("#/token_id", "expected an integer below 2^256")

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any, cast
 
+import aiohttp
 import pytest
 
-from mintline.chain.transport import BodyTooLarge, check_status, host
+from mintline.chain.transport import BodyTooLarge, Web3Transport, check_status, host
 from mintline.errors import Throttled, Unavailable
 
 URL = "https://user:secret@node.example:8545/v3/API-KEY?token=SECRET"
@@ -61,3 +64,23 @@ def test_web3__when_no_node_is_called__is_not_loaded_and_never_raises_the_recurs
     )
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert printed.stdout == "1000\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "message"),
+    [
+        ("nonsense", aiohttp.InvalidURL("nonsense"), "nonsense: expected an http(s) URL"),
+        ("http://a:1/key", ConnectionRefusedError("key"), "a:1 cannot be reached: ConnectionRefusedError"),
+    ],
+)
+async def test_exchange__when_there_is_no_node__then_says_so_without_the_url(
+    monkeypatch: pytest.MonkeyPatch, url: str, error: Exception, message: str
+) -> None:
+    async def ask(_: Any) -> Any:
+        raise error
+
+    transport = Web3Transport(timeout=1.0)
+    monkeypatch.setattr(transport, "_open", lambda _: cast("Any", SimpleNamespace(ask=ask)))
+    with pytest.raises(Unavailable) as unavailable:
+        await transport.exchange(url, [])
+    assert str(unavailable.value) == message

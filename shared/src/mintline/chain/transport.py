@@ -96,8 +96,10 @@ class Web3Transport:
             return await endpoint.ask(requests)
         except TimeoutError:
             raise Unavailable(f"{host(url)} was silent, or not done in {self._timeout.total:g} s") from None
+        except aiohttp.InvalidURL:
+            raise Unavailable(f"{host(url)}: expected an http(s) URL") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise Unavailable(f"{host(url)}: {type(error).__name__}") from None
+            raise Unavailable(f"{host(url)} cannot be reached: {type(error).__name__}") from None
         except self._web3.exceptions.Web3TypeError:  # a parameter that has no JSON is our mistake
             raise
         except (ValueError, TypeError, AttributeError, RecursionError):

@@ -158,10 +158,15 @@ def _validated(
         faults = [_fault(item, in_body=in_body) for item in error.errors(include_url=False)[:most]]
         first = faults[0]
         where = first.pointer or first.parameter
-        detail = (
-            f"{where}: {first.detail}" + (f" (and {len(faults) - 1} more)" if len(faults) > 1 else "") + "."
-        )
+        detail = f"{where}: {first.detail}{_end(first.detail, len(faults) - 1)}"
         raise RequestRefused(kind, detail, faults=faults) from None
+
+
+def _end(detail: str, more: int) -> str:
+    """Return what ends a sentence about a fault: how many `more` there are, and one mark."""
+    if more:
+        return f" (and {more} more)."
+    return "" if detail.endswith("?") else "."
 
 
 def _fault(item: Any, *, in_body: bool) -> Fault:
