@@ -135,7 +135,7 @@ class MintRules(RuleBasedStateMachine):
         if carried is not None:
             if not fills:
                 self.do(self.tables.ledger.enter(sign_mint(self.mint(mint_id)), attempt))
-                carried = self.tables.transactions[carried.place]
+                carried = self.tables.transactions[carried.key]
             if all(known.tx_hash != tx_hash for known in carried.attempts):
                 self.do(self.tables.ledger.add_attempt(carried, attempt))
         return mint_id, tx_hash
@@ -157,7 +157,7 @@ class MintRules(RuleBasedStateMachine):
     def close(self, mint_id: str) -> None:
         """Note that another transaction has the nonce, once the mint depends on it no more."""
         for transaction in list(self.tables.transactions.values()):
-            let_go = carried_by(self.mint(mint_id)) != transaction.place
+            let_go = carried_by(self.mint(mint_id)) != transaction.key
             rejected = self.mint(mint_id).status is MintStatus.REJECTED
             if transaction.operations == (mint_id,) and (let_go or rejected):
                 self.do(self.tables.ledger.close(transaction, "filled", at=self.time))
@@ -168,7 +168,7 @@ class MintRules(RuleBasedStateMachine):
         self.blocks += 1
         block_hash = self.blocks.to_bytes(32, "big")
         carried = self.carried(mint_id)
-        done = () if carried is None else (carried.place,)
+        done = () if carried is None else (carried.key,)
         undo_record = UndoRecord(
             position=f"{self.blocks:012}",
             number=self.blocks,
@@ -202,7 +202,7 @@ class MintRules(RuleBasedStateMachine):
         _, undo_record = mined_block
         if undo_record.position in self.tables.store.block_rows:
             reopened_transactions = tuple(
-                ReopenedTransaction(transaction.place, undo_record.hash)
+                ReopenedTransaction(transaction.key, undo_record.hash)
                 for transaction in undo_record.transactions
             )
             undo = TakeBack(undo_record.number, transactions=reopened_transactions)
@@ -211,7 +211,7 @@ class MintRules(RuleBasedStateMachine):
 
     @rule(mined_block=consumes(mined))
     def finalize(self, mined_block: tuple[str, UndoRecord]) -> None:
-        places = [transaction.place for transaction in mined_block[1].transactions]
+        places = [transaction.key for transaction in mined_block[1].transactions]
         self.do(self.tables.store.finalize_transactions(places, at=self.time))
 
     def fence(self) -> int:

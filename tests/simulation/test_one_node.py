@@ -18,7 +18,7 @@ from mintline.messages.codec import decode
 from mintline.messages.parts import Fees
 from mintline.messages.work import RenewNonce
 from mintline.records.operations import Attempt, Mint
-from mintline.records.transactions import Transaction, place_of
+from mintline.records.transactions import Transaction, transaction_key_of
 from mintline.resources import BUILD
 from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster.config import Patience
@@ -97,7 +97,7 @@ def transaction(nonce: int, **changes: Any) -> Transaction:
         fills=True if noop else None,
     )
     return Transaction(
-        sender_id=place_of(SIGNER, nonce).sender_id,
+        sender_id=transaction_key_of(SIGNER, nonce).sender_id,
         nonce=nonce,
         signer=SIGNER,
         kind="noop" if noop else "mint",
@@ -137,7 +137,7 @@ class Harness:
         self.ledger.mints = {mint.mint_id: mint for mint in (stopped, wanted, dead)}
         filling = {STOPPED: 1, DEAD: 1, NOOP: 1}
         transactions = [transaction(nonce, filling_at=filling.get(nonce)) for nonce in range(4)]
-        self.ledger.transactions = {transaction.place: transaction for transaction in transactions}
+        self.ledger.transactions = {transaction.key: transaction for transaction in transactions}
 
     def open(self) -> set[int]:
         """Return the nonces that are looked after."""

@@ -9,7 +9,7 @@ import pytest
 
 from mintline.records.operations import Mint
 from mintline.records.reopening import is_left, reopened, unclaimed
-from mintline.records.transactions import Place, carried_by
+from mintline.records.transactions import TransactionKey, carried_by
 from mintline.states import MintStatus
 from mintline_harness.simulation.lagging import LaggingTable
 from mintline_harness.simulation.loop import VirtualLoop
@@ -50,7 +50,7 @@ async def restored(seed: int) -> Schedule:
     for transaction in [transactions[place] for place in transactions]:
         if any(is_left(mint, transaction) for mint in backup.values()):
             opened = reopened(transaction, at=transaction.updated_at + 1)
-            LaggingTable.__setitem__(transactions, transaction.place, opened)
+            LaggingTable.__setitem__(transactions, transaction.key, opened)
     await schedule._rest()
     mining.cancel()
     return schedule
@@ -78,7 +78,7 @@ async def without_transactions(seed: int) -> int:
     return len(left)
 
 
-def _is_without(mint: Mint, transactions: Container[Place]) -> bool:
+def _is_without(mint: Mint, transactions: Container[TransactionKey]) -> bool:
     place = carried_by(mint)
     return mint.status is MintStatus.BUILT and place is not None and place not in transactions
 

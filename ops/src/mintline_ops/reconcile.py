@@ -151,7 +151,7 @@ async def read(records: Records, rpc: Rpc, node: Node, *, patience: float) -> Bo
     stored = [operation async for operation in _readable(records, MINTS, operation_from, damaged)]
     decode = partial(from_item, Transaction)
     transactions = {
-        transaction.place: transaction
+        transaction.key: transaction
         async for transaction in _readable(records, TRANSACTIONS, decode, damaged)
     }
     operations = [

@@ -20,7 +20,7 @@ from mintline.kinds.mint import sign_mint
 from mintline.messages.intents import AnyIntent, SignNoop, SignTopUp
 from mintline.messages.parts import Fees, KeyRef
 from mintline.records.operations import Attempt, Mint
-from mintline.records.transactions import TopUpPayload, Transaction, place_of
+from mintline.records.transactions import TopUpPayload, Transaction, transaction_key_of
 from mintline.resources import ACCOUNTS, MINTS, TRANSACTIONS
 from mintline.states import MintStatus, TransactionState
 
@@ -79,7 +79,7 @@ def _of_mint(mint: Mint) -> Transaction:
     if mint.status is MintStatus.REJECTED:
         filling = mint.updated_at
     return Transaction(
-        sender_id=place_of(mint.sender, mint.nonce).sender_id,
+        sender_id=transaction_key_of(mint.sender, mint.nonce).sender_id,
         nonce=mint.nonce,
         signer=mint.sender,
         kind="mint",
@@ -115,7 +115,7 @@ async def record_attempt(dynamo: Dynamo, item: Item) -> int:
         return 0
     first = _INTENT.validate_python(item["intent"])
     attempts = (_attempt(item, first),)
-    place = place_of(first.signer, first.nonce)
+    place = transaction_key_of(first.signer, first.nonce)
     key: Item = {"sender_id": place.sender_id, "nonce": place.nonce}
     stored = await dynamo.get(TRANSACTIONS, key)
     known = _bare(first, attempts[0].at) if stored is None else from_item(Transaction, stored)
@@ -140,7 +140,7 @@ async def record_attempt(dynamo: Dynamo, item: Item) -> int:
 
 
 def _bare(first: AnyIntent, at: int) -> Transaction:
-    place = place_of(first.signer, first.nonce)
+    place = transaction_key_of(first.signer, first.nonce)
     top_up = None
     if isinstance(first, SignTopUp):
         top_up = TopUpPayload(recipient=first.recipient, value=first.value)

@@ -6,7 +6,7 @@ from typing import Any
 
 from mintline.messages.parts import Fees, KeyRef
 from mintline.records.operations import Mint
-from mintline.records.transactions import Transaction, place_of
+from mintline.records.transactions import Transaction, transaction_key_of
 from mintline.states import MintStatus
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
@@ -40,7 +40,7 @@ def make_mint(mint_id: str = "mint_1", *, at: int = 1, **changes: Any) -> Mint:
 def make_transaction(signer: KeyRef, nonce: int = 0, *, at: int = 1, **changes: Any) -> Transaction:
     """Return a transaction that was reserved `at` Unix milliseconds, and carries nothing yet."""
     fields: dict[str, Any] = {
-        **place_of(signer, nonce)._asdict(),
+        **transaction_key_of(signer, nonce)._asdict(),
         "signer": signer,
         "kind": "mint",
         "gas": 100_000,

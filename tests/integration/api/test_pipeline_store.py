@@ -94,7 +94,7 @@ class InMemory:
         """Put a transaction on record."""
         reserved = transaction(nonce, sender)
         state = TransactionState.FINAL if final else reserved.state
-        self._mints.transactions[reserved.place] = reserved.evolve(state=state)
+        self._mints.transactions[reserved.key] = reserved.evolve(state=state)
 
 
 class InDynamo:
@@ -115,7 +115,7 @@ class InDynamo:
         reserved = transaction(nonce, sender)
         await self._dynamo.write(created(reserved))
         if final:
-            await self._dynamo.write(moved(reserved.place, TransactionState.FINAL, at=BEGIN))
+            await self._dynamo.write(moved(reserved.key, TransactionState.FINAL, at=BEGIN))
 
 
 @pytest.fixture(params=["memory", "dynamodb"])
@@ -166,7 +166,7 @@ async def test_transactions__when_they_are_open__then_the_oldest_of_all_senders_
 
     oldest = await pipeline.records.oldest_transactions(5)
 
-    assert [(transaction.place.sender_id, transaction.nonce) for transaction in oldest] == [
+    assert [(transaction.key.sender_id, transaction.nonce) for transaction in oldest] == [
         (scoped(CHAIN_ID, RELAYER), 2),
         (scoped(CHAIN_ID, OTHER), 3),
         (scoped(CHAIN_ID, RELAYER), 4),

@@ -28,7 +28,7 @@ from mintline.messages.parts import Fees, KeyRef, Voucher
 from mintline.messages.signed import Broadcast, VoucherIssued
 from mintline.records.keys import created_key, open_shard
 from mintline.records.operations import Mint
-from mintline.records.transactions import TopUpPayload, Transaction, place_of
+from mintline.records.transactions import TopUpPayload, Transaction, transaction_key_of
 from mintline.resource_types import Queue
 from mintline.resources import BROADCAST, MINTS
 from mintline.settings import ServiceSettings
@@ -152,7 +152,7 @@ class Harness:
             top_up = TopUpPayload(recipient=intent.recipient, value=intent.value)
             payload = {"kind": "top_up", "top_up": top_up}
         fields: dict[str, Any] = {
-            "sender_id": place_of(intent.signer, intent.nonce).sender_id,
+            "sender_id": transaction_key_of(intent.signer, intent.nonce).sender_id,
             "nonce": intent.nonce,
             "signer": intent.signer,
             "gas": intent.gas,

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mintline.aws.dynamo import Item, Put, Update
-from mintline.aws.standing import transaction_key
+from mintline.aws.standing import primary_key
 from mintline.errors import Deferred
 from mintline.eth import GWEI
 from mintline.messages.codec import decode
 from mintline.messages.intents import SignMint, SignNoop, SignTopUp
 from mintline.messages.parts import Fees
 from mintline.messages.work import FundWallet, RenewNonce
-from mintline.records.transactions import place_of
+from mintline.records.transactions import transaction_key_of
 from mintline.resource_types import Queue
 from mintline.resources import BUILD, CHECKPOINTS, SIGN, TRANSACTIONS
 from mintline.states import MintStatus
@@ -57,8 +57,8 @@ async def test_fact__when_a_pooled_attempt_is_not_outbid__then_the_next_has_high
         await harness.built(first)
         await harness.broadcast(harness.sign(first))
         # Another transaction at the same fees: what the record says of it has to be another gas limit.
-        place = place_of(first.signer, first.nonce)
-        await harness.dynamo.write(Update(TRANSACTIONS, transaction_key(place), set={"gas": 61_000}))
+        place = transaction_key_of(first.signer, first.nonce)
+        await harness.dynamo.write(Update(TRANSACTIONS, primary_key(place), set={"gas": 61_000}))
         same = first.evolve(attempt=1, gas=61_000)
         await harness.broadcast(harness.sign(same))
         [higher] = await sent_to(harness, SIGN)

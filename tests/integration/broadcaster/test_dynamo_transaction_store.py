@@ -93,14 +93,14 @@ async def test_transaction__when_its_record_has_no_attempts__then_one_is_added_o
         missed = gap(key, nonce, FEES, now=1)
         item = {name: value for name, value in created(missed).item.items() if name != "attempts"}
         await harness.dynamo.write(Put(TRANSACTIONS, item if stored is None else item | {"attempts": stored}))
-    first, second = await harness.store.transactions_from(missed.place._replace(nonce=0))
+    first, second = await harness.store.transactions_from(missed.key._replace(nonce=0))
 
     await harness.store.close(first, "filled", at=5)
     await harness.store.add_attempt(second, NOOP)
     with pytest.raises(TransactionMoved):
         await harness.store.close(second, "filled", at=5)
 
-    closed, tried = [await harness.store.transaction(transaction.place) for transaction in (first, second)]
+    closed, tried = [await harness.store.transaction(transaction.key) for transaction in (first, second)]
     assert closed is not None
     assert tried is not None
     assert (closed.state, closed.outcome) == (TransactionState.FINAL, "filled")

@@ -22,7 +22,7 @@ from mintline.records.index import Transfer
 from mintline.records.keys import created_key, open_shard
 from mintline.records.operations import Attempt, Mint, Operation, TokenOperation, TokenTransfer
 from mintline.records.problems import TOKEN_ON_CHAIN, Problem
-from mintline.records.transactions import Place, Transaction, as_far_as, sender_shard
+from mintline.records.transactions import Transaction, TransactionKey, as_far_as, sender_shard
 from mintline.resources import ATTEMPTS, MINTS, TRANSFERS
 from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster.ports import (
@@ -172,7 +172,7 @@ def in_memory() -> Records:
         memory.mintings[transfer.contract, transfer.token_id] = transfer
 
     async def take(record: Transaction) -> None:
-        memory.transactions[record.place] = record
+        memory.transactions[record.key] = record
 
     async def authorize(operation: Operation, given: Authorization) -> None:
         key = key_of(operation)
@@ -214,7 +214,7 @@ async def test_enter__when_it_is_what_the_nonce_was_reserved_for__then_submitted
     after = transaction(
         state=TransactionState.SUBMITTED, attempts=(attempt(5),), submitted_at=5, updated_at=5
     )
-    assert await records.store.transaction(after.place) == after
+    assert await records.store.transaction(after.key) == after
     stands = await records.store.get("m1")
     assert stands == as_far_as(mint(), after)
     assert stands is not None
@@ -242,7 +242,7 @@ async def test_enter__when_the_record_says_otherwise__then_it_tells_what_is_ther
     with pytest.raises(TransactionMoved) as moved:
         await records.store.enter(INTENT, attempt(5))
     assert moved.value.transaction == transaction
-    assert await records.store.transaction(transaction.place) == transaction
+    assert await records.store.transaction(transaction.key) == transaction
 
 
 async def test_writes__when_there_is_no_record__then_they_say_so(records: Records) -> None:
@@ -276,7 +276,7 @@ async def test_add_attempt__when_the_attempts_are_those_that_were_read__then_it_
     await records.reserve(before)
     await records.store.add_attempt(before, attempt(5))
     after = before.evolve(attempts=(attempt(4), attempt(5)), updated_at=5)
-    assert await records.store.transaction(after.place) == after
+    assert await records.store.transaction(after.key) == after
     with pytest.raises(TransactionMoved) as moved:
         await records.store.add_attempt(before, attempt(6))
     assert moved.value.transaction == after
@@ -306,7 +306,7 @@ async def test_add_attempt__when_two_race__then_one_of_them_must_look_again(reco
     )
     [lost] = [result for result in results if result is not None]
     assert isinstance(lost, TransactionMoved)
-    after = await records.store.transaction(before.place)
+    after = await records.store.transaction(before.key)
     assert lost.transaction == after
     assert after is not None
     assert len(after.attempts) == 2
@@ -324,7 +324,7 @@ async def test_add_attempt__when_it_is_a_noop__then_the_nonce_is_for_it_and_noth
         filling_at=5,
         updated_at=5,
     )
-    assert await records.store.transaction(after.place) == after
+    assert await records.store.transaction(after.key) == after
     with pytest.raises(TransactionMoved):
         await records.store.add_attempt(after, attempt(6))
     await records.store.add_attempt(after, noop(7))
@@ -338,7 +338,7 @@ async def test_add_attempt__when_a_batch_is_being_claimed__then_a_noop_alone_and
     with pytest.raises(TransactionMoved):
         await records.store.add_attempt(before, attempt(5))
     await records.store.add_attempt(before, noop(5))
-    after = await records.store.transaction(before.place)
+    after = await records.store.transaction(before.key)
     assert after == before.evolve(
         state=TransactionState.SUBMITTED, attempts=(noop(5),), filling_at=5, updated_at=5, claiming=None
     )
@@ -353,7 +353,7 @@ async def test_add_attempt__when_the_nonce_is_used__then_the_transaction_stays_a
     await records.reserve(settled)
     with pytest.raises(TransactionMoved):
         await records.store.add_attempt(settled, late)
-    assert await records.store.transaction(settled.place) == settled
+    assert await records.store.transaction(settled.key) == settled
 
 
 @pytest.mark.parametrize("fields", [{}, SUBMITTED], ids=["built", "submitted"])
@@ -365,9 +365,9 @@ async def test_reject__when_a_transaction_carries_it__then_its_nonce_is_for_a_no
     after = await records.store.get("m1")
     filled = carried.evolve(filling_at=9, updated_at=9)
     assert after == as_far_as(mint(MintStatus.REJECTED, problem=PROBLEM, updated_at=9), filled)
-    assert await records.store.transaction(carried.place) == filled
+    assert await records.store.transaction(carried.key) == filled
     assert await records.store.open_transactions(SHARD, after=None, limit=9) == [
-        OpenTransaction(carried.place, 1)
+        OpenTransaction(carried.key, 1)
     ]
     with pytest.raises(MintMoved) as moved:
         await records.store.reject(before, PROBLEM, at=10, carried=carried)
@@ -382,7 +382,7 @@ async def test_reject__when_it_was_read_at_its_end__then_it_stays(records: Recor
     with pytest.raises(MintMoved):
         await records.store.reject(before, PROBLEM, at=9, carried=carried)
     assert await records.store.get("m1") == before
-    assert await records.store.transaction(carried.place) == carried
+    assert await records.store.transaction(carried.key) == carried
 
 
 async def test_reject__when_the_transaction_moved_on__then_neither_is_changed(records: Records) -> None:
@@ -392,7 +392,7 @@ async def test_reject__when_the_transaction_moved_on__then_neither_is_changed(re
         await records.store.reject(before, PROBLEM, at=9, carried=carried)
     assert moved.value.mint is not None
     assert moved.value.mint.status is MintStatus.SUBMITTED
-    after = await records.store.transaction(carried.place)
+    after = await records.store.transaction(carried.key)
     assert after is not None
     assert after.filling_at is None
 
@@ -413,7 +413,7 @@ async def test_reseal__when_it_is_still_to_be_signed__then_it_goes_on_with_fewer
     await records.reserve(before)
     await records.store.reseal(before, SEAL, at=5)
     after = transaction(**BATCH | {"operations": ("m2", "m3"), "meaning": SEAL.meaning}, updated_at=5)
-    assert await records.store.transaction(before.place) == after
+    assert await records.store.transaction(before.key) == after
     with pytest.raises(TransactionMoved) as moved:
         await records.store.reseal(before, Seal(("m3",), bytes(32)), at=6)
     assert moved.value.transaction == after
@@ -443,14 +443,14 @@ async def test_reseal__when_it_is_not_as_it_was_read__then_it_tells_what_is_ther
     with pytest.raises(TransactionMoved) as moved:
         await records.store.reseal(transaction(**BATCH), SEAL, at=5)
     assert moved.value.transaction == stored
-    assert await records.store.transaction(stored.place) == stored
+    assert await records.store.transaction(stored.key) == stored
 
 
 async def test_reject__when_the_batch_goes_on_without_it__then_both_by_one_write(records: Records) -> None:
     before, batch = await records.carried(**BATCH)
     await records.store.reject(before, PROBLEM, at=9, carried=batch, seal=SEAL)
     after = transaction(**BATCH | {"operations": ("m2", "m3"), "meaning": SEAL.meaning}, updated_at=9)
-    assert await records.store.transaction(batch.place) == after
+    assert await records.store.transaction(batch.key) == after
     rejected = await records.store.get("m1")
     assert rejected is not None
     assert (rejected.status, rejected.problem) == (MintStatus.REJECTED, PROBLEM)
@@ -466,13 +466,13 @@ async def test_reject__when_the_batch_cannot_go_on_without_it__then_neither_is_c
     with pytest.raises(MintMoved):
         await records.store.reject(mint(), PROBLEM, at=9, carried=transaction(**BATCH), seal=SEAL)
     assert await records.store.get("m1") == as_far_as(mint(), stored)
-    assert await records.store.transaction(stored.place) == stored
+    assert await records.store.transaction(stored.key) == stored
 
 
 async def test_reject__when_it_is_one_of_a_batch__then_the_batch_is_as_it_was(records: Records) -> None:
     before, batch = await records.carried(**BATCH, **SUBMITTED)
     await records.store.reject(before, PROBLEM, at=9)
-    assert await records.store.transaction(batch.place) == batch
+    assert await records.store.transaction(batch.key) == batch
     rejected = await records.store.get("m1")
     assert rejected is not None
     assert rejected.status is MintStatus.REJECTED
@@ -522,7 +522,7 @@ async def test_transfer__when_it_is_open__then_it_is_found_marked_and_ended_as_a
     after = await store.get("t1")
     assert isinstance(after, TokenTransfer)
     assert (after.status, after.problem) == (MintStatus.REJECTED, PROBLEM)
-    assert await store.transaction(carrier.place) == carrier.evolve(filling_at=9, updated_at=9)
+    assert await store.transaction(carrier.key) == carrier.evolve(filling_at=9, updated_at=9)
     with pytest.raises(MintMoved) as moved:
         await store.reject(built, PROBLEM, at=10, carried=carrier)
     assert (moved.value.operation, moved.value.mint) == (after, None)
@@ -550,10 +550,10 @@ async def test_open_transactions__when_paged__then_oldest_first_until_they_are_c
         SHARD, after=transactions[-1] if transactions else None, limit=2
     ):
         transactions += page
-    assert [transaction.place.nonce for transaction in transactions] == nonces
+    assert [transaction.key.nonce for transaction in transactions] == nonces
     await records.store.close(transaction(10, reserved_at=1), "filled", at=9)
     left = await records.store.open_transactions(SHARD, after=None, limit=9)
-    assert [transaction.place.nonce for transaction in left] == [9, 100, 7, 8]
+    assert [transaction.key.nonce for transaction in left] == [9, 100, 7, 8]
 
 
 async def test_transactions_from__when_some_are_final__then_the_open_ones_in_the_order_of_nonces(
@@ -563,7 +563,7 @@ async def test_transactions_from__when_some_are_final__then_the_open_ones_in_the
         state = TransactionState.FINAL if nonce == 10 else TransactionState.RESERVED
         await records.reserve(transaction(nonce, state=state))
     await records.reserve(transaction(11, sender_id=f"{CHAIN_ID}#{CONTRACT}"))
-    transactions = await records.store.transactions_from(Place(SENDER, 9))
+    transactions = await records.store.transactions_from(TransactionKey(SENDER, 9))
     assert [transaction.nonce for transaction in transactions] == [9, 12, 100]
 
 
@@ -574,7 +574,7 @@ async def test_close__when_it_is_as_it_was_read__then_final_with_its_outcome_onc
         await records.store.close(transaction(), "filled", at=9)
     await records.store.close(before, "filled", at=9)
     after = before.evolve(state=TransactionState.FINAL, outcome="filled", finalized_at=9, updated_at=9)
-    assert await records.store.transaction(before.place) == after
+    assert await records.store.transaction(before.key) == after
     with pytest.raises(TransactionMoved) as moved:
         await records.store.close(before, "filled", at=10)
     assert moved.value.transaction == after
@@ -586,7 +586,7 @@ async def test_open_gap__when_nothing_is_on_record__then_it_is_and_when_it_is_op
     missed = transaction(3, kind="noop", operations=(), filling_at=1)
     assert await records.store.open_gap(missed) == missed
     assert await records.store.open_gap(missed.evolve(reserved_at=9)) is None
-    assert await records.store.transaction(missed.place) == missed
+    assert await records.store.transaction(missed.key) == missed
 
 
 async def test_open_gap__when_it_was_closed_as_filled__then_it_is_open_again(records: Records) -> None:
@@ -604,24 +604,24 @@ async def test_open_gap__when_it_was_closed_as_filled__then_it_is_open_again(rec
     [key] = [
         transaction
         for transaction in await records.store.open_transactions(SHARD, after=None, limit=9)
-        if transaction.place == closed.place
+        if transaction.key == closed.key
     ]
     assert key.reserved_at in (1, 9)
     assert await records.store.open_gap(transaction(4)) is None
-    assert await records.store.transaction(ended.place) == ended
+    assert await records.store.transaction(ended.key) == ended
 
 
 async def test_mark__when_two_copies_read_the_same__then_one_marks_it(records: Records) -> None:
     before = transaction()
     await records.reserve(before)
     await records.store.mark(before, at=50)
-    after = await records.store.transaction(before.place)
+    after = await records.store.transaction(before.key)
     assert after == transaction(swept_at=50, sweeps=1)
     with pytest.raises(TransactionMoved):
         await records.store.mark(before, at=51)
     assert after is not None
     await records.store.mark(after, at=99)
-    assert await records.store.transaction(before.place) == transaction(swept_at=99, sweeps=2)
+    assert await records.store.transaction(before.key) == transaction(swept_at=99, sweeps=2)
 
 
 async def test_mark_swept__when_two_copies_read_the_same__then_one_marks_it(records: Records) -> None:

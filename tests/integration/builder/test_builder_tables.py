@@ -48,7 +48,7 @@ async def test_commit__when_a_mint_gets_a_nonce__then_its_transaction_is_among_t
     assert item is not None
     assert {"open_shard", "metadata", "gas", "fees"}.isdisjoint(item)
     assert (item["status"], item["nonce"], item["deadline"], item["built_at"]) == ("built", 5, 10**9, 7)
-    place = claim.transaction(5).place
+    place = claim.transaction(5).key
     page = await harness.dynamo.query(
         TRANSACTIONS, index=TRANSACTIONS.index("open"), partition=sender_shard(place.sender_id), limit=9
     )

@@ -32,7 +32,7 @@ from mintline.messages.parts import KeyRef
 from mintline.messages.work import BuildMint
 from mintline.records.keys import scoped
 from mintline.records.problems import TOKEN_ON_CHAIN
-from mintline.records.transactions import Place, carried_by
+from mintline.records.transactions import TransactionKey, carried_by
 from mintline.resources import MINTS
 from mintline.states import MintStatus
 from mintline_builder.batch_claims import MAX_LINE_CLAIMS
@@ -147,12 +147,12 @@ async def test_batch__when_it_has_five_hundred_mints__then_it_takes_a_write_for_
     assert isinstance(intent, SignBatch)
     assert len(intent.mints) == 500
     batch = await DynamoAccounts(harness.dynamo, CHAIN_ID).transaction(
-        Place(scoped(CHAIN_ID, relayer.address), 0)
+        TransactionKey(scoped(CHAIN_ID, relayer.address), 0)
     )
     assert batch is not None
     assert (batch.claiming, set(batch.operations)) == (None, set(names))
     for mint in await harness.mints(names):
-        assert (mint.status, carried_by(mint)) == (MintStatus.BUILT, batch.place)
+        assert (mint.status, carried_by(mint)) == (MintStatus.BUILT, batch.key)
 
 
 async def test_batch__when_builders_race_for_the_same_mints__then_each_is_in_just_one(
@@ -175,7 +175,7 @@ async def test_batch__when_builders_race_for_the_same_mints__then_each_is_in_jus
     assert last is not None
     listed: Counter[str] = Counter()
     for nonce in range(last + 1):
-        batch = await accounts.transaction(Place(scoped(CHAIN_ID, relayer.address), nonce))
+        batch = await accounts.transaction(TransactionKey(scoped(CHAIN_ID, relayer.address), nonce))
         assert batch is not None
         assert batch.claiming is None
         assert bool(batch.operations) == (batch.filling_at is None)

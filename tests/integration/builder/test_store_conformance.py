@@ -20,7 +20,7 @@ from mintline.messages.parts import Fees, KeyRef
 from mintline.records.keys import created_key, open_shard
 from mintline.records.operations import Attempt, Mint, Operation, TokenBurn, TokenTransfer
 from mintline.records.problems import Problem
-from mintline.records.transactions import Place, TopUpPayload, Transaction, place_of
+from mintline.records.transactions import TopUpPayload, Transaction, TransactionKey, transaction_key_of
 from mintline.resources import ACCOUNTS, MINTS
 from mintline.states import MintStatus, TransactionState
 from mintline_builder.batch_claims import MAX_LINE_CLAIMS, BatchClaim, LineClaim, sealed
@@ -77,7 +77,7 @@ class Stores:
         return operation
 
     async def transaction(self, nonce: int, signer: KeyRef = KEY) -> Transaction:
-        transaction = await self.accounts.transaction(place_of(signer, nonce))
+        transaction = await self.accounts.transaction(transaction_key_of(signer, nonce))
         assert transaction is not None
         return transaction
 
@@ -130,7 +130,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
             tables.put(kept)
 
         async def keep_transaction(kept: Transaction) -> None:
-            tables.transactions[kept.place] = kept
+            tables.transactions[kept.key] = kept
 
         async def keep_account(address: str, item: Item) -> None:
             tables.accounts[address] = from_item(Account, item)
@@ -316,7 +316,7 @@ async def test_commit__when_the_mint_is_on_chain__then_its_nonce_is_not_renewed(
 
     assert (refusal.value.taken, refusal.value.lost) == (frozenset(), frozenset({claim().item}))
     assert await stores.mint() == before
-    assert await stores.accounts.transaction(place_of(KEY, 4)) is None
+    assert await stores.accounts.transaction(transaction_key_of(KEY, 4)) is None
 
 
 async def test_commit__when_the_transaction_of_the_spent_nonce_is_missing__then_the_mint_keeps_its_nonce(
@@ -386,7 +386,7 @@ async def test_reject__when_the_mint_is_no_longer_accepted__then_it_stays(
 
     for change in (
         stores.mints.reject("m1", PROBLEM, at=9),
-        stores.mints.reject("m1", PROBLEM, at=9, spent=place_of(KEY, 2)),
+        stores.mints.reject("m1", PROBLEM, at=9, spent=transaction_key_of(KEY, 2)),
         stores.mints.wait("m1", PROBLEM),
         stores.mints.build_voucher(before, VoucherClaim("m1", 100, 90_000, 8)),
     ):
@@ -411,7 +411,7 @@ async def test_reject__when_the_nonce_is_spent__then_the_mint_ends_and_its_trans
 ) -> None:
     before = await stores.carried(3, UNMINED[state])
 
-    await stores.mints.reject("m1", PROBLEM, at=9, spent=place_of(KEY, 3))
+    await stores.mints.reject("m1", PROBLEM, at=9, spent=transaction_key_of(KEY, 3))
 
     ended = await stores.mint()
     assert (ended.status, ended.problem, ended.updated_at) == (MintStatus.REJECTED, PROBLEM, 9)
@@ -427,7 +427,7 @@ async def test_reject__when_the_mint_is_on_chain__then_mint_and_transaction_stay
     before = await stores.carried(3, MINED[state])
 
     with pytest.raises(Conflict):
-        await stores.mints.reject("m1", PROBLEM, at=9, spent=place_of(KEY, 3))
+        await stores.mints.reject("m1", PROBLEM, at=9, spent=transaction_key_of(KEY, 3))
 
     assert await stores.mint() == before
     assert await stores.transaction(3) == claim().transaction(3).evolve(**MINED[state])
@@ -447,7 +447,7 @@ async def test_wait__when_a_mint_is_accepted__then_it_says_so_and_is_offered_wit
 async def test_get__when_there_is_no_such_record__then_it_is_none(stores: Stores) -> None:
     assert await stores.mints.get("m9") is None
     assert await stores.accounts.get(BOB) is None
-    assert await stores.accounts.transaction(Place(f"{CHAIN_ID}#{BOB}", 0)) is None
+    assert await stores.accounts.transaction(TransactionKey(f"{CHAIN_ID}#{BOB}", 0)) is None
 
 
 def token_operation(kind: str, **changes: Any) -> TokenTransfer | TokenBurn:
@@ -718,7 +718,7 @@ async def test_claim__when_another_relayer_has_a_mint_under_the_same_nonce__then
 
     assert await stores.accounts.claim(batch, lines(before)) == frozenset()
     with pytest.raises(Conflict):
-        await stores.mints.reject("m0", PROBLEM, at=9, spent=place_of(RELAYER_KEY, 0))
+        await stores.mints.reject("m0", PROBLEM, at=9, spent=transaction_key_of(RELAYER_KEY, 0))
 
     assert (await stores.mint("m0")).sender == OTHER_RELAYER
 
@@ -730,7 +730,7 @@ async def test_reject__when_a_mint_was_in_a_batch__then_the_batch_is_as_it_was_b
     await spent_batch(stores, BATCH_FAILED[state])
     batch = await stores.transaction(0, RELAYER_KEY)
 
-    await stores.mints.reject("m1", PROBLEM, at=12, spent=batch.place)
+    await stores.mints.reject("m1", PROBLEM, at=12, spent=batch.key)
 
     assert (await stores.mint("m1")).status is MintStatus.REJECTED
     assert await stores.transaction(0, RELAYER_KEY) == batch.evolve(left=("m1",))
@@ -741,6 +741,6 @@ async def test_reject__when_the_batch_succeeded__then_its_mint_stays(stores: Sto
     before = await spent_batch(stores, MINED[state])
 
     with pytest.raises(Conflict):
-        await stores.mints.reject("m1", PROBLEM, at=12, spent=place_of(RELAYER_KEY, 0))
+        await stores.mints.reject("m1", PROBLEM, at=12, spent=transaction_key_of(RELAYER_KEY, 0))
 
     assert await stores.mint("m1") == before[1]

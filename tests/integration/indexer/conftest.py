@@ -29,7 +29,7 @@ from mintline.messages.parts import Fees, KeyRef
 from mintline.records.collections import Collection
 from mintline.records.keys import created_key, scoped
 from mintline.records.operations import Attempt, Mint, Operation, TokenBurn, TokenOperation, TokenTransfer
-from mintline.records.transactions import Place, Transaction, carried_by
+from mintline.records.transactions import Transaction, TransactionKey, carried_by
 from mintline.resources import ATTEMPTS, COLLECTIONS, MINTS, TABLES
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus, TransactionState
@@ -251,7 +251,7 @@ class Harness:
     def key_of(self, address: str) -> KeyRef:
         return KeyRef(address=address, subject="user", chain_id=CHAIN_ID, secret_id="secret")
 
-    async def carried(self, tx_hash: str, kind: TransactionKind, *operations: Operation) -> Place:
+    async def carried(self, tx_hash: str, kind: TransactionKind, *operations: Operation) -> TransactionKey:
         """Put operations on record, and the transaction that carries them, with its one attempt."""
         place = carried_by(operations[0])
         assert place is not None

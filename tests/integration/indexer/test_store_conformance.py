@@ -17,7 +17,7 @@ from mintline.records.index import Token, Transfer
 from mintline.records.keys import token_ref
 from mintline.records.operations import Attempt, Mint, Operation, TokenBurn, TokenOperation, TokenTransfer
 from mintline.records.problems import NOT_DONE, Problem
-from mintline.records.transactions import Place, Transaction, as_far_as, sender_shard
+from mintline.records.transactions import Transaction, TransactionKey, as_far_as, sender_shard
 from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline.states import MintStatus, TransactionState
 from mintline_indexer.chain_port import Ref
@@ -174,12 +174,14 @@ def transaction(
 
 def result(outcome: Literal["succeeded", "failed"] = "succeeded", nonce: int = 7) -> TransactionResult:
     problem = PROBLEM if outcome == "failed" else None
-    return TransactionResult(Place(f"{CHAIN_ID}#{ALICE}", nonce), outcome, HASH, 5, HASH, problem=problem)
+    return TransactionResult(
+        TransactionKey(f"{CHAIN_ID}#{ALICE}", nonce), outcome, HASH, 5, HASH, problem=problem
+    )
 
 
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
 ATTEMPT = Attempt(tx_hash=HASH, max_fee_per_gas=2, max_priority_fee_per_gas=1, at=1)
-PLACE = Place(f"{CHAIN_ID}#{ALICE}", 7)
+PLACE = TransactionKey(f"{CHAIN_ID}#{ALICE}", 7)
 KEY_1 = TokenKey(CONTRACT, 1)
 REOPENING = TakeBack(5, transactions=(ReopenedTransaction(PLACE, HASH),))
 
@@ -197,7 +199,7 @@ def tables(request: pytest.FixtureRequest) -> Tables:
             attempts[tx_hash] = attempt
 
         async def reserved(transaction: Transaction) -> None:
-            memory.transaction_table[transaction.place] = transaction
+            memory.transaction_table[transaction.key] = transaction
 
         return Tables(memory, keep, noted, reserved)
     line = request.getfixturevalue("harness")
@@ -210,7 +212,7 @@ def tables(request: pytest.FixtureRequest) -> Tables:
 
     async def sent(tx_hash: bytes, attempt: Attempted) -> None:
         """As the broadcaster writes it: with sender and nonce, for any signer."""
-        nonce = 3 if attempt.place is None else attempt.place.nonce
+        nonce = 3 if attempt.key is None else attempt.key.nonce
         item: Item = {"tx_hash": "0x" + tx_hash.hex(), "chain_id": CHAIN_ID, "sender": ALICE, "nonce": nonce}
         item["kind"] = "self_redeem" if attempt.own else "sign_mint"
         known = {"mint_id": attempt.mint_id, "at": attempt.at, "trace": attempt.trace or None}
@@ -568,7 +570,7 @@ async def test_transaction__when_settled_undone_settled_and_final__then_its_mint
         mined_at=2,
         updated_at=2,
     )
-    assert await store.transactions([PLACE, Place(PLACE.sender_id, 8)]) == {PLACE: mined}
+    assert await store.transactions([PLACE, TransactionKey(PLACE.sender_id, 8)]) == {PLACE: mined}
     assert await store.operations(["m1"]) == {"m1": as_far_as(stored, mined)}
     assert await store.undo_records() == [written]
     assert not await store.take_back(REOPENING, fence=3, at=3)
@@ -732,7 +734,7 @@ async def test_finalize__when_some_transactions_are_not_mined__then_it_tells_whe
     tables: Tables,
 ) -> None:
     states = (TransactionState.MINED, TransactionState.SUBMITTED, TransactionState.FINAL)
-    places = [Place(PLACE.sender_id, nonce) for nonce in range(4)]
+    places = [TransactionKey(PLACE.sender_id, nonce) for nonce in range(4)]
     for nonce, state in enumerate(states):
         await tables.carry(transaction(state, nonce))
     refused = await tables.store.finalize_transactions(places, at=9)

@@ -20,7 +20,7 @@ from mintline.messages.parts import Fees, KeyRef
 from mintline.records.keys import created_key, open_shard
 from mintline.records.operations import Attempt, Mint
 from mintline.records.problems import Problem
-from mintline.records.transactions import Place, Transaction, sender_shard
+from mintline.records.transactions import Transaction, TransactionKey, sender_shard
 from mintline.resources import ACCOUNTS, ATTEMPTS, MINTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.settings import ServiceSettings
@@ -101,7 +101,7 @@ async def stands(dynamo: Dynamo) -> Mint:
 
 
 async def transaction(dynamo: Dynamo, sender_id: str = WALLETS, nonce: int = 7) -> Transaction | None:
-    return await read_transaction(dynamo, Place(sender_id, nonce), SetAside())
+    return await read_transaction(dynamo, TransactionKey(sender_id, nonce), SetAside())
 
 
 async def open_places(dynamo: Dynamo, sender_id: str) -> list[int]:

@@ -77,7 +77,7 @@ def keep_transaction(harness: Harness, nonce: int, *, sender: str = RELAYER, **f
             **fields,
         }
     )
-    harness.mints.transactions[transaction.place] = transaction
+    harness.mints.transactions[transaction.key] = transaction
 
 
 def price(harness: Harness) -> int:

@@ -23,7 +23,7 @@ from mintline.records.operations import (
     TokenOperation,
     TokenTransfer,
 )
-from mintline.records.transactions import Transaction, place_of
+from mintline.records.transactions import Transaction, transaction_key_of
 from mintline.states import MintStatus, TransactionState
 from mintline_testkit.api.client import Answered, MemoryClient
 from mintline_testkit.api.harness import Harness
@@ -85,7 +85,7 @@ async def carried(harness: Harness, operation_id: str, *, sent: bool) -> TokenOp
     """Have a transaction carry an operation, and perhaps be sent."""
     operation = harness.mints.token_operations[operation_id]
     assert operation.sender is not None
-    place = place_of(operation.sender, 3)
+    place = transaction_key_of(operation.sender, 3)
     attempt = Attempt(tx_hash=b"\x09" * 32, max_fee_per_gas=2, max_priority_fee_per_gas=1, at=1)
     fees = {"max_fee_per_gas": "2", "max_priority_fee_per_gas": "1"}
     harness.mints.transactions[place] = Transaction.model_validate(
@@ -396,7 +396,7 @@ async def test_cancel__when_it_was_sent__then_a_no_op_competes_and_the_line_is_t
     assert answered.json()["timeline"]["cancel_requested_at"] is not None
     assert [review.mint_id for review in harness.line.reviews] == [operation_id]
     assert sent.sender is not None
-    assert harness.mints.transactions[place_of(sent.sender, 3)].filling_at is not None
+    assert harness.mints.transactions[transaction_key_of(sent.sender, 3)].filling_at is not None
 
 
 @pytest.mark.parametrize("status", [MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED])

@@ -14,7 +14,7 @@ from mintline.aws.records import operation_item
 from mintline.aws.standing import transaction_item
 from mintline.messages.parts import Fees, KeyRef
 from mintline.records.operations import Mint
-from mintline.records.transactions import place_of
+from mintline.records.transactions import transaction_key_of
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import MintStatus
 from mintline_api.features.mints.store import DynamoMints
@@ -26,7 +26,7 @@ CALLERS = 100
 WAITED = 10
 ADDRESS = "0x" + "2" * 40
 RELAYER = KeyRef(address="0x" + "3" * 40, subject="relayer", chain_id=1, secret_id="relayer")
-PLACE = place_of(RELAYER, 0)
+PLACE = transaction_key_of(RELAYER, 0)
 PREFIX = "p"
 
 

@@ -54,7 +54,7 @@ def mine(
         tx_hash=tx_hash,
         block_hash=block_hash,
     )
-    harness.lines.carriers[transaction.place] = transaction
+    harness.lines.carriers[transaction.key] = transaction
     for mint in mints:
         harness.mints.items[mint.mint_id] = mint.evolve(
             status=status, sender=RELAYER, nonce=nonce, tx_hash=tx_hash, block_number=1, block_hash=block_hash

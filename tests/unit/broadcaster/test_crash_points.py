@@ -16,7 +16,7 @@ from mintline.messages.intents import SignMint, SignNoop, SignTopUp
 from mintline.messages.signed import Broadcast
 from mintline.messages.work import FundWallet
 from mintline.queue_port import Received
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus
 from mintline_testkit.broadcaster.harness import Harness
@@ -102,7 +102,7 @@ class Pipeline:
         tx_hash = keccak256(raw)
         recorded = self.harness.store.signed[tx_hash]
         assert recorded.raw == raw
-        place = Place(f"{recorded.chain_id}#{recorded.sender}", recorded.nonce)
+        place = TransactionKey(f"{recorded.chain_id}#{recorded.sender}", recorded.nonce)
         transaction = self.harness.store.transactions[place]
         assert tx_hash in [attempt.tx_hash for attempt in transaction.attempts]
 

@@ -107,7 +107,7 @@ async def test_sweep__when_a_transaction_is_not_read__then_its_sender_alone_is_c
     damaged = harness.transaction(mint_intent(0))
 
     async def failing(place: Any) -> Any:
-        if place == damaged.place:
+        if place == damaged.key:
             raise fault("a record")
         return await reading(place)
 

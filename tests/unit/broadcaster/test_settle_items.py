@@ -14,7 +14,7 @@ from mintline.eth import address_word, word
 from mintline.messages.intents import SignMint
 from mintline.records.operations import Attempt, Mint
 from mintline.records.problems import TOKEN_ON_CHAIN, TOKEN_TAKEN
-from mintline.records.transactions import place_of
+from mintline.records.transactions import transaction_key_of
 from mintline.states import MintStatus
 from mintline_broadcaster import settle_items
 from mintline_broadcaster.ports import Final, SignedTransaction
@@ -195,7 +195,7 @@ async def test_item_mint__when_the_transactions_record_is_lost__then_the_event_i
     use(harness, mint)
     other = other_mint(harness, mint)
     if lost == "record":
-        del harness.store.transactions[place_of(other.signer, other.nonce)]
+        del harness.store.transactions[transaction_key_of(other.signer, other.nonce)]
     else:
         [attempt] = harness.transaction(other).attempts
         harness.change(other, attempts=(attempt.evolve(tx_hash=b"\x06" * 32),))

@@ -82,7 +82,7 @@ def check_each_is_in_one(harness: Harness, names: Sequence[str]) -> None:
         for name in batch.operations:
             assert (harness.mint(name).status, carried_by(harness.mint(name))) == (
                 MintStatus.BUILT,
-                batch.place,
+                batch.key,
             )
 
 

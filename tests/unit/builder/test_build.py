@@ -16,7 +16,7 @@ from mintline.kinds import meaning_of
 from mintline.messages.intents import SignMint
 from mintline.messages.parts import Message
 from mintline.records.problems import TOKEN_ON_CHAIN
-from mintline.records.transactions import Place, Transaction
+from mintline.records.transactions import Transaction, TransactionKey
 from mintline.resource_types import Queue
 from mintline.resources import SIGN
 from mintline.states import MintStatus
@@ -376,10 +376,10 @@ async def test_build__when_fees_are_over_the_cap__then_the_mint_waits_and_nothin
 async def test_build__when_the_nonce_was_just_reserved__then_the_transaction_is_not_read_back(
     harness: Harness, builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[Place] = []
+    read: list[TransactionKey] = []
     transaction = harness.accounts.transaction
 
-    async def reading(place: Place) -> Transaction | None:
+    async def reading(place: TransactionKey) -> Transaction | None:
         read.append(place)
         return await transaction(place)
 
@@ -389,4 +389,4 @@ async def test_build__when_the_nonce_was_just_reserved__then_the_transaction_is_
     await builder.build("m1")
     assert (len(harness.messages()), read) == (1, [])
     await builder.build("m1")
-    assert read == [harness.transaction("alice", 0).place]
+    assert read == [harness.transaction("alice", 0).key]

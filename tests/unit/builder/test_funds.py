@@ -322,7 +322,7 @@ def put_on_record(harness: Harness, name: str, nonce: int) -> None:
     fees = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
     claim = OperationClaim(accepted_mint("m", sender=name), deadline=1, gas=1, fees=fees, at=1)
     transaction = claim.transaction(nonce)
-    harness.tables.transactions[transaction.place] = transaction
+    harness.tables.transactions[transaction.key] = transaction
 
 
 def in_flight(harness: Harness, name: str, count: int = 1, *, mined: int = 0) -> None:
@@ -550,7 +550,7 @@ async def test_top_up__when_the_account_is_of_an_earlier_version__then_its_lates
     earlier = TopUpClaim(
         harness.key("treasury"), harness.address("bob"), replaces=None, value=1, gas=1, fees=fees, at=1
     ).transaction(0)
-    harness.tables.transactions[earlier.place] = earlier.evolve(state=TransactionState.SUBMITTED)
+    harness.tables.transactions[earlier.key] = earlier.evolve(state=TransactionState.SUBMITTED)
     await build_deferred(builder, "m1")
     assert harness.messages() == []
     harness.mine("treasury")

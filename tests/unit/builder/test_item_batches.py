@@ -178,7 +178,7 @@ async def test_items__when_one_recipient_fails_every_batch_on_chain__then_few_ba
     bad, rounds = names[size // 2], 0
     while (spent := _carrying(harness, bad)) is not None and len(spent.operations) > 1:
         rounds += 1
-        harness.tables.transactions[spent.place] = spent.evolve(**FAILED, attempts=(SENT,), submitted_at=1)
+        harness.tables.transactions[spent.key] = spent.evolve(**FAILED, attempts=(SENT,), submitted_at=1)
         harness.chain.counts[address("relayer")] = spent.nonce + 1
         await asyncio.gather(*(builder.renew(name, spent=spent.nonce) for name in spent.operations))
 
@@ -193,7 +193,7 @@ async def test_items__when_their_batch_lost_its_nonce__then_they_go_again_togeth
     names = accept_items(harness, 3)
     await build(builder, names)
     [batch] = batches(harness)
-    harness.tables.transactions[batch.place] = batch.evolve(
+    harness.tables.transactions[batch.key] = batch.evolve(
         state=TransactionState.FINAL, outcome="filled", attempts=(SENT,), submitted_at=1
     )
     harness.chain.counts[address("relayer")] = 1

@@ -320,9 +320,9 @@ async def test_build__when_nonces_have_transactions_on_record__then_the_next_one
     """A copy that starts reads what is on record: gaps are left to the broadcaster, or filled."""
     harness.accept("first")
     await harness.builder().build("first")
-    record = harness.tables.transactions.pop(harness.transaction("alice", 0).place)
+    record = harness.tables.transactions.pop(harness.transaction("alice", 0).key)
     for nonce in behind:
-        harness.tables.transactions[record.place._replace(nonce=nonce)] = record.evolve(nonce=nonce)
+        harness.tables.transactions[record.key._replace(nonce=nonce)] = record.evolve(nonce=nonce)
     copy = harness.builder()
     for mint_id in ("m1", "m2"):
         harness.accept(mint_id)
@@ -338,8 +338,8 @@ async def test_build__when_a_gap_is_too_small_for_all_that_come__then_each_gets_
 ) -> None:
     harness.accept("first")
     await builder.build("first")
-    record = harness.tables.transactions.pop(harness.transaction("alice", 0).place)
-    harness.tables.transactions[record.place._replace(nonce=1)] = record.evolve(nonce=1)
+    record = harness.tables.transactions.pop(harness.transaction("alice", 0).key)
+    harness.tables.transactions[record.key._replace(nonce=1)] = record.evolve(nonce=1)
     copy = harness.builder()
     for mint_id in ("m1", "m2", "m3"):
         harness.accept(mint_id)

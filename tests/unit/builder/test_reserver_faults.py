@@ -18,7 +18,7 @@ from mintline.eth import keccak256, to_checksum_address
 from mintline.messages.parts import Fees, KeyRef
 from mintline.records.keys import scoped
 from mintline.records.operations import Mint
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline.states import MintStatus
 from mintline_builder.claims import Advance, Claim, OperationClaim, TopUpClaim
 from mintline_builder.ports import Account, NotCommitted
@@ -198,7 +198,7 @@ def check_nonces(accounts: FaultyAccounts) -> None:
                 nonce = advance.first + index
                 if isinstance(claim, OperationClaim):
                     assert accounts.tables.mints[claim.operation.operation_id].nonce == nonce
-                reserved = accounts.tables.transactions.pop(Place(scoped(1, advance.sender), nonce))
+                reserved = accounts.tables.transactions.pop(TransactionKey(scoped(1, advance.sender), nonce))
                 assert reserved == claim.transaction(nonce)
     assert accounts.tables.transactions == {}, "nothing but a reservation creates a transaction"
     assert set(served.values()) <= {1}

@@ -11,7 +11,7 @@ import pytest
 
 from mintline.aws.dynamo import Clause, Put, Update
 from mintline.aws.records import IN_BLOCK
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline.resources import CHECKPOINTS, MINTS
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Block, Event, Ref, Tips, TransferEvent
@@ -97,7 +97,9 @@ async def test_reopening__when_a_mint_leaves_its_block__then_it_leaves_the_index
 async def test_unsettling__when_a_transaction_leaves_its_block__then_it_leaves_the_index_of_that_too() -> (
     None
 ):
-    changes = await taken_back(TakeBack(9, transactions=(ReopenedTransaction(Place("1#a", 7), HERE),)))
+    changes = await taken_back(
+        TakeBack(9, transactions=(ReopenedTransaction(TransactionKey("1#a", 7), HERE),))
+    )
     assert {"block_number", "block_hash", IN_BLOCK} <= set(changes[-1].remove)
 
 

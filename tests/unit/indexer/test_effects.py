@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mintline.clock import UnixMs
 from mintline.errors import Unavailable
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline.states import MintStatus
 from mintline_indexer import undo_records
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits, is_blank, may_hold
@@ -58,7 +58,7 @@ def facts_of(effects: list[Effect]) -> Facts:
     outcomes: dict[bytes, tuple[Outcome, ...]] = {
         h: (Outcome(f"mint_{h[0]}", MintStatus.MINED, h, 5, BLOCK),) for h in hashes[::2]
     }
-    results = {h: TransactionResult(Place("1#a", h[0]), "succeeded", h, 5, BLOCK) for h in hashes}
+    results = {h: TransactionResult(TransactionKey("1#a", h[0]), "succeeded", h, 5, BLOCK) for h in hashes}
     return Facts(
         chain_id=1,
         timestamps={BLOCK: 1_000},
@@ -127,8 +127,8 @@ def test_undo_records__when_a_block_takes_several__then_each_names_the_one_befor
     undo = undo_records.restoring(records, {}, {})
     assert set(undo.tokens) == set(changes.before)
     assert undo.transfers == tuple(map(transfer_key, changes.write.transfers))
-    assert [transaction.place for transaction in undo.transactions] == [
-        result.place for result in changes.write.results
+    assert [transaction.key for transaction in undo.transactions] == [
+        result.key for result in changes.write.results
     ]
     assert [mint.mint_id for mint in undo.mints] == [outcome.mint_id for outcome in changes.write.outcomes]
     stray = records[0].evolve(position="000000000005#000000#6")

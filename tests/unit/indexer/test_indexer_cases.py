@@ -266,13 +266,13 @@ async def test_mint__when_someone_moved_it_on_before_its_block_is_undone__then_o
     harness.chain.mine([harness.mint(1, mint_id="mint_a")])
     await catch_up(indexer)
     carrying = harness.carrying("mint_a")
-    harness.store.transaction_table[carrying.place] = carrying.evolve(state=TransactionState.FINAL)
+    harness.store.transaction_table[carrying.key] = carrying.evolve(state=TransactionState.FINAL)
     harness.chain.drop(1)
     harness.chain.mine()
     with capture_logs() as logs:
         await catch_up(indexer)
     not_reopened = [e["transactions"] for e in logs if e["event"] == "mints_not_reopened"]
-    assert not_reopened == [[carrying.place]]
+    assert not_reopened == [[carrying.key]]
     assert harness.token_ids() == set()
     assert harness.stands("mint_a").status is MintStatus.FINALIZED
 

@@ -18,7 +18,7 @@ from mintline.messages.parts import Fees, KeyRef
 from mintline.records.index import Balance, Token, Transfer
 from mintline.records.keys import position, token_ref
 from mintline.records.operations import Attempt, Mint
-from mintline.records.transactions import as_far_as, place_of
+from mintline.records.transactions import as_far_as, transaction_key_of
 from mintline.states import MintStatus, TransactionState
 from mintline_indexer.chain_port import ItemMintedEvent, ItemTransferEvent, TransferEvent
 from mintline_indexer.indexer import Indexer
@@ -126,7 +126,7 @@ class Harness:
 
     def record(self, tx_hash: bytes, contract: str, moves: Sequence[Move]) -> None:
         """Record a transaction of ours that carries a mint for each token; one that fails carries one too."""
-        place = place_of(SENDER, len(self.store.transaction_table))
+        place = transaction_key_of(SENDER, len(self.store.transaction_table))
         sent_moves: Sequence[Move | None] = moves or [None]
         mints = [
             built_mint(f"mint_{place.nonce}_{n}", contract, place.nonce, m) for n, m in enumerate(sent_moves)
@@ -146,9 +146,9 @@ class Harness:
     def carried(self, tx_hash: bytes) -> list[Mint]:
         """Return the mints that a transaction of ours carries, as they stand."""
         attempt = self.attempts.get(tx_hash)
-        if attempt is None or attempt.place is None:
+        if attempt is None or attempt.key is None:
             return []
-        transaction = self.store.transaction_table[attempt.place]
+        transaction = self.store.transaction_table[attempt.key]
         return [
             as_far_as(self.store.mint_table[operation], transaction) for operation in transaction.operations
         ]

@@ -360,7 +360,7 @@ async def test_batch__when_it_failed_and_its_operations_go_again__then_the_next_
     await catch_up(indexer)
     await finish(harness, indexer)
     failed = harness.carrying("m1")
-    harness.store.transaction_table[failed.place] = failed.evolve(state=TransactionState.FINAL)
+    harness.store.transaction_table[failed.key] = failed.evolve(state=TransactionState.FINAL)
     again = failed.evolve(
         nonce=failed.nonce + 1,
         operations=("m1",),
@@ -368,7 +368,7 @@ async def test_batch__when_it_failed_and_its_operations_go_again__then_the_next_
         outcome=None,
         state=TransactionState.SUBMITTED,
     )
-    harness.store.transaction_table[again.place] = again
+    harness.store.transaction_table[again.key] = again
     harness.store.mint_table["m1"] = harness.store.mint_table["m1"].evolve(nonce=again.nonce)
     harness.store.mint_table["m2"] = harness.store.mint_table["m2"].evolve(status=MintStatus.REJECTED)
     second = Sent(b"\x04" * 32, CONTRACT, (Move(CONTRACT, 1, None, ALICE, DIGEST),))

@@ -123,7 +123,7 @@ async def test_compare__when_mints_ended_by_other_transactions_or_have_new_nonce
     renewed = harness.mint(13, mint_id="renewed")
     earlier = harness.carrying("renewed")
     later = earlier.evolve(nonce=99, attempts=())
-    harness.store.transaction_table[later.place] = later
+    harness.store.transaction_table[later.key] = later
     harness.store.mint_table["renewed"] = harness.store.mint_table["renewed"].evolve(nonce=99)
     harness.chain.mine([harness.mint(11), harness.mint(12), renewed])
     harness.chain.mine([failed])
@@ -159,7 +159,7 @@ async def test_compare__when_a_later_attempt_is_mined_after_a_reorg__then_there_
 
 def misplace(harness: Harness) -> None:
     carrying = harness.carrying("mint_a")
-    harness.store.transaction_table[carrying.place] = carrying.evolve(block_hash=b"x" * 32)
+    harness.store.transaction_table[carrying.key] = carrying.evolve(block_hash=b"x" * 32)
 
 
 def lose_token(harness: Harness) -> None:
@@ -174,7 +174,7 @@ def lose_outcome(harness: Harness) -> None:
     carrying = harness.carrying("mint_a")
     gone = dict.fromkeys(("outcome", "tx_hash", "block_number", "block_hash"))
     lost = carrying.evolve(state=TransactionState.SUBMITTED, **gone)
-    harness.store.transaction_table[carrying.place] = lost
+    harness.store.transaction_table[carrying.key] = lost
 
 
 def invent_token(harness: Harness) -> None:

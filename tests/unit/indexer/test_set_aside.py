@@ -15,7 +15,7 @@ from mintline.chain.rpc import RpcError
 from mintline.errors import Unavailable, Unwritable
 from mintline.records.collections import Collection
 from mintline.records.index import Token
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline.resources import TOKENS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
@@ -47,7 +47,7 @@ class PoisonedStore(MemoryStore):
     async def write(self, write: Write, *, fence: int, at: int) -> Refused:
         unusable: dict[Name, str] = {}
         for name in write.names():
-            carried = self.transaction_table[name].operations if isinstance(name, Place) else ()
+            carried = self.transaction_table[name].operations if isinstance(name, TransactionKey) else ()
             bad_token = isinstance(name, TokenKey) and name.token_id == self.bad_token
             if name == self.bad_mint or self.bad_mint in carried or bad_token:
                 unusable[name] = REASON
@@ -250,7 +250,7 @@ async def test_finalize__when_one_mint_has_no_readable_status__then_the_others_a
     assert [line["key"] for line in lines if line["event"] == "record_set_aside"] == ["mint_2"]
 
 
-PLACES = [Place(f"1#{ALICE}", nonce) for nonce in range(3)]
+PLACES = [TransactionKey(f"1#{ALICE}", nonce) for nonce in range(3)]
 
 
 @pytest.mark.parametrize("state", ["elsewhere", 7, None])

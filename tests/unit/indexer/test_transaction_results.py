@@ -14,7 +14,7 @@ from mintline.errors import Unavailable
 from mintline.messages.codec import decode
 from mintline.messages.work import ReviewMint
 from mintline.records.problems import NOT_DONE, TOKEN_TAKEN
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline.resources import BROADCAST
 from mintline.states import MintStatus, TransactionState
 from mintline_indexer.indexer import Indexer
@@ -249,7 +249,7 @@ async def test_transaction__when_a_mint_it_made_has_another_nonce_by_now__then_i
     sent = making(harness, [mint_id], [1])
     earlier = harness.carrying(mint_id)
     later = earlier.evolve(nonce=earlier.nonce + 1, attempts=(), state=TransactionState.RESERVED)
-    harness.store.transaction_table[later.place] = later
+    harness.store.transaction_table[later.key] = later
     harness.store.mint_table[mint_id] = harness.store.mint_table[mint_id].evolve(nonce=later.nonce)
     harness.chain.mine([sent])
     indexer = harness.start()
@@ -258,8 +258,8 @@ async def test_transaction__when_a_mint_it_made_has_another_nonce_by_now__then_i
 
     assert stored(harness) == [MINED]
     assert harness.store.mint_table[mint_id].tx_hash == sent.hash
-    assert harness.store.transaction_table[earlier.place].outcome == "succeeded"
-    assert harness.store.transaction_table[later.place] == later
+    assert harness.store.transaction_table[earlier.key].outcome == "succeeded"
+    assert harness.store.transaction_table[later.key] == later
     await reorganize(harness, indexer)
     assert (stored(harness), statuses(harness)) == ([BUILT], [BUILT])
 
@@ -271,14 +271,14 @@ async def test_transaction__when_its_mint_has_another_nonce_and_it_fails__then_t
     sent = making(harness, [mint_id], [])
     earlier = harness.carrying(mint_id)
     later = earlier.evolve(nonce=earlier.nonce + 1, attempts=(), state=TransactionState.RESERVED)
-    harness.store.transaction_table[later.place] = later
+    harness.store.transaction_table[later.key] = later
     harness.store.mint_table[mint_id] = harness.store.mint_table[mint_id].evolve(nonce=later.nonce)
     harness.chain.mine([sent])
 
     await catch_up(harness.start())
 
     assert (stored(harness), statuses(harness)) == ([BUILT], [BUILT])
-    assert harness.store.transaction_table[earlier.place].outcome == "failed"
+    assert harness.store.transaction_table[earlier.key].outcome == "failed"
 
 
 @pytest.mark.parametrize("tokens", [[1], []])
@@ -289,7 +289,7 @@ async def test_attempt__when_its_transactions_record_does_not_have_it__then_noth
     [mint_id] = carried(harness, 1)
     sent = making(harness, [mint_id], tokens)
     carrying = harness.carrying(mint_id)
-    harness.store.transaction_table[carrying.place] = carrying.evolve(attempts=())
+    harness.store.transaction_table[carrying.key] = carrying.evolve(attempts=())
     before = dict(harness.store.transaction_table)
     harness.chain.mine([sent])
 
@@ -308,7 +308,7 @@ async def test_transaction__when_it_was_closed_before_it_is_mined__then_it_stays
     harness.chain.mine([making(harness, ids, [1, 2])])
     carrying = harness.carrying("m1")
     closed = carrying.evolve(state=TransactionState.FINAL, outcome="filled")
-    harness.store.transaction_table[carrying.place] = closed
+    harness.store.transaction_table[carrying.key] = closed
 
     with capture_logs() as logs:
         await catch_up(harness.start())
@@ -410,7 +410,7 @@ async def test_mint__when_it_is_of_before_transactions_had_records__then_it_has_
     as_before(harness, SUBMITTED)
     moves = tuple(Move(CONTRACT, token_id, None, ALICE, bytes(32)) for token_id in tokens)
     sent = Sent(b"\x01" * 32, CONTRACT, moves, succeeded=bool(tokens))
-    harness.attempts[sent.hash] = Attempted(Place("1#" + ALICE, 0), "m1")
+    harness.attempts[sent.hash] = Attempted(TransactionKey("1#" + ALICE, 0), "m1")
     harness.chain.mine([sent])
     indexer = harness.start()
 
@@ -434,13 +434,13 @@ async def test_mint__when_it_was_mined_before_transactions_had_records_and_is_un
     [mint_id] = carried(harness, 1)
     sent = making(harness, [mint_id], [1])
     carrying = harness.carrying(mint_id)
-    harness.attempts[sent.hash] = Attempted(carrying.place, mint_id)
+    harness.attempts[sent.hash] = Attempted(carrying.key, mint_id)
     harness.store.transaction_table.clear()
     as_before(harness, SUBMITTED)
     harness.chain.mine([sent])
     await catch_up(indexer)
     assert stored(harness) == [MINED]
-    harness.store.transaction_table[carrying.place] = carrying
+    harness.store.transaction_table[carrying.key] = carrying
 
     await reorganize(harness, indexer)
     assert (stored(harness), statuses(harness)) == ([BUILT], [SUBMITTED])

@@ -19,7 +19,7 @@ from mintline.events import Event, Marks, Placed
 from mintline.messages.parts import Fees, KeyRef
 from mintline.records.operations import Attempt, Mint
 from mintline.records.problems import CANCELLED, Problem
-from mintline.records.transactions import Transaction, place_of
+from mintline.records.transactions import Transaction, transaction_key_of
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import MintStatus, TransactionState
 from mintline_notifier.cursors import Cursor
@@ -121,7 +121,7 @@ class History:
         batch = self.rng.sample(waiting, min(len(waiting), self.rng.randint(1, 12)))
         if not batch:
             return
-        place = place_of(RELAYER, len(self.transactions))
+        place = transaction_key_of(RELAYER, len(self.transactions))
         transaction = make_transaction(
             RELAYER,
             place.nonce,

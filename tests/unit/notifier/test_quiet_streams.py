@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from mintline.aws.items import Item
 from mintline.aws.records import to_item
 from mintline.messages.parts import KeyRef
-from mintline.records.transactions import Place, Transaction
+from mintline.records.transactions import Transaction, TransactionKey
 from mintline.records.wallets import Wallet
 from mintline.resource_types import Table
 from mintline.resources import MINTS, TRANSACTIONS, WALLETS
@@ -30,7 +30,7 @@ class CountedTables(MemoryTables):
         super().__init__()
         self.looks: Counter[str] = Counter()
         self.scans: Counter[str] = Counter()
-        self.reads: Counter[Place] = Counter()
+        self.reads: Counter[TransactionKey] = Counter()
 
     async def read(self, shard: Shard, after: str | None) -> Read:
         self.looks[shard.table.name] += 1
@@ -41,7 +41,7 @@ class CountedTables(MemoryTables):
         async for item in super().every(table):
             yield item
 
-    async def transaction(self, place: Place) -> Transaction | None:
+    async def transaction(self, place: TransactionKey) -> Transaction | None:
         self.reads[place] += 1
         return await super().transaction(place)
 
@@ -107,4 +107,4 @@ async def test_streams__when_all_are_lost_at_once__then_records_are_compared_onc
     await reader.poll()
     assert "mint_3" in {event.resource.id for event in log.all("alice")}
     assert set(tables.scans.values()) == {1}
-    assert tables.reads == {transaction.place: 1}
+    assert tables.reads == {transaction.key: 1}

@@ -29,7 +29,7 @@ from mintline.otel import OtelTracer
 from mintline.records.collections import Collection
 from mintline.records.keys import scoped
 from mintline.records.operations import Mint
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline.resource_types import Queue
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus
@@ -102,7 +102,7 @@ class Store(MemoryStore):
         sent_by_hash = ((tx_hash, self.ledger.signed.get(tx_hash)) for tx_hash in tx_hashes)
         return {
             tx_hash: Attempted(
-                place=Place(scoped(sent.chain_id, sent.sender), sent.nonce),
+                key=TransactionKey(scoped(sent.chain_id, sent.sender), sent.nonce),
                 at=sent.at,
                 trace=sent.trace or "",
             )

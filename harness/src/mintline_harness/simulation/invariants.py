@@ -12,7 +12,7 @@ from mintline.messages.intents import AnyIntent, IssueVoucher, SignNoop, SignRel
 from mintline.records.keys import scoped
 from mintline.records.operations import Mint, Operation, RelayedTokenOperation, TokenOperation
 from mintline.records.problems import CANCELLED, TOKEN_TAKEN
-from mintline.records.transactions import Place, Transaction, address_of, carried_by
+from mintline.records.transactions import Transaction, TransactionKey, address_of, carried_by
 from mintline.refusals import RefusalCode
 from mintline.states import MintStatus
 from mintline_broadcaster.ports import SignedTransaction
@@ -275,17 +275,17 @@ class InvariantChecker:
         filled = transaction.outcome == "filled"
         if filled == bool(mined):
             self.broken(
-                f"nonce {transaction.place} is {transaction.outcome}, mined are {len(mined)} of its own"
+                f"nonce {transaction.key} is {transaction.outcome}, mined are {len(mined)} of its own"
             )
         if not filled and mined != [transaction.tx_hash]:
-            self.broken(f"nonce {transaction.place} names a transaction that is not the mined one")
+            self.broken(f"nonce {transaction.key} names a transaction that is not the mined one")
         for operation_id in transaction.operations if filled or transaction.to_be_split else ():
             operation = self.tables.ledger.operation(operation_id)
-            if operation is None or carried_by(operation) != transaction.place:
+            if operation is None or carried_by(operation) != transaction.key:
                 continue
             if operation.status in (MintStatus.BUILT, MintStatus.SUBMITTED):
                 self.broken(
-                    f"{operation_id} is still carried by nonce {transaction.place}, which did nothing for it"
+                    f"{operation_id} is still carried by nonce {transaction.key}, which did nothing for it"
                 )
 
     def _made_too_late(self, mint: Mint) -> bool:
@@ -317,5 +317,5 @@ def _one_batch(meanings: Collection[tuple[str, tuple[str, ...]]]) -> bool:
     return kinds == {"sign_batch"} and nested
 
 
-def _place(record: SignedTransaction) -> Place:
-    return Place(scoped(record.chain_id, record.sender), record.nonce)
+def _place(record: SignedTransaction) -> TransactionKey:
+    return TransactionKey(scoped(record.chain_id, record.sender), record.nonce)

@@ -16,7 +16,7 @@ from mintline.messages.signed import SigningRefused
 from mintline.queue_port import QueuesPort, Received
 from mintline.records.index import Transfer
 from mintline.records.operations import Mint, Operation
-from mintline.records.transactions import Place, Transaction, address_of, carried_by
+from mintline.records.transactions import Transaction, TransactionKey, address_of, carried_by
 from mintline.refusals import problem_of
 from mintline.resource_types import Queue
 from mintline.states import MintStatus, TransactionState, may
@@ -93,18 +93,18 @@ class _Halves(MemoryAccounts):
         taken = frozenset(
             address_of(transaction.sender_id)
             for transaction in transactions
-            if transaction.place in self.tables.transactions
+            if transaction.key in self.tables.transactions
         )
         if lost or taken:
             raise NotCommitted(lost=lost, taken=taken)
         for claim, transaction in zip(claims, transactions, strict=True):
             self._apply(claim, transaction)
-            del self.tables.transactions[transaction.place]
+            del self.tables.transactions[transaction.key]
 
     async def record(self, advances: Sequence[Advance]) -> None:
         for advance in advances:
             for transaction in advance.transactions():
-                self.tables.transactions[transaction.place] = transaction
+                self.tables.transactions[transaction.key] = transaction
 
 
 class ClaimingTwice(MemoryAccounts):
@@ -138,7 +138,7 @@ def claim_lines_twice(process: Process, tables: MemoryTables) -> Any:
 class DroppingHalves(MemoryAccounts):
     """Takes it that a batch whose claims were cut off is another builder's business."""
 
-    async def transaction(self, place: Place) -> Transaction | None:
+    async def transaction(self, place: TransactionKey) -> Transaction | None:
         """Return a batch that is claiming as if it went on."""
         transaction = await super().transaction(place)
         half = transaction is not None and transaction.claiming

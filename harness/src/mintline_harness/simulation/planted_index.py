@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline.states import TransactionState
 from mintline_indexer.store_port import NO_CONTRACTS, Progress, Refused, TakeBack, Write
 from mintline_indexer.writes import Name
@@ -25,8 +25,8 @@ class ClosingFailedBatches(MemoryStore):
     """Takes it that a batch that failed on chain is at its end like any other transaction that failed."""
 
     async def finalize_transactions(
-        self, places: Sequence[Place], *, at: int
-    ) -> dict[Place, TransactionState | None]:
+        self, places: Sequence[TransactionKey], *, at: int
+    ) -> dict[TransactionKey, TransactionState | None]:
         """Move batches that failed to final with the others, once their blocks are."""
         final = 0 if self.progress is None else self.progress.finalized.number
         failed = [

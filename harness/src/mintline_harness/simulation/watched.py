@@ -14,8 +14,8 @@ from mintline.messages.intents import SignBatch
 from mintline.records.index import Transfer
 from mintline.records.keys import scoped
 from mintline.records.operations import Mint, Operation
-from mintline.records.transactions import Place, carried_by
 from mintline.records.transactions import Transaction as TransactionRecord
+from mintline.records.transactions import TransactionKey, carried_by
 from mintline.states import MintStatus, TransactionState, stored_sources, transaction_may
 from mintline_broadcaster.ports import Final, SignedTransaction
 from mintline_harness.simulation.lagging import Lag, LaggingTable
@@ -47,7 +47,7 @@ class WatchedOperations(LaggingTable[str, OperationT]):
             super().__setitem__(operation_id, operation)
 
 
-class WatchedTransactions(LaggingTable[Place, TransactionRecord]):
+class WatchedTransactions(LaggingTable[TransactionKey, TransactionRecord]):
     """Transactions by sender and nonce; `broken` likewise."""
 
     def __init__(self, broken: Callable[[str], None], lag: Lag, moves: Moves) -> None:
@@ -55,7 +55,7 @@ class WatchedTransactions(LaggingTable[Place, TransactionRecord]):
         self._broken = broken
         self._moves = moves
 
-    def __setitem__(self, place: Place, transaction: TransactionRecord) -> None:
+    def __setitem__(self, place: TransactionKey, transaction: TransactionRecord) -> None:
         before = self.get(place)
         if before is None:
             if transaction.state is not TransactionState.RESERVED:
@@ -118,7 +118,9 @@ class SignedAttempts(dict[bytes, Attempted]):
         signed = self._signed[tx_hash]
         if signed.mint_id is not None:
             return Attempted(mint_id=signed.mint_id, at=signed.at, own=True)
-        return Attempted(place=Place(scoped(signed.chain_id, signed.sender), signed.nonce), at=signed.at)
+        return Attempted(
+            key=TransactionKey(scoped(signed.chain_id, signed.sender), signed.nonce), at=signed.at
+        )
 
 
 class IndexedTransactionStore(MemoryTransactionStore):

@@ -28,7 +28,7 @@ class ReplayStore(InMemoryStore):
         """Return what the transactions are attempts at, and bring that in with what it is for."""
         attempted = await self.live.attempts(tx_hashes)
         ids = {attempt.mint_id for attempt in attempted.values() if attempt.mint_id is not None}
-        places = {attempt.place for attempt in attempted.values() if attempt.place is not None}
+        places = {attempt.key for attempt in attempted.values() if attempt.key is not None}
         for transaction in (await self.live.transactions(places)).values():
             self._undecide(transaction)
             ids |= set(transaction.operations)
@@ -58,9 +58,9 @@ class ReplayStore(InMemoryStore):
 
     def _undecide(self, transaction: Transaction) -> None:
         """Take a transaction in as it was before it was mined; of one that is there, new attempts."""
-        known = self.transaction_table.get(transaction.place)
+        known = self.transaction_table.get(transaction.key)
         undecided = dict.fromkeys(("outcome", "not_made", *OUTCOME)) | {"state": TransactionState.SUBMITTED}
-        self.transaction_table[transaction.place] = (
+        self.transaction_table[transaction.key] = (
             transaction.evolve(**undecided) if known is None else known.evolve(attempts=transaction.attempts)
         )
 

@@ -14,7 +14,7 @@ from mintline.aws.standing import opening_again, unclaiming
 from mintline.errors import Unreadable
 from mintline.records.operations import Mint, Operation
 from mintline.records.reopening import is_left
-from mintline.records.transactions import Place, Transaction, carried_by
+from mintline.records.transactions import Transaction, TransactionKey, carried_by
 from mintline.resource_types import Table
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import MintStatus, TransactionState
@@ -55,7 +55,7 @@ async def reopen(every: Every, write: Write, chain_id: int, *, at: int, rebuild:
     Safe to repeat.
     """
     places, closed = await _transactions(every)
-    opened: set[Place] = set()
+    opened: set[TransactionKey] = set()
     mints, left, left_ids = 0, 0, list[str]()
     async for operation, place in _built(every, chain_id):
         if place not in places:
@@ -81,7 +81,7 @@ def _is_authorized(mint: Mint, *, at: int) -> bool:
     return at - mint.created_at < (KEPT - MARGIN) * 1000
 
 
-async def _built(every: Every, chain_id: int) -> AsyncIterator[tuple[Operation, Place]]:
+async def _built(every: Every, chain_id: int) -> AsyncIterator[tuple[Operation, TransactionKey]]:
     """Yield the operations that stand where their transaction does, each with its place."""
     async for item in every(MINTS):
         with suppress(Unreadable):
@@ -91,16 +91,16 @@ async def _built(every: Every, chain_id: int) -> AsyncIterator[tuple[Operation, 
                 yield operation, place
 
 
-async def _transactions(every: Every) -> tuple[set[Place], dict[Place, Transaction]]:
+async def _transactions(every: Every) -> tuple[set[TransactionKey], dict[TransactionKey, Transaction]]:
     """Return where there are transactions, and those that are closed and did not do what they were for."""
-    places: set[Place] = set()
-    closed: dict[Place, Transaction] = {}
+    places: set[TransactionKey] = set()
+    closed: dict[TransactionKey, Transaction] = {}
     async for item in every(TRANSACTIONS):
-        places.add(Place(str(item["sender_id"]), int(str(item["nonce"]))))
+        places.add(TransactionKey(str(item["sender_id"]), int(str(item["nonce"]))))
         if item.get("state") != TransactionState.FINAL.value or item.get("outcome") == "succeeded":
             continue
         with suppress(Unreadable):
             transaction = from_item(Transaction, item)
             if transaction.operations:
-                closed[transaction.place] = transaction
+                closed[transaction.key] = transaction
     return places, closed

@@ -23,11 +23,11 @@ from mintline.aws.standing import (
     created,
     filling,
     open_attributes,
+    primary_key,
     read_operation,
     read_operations,
     read_transaction,
     standing,
-    transaction_key,
 )
 from mintline.errors import Unavailable, Unreadable
 from mintline.fields import Bytes32
@@ -37,7 +37,13 @@ from mintline.records.index import Token, Transfer
 from mintline.records.keys import block_shards, created_key, token_ref
 from mintline.records.operations import Attempt, Mint, Operation
 from mintline.records.problems import Problem
-from mintline.records.transactions import Outcome, Place, Transaction, open_place, place_of
+from mintline.records.transactions import (
+    Outcome,
+    Transaction,
+    TransactionKey,
+    open_transaction,
+    transaction_key_of,
+)
 from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState, may
@@ -114,10 +120,10 @@ class DynamoTransactionStore:
         records = readable(SignedTransaction, ATTEMPTS, there, self._set_aside)
         return {signed.tx_hash: signed for _, signed in records}
 
-    async def transaction(self, place: Place) -> Transaction | None:
+    async def transaction(self, place: TransactionKey) -> Transaction | None:
         return await read_transaction(self._dynamo, place, self._set_aside)
 
-    async def transactions_from(self, first: Place) -> list[Transaction]:
+    async def transactions_from(self, first: TransactionKey) -> list[Transaction]:
         open_ones: list[Transaction] = []
         start: Item | None = None
         while True:
@@ -139,19 +145,19 @@ class DynamoTransactionStore:
     ) -> list[OpenTransaction]:
         start: Item | None = None
         if after is not None:
-            start = transaction_key(after.place) | open_attributes(after.place, after.reserved_at)
+            start = primary_key(after.key) | open_attributes(after.key, after.reserved_at)
         page = await self._dynamo.query(
             TRANSACTIONS, index=_OPEN_TRANSACTIONS, partition=shard, limit=limit, start=start
         )
-        return [OpenTransaction(*open_place(str(item["open_key"]))) for item in page.items]
+        return [OpenTransaction(*open_transaction(str(item["open_key"]))) for item in page.items]
 
     async def enter(self, intent: AnyIntent, attempt: Attempt) -> None:
-        place = place_of(intent.signer, intent.nonce)
+        place = transaction_key_of(intent.signer, intent.nonce)
         await self._move(entering(intent, attempt), place)
 
     async def add_attempt(self, transaction: Transaction, attempt: Attempt) -> None:
         """Append to a transaction's attempts, if they are still these; raises TransactionMoved."""
-        await self._move(appending(transaction, attempt), transaction.place)
+        await self._move(appending(transaction, attempt), transaction.key)
 
     async def open_gap(self, transaction: Transaction) -> Transaction | None:
         """Create the record of a nonce that nobody reserved, or open one that was closed as filled."""
@@ -162,19 +168,19 @@ class DynamoTransactionStore:
             await self._dynamo.write(opening_again(transaction))
         except ConditionFailed:
             return None
-        return await self.transaction(transaction.place)
+        return await self.transaction(transaction.key)
 
     async def mark(self, transaction: Transaction, *, at: int) -> None:
-        await self._move(marking(transaction, at=at), transaction.place)
+        await self._move(marking(transaction, at=at), transaction.key)
 
     async def fill(self, transaction: Transaction, *, at: int) -> None:
-        await self._move(filling(transaction, at=at), transaction.place)
+        await self._move(filling(transaction, at=at), transaction.key)
 
     async def reseal(self, batch: Transaction, seal: Seal, *, at: int) -> None:
-        await self._move(resealing(batch, seal, at=at), batch.place)
+        await self._move(resealing(batch, seal, at=at), batch.key)
 
     async def close(self, transaction: Transaction, outcome: Outcome, *, at: int) -> None:
-        await self._move(closing(transaction, outcome, at=at), transaction.place)
+        await self._move(closing(transaction, outcome, at=at), transaction.key)
 
     async def get(self, operation_id: str) -> Operation | None:
         return await read_operation(self._dynamo, operation_id, self._set_aside)
@@ -287,7 +293,7 @@ class DynamoTransactionStore:
         except TransactionCancelled:
             raise MintMoved(await self.get(operation_id)) from None
 
-    async def _move(self, update: Update, place: Place) -> None:
+    async def _move(self, update: Update, place: TransactionKey) -> None:
         try:
             await self._dynamo.write(update)
         except ConditionFailed as failed:

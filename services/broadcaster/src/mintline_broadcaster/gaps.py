@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from mintline.kinds import meaning_of
 from mintline.messages.intents import SignNoop
 from mintline.messages.parts import Fees, KeyRef
-from mintline.records.transactions import Transaction, place_of
+from mintline.records.transactions import Transaction, transaction_key_of
 
 MAX_GAPS = 16
 """Missing nonces of one sender that one check fills."""
@@ -24,7 +24,7 @@ def gap(signer: KeyRef, nonce: int, fees: Fees, *, now: int) -> Transaction:
     """Return the record of a nonce that is for a no-op from the start; `now` is in Unix milliseconds."""
     unlimited = SignNoop(signer=signer, chain_id=signer.chain_id, nonce=nonce, gas=1, fees=fees)
     return Transaction(
-        sender_id=place_of(signer, nonce).sender_id,
+        sender_id=transaction_key_of(signer, nonce).sender_id,
         nonce=nonce,
         signer=signer,
         kind="noop",

@@ -12,7 +12,7 @@ from mintline.messages.signed import Broadcast, SigningRefused
 from mintline.messages.work import ReviewMint
 from mintline.queue_port import SendingPort
 from mintline.records.problems import Problem
-from mintline.records.transactions import Transaction, carried_by, place_of
+from mintline.records.transactions import Transaction, carried_by, transaction_key_of
 from mintline.refusals import RefusalCode, problem_of
 from mintline.states import UNDECIDED, MintStatus, TransactionState
 from mintline_broadcaster.fees import FeeCaps
@@ -99,7 +99,7 @@ async def refuse(
         await refuse_voucher(message, store=store, chain=chain, now=now)
         return
     problem = problem_of(message.code)
-    transaction = await store.transaction(place_of(intent.signer, intent.nonce))
+    transaction = await store.transaction(transaction_key_of(intent.signer, intent.nonce))
     came_late = message.code == RefusalCode.NONCE_FILLED
     # Lines may have been left out of a batch after it was signed, and before that was on record.
     other_lines = message.code == RefusalCode.NONCE and isinstance(intent, SignBatch)

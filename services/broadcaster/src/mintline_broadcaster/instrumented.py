@@ -15,7 +15,7 @@ from mintline.queue_port import SendingPort
 from mintline.records.index import Transfer
 from mintline.records.operations import Attempt, Mint, Operation
 from mintline.records.problems import TOKEN_TAKEN, Problem
-from mintline.records.transactions import Outcome, Place, Transaction
+from mintline.records.transactions import Outcome, Transaction, TransactionKey
 from mintline.resource_types import Queue
 from mintline.states import MintStatus
 from mintline_broadcaster.kinds import minted_by, mints_of
@@ -47,10 +47,10 @@ class InstrumentedTransactionStore:
     async def read_signed(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
         return await self._store.read_signed(tx_hashes)
 
-    async def transaction(self, place: Place) -> Transaction | None:
+    async def transaction(self, place: TransactionKey) -> Transaction | None:
         return await self._store.transaction(place)
 
-    async def transactions_from(self, first: Place) -> list[Transaction]:
+    async def transactions_from(self, first: TransactionKey) -> list[Transaction]:
         return await self._store.transactions_from(first)
 
     async def open_transactions(

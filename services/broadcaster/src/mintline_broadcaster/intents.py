@@ -55,7 +55,7 @@ async def operations_of(transaction: Transaction, *, store: TransactionStore) ->
     """Return the operations of a transaction, in its order; raises Unavailable if one cannot be read."""
     operations = await _readable(transaction, store)
     if len(operations) < len(transaction.operations):
-        raise Unavailable(f"operations of transaction {transaction.place.name} cannot be read")
+        raise Unavailable(f"operations of transaction {transaction.key.name} cannot be read")
     return operations
 
 
@@ -112,7 +112,7 @@ async def ask_to_finish(batch: Transaction, *, outbox: SendingPort, now: int) ->
     """Ask the builder to claim what a batch has not claimed yet, to seal it, and to have it signed."""
     address = batch.signer.address
     message = FinishBatch(trace=batch.trace, sender=address, nonce=batch.nonce)
-    dedup = f"finish:{batch.place.name}:{now}"
+    dedup = f"finish:{batch.key.name}:{now}"
     await outbox.send(BUILD, message, group=f"{address}#{batch.nonce}", dedup=dedup)
 
 

@@ -48,7 +48,7 @@ log = structlog.get_logger(__name__)
 
 def depends_on(operation: Operation, transaction: Transaction) -> bool:
     """Tell whether an operation is still carried by a transaction, and not at its end."""
-    return carried_by(operation) == transaction.place and operation.status in _CARRIED
+    return carried_by(operation) == transaction.key and operation.status in _CARRIED
 
 
 def alone_in(transaction: Transaction) -> Transaction | None:

@@ -151,7 +151,7 @@ class TransactionMonitor:
 
     def _guarding(self, transaction: Transaction) -> AbstractContextManager[None]:
         """Let a record that cannot be used stop neither the sender's others nor the pass."""
-        return self._metrics.set_aside.guarding(TRANSACTIONS.name, transaction.place.name)
+        return self._metrics.set_aside.guarding(TRANSACTIONS.name, transaction.key.name)
 
     async def _end_consumed(self, transaction: Transaction, final: Final, *, now: int) -> None:
         """Close a transaction whose nonce is used for good, unless that is the indexer's."""
@@ -233,7 +233,7 @@ class TransactionMonitor:
             kind=transaction.kind,
             sweeps=transaction.sweeps,
         )
-        dedup = f"sweep:{transaction.place.name}:{now}"
+        dedup = f"sweep:{transaction.key.name}:{now}"
         if transaction.claiming:
             await ask_to_finish(transaction, outbox=self._outbox, now=now)
         elif transaction.kind == "batch":

@@ -14,7 +14,7 @@ from mintline.messages.signed import Broadcast
 from mintline.queue_port import SendingPort
 from mintline.records.operations import Operation
 from mintline.records.problems import Problem
-from mintline.records.transactions import Outcome, Transaction, place_of
+from mintline.records.transactions import Outcome, Transaction, transaction_key_of
 from mintline.states import UNDECIDED, TransactionState
 from mintline_broadcaster.fees import FeeCaps, bump
 from mintline_broadcaster.finality import final_count
@@ -149,7 +149,7 @@ async def _end_unsendable(
     intent: AnyIntent, fact: SendFact, *, store: TransactionStore, noops: Noops, now: int
 ) -> None:
     problem = Problem(code=fact.value, reason=_GAS_REASONS[fact])
-    transaction = await store.transaction(place_of(intent.signer, intent.nonce))
+    transaction = await store.transaction(transaction_key_of(intent.signer, intent.nonce))
     fills = isinstance(intent, SignNoop)
     if transaction is not None and transaction.operations and not fills:
         operations = await operations_of(transaction, store=store)
@@ -168,7 +168,7 @@ async def _check_consumed_nonce(
     intent = message.intent
     final = await store.final()
     transaction, consumed = await asyncio.gather(
-        store.transaction(place_of(intent.signer, intent.nonce)),
+        store.transaction(transaction_key_of(intent.signer, intent.nonce)),
         final_count(intent.signer.address, final, chain=chain),
     )
     if transaction is None or transaction.state is not TransactionState.SUBMITTED:
@@ -241,7 +241,7 @@ async def _raise_fees(
 ) -> None:
     """Send the intent back to be signed at a higher price; wait at the cap."""
     intent = message.intent
-    transaction = await store.transaction(place_of(intent.signer, intent.nonce))
+    transaction = await store.transaction(transaction_key_of(intent.signer, intent.nonce))
     if transaction is not None and _is_superseded(transaction, intent):
         log.info("transaction_superseded", **context(message))
         return

@@ -23,7 +23,7 @@ from mintline.messages.signed import VoucherIssued
 from mintline.records.index import Transfer
 from mintline.records.operations import Attempt, Mint, Operation
 from mintline.records.problems import Problem
-from mintline.records.transactions import Outcome, Place, Transaction
+from mintline.records.transactions import Outcome, Transaction, TransactionKey
 
 
 class SignedTransaction(Frozen):
@@ -56,7 +56,7 @@ class OpenMint:
 class OpenTransaction:
     """A transaction whose nonce is not used for good, as the index names it."""
 
-    place: Place
+    key: TransactionKey
     reserved_at: int
     """Unix milliseconds."""
 
@@ -135,10 +135,10 @@ class TransactionStore(Protocol):
     async def read_signed(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
         """Read the signed transactions that are on record."""
 
-    async def transaction(self, place: Place) -> Transaction | None:
+    async def transaction(self, place: TransactionKey) -> Transaction | None:
         """Read a transaction, consistently."""
 
-    async def transactions_from(self, first: Place) -> list[Transaction]:
+    async def transactions_from(self, first: TransactionKey) -> list[Transaction]:
         """Return a sender's open transactions from that nonce on, in the order of nonces, consistently."""
 
     async def open_transactions(

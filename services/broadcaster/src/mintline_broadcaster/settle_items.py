@@ -22,7 +22,7 @@ from mintline.chain.rpc import RpcError
 from mintline.errors import Retryable
 from mintline.records.keys import scoped
 from mintline.records.operations import Mint
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline_broadcaster.ports import ChainClient, Final, TransactionStore
 
 SEARCHES = 4
@@ -148,7 +148,7 @@ async def _is_its_own(mint: Mint, event: Log, *, store: TransactionStore) -> boo
     if signed is not None and signed.mint_id is not None:
         return signed.mint_id == mint.mint_id
     if signed is not None:
-        place = Place(scoped(signed.chain_id, signed.sender), signed.nonce)
+        place = TransactionKey(scoped(signed.chain_id, signed.sender), signed.nonce)
         transaction = await store.transaction(place)
         if transaction is not None and any(
             attempt.tx_hash == event.tx_hash for attempt in transaction.own_attempts

@@ -35,7 +35,7 @@ from mintline.messages.work import BuildLines, BuildMint
 from mintline.queue_port import SendingPort
 from mintline.records.keys import OPEN_SHARDS
 from mintline.records.operations import Mint, Operation
-from mintline.records.transactions import Place, Transaction
+from mintline.records.transactions import Transaction, TransactionKey
 from mintline.resources import BUILD, MINTS, TRANSACTIONS
 from mintline.states import TransactionState
 from mintline.tasks import repeatedly
@@ -124,7 +124,7 @@ class Sweeper:
         self._mint_starts: dict[str, OpenMint] = {}
         self._transaction_starts: dict[str, OpenTransaction] = {}
         self._searches = Searches()
-        self._resting: dict[str | Place, int] = {}
+        self._resting: dict[str | TransactionKey, int] = {}
         """Until when something is not read again that needs nothing from here, in Unix milliseconds."""
         self._woken: set[str] = set()
         """Mints that moved while a pass was reading."""
@@ -172,7 +172,7 @@ class Sweeper:
             await self._check_senders(senders, final, now=now)
             await self._settle_left_behind(seen.left, reader, final, now=now)
         self._calm = whole and seen.oldest is None and not self._awake(transaction_keys, now=now)
-        waiting = [key.reserved_at for key in transaction_keys if key.place not in self._resting]
+        waiting = [key.reserved_at for key in transaction_keys if key.key not in self._resting]
         oldest = min(waiting if seen.oldest is None else [*waiting, seen.oldest], default=now)
         self._metrics.oldest_open.set(max(0, now - oldest) / 1000)
         self._metrics.passes.inc()
@@ -207,7 +207,7 @@ class Sweeper:
         self, mints: Sequence[OpenMint], transactions: Sequence[OpenTransaction], *, whole: bool, now: int
     ) -> None:
         """Forget rests that are over and, if the `whole` of the keys was read, those of what has ended."""
-        names = {key.mint_id for key in mints} | {key.place for key in transactions} if whole else None
+        names = {key.mint_id for key in mints} | {key.key for key in transactions} if whole else None
         self._resting = {
             name: end for name, end in self._resting.items() if end > now and (names is None or name in names)
         }
@@ -244,13 +244,13 @@ class Sweeper:
         mine = f"{self._chain_id}#"
         by_sender: defaultdict[str, list[OpenTransaction]] = defaultdict(list)
         for key in keys:
-            if key.place.sender_id.startswith(mine):
-                by_sender[key.place.sender_id].append(key)
+            if key.key.sender_id.startswith(mine):
+                by_sender[key.key.sender_id].append(key)
         senders = {}
         for sender_id, own in by_sender.items():
             old = [key for key in own if key.reserved_at <= now - self._grown_up]
-            if old := [key for key in old if key.place not in self._resting]:
-                senders[sender_id] = _Sender(min(key.place.nonce for key in own), old)
+            if old := [key for key in old if key.key not in self._resting]:
+                senders[sender_id] = _Sender(min(key.key.nonce for key in own), old)
         return senders
 
     async def _at_work(self, senders: dict[str, _Sender], *, now: int) -> dict[str, int]:
@@ -262,7 +262,7 @@ class Sweeper:
         """
         rested = now - RESTING_SECONDS * 1000
         few = (sender.old for sender in senders.values() if len(sender.old) <= FEW)
-        places = [key.place for old in few for key in old if all(key.reserved_at > rested for key in old)]
+        places = [key.key for old in few for key in old if all(key.reserved_at > rested for key in old)]
         for start in range(0, len(places), PORTION):
             portion = map(self._store.transaction, places[start : start + PORTION])
             read = await asyncio.gather(*portion, return_exceptions=True)
@@ -271,7 +271,7 @@ class Sweeper:
         return {
             sender_id: sender.first
             for sender_id, sender in senders.items()
-            if any(key.place not in self._resting for key in sender.old)
+            if any(key.key not in self._resting for key in sender.old)
         }
 
     async def _send_on(self, operation: Operation, *, now: int) -> None:
@@ -312,7 +312,7 @@ class Sweeper:
         async def check(sender_id: str, first: int) -> None:
             async with places:
                 try:
-                    transactions = await self._store.transactions_from(Place(sender_id, first))
+                    transactions = await self._store.transactions_from(TransactionKey(sender_id, first))
                     self._rest(transactions, now=now)
                     if transactions:
                         await self._monitor.check(transactions, final, now=now, complete=True)
@@ -326,4 +326,4 @@ class Sweeper:
     def _rest(self, transactions: Sequence[Transaction], *, now: int) -> None:
         for transaction in transactions:
             if transaction.state is TransactionState.MINED and not transaction.to_be_split:
-                self._resting[transaction.place] = now + RESTING_SECONDS * 1000
+                self._resting[transaction.key] = now + RESTING_SECONDS * 1000

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from mintline.aws.dynamo import Clause, Item, Update, Value
 from mintline.aws.records import to_item, transition
-from mintline.aws.standing import attempt_item, moved, open_attributes, transaction_key
+from mintline.aws.standing import attempt_item, moved, open_attributes, primary_key
 from mintline.kinds import meaning_of
 from mintline.messages.intents import AnyIntent
 from mintline.records.operations import Attempt, Mint, Operation
 from mintline.records.problems import Problem
-from mintline.records.transactions import Outcome, Transaction, carried_by, place_of
+from mintline.records.transactions import Outcome, Transaction, carried_by, transaction_key_of
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import UNDECIDED, MintStatus, TransactionState
 from mintline_broadcaster.ports import Minting, Seal
@@ -32,7 +32,7 @@ def entering(intent: AnyIntent, attempt: Attempt) -> Update:
         _NOT_FILLED,
     )
     written: Item = {"attempts": [attempt_item(attempt)], "submitted_at": attempt.at}
-    place = place_of(intent.signer, intent.nonce)
+    place = transaction_key_of(intent.signer, intent.nonce)
     return moved(place, TransactionState.SUBMITTED, at=attempt.at, set=written, where=where)
 
 
@@ -50,7 +50,7 @@ def appending(transaction: Transaction, attempt: Attempt) -> Update:
     sealing = ("claiming",) if attempt.fills and transaction.claiming else ()
     return Update(
         TRANSACTIONS,
-        transaction_key(transaction.place),
+        primary_key(transaction.key),
         set=written,
         remove=sealing,
         where=(
@@ -64,11 +64,11 @@ def appending(transaction: Transaction, attempt: Attempt) -> Update:
 
 def opening_again(gap: Transaction) -> Update:
     """Return the write that opens the record of a nonce again that was closed as filled."""
-    opened = open_attributes(gap.place, gap.reserved_at)
+    opened = open_attributes(gap.key, gap.reserved_at)
     filling: Item = {"filling_at": gap.reserved_at, "updated_at": gap.reserved_at}
     return Update(
         TRANSACTIONS,
-        transaction_key(gap.place),
+        primary_key(gap.key),
         set={"state": TransactionState.SUBMITTED.value, **opened, **filling},
         remove=("outcome", "finalized_at"),
         where=(
@@ -82,7 +82,7 @@ def marking(transaction: Transaction, *, at: int) -> Update:
     """Return the write that notes that a transaction is sent on."""
     return Update(
         TRANSACTIONS,
-        transaction_key(transaction.place),
+        primary_key(transaction.key),
         set={"swept_at": at, "sweeps": next_sweep(transaction)},
         where=(
             Clause("still_there", "state", "eq", (transaction.state.value,)),
@@ -95,7 +95,7 @@ def marking(transaction: Transaction, *, at: int) -> Update:
 def closing(transaction: Transaction, outcome: Outcome, *, at: int) -> Update:
     """Return the write that notes that the nonce is used for good."""
     return moved(
-        transaction.place,
+        transaction.key,
         TransactionState.FINAL,
         at=at,
         set={"outcome": outcome, "finalized_at": at},
@@ -151,7 +151,7 @@ def resealing(batch: Transaction, seal: Seal, *, at: int) -> Update:
     """Return the write that leaves operations out of a batch, while no attempt at it can be on record."""
     return Update(
         TRANSACTIONS,
-        transaction_key(batch.place),
+        primary_key(batch.key),
         set={"operations": list(seal.operations), "meaning": seal.meaning, "updated_at": at},
         where=(
             _RESERVED,

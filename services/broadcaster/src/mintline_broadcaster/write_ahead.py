@@ -19,7 +19,7 @@ from mintline.kinds import NotCarried, meaning_of
 from mintline.messages.intents import AnyIntent, SignNoop
 from mintline.messages.signed import Broadcast
 from mintline.records.operations import Attempt
-from mintline.records.transactions import Transaction, place_of
+from mintline.records.transactions import Transaction, transaction_key_of
 from mintline.states import TransactionState
 from mintline_broadcaster.intents import recorded_intent
 from mintline_broadcaster.on_record import OutcomeRefused, check_intent, name_of
@@ -74,7 +74,7 @@ async def write_ahead(message: Broadcast, *, store: TransactionStore, now: int) 
 async def _enter(intent: AnyIntent, attempt: Attempt, *, store: TransactionStore) -> Entry:
     """Put the attempt on its transaction's record, once, whatever came before or happens meanwhile."""
     if intent.attempt:
-        transaction = await store.transaction(place_of(intent.signer, intent.nonce))
+        transaction = await store.transaction(transaction_key_of(intent.signer, intent.nonce))
     else:
         # The usual case needs no read.
         try:

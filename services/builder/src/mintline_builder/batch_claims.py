@@ -9,7 +9,13 @@ from typing import Any, ClassVar
 from mintline.kinds import first_intent, meaning_of
 from mintline.messages.parts import Clone, Fees, KeyRef
 from mintline.records.operations import Mint
-from mintline.records.transactions import Place, Transaction, as_far_as, carried_by, place_of
+from mintline.records.transactions import (
+    Transaction,
+    TransactionKey,
+    as_far_as,
+    carried_by,
+    transaction_key_of,
+)
 from mintline.states import MintStatus
 
 MAX_CLAIM_WRITES = 100
@@ -63,7 +69,7 @@ class BatchClaim:
 
     def _make(self, nonce: int) -> tuple[Transaction, tuple[Mint, ...]]:
         reserved = Transaction(
-            sender_id=place_of(self.relayer, nonce).sender_id,
+            sender_id=transaction_key_of(self.relayer, nonce).sender_id,
             nonce=nonce,
             signer=self.relayer,
             kind="batch",
@@ -93,7 +99,7 @@ class LineClaim:
     at: int
 
     @property
-    def spent(self) -> Place | None:
+    def spent(self) -> TransactionKey | None:
         """The batch that it was in; None for an accepted mint."""
         return carried_by(self.mint)
 
@@ -123,7 +129,7 @@ class LineClaim:
 def in_transactions(claims: Iterable[LineClaim]) -> Iterator[list[LineClaim]]:
     """Yield claims in parts that one transaction takes each, in order."""
     part: list[LineClaim] = []
-    spent: set[Place] = set()
+    spent: set[TransactionKey] = set()
     for claim in claims:
         named = spent if claim.spent is None else spent | {claim.spent}
         if len(part) + 1 + len(named) > MAX_LINE_CLAIMS:

@@ -31,7 +31,7 @@ from mintline.errors import Conflict, Deferred, MintlineError, Rejected, Unavail
 from mintline.kinds import dedup_id, first_intent, group_of
 from mintline.messages.parts import Fees
 from mintline.records.operations import Mint
-from mintline.records.transactions import Place, Transaction, carried_by
+from mintline.records.transactions import Transaction, TransactionKey, carried_by
 from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_builder.batch_claims import BatchClaim, LineClaim, in_transactions, sealed
@@ -100,8 +100,8 @@ class Batches:
         self._gas_bound = config.batch_gas.most
         self._line_gas: dict[str, int] = {}
         """By contract, the gas limit of one line in its latest batch."""
-        self._sent: dict[Place, float] = {}
-        self._finishing: dict[Place, asyncio.Task[None]] = {}
+        self._sent: dict[TransactionKey, float] = {}
+        self._finishing: dict[TransactionKey, asyncio.Task[None]] = {}
 
     def room(self, contract: str) -> int:
         """Return how many mints of a collection a batch takes: by count, and by the gas of the latest one."""
@@ -207,7 +207,7 @@ class Batches:
         published = await asyncio.gather(*map(publish, lines))
         return [mint for mint in published if mint is not None]
 
-    async def send_on(self, place: Place) -> None:
+    async def send_on(self, place: TransactionKey) -> None:
         """Finish a batch if that is to be done, and have it signed if that may not have been asked for.
 
         The same at once is done once.
@@ -221,12 +221,12 @@ class Batches:
             task.add_done_callback(lambda done: self._finished(place, done))
         await asyncio.shield(task)
 
-    def _finished(self, place: Place, task: asyncio.Task[None]) -> None:
+    def _finished(self, place: TransactionKey, task: asyncio.Task[None]) -> None:
         self._finishing.pop(place, None)
         if not task.cancelled():
             task.exception()
 
-    async def finish(self, place: Place) -> None:
+    async def finish(self, place: TransactionKey) -> None:
         """Claim what a batch names and nobody has, seal it, and have it signed; drops one that went on.
 
         Raises Rejected if there is no such batch.
@@ -278,13 +278,13 @@ class Batches:
             final = sealed(batch, kept, at=to_ms(self._now()))
             await self._ports.accounts.seal(final)
         except Conflict:
-            return await self._sealed_by_another(batch.place)
+            return await self._sealed_by_another(batch.key)
         self._metrics.batch_lines.inc(len(kept))
         self._metrics.batch_lines_lost.inc(len(batch.operations) - len(kept))
         log.info("batch_sealed", nonce=batch.nonce, mints=len(kept), lost=len(batch.operations) - len(kept))
         return final, carried
 
-    async def _sealed_by_another(self, place: Place) -> tuple[Transaction, Mapping[str, Mint]]:
+    async def _sealed_by_another(self, place: TransactionKey) -> tuple[Transaction, Mapping[str, Mint]]:
         batch = await self._ports.accounts.transaction(place)
         if batch is None or batch.claiming is not None:
             # Its nonce was consumed before it was sealed: the monitor releases what it has claimed.
@@ -305,7 +305,7 @@ class Batches:
         await self._ports.outbox.send(SIGN, intent, group=group_of(intent), dedup=dedup_id(intent))
         now = self._now()
         self._sent = {place: at for place, at in self._sent.items() if now - at < RESEND_AFTER}
-        self._sent[batch.place] = now
+        self._sent[batch.key] = now
 
 
 def _halves(lines: Sequence[BatchLine]) -> Iterator[list[BatchLine]]:
@@ -320,4 +320,4 @@ def _halves(lines: Sequence[BatchLine]) -> Iterator[list[BatchLine]]:
 
 def _is_in(mint: Mint, batch: Transaction) -> bool:
     """Tell whether a mint is claimed by a batch, and not ended since."""
-    return carried_by(mint) == batch.place and mint.status in (MintStatus.BUILT, MintStatus.SUBMITTED)
+    return carried_by(mint) == batch.key and mint.status in (MintStatus.BUILT, MintStatus.SUBMITTED)

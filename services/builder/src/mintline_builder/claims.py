@@ -13,7 +13,14 @@ from mintline.messages.parts import Clone, Fees, KeyRef
 from mintline.records.keys import signature_turn_key
 from mintline.records.locks import SignatureTurn
 from mintline.records.operations import Operation, RelayedTokenOperation
-from mintline.records.transactions import Place, TopUpPayload, Transaction, as_far_as, carried_by, place_of
+from mintline.records.transactions import (
+    TopUpPayload,
+    Transaction,
+    TransactionKey,
+    as_far_as,
+    carried_by,
+    transaction_key_of,
+)
 from mintline.states import MintStatus
 from mintline_builder.batch_claims import BatchClaim
 
@@ -63,7 +70,7 @@ class OperationClaim(Generic[OperationT]):
         return operation_item(self.operation)
 
     @property
-    def spent(self) -> Place | None:
+    def spent(self) -> TransactionKey | None:
         """The transaction whose nonce was used by another; None for an accepted operation."""
         return carried_by(self.operation)
 
@@ -89,7 +96,7 @@ class OperationClaim(Generic[OperationT]):
     def transaction(self, nonce: int) -> Transaction:
         """Return the transaction that carries the operation under the nonce that it got."""
         reserved = Transaction(
-            sender_id=place_of(self.sender, nonce).sender_id,
+            sender_id=transaction_key_of(self.sender, nonce).sender_id,
             nonce=nonce,
             signer=self.sender,
             kind=self.operation.kind,
@@ -218,7 +225,7 @@ class TopUpClaim:
     def transaction(self, nonce: int) -> Transaction:
         """Return the treasury's transaction under the nonce that it got."""
         reserved = Transaction(
-            sender_id=place_of(self.treasury, nonce).sender_id,
+            sender_id=transaction_key_of(self.treasury, nonce).sender_id,
             nonce=nonce,
             signer=self.treasury,
             kind="top_up",

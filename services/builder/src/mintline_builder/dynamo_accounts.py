@@ -20,15 +20,15 @@ from mintline.aws.records import OPEN, read, to_item, transition
 from mintline.aws.standing import (
     claiming,
     created,
+    primary_key,
     read_transaction,
     sealing,
-    transaction_key,
 )
 from mintline.errors import Conflict, Unavailable
 from mintline.records.keys import scoped, signature_turn_key
 from mintline.records.locks import SignatureTurn
 from mintline.records.operations import Operation
-from mintline.records.transactions import Place, Transaction, address_of
+from mintline.records.transactions import Transaction, TransactionKey, address_of
 from mintline.resources import ACCOUNTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
@@ -74,9 +74,12 @@ class DynamoAccounts:
     async def next_nonce(self, sender: str, mined: int) -> int:
         """Return the nonce after those on record: usually by two reads that share a request with others."""
         sender_id = scoped(self._chain_id, sender)
-        places = [Place(sender_id, mined), *([Place(sender_id, mined - 1)] if mined else [])]
+        places = [
+            TransactionKey(sender_id, mined),
+            *([TransactionKey(sender_id, mined - 1)] if mined else []),
+        ]
         first, *before = await asyncio.gather(
-            *(self._dynamo.get(TRANSACTIONS, transaction_key(place)) for place in places)
+            *(self._dynamo.get(TRANSACTIONS, primary_key(place)) for place in places)
         )
         if first is None and None not in before:
             return mined
@@ -86,13 +89,13 @@ class DynamoAccounts:
     async def commit(self, advances: Sequence[Advance]) -> None:
         """Write all or nothing, in one TransactWriteItems."""
         changes: list[Change] = []
-        names: list[str | Place] = []
+        names: list[str | TransactionKey] = []
         for advance in advances:
             for claim, transaction in zip(advance.claims, advance.transactions(), strict=True):
                 claimed = self._claimed(claim, transaction.nonce)
                 changes += [created(transaction), *claimed]
                 # A nonce that has a transaction already is no claim's fault, but its sender's count is wrong.
-                names += [transaction.place, *(claim.item for _ in claimed)]
+                names += [transaction.key, *(claim.item for _ in claimed)]
         try:
             await self._dynamo.transact(changes)
         except Contended:
@@ -100,7 +103,7 @@ class DynamoAccounts:
         except TransactionCancelled as cancelled:
             raise _refusal(names, cancelled) from None
 
-    async def transaction(self, place: Place) -> Transaction | None:
+    async def transaction(self, place: TransactionKey) -> Transaction | None:
         return await read_transaction(self._dynamo, place, self._set_aside)
 
     def _key(self, address: str) -> Item:
@@ -141,11 +144,11 @@ class DynamoAccounts:
             try:
                 await self._dynamo.transact([*lines, claiming(batch), *carriers])
             except Contended:
-                raise Unavailable(f"batch {batch.place.name}: other writers kept interfering") from None
+                raise Unavailable(f"batch {batch.key.name}: other writers kept interfering") from None
             except TransactionCancelled as cancelled:
                 refused = [None if why.code != _REFUSED else why.item or {} for why in cancelled.reasons]
                 if refused[len(left)] is not None:
-                    raise Conflict(f"batch {batch.place.name} is not to be claimed for") from None
+                    raise Conflict(f"batch {batch.key.name} is not to be claimed for") from None
                 mined = {
                     place
                     for place, why in zip(spent, refused[len(left) + 1 :], strict=True)
@@ -170,7 +173,7 @@ class DynamoAccounts:
         try:
             await self._dynamo.transact([sealing(batch)])
         except Contended:
-            raise Unavailable(f"batch {batch.place.name}: other writers kept interfering") from None
+            raise Unavailable(f"batch {batch.key.name}: other writers kept interfering") from None
 
 
 def _built(claim: OperationClaim[Any], nonce: int) -> list[Change]:
@@ -190,7 +193,7 @@ def _built(claim: OperationClaim[Any], nonce: int) -> list[Change]:
     return [moved, leaving(claim.spent, [claim.operation.operation_id], where=UNMINED)]
 
 
-def _left(batch: Place, claims: Iterable[LineClaim]) -> Update:
+def _left(batch: TransactionKey, claims: Iterable[LineClaim]) -> Update:
     """Return the write that has the mints which go to another batch leave this one."""
     names = [claim.mint.mint_id for claim in claims if claim.spent == batch]
     return leaving(batch, names, where=DID_NOT_SUCCEED)
@@ -241,11 +244,11 @@ def _carries(batch: Transaction, item: Item) -> bool:
     return actual == (MintStatus.BUILT.value, batch.nonce, batch.signer.address)
 
 
-def _refusal(names: Sequence[str | Place], cancelled: TransactionCancelled) -> NotCommitted:
+def _refusal(names: Sequence[str | TransactionKey], cancelled: TransactionCancelled) -> NotCommitted:
     """Say which conditions failed, from the reasons, which come in the order of the changes."""
     refused = [name for name, reason in zip(names, cancelled.reasons, strict=True) if reason.code == _REFUSED]
     return NotCommitted(
-        taken=frozenset(address_of(name.sender_id) for name in refused if isinstance(name, Place)),
+        taken=frozenset(address_of(name.sender_id) for name in refused if isinstance(name, TransactionKey)),
         lost=frozenset(name for name in refused if isinstance(name, str)),
         busy=any(reason.code == _CONFLICT for reason in cancelled.reasons),
     )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from mintline.aws.dynamo import Clause, Update
 from mintline.aws.records import to_item
-from mintline.aws.standing import transaction_key
+from mintline.aws.standing import primary_key
 from mintline.messages.parts import KeyRef
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline.resources import TRANSACTIONS
 from mintline.states import MintStatus
 
@@ -21,12 +21,12 @@ UNMINED = (*DID_NOT_SUCCEED, Clause("did_not_fail", "outcome", "ne", ("failed",)
 """`may_be_renewed` of any other, likewise."""
 
 
-def leaving(spent: Place, operations: Sequence[str], *, where: tuple[Clause, ...]) -> Update:
+def leaving(spent: TransactionKey, operations: Sequence[str], *, where: tuple[Clause, ...]) -> Update:
     """Return the write that has operations leave the transaction that carried them."""
-    return Update(TRANSACTIONS, transaction_key(spent), append={"left": list(operations)}, where=where)
+    return Update(TRANSACTIONS, primary_key(spent), append={"left": list(operations)}, where=where)
 
 
-def source_clauses(spent: Place | None, relayer: KeyRef | None = None) -> tuple[Clause, ...]:
+def source_clauses(spent: TransactionKey | None, relayer: KeyRef | None = None) -> tuple[Clause, ...]:
     """Return where an operation must be that the builder moves: not under a nonce that still counts.
 
     `relayer` is the one that sent what it was in, and is not its sender for good.

@@ -30,7 +30,7 @@ from mintline.records.collections import RegisteredContract
 from mintline.records.keys import scoped, token_ref
 from mintline.records.operations import Mint, Operation
 from mintline.records.problems import Problem
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline.resources import COLLECTIONS, MINTS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
@@ -124,7 +124,7 @@ class DynamoOperations:
         return None
 
     async def reject(
-        self, operation_id: str, problem: Problem, *, at: int, spent: Place | None = None
+        self, operation_id: str, problem: Problem, *, at: int, spent: TransactionKey | None = None
     ) -> None:
         """End an accepted operation, or one whose nonce is spent."""
         written: Item = {"problem": to_item(problem)}

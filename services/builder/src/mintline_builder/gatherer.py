@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from mintline.errors import Unavailable
 from mintline.records.operations import Mint
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 
 ROOM = 900_000
 """Bytes of a batch with its authorizations, which the signer's host sends in a frame of 1 MiB."""
@@ -21,7 +21,7 @@ LINE_BYTES = 500
 class FailedBatch:
     """A batch that failed on chain, and how many mints it had."""
 
-    place: Place
+    key: TransactionKey
     size: int
 
     @property

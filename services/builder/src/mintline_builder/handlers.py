@@ -20,7 +20,7 @@ from mintline.messages.work import BuildMint, FinishBatch, FundWallet, RenewNonc
 from mintline.records.keys import scoped
 from mintline.records.operations import Operation
 from mintline.records.problems import TOKEN_ON_CHAIN, Problem
-from mintline.records.transactions import Place, carried_by
+from mintline.records.transactions import TransactionKey, carried_by
 from mintline.states import MintStatus
 from mintline_builder.batches import Batches
 from mintline_builder.claims import RENEWABLE
@@ -208,7 +208,7 @@ async def fund(cmd: FundWallet, *, funds: Funds, relayers: Relayers) -> None:
 
 async def finish(cmd: FinishBatch, *, batches: Batches, config: BuilderConfig) -> None:
     """Finish a batch whose claims were cut off; raises as `Batches.finish` does."""
-    await batches.finish(Place(scoped(config.chain_id, cmd.sender), cmd.nonce))
+    await batches.finish(TransactionKey(scoped(config.chain_id, cmd.sender), cmd.nonce))
 
 
 async def load(frame: Frame, operation_id: str) -> Operation:

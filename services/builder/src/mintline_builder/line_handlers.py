@@ -15,7 +15,7 @@ import structlog
 from mintline.errors import Conflict, MintlineError, Rejected, Unavailable
 from mintline.messages.work import BuildLines
 from mintline.records.operations import Mint
-from mintline.records.transactions import Place, carried_by
+from mintline.records.transactions import TransactionKey, carried_by
 from mintline.states import MintStatus
 from mintline_builder.handlers import Frame, load, note_refusal
 from mintline_builder.kinds.batch import BatchKind
@@ -82,6 +82,6 @@ async def _note(mint: Mint, error: MintlineError, frame: Frame) -> MintlineError
     return None
 
 
-def _places(mints: Sequence[Mint]) -> list[Place]:
+def _places(mints: Sequence[Mint]) -> list[TransactionKey]:
     places = (carried_by(mint) for mint in mints)
     return sorted({place for place in places if place is not None})

@@ -22,7 +22,7 @@ from mintline.messages.parts import Clone, Message
 from mintline.records.locks import SignatureTurn
 from mintline.records.operations import Mint, Operation
 from mintline.records.problems import Problem
-from mintline.records.transactions import Place, Transaction
+from mintline.records.transactions import Transaction, TransactionKey
 from mintline.resource_types import Queue
 from mintline_builder.batch_claims import LineClaim
 from mintline_builder.claims import Advance, VoucherClaim
@@ -83,7 +83,7 @@ class Accounts(Protocol):
     async def commit(self, advances: Sequence[Advance]) -> None:
         """Write all or nothing; raises NotCommitted, or Retryable if whether it was written is unknown."""
 
-    async def transaction(self, place: Place) -> Transaction | None:
+    async def transaction(self, place: TransactionKey) -> Transaction | None:
         """Read one transaction, consistently."""
 
     async def claim(self, batch: Transaction, claims: Sequence[LineClaim]) -> frozenset[str]:
@@ -132,7 +132,7 @@ class Operations(Protocol):
         """
 
     async def reject(
-        self, operation_id: str, problem: Problem, *, at: int, spent: Place | None = None
+        self, operation_id: str, problem: Problem, *, at: int, spent: TransactionKey | None = None
     ) -> None:
         """End an accepted operation, or one whose nonce is `spent`; raises Conflict if it moved on.
 

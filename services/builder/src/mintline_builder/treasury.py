@@ -22,7 +22,7 @@ from mintline.kinds import dedup_id, first_intent, group_of
 from mintline.messages.parts import KeyRef
 from mintline.notices import LOW_PAYMENTS, Notices, TreasuryLow
 from mintline.records.keys import scoped
-from mintline.records.transactions import Place, Transaction, address_of
+from mintline.records.transactions import Transaction, TransactionKey, address_of
 from mintline.resources import SIGN
 from mintline.states import TransactionState
 from mintline_builder.claims import TopUpClaim
@@ -62,7 +62,7 @@ class Treasury:
         self._notices = notices
         self._metrics = metrics
         self._clock = clock
-        self._sent: dict[Place, float] = {}
+        self._sent: dict[TransactionKey, float] = {}
         self._logged_at = -LOGGED_EVERY
         self._reserving: dict[str, int] = {}
         """By recipient, the wei that a top-up costs whose nonce this process is reserving."""
@@ -82,14 +82,14 @@ class Treasury:
         in_flight = await self._reserver.next_nonce(wallet, mined) - mined
         return balance, in_flight, mined
 
-    def latest(self, account: Account) -> Place | None:
+    def latest(self, account: Account) -> TransactionKey | None:
         """Return which transaction is the latest top-up; earlier versions did not note the treasury."""
         if account.top_up_nonce is None:
             return None
         treasury = account.top_up_treasury or self.address
-        return Place(scoped(self.key.chain_id, treasury), account.top_up_nonce)
+        return TransactionKey(scoped(self.key.chain_id, treasury), account.top_up_nonce)
 
-    async def is_mined(self, top_up: Place) -> bool:
+    async def is_mined(self, top_up: TransactionKey) -> bool:
         """Whether a top-up's nonce is consumed."""
         return await self._chain.transaction_count(address_of(top_up.sender_id)) > top_up.nonce
 
@@ -132,7 +132,7 @@ class Treasury:
 
     async def send_again(self, top_up: Transaction) -> None:
         """Send on a top-up that was not sent to the chain, as its first message may be lost."""
-        due = max(self._sent.get(top_up.place, 0), top_up.reserved_at / 1000) + RESEND_AFTER
+        due = max(self._sent.get(top_up.key, 0), top_up.reserved_at / 1000) + RESEND_AFTER
         if top_up.state is TransactionState.RESERVED and self._clock() >= due:
             await self._send(top_up)
 
@@ -194,7 +194,7 @@ class Treasury:
     async def _send(self, top_up: Transaction) -> None:
         now = self._clock()
         self._sent = {place: at for place, at in self._sent.items() if now - at < RESEND_AFTER}
-        self._sent[top_up.place] = now
+        self._sent[top_up.key] = now
         message = first_intent(top_up)
         await self._outbox.send(SIGN, message, group=group_of(message), dedup=dedup_id(message))
 

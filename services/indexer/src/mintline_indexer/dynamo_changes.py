@@ -54,7 +54,7 @@ def result_change(result: TransactionResult, at: int) -> Update:
         written["problem"] = to_item(result.problem)
     if result.not_made:
         written["not_made"] = list(result.not_made)
-    return moved(result.place, TransactionState.MINED, at=at, set=written)
+    return moved(result.key, TransactionState.MINED, at=at, set=written)
 
 
 def reopened_transaction_change(reopened: ReopenedTransaction, at: int) -> Update:
@@ -64,7 +64,7 @@ def reopened_transaction_change(reopened: ReopenedTransaction, at: int) -> Updat
         Clause("in_the_undone_block", "block_hash", "eq", (reopened.block_hash,)),
     )
     gone = ("outcome", "not_made", *_OUTCOME_FIELDS)
-    return moved(reopened.place, TransactionState.SUBMITTED, at=at, remove=gone, where=where)
+    return moved(reopened.key, TransactionState.SUBMITTED, at=at, remove=gone, where=where)
 
 
 def outcome_change(outcome: Outcome, at: int) -> Update:

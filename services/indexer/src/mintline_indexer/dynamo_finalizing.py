@@ -10,7 +10,7 @@ from mintline.aws.dynamo import ConditionFailed, Dynamo, Item, Update
 from mintline.aws.records import transition
 from mintline.aws.standing import moved
 from mintline.errors import Unwritable
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
 from mintline_indexer.dynamo_changes import IS_MINED, closed
@@ -32,8 +32,8 @@ async def finalize_mints(
 
 
 async def finalize_transactions(
-    dynamo: Dynamo, set_aside: SetAside, places: Sequence[Place], *, at: int
-) -> dict[Place, TransactionState | None]:
+    dynamo: Dynamo, set_aside: SetAside, places: Sequence[TransactionKey], *, at: int
+) -> dict[TransactionKey, TransactionState | None]:
     """Move mined transactions to final, 25 a request."""
     finalized: Item = {"finalized_at": at}
     updates = [

@@ -9,7 +9,7 @@ from mintline.frozen import Frozen
 from mintline.query_keys import balance_query_keys, owned_key, token_query_keys, transfer_query_keys
 from mintline.records.index import LAYOUT, Balance, Checkpoint, Token, Transfer
 from mintline.records.keys import scoped
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.store_port import Attempted, Mixed, Progress
 from mintline_indexer.writes import transfer_key
@@ -125,7 +125,7 @@ def attempt_of(item: Item) -> Attempted:
     own = item.get("kind") == "self_redeem"
     mint_id, at, trace = item.get("mint_id"), item.get("at"), item.get("trace")
     return Attempted(
-        place=None if own else _place(item),
+        key=None if own else _place(item),
         mint_id=mint_id if isinstance(mint_id, str) else None,
         at=at if isinstance(at, int) else None,
         trace=trace if isinstance(trace, str) else "",
@@ -133,8 +133,8 @@ def attempt_of(item: Item) -> Attempted:
     )
 
 
-def _place(attempt: Item) -> Place | None:
+def _place(attempt: Item) -> TransactionKey | None:
     chain_id, sender, nonce = attempt.get("chain_id"), attempt.get("sender"), attempt.get("nonce")
     if not isinstance(chain_id, int) or not isinstance(sender, str) or not isinstance(nonce, int):
         return None
-    return Place(scoped(chain_id, sender), nonce)
+    return TransactionKey(scoped(chain_id, sender), nonce)

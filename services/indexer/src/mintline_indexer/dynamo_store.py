@@ -34,13 +34,13 @@ from mintline.aws.records import (
     to_item,
     token_place,
 )
-from mintline.aws.standing import transaction_key
+from mintline.aws.standing import primary_key
 from mintline.errors import Unreadable
 from mintline.frozen import Frozen
 from mintline.records.index import LAYOUT, Balance, Token, Transfer
 from mintline.records.keys import row_shards, token_ref
 from mintline.records.operations import Operation
-from mintline.records.transactions import Place, Transaction, as_far_as_any, carried_by
+from mintline.records.transactions import Transaction, TransactionKey, as_far_as_any, carried_by
 from mintline.resource_types import Table
 from mintline.resources import (
     ATTEMPTS,
@@ -202,17 +202,19 @@ class DynamoStore:
             if item is not None
         }
 
-    async def transactions(self, places: AbstractCollection[Place]) -> dict[Place, Transaction]:
+    async def transactions(
+        self, places: AbstractCollection[TransactionKey]
+    ) -> dict[TransactionKey, Transaction]:
         """Return the transactions that are on record and readable; the others are noted as set aside."""
         items = await asyncio.gather(
-            *(self._dynamo.get(TRANSACTIONS, transaction_key(place)) for place in places)
+            *(self._dynamo.get(TRANSACTIONS, primary_key(place)) for place in places)
         )
         there = (item for item in items if item is not None)
         records = readable(Transaction, TRANSACTIONS, there, self._set_aside)
-        return {transaction.place: transaction for _, transaction in records}
+        return {transaction.key: transaction for _, transaction in records}
 
     async def operations(
-        self, operation_ids: Sequence[str], known: Mapping[Place, Transaction] = NONE_KNOWN
+        self, operation_ids: Sequence[str], known: Mapping[TransactionKey, Transaction] = NONE_KNOWN
     ) -> dict[str, Operation]:
         """Return the operations that exist and are readable; the others are noted as set aside."""
         items = await self._dynamo.get_each(MINTS, [{"mint_id": each} for each in operation_ids])
@@ -249,8 +251,8 @@ class DynamoStore:
         return await finalize_mints(self._dynamo, self._set_aside, mint_ids, at=at)
 
     async def finalize_transactions(
-        self, places: Sequence[Place], *, at: int
-    ) -> dict[Place, TransactionState | None]:
+        self, places: Sequence[TransactionKey], *, at: int
+    ) -> dict[TransactionKey, TransactionState | None]:
         """Move mined transactions to final, 25 a request."""
         return await finalize_transactions(self._dynamo, self._set_aside, places, at=at)
 

@@ -148,7 +148,7 @@ def _rows(write: Write, fence: int, at: int) -> Iterator[_Row]:
     for outcome in write.outcomes:
         yield _record_row(outcome.mint_id, outcome_change(outcome, at), fence)
     for result in write.results:
-        yield _record_row(result.place, result_change(result, at), fence)
+        yield _record_row(result.key, result_change(result, at), fence)
 
 
 def _token_row(change: TokenWrite, fence: int) -> _Row:
@@ -243,7 +243,7 @@ def _restoring(chain_id: int, undo: TakeBack, fence: int, at: int) -> Iterator[_
         change = Put(TRANSFERS, marker, where=(older,))
         yield _Row(key, change, change)
     records: list[tuple[Name, Update]] = [
-        (transaction.place, reopened_transaction_change(transaction, at)) for transaction in undo.transactions
+        (transaction.key, reopened_transaction_change(transaction, at)) for transaction in undo.transactions
     ]
     records += [(mint.mint_id, reopened_mint_change(mint, at)) for mint in undo.mints]
     for name, update in records:

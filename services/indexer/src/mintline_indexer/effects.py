@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from mintline.errors import Unavailable
 from mintline.records.index import Balance, Token
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Event, TransferEvent
 from mintline_indexer.own_tokens import RefusedOutcome
@@ -94,13 +94,11 @@ class Facts:
     unusable_balances: dict[BalanceKey, str] = field(default_factory=dict)
     unusable_transfers: dict[TransferKey, str] = field(default_factory=dict)
     unusable_mints: dict[str, str] = field(default_factory=dict)
-    unusable_transactions: dict[Place, str] = field(default_factory=dict)
+    unusable_transactions: dict[TransactionKey, str] = field(default_factory=dict)
 
     def ended(self) -> list[Ended]:
         """Return what comes of every operation that is decided."""
-        results = (
-            result for result in self.results.values() if result.place not in self.unusable_transactions
-        )
+        results = (result for result in self.results.values() if result.key not in self.unusable_transactions)
         ended = [Ended(each, result.status, result.trace) for result in results for each in result.operations]
         outcomes = [*(each for some in self.outcomes.values() for each in some), *self.redeemed.values()]
         written = (outcome for outcome in outcomes if outcome.mint_id not in self.unusable_mints)

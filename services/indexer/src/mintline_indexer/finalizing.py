@@ -24,13 +24,13 @@ async def finalize_ended(
 async def _finalize_transactions(
     undo_records: Sequence[UndoRecord], *, store: Store, metrics: Metrics, at: int
 ) -> None:
-    places = [ended.place for undo_record in undo_records for ended in undo_record.transactions]
+    places = [ended.key for undo_record in undo_records for ended in undo_record.transactions]
     if not places:
         return
     refused = await store.finalize_transactions(places, at=at)
     for undo_record in undo_records:
         for ended in undo_record.transactions:
-            if ended.place not in refused:
+            if ended.key not in refused:
                 _count(undo_record, ended.mints, at, metrics)
     for place, state in refused.items():
         if state is not TransactionState.FINAL:

@@ -96,7 +96,7 @@ class _Folding:
             self.transfers.append(transfer)
 
     def add_result(self, effect: Effect, result: TransactionResult) -> None:
-        place = result.place
+        place = result.key
         if (reason := self.facts.unusable_transactions.get(place)) is not None:
             self._set_aside(effect, TRANSACTIONS, place.name, reason)
         else:

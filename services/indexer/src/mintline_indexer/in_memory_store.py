@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from mintline.records.index import Balance, Token, Transfer
 from mintline.records.operations import CollectionOperation, Mint, Operation, TokenOperation
-from mintline.records.transactions import Place, Transaction, as_far_as_any, carried_by
+from mintline.records.transactions import Transaction, TransactionKey, as_far_as_any, carried_by
 from mintline.states import MintStatus, TransactionState, may, transaction_may
 from mintline_indexer.store_port import (
     NO_CONTRACTS,
@@ -51,7 +51,7 @@ class InMemoryStore:
     """Transfers and burns, which lie in the same table as mints."""
     collection_operation_table: dict[str, CollectionOperation] = field(default_factory=dict)
     """Deployments and changes of collections likewise."""
-    transaction_table: dict[Place, Transaction] = field(default_factory=dict)
+    transaction_table: dict[TransactionKey, Transaction] = field(default_factory=dict)
     aside_table: dict[str, Aside] = field(default_factory=dict)
     contract_table: dict[str, int | None] = field(default_factory=dict)
     """The next block to read of each contract, None of those that are followed."""
@@ -109,7 +109,7 @@ class InMemoryStore:
                 refused.assumed.add(outcome.mint_id)
         for result in write.results:
             if not self._write_result(result, fence, at):
-                refused.assumed.add(result.place)
+                refused.assumed.add(result.key)
         return refused
 
     def _write_index(self, write: Write, fence: int, refused: Refused) -> None:
@@ -141,9 +141,9 @@ class InMemoryStore:
                 self.transfer_table.pop(key, None)
                 self.fences[key] = fence
         for transaction in undo.transactions:
-            if self._is_due(transaction.place, fence) and not self._reopen_transaction(transaction, at):
-                refused.assumed.add(transaction.place)
-            self.fences[transaction.place] = fence
+            if self._is_due(transaction.key, fence) and not self._reopen_transaction(transaction, at):
+                refused.assumed.add(transaction.key)
+            self.fences[transaction.key] = fence
         for mint in undo.mints:
             if self._is_due(mint.mint_id, fence) and not self._reopen_mint(mint, at):
                 refused.assumed.add(mint.mint_id)
@@ -204,13 +204,13 @@ class InMemoryStore:
             key: self.balance_table.get(key) if self.fences.get(key, 0) >= since else None for key in keys
         }
 
-    async def transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
+    async def transactions(self, places: Collection[TransactionKey]) -> dict[TransactionKey, Transaction]:
         """Return the transactions that are on record."""
         table = self.transaction_table
         return {place: table[place] for place in places if place in table}
 
     async def operations(
-        self, operation_ids: Sequence[str], known: Mapping[Place, Transaction] = NONE_KNOWN
+        self, operation_ids: Sequence[str], known: Mapping[TransactionKey, Transaction] = NONE_KNOWN
     ) -> dict[str, Operation]:
         """Return the operations that exist."""
         stored = [operation for each in operation_ids if (operation := self._operation(each)) is not None]
@@ -239,10 +239,10 @@ class InMemoryStore:
         return refused
 
     async def finalize_transactions(
-        self, places: Sequence[Place], *, at: int
-    ) -> dict[Place, TransactionState | None]:
+        self, places: Sequence[TransactionKey], *, at: int
+    ) -> dict[TransactionKey, TransactionState | None]:
         """Move mined transactions to final."""
-        refused: dict[Place, TransactionState | None] = {}
+        refused: dict[TransactionKey, TransactionState | None] = {}
         for place in places:
             transaction = self.transaction_table.get(place)
             if transaction is None or transaction.state is not TransactionState.MINED:
@@ -253,8 +253,8 @@ class InMemoryStore:
 
     def _write_result(self, result: TransactionResult, fence: int, at: int) -> bool:
         """Write what became of a transaction; False if its record does not take it."""
-        self._is_due(result.place, fence)
-        transaction = self.transaction_table.get(result.place)
+        self._is_due(result.key, fence)
+        transaction = self.transaction_table.get(result.key)
         if transaction is None:
             return False
         here = (TransactionState.MINED, result.tx_hash, result.block_hash)
@@ -263,7 +263,7 @@ class InMemoryStore:
         if not transaction_may(transaction.state, TransactionState.MINED):
             return False
         self._move(
-            result.place,
+            result.key,
             state=TransactionState.MINED,
             outcome=result.outcome,
             tx_hash=result.tx_hash,
@@ -302,12 +302,12 @@ class InMemoryStore:
         return True
 
     def _reopen_transaction(self, reopened: ReopenedTransaction, at: int) -> bool:
-        transaction = self.transaction_table.get(reopened.place)
+        transaction = self.transaction_table.get(reopened.key)
         here = (TransactionState.MINED, reopened.block_hash)
         if transaction is None or (transaction.state, transaction.block_hash) != here:
             return False
         gone = dict.fromkeys(("outcome", "not_made", *_OUTCOME_FIELDS))
-        self._move(reopened.place, state=TransactionState.SUBMITTED, updated_at=at, **gone)
+        self._move(reopened.key, state=TransactionState.SUBMITTED, updated_at=at, **gone)
         return True
 
     def _reopen_mint(self, reopened: ReopenedMint, at: int) -> bool:
@@ -320,7 +320,7 @@ class InMemoryStore:
         self._set(operation, status=reopened.status, updated_at=at, **dict.fromkeys(_OUTCOME_FIELDS))
         return True
 
-    def _move(self, place: Place, **fields: object) -> None:
+    def _move(self, place: TransactionKey, **fields: object) -> None:
         self.transaction_table[place] = self.transaction_table[place].evolve(**fields)
 
     def _operation(self, operation_id: str) -> Operation | None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from mintline.fields import BoundedText, Bytes32
 from mintline.frozen import Frozen
 from mintline.records.index import Balance, Token
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline_indexer.chain_port import Ref
 
 
@@ -64,9 +64,9 @@ class EndedTransaction(Frozen):
     """How many mints are mined by it, for the metrics; 0 if it failed."""
 
     @property
-    def place(self) -> Place:
+    def key(self) -> TransactionKey:
         """Its key."""
-        return Place(self.sender_id, self.nonce)
+        return TransactionKey(self.sender_id, self.nonce)
 
 
 class UndoRecord(Frozen):

@@ -29,7 +29,7 @@ from dataclasses import replace
 import structlog
 
 from mintline.clock import UnixMs
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline_indexer import lanes
 from mintline_indexer.chain_port import Block, Ref
 from mintline_indexer.effects import Effect, Facts
@@ -284,7 +284,7 @@ class IndexWriter:
         if refused:
             # Ownership is undone all the same: what someone else moved on is theirs to explain.
             mints = sorted(name for name in refused.names() if isinstance(name, str))
-            places = sorted(name for name in refused.names() if isinstance(name, Place))
+            places = sorted(name for name in refused.names() if isinstance(name, TransactionKey))
             log.error("mints_not_reopened", block=number, mint_ids=mints, transactions=places)
 
     async def take_back_mixed(self) -> Undone:

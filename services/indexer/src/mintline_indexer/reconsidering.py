@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mintline.records.operations import Operation
-from mintline.records.transactions import Place, Transaction
+from mintline.records.transactions import Transaction, TransactionKey
 from mintline_indexer.effects import UNREADABLE, Facts
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.refused_outcomes import report_outcome, report_result
@@ -24,7 +24,7 @@ async def learn(refused: Refused, facts: Facts, *, store: Store, metrics: Metric
     mints = {name for name in refused.assumed if isinstance(name, str)}
     if mints:
         _drop_outcomes(mints, await store.operations(sorted(mints)), facts, metrics)
-    places = {name for name in refused.assumed if isinstance(name, Place)}
+    places = {name for name in refused.assumed if isinstance(name, TransactionKey)}
     if places:
         _drop_results(places, await store.transactions(places), facts, metrics)
 
@@ -35,7 +35,7 @@ def _note_unusable(refused: Refused, facts: Facts) -> None:
             facts.unusable_tokens[name] = reason
         elif isinstance(name, BalanceKey):
             facts.unusable_balances[name] = reason
-        elif isinstance(name, Place):
+        elif isinstance(name, TransactionKey):
             facts.unusable_transactions[name] = reason
         elif isinstance(name, str):
             facts.unusable_mints[name] = reason
@@ -55,12 +55,15 @@ def _drop_outcomes(
 
 
 def _drop_results(
-    places: set[Place], transactions: Mapping[Place, Transaction], facts: Facts, metrics: Metrics
+    places: set[TransactionKey],
+    transactions: Mapping[TransactionKey, Transaction],
+    facts: Facts,
+    metrics: Metrics,
 ) -> None:
     for tx_hash, result in list(facts.results.items()):
-        if result.place not in places:
+        if result.key not in places:
             continue
-        transaction = transactions.get(result.place)
+        transaction = transactions.get(result.key)
         if transaction is None or transaction.state not in result.sources:
             del facts.results[tx_hash]
             report_result(result, transaction, metrics)

@@ -36,8 +36,8 @@ def report_result(result: TransactionResult, transaction: Transaction | None, me
         log.warning(
             "mint_outcome_refused",
             mint_id=mint_id,
-            sender=result.place.sender_id,
-            nonce=result.place.nonce,
+            sender=result.key.sender_id,
+            nonce=result.key.nonce,
             state=transaction.state.value if transaction else None,
             outcome=result.status.value,
             tx_hash="0x" + result.tx_hash.hex(),

@@ -9,7 +9,7 @@ from typing import Protocol
 from mintline.errors import Conflict, Unreadable
 from mintline.records.index import Balance, Token, Transfer
 from mintline.records.operations import Operation
-from mintline.records.transactions import Place, Transaction
+from mintline.records.transactions import Transaction, TransactionKey
 from mintline.states import MintStatus, TransactionState
 from mintline_indexer.index_records import (
     Aside,
@@ -62,7 +62,7 @@ __all__ = [
     "Write",
 ]
 
-NONE_KNOWN: Mapping[Place, Transaction] = MappingProxyType({})
+NONE_KNOWN: Mapping[TransactionKey, Transaction] = MappingProxyType({})
 NO_CONTRACTS: Mapping[str, int | None] = MappingProxyType({})
 
 
@@ -147,12 +147,12 @@ class Store(Protocol):
         """Return those of the transactions that were signed for us."""
         ...
 
-    async def transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
+    async def transactions(self, places: Collection[TransactionKey]) -> dict[TransactionKey, Transaction]:
         """Return the transactions that are on record and readable."""
         ...
 
     async def operations(
-        self, operation_ids: Sequence[str], known: Mapping[Place, Transaction] = NONE_KNOWN
+        self, operation_ids: Sequence[str], known: Mapping[TransactionKey, Transaction] = NONE_KNOWN
     ) -> dict[str, Operation]:
         """Return the operations that exist and are readable, as they stand (`as_far_as`).
 
@@ -176,8 +176,8 @@ class Store(Protocol):
         ...
 
     async def finalize_transactions(
-        self, places: Sequence[Place], *, at: int
-    ) -> dict[Place, TransactionState | None]:
+        self, places: Sequence[TransactionKey], *, at: int
+    ) -> dict[TransactionKey, TransactionState | None]:
         """Move mined transactions to final: they leave the index of open ones.
 
         Returns those that were not mined, with the state that they have.

@@ -28,7 +28,7 @@ import structlog
 from mintline.errors import Unavailable
 from mintline.records.operations import Mint, Operation
 from mintline.records.problems import TOKEN_TAKEN, Problem
-from mintline.records.transactions import Place, Transaction, carried_by
+from mintline.records.transactions import Transaction, TransactionKey, carried_by
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import ChainReader
 from mintline_indexer.effects import Facts, TransactionEnded
@@ -73,13 +73,13 @@ class Records:
     """The records that some transactions may decide."""
 
     signed: Mapping[bytes, Signed]
-    transactions: Mapping[Place, Transaction]
+    transactions: Mapping[TransactionKey, Transaction]
     operations: Mapping[str, Operation]
 
     @classmethod
     async def read(cls, attempted: Mapping[bytes, Attempted], *, store: Store) -> Records:
         """Read what attempts lead to."""
-        places = {attempt.place for attempt in attempted.values() if attempt.place is not None}
+        places = {attempt.key for attempt in attempted.values() if attempt.key is not None}
         transactions = await store.transactions(places) if places else {}
         signed = {tx_hash: _signed(tx_hash, attempt, transactions) for tx_hash, attempt in attempted.items()}
         ids = dict.fromkeys(operation_id for each in signed.values() for operation_id in each.operations)
@@ -117,8 +117,8 @@ class Records:
         return None if place is None else self.transactions.get(place)
 
 
-def _signed(tx_hash: bytes, attempt: Attempted, transactions: Mapping[Place, Transaction]) -> Signed:
-    transaction = None if attempt.place is None else transactions.get(attempt.place)
+def _signed(tx_hash: bytes, attempt: Attempted, transactions: Mapping[TransactionKey, Transaction]) -> Signed:
+    transaction = None if attempt.key is None else transactions.get(attempt.key)
     if transaction is not None and any(own.tx_hash == tx_hash for own in transaction.own_attempts):
         return Signed(attempt, KINDS[transaction.kind], transaction, transaction.operations)
     kind = VOUCHER if attempt.own else KINDS["mint"]
@@ -277,7 +277,7 @@ def _settlement(
     signed: Signed,
 ) -> TransactionResult:
     return TransactionResult(
-        place=transaction.place,
+        key=transaction.key,
         outcome=outcome,
         tx_hash=effect.tx_hash,
         block_number=effect.block_number,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from mintline.clock import UnixMs
 from mintline.records.keys import position
 from mintline.records.operations import Operation
-from mintline.records.transactions import Place, Transaction, carried_by
+from mintline.records.transactions import Transaction, TransactionKey, carried_by
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Block, Ref
 from mintline_indexer.folding import BlockChanges
@@ -105,7 +105,10 @@ def decided(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def reopened_mint(
-    mint_id: str, mint: Operation | None, transactions: Mapping[Place, Transaction], undo_record: UndoRecord
+    mint_id: str,
+    mint: Operation | None,
+    transactions: Mapping[TransactionKey, Transaction],
+    undo_record: UndoRecord,
 ) -> ReopenedMint:
     """Return where a record goes back to that has its outcome itself."""
     status = MintStatus.SUBMITTED
@@ -120,8 +123,8 @@ def _ended_fields(results: Sequence[TransactionResult]) -> dict[str, tuple[Ended
     """Return the fields of an undo record that name what it ended."""
     places = [
         EndedTransaction(
-            sender_id=result.place.sender_id,
-            nonce=result.place.nonce,
+            sender_id=result.key.sender_id,
+            nonce=result.key.nonce,
             mints=len(result.operations) if result.minting and result.outcome == "succeeded" else 0,
         )
         for result in results
@@ -154,7 +157,9 @@ def backfill_record(number: int, fence: int, changes: BlockChanges, *, at: UnixM
 
 
 def restoring(
-    records: Sequence[UndoRecord], mints: Mapping[str, Operation], transactions: Mapping[Place, Transaction]
+    records: Sequence[UndoRecord],
+    mints: Mapping[str, Operation],
+    transactions: Mapping[TransactionKey, Transaction],
 ) -> TakeBack:
     """Return what undoes a block, by all its undo records, oldest first; its mints' records are `mints`."""
     tokens: dict[tuple[str, int], PriorToken] = {}
@@ -167,7 +172,7 @@ def restoring(
         balances=tuple(balance for record in records for balance in record.balances),
         transfers=tuple(key for record in records for key in record.transfers),
         transactions=tuple(
-            ReopenedTransaction(ended.place, record.hash) for record in records for ended in record.ended
+            ReopenedTransaction(ended.key, record.hash) for record in records for ended in record.ended
         ),
         mints=tuple(
             reopened_mint(mint_id, mints.get(mint_id), transactions, record)

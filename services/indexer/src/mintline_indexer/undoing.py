@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mintline.clock import UnixMs
-from mintline.records.transactions import Place, Transaction, carried_by
+from mintline.records.transactions import Transaction, TransactionKey, carried_by
 from mintline_indexer import lanes
 from mintline_indexer.store_port import CheckpointConflict, Damaged, Refused, Store, UndoRecord
 from mintline_indexer.undo_records import restoring
@@ -26,8 +26,8 @@ class TakenBack:
     """What was taken back of a block, and which changes of it were refused."""
 
     mint_ids: Sequence[str]
-    places: Sequence[Place]
-    transactions: Mapping[Place, Transaction]
+    places: Sequence[TransactionKey]
+    transactions: Mapping[TransactionKey, Transaction]
     refused: Refused
 
     def add_to(self, undone: Undone) -> None:
@@ -52,7 +52,7 @@ async def take_back(
 ) -> TakenBack:
     """Restore what the items of a block were; `between` runs after each call of the store."""
     mint_ids = [mint_id for record in undo_records for mint_id in record.mints]
-    places = {ended.place for record in undo_records for ended in record.ended}
+    places = {ended.key for record in undo_records for ended in record.ended}
     mints = await store.operations(mint_ids)
     carrying = {place for mint in mints.values() if (place := carried_by(mint)) is not None}
     transactions = await store.transactions(places | carrying)

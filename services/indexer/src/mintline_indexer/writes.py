@@ -10,13 +10,13 @@ from mintline.records.index import Balance, Token, Transfer
 from mintline.records.keys import position, token_ref
 from mintline.records.operations import Operation
 from mintline.records.problems import Problem
-from mintline.records.transactions import Place
+from mintline.records.transactions import TransactionKey
 from mintline.states import MintStatus, TransactionState, sources, transaction_sources
 from mintline_indexer.index_records import BalanceKey, PriorBalance, PriorToken, TokenKey
 
 TransferKey: TypeAlias = tuple[str, str]
 """A transfer's key in TRANSFERS: token reference and position."""
-Name: TypeAlias = "TokenKey | BalanceKey | TransferKey | Place | str"
+Name: TypeAlias = "TokenKey | BalanceKey | TransferKey | TransactionKey | str"
 """What a change is about: a token, a balance, a transfer, a transaction, or an operation by its id."""
 
 
@@ -42,7 +42,7 @@ class BalanceWrite:
 class Attempted:
     """A signed transaction, as the broadcaster wrote it down, `at` in Unix milliseconds."""
 
-    place: Place | None = None
+    key: TransactionKey | None = None
     """The nonce that it uses; None if a user's own wallet signed it."""
     mint_id: str | None = None
     """The mint that it redeems, if that has its outcome on its own record: one of a user's own wallet, or of
@@ -61,7 +61,7 @@ class TransactionResult:
     Nothing is written on the operations that it carries: how they stand is read off its record.
     """
 
-    place: Place
+    key: TransactionKey
     outcome: Literal["succeeded", "failed"]
     tx_hash: bytes
     block_number: int
@@ -143,7 +143,7 @@ class ReopenedMint(NamedTuple):
 class ReopenedTransaction(NamedTuple):
     """A transaction whose block was undone, and that block: it is submitted again."""
 
-    place: Place
+    key: TransactionKey
     block_hash: bytes
 
 
@@ -166,7 +166,7 @@ class Write:
         yield from (change.key for change in self.tokens)
         yield from (change.key for change in self.balances)
         yield from map(transfer_key, self.transfers)
-        yield from (result.place for result in self.results)
+        yield from (result.key for result in self.results)
         yield from (outcome.mint_id for outcome in self.outcomes)
 
     def stages(self) -> Iterator[Write]:
@@ -195,7 +195,7 @@ class Write:
             tokens=tuple(change for change in self.tokens if change.key in names),
             balances=tuple(change for change in self.balances if change.key in names),
             transfers=tuple(transfer for transfer in self.transfers if transfer_key(transfer) in names),
-            results=tuple(result for result in self.results if result.place in names),
+            results=tuple(result for result in self.results if result.key in names),
             outcomes=tuple(outcome for outcome in self.outcomes if outcome.mint_id in names),
         )
 

@@ -13,7 +13,7 @@ from mintline.aws.records import from_item, operation_from
 from mintline.drop_records import Drop
 from mintline.events import Event, EventLog, Placed
 from mintline.records.operations import Operation
-from mintline.records.transactions import Place, Transaction, as_far_as, carried_by
+from mintline.records.transactions import Transaction, TransactionKey, as_far_as, carried_by
 from mintline.resource_types import Table
 from mintline.resources import DROPS, LINKS, METADATA_VERSIONS, MINTS, NOTICES, TRANSFERS, WALLETS
 from mintline.set_aside import SetAside
@@ -98,9 +98,9 @@ class _Once:
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._found: dict[Place, asyncio.Future[Transaction | None]] = {}
+        self._found: dict[TransactionKey, asyncio.Future[Transaction | None]] = {}
 
-    async def transaction(self, place: Place) -> Transaction | None:
+    async def transaction(self, place: TransactionKey) -> Transaction | None:
         """Return a transaction."""
         if (task := self._found.get(place)) is None:
             task = self._found[place] = asyncio.ensure_future(self._records.transaction(place))

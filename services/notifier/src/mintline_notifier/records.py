@@ -12,7 +12,7 @@ from mintline.errors import Unreadable
 from mintline.records.collections import RegisteredContract
 from mintline.records.index import Token
 from mintline.records.operations import Operation
-from mintline.records.transactions import Place, Transaction
+from mintline.records.transactions import Transaction, TransactionKey
 from mintline.records.wallets import Link
 from mintline.resource_types import Table
 from mintline.resources import COLLECTIONS, LINKS, MINTS, TOKENS, TRANSACTIONS
@@ -27,7 +27,7 @@ class Records(Protocol):
     async def operations(self, ids: Iterable[str]) -> Mapping[str, Operation]:
         """Return operations by their ids."""
 
-    async def transaction(self, place: Place) -> Transaction | None:
+    async def transaction(self, place: TransactionKey) -> Transaction | None:
         """Return a transaction."""
 
     async def token(self, ref: str) -> Token | None:
@@ -64,7 +64,7 @@ class DynamoRecords:
                     continue
         return operations
 
-    async def transaction(self, place: Place) -> Transaction | None:
+    async def transaction(self, place: TransactionKey) -> Transaction | None:
         item = await self._dynamo.get(TRANSACTIONS, place._asdict())
         return None if item is None else self._read(Transaction, TRANSACTIONS, item)
 

@@ -12,7 +12,14 @@ from mintline.errors import Unreadable
 from mintline.records.keys import open_shard
 from mintline.records.operations import Attempt, Mint, Operation
 from mintline.records.reopening import reopened, unclaimed
-from mintline.records.transactions import Place, Transaction, as_far_as, carried_by, open_key, sender_shard
+from mintline.records.transactions import (
+    Transaction,
+    TransactionKey,
+    as_far_as,
+    carried_by,
+    open_key,
+    sender_shard,
+)
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState, transaction_sources
@@ -69,8 +76,8 @@ async def read_operations(dynamo: Dynamo, ids: Iterable[str], aside: SetAside) -
     places = list(
         dict.fromkeys(place for operation in operations if (place := carried_by(operation)) is not None)
     )
-    carriers = await dynamo.get_each(TRANSACTIONS, [transaction_key(place) for place in places])
-    transactions: dict[Place | None, Transaction | None] = {None: None}
+    carriers = await dynamo.get_each(TRANSACTIONS, [primary_key(place) for place in places])
+    transactions: dict[TransactionKey | None, Transaction | None] = {None: None}
     for place, item in zip(places, carriers, strict=True):
         with suppress(Unreadable):
             transactions[place] = None if item is None else read(Transaction, TRANSACTIONS, item, aside)
@@ -85,20 +92,20 @@ async def read_operations(dynamo: Dynamo, ids: Iterable[str], aside: SetAside) -
     return {operation.operation_id: operation for operation in standing_operations if operation is not None}
 
 
-async def read_transaction(dynamo: Dynamo, place: Place, aside: SetAside) -> Transaction | None:
+async def read_transaction(dynamo: Dynamo, place: TransactionKey, aside: SetAside) -> Transaction | None:
     """Return a transaction as it is now; raises Unreadable likewise."""
-    item = await dynamo.get(TRANSACTIONS, transaction_key(place))
+    item = await dynamo.get(TRANSACTIONS, primary_key(place))
     return None if item is None else read(Transaction, TRANSACTIONS, item, aside)
 
 
-def transaction_key(place: Place) -> Item:
+def primary_key(place: TransactionKey) -> Item:
     """Return a transaction's primary key."""
     return {"sender_id": place.sender_id, "nonce": place.nonce}
 
 
 def created(transaction: Transaction) -> Put:
     """Return the write that creates a transaction, once: open, whatever it is for."""
-    item = transaction_item(transaction) | open_attributes(transaction.place, transaction.reserved_at)
+    item = transaction_item(transaction) | open_attributes(transaction.key, transaction.reserved_at)
     return Put(TRANSACTIONS, item, where=(Clause("first_of_its_nonce", "nonce", "missing"),))
 
 
@@ -119,13 +126,13 @@ def attempt_item(attempt: Attempt) -> Value:
     return stored
 
 
-def open_attributes(place: Place, reserved_at: int) -> Item:
+def open_attributes(place: TransactionKey, reserved_at: int) -> Item:
     """Return what keeps a transaction in the index of open ones."""
     return {"open_shard": sender_shard(place.sender_id), "open_key": open_key(place, reserved_at)}
 
 
 def moved(
-    place: Place,
+    place: TransactionKey,
     target: TransactionState,
     *,
     at: int,
@@ -145,7 +152,7 @@ def moved(
     gone = (IN_BLOCK, *remove) if "block_number" in remove else remove
     return Update(
         table=TRANSACTIONS,
-        key=transaction_key(place),
+        key=primary_key(place),
         set={"state": target.value, "updated_at": at, **written},
         remove=(*gone, *closing),
         where=(legal, *where),
@@ -158,11 +165,11 @@ def opening_again(transaction: Transaction, *, at: int) -> Update:
     gone = ("finalized_at",) if opened.outcome is not None else ("finalized_at", "outcome")
     return Update(
         TRANSACTIONS,
-        transaction_key(transaction.place),
+        primary_key(transaction.key),
         set={
             "state": opened.state.value,
             "updated_at": at,
-            **open_attributes(transaction.place, transaction.reserved_at),
+            **open_attributes(transaction.key, transaction.reserved_at),
         },
         remove=gone,
         where=(
@@ -191,7 +198,7 @@ def filling(transaction: Transaction, *, at: int) -> Update:
     """Return the write that keeps a transaction's nonce for a no-op, if the transaction was not moved on."""
     return Update(
         TRANSACTIONS,
-        transaction_key(transaction.place),
+        primary_key(transaction.key),
         set={"filling_at": transaction.filling_at or at, "updated_at": at},
         where=(Clause("still_there", "state", "eq", (transaction.state.value,)),),
     )
@@ -205,13 +212,11 @@ _CLAIMING = (
 
 def claiming(batch: Transaction) -> Check:
     """Return the condition that a batch is still to be claimed for: what is sealed gets nothing more."""
-    return Check(TRANSACTIONS, transaction_key(batch.place), where=_CLAIMING)
+    return Check(TRANSACTIONS, primary_key(batch.key), where=_CLAIMING)
 
 
 def sealing(batch: Transaction) -> Update:
     """Return the write that makes final what a batch carries, once: it may be signed from then on."""
     names = ("operations", "meaning", "updated_at", "filling_at")
     written: Item = {name: value for name, value in transaction_item(batch).items() if name in names}
-    return Update(
-        TRANSACTIONS, transaction_key(batch.place), set=written, remove=("claiming",), where=_CLAIMING
-    )
+    return Update(TRANSACTIONS, primary_key(batch.key), set=written, remove=("claiming",), where=_CLAIMING)

@@ -133,8 +133,8 @@ def carried(
     matching = tuple(
         operation
         for operation in operations
-        if isinstance(operation, kind) and carried_by(operation) == transaction.place
+        if isinstance(operation, kind) and carried_by(operation) == transaction.key
     )
     if tuple(operation.operation_id for operation in matching) != transaction.operations:
-        raise NotCarried(f"transaction {transaction.place.name} does not carry all operations that it names")
+        raise NotCarried(f"transaction {transaction.key.name} does not carry all operations that it names")
     return matching

@@ -38,7 +38,7 @@ class TopUpKind(TransactionKind[SignTopUp]):
     ) -> SignTopUp:
         """Return the intent."""
         if transaction.top_up is None:
-            raise NotCarried(f"transaction {transaction.place.name} has no payload")
+            raise NotCarried(f"transaction {transaction.key.name} has no payload")
         sent = transaction.top_up
         return SignTopUp(**first_attempt(transaction), recipient=sent.recipient, value=sent.value)
 

@@ -17,7 +17,7 @@ _WAITING = (MintStatus.BUILT, MintStatus.SUBMITTED)
 def is_left(operation: Operation, transaction: Transaction) -> bool:
     """Tell whether an operation depends on a transaction that is closed, and did nothing for it."""
     return (
-        carried_by(operation) == transaction.place
+        carried_by(operation) == transaction.key
         and transaction.state is TransactionState.FINAL
         and operation.operation_id in transaction.operations
         and as_far_as(operation, transaction).status in _WAITING

@@ -27,7 +27,7 @@ Outcome: TypeAlias = Literal["succeeded", "failed", "filled", "used"]
 `used` says no more than that, of one that carries no operation: nobody depends on what it was."""
 
 
-class Place(NamedTuple):
+class TransactionKey(NamedTuple):
     """Names a transaction: the chain takes one for each."""
 
     sender_id: str
@@ -101,9 +101,9 @@ class Transaction(Frozen):
     """How often that was in vain; each time doubles the patience until the next."""
 
     @property
-    def place(self) -> Place:
+    def key(self) -> TransactionKey:
         """Its key."""
-        return Place(self.sender_id, self.nonce)
+        return TransactionKey(self.sender_id, self.nonce)
 
     @property
     def own_attempts(self) -> tuple[Attempt, ...]:
@@ -121,9 +121,9 @@ class Transaction(Frozen):
         return self.first_attempt + len(self.attempts)
 
 
-def place_of(signer: KeyRef, nonce: int) -> Place:
+def transaction_key_of(signer: KeyRef, nonce: int) -> TransactionKey:
     """Return the key of a transaction."""
-    return Place(scoped(signer.chain_id, signer.address), nonce)
+    return TransactionKey(scoped(signer.chain_id, signer.address), nonce)
 
 
 def address_of(sender_id: str) -> str:
@@ -136,26 +136,26 @@ def sender_shard(sender_id: str) -> str:
     return str(zlib.crc32(sender_id.encode()) % OPEN_SHARDS)
 
 
-def open_key(place: Place, reserved_at: int) -> str:
+def open_key(place: TransactionKey, reserved_at: int) -> str:
     """Return the sort key of an open transaction: the oldest come first."""
     return f"{reserved_at:015d}#{place.sender_id}#{place.nonce}"
 
 
-def open_place(key: str) -> tuple[Place, int]:
+def open_transaction(key: str) -> tuple[TransactionKey, int]:
     """Return what a sort key of the index of open transactions stands for."""
     reserved_at, _, rest = key.partition("#")
     sender_id, _, nonce = rest.rpartition("#")
-    return Place(sender_id, int(nonce)), int(reserved_at)
+    return TransactionKey(sender_id, int(nonce)), int(reserved_at)
 
 
-def carried_by(operation: Operation) -> Place | None:
+def carried_by(operation: Operation) -> TransactionKey | None:
     """Return the transaction that carries an operation, or did.
 
     None before there is one, and with self-custody.
     """
     if operation.sender is None or operation.nonce is None:
         return None
-    return place_of(operation.sender, operation.nonce)
+    return transaction_key_of(operation.sender, operation.nonce)
 
 
 OperationT = TypeVar("OperationT", bound=Operation)
@@ -174,7 +174,7 @@ def as_far_as(mint: OperationT, transaction: Transaction | None) -> OperationT:
     return mint.evolve(**decided_by(mint, transaction, since=mint.updated_at))
 
 
-def as_far_as_any(mint: OperationT, transactions: Mapping[Place, Transaction]) -> OperationT:
+def as_far_as_any(mint: OperationT, transactions: Mapping[TransactionKey, Transaction]) -> OperationT:
     """Return an operation as it stands, by the one of these transactions that carries it."""
     place = carried_by(mint)
     return mint if place is None else as_far_as(mint, transactions.get(place))

@@ -10,7 +10,7 @@ from mintline.aws.lines import EXTERNAL_ID_USED
 from mintline.lines import LinesChunk
 from mintline.records.keys import external_ref
 from mintline.records.operations import Mint
-from mintline.records.transactions import Place, Transaction
+from mintline.records.transactions import Transaction, TransactionKey
 from mintline.states import MintStatus
 from mintline_api.features.bulk.records import BulkRecord
 from mintline_testkit.api.operations import MemoryMints
@@ -23,7 +23,7 @@ class MemoryLines:
     table: MemoryMints
     chunks: dict[tuple[str, int], LinesChunk] = field(default_factory=dict)
     requests: dict[str, BulkRecord] = field(default_factory=dict)
-    carriers: dict[Place, Transaction] = field(default_factory=dict)
+    carriers: dict[TransactionKey, Transaction] = field(default_factory=dict)
     """The transactions that carry the mints."""
     failure: Exception | None = None
     """What creating mints fails with, once `room` of them are created."""
@@ -65,7 +65,7 @@ class MemoryLines:
         mints = {mint_id: await self.table.get(mint_id) for mint_id in mint_ids}
         return {mint_id: mint for mint_id, mint in mints.items() if mint is not None}
 
-    async def transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
+    async def transactions(self, places: Collection[TransactionKey]) -> dict[TransactionKey, Transaction]:
         return {
             place: transaction for place in places if (transaction := self.carriers.get(place)) is not None
         }

@@ -11,8 +11,8 @@ from mintline.records.keys import created_key, external_ref
 from mintline.records.operations import CollectionOperation, Mint, Operation, TokenOperation
 from mintline.records.problems import Problem
 from mintline.records.transactions import (
-    Place,
     Transaction,
+    TransactionKey,
     as_far_as,
     as_far_as_any,
     carried_by,
@@ -34,7 +34,7 @@ class MemoryMints:
         """Transfers and burns, which lie in the same table."""
         self.collection_operations: dict[str, CollectionOperation] = {}
         """Deployments and changes of collections, likewise."""
-        self.transactions: dict[Place, Transaction] = {}
+        self.transactions: dict[TransactionKey, Transaction] = {}
         self.authorizations: dict[Key, Authorization] = {}
         self.external_ids: dict[str, str] = {}
 

@@ -18,7 +18,7 @@ from mintline.messages.signed import Broadcast, SigningRefused
 from mintline.messages.work import ReviewMint
 from mintline.records.index import Transfer
 from mintline.records.operations import Mint
-from mintline.records.transactions import TopUpPayload, Transaction, place_of
+from mintline.records.transactions import TopUpPayload, Transaction, transaction_key_of
 from mintline.resource_types import Queue
 from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster.config import Patience
@@ -95,7 +95,7 @@ class Harness:
 
     def reserved(self, intent: AnyIntent, **changes: Any) -> Transaction:
         """Put the record of an intent's nonce on record, as the builder leaves it."""
-        place = place_of(intent.signer, intent.nonce)
+        place = transaction_key_of(intent.signer, intent.nonce)
         payload: dict[str, Any] = {"kind": "noop", "filling_at": 0}
         if isinstance(intent, SignMint):
             deadline = intent.voucher.deadline
@@ -192,12 +192,12 @@ class Harness:
 
     def transaction(self, intent: AnyIntent) -> Transaction:
         """Return the record of an intent's nonce."""
-        return self.store.transactions[place_of(intent.signer, intent.nonce)]
+        return self.store.transactions[transaction_key_of(intent.signer, intent.nonce)]
 
     def mined(self, intent: AnyIntent, *, succeeded: bool = True) -> None:
         """Have the index know that the latest attempt of the intent's transaction is mined."""
         record = self.transaction(intent)
-        self.store.transactions[record.place] = record.evolve(
+        self.store.transactions[record.key] = record.evolve(
             state=TransactionState.MINED,
             outcome="succeeded" if succeeded else "failed",
             tx_hash=record.attempts[-1].tx_hash,
@@ -213,7 +213,7 @@ class Harness:
         await self.handle(sign(intent))
 
     def _known(self, intent: AnyIntent) -> None:
-        place = place_of(intent.signer, intent.nonce)
+        place = transaction_key_of(intent.signer, intent.nonce)
         if not isinstance(intent, SignMint) and place not in self.store.transactions:
             self.reserved(intent)
 
@@ -241,7 +241,7 @@ class Harness:
     def change(self, intent: AnyIntent, **fields: Any) -> None:
         """Change the record of an intent's nonce, as another service would."""
         record = self.transaction(intent)
-        self.store.transactions[record.place] = record.evolve(**fields)
+        self.store.transactions[record.key] = record.evolve(**fields)
 
     def stop(self, intent: SignMint) -> None:
         """Have the mint's user stop it, after it was sent."""

@@ -15,13 +15,13 @@ from mintline.records.operations import Attempt, CollectionOperation, Mint, Oper
 from mintline.records.problems import Problem
 from mintline.records.transactions import (
     Outcome,
-    Place,
     Transaction,
+    TransactionKey,
     as_far_as_any,
     carried_by,
     open_key,
-    place_of,
     sender_shard,
+    transaction_key_of,
 )
 from mintline.states import UNDECIDED, MintStatus, TransactionState, may, stored_sources, transaction_may
 from mintline_broadcaster.ports import (
@@ -49,7 +49,7 @@ class MemoryTransactionStore:
     """Transfers and burns, which lie in the same table."""
     collection_operations: dict[str, CollectionOperation] = field(default_factory=dict)
     """Deployments and changes of collections likewise."""
-    transactions: dict[Place, Transaction] = field(default_factory=dict)
+    transactions: dict[TransactionKey, Transaction] = field(default_factory=dict)
     signed: dict[bytes, SignedTransaction] = field(default_factory=dict)
     mintings: dict[tuple[str, int | None], Transfer] = field(default_factory=dict)
     """The transfers in the index that made a token, by contract and id."""
@@ -69,11 +69,11 @@ class MemoryTransactionStore:
         wanted = list(tx_hashes)
         return {tx_hash: self.signed[tx_hash] for tx_hash in wanted if tx_hash in self.signed}
 
-    async def transaction(self, place: Place) -> Transaction | None:
+    async def transaction(self, place: TransactionKey) -> Transaction | None:
         await asyncio.sleep(0)
         return self.transactions.get(place)
 
-    async def transactions_from(self, first: Place) -> list[Transaction]:
+    async def transactions_from(self, first: TransactionKey) -> list[Transaction]:
         await asyncio.sleep(0)
         own = (
             transaction
@@ -93,19 +93,19 @@ class MemoryTransactionStore:
         await asyncio.sleep(0)
         positioned = sorted(
             (
-                open_key(transaction.place, transaction.reserved_at),
-                OpenTransaction(transaction.place, transaction.reserved_at),
+                open_key(transaction.key, transaction.reserved_at),
+                OpenTransaction(transaction.key, transaction.reserved_at),
             )
             for transaction in self.transactions.values()
             if transaction.state is not TransactionState.FINAL
             and sender_shard(transaction.sender_id) == shard
         )
-        start = "" if after is None else open_key(after.place, after.reserved_at)
+        start = "" if after is None else open_key(after.key, after.reserved_at)
         return [key for position, key in positioned if position > start][:limit]
 
     async def enter(self, intent: AnyIntent, attempt: Attempt) -> None:
         await asyncio.sleep(0)
-        transaction = self.transactions.get(place_of(intent.signer, intent.nonce))
+        transaction = self.transactions.get(transaction_key_of(intent.signer, intent.nonce))
         if (
             transaction is None
             or transaction.state is not TransactionState.RESERVED
@@ -147,9 +147,9 @@ class MemoryTransactionStore:
     async def open_gap(self, transaction: Transaction) -> Transaction | None:
         """Create the record of a nonce that nobody reserved, or open one that was closed as filled."""
         await asyncio.sleep(0)
-        current = self.transactions.get(transaction.place)
+        current = self.transactions.get(transaction.key)
         if current is None:
-            self.transactions[transaction.place] = transaction
+            self.transactions[transaction.key] = transaction
         elif current.state is TransactionState.FINAL and current.outcome in ("filled", "used"):
             self._move(
                 current,
@@ -161,11 +161,11 @@ class MemoryTransactionStore:
             )
         else:
             return None
-        return self.transactions[transaction.place]
+        return self.transactions[transaction.key]
 
     async def mark(self, transaction: Transaction, *, at: int) -> None:
         await asyncio.sleep(0)
-        current = self.transactions.get(transaction.place)
+        current = self.transactions.get(transaction.key)
         if current is None or _position(current) != _position(transaction):
             raise TransactionMoved(current)
         self._move(current, swept_at=at, sweeps=next_sweep(transaction))
@@ -175,7 +175,7 @@ class MemoryTransactionStore:
         self._fill(transaction, at)
 
     def _fill(self, transaction: Transaction, at: int) -> None:
-        current = self.transactions.get(transaction.place)
+        current = self.transactions.get(transaction.key)
         if current is None or current.state is not transaction.state:
             raise TransactionMoved(current)
         self._move(current, filling_at=transaction.filling_at or at, updated_at=at)
@@ -185,7 +185,7 @@ class MemoryTransactionStore:
         self._reseal(batch, seal, at)
 
     def _reseal(self, batch: Transaction, seal: Seal, at: int) -> None:
-        current = self.transactions.get(batch.place)
+        current = self.transactions.get(batch.key)
         if (
             current is None
             or current.state is not TransactionState.RESERVED
@@ -202,7 +202,7 @@ class MemoryTransactionStore:
 
     async def _unchanged(self, transaction: Transaction) -> Transaction:
         await asyncio.sleep(0)
-        current = self.transactions.get(transaction.place)
+        current = self.transactions.get(transaction.key)
         if (
             current is None
             or current.state is not transaction.state
@@ -215,7 +215,7 @@ class MemoryTransactionStore:
         target = fields.get("state", transaction.state)
         assert isinstance(target, TransactionState)
         assert target is transaction.state or transaction_may(transaction.state, target)
-        self.transactions[transaction.place] = transaction.evolve(**fields)
+        self.transactions[transaction.key] = transaction.evolve(**fields)
 
     async def get(self, operation_id: str) -> Operation | None:
         await asyncio.sleep(0)

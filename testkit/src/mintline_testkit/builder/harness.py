@@ -20,7 +20,7 @@ from mintline.messages.codec import AnyMessage
 from mintline.messages.parts import KeyRef, Message
 from mintline.messages.work import BuildMint, FinishBatch, FundWallet, RenewNonce
 from mintline.records.operations import Mint
-from mintline.records.transactions import Transaction, place_of
+from mintline.records.transactions import Transaction, transaction_key_of
 from mintline.states import MintStatus
 from mintline_builder import builder as building
 from mintline_builder.config import BuilderConfig
@@ -138,12 +138,12 @@ class Harness:
 
     def transaction(self, name: str, nonce: int) -> Transaction:
         """Return the transaction of a sender's nonce."""
-        return self.tables.transactions[place_of(key(name), nonce)]
+        return self.tables.transactions[transaction_key_of(key(name), nonce)]
 
     def move(self, name: str, nonce: int, /, **changes: Any) -> Transaction:
         """Move a transaction on, as broadcaster and indexer do."""
         moved = self.transaction(name, nonce).evolve(**changes)
-        self.tables.transactions[moved.place] = moved
+        self.tables.transactions[moved.key] = moved
         return moved
 
     def top_up(self, name: str) -> Transaction:

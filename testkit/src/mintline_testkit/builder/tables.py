@@ -15,7 +15,7 @@ from mintline.records.keys import signature_turn_key
 from mintline.records.locks import SignatureTurn
 from mintline.records.operations import CollectionOperation, Mint, Operation, TokenOperation
 from mintline.records.problems import Problem
-from mintline.records.transactions import Place, Transaction, address_of, as_far_as_any, carried_by
+from mintline.records.transactions import Transaction, TransactionKey, address_of, as_far_as_any, carried_by
 from mintline.resource_types import Queue
 from mintline.states import MintStatus, TransactionState
 from mintline_builder.batch_claims import BatchClaim, LineClaim
@@ -47,7 +47,7 @@ class MemoryTables:
     """Deployments and changes of collections likewise."""
     clones: dict[str, Clone] = field(default_factory=dict)
     """What registered collections were made of, by their contracts."""
-    transactions: dict[Place, Transaction] = field(default_factory=dict)
+    transactions: dict[TransactionKey, Transaction] = field(default_factory=dict)
     authorizations: dict[Key, Authorization] = field(default_factory=dict)
     chunks: dict[tuple[str, int], LinesChunk] = field(default_factory=dict)
 
@@ -84,20 +84,20 @@ class MemoryTables:
             case TokenOperation():
                 self.token_operations[operation.operation_id] = operation
 
-    def carries(self, spent: Place, operation_id: str) -> bool:
+    def carries(self, spent: TransactionKey, operation_id: str) -> bool:
         """Tell whether an operation is left to that transaction, which did nothing on chain so far."""
         stored, carrier = self.stored(operation_id), self.transactions.get(spent)
         still = stored.status is MintStatus.BUILT and carried_by(stored) == spent
         still = still and stored.cancel_requested_at is None
         return still and carrier is not None and may_be_renewed(carrier)
 
-    def free(self, spent: Place | None, operation_id: str) -> bool:
+    def free(self, spent: TransactionKey | None, operation_id: str) -> bool:
         """Tell whether an operation is accepted or, if it has a nonce, that one is `spent`."""
         if spent is None:
             return self.stored(operation_id).status is MintStatus.ACCEPTED
         return self.carries(spent, operation_id)
 
-    def leave(self, spent: Place | None, operation_id: str) -> None:
+    def leave(self, spent: TransactionKey | None, operation_id: str) -> None:
         """Note on the transaction that carried an operation, if one did, that it does so no more."""
         if spent is not None:
             carrier = self.transactions[spent]
@@ -128,7 +128,7 @@ class MemoryAccounts:
             return mined
         return max(known) + 1
 
-    async def transaction(self, place: Place) -> Transaction | None:
+    async def transaction(self, place: TransactionKey) -> Transaction | None:
         return self.tables.transactions.get(place)
 
     async def commit(self, advances: Sequence[Advance]) -> None:
@@ -139,7 +139,7 @@ class MemoryAccounts:
         taken = frozenset(
             advance.sender
             for advance, transactions in made_of
-            if any(transaction.place in self.tables.transactions for transaction in transactions)
+            if any(transaction.key in self.tables.transactions for transaction in transactions)
         )
         if lost or taken:
             raise NotCommitted(lost=lost, taken=taken)
@@ -179,7 +179,7 @@ class MemoryAccounts:
                     self.tables.turns[claim.turn_key] = claim.turn()
             case BatchClaim():
                 pass
-        self.tables.transactions[transaction.place] = transaction
+        self.tables.transactions[transaction.key] = transaction
 
     async def claim(self, batch: Transaction, claims: Sequence[LineClaim]) -> frozenset[str]:
         self._claiming(batch)
@@ -190,14 +190,14 @@ class MemoryAccounts:
             if self.tables.free(claim.spent, mint_id):
                 self.tables.leave(claim.spent, mint_id)
                 self.tables.mints[mint_id] = stored.evolve(**claim.update(batch))
-            elif stored.status is not MintStatus.BUILT or carried_by(stored) != batch.place:
+            elif stored.status is not MintStatus.BUILT or carried_by(stored) != batch.key:
                 continue
             won.add(mint_id)
         return frozenset(won)
 
     async def seal(self, batch: Transaction) -> None:
         kept = self._claiming(batch)
-        self.tables.transactions[batch.place] = kept.evolve(
+        self.tables.transactions[batch.key] = kept.evolve(
             operations=batch.operations,
             meaning=batch.meaning,
             filling_at=batch.filling_at,
@@ -206,9 +206,9 @@ class MemoryAccounts:
         )
 
     def _claiming(self, batch: Transaction) -> Transaction:
-        stored = self.tables.transactions.get(batch.place)
+        stored = self.tables.transactions.get(batch.key)
         if stored is None or stored.claiming is None or stored.state is not TransactionState.RESERVED:
-            raise Conflict(f"batch {batch.place.name} is not to be claimed for")
+            raise Conflict(f"batch {batch.key.name} is not to be claimed for")
         return stored
 
 
@@ -243,7 +243,7 @@ class MemoryOperations:
         return None if operation is None else (operation, await self.authorization(operation))
 
     async def reject(
-        self, operation_id: str, problem: Problem, *, at: int, spent: Place | None = None
+        self, operation_id: str, problem: Problem, *, at: int, spent: TransactionKey | None = None
     ) -> None:
         """End an accepted operation, or one whose nonce is spent."""
         stored = self.tables.stored(operation_id)
@@ -252,7 +252,7 @@ class MemoryOperations:
         carrier = None if spent is None else self.tables.transactions[spent]
         if carrier is not None and carrier.kind != "batch":
             filled = carrier.evolve(filling_at=carrier.filling_at or at, updated_at=at)
-            self.tables.transactions[carrier.place] = filled
+            self.tables.transactions[carrier.key] = filled
         elif carrier is not None:
             self.tables.leave(spent, operation_id)
         fields = {"status": MintStatus.REJECTED, "problem": problem, "updated_at": at}

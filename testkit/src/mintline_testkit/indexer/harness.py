@@ -13,7 +13,13 @@ from mintline.clock import Monotonic, UnixMs
 from mintline.messages.intents import TransactionKind
 from mintline.messages.parts import Fees, KeyRef
 from mintline.records.operations import Attempt, Mint, Operation
-from mintline.records.transactions import Place, Transaction, as_far_as_any, carried_by, place_of
+from mintline.records.transactions import (
+    Transaction,
+    TransactionKey,
+    as_far_as_any,
+    carried_by,
+    transaction_key_of,
+)
 from mintline.states import MintStatus, TransactionState
 from mintline_indexer.chain_port import Block, Event
 from mintline_indexer.indexer import Indexer
@@ -119,13 +125,13 @@ class Harness:
             updated_at=0,
         )
 
-    def carry(self, *mint_ids: str, kind: TransactionKind = "mint") -> Place:
+    def carry(self, *mint_ids: str, kind: TransactionKind = "mint") -> TransactionKey:
         """Return the transaction that carries operations; if there is none, record one without an attempt."""
         table = self.store.transaction_table
         carrier = next(
             (place for place, transaction in table.items() if transaction.operations == mint_ids), None
         )
-        place = carrier or place_of(SENDER, len(table))
+        place = carrier or transaction_key_of(SENDER, len(table))
         if carrier is None:
             table[place] = Transaction(
                 sender_id=place.sender_id,

@@ -13,7 +13,7 @@ from mintline.aws.records import from_item, operation_from
 from mintline.records.collections import RegisteredContract
 from mintline.records.index import Token
 from mintline.records.operations import Operation
-from mintline.records.transactions import Place, Transaction
+from mintline.records.transactions import Transaction, TransactionKey
 from mintline.records.wallets import Link
 from mintline.resource_types import Table
 from mintline.resources import COLLECTIONS, LINKS, MINTS, TOKENS, TRANSACTIONS
@@ -94,7 +94,7 @@ class MemoryTables:
         items = {name: self.items[MINTS.name].get((MINTS.name, name)) for name in ids}
         return {name: operation_from(item) for name, item in items.items() if item is not None}
 
-    async def transaction(self, place: Place) -> Transaction | None:
+    async def transaction(self, place: TransactionKey) -> Transaction | None:
         item = self.items[TRANSACTIONS.name].get((TRANSACTIONS.name, *place))
         return None if item is None else from_item(Transaction, item)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mintline.authorizations import Authorization
 from mintline.errors import Deferred, MintlineError, Rejected
 from mintline.records.operations import Mint
-from mintline.records.transactions import Place, address_of, carried_by
+from mintline.records.transactions import TransactionKey, address_of, carried_by
 from mintline_builder.gatherer import BatchLine, FailedBatch
 from mintline_builder.kinds.base import LAGGING_NODE_WAIT, Built, OperationKind, require_chain, unauthorized
 from mintline_builder.kinds.redemption import buildable
@@ -85,7 +85,7 @@ class BatchKind(OperationKind[Mint]):
         joined = self.context.gatherer.join(operation, None, envelope=authorization.envelope, failed=failed)
         return Built(await joined)
 
-    async def _failed(self, spent: Place) -> FailedBatch | None:
+    async def _failed(self, spent: TransactionKey) -> FailedBatch | None:
         """Return the batch that had a nonce, if it failed on chain; None if something else had the nonce."""
         batch = await self.context.accounts.transaction(spent)
         if batch is None or not batch.to_be_split:

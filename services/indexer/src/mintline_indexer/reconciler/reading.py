@@ -16,14 +16,14 @@ from typing import TypeVar
 
 from mintline.aws.dynamo import Dynamo, Item, Value
 from mintline.aws.records import from_item, operation_from, token_place
-from mintline.aws.standing import transaction_key
+from mintline.aws.standing import primary_key
 from mintline.clock import UnixSeconds
 from mintline.errors import Misconfigured, Unavailable, Unreadable
 from mintline.frozen import Frozen
 from mintline.records.index import Token, Transfer
 from mintline.records.keys import OPEN_SHARDS, block_shards, position, token_ref
 from mintline.records.operations import Mint, Operation, TokenOperation
-from mintline.records.transactions import Place, Transaction, as_far_as_any, carried_by
+from mintline.records.transactions import Transaction, TransactionKey, as_far_as_any, carried_by
 from mintline.resource_types import Table
 from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline_indexer.chain_port import ChainReader, Event, ItemMintedEvent, RangeTooWide, TransferEvent
@@ -154,9 +154,7 @@ class Reader:
         attempts = await self._index.attempts(sorted(moving(events)))
         ids = {token.mint_id for token in tokens.values() if token.mint_id is not None}
         ids |= {attempted.mint_id for attempted in attempts.values() if attempted.mint_id is not None}
-        ids |= await self._ids_of(
-            {attempt.place for attempt in attempts.values() if attempt.place is not None}
-        )
+        ids |= await self._ids_of({attempt.key for attempt in attempts.values() if attempt.key is not None})
         operations = recorded | await self._operations(ids - recorded.keys())
         unknown = {TokenKey(event.contract, event.token_id) for event in mintings} - _tokens_of(operations)
         vouchers = await self._index.vouchers(sorted(unknown))
@@ -185,10 +183,14 @@ class Reader:
         keys = [item for items in pages for item in items]
         ids = {str(item["mint_id"]) for item in keys if "mint_id" in item}
         return ids | await self._ids_of(
-            {Place(str(item["sender_id"]), _number(item["nonce"])) for item in keys if "nonce" in item}
+            {
+                TransactionKey(str(item["sender_id"]), _number(item["nonce"]))
+                for item in keys
+                if "nonce" in item
+            }
         )
 
-    async def _ids_of(self, places: Collection[Place]) -> set[str]:
+    async def _ids_of(self, places: Collection[TransactionKey]) -> set[str]:
         """Return the operations that transactions carry."""
         transactions = await self._transactions(places)
         return {mint_id for transaction in transactions.values() for mint_id in transaction.operations}
@@ -213,9 +215,9 @@ class Reader:
         transactions = await self._transactions(places)
         return {operation.operation_id: as_far_as_any(operation, transactions) for operation in stored}
 
-    async def _transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
+    async def _transactions(self, places: Collection[TransactionKey]) -> dict[TransactionKey, Transaction]:
         items = await asyncio.gather(
-            *(self._dynamo.get(TRANSACTIONS, transaction_key(place)) for place in places)
+            *(self._dynamo.get(TRANSACTIONS, primary_key(place)) for place in places)
         )
         transactions = {}
         for place, item in zip(places, items, strict=True):

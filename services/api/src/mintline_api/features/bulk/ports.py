@@ -7,7 +7,7 @@ from typing import Protocol
 
 from mintline.lines import LinesChunk
 from mintline.records.operations import Mint
-from mintline.records.transactions import Place, Transaction
+from mintline.records.transactions import Transaction, TransactionKey
 from mintline.states import MintStatus
 from mintline_api.features.bulk.records import BulkRecord
 
@@ -46,7 +46,7 @@ class LineStore(Protocol):
         """Return the mints that exist and are readable, as they stand, by id."""
         ...
 
-    async def transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
+    async def transactions(self, places: Collection[TransactionKey]) -> dict[TransactionKey, Transaction]:
         """Return the transactions that exist and are readable, by their keys."""
         ...
 

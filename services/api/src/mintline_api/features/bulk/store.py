@@ -27,7 +27,7 @@ from mintline.packs import Pack, PackIndex
 from mintline.records.keys import external_ref
 from mintline.records.locks import ExternalId
 from mintline.records.operations import Mint, Operation
-from mintline.records.transactions import Place, Transaction, as_far_as, carried_by
+from mintline.records.transactions import Transaction, TransactionKey, as_far_as, carried_by
 from mintline.resources import EXTERNAL_IDS, METADATA, MINTS, PACKS, REQUESTS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
@@ -73,8 +73,8 @@ class DynamoLines:
         operations = await read_operations(self._dynamo, mint_ids, self._set_aside)
         return {mint_id: mint for mint_id, mint in operations.items() if isinstance(mint, Mint)}
 
-    async def transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
-        async def read_or_none(place: Place) -> Transaction | None:
+    async def transactions(self, places: Collection[TransactionKey]) -> dict[TransactionKey, Transaction]:
+        async def read_or_none(place: TransactionKey) -> Transaction | None:
             with suppress(Unreadable):
                 return await read_transaction(self._dynamo, place, self._set_aside)
             return None
