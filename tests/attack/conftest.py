@@ -32,8 +32,8 @@ from mintline.aws.authorizations import find_authorization
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.keys import encryption_context
+from mintline.aws.operations import read_mint
 from mintline.aws.queues import Queues
-from mintline.aws.standing import read_mint
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.key_stores import KeyStores

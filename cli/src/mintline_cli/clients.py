@@ -15,7 +15,7 @@ from mintline.records.clients import ClientBudget
 from mintline.scopes import MACHINE_SCOPES, Scope
 from mintline_cli.client_administration import ClientAdministration
 from mintline_cli.client_output import show_client, show_clients
-from mintline_cli.client_place import Place, on_clients
+from mintline_cli.client_target import ClientsTarget, on_clients
 from mintline_client.models import ClientView
 
 app = typer.Typer(
@@ -52,7 +52,7 @@ Collections = Annotated[
 @app.command()
 @on_clients
 def create(
-    place: Place,
+    target: ClientsTarget,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What people call it, such as shop-backend.")],
     *,
     scope: Annotated[
@@ -70,10 +70,10 @@ def create(
     if not 0 < len(name) <= MAX_NAME or not name.isprintable():
         raise typer.BadParameter(f"expected 1 to {MAX_NAME} printable characters", param_hint="NAME")
     budget = budget_of(mints_per_hour, wei_per_day, collection)
-    created = place.execute(
+    created = target.execute(
         lambda clients: clients.create(name, scopes=scope or DEFAULT_SCOPES, budget=budget)
     )
-    screen = place.screen
+    screen = target.screen
     screen.say(f"client  {created['client_id']}")
     screen.say(f"secret  {created['client_secret']}")
     screen.say("The secret is not shown again: put it where your backend keeps its secrets.", style="dim")
@@ -83,33 +83,33 @@ def create(
 @app.command("list")
 @on_clients
 def list_clients(
-    place: Place,
+    target: ClientsTarget,
 ) -> None:
     """List all clients, with what they may do.
 
     Example: mintline clients list --url https://api.example.com --token "$TOKEN"
     """
-    clients = place.execute(lambda clients: clients.every())
-    show_clients(clients, place.screen)
+    clients = target.execute(lambda clients: clients.every())
+    show_clients(clients, target.screen)
 
 
 @app.command()
 @on_clients
 def show(
-    place: Place,
+    target: ClientsTarget,
     client_id: ClientId,
 ) -> None:
     """Show one client; over the API also what it has used of its budget.
 
     Example: mintline clients show CLIENT_ID --profile ops
     """
-    _show(place, lambda clients: clients.get(client_id))
+    _show(target, lambda clients: clients.get(client_id))
 
 
 @app.command()
 @on_clients
 def budget(
-    place: Place,
+    target: ClientsTarget,
     client_id: ClientId,
     *,
     mints_per_hour: MintsPerHour = None,
@@ -121,13 +121,13 @@ def budget(
     Example: mintline clients budget CLIENT_ID --mints-per-hour 100 --collection 0x5FbD…0aa3
     """
     wanted = budget_of(mints_per_hour, wei_per_day, collection)
-    _show(place, lambda clients: clients.set_budget(client_id, wanted))
+    _show(target, lambda clients: clients.set_budget(client_id, wanted))
 
 
 @app.command()
 @on_clients
 def rotate(
-    place: Place,
+    target: ClientsTarget,
     client_id: ClientId,
     *,
     retire: Annotated[
@@ -141,16 +141,16 @@ def rotate(
 
     Example: mintline clients rotate CLIENT_ID
     """
-    screen = place.screen
+    screen = target.screen
     if retire:
-        retired = place.execute(lambda clients: clients.retire_secrets(client_id))
+        retired = target.execute(lambda clients: clients.retire_secrets(client_id))
         if retired is None:
             screen.say("the newest secret is the only one")
         else:
             screen.say(f"{retired} previous secret{'' if retired == 1 else 's'} dropped")
         screen.result({"client_id": client_id, "retired": retired})
         return
-    secret = place.execute(lambda clients: clients.add_secret(client_id))
+    secret = target.execute(lambda clients: clients.add_secret(client_id))
     screen.say(f"secret  {secret}")
     screen.say("The secret is not shown again, and the previous one stays good until --retire.", style="dim")
     screen.result({"client_id": client_id, "client_secret": secret})
@@ -159,41 +159,41 @@ def rotate(
 @app.command()
 @on_clients
 def disable(
-    place: Place,
+    target: ClientsTarget,
     client_id: ClientId,
 ) -> None:
     """Have the API refuse a client's tokens, within a minute.
 
     Example: mintline clients disable CLIENT_ID
     """
-    _show(place, lambda clients: clients.set_disabled(client_id, disabled=True))
+    _show(target, lambda clients: clients.set_disabled(client_id, disabled=True))
 
 
 @app.command()
 @on_clients
 def enable(
-    place: Place,
+    target: ClientsTarget,
     client_id: ClientId,
 ) -> None:
     """Have the API accept a disabled client's tokens again, within a minute.
 
     Example: mintline clients enable CLIENT_ID
     """
-    _show(place, lambda clients: clients.set_disabled(client_id, disabled=False))
+    _show(target, lambda clients: clients.set_disabled(client_id, disabled=False))
 
 
 @app.command()
 @on_clients
 def delete(
-    place: Place,
+    target: ClientsTarget,
     client_id: ClientId,
 ) -> None:
     """Delete a client and its app client; the mints that it asked for stay.
 
     Example: mintline clients delete CLIENT_ID
     """
-    place.execute(lambda clients: clients.delete(client_id))
-    screen = place.screen
+    target.execute(lambda clients: clients.delete(client_id))
+    screen = target.screen
     screen.say(f"client {client_id} is deleted")
     screen.result({"client_id": client_id, "deleted": True})
 
@@ -215,7 +215,7 @@ def budget_of(
     )
 
 
-def _show(place: Place, work: Callable[[ClientAdministration], Awaitable[ClientView]]) -> None:
-    client = place.execute(work)
-    show_client(client, place.screen)
-    place.screen.result(dict(client))
+def _show(target: ClientsTarget, work: Callable[[ClientAdministration], Awaitable[ClientView]]) -> None:
+    client = target.execute(work)
+    show_client(client, target.screen)
+    target.screen.result(dict(client))

@@ -70,7 +70,7 @@ class Store(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WalletsTarget:
     """Whose wallets a command is about: those of the local stack, or of the deployment with a prefix."""
 
     prefix: str | None
@@ -120,12 +120,12 @@ async def _working(
         raise Misconfigured(f"AWS refused: {error}") from None
 
 
-def _place(*, as_json: bool, **given: Any) -> Place:
-    return Place(screen=Screen(as_json=as_json), **given)
+def _target(*, as_json: bool, **given: Any) -> WalletsTarget:
+    return WalletsTarget(screen=Screen(as_json=as_json), **given)
 
 
 on_wallets = gives(
-    _place,
+    _target,
     (
         shared_option("prefix", Prefix, None),
         shared_option("region", Region, REGION),
@@ -134,13 +134,13 @@ on_wallets = gives(
         shared_option("as_json", Json, False),  # noqa: FBT003 - an option's default
     ),
 )
-"""Gives a command, whose first parameter is the Place, the options that say whose wallets it is about."""
+"""Gives a command, whose first parameter is the WalletsTarget, the options that name it."""
 
 
 @app.command()
 @on_wallets
 def migrate(
-    place: Place,
+    target: WalletsTarget,
     *,
     to: Annotated[Store, typer.Option(help="The store that shall hold every key.")],
     concurrency: Concurrency = 16,
@@ -162,13 +162,13 @@ def migrate(
             dry_run=dry_run,
         )
 
-    _show(place, place.execute(work), {"to": store})
+    _show(target, target.execute(work), {"to": store})
 
 
 @app.command("prune-copies")
 @on_wallets
 def prune_copies(
-    place: Place,
+    target: WalletsTarget,
     *,
     older_than: Annotated[
         str, typer.Option(help="Copies that a migration left that long ago: 1d, 12h.")
@@ -194,13 +194,13 @@ def prune_copies(
             dry_run=dry_run,
         )
 
-    _show(place, place.execute(work), {})
+    _show(target, target.execute(work), {})
 
 
 @app.command()
 @on_wallets
 def rewrap(
-    place: Place,
+    target: WalletsTarget,
     *,
     to: Annotated[str, typer.Option(help="The KMS key that the enclave's policy names: its ARN.")],
     enclave: EnclaveAddress = None,
@@ -212,7 +212,7 @@ def rewrap(
 
     Example: mintline wallets rewrap --to KEY_ARN --dry-run
     """
-    address, trail = place.enclave(enclave, audit)
+    address, trail = target.enclave(enclave, audit)
 
     async def work(custody: Custody) -> Summary:
         async with (
@@ -228,13 +228,13 @@ def rewrap(
                 dry_run=dry_run,
             )
 
-    _show(place, place.execute(work), {"to": to})
+    _show(target, target.execute(work), {"to": to})
 
 
 @app.command()
 @on_wallets
 def reassign(
-    place: Place,
+    target: WalletsTarget,
     old: Annotated[str, typer.Argument(metavar="OLD_SUB", help="The user whose `sub` is gone.")],
     new: Annotated[
         str, typer.Argument(metavar="NEW_SUB", help="The user's new `sub`, without a wallet yet.")
@@ -248,9 +248,9 @@ def reassign(
 
     Example: mintline wallets reassign OLD_SUB NEW_SUB
     """
-    address, trail = place.enclave(enclave, audit)
-    chain = place.chain(chain_id)
-    screen = place.screen
+    address, trail = target.enclave(enclave, audit)
+    chain = target.chain(chain_id)
+    screen = target.screen
 
     async def work(custody: Custody) -> Wallet:
         with screen.waiting("waiting until every API process knows the new owner"):
@@ -269,7 +269,7 @@ def reassign(
                     sleep=asyncio.sleep,
                 ).run()
 
-    wallet = place.execute(work)
+    wallet = target.execute(work)
     screen.say(f"{wallet.address} is {new}'s")
     screen.result({"from": old, "to": new, "address": wallet.address})
 
@@ -277,7 +277,7 @@ def reassign(
 @app.command()
 @on_wallets
 def delete(
-    place: Place,
+    target: WalletsTarget,
     sub: Sub,
     *,
     after: Annotated[
@@ -295,7 +295,7 @@ def delete(
     days, rest = divmod(seconds(after, "--after"), DAY)
     if rest:
         raise typer.BadParameter(f"{after!r}: whole days", param_hint="--after")
-    screen = place.screen
+    screen = target.screen
 
     async def sleep(delay: float) -> None:
         with screen.waiting(f"waiting {delay:.0f} s until no API process caches the wallet as usable"):
@@ -303,7 +303,7 @@ def delete(
 
     async def work(custody: Custody) -> Wallet:
         return await delete_wallet(
-            scoped(place.chain(chain_id), sub),
+            scoped(target.chain(chain_id), sub),
             days=days,
             force=force,
             records=custody.records,
@@ -313,7 +313,7 @@ def delete(
             sleep=sleep,
         )
 
-    wallet = place.execute(work)
+    wallet = target.execute(work)
     assert wallet.deletes_at is not None
     at = datetime.fromtimestamp(wallet.deletes_at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     screen.say(f"the key of {wallet.address} is destroyed at {at}")
@@ -323,7 +323,7 @@ def delete(
 @app.command()
 @on_wallets
 def undelete(
-    place: Place,
+    target: WalletsTarget,
     sub: Sub,
     *,
     chain_id: Chain = None,
@@ -332,20 +332,20 @@ def undelete(
 
     Example: mintline wallets undelete SUB
     """
-    screen = place.screen
+    screen = target.screen
 
     async def work(custody: Custody) -> Wallet:
-        wallet_id = scoped(place.chain(chain_id), sub)
+        wallet_id = scoped(target.chain(chain_id), sub)
         return await undelete_wallet(wallet_id, records=custody.records, stores=custody.stores)
 
-    wallet = place.execute(work)
+    wallet = target.execute(work)
     screen.say(f"the key of {wallet.address} is kept")
     screen.result({"sub": sub, "address": wallet.address, "deletes_at": None})
 
 
-def _show(place: Place, summary: Summary, more: dict[str, str]) -> None:
+def _show(target: WalletsTarget, summary: Summary, more: dict[str, str]) -> None:
     """Show what came of it; ends the command with an error if some wallets came to nothing."""
-    screen = place.screen
+    screen = target.screen
     for outcome, count in sorted(summary.counts.items()):
         screen.stage(outcome, str(count))
     for failure in summary.failures:

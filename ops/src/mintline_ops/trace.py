@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mintline.aws import standing
+from mintline.aws import operations
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.errors import AwsRefused
 from mintline.errors import Misconfigured, Rejected, Unreadable
@@ -49,7 +49,7 @@ async def read_mint(dynamo: Dynamo, mint_id: str) -> Mint:
     Raises Rejected if there is none, Unreadable if it is not valid, Misconfigured if there is no such table.
     """
     try:
-        mint = await standing.read_mint(dynamo, mint_id, SetAside())
+        mint = await operations.read_mint(dynamo, mint_id, SetAside())
     except AwsRefused as error:
         raise Misconfigured(f"cannot read the table of mints: {error.code}") from None
     except Unreadable as error:

@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, TransactionCancelled, Update
+from mintline.aws.operations import created
 from mintline.aws.records import from_item, to_item
-from mintline.aws.standing import created
 from mintline.kinds import meaning_of
 from mintline.kinds.mint import sign_mint
 from mintline.messages.intents import AnyIntent, SignNoop, SignTopUp

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from mintline.acceptance import STATEMENT_BYTES
 from mintline.authorizations import Authorization
 from mintline.aws.dynamo import Dynamo, Item, Put
-from mintline.aws.standing import created
+from mintline.aws.operations import created
 from mintline.messages.parts import Fees, KeyRef
 from mintline.records.keys import created_key, open_shard, scoped, signature_turn_key
 from mintline.records.operations import Mint, RelayedTransfer, TokenBurn, TokenTransfer

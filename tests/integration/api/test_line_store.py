@@ -10,9 +10,9 @@ import pytest
 
 from mintline.aws.dynamo import Dynamo, Put
 from mintline.aws.lines import create_mints, read_chunk
+from mintline.aws.operations import created
 from mintline.aws.records import to_item
 from mintline.aws.session import AwsCalls, open_client
-from mintline.aws.standing import created
 from mintline.errors import Unavailable
 from mintline.lines import Line, LinesChunk, LinesRequest
 from mintline.messages.parts import Fees, KeyRef

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import pytest
 
 from mintline.aws.dynamo import Dynamo, Put
+from mintline.aws.operations import created, moved
 from mintline.aws.records import OPEN, operation_item
-from mintline.aws.standing import created, moved
 from mintline.eth import GWEI
 from mintline.messages.parts import Fees, KeyRef
 from mintline.records.keys import open_shard, scoped

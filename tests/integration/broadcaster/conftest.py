@@ -14,10 +14,10 @@ from eth_typing import Hash32
 from pydantic import SecretStr
 
 from mintline.aws.dynamo import Dynamo, Put
+from mintline.aws.operations import created
 from mintline.aws.queues import Queues
 from mintline.aws.records import to_item
 from mintline.aws.session import AwsCalls, open_client
-from mintline.aws.standing import created
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.chain.settings import RpcEndpoint

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mintline.aws.dynamo import Item, Put, Update
-from mintline.aws.standing import primary_key
+from mintline.aws.operations import primary_key
 from mintline.errors import Deferred
 from mintline.eth import GWEI
 from mintline.messages.codec import decode

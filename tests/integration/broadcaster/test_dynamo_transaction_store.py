@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mintline.aws.dynamo import Item, Put, Value
+from mintline.aws.operations import created
 from mintline.aws.records import to_item
-from mintline.aws.standing import created
 from mintline.messages.parts import Fees
 from mintline.records.index import Transfer
 from mintline.records.keys import position, token_ref

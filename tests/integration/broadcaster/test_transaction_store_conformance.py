@@ -12,8 +12,8 @@ import pytest
 from mintline.authorizations import Authorization, key_of
 from mintline.aws.authorizations import keep_authorization
 from mintline.aws.dynamo import Item, Put
+from mintline.aws.operations import created
 from mintline.aws.records import to_item
-from mintline.aws.standing import created
 from mintline.eth import to_checksum_address
 from mintline.kinds import meaning_of
 from mintline.messages.intents import SignMint

@@ -21,10 +21,10 @@ from eth_account.signers.local import LocalAccount
 from eth_typing import Hash32
 
 from mintline.aws.dynamo import Dynamo, Put
+from mintline.aws.operations import read_mint
 from mintline.aws.queues import Queues
 from mintline.aws.records import to_item
 from mintline.aws.session import AwsCalls, open_client
-from mintline.aws.standing import read_mint
 from mintline.canonical_json import canonical_json, digest_of
 from mintline.chain import collection
 from mintline.chain.node import Node

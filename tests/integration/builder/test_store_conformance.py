@@ -12,8 +12,8 @@ from mintline.authorizations import MISSING, Authorization, key_of
 from mintline.authorizations import digest_of as authorized_digest
 from mintline.aws.authorizations import keep_authorization
 from mintline.aws.dynamo import Item, Put
+from mintline.aws.operations import created
 from mintline.aws.records import from_item, to_item
-from mintline.aws.standing import created
 from mintline.errors import Conflict
 from mintline.eth import to_checksum_address
 from mintline.messages.parts import Fees, KeyRef

@@ -16,9 +16,9 @@ from eth_abi.abi import encode
 from prometheus_client import CollectorRegistry
 
 from mintline.aws.dynamo import GONE, Dynamo, Item, Put
+from mintline.aws.operations import created
 from mintline.aws.records import to_item
 from mintline.aws.session import AwsCalls, open_client
-from mintline.aws.standing import created
 from mintline.chain.collection import RELAYER_ROLE, creation_code
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from mintline.aws.dynamo import Delete, Item, Put
+from mintline.aws.operations import created
 from mintline.aws.records import to_item
-from mintline.aws.standing import created
 from mintline.eth import to_checksum_address
 from mintline.messages.parts import Fees, KeyRef
 from mintline.records.index import Token, Transfer

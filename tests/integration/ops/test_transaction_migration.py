@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from mintline.aws.dynamo import Dynamo, Item, Put
+from mintline.aws.operations import read_mint, read_transaction
 from mintline.aws.records import to_item
 from mintline.aws.session import AwsCalls, open_client
-from mintline.aws.standing import read_mint, read_transaction
 from mintline.eth import to_checksum_address
 from mintline.kinds import meaning_of
 from mintline.kinds.mint import sign_mint

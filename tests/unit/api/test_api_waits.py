@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mintline.aws.dynamo import Dynamo, encode_item
+from mintline.aws.operations import transaction_item
 from mintline.aws.records import operation_item
-from mintline.aws.standing import transaction_item
 from mintline.messages.parts import Fees, KeyRef
 from mintline.records.operations import Mint
 from mintline.records.transactions import transaction_key_of

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mintline.aws.dynamo import Clause
+from mintline.aws.operations import attempt_item
 from mintline.aws.records import OPEN, transition
-from mintline.aws.standing import attempt_item
 from mintline.records.operations import Attempt
 from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster.dynamo import DynamoTransactionStore

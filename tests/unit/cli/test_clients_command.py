@@ -53,7 +53,7 @@ def commands(
         assert user_pool_id == AWS[-1]
         yield harness.registry_of_clients
 
-    monkeypatch.setattr("mintline_cli.client_place.open_registry", open_registry)
+    monkeypatch.setattr("mintline_cli.client_target.open_registry", open_registry)
     return Commands(AWS)
 
 

@@ -35,6 +35,9 @@ MODULES = [
     "enveloped",
     "carrying",
     "redeemed",
+    "sealing",
+    "sealing_items",
+    "standing",
 ]
 """Names that no Python module has: a verb beside its gerund, and riddles."""
 
@@ -43,6 +46,7 @@ NAMES = {"answer", "asked", "found", "one", "made", "said", "told", "untold"}
 
 WORDS = {
     "classes": r"class (SqsLine|World|Surroundings|Rig|Stage|Scene|Watch|Fenced|Stamped|Standing|Need)\b",
+    "classes of several meanings": r"class (Place|Found)\b",
     "middlewares": r"def (explained|observed)\b",
     "codes": r"\bunknown_mint\b",
     "verbs": r"\bdef _?(look|tell|told|tend)\(",

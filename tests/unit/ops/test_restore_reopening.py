@@ -7,8 +7,8 @@ from typing import Any
 
 from mintline.authorizations import KEPT
 from mintline.aws.dynamo import Item, Update
+from mintline.aws.operations import transaction_item
 from mintline.aws.records import to_item
-from mintline.aws.standing import transaction_item
 from mintline.records.operations import Mint
 from mintline.records.transactions import Transaction
 from mintline.resource_types import Table

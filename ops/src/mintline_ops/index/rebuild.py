@@ -14,8 +14,8 @@ from contextlib import suppress
 from prometheus_client import CollectorRegistry
 
 from mintline.aws.dynamo import Item
+from mintline.aws.operations import with_transaction
 from mintline.aws.records import row_place
-from mintline.aws.standing import standing
 from mintline.clock import UnixMs, monotonic
 from mintline.errors import Misconfigured, Unavailable, Unreadable
 from mintline.records.keys import scoped
@@ -126,7 +126,7 @@ class Rebuild:
     async def _operation(self, item: Item) -> Operation | None:
         """Return an operation as it stands; None if unreadable, which is noted: `reconcile` names it."""
         with suppress(Unreadable):
-            return await standing(self._records.dynamo, item, self._set_aside)
+            return await with_transaction(self._records.dynamo, item, self._set_aside)
         return None
 
     def _may_see(self, operation: Operation) -> bool:

@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from mintline.authorizations import KEPT
 from mintline.aws.dynamo import ConditionFailed, Item, Update
+from mintline.aws.operations import opening_again, unclaiming
 from mintline.aws.records import from_item, operation_from
-from mintline.aws.standing import opening_again, unclaiming
 from mintline.errors import Unreadable
 from mintline.records.operations import Mint, Operation
 from mintline.records.reopening import is_left

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from mintline.aws.dynamo import Check, Clause, Dynamo, Item, Put, Update
+from mintline.aws.operations import read_mint
 from mintline.aws.records import from_item, to_item
-from mintline.aws.standing import read_mint
 from mintline.records.keys import scoped
 from mintline.records.wallets import Wallet
 from mintline.resources import BALANCES, MINTS, TOKENS, TRANSACTIONS, WALLETS

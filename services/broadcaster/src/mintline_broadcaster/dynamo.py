@@ -18,8 +18,7 @@ from mintline.aws.dynamo import (
     TransactionCancelled,
     Update,
 )
-from mintline.aws.records import from_item, read, readable, to_item, token_place
-from mintline.aws.standing import (
+from mintline.aws.operations import (
     created,
     filling,
     open_attributes,
@@ -27,8 +26,9 @@ from mintline.aws.standing import (
     read_operation,
     read_operations,
     read_transaction,
-    standing,
+    with_transaction,
 )
+from mintline.aws.records import from_item, read, readable, to_item, token_place
 from mintline.errors import Unavailable, Unreadable
 from mintline.fields import Bytes32
 from mintline.frozen import Frozen
@@ -282,7 +282,7 @@ class DynamoTransactionStore:
             await self._dynamo.write(update)
         except ConditionFailed as failed:
             if failed.item is not None:
-                raise MintMoved(await standing(self._dynamo, failed.item, self._set_aside)) from None
+                raise MintMoved(await with_transaction(self._dynamo, failed.item, self._set_aside)) from None
             raise MintMoved(await self.get(operation_id)) from None
 
     async def _together(self, operation_id: str, changes: list[Change]) -> None:

@@ -58,9 +58,9 @@ from mintline_broadcaster.sweep_operations import (
     RESTING_SECONDS,
     UNSENT,
     WAITING,
-    Found,
     LeftBehind,
     PassReader,
+    SweptOperations,
     may_be_left,
     rest,
 )
@@ -164,16 +164,16 @@ class Sweeper:
         whole = whole and not self._mint_starts and not self._transaction_starts
         self._end_rests(mint_keys, transaction_keys, whole=whole, now=now)
         reader = PassReader(self._store)
-        seen = await self._look_through(reader, mint_keys, now=now)
+        swept = await self._sweep_operations(reader, mint_keys, now=now)
         senders = await self._at_work(self._awake(transaction_keys, now=now), now=now)
-        if seen.left or senders:
+        if swept.left or senders:
             final = await self._store.final()
             # Senders first: what is left behind waits for nobody, and may take long to be found on the chain.
             await self._check_senders(senders, final, now=now)
-            await self._settle_left_behind(seen.left, reader, final, now=now)
-        self._calm = whole and seen.oldest is None and not self._awake(transaction_keys, now=now)
+            await self._settle_left_behind(swept.left, reader, final, now=now)
+        self._calm = whole and swept.oldest is None and not self._awake(transaction_keys, now=now)
         waiting = [key.reserved_at for key in transaction_keys if key.key not in self._resting]
-        oldest = min(waiting if seen.oldest is None else [*waiting, seen.oldest], default=now)
+        oldest = min(waiting if swept.oldest is None else [*waiting, swept.oldest], default=now)
         self._metrics.oldest_open.set(max(0, now - oldest) / 1000)
         self._metrics.passes.inc()
         return bool(mint_keys or transaction_keys)
@@ -212,11 +212,13 @@ class Sweeper:
             name: end for name, end in self._resting.items() if end > now and (names is None or name in names)
         }
 
-    async def _look_through(self, reader: PassReader, keys: Sequence[OpenMint], *, now: int) -> Found:
+    async def _sweep_operations(
+        self, reader: PassReader, keys: Sequence[OpenMint], *, now: int
+    ) -> SweptOperations:
         """Send on what is due, and return what else there is to do."""
         grown = [key.mint_id for key in keys if key.created_at <= now - self._grown_up]
         self._woken.clear()
-        seen = Found()
+        swept = SweptOperations()
         async for operations in reader.portions(
             [mint_id for mint_id in grown if mint_id not in self._resting]
         ):
@@ -225,13 +227,13 @@ class Sweeper:
                     self._resting[operation.operation_id] = now + rest(operation, now=now)
             mine = [operation for operation in operations if operation.chain_id == self._chain_id]
             await self._send_on_due(
-                [operation for operation in mine if seen.note(operation, now=now)], now=now
+                [operation for operation in mine if swept.note(operation, now=now)], now=now
             )
-        async for operations in reader.portions(seen.first_lines):
+        async for operations in reader.portions(swept.first_lines):
             await self._send_on_due(
                 [operation for operation in operations if operation.status in UNSENT], now=now
             )
-        return seen
+        return swept
 
     async def _send_on_due(self, operations: Sequence[Operation], *, now: int) -> None:
         for operation in operations:

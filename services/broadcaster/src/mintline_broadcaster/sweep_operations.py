@@ -57,8 +57,8 @@ class LeftBehind:
 
 
 @dataclass(slots=True)
-class Found:
-    """What a pass has found among the operations."""
+class SweptOperations:
+    """What a pass of the sweep collects from the operations that it reads."""
 
     left: list[LeftBehind] = field(default_factory=list)
     """Mints to settle, if the index has their ends."""

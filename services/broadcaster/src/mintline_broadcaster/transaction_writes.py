@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mintline.aws.dynamo import Clause, Item, Update, Value
+from mintline.aws.operations import attempt_item, moved, open_attributes, primary_key
 from mintline.aws.records import to_item, transition
-from mintline.aws.standing import attempt_item, moved, open_attributes, primary_key
 from mintline.kinds import meaning_of
 from mintline.messages.intents import AnyIntent
 from mintline.records.operations import Attempt, Mint, Operation

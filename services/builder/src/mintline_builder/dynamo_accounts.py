@@ -16,14 +16,14 @@ from mintline.aws.dynamo import (
     TransactionCancelled,
     Update,
 )
-from mintline.aws.records import OPEN, read, to_item, transition
-from mintline.aws.standing import (
+from mintline.aws.operations import (
     claiming,
     created,
     primary_key,
     read_transaction,
     sealing,
 )
+from mintline.aws.records import OPEN, read, to_item, transition
 from mintline.errors import Conflict, Unavailable
 from mintline.records.keys import scoped, signature_turn_key
 from mintline.records.locks import SignatureTurn

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mintline.aws.dynamo import Clause, Update
+from mintline.aws.operations import primary_key
 from mintline.aws.records import to_item
-from mintline.aws.standing import primary_key
 from mintline.messages.parts import KeyRef
 from mintline.records.transactions import TransactionKey
 from mintline.resources import TRANSACTIONS

@@ -15,13 +15,13 @@ from mintline.aws.dynamo import (
     Update,
 )
 from mintline.aws.lines import create_mints, read_chunk
-from mintline.aws.records import read, to_item, transition
-from mintline.aws.standing import (
+from mintline.aws.operations import (
     filling,
     read_operation,
     read_operations,
     read_transaction,
 )
+from mintline.aws.records import read, to_item, transition
 from mintline.errors import Conflict, Unreadable
 from mintline.lines import MAX_CHUNK
 from mintline.messages.parts import Clone

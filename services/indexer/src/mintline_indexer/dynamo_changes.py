@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mintline.aws.dynamo import Clause, Item, Put, Update
+from mintline.aws.operations import moved
 from mintline.aws.records import IN_BLOCK, OPEN, to_item, transition
-from mintline.aws.standing import moved
 from mintline.resource_types import Table
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import MintStatus, TransactionState

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from mintline.aws.collections import OPEN_CHANGES, same_changes
 from mintline.aws.dynamo import Clause, Dynamo, Item, Update, decode_item
 from mintline.aws.errors import translated
+from mintline.aws.operations import read_operations
 from mintline.aws.records import readable, to_item
-from mintline.aws.standing import read_operations
 from mintline.records.collections import RegisteredContract
 from mintline.records.operations import Operation
 from mintline.resources import COLLECTIONS

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from mintline.aws.dynamo import ConditionFailed, Dynamo, Item, Update
+from mintline.aws.operations import moved
 from mintline.aws.records import transition
-from mintline.aws.standing import moved
 from mintline.errors import Unwritable
 from mintline.records.transactions import TransactionKey
 from mintline.set_aside import SetAside

@@ -24,6 +24,7 @@ from mintline.aws.dynamo import (
     Put,
     TransactionCancelled,
 )
+from mintline.aws.operations import primary_key
 from mintline.aws.records import (
     balance_place,
     from_item,
@@ -34,7 +35,6 @@ from mintline.aws.records import (
     to_item,
     token_place,
 )
-from mintline.aws.standing import primary_key
 from mintline.errors import Unreadable
 from mintline.frozen import Frozen
 from mintline.records.index import LAYOUT, Balance, Token, Transfer

@@ -15,8 +15,8 @@ from functools import partial
 from typing import TypeVar
 
 from mintline.aws.dynamo import Dynamo, Item, Value
+from mintline.aws.operations import primary_key
 from mintline.aws.records import from_item, operation_from, token_place
-from mintline.aws.standing import primary_key
 from mintline.clock import UnixSeconds
 from mintline.errors import Misconfigured, Unavailable, Unreadable
 from mintline.frozen import Frozen

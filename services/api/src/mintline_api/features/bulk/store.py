@@ -19,8 +19,8 @@ import structlog
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put
 from mintline.aws.lines import create_mints, keep_chunk, renew_chunk, shown_chunk
 from mintline.aws.objects import put_once, read_object
+from mintline.aws.operations import read_operations, read_transaction
 from mintline.aws.records import read, read_operation_item, to_item
-from mintline.aws.standing import read_operations, read_transaction
 from mintline.errors import Unavailable, Unreadable
 from mintline.lines import LinesChunk
 from mintline.packs import Pack, PackIndex

@@ -20,8 +20,8 @@ from mintline.aws.dynamo import (
     Update,
 )
 from mintline.aws.objects import put_once
+from mintline.aws.operations import read_operation, read_operations
 from mintline.aws.records import operation_item, read, to_item
-from mintline.aws.standing import read_operation, read_operations
 from mintline.errors import Unavailable, Unreadable
 from mintline.metadata_versions import MetadataVersion
 from mintline.records.collections import Collection, RegisteredContract

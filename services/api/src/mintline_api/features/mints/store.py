@@ -20,6 +20,7 @@ from mintline.aws.dynamo import (
     TransactionCancelled,
     Update,
 )
+from mintline.aws.operations import filling, read_mint, read_operation, read_transaction, with_transaction
 from mintline.aws.records import (
     external_id_put,
     operation_item,
@@ -29,7 +30,6 @@ from mintline.aws.records import (
     transition,
     unusable,
 )
-from mintline.aws.standing import filling, read_mint, read_operation, read_transaction, standing
 from mintline.errors import Unavailable, Unwritable
 from mintline.frozen import Frozen
 from mintline.records.keys import OPEN_SHARDS, external_ref, scoped
@@ -85,7 +85,7 @@ class DynamoMints:
         except ConditionFailed as lost:
             existing: Operation | None
             if lost.item is not None:
-                existing = await standing(self._dynamo, lost.item, self._set_aside)
+                existing = await with_transaction(self._dynamo, lost.item, self._set_aside)
             else:
                 existing = await self.operation(operation_id)
             # An id begins with its kind.

@@ -6,8 +6,8 @@ import asyncio
 from contextlib import suppress
 
 from mintline.aws.dynamo import Dynamo
+from mintline.aws.operations import read_operations
 from mintline.aws.records import read, readable
-from mintline.aws.standing import read_operations
 from mintline.errors import Unreadable
 from mintline.records.keys import scoped, signature_turn_key
 from mintline.records.locks import SignatureTurn

@@ -34,7 +34,7 @@ UserPool = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ClientsTarget:
     """Whose clients a command is about, and how it reaches them: over an API, or with AWS rights."""
 
     caller: Caller
@@ -107,11 +107,11 @@ def _place(
     state: Path,
     as_json: bool,
     **of_aws: Any,
-) -> Place:
+) -> ClientsTarget:
     caller = Caller(
         screen=Screen(as_json=as_json), role="client", url=url, token=token, profile=profile, state=state
     )
-    return Place(caller, **of_aws)
+    return ClientsTarget(caller, **of_aws)
 
 
 on_clients = gives(
@@ -128,4 +128,4 @@ on_clients = gives(
         shared_option("as_json", Json, False),  # noqa: FBT003 - an option's default
     ),
 )
-"""Gives a command, whose first parameter is the Place, the options that say whose clients it is about."""
+"""Gives a command, whose first parameter is the ClientsTarget, the options that name it."""

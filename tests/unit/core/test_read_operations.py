@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mintline.aws.dynamo import Item
+from mintline.aws.operations import read_mint, read_operations
 from mintline.aws.records import to_item
-from mintline.aws.standing import read_mint, read_operations
 from mintline.messages.parts import Fees, KeyRef
 from mintline.records.operations import Attempt, Mint
 from mintline.records.problems import Problem

@@ -32,7 +32,7 @@ TRANSACTION_OPEN = ("open_shard", "open_key")
 async def read_operation(dynamo: Dynamo, operation_id: str, aside: SetAside) -> Operation | None:
     """Return an operation as it stands, read consistently; raises Unreadable, noted as set aside."""
     item = await dynamo.get(MINTS, {"mint_id": operation_id})
-    return None if item is None else await standing(dynamo, item, aside)
+    return None if item is None else await with_transaction(dynamo, item, aside)
 
 
 async def read_mint(dynamo: Dynamo, mint_id: str, aside: SetAside) -> Mint | None:
@@ -41,7 +41,7 @@ async def read_mint(dynamo: Dynamo, mint_id: str, aside: SetAside) -> Mint | Non
     return operation if isinstance(operation, Mint) else None
 
 
-async def standing(dynamo: Dynamo, item: Item, aside: SetAside) -> Operation:
+async def with_transaction(dynamo: Dynamo, item: Item, aside: SetAside) -> Operation:
     """Return the operation of an item of `mints` as it stands; raises Unreadable likewise."""
     operation = read_operation_item(item, aside)
     place = carried_by(operation)
