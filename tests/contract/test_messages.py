@@ -352,7 +352,7 @@ def golden(name: str) -> Path:
     return GOLDEN / f"{name}.v{MESSAGES[name].version}{shape}.json"
 
 
-def test_every_message_type__has_a_golden_file() -> None:
+def test_message_types__when_listed__then_each_has_a_golden_file() -> None:
     union = get_args(get_args(AnyMessage)[0])
     assert {kind.model_fields["type"].default for kind in union} == set(MESSAGES)
     assert {path.name for path in GOLDEN.iterdir()} == {golden(name).name for name in MESSAGES} | set(EARLIER)
@@ -415,7 +415,7 @@ def test_decode__when_a_field_is_beyond_what_the_line_can_carry__refuses(changes
         codec.decode(json.dumps(json.loads(codec.encode(SIGN_MINT)) | changes))
 
 
-def test_mint_id_of__finds_the_mint_inside_an_envelope() -> None:
+def test_mint_id_of__when_given_an_envelope__then_it_is_the_mints() -> None:
     with_mint = {name for name, message in MESSAGES.items() if codec.mint_id_of(message) == MINT_ID}
     of_none = {"fund_wallet", "finish_batch", "sign_top_up", "sign_transfer", "sign_burn"}
     of_none |= {"sign_relayed_transfer", "sign_relayed_burn", "sign_deploy", "sign_administer"}

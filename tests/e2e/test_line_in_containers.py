@@ -84,7 +84,7 @@ async def test_mints__when_a_service_loses_the_network__are_each_minted_once(
     await mint_during(harness, f"cut off {part}", containers.cut_off(part, FROZEN_SECONDS))
 
 
-async def test_mints__with_two_of_every_service__are_each_minted_once(
+async def test_mints__when_every_service_runs_twice__then_each_is_minted_once(
     harness: Harness, containers: Containers
 ) -> None:
     await containers.double()

@@ -91,7 +91,7 @@ async def test_same_key__when_the_body_differs__is_refused(user: User) -> None:
     assert response.headers["content-type"].startswith("application/problem+json")
 
 
-async def test_burst__on_a_fresh_wallet__mints_each_with_a_nonce_of_its_own(
+async def test_burst__when_the_wallet_is_new__then_each_is_minted_with_a_nonce_of_its_own(
     harness: Harness, user: User
 ) -> None:
     accepted = await asyncio.gather(*(user.mint(f"burst {number}") for number in range(40)))
@@ -130,7 +130,9 @@ async def packed_tokens(harness: Harness) -> set[int]:
     }
 
 
-async def test_other_users_mint__is_not_found(harness: Harness, user: User) -> None:
+async def test_mint__when_another_user_asks_for_it__then_it_is_not_found(
+    harness: Harness, user: User
+) -> None:
     mint_id = (await user.mint("mine"))["mint_id"]
     stranger = await harness.sign_in()
     assert (await stranger.call("GET", f"/v1/mints/{mint_id}")).status == 404
@@ -205,7 +207,7 @@ async def test_token__when_it_moves_and_burns_on_chain__is_followed(harness: Har
     }
 
 
-async def test_documents_and_health__are_served_without_a_token(harness: Harness) -> None:
+async def test_documents_and_health__when_there_is_no_token__then_they_are_served(harness: Harness) -> None:
     for path, kind in (
         ("/openapi.json", "application/json"),
         ("/docs", "text/html"),

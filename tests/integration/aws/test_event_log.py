@@ -136,7 +136,7 @@ async def test_append__when_several_write_at_once__leaves_out_nothing(opener: Op
     assert sorted(event.data["number"] for event in events) == list(range(40))
 
 
-async def test_read__by_types__passes_over_the_others(opener: Opener) -> None:
+async def test_read__when_limited_to_types__then_it_passes_over_the_others(opener: Opener) -> None:
     log = opener()
     kinds = ["mint.mined" if number % 10 == 0 else "mint.accepted" for number in range(50)]
     for number, kind in enumerate(kinds):

@@ -479,5 +479,5 @@ async def test_transaction__when_the_client_prefers_to_wait__answers_with_what_t
     assert harness.now - START < 1.5
 
 
-def test_addresses__of_the_tests__are_distinct() -> None:
+def test_addresses__when_those_of_the_tests_are_compared__then_they_are_distinct() -> None:
     assert len({WALLET.address, OTHER.address, ISSUER.address, to_checksum_address(CONTRACT)}) == 4

@@ -28,7 +28,7 @@ def split(data: bytes, *, quoted: bool, step: int, limit: int = 50) -> list[RawL
 
 
 @pytest.mark.parametrize("quoted", [False, True])
-def test_splitter__wherever_the_bytes_are_cut__then_the_lines_are_the_same(*, quoted: bool) -> None:
+def test_splitter__when_the_bytes_are_cut_anywhere__then_the_lines_are_the_same(*, quoted: bool) -> None:
     rng = random.Random(7)
     for _ in range(200):
         data = bytes(rng.choice(b'ab"\n\r,') for _ in range(rng.randrange(300)))

@@ -627,7 +627,7 @@ async def test_drop__when_it_is_paused_resumed_and_cancelled__then_what_was_hand
     assert (await shop.call("POST", "/cancel")).status == 200
 
 
-async def test_drop__wherever_its_process_dies__then_another_goes_on_and_each_line_is_minted_once(
+async def test_drop__when_its_process_dies_anywhere__then_another_goes_on_and_each_line_is_minted_once(
     shop: Shop,
 ) -> None:
     harness = shop.harness

@@ -192,7 +192,7 @@ async def test_drop__when_no_node_answers__then_it_waits_instead_of_passing_the_
     assert completed["minting"]["by_status"] == {"finalized": 3}
 
 
-async def test_drop__wherever_its_process_dies_at_the_cap__then_its_last_tokens_are_minted(
+async def test_drop__when_its_process_dies_anywhere_at_the_cap__then_its_last_tokens_are_minted(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness = shop.harness

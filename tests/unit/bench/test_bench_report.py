@@ -35,11 +35,13 @@ def event(number: int, token_id: int = 1, to: str = TO) -> tuple[int, str, bytes
 
 
 @pytest.mark.parametrize(("percent", "expected"), [(50, 50), (99, 99), (100, 100), (1, 1)])
-def test_percentile__is_the_nearest_rank(percent: float, expected: float) -> None:
+def test_percentile__when_there_are_values__then_it_is_the_nearest_rank(
+    percent: float, expected: float
+) -> None:
     assert percentile([float(n) for n in range(100, 0, -1)], percent) == expected
 
 
-def test_percentile__of_nothing__is_none() -> None:
+def test_percentile__when_there_is_no_value__then_it_is_none() -> None:
     assert percentile([], 50) is None
 
 
@@ -72,11 +74,11 @@ def test_judge__when_the_token_went_elsewhere__is_not_clean() -> None:
     assert judge([event(1, to=elsewhere)], [mint(1)]).mismatched == 1
 
 
-def test_judge__leaves_other_runs_alone() -> None:
+def test_judge__when_mints_are_of_other_runs__then_they_are_left_alone() -> None:
     assert judge([event(1), event(77)], [mint(1)]).clean
 
 
-def test_summarize__has_the_promised_keys_and_rates() -> None:
+def test_summarize__when_a_run_has_ended__then_it_has_the_promised_keys_and_rates() -> None:
     costs = Costs(cpu_seconds={"api": 0.5}, peak_rss={"api": 50_000_000})
     costs.aws_requests["api", "sqs.SendMessageBatch"] = 3
     figures = summarize([mint(1), mint(2)], costs, CLEAN, retries=0)

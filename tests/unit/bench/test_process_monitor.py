@@ -43,7 +43,7 @@ async def watched(*bodies: str) -> int:
     return monitor.costs().aws_requests["api", "dynamodb.PutItem"]
 
 
-async def test_aws_requests__count_from_the_first_sample() -> None:
+async def test_aws_requests__when_sampled__then_they_count_from_the_first_sample() -> None:
     assert await watched(line(10), line(15.0)) == 5
 
 

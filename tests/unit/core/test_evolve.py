@@ -59,7 +59,7 @@ def test_evolve__when_a_field_was_never_given__then_it_stays_unset() -> None:
     assert "problem" not in MINT.evolve(nonce=1).model_fields_set
 
 
-def test_records__are_never_changed_without_validation() -> None:
+def test_records__when_changed__then_they_are_validated() -> None:
     sources = [
         path
         for part in ("shared", "services", "client", "ops", "cli", "devstack", "tools")

@@ -20,7 +20,7 @@ class Example(BaseModel):
 
 
 @given(st.integers(min_value=0, max_value=UINT256_MAX))
-def test_uint256__survives_json_as_a_decimal_string(amount: int) -> None:
+def test_uint256__when_written_as_json__then_it_is_a_decimal_string_and_reads_the_same(amount: int) -> None:
     text = Example(amount=amount).model_dump_json()
     assert f'"amount":"{amount}"' in text
     assert Example.model_validate_json(text).amount == amount
@@ -35,7 +35,7 @@ def test_uint256__when_it_is_none__is_refused(amount: Any) -> None:
 
 
 @given(st.binary(min_size=20, max_size=20).filter(any))
-def test_address__agrees_with_the_reference_checksum(raw: bytes) -> None:
+def test_address__when_its_checksum_is_made__then_it_is_that_of_the_reference(raw: bytes) -> None:
     assert checked_address("0x" + raw.hex()) == reference(raw)
     assert checked_address(reference(raw)) == reference(raw)
 
@@ -63,5 +63,5 @@ def test_bytes32__when_it_is_not__is_refused(digest: str) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_hex_bytes__survive_json(raw: bytes) -> None:
+def test_hex_bytes__when_written_as_json__then_they_read_the_same(raw: bytes) -> None:
     assert Example.model_validate_json(Example(raw=raw).model_dump_json()).raw == raw

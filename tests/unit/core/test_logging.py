@@ -21,7 +21,9 @@ def restored() -> object:
     structlog.reset_defaults()
 
 
-def test_line__inside_a_message__carries_mint_and_trace(capsys: pytest.CaptureFixture[str]) -> None:
+def test_line__when_logged_inside_a_message__then_it_carries_mint_and_trace(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     logging.configure("builder", Settings())
     with logging.message_context(BuildMint(mint_id="mint_1", trace="00-aa-bb-01")):
         structlog.get_logger().info("mint_built", nonce=7)
@@ -69,7 +71,7 @@ def test_traceback__when_a_handler_fails__shows_no_local_variable(capsys: pytest
     assert "do-not-print-me" not in out
 
 
-def test_request_that_no_parser_reads__is_logged_without_its_headers(
+def test_request__when_no_parser_reads_it__then_it_is_logged_without_its_headers(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     logging.configure("api", Settings())
@@ -80,7 +82,7 @@ def test_request_that_no_parser_reads__is_logged_without_its_headers(
     assert [json.loads(out)[key] for key in ("event", "level")] == ["http_not_understood", "warning"]
 
 
-def test_handler_of_ours_that_fails_in_the_server__is_logged_with_its_traceback(
+def test_handler__when_ours_fails_in_the_server__then_it_is_logged_with_its_traceback(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     logging.configure("api", Settings())
@@ -88,7 +90,9 @@ def test_handler_of_ours_that_fails_in_the_server__is_logged_with_its_traceback(
     assert "RuntimeError" in capsys.readouterr().out
 
 
-def test_third_party_debug__is_not_heard(capsys: pytest.CaptureFixture[str]) -> None:
+def test_third_party__when_it_logs_debug_lines__then_they_are_dropped(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     logging.configure("api", Settings(log_level="debug"))
     standard.getLogger("botocore").debug("Authorization: secret")
     standard.getLogger("botocore").warning("slow")

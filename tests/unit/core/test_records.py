@@ -15,7 +15,7 @@ ids = st.integers(min_value=0, max_value=UINT256_MAX)
 
 
 @given(ids, ids)
-def test_token_key__sorts_as_numbers_do(left: int, right: int) -> None:
+def test_token_key__when_sorted__then_the_order_is_that_of_numbers(left: int, right: int) -> None:
     assert (token_key(left) < token_key(right)) == (left < right)
 
 
@@ -23,11 +23,13 @@ def test_token_key__sorts_as_numbers_do(left: int, right: int) -> None:
     st.tuples(st.integers(0, 10**12 - 1), st.integers(0, 10**6 - 1)),
     st.tuples(st.integers(0, 10**12 - 1), st.integers(0, 10**6 - 1)),
 )
-def test_position__sorts_as_the_chain_does(left: tuple[int, int], right: tuple[int, int]) -> None:
+def test_position__when_sorted__then_the_order_is_that_of_the_chain(
+    left: tuple[int, int], right: tuple[int, int]
+) -> None:
     assert (position(*left) < position(*right)) == (left < right)
 
 
-def test_canonical_json__does_not_depend_on_order_or_spelling() -> None:
+def test_canonical_json__when_order_or_spelling_differ__then_it_is_the_same() -> None:
     assert canonical_json({"b": 1, "a": "é"}) == '{"a":"é","b":1}'
 
 
@@ -37,7 +39,7 @@ def test_canonical_json__when_a_number_is_not_in_json__refuses(value: float) -> 
         canonical_json({"value": value})
 
 
-def test_digest_of__is_the_sha256_of_the_utf8_bytes() -> None:
+def test_digest_of__when_given_a_text__then_it_is_the_sha256_of_its_utf8_bytes() -> None:
     assert digest_of("é") == hashlib.sha256(b"\xc3\xa9").digest()
 
 

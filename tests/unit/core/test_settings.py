@@ -20,7 +20,7 @@ class Example(Settings):
     secret: SecretStr = SecretStr("hunter2")
 
 
-def test_load__reads_prefixed_variables_and_leaves_others() -> None:
+def test_load__when_there_are_other_variables__then_it_reads_the_prefixed_ones() -> None:
     settings = load(Example, {"MINTLINE_PORT": "80", "PORT": "x", "MINTLINE_OTHER_SERVICE": "y"})
     assert settings.port == 80
 
@@ -83,7 +83,7 @@ def test_load__when_a_secret_is_wrong__does_not_repeat_it() -> None:
     assert "s3cr3t-value" not in str(caught.value)
 
 
-def test_public__leaves_secrets_out() -> None:
+def test_public__when_there_are_secrets__then_it_leaves_them_out() -> None:
     public = load(Example, {"MINTLINE_PORT": "80"}).public()
     assert public["port"] == 80
     assert "secret" not in public

@@ -5,11 +5,11 @@ import pytest
 from mintline.states import TERMINAL, TRANSITIONS, MintStatus, may, sources
 
 
-def test_table__names_every_status() -> None:
+def test_table__when_read__then_it_names_every_status() -> None:
     assert set(TRANSITIONS) == set(MintStatus)
 
 
-def test_sources__are_the_inverse_of_the_table() -> None:
+def test_sources__when_compared_with_the_table__then_they_are_its_inverse() -> None:
     for target in MintStatus:
         assert set(sources(target)) == {source for source in MintStatus if target in TRANSITIONS[source]}
 
@@ -24,7 +24,7 @@ def test_every_status__when_reached_from_accepted__exists_for_a_reason() -> None
     assert reached == set(MintStatus)
 
 
-def test_every_open_status__has_a_way_to_an_end() -> None:
+def test_status__when_it_is_open__then_it_has_a_way_to_an_end() -> None:
     for status in MintStatus:
         seen = {status}
         frontier = [status]
@@ -36,33 +36,33 @@ def test_every_open_status__has_a_way_to_an_end() -> None:
 
 
 @pytest.mark.parametrize("end", [MintStatus.FINALIZED, MintStatus.REJECTED])
-def test_an_end__leads_nowhere(end: MintStatus) -> None:
+def test_status__when_it_is_an_end__then_it_leads_nowhere(end: MintStatus) -> None:
     assert TRANSITIONS[end] == frozenset()
 
 
-def test_nothing__skips_the_write_ahead_on_its_way_to_the_chain() -> None:
+def test_status__when_it_goes_to_the_chain__then_the_write_ahead_is_not_skipped() -> None:
     # `issued` has a voucher in the user's hands, who needs nobody's write-ahead.
     # A record in `accepted` may be older than its token, after the restore of a backup.
     assert sources(MintStatus.MINED) == (MintStatus.ACCEPTED, MintStatus.ISSUED, MintStatus.SUBMITTED)
     assert sources(MintStatus.REVERTED) == (MintStatus.SUBMITTED,)
 
 
-def test_a_reorg__may_undo_an_outcome_until_it_is_final() -> None:
+def test_outcome__when_it_is_not_final__then_a_reorg_may_undo_it() -> None:
     assert may(MintStatus.MINED, MintStatus.SUBMITTED)
     assert may(MintStatus.MINED, MintStatus.ISSUED)
     assert may(MintStatus.REVERTED, MintStatus.SUBMITTED)
     assert not may(MintStatus.FINALIZED, MintStatus.SUBMITTED)
 
 
-def test_a_submitted_mint__may_be_built_again__when_a_stranger_used_its_nonce() -> None:
+def test_submitted_mint__when_a_stranger_used_its_nonce__then_it_may_be_built_again() -> None:
     assert sources(MintStatus.BUILT) == (MintStatus.ACCEPTED, MintStatus.BUILT, MintStatus.SUBMITTED)
 
 
-def test_a_voucher_of_the_users__waits_on__when_a_transaction_of_theirs_failed() -> None:
+def test_voucher__when_a_transaction_of_its_user_failed__then_it_waits_on() -> None:
     assert may(MintStatus.SUBMITTED, MintStatus.ISSUED)
     assert not may(MintStatus.ISSUED, MintStatus.REVERTED)
 
 
-def test_a_mined_mint__cannot_be_rejected() -> None:
+def test_mint__when_it_is_mined__then_it_cannot_be_rejected() -> None:
     assert not may(MintStatus.MINED, MintStatus.REJECTED)
     assert not may(MintStatus.FINALIZED, MintStatus.REJECTED)

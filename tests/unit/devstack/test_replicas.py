@@ -20,7 +20,7 @@ def spec(name: str, **env: str) -> ChildSpec:
     return ChildSpec(name=name, argv=("true",), env=env, cwd=Path("/"), ready=cast("Any", ready))
 
 
-def test_parse__reads_names_and_counts() -> None:
+def test_parse__when_given_names_and_counts__then_it_reads_them() -> None:
     assert parse(["builder=2", "indexer=1"]) == {"builder": 2, "indexer": 1}
 
 
@@ -30,7 +30,7 @@ def test_parse__when_a_word_is_wrong__says_what_is_expected(word: str) -> None:
         parse([word])
 
 
-def test_further__gives_every_copy_what_must_not_be_shared() -> None:
+def test_further__when_copies_are_made__then_each_has_what_must_not_be_shared() -> None:
     specs = [
         spec("builder", MINTLINE_ADMIN_PORT="1", KEPT="x"),
         spec("signer-host", MINTLINE_ADMIN_PORT="2", MINTLINE_KMS_PROXY_ADDRESS="unix:///run/kms.sock"),

@@ -13,7 +13,7 @@ BLOCK = "import sys; sys.modules['cryptography'] = None; import {module}"
 @pytest.mark.parametrize(
     "module", ["mintline_builder.service", "mintline_broadcaster.service", "mintline_indexer.service"]
 )
-def test_a_service_without_cryptography_loads_nothing_that_needs_it(module: str) -> None:
+def test_service__when_it_is_without_cryptography__then_it_loads_nothing_that_needs_it(module: str) -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", BLOCK.format(module=module)],
         capture_output=True,
@@ -25,7 +25,7 @@ def test_a_service_without_cryptography_loads_nothing_that_needs_it(module: str)
     assert loaded.returncode == 0, loaded.stderr
 
 
-def test_what_needs_cryptography_is_found_out() -> None:
+def test_dependencies__when_one_needs_cryptography__then_it_is_listed() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", BLOCK.format(module="mintline.authorization")],
         capture_output=True,

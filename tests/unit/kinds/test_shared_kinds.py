@@ -137,7 +137,7 @@ def reserved(kind: TransactionKind, **changes: Any) -> Transaction:
     ).evolve(**changes)
 
 
-def test_kinds__are_all_that_can_be_asked_of_the_enclave() -> None:
+def test_kinds__when_listed__then_they_are_all_that_the_enclave_signs() -> None:
     def types(union: Any) -> set[str]:
         return {member.model_fields["type"].default for member in get_args(get_args(union)[0])}
 

@@ -231,7 +231,7 @@ def logged(log: MemoryEventLog, *, late: bool = False) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_logs__whatever_readers_suffer__equal_what_the_records_went_through(seed: int) -> None:
+async def test_logs__when_readers_fail__then_they_equal_what_the_records_went_through(seed: int) -> None:
     history, kept = History(seed), MemoryEventLog()
     faults = Faults(random.Random(seed + 1000))
     cursors, log = FaultyCursors(faults), FaultyLog(kept, faults)
