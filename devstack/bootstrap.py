@@ -142,7 +142,7 @@ def telling_line(output: str) -> str:
 
 
 def index_url() -> str:
-    """Return the base of the package index: the user's own, when uv or pip is told of one, else PyPI."""
+    """Return the base of the package index: the one that uv or pip is configured with, else PyPI."""
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"):
         url = os.environ.get(name, "")
         if url:

@@ -81,7 +81,7 @@ class KmsFront:
     """Decides about one request after another; its one state is the key policy, which it keeps in a file.
 
     `root` returns the SHA-256 of the root under which callers attest; it is asked when one does. `decrypted`
-    is told of each enclave that a key was decrypted for, before it gets the key.
+    is called for each enclave that a key was decrypted for, before it gets the key.
     """
 
     def __init__(

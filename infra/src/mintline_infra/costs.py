@@ -145,7 +145,7 @@ SHARD_UNITS = OPEN_SHARDS * SECONDS / 15
 READ_UNITS = 9
 """A mint, by estimate."""
 HTTP_REQUESTS = 3
-"""A mint: one POST, two looks at how it stands."""
+"""A mint: one POST, two reads of its status."""
 LOG_KILOBYTES = 3.2
 """A mint, as the services write them on the local pipeline."""
 KEY_KILOBYTES = 0.5

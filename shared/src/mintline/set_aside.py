@@ -1,4 +1,4 @@
-"""Records that cannot be used as they are: each is told of and counted, and the work goes on without it.
+"""Records that cannot be used as they are: each is logged and counted, and the work goes on without it.
 
 The record itself stays where it is, for an operator to repair (docs/set-aside.md).
 """
@@ -18,7 +18,7 @@ from mintline.errors import Unusable
 from mintline.frozen import faults_of
 
 AGAIN = 300.0
-"""Seconds after which the same record is told of again: the alarm lasts as long as the record is unusable."""
+"""Seconds after which the same record is logged again: the alarm lasts as long as the record is unusable."""
 REMEMBERED = 10_000
 """Records of which the last time is remembered."""
 
@@ -35,7 +35,7 @@ class SetAside:
         self._logged: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._counter = Counter(
             "mintline_records_set_aside",
-            "Records that could not be read or written as they are; told of again every five minutes.",
+            "Records that could not be read or written as they are; counted again every five minutes.",
             ("table",),
             registry=registry,
         )

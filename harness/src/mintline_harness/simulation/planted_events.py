@@ -24,7 +24,7 @@ class SavingFirst(Follower):
 
 
 class TellingAtOnce(Follower):
-    """Takes it that the creation of whatever a transaction carries was told of."""
+    """Assumes that the log has the creation of every operation that a transaction carries."""
 
     async def _begin(self, now: int) -> None:
         await super()._begin(now)

@@ -172,7 +172,7 @@ class Schedule:
         )
 
     def _checker(self) -> InvariantChecker:
-        """Return the checker, which is told of all that happens to tables, queues and chain."""
+        """Return the checker, which observes every change of tables, queues and chain."""
         checker = InvariantChecker(self.tables, self.chain, self.queues)
         checker.turns_may_be_lost = self._may_lose_turns
         self.tables.moves.wrote = self.history.wrote

@@ -28,7 +28,7 @@ OperationT = TypeVar("OperationT", bound=Operation)
 
 
 class WatchedOperations(LaggingTable[str, OperationT]):
-    """Operations by id, as they are stored; `broken` is told of what the state machine does not allow."""
+    """Operations by id, as they are stored; `broken` is called for what the state machine does not allow."""
 
     def __init__(self, broken: Callable[[str], None], lag: Lag, moves: Moves) -> None:
         super().__init__(lag)

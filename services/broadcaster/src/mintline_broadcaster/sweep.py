@@ -268,7 +268,7 @@ class Sweeper:
         for start in range(0, len(places), PORTION):
             portion = map(self._store.transaction, places[start : start + PORTION])
             read = await asyncio.gather(*portion, return_exceptions=True)
-            # What cannot be read is told of by the check.
+            # The check reports what cannot be read.
             self._rest([transaction for transaction in read if isinstance(transaction, Transaction)], now=now)
         return {
             sender_id: sender.first

@@ -87,7 +87,7 @@ class Facts:
     redeemed: dict[TokenKey, Outcome] = field(default_factory=dict)
     """The outcome to write with each token that a transaction unknown to us made for a mint."""
     refused: list[RefusedOutcome] = field(default_factory=list)
-    """What led to a mint, and is not its own: told of, and nothing else."""
+    """What led to a mint, and is not its own: reported, and nothing else."""
 
     unusable_tokens: dict[TokenKey, str] = field(default_factory=dict)
     """Tokens that cannot be read or written as they are, with the reason; so of the others."""

@@ -91,7 +91,7 @@ class Follower:
             if block_effects is None and isinstance(ref, int):
                 raise Unavailable(f"the node is at block {latest.number}, but has no block {ref}")
             if block_effects is None:
-                return False  # the newest block: replaced since the node told of it
+                return False  # the newest block: replaced since the node announced it
             if block_effects.block.parent_hash != self._index_writer.head.hash:
                 await self._reorganize(block_effects.block)
                 return True

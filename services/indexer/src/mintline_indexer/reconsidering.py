@@ -72,7 +72,7 @@ def _drop_results(
 def _is_refused(
     outcome: Outcome, mints: set[str], operations: Mapping[str, Operation], metrics: Metrics
 ) -> bool:
-    """Tell whether an outcome is not to be written, having told of it."""
+    """Tell whether an outcome is not to be written, and report it if so."""
     if outcome.mint_id not in mints:
         return False
     mint = operations.get(outcome.mint_id)

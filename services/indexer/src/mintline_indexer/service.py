@@ -135,7 +135,7 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 async def _follow(
     indexer: Indexer, settings: IndexerSettings, stop: asyncio.Event, woken: asyncio.Event
 ) -> None:
-    """Poll at once while there is more, else at the interval, or when a new head is told of."""
+    """Poll at once while there is more, else at the interval, or when a new head is announced."""
     failures = 0
     while not stop.is_set():
         try:

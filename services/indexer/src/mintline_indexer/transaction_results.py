@@ -3,7 +3,7 @@
 ::
 
     it succeeded    succeeded: what it did, by its kind (`mintline_indexer.kinds`), is mined by it;
-                    an operation that it did not do is told of, and named in `not_made`: it is reverted
+                    an operation that it did not do is reported, and named in `not_made`: it is reverted
     it failed       failed: its operations are reverted by it,
                     but for a mint whose token another transaction made before, and for those of a batch,
                     which go again: the broadcaster closes that
@@ -55,7 +55,7 @@ class Signed:
     """Empty if it carries none, or no record has it."""
 
     def is_on_record(self, effect: TransactionEnded) -> bool:
-        """Tell whether the record has this end of it: what did not fit was told of when that was written.
+        """Tell whether the record has this end of it: what did not fit was reported when that was written.
 
         A backfill meets it again: of an index that is rebuilt, or a range that is written again.
         """

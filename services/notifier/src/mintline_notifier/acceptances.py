@@ -1,4 +1,4 @@
-"""Which operations' creation has been told of: nothing else about them may be told before."""
+"""Which operations' creation is in the logs: no other event of theirs may come before."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Acceptances:
 
     def __init__(self) -> None:
         self.told_until = 0
-        """Unix milliseconds, by the streams: all creations until then are told of as well."""
+        """Unix milliseconds, by the streams: all creations until then are in the logs as well."""
         self._told: OrderedDict[str, None] = OrderedDict()
 
     def add(self, changes: Iterable[Change]) -> None:
@@ -39,7 +39,7 @@ class Acceptances:
         return next((place for place, change in enumerate(changes) if self._waits(change)), len(changes))
 
     def _waits(self, change: Change) -> bool:
-        """Tell whether a change is of a transaction that carries an operation that may not be told of yet.
+        """Tell whether a transaction carries an operation whose creation is not in the logs yet.
 
         What it carries was on record when it was reserved, and before each of its changes. An operation's
         own `created_at` says nothing: the record may be written any time later.

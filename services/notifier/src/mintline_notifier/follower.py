@@ -1,10 +1,10 @@
 """Follows the change streams and appends what happened to the logs.
 
-Changes of one item are told of in their order; between tables there is none. Transactions are read first and
-told of last, after the other streams: these are read until a page is short, and quiet ones not each time, so
-changes of other tables that came before may be told of later. A transaction waits until the logs have the
-acceptance of each mint that it carries: until a change of that mint was told of, or all changes of mints that
-are older than the transaction's.
+The events of one item are appended in the order of its changes; between tables there is none. Transactions
+are read first and their events are appended last, after those of the other streams: these are read until a
+page is short, and quiet ones not each time, so events of earlier changes of other tables may come later. A
+transaction waits until the logs have the acceptance of each mint that it carries: an event of that mint, or
+all changes of mints that are older than the transaction's.
 
 A process may die between any two writes. Events are appended with marks, so that reading a change again, by
 this process or by another that reads at the same time, adds nothing; cursors are saved afterwards, now and

@@ -29,7 +29,7 @@ LOGS_AT_ONCE = 32
 
 
 class LateEvents:
-    """Appends events that nobody was told of when they happened."""
+    """Appends events that were not appended when they happened."""
 
     def __init__(
         self, *, records: Records, expander: Expander, events: EventLog, set_aside: SetAside

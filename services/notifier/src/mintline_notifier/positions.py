@@ -41,7 +41,7 @@ class Position:
     number: str | None
     at: int
     proven: bool = False
-    """Whether all changes until `at` were told of; otherwise it is when reading was to begin."""
+    """Whether the logs have all changes until `at`; otherwise it is when reading was to begin."""
     pending: Sequence[Change] = ()
     begun: bool = False
     """Whether it was ever read, which it is once its parent is done."""
@@ -58,7 +58,7 @@ class Position:
 
     @property
     def done(self) -> bool:
-        """Whether all its changes were told of, and there will be no others."""
+        """Whether the events of all its changes are in the logs, and there will be no others."""
         return self.ended and not self.pending
 
     @property
@@ -104,7 +104,7 @@ class State:
         return position
 
     def begins_at(self, position: Position) -> int:
-        """Return the time of a shard that was not read yet: what comes after that is still to be told of."""
+        """Return the time of a shard that was not read yet: the logs lack what comes after it."""
         parent = self.parent_of(position)
         return position.at if parent is None else parent.at
 
@@ -119,9 +119,9 @@ class State:
         return not position.done and (parent is None or parent.done)
 
     def told_until(self, table: Table) -> int:
-        """Return until when all changes of a table were told of: Unix milliseconds, by its stream.
+        """Return until when the logs have all changes of a table: Unix milliseconds, by its stream.
 
-        A shard counts until its end was told of and its children are listed.
+        A shard counts until the logs have its end and its children are listed.
         """
         shards = [each for each in self.positions.values() if each.shard.table is table]
         parents = {each.shard.parent for each in shards}
@@ -134,7 +134,7 @@ class State:
         return min(open_shards, default=self.listed_at - SETTLED_MS)
 
     def read_until(self, position: Position) -> int:
-        """Return until when all changes of a shard, and of those that it follows, were told of."""
+        """Return until when all changes of a shard, and of those that it follows, are in the logs."""
         if position.proven:
             return position.at
         parent = self.parent_of(position)

@@ -50,7 +50,7 @@ class RpcObserver(Protocol):
         """Hear how long one exchange took."""
 
     def is_up(self, endpoint: str, *, up: bool, head: int | None) -> None:
-        """Hear whether an endpoint is in service, and of the highest block that it told of."""
+        """Hear whether an endpoint is in service, and the highest block that it reported."""
 
     def contradicted(self, endpoint: str) -> None:
         """Hear that an endpoint said what another one knew better."""

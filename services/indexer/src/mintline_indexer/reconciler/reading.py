@@ -98,7 +98,7 @@ class Reader:
 
     async def books(self, progress: Progress, blocks: Range, *, now: UnixSeconds) -> AsyncIterator[Books]:
         """Yield what is compared, in pieces of `CHUNK` blocks, the open mints with the last one."""
-        # A batch that failed is in its block, and its mints are open: they are told of once.
+        # A batch that failed is in its block, and its mints are open: they are reported once.
         under_way: set[str] = set()
         for first in range(blocks.first, blocks.last + 1, CHUNK):
             last = min(blocks.last, first + CHUNK - 1)

@@ -20,7 +20,7 @@ class Fact(NamedTuple):
 
 
 def event_of(fact: Fact, resource: Resource, principal: str, view: View) -> Event:
-    """Return the event by which a principal is told of a fact."""
+    """Return the event that reports a fact to a principal."""
     return event_with(fact, resource, principal, view.model_dump(mode="json", by_alias=True))
 
 

@@ -6,7 +6,7 @@ from mintline.drop_records import Drop, DropStatus
 from mintline_notifier.deriving.base import Fact
 
 STEPS = 20
-"""A running drop's progress is told of each time that another twentieth of its lines has ended."""
+"""A running drop's progress is an event each time that another twentieth of its lines has ended."""
 _RUNS = (DropStatus.RUNNING, DropStatus.PAUSED, DropStatus.COMPLETED, DropStatus.CANCELLED)
 
 

@@ -150,7 +150,7 @@ def collection_step(change: CollectionChange | None) -> CollectionStep | None:
 
 
 def readers(mint: Mint, kind: str) -> Sequence[str]:
-    """Return who is told of a mint: who asked for it, and once it is on chain, the user whose token it is."""
+    """Return who gets a mint's event: who requested it, and once it is on chain, the token's user."""
     if mint.sub != mint.asked_by and kind in ("mint.mined", "mint.finalized", "mint.reorged"):
         return (mint.asked_by, mint.sub)
     return (mint.asked_by,)

@@ -176,7 +176,7 @@ class AuditShipping:
 
 
 def _about(error: Exception) -> str | None:
-    """Return what may be told of an error; None if it is none of those that are expected."""
+    """Return what may be reported of an error; None if it is none of those that are expected."""
     match error:
         case ClientError():
             return error_code(error)

@@ -16,7 +16,7 @@ class RememberedKeys:
     """A WrappedKeySource over `read`, which fetches one key; the least recently used is forgotten first.
 
     Each is fetched again after `ttl` seconds on `clock`. Those who ask for the same key at once share one
-    fetch. A failure is not remembered. `looked_up` is told of each lookup whether the key was known.
+    fetch. A failure is not remembered. `looked_up` is called for each lookup, with whether the key was known.
     """
 
     def __init__(

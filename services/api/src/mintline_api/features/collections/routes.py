@@ -204,7 +204,7 @@ async def read_collections(request: web.Request) -> web.Response:
     "/v1/collections/{contract}",
     summary="A collection",
     clients=True,
-    description="What the collection is and how it stands. Its deployment and its latest change are shown to "
+    description="The collection's settings and its state. Its deployment and its latest change are shown to "
     "the client that made it. `Prefer: wait` waits for the one that is under way.",
     path_model=ContractPath,
     headers=(PREFER,),

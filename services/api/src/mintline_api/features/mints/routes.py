@@ -171,8 +171,8 @@ async def create_mint(request: web.Request) -> web.Response:
     "/v1/mints/{mint_id}",
     summary="Follow a mint",
     clients=True,
-    description="Shows where the mint stands. Only the caller's own mints exist here: a user's, and those "
-    "that a machine client asked for.",
+    description="Returns the mint with its status. Only the caller's own mints exist here: a user's, and "
+    "those that a machine client requested.",
     path_model=MintPath,
     headers=(PREFER,),
     answers=(Answer(200, "The mint as it is now.", MintView, examples.MINED, headers=(PREFERENCE_APPLIED,)),),

@@ -17,7 +17,7 @@ them, unless the counter was set back: then it is moved forward, and the lease i
 - the highest token in the index, and the highest id of the newest open mints, whose tokens are not there yet:
   both are read with a process's first lease, and at most once a minute after that.
 
-A mint that ends `token_taken` starts no comparison: the api is not told of it, and it comes minutes later.
+A mint that ends `token_taken` starts no comparison: the api does not learn of it, and it comes minutes later.
 """
 
 from __future__ import annotations

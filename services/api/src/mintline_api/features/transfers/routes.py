@@ -151,7 +151,7 @@ async def create_transfer(request: web.Request) -> web.Response:
     "GET",
     "/v1/transfers/{transfer_id}",
     summary="Follow a transfer",
-    description="Shows where the transfer stands. Only the caller's own transfers exist here.",
+    description="Returns the transfer with its status. Only the caller's own transfers exist here.",
     path_model=TransferPath,
     headers=(PREFER,),
     answers=(
@@ -229,7 +229,7 @@ async def create_burn(request: web.Request) -> web.Response:
     "GET",
     "/v1/burns/{burn_id}",
     summary="Follow a burn",
-    description="Shows where the burn stands. Only the caller's own burns exist here.",
+    description="Returns the burn with its status. Only the caller's own burns exist here.",
     path_model=BurnPath,
     headers=(PREFER,),
     answers=(
