@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mintline.access_tokens.keys import Jwk
 from mintline.errors import Misconfigured, Unavailable
+from mintline.http_bodies import read_at_most
 from mintline.oidc_issuers import AnyJwk
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
@@ -44,21 +44,15 @@ async def read_json(url: str, *, hint: str) -> Any:
                 raise Misconfigured(f"{url}: status {response.status}: redirects are not followed: {hint}")
             if response.status != 200:
                 raise Misconfigured(f"{url}: status {response.status}: {hint}")
-            content = await _whole(response.content, url)
+            content = await read_at_most(response.content, _MOST_BYTES)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise Unavailable(f"{url}: {error or type(error).__name__}") from None
+    if content is None:
+        raise Misconfigured(f"{url}: more than {_MOST_BYTES} bytes: no issuer publishes that much")
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
         return None
-
-
-async def _whole(body: aiohttp.StreamReader, url: str) -> bytes:
-    try:
-        await body.readexactly(_MOST_BYTES + 1)
-    except asyncio.IncompleteReadError as ended:
-        return ended.partial
-    raise Misconfigured(f"{url}: more than {_MOST_BYTES} bytes: no issuer publishes that much")
 
 
 def usable_keys(jwks: Mapping[str, Any], url: str, *, rsa_alone: bool) -> dict[str, AnyJwk]:

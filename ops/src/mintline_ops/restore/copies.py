@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from mintline.aws.errors import error_code, translated
 from mintline.errors import Misconfigured, Throttled, Unavailable
 from mintline.resource_types import Table
+from mintline.tasks import results_of
 
 LATEST = "latest"
 POLL = (0.5, 15.0)
@@ -74,21 +75,19 @@ class Copies:
 
     async def windows(self, tables: Sequence[Table]) -> dict[Table, Window]:
         """Return to when each table can be restored."""
-        places = asyncio.Semaphore(AT_ONCE)
-        windows = await asyncio.gather(*(self._window(table, places) for table in tables))
+        windows = await results_of(tables, self._window, at_once=AT_ONCE)
         return dict(zip(tables, windows, strict=True))
 
-    async def _window(self, table: Table, places: asyncio.Semaphore) -> Window:
-        async with places:
-            for _ in range(TRIES):
-                with suppress(Throttled), translated():
-                    response = await self.client.describe_continuous_backups(
-                        TableName=table.table_name(self.prefix)
-                    )
-                    break
-                await self.sleep(1.0)
-            else:
-                raise Unavailable("DescribeContinuousBackups is throttled: run it again")
+    async def _window(self, table: Table) -> Window:
+        for _ in range(TRIES):
+            with suppress(Throttled), translated():
+                response = await self.client.describe_continuous_backups(
+                    TableName=table.table_name(self.prefix)
+                )
+                break
+            await self.sleep(1.0)
+        else:
+            raise Unavailable("DescribeContinuousBackups is throttled: run it again")
         stated = response["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
         return Window(
             _utc(stated.get("EarliestRestorableDateTime")), _utc(stated.get("LatestRestorableDateTime"))

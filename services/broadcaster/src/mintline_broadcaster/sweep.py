@@ -38,7 +38,7 @@ from mintline.records.operations import Mint, Operation
 from mintline.records.transactions import Transaction, TransactionKey
 from mintline.resources import BUILD, MINTS, TRANSACTIONS
 from mintline.states import TransactionState
-from mintline.tasks import repeatedly
+from mintline.tasks import repeatedly, results_of
 from mintline_broadcaster.config import Patience
 from mintline_broadcaster.kinds import about, event_of
 from mintline_broadcaster.metrics import Metrics
@@ -309,21 +309,19 @@ class Sweeper:
         await end(mint, final, store=self._store, chain=self._chain, now=now, searches=self._searches)
 
     async def _check_senders(self, senders: dict[str, int], final: Final, *, now: int) -> None:
-        places = asyncio.Semaphore(SENDERS_AT_ONCE)
+        async def check(oldest: tuple[str, int]) -> None:
+            sender_id, _ = oldest
+            try:
+                transactions = await self._store.transactions_from(TransactionKey(*oldest))
+                self._rest(transactions, now=now)
+                if transactions:
+                    await self._monitor.check(transactions, final, now=now, complete=True)
+            except Unusable as error:
+                self._metrics.set_aside.note(TRANSACTIONS.name, sender_id, error)
+            except MintlineError as error:
+                log.warning("sender_not_watched", sender=sender_id, error=str(error))
 
-        async def check(sender_id: str, first: int) -> None:
-            async with places:
-                try:
-                    transactions = await self._store.transactions_from(TransactionKey(sender_id, first))
-                    self._rest(transactions, now=now)
-                    if transactions:
-                        await self._monitor.check(transactions, final, now=now, complete=True)
-                except Unusable as error:
-                    self._metrics.set_aside.note(TRANSACTIONS.name, sender_id, error)
-                except MintlineError as error:
-                    log.warning("sender_not_watched", sender=sender_id, error=str(error))
-
-        await asyncio.gather(*(check(*sender) for sender in senders.items()))
+        await results_of(senders.items(), check, at_once=SENDERS_AT_ONCE)
 
     def _rest(self, transactions: Sequence[Transaction], *, now: int) -> None:
         for transaction in transactions:

@@ -55,6 +55,7 @@ from mintline.resources import (
 )
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
+from mintline.tasks import results_of
 from mintline_indexer.dynamo_changes import FENCE
 from mintline_indexer.dynamo_finalizing import finalize_mints, finalize_transactions
 from mintline_indexer.dynamo_items import (
@@ -228,15 +229,13 @@ class DynamoStore:
 
     async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
         """Return the self-custody mints of tokens: a query each, for an index has no batch reads."""
-        places = asyncio.Semaphore(QUERIES_AT_ONCE)
 
         async def find(key: TokenKey) -> str | None:
             ref = token_ref(self._chain_id, key.contract, key.token_id)
-            async with places:
-                page = await self._dynamo.query(MINTS, index=_BY_TOKEN, partition=ref, limit=1)
+            page = await self._dynamo.query(MINTS, index=_BY_TOKEN, partition=ref, limit=1)
             return str(page.items[0]["mint_id"]) if page.items else None
 
-        pairs = zip(keys, await asyncio.gather(*map(find, keys)), strict=True)
+        pairs = zip(keys, await results_of(keys, find, at_once=QUERIES_AT_ONCE), strict=True)
         return {key: mint_id for key, mint_id in pairs if mint_id is not None}
 
     async def minting(self, key: TokenKey) -> Transfer | None:

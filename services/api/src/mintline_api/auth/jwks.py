@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mintline.access_tokens.rules import PublicKey
 from mintline.errors import Unavailable
+from mintline.http_bodies import read_at_most
 from mintline.oidc_issuers import AnyJwk
 from mintline_api.auth.ports import JwksSource
 from mintline_api.caches import SingleFlight
@@ -48,11 +49,10 @@ class HttpJwks:
 
 async def read_bounded(content: aiohttp.StreamReader, *, what: str) -> bytes:
     """Return a whole body of MOST_BYTES at most; raises Unavailable for a longer one."""
-    try:
-        await content.readexactly(MOST_BYTES + 1)
-    except asyncio.IncompleteReadError as whole:
-        return whole.partial
-    raise Unavailable(f"{what}: more than {MOST_BYTES} bytes")
+    body = await read_at_most(content, MOST_BYTES)
+    if body is None:
+        raise Unavailable(f"{what}: more than {MOST_BYTES} bytes")
+    return body
 
 
 class KeySet:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from mintline.records.collections import RegisteredContract
@@ -69,10 +68,9 @@ async def begin_items(
     Raises RequestRefused if another request has just given one of them other metadata.
     """
     texts = {item.item_id: (item, text) for item, text in zip(items, metadata, strict=True) if item}
-    places = asyncio.Semaphore(AT_ONCE)
 
-    async def begin(item: Item, text: str) -> None:
-        async with places:
-            await items_of.begin(contract, item, text, client_id=client_id, operation_id=request_id, now=now)
+    async def begin(named: tuple[Item, str]) -> None:
+        item, text = named
+        await items_of.begin(contract, item, text, client_id=client_id, operation_id=request_id, now=now)
 
-    await asyncio.gather(*(begin(*named) for named in texts.values()))
+    await results_of(texts.values(), begin, at_once=AT_ONCE)

@@ -31,6 +31,7 @@ from mintline.reveals import (
     leaf_of,
     reveal_partition,
 )
+from mintline.tasks import results_of
 from mintline_api.features.collections.changes import Changed, check_free, own_collection, put_change
 from mintline_api.features.collections.context import CollectionsContext
 from mintline_api.features.collections.ports import ChangedMeanwhile
@@ -185,14 +186,12 @@ async def _check_all(
         expected += pack.size
     if expected != FIRST_TOKEN + reveal.tokens:
         raise RequestRefused(REVEAL_INCOMPLETE, f"The text of token {expected} is missing.")
-    reading = asyncio.Semaphore(_OBJECTS_AT_ONCE)
 
     async def leaves(pack: PackIndex) -> list[bytes]:
-        async with reading:
-            texts = await _texts(pack, context)
+        texts = await _texts(pack, context)
         return [leaf_of(salt, pack.first_token_id + place, text.encode()) for place, text in enumerate(texts)]
 
-    chunks = await asyncio.gather(*map(leaves, packs))
+    chunks = await results_of(packs, leaves, at_once=_OBJECTS_AT_ONCE)
     computed = await asyncio.to_thread(commitment_of, [leaf for chunk in chunks for leaf in chunk])
     if computed != commitment:
         fault = Fault("not the salt that the commitment was made with", pointer="#/salt")
