@@ -69,8 +69,8 @@ bench: setup ## Measure the pipeline: make bench PROFILE=burst (N=, USERS=, RATE
 bench-enclave: setup ## Measure the enclave alone, through its socket: make bench-enclave N=10000
 	@.venv/bin/python -m mintline_bench.enclave --pairs $(if $(filter command,$(origin N)),$(N),10000)
 
-bench-growth: setup ## Measure whether lists and the sweep cost more with more records: make bench-growth SIZES="1000 100000"
-	@.venv/bin/python -m mintline_harness.growth --sizes $(or $(SIZES),1000 100000)
+bench-growth: setup ## Do lists and the sweep cost more with more records: make bench-growth SIZES="1000 100000", or DAYS=30 of blocks
+	@.venv/bin/python -m mintline_harness.growth $(if $(DAYS),--days $(DAYS),--sizes $(or $(SIZES),1000 100000))
 
 simulate: setup ## Run the services through seeded schedules of faults: make simulate N=1000, or SEED=7 to replay one
 	@.venv/bin/python -m mintline_harness.simulation \

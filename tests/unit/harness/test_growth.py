@@ -8,6 +8,7 @@ from mintline.records.index import Token
 from mintline.records.keys import token_key
 from mintline.records.operations import Mint
 from mintline.states import MintStatus
+from mintline_harness.growth.blocks import FINALITY, days_table, follow
 from mintline_harness.growth.costs import Cost, table
 from mintline_harness.growth.measure import filled, pages
 from mintline_harness.growth.records import CONTRACT, HOUR, collections, tokens, vouchers
@@ -57,3 +58,11 @@ async def test_growth__when_there_is_more__then_a_page_reads_no_more() -> None:
     for before, after in zip(few[:6], many[:6], strict=True):
         # A client's collections fill their page only now: twelve more, each by its key and its record.
         assert (after.requests, after.items_read - before.items_read) <= (before.requests, 24), before.name
+
+
+async def test_index__when_days_go_by__then_it_keeps_undo_records_of_young_blocks_alone() -> None:
+    days = await follow(3, blocks_a_day=200)
+
+    assert [day.day for day in days] == [1, 2, 3]
+    assert all(0 < day.undo_records < 2 * FINALITY for day in days)
+    assert days_table(days).count("\n") == len(days)
