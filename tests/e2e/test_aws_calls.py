@@ -1,6 +1,7 @@
 """What services call of DynamoDB, SQS, S3, Secrets Manager and Cognito is allowed to their roles.
 
-Those of two mints: KMS is called beside the recorder, and STS by nothing that a mint takes.
+Those of two mints. What they call of KMS is in the file that is compared here, by which `make infra` judges
+the keys' policies. STS is called by nothing that a mint takes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pytest
 from mintline_bench.users import sign_in_new
 from mintline_harness.aws_calls import AwsCall, allowed
 from tests.e2e.conftest import User
-from tests.e2e.recording import GRANTS, Recorded, recorded_stack, refused
+from tests.e2e.recording import GRANTS, KMS_CALLS, Recorded, read_kms, recorded_stack, refused
 
 pytestmark = pytest.mark.e2e
 
@@ -38,7 +39,7 @@ async def minting(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 
 async def test_calls__when_a_users_mint_and_a_sponsored_one_end__then_the_roles_allow_each(
-    minting: Minting,
+    request: pytest.FixtureRequest, minting: Minting
 ) -> None:
     user = minting.user
     minted = await user.mint("paid by the wallet")
@@ -50,6 +51,12 @@ async def test_calls__when_a_users_mint_and_a_sponsored_one_end__then_the_roles_
     recorded = minting.recorded.by_service()
     assert refused(grants, recorded) == {}
     assert {"api", "builder", "signer", "broadcaster", "indexer", "notifier"} <= set(recorded)
+    of_kms = minting.recorded.of_kms()
+    assert of_kms.keys() == {"api", "signer"}
+    if request.config.getoption("--grants") is None:
+        known = read_kms(json.loads(GRANTS.with_name(KMS_CALLS).read_text()))
+        unknown = {service: calls - known[service] for service, calls in of_kms.items()}
+        assert not any(unknown.values()), f"record again: {unknown}"
     read = {call.resource for call in recorded["notifier"] if call.action == "dynamodb:GetRecords"}
     assert {"table/mints/stream/TIME", "table/transactions/stream/TIME"} <= read
     assert AwsCall("dynamodb:GetItem", "table/wrapped-keys") not in recorded["api"]

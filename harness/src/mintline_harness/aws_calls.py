@@ -58,7 +58,7 @@ class AwsCallRecorder(FaultProxy):
         """The stream that each iterator leads to, which only the answer to the one who asked for it says."""
 
     async def _through(self, request: web.Request) -> web.StreamResponse:
-        signed = _CREDENTIAL.search(request.headers.get("authorization", "") or _presigned(request))
+        signed = _signed(request)
         if signed is None:
             return await super()._through(request)
         body = await request.read()
@@ -120,6 +120,16 @@ class AwsCallRecorder(FaultProxy):
 
     def _named(self, resource: str) -> str:
         return resource.replace(self._prefix, "", 1)
+
+
+def access_key_of(request: web.Request) -> str | None:
+    """Return the access key that signed a request; None if it is unsigned."""
+    signed = _signed(request)
+    return None if signed is None else signed[1]
+
+
+def _signed(request: web.Request) -> re.Match[str] | None:
+    return _CREDENTIAL.search(request.headers.get("authorization", "") or _presigned(request))
 
 
 def _operation(request: web.Request) -> str:
