@@ -57,7 +57,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinesRequest:
-    """Who asks for the lines of a request, and where they are minted."""
+    """The principal who requests the lines, and where they are minted."""
 
     request_id: str
     asked_by: str

@@ -20,7 +20,7 @@ from mintline.frozen import faults_of
 AGAIN = 300.0
 """Seconds after which the same record is logged again: the alarm lasts as long as the record is unusable."""
 REMEMBERED = 10_000
-"""Records of which the last time is remembered."""
+"""How many records' last times are remembered."""
 
 log = structlog.get_logger(__name__)
 

@@ -148,7 +148,7 @@ class Api:
         )
 
     def lines_intake(self, nudges: Nudges) -> LinesIntake:
-        """Return what it takes to accept lines whose recipients are known, likewise."""
+        """Return what it takes to accept lines whose recipients are known."""
         return LinesIntake(lines=self.lines, packs=self.packs, outbox=self.outbox, nudges=nudges)
 
     def drop_runner(self, owner: str, *, clock: Callable[[], float], metrics: Metrics) -> DropRunner:
@@ -186,7 +186,7 @@ class Api:
         )
 
     def bulk_intake(self, nudges: Nudges) -> BulkIntake:
-        """Return what it takes to accept many mints at once, likewise."""
+        """Return what it takes to accept many mints at once."""
         return BulkIntake(
             mints=self.mint_intake(nudges),
             recipients=LineRecipients(users=self.users, wallets=self.wallets),

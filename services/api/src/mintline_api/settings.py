@@ -101,7 +101,7 @@ class Settings(ChainSettings):
     treasury_address: Address | None = None
     """The builder's treasury, for operators to see how long its money lasts."""
     relayer_addresses: tuple[Address, ...] = Field(default=(), max_length=MAX_RELAYERS)
-    """The builder's relayers, likewise."""
+    """The builder's relayers, for operators to see how long their money lasts."""
     redrive_role_arn: str | None = Field(default=None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/\S+$")
     """The role under which operators' requests read dead letters and send them back; None: the API's own."""
     rpc_timeout: float = Field(default=5.0, gt=0)

@@ -7,11 +7,11 @@
     an attempt of ours is mined │ wait for the index    │
     another has the nonce       │ release,close │ wait  │
     it was never signed         │              │ have it signed, once older than its stage's deadline
-    its batch is half claimed   │ the builder finishes that, likewise
+    its batch is half claimed   │ the builder finishes that, with the same deadline
     its batch failed on chain   │ release and close once its block is final
     it was sent                 │              │ send again; replace when  │ send again; replace when the
                                 │              │ too old or underpriced    │ market is above its fee cap
-    its nonce is to be filled   │              │ have a no-op signed, and monitor that likewise
+    its nonce is to be filled   │              │ have a no-op signed, and monitor that in the same way
     there is no record          │              │ a gap: make one, to be filled
 
 The kind of a transaction matters in two cases only: when another transaction has its nonce, and for a batch,
@@ -176,7 +176,7 @@ class TransactionMonitor:
             await self._settle_left_behind(transaction, final, now=now)
 
     async def _settle_left_behind(self, transaction: Transaction, final: Final, *, now: int) -> None:
-        """Close a mined transaction that the index left behind, and end mints that it left likewise."""
+        """Close a mined transaction that the index left behind, and end the mints that it left behind."""
         assert transaction.outcome is not None
         log.warning("transaction_left_behind", sender=transaction.sender_id, nonce=transaction.nonce)
         await close(transaction, transaction.outcome, store=self._store, now=now)

@@ -9,9 +9,9 @@ broadcaster reads the indexes of open records, and acts on those older than thei
     operations        of any kind
       accepted        BuildMint again, by one copy (the record is marked first), with growing pauses; of the
                       lines of a request for many mints BuildLines, once for each chunk
-      built           self-custody: likewise
+      built           self-custody: as above
       issued          settled from the index if the indexer missed it; rejected once it cannot be redeemed
-      submitted       self-custody: likewise
+      submitted       self-custody: as `issued`
       mined           finalized, if its block is final and the indexer missed it
 
 An operation that a transaction carries is not among the open ones: the transaction is open in its place.

@@ -58,7 +58,7 @@ class CollectionSimulator:
         return gas_limit(self._deploy_gas, needed, "A deployment")
 
     async def change(self, change: CollectionChange, *, contract: str, relayer: str) -> int:
-        """Return the gas limit with which a relayer changes a collection; raises likewise."""
+        """Return the gas limit with which a relayer changes a collection; raises as `deployment` does."""
         await self._require_code(contract)
         call = Call(sender=relayer, to=contract, data=change_calldata(change))
         try:

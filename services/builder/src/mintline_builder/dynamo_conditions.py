@@ -18,7 +18,7 @@ DID_NOT_SUCCEED = (
 )
 """`may_be_renewed` of a batch, as a condition."""
 UNMINED = (*DID_NOT_SUCCEED, Clause("did_not_fail", "outcome", "ne", ("failed",)))
-"""`may_be_renewed` of any other, likewise."""
+"""`may_be_renewed` of any other transaction, as a condition."""
 
 
 def leaving(spent: TransactionKey, operations: Sequence[str], *, where: tuple[Clause, ...]) -> Update:

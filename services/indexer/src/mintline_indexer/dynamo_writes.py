@@ -9,12 +9,12 @@ What an item may be at the moment of its write, and what then happens:
     balance      not there | gone | of an older fencing token                ─▶ written
     transfer     not there | gone | of an older fencing token                ─▶ written
     transaction  in a legal state, taken back by an older token, or never    ─▶ written
-    operation    likewise                                                    ─▶ written
+    operation    in a legal state, taken back by an older token, or never    ─▶ written
     any          written under this fencing token already                    ─▶ as if written
     any          of a later fencing token                                    ─▶ CheckpointConflict
 
-The usual case is said in PartiQL, by which 25 share a request: an item that is not there, or that has a
-fencing token. What fails by that is looked at, and written again by condition expressions.
+The usual case is written in PartiQL, 25 statements to a request: an item that is not there, or that has a
+fencing token. A write that fails by that is read, and written again by condition expressions.
 """
 
 from __future__ import annotations

@@ -48,9 +48,9 @@ class InMemoryStore:
     transfer_table: dict[tuple[str, str], Transfer] = field(default_factory=dict)
     mint_table: dict[str, Mint] = field(default_factory=dict)
     token_operation_table: dict[str, TokenOperation] = field(default_factory=dict)
-    """Transfers and burns, which lie in the same table as mints."""
+    """Transfers and burns; in DynamoDB they are in the table of mints."""
     collection_operation_table: dict[str, CollectionOperation] = field(default_factory=dict)
-    """Deployments and changes of collections likewise."""
+    """Deployments and changes of collections; in DynamoDB they are in the table of mints."""
     transaction_table: dict[TransactionKey, Transaction] = field(default_factory=dict)
     aside_table: dict[str, Aside] = field(default_factory=dict)
     contract_table: dict[str, int | None] = field(default_factory=dict)

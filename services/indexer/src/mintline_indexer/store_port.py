@@ -112,7 +112,7 @@ class Store(Protocol):
         ...
 
     async def take_back(self, undo: TakeBack, *, fence: int, at: int) -> Refused:
-        """Restore what items were, under a fencing token likewise; return the records that had moved on.
+        """Restore items as they were, under a fencing token (`write`); return the records that had changed.
 
         An item that was not changed is marked with the fencing token all the same: then a write under an
         earlier one that is still on its way does not change it either.

@@ -89,7 +89,7 @@ class AppClients:
         return response["ClientSecretDescriptor"]["ClientSecretValue"]
 
     async def retire_secrets(self, client_id: str) -> int | None:
-        """Drop all secrets of an app client but the newest, and return how many; None likewise."""
+        """Drop an app client's older secrets, and return how many; None if there is no such client."""
         held = await self._secrets(client_id)
         if held is None:
             return None

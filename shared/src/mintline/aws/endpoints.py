@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 SERVICES = frozenset({"dynamodb", "dynamodbstreams", "sqs"})
-"""The services of which this holds, and which nearly all requests go to."""
+"""The services that this applies to; nearly all requests go to them."""
 
 
 def use_one_endpoint(client: Any) -> None:

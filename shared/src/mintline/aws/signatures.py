@@ -26,7 +26,7 @@ class QuickSigV4Auth(SigV4Auth):
     """The names of the signed headers; None if botocore chooses them."""
 
     def canonical_request(self, request: Any) -> str:
-        """Return the text of which the signature is made."""
+        """Return the text that is signed."""
         self._names = None
         values: dict[str, str] = {}
         for name, value in request.headers.raw_items():

@@ -70,7 +70,7 @@ class BackOff:
             await self._sleep(self._rng.uniform(0, min(2.0, 0.1 * 2**attempt)))
 
     def succeeded(self) -> None:
-        """Note a request of which nothing is left to do."""
+        """Note a request with nothing left to do."""
         self._budget.earn()
 
 

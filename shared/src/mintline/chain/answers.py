@@ -30,7 +30,7 @@ class BlockTransaction:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block; `transactions` is empty unless they were asked for. `base_fee` is in wei per gas."""
+    """A block; `transactions` is empty unless they were requested. `base_fee` is in wei per gas."""
 
     number: int
     hash: bytes

@@ -42,7 +42,7 @@ class Health:
         self.chain_id: int | None = None
         """The chain that it last reported; None before it was asked."""
         self.verified = False
-        """Whether it was asked for its chain since its circuit closed."""
+        """Whether its chain id was checked since its circuit closed."""
         self.head: int | None = None
         """The height that it last reported."""
         self.failures = 0.0
@@ -55,7 +55,7 @@ class Health:
         self._probing = False
 
     def is_up(self, now: float, *, half_open: bool = True) -> bool:
-        """Tell whether it may be asked like any other: closed, or half-open with nobody asking."""
+        """Tell whether it may be called: its circuit is closed, or half-open with no call in progress."""
         if now < self._quarantined_until:
             return False
         if self._down_until is None:

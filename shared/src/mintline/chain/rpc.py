@@ -251,7 +251,7 @@ class Rpc:
         return submitted.suspect is not None and submitted.suspect(result)
 
     def _stands(self, request: Request, result: CallResult) -> None:
-        """Take it that the chain went back, when nobody has a higher head any more."""
+        """Assume that the chain went back, once no endpoint has a higher head any more."""
         head = responses.reported_head(request, result)
         if head is not None:
             self._best_head = head

@@ -28,7 +28,7 @@ class _Search:
     """How far one search has come."""
 
     newest: int
-    """The newest block that it has not asked for."""
+    """The newest block that was not requested yet."""
     width: int
     """The widest range that it asks for next, in blocks."""
 
@@ -46,7 +46,7 @@ class SerialSearch:
     def __init__(self, logs: ReadLogs) -> None:
         self._logs = logs
         self._widest: int | None = None
-        """The widest range that is asked for, in blocks; None while none was refused."""
+        """The widest range that is requested, in blocks; None while none was refused."""
         self._answered = 0
         """The widest range that was answered, in blocks."""
         self._left: OrderedDict[tuple[str, int], _Search] = OrderedDict()

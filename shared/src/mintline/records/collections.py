@@ -73,7 +73,7 @@ class RegisteredContract(Frozen):
     pending: PendingChange | None = None
     """The one change under way: written by the api with its operation, if there is no other."""
     pausing: PendingChange | None = None
-    """A pause that did not wait for `pending`, a change of another member: likewise."""
+    """A pause that did not wait for `pending`, a change of another member: written in the same way."""
     metadata_digest: Bytes32 | None = None
     """SHA-256 of its own metadata, part of its key in S3; None in records of operators' making."""
     metadata_versions: bool = False

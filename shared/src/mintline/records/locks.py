@@ -6,7 +6,7 @@ from mintline.frozen import Frozen
 
 
 class ExternalId(Frozen):
-    """What a mint is called by who asked for it: the lock, so that no other mint of theirs is called that."""
+    """A mint's external id, as a lock: no other mint of the same principal can have it."""
 
     external_ref: str
     """`{asked_by}#{external_id}`."""

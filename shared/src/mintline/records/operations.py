@@ -119,11 +119,11 @@ class Mint(Operation):
     """The issuer's, r‖s‖v in 65 bytes; on record with self-custody alone."""
     issued_at: int | None = None
     client_id: str | None = None
-    """The machine client that asked for it; None if its user did."""
+    """The machine client that requested it; None if its user did."""
     external_id: str | None = None
-    """What it is called by who asked for it: unique among their mints (`ExternalId`)."""
+    """The id that its principal gave it: unique among that principal's mints (`ExternalId`)."""
     tags: tuple[str, ...] | None = None
-    """What it is found by, likewise."""
+    """Tags that its principal gave it, by which it is found."""
     request: LineRef | None = None
     """The line of a request for many mints that it is, if it is one: its authorization is the request's."""
     item_id: TokenId | None = None

@@ -26,7 +26,7 @@ class Wallet(Frozen):
     """False until the wrapped key is in its store; `wrapped` holds it meanwhile."""
     wrapped: HexBytes | None = Field(default=None, repr=False)
     kms_key: str | None = None
-    """The ARN of the KMS key that wrapped it, likewise."""
+    """The ARN of the KMS key that wrapped it; on record only as long as `wrapped` is."""
     created_at: int
     previous_secret_id: str | None = None
     """Where the wrapped key was before it was moved to another store: that copy is still there."""

@@ -23,7 +23,7 @@ SECRETS = 3
 WINDOW = 64
 """How many events may be on their way, or acknowledged, past the first one that is not acknowledged."""
 PENDING_TESTS = 10
-"""Test events that are asked for and not in the log yet, at most."""
+"""The most test events that may be requested and not in the log yet."""
 GIVE_UP_MS = 3 * 24 * 3600 * 1000
 """How long an event is delivered again and again before its webhook is disabled."""
 KEPT_SECONDS = 7 * 24 * 3600

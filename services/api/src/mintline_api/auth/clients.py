@@ -66,7 +66,7 @@ class ClientDirectory:
         return read.client
 
     def forget(self, client_id: str) -> None:
-        """Read the record again when it is asked for next: it was changed here."""
+        """Read the record again on its next use: it was changed here."""
         self._known.discard(client_id)
 
     async def _read(self, client_id: str) -> _Read:

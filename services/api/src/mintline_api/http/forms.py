@@ -1,4 +1,4 @@
-"""The forms that texts in requests must have, in words: nobody is told a regular expression."""
+"""The forms that texts in requests must have, in words: clients never see a regular expression."""
 
 from __future__ import annotations
 

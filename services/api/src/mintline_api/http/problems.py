@@ -1,4 +1,4 @@
-"""Every way in which a request is answered with other than what it asked for (RFC 9457).
+"""Every way in which a request can fail (RFC 9457).
 
 ::
 

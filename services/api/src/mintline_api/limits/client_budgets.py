@@ -214,7 +214,7 @@ class ClientBudgets:
         )
 
     async def _cost(self, budget: ClientBudget) -> int:
-        """Return what a mint costs now (wei); 0 if nobody can tell and no budget depends on it."""
+        """Return what a mint costs now (wei); 0 if that is unknown and no budget depends on it."""
         if self._chain is None:
             return 0
         price = self._prices.get("gas")

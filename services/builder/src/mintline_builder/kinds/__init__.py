@@ -31,5 +31,5 @@ def batch_kind_of(kinds: Mapping[str, OperationKind[Any]]) -> BatchKind:
 
 
 def kinds_of(context: Context) -> Mapping[str, OperationKind[Any]]:
-    """Return all kinds, likewise."""
+    """Return all kinds, by the type of the request that an operation's record leads to."""
     return {request: kind(context) for request, kind in KINDS.items()}

@@ -92,7 +92,7 @@ class OperationKind(ABC, Generic[OperationT]):
         """Take an accepted operation to `built`, and return it as it then is on record."""
 
     async def renew(self, operation: OperationT, authorization: Authorization) -> Built[OperationT]:
-        """Take an operation whose nonce is spent back to `built` with another, and return it likewise."""
+        """Take an operation whose nonce is spent back to `built` with another; return it as then recorded."""
         del authorization
         raise NotImplementedError(operation.kind)
 

@@ -23,7 +23,7 @@ class TokenChanges:
     moves: Mapping[bytes, Sequence[TransferEvent]]
     """The transfers of tokens that were there before, by their transaction."""
     item_moves: Mapping[bytes, Sequence[ItemTransferEvent]] = field(default_factory=dict)
-    """The transfers and burns of items likewise."""
+    """The transfers and burns of items, by their transaction."""
 
     @classmethod
     def of(cls, effects: Sequence[object]) -> TokenChanges:

@@ -37,7 +37,7 @@ class WebhookStore(Protocol):
         ...
 
     async def replace(self, webhook: Webhook) -> None:
-        """Store the next version of a webhook's record; raises Conflict likewise."""
+        """Store the next version of a webhook's record; raises Conflict unless it follows the stored one."""
         ...
 
     async def note(self, attempts: Sequence[Attempt]) -> None:

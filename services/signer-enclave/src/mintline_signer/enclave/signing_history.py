@@ -4,7 +4,7 @@
 
     nonce            anything ──▶ itself again, at other fees ──▶ the no-op ──▶ nothing but the no-op
     mint             a token id ──▶ the same token id, under whatever nonce
-    transfer, burn   a nonce ──▶ the same one, at other fees; a change of a collection likewise
+    transfer, burn   a nonce ──▶ the same one, at other fees (also a change of a collection)
     by signature     counter and deadline ──▶ the same ones, under whatever nonce of a relayer
     deployment       a collection ──▶ the same one, under whatever nonce
 

@@ -24,11 +24,11 @@ class ClientRecords(Protocol):
         ...
 
     async def disable(self, client_id: str, *, at: int) -> Client | None:
-        """Have a client's tokens refused from `at` on (Unix milliseconds); None likewise."""
+        """Have a client's tokens refused from `at` (Unix milliseconds); None if there is no such client."""
         ...
 
     async def enable(self, client_id: str) -> Client | None:
-        """Have a client's tokens accepted again; None likewise."""
+        """Have a client's tokens accepted again; None if there is no such client."""
         ...
 
 
@@ -40,7 +40,7 @@ class AppClientSecrets(Protocol):
         ...
 
     async def retire_secrets(self, client_id: str) -> int | None:
-        """Drop all secrets but the newest, and return how many; None likewise."""
+        """Drop all secrets but the newest, and return how many; None if there is no such client."""
         ...
 
 

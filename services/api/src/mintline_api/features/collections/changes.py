@@ -40,7 +40,7 @@ class CollectionChangeRequest(CollectionPatch, ContractPath):
 
 
 class FreezeRequest(ContractPath):
-    """A collection whose metadata is to be permanent, likewise."""
+    """A request to freeze a collection's metadata: what an idempotency key stands for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,11 @@ class MintStore(OperationStore, Protocol):
         ...
 
     async def ids_of_client(self, client_id: str, *, limit: int, after: str | None) -> Page[str]:
-        """Return the ids of the mints that a client asked for, likewise."""
+        """Return the ids of a machine client's mints, newest first; may lag behind `create` by moments."""
         ...
 
     async def id_by_external_id(self, asked_by: str, external_id: str) -> str | None:
-        """Return the id of the mint to which who asked for it gave an external id."""
+        """Return the id of the mint that a principal created under an external id."""
         ...
 
     async def highest_token_id(self, contract: str, ids: range) -> int | None:

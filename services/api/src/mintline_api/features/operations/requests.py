@@ -27,7 +27,7 @@ async def read_submission(request: web.Request, model: type[RequestT]) -> Submis
 
 
 async def read_bodiless_submission(request: web.Request, requested: RequestT) -> Submission[RequestT]:
-    """Return a caller's request for an operation that the path names in full, likewise."""
+    """Return a caller's request for an operation without a body; raises RequestRefused if it is invalid."""
 
     async def named() -> RequestT:
         return requested

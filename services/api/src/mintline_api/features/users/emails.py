@@ -30,7 +30,7 @@ class Email:
 
     address: str = field(repr=False)
     name: str
-    """A keyed hash of the address: without the key nobody can tell which address it is of."""
+    """A keyed hash of the address: without the key it does not reveal the address."""
 
 
 class Emails:

@@ -1,4 +1,4 @@
-"""Users of the pool: found by `sub` or e-mail address, and made for an address that nobody has.
+"""Users of the pool: found by `sub` or e-mail address, and made for an address that has no user.
 
 ::
 
