@@ -54,6 +54,24 @@ def test_entrance__when_requests_trickle_in__lets_them_go_on_together_within_its
     run(work())
 
 
+@pytest.mark.parametrize(("workers", "times"), [(1, 1.15), (2, 1.3), (4, 1.45), (6, 1.6)])
+def test_entrance__when_answers_take_workers_100_ms__then_they_are_not_much_slower(
+    workers: int, times: float
+) -> None:
+    async def work() -> None:
+        entrance, loop, rng = Entrance(ENTRANCE_SECONDS), asyncio.get_running_loop(), random.Random(2)
+
+        async def worker() -> None:
+            for _ in range(200):
+                await entrance.wait()
+                await asyncio.sleep(rng.uniform(0.05, 0.15))
+
+        await asyncio.gather(*(worker() for _ in range(workers)))
+        assert loop.time() <= 200 * 0.1 * times
+
+    run(work())
+
+
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_entrance__when_workers_post_again_once_answered__hardly_slows_them_down(
     workers: int,

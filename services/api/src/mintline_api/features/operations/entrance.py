@@ -8,11 +8,11 @@ from aiohttp import web
 
 from mintline.batcher import Batcher
 
-ENTRANCE_SECONDS = 0.3
+ENTRANCE_SECONDS = 0.35
 """How long a request waits for others at most, if another one came less than 0.1 seconds before it."""
-TAIL_SECONDS = 0.25
+TAIL_SECONDS = 0.2
 """A wait in whose last part, this long, no request came was in vain: those who wait may be all there are."""
-TOGETHER = 8
+TOGETHER = 10
 """Requests that wait for no more of them: at higher rates they meet without waiting."""
 
 
