@@ -1,4 +1,4 @@
-"""The authorization envelope: what a user asked for, that the api accepted it, and the user's token, sealed.
+"""The authorization envelope: a user's request, the api's acceptance of it, and the user's token, encrypted.
 
 The api signs what it accepts (`mintline.acceptance`) and seals the caller's own access token under the digest
 of what the caller asked for. Nobody can make such an envelope without the api's session key; moved to another

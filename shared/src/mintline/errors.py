@@ -50,7 +50,7 @@ class Unavailable(Retryable):
 
 
 class Throttled(Retryable):
-    """A dependency asked for fewer requests."""
+    """A dependency throttles requests."""
 
 
 class Unsupported(Retryable):

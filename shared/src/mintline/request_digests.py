@@ -22,7 +22,7 @@ class RequestedMint(TypedDict):
 
 
 class RequestedToken(TypedDict):
-    """What is asked for to be done with a token; `sub` is the user, `sender` the user's wallet in custody."""
+    """A request about a token; `sub` is the user, `sender` the user's wallet in custody."""
 
     request_id: str
     sub: str

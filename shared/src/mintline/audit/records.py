@@ -65,13 +65,13 @@ class Record:
     at: int
     """The enclave's time, Unix milliseconds."""
     what: str
-    """The type of what was asked for; `boot`, `hand_over` or `take_over`."""
+    """The type of the request; `boot`, `hand_over` or `take_over`."""
     outcome: str
     """`signed`, or the code of the refusal; `rate_limited` for what may come again later."""
     key: str
     """The address of the key that was asked to sign; empty where none was."""
     intent: bytes
-    """SHA-256 of what was asked for, but for fees and attempt; of a `boot`, what the life follows."""
+    """SHA-256 of the request without fees and attempt; of a `boot`, what the life follows."""
     result: bytes
     """The transaction's hash, or the SHA-256 of a voucher's signature; empty for a refusal."""
     count: int = 1

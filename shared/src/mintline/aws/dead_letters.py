@@ -171,7 +171,7 @@ class DeadLetters:
         *,
         but: Collection[tuple[str, str]] = (),
     ) -> AsyncGenerator[tuple[str, list[DeadLetter]]]:
-        """Yield the messages asked for, to be settled before the next; put back the others at the end.
+        """Yield the selected messages, to be settled before the next; put back the others at the end.
 
         Those that could not be settled are put back as well: close it at once when it is left early.
 

@@ -77,7 +77,7 @@ class TransactionKind(Kind[IntentT]):
 
 
 def asked_token(operation: Operation) -> RequestedToken:
-    """Return the fields of a request's digest that say who asks for what to be done with which token."""
+    """Return the fields of a request's digest that name the requester, the action and the token."""
     assert isinstance(operation, TokenOperation)
     return {
         "request_id": operation.operation_id,

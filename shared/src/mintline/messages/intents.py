@@ -70,7 +70,7 @@ class BatchMint(Frozen):
     to: KnownAddress
     metadata_digest: Bytes32
     subject: str = Field(default="", max_length=128)
-    """`sub` of the user who asked for the mint."""
+    """`sub` of the user who requested the mint."""
     request: LineRef | None = None
     """Set on a line of a request for many: the authorization is the request's, not the mint's own."""
     item_id: TokenId | None = Field(default=None, exclude_if=is_none)

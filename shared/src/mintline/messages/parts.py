@@ -19,7 +19,7 @@ MintId: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]
 MAX_ENVELOPE = 8192
 """Bytes of an authorization envelope, at most."""
 EnvelopeBytes: TypeAlias = Annotated[HexBytes, Field(max_length=MAX_ENVELOPE)]
-"""What the api sealed for the enclaves: the proof that the user asked for this. Empty where there is none."""
+"""What the api sealed for the enclaves: the proof that the user requested this. Empty where there is none."""
 
 
 class Message(Frozen):

@@ -46,7 +46,7 @@ class SelfRedeem(Message):
 
 
 class SigningRefused(Message):
-    """The enclave refused what it was asked for."""
+    """The enclave refused to sign."""
 
     type: Literal["signing_refused"] = "signing_refused"
     intent: AnyRequest

@@ -1,4 +1,4 @@
-"""The record of each kind of operation: what somebody asked for, once.
+"""The record of each kind of operation: one request of a user or client.
 
 Transfers and burns are of tokens that wallets in custody hold: the wallet sends them itself, or it signs them
 (EIP-712) and a relayer sends and pays for them. Operations on collections are of those that a factory makes.
@@ -36,7 +36,7 @@ class Attempt(Frozen):
 
 
 class Operation(Frozen):
-    """What somebody asked for, once. Times are Unix milliseconds; fields are None until their stage.
+    """One request of a user or client. Times are Unix milliseconds; fields are None until their stage.
 
     Its public status is read off the transaction that carries it (`mintline.records.transactions.as_far_as`).
     """
@@ -148,7 +148,7 @@ class Mint(Operation):
 
 
 class TokenOperation(Operation):
-    """What a user asked for to be done with a token that the wallet in custody holds."""
+    """A user's request about a token that the wallet in custody holds."""
 
     token_id: TokenId
 
@@ -169,7 +169,7 @@ class TokenOperation(Operation):
 
     @property
     def asked_by(self) -> str:
-        """`sub` of the user who asked for it."""
+        """`sub` of the user who requested it."""
         return self.holder.subject
 
 
@@ -243,7 +243,7 @@ class RelayedBurn(RelayedTokenOperation):
 
 
 class CollectionOperation(Operation):
-    """What a principal asked for to be done with a collection of theirs."""
+    """A principal's request about a collection of theirs."""
 
     principal: str
     """The machine client, or the `sub`, that asks for it."""

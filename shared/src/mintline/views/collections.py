@@ -30,7 +30,7 @@ class CollectionSummary(View):
 
 
 def is_paused(collection: RegisteredContract) -> bool:
-    """Tell whether a collection is paused, or about to be: what its client asked for counts at once."""
+    """Tell whether a collection is paused, or about to be: its client's request counts at once."""
     pausing = any(change.change.action == "pause" for change in collection.changes)
     return pausing or collection.standing.paused
 
