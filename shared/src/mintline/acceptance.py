@@ -59,7 +59,7 @@ class Fault(StrEnum):
 
 
 class NotVouchedFor(ValueError):  # noqa: N818 - named for what it means
-    """A statement that proves nothing; `fault` tells why."""
+    """A statement that proves nothing; `fault` says why."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.value)
@@ -68,7 +68,7 @@ class NotVouchedFor(ValueError):  # noqa: N818 - named for what it means
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """An intake key's word for a session key; `not_before` and `not_after` are Unix milliseconds."""
+    """An intake key's certificate of a session key; `not_before` and `not_after` are Unix milliseconds."""
 
     intake_key_id: bytes
     session_key: bytes

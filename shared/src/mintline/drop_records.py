@@ -39,7 +39,7 @@ KEPT_DAYS = 30
 
 
 class DropStatus(StrEnum):
-    """Where a drop stands."""
+    """The status of a drop."""
 
     DRAFT = "draft"
     """Takes lines."""

@@ -1,4 +1,4 @@
-"""What stands before the API on AWS says of a request."""
+"""What API Gateway, in front of the API on AWS, passes on about a request."""
 
 from __future__ import annotations
 

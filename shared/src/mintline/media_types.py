@@ -1,4 +1,4 @@
-"""The media that metadata may show, told by their first bytes and not by what somebody calls them.
+"""The media that metadata may show, recognized by their first bytes and not by their declared type.
 
 Sources: PNG (W3C), section 5.2; JPEG (ITU-T T.81), B.1.1; GIF89a, section 17; WebP (RFC 9649);
 AVIF 1.1 and ISO/IEC 14496-12 (`ftyp`); the EBML header (RFC 8794); glTF 2.0, section 4.4.2 (GLB).

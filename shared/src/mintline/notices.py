@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 class FundsNotice(Frozen):
-    """An address of the platform's runs low; told once a UTC day while it does."""
+    """An address of the platform's runs low; noted once a UTC day while it does."""
 
     chain_id: int
     address: Address
@@ -65,7 +65,7 @@ class TreasuryLow(FundsNotice):
 
 
 class BudgetReached(Frozen):
-    """A budget of a machine client's refused a request; told once an hour or UTC day, which is its window."""
+    """A budget of a machine client's refused a request; noted once in its window, an hour or a UTC day."""
 
     type: Literal["client.budget_reached"] = "client.budget_reached"
     client_id: str

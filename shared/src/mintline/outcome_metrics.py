@@ -1,4 +1,4 @@
-"""The count of outcomes that were not a mint's: what `mint_outcome_refused` tells of in the logs."""
+"""The count of outcomes that were not a mint's: those that `mint_outcome_refused` reports in the logs."""
 
 from __future__ import annotations
 

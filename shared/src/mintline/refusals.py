@@ -141,7 +141,7 @@ UNKNOWN = Problem(code="signing_refused", reason="The signer refused to sign thi
 
 
 def problem_of(code: str) -> Problem:
-    """Return what the user is told about a refusal with this code, as a message carries it."""
+    """Return the text for the user about a refusal with this code, as a message carries it."""
     try:
         known = RefusalCode(code)
     except ValueError:

@@ -45,7 +45,7 @@ from types import MappingProxyType
 
 
 class MintStatus(StrEnum):
-    """Where a mint stands."""
+    """The status of a mint."""
 
     ACCEPTED = "accepted"
     BUILT = "built"
@@ -107,7 +107,7 @@ def stored_sources(target: MintStatus) -> tuple[MintStatus, ...]:
 
 
 class TransactionState(StrEnum):
-    """Where a transaction stands: one nonce of one sender."""
+    """The state of a transaction: one nonce of one sender."""
 
     RESERVED = "reserved"
     """The nonce is taken for it; nothing was sent."""

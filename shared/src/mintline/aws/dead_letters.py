@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
 
 HOLD = 60
-"""Seconds for which a message that is looked at is kept from others, should we not come to put it back."""
+"""Seconds for which a message that was read is hidden from others, if we fail to put it back."""
 BATCH = 10
 MOST = 1_000
 """Messages that one command takes into its hands at most."""
 ROUNDS = 3
-"""How often those that are named are looked for: somebody who looks at them may hold them at first."""
+"""How often named messages are searched for: another reader may hold them at first."""
 PAUSE = 1.0
 """Seconds between two rounds."""
 PUT_BACK_SECONDS = 5.0

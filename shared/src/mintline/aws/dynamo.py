@@ -240,7 +240,7 @@ class Dynamo:
     async def query_sparse(
         self, table: Table, *, index: Index, partitions: Sequence[Value], limit: int
     ) -> list[Item]:
-        """Return all items of partitions of an index of which most are empty, in no order.
+        """Return all items of mostly empty partitions of an index, in no order.
 
         A partition that holds many is read by queries of `limit` items.
         """

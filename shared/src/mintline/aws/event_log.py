@@ -48,7 +48,7 @@ READ_BATCHES = 4
 ID_BATCHES = 50
 """Likewise of one that looks for ids; DynamoDB ends a page at a megabyte."""
 PAGE_BATCHES = 40
-"""Items that one page of a log looks at, at most, when few of its events are of the types that are wanted."""
+"""The most items that one page of a log reads, when few of its events are of the requested types."""
 ATTEMPTS = 20
 REMEMBERED = 10_000
 _CLOCK_SKEW_MS = 60_000

@@ -36,13 +36,13 @@ async def read_operation(dynamo: Dynamo, operation_id: str, aside: SetAside) -> 
 
 
 async def read_mint(dynamo: Dynamo, mint_id: str, aside: SetAside) -> Mint | None:
-    """Return a mint likewise; None if the id is of another kind of operation."""
+    """Return a mint as `read_operation` does; None if the id is of another kind of operation."""
     operation = await read_operation(dynamo, mint_id, aside)
     return operation if isinstance(operation, Mint) else None
 
 
 async def with_transaction(dynamo: Dynamo, item: Item, aside: SetAside) -> Operation:
-    """Return the operation of an item of `mints` as it stands; raises Unreadable likewise."""
+    """Return the operation of an item of `mints` as it stands; raises Unreadable, noted as set aside."""
     operation = read_operation_item(item, aside)
     place = carried_by(operation)
     if place is None:

@@ -1,4 +1,4 @@
-"""The codes by which AWS asks for fewer requests. The stacks in `infra/`, without botocore, read them too."""
+"""The codes with which AWS throttles requests. The stacks in `infra/`, without botocore, read them too."""
 
 from __future__ import annotations
 

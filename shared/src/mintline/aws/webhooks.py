@@ -27,5 +27,5 @@ def attempt_item(attempt: Attempt) -> Item:
 
 
 def lease_key(shard: str) -> Item:
-    """Return the key of a shard's lease, which lies among the webhooks' progress."""
+    """Return the key of a shard's lease, an item in the table of webhooks' progress."""
     return {"webhook_id": f"shard#{shard}"}

@@ -1,4 +1,4 @@
-"""News of new blocks over a WebSocket (`eth_subscribe`): a reason to look, never what is looked at.
+"""News of new blocks over a WebSocket (`eth_subscribe`): a reason to poll, never data to use.
 
 A reader that is woken polls, as it would have done a little later. So a socket that is lost, silent, late
 or wrong costs latency and nothing else.
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 
 class Heads:
-    """Calls `wake` after each connection and for each new head that `url` (ws:// or wss://) tells of.
+    """Calls `wake` after each connection and for each new head that `url` (ws:// or wss://) announces.
 
     Reconnects without end, after full-jitter backoff. `sleep` is in seconds.
     """

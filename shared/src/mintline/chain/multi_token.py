@@ -1,4 +1,4 @@
-"""The event by which an ERC-1155 collection of a factory tells a mint (`MintlineMultiToken.sol`)."""
+"""The event with which an ERC-1155 collection of a factory reports a mint (`MintlineMultiToken.sol`)."""
 
 from __future__ import annotations
 

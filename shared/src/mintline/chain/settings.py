@@ -1,4 +1,4 @@
-"""What every process that asks a chain is told about it."""
+"""The settings of every process that calls a chain."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RpcEndpoint(_Part):
     url: SecretStr
     """Secret, since providers put API keys into it."""
     ws_url: SecretStr | None = None
-    """Where the node tells of new heads, if it does; the indexer listens there."""
+    """Where the node announces new heads, if it does; the indexer subscribes there."""
     auth: Annotated[Bearer | SigV4, Field(discriminator="type")] | None = None
 
     @model_validator(mode="before")

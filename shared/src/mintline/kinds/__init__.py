@@ -55,7 +55,7 @@ def meaning_of(request: AnyRequest) -> bytes:
 
 
 def dedup_id(request: AnyRequest) -> str:
-    """Return the id by which the queue to the signer knows a second copy of a request."""
+    """Return a request's deduplication id for the queue to the signer."""
     return kind_of(request).dedup_id(request)
 
 

@@ -37,7 +37,7 @@ class Kind(ABC, Generic[RequestT]):
 
     @abstractmethod
     def dedup_id(self, request: RequestT) -> str:
-        """Return the id by which a queue knows a second copy, at most 128 characters."""
+        """Return the deduplication id for the queue, at most 128 characters."""
 
     @abstractmethod
     def operation_ids(self, request: RequestT) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ class MintKind(TransactionKind[SignMint]):
 
 
 def sign_mint(mint: Mint, authorization: bytes = b"") -> SignMint:
-    """Return the intent of the next attempt at a built mint, by its record as it stands.
+    """Return the intent of the next attempt at a built mint, from its current record.
 
     Attempts are counted through: those under an earlier nonce of the mint's come first.
     """

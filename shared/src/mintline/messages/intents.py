@@ -43,7 +43,7 @@ class SignMint(Intent):
     voucher: Voucher
     authorization: EnvelopeBytes = Field(default=b"", repr=False)
     built_at: int | None = Field(default=None, ge=0)
-    """Unix milliseconds of the nonce's reservation: for the metrics alone, so the enclave is not told."""
+    """Unix milliseconds of the nonce's reservation: for the metrics alone, so the enclave does not get it."""
 
 
 class SignTopUp(Intent):

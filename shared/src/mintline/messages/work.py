@@ -16,7 +16,7 @@ class BuildMint(Message):
     type: Literal["build_mint"] = "build_mint"
     mint_id: MintId
     digest: Bytes32 | None = None
-    """What its authorization is stored under, so that both are read at once; the record has the last word."""
+    """What its authorization is stored under, so that both are read at once; the record takes precedence."""
 
 
 class BuildLines(Message):

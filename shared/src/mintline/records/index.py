@@ -34,7 +34,7 @@ class Token(Frozen):
 
     @property
     def is_burned(self) -> bool:
-        """Whether nobody has it any more; of an item its supply tells."""
+        """Whether no one owns it any more; for an item see its supply."""
         return self.standard is None and self.owner is None
 
 

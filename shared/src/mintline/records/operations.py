@@ -50,7 +50,7 @@ class Operation(Frozen):
     sender: KeyRef | None = None
     """The key in custody that sends its transaction; None with self-custody, and until a relayer has it."""
     request_digest: str
-    """SHA-256 (hex) of the caller's canonical request: tells a retry from a reuse of its key."""
+    """SHA-256 (hex) of the caller's canonical request: distinguishes a retry from a reuse of its key."""
     trace: BoundedText = ""
     created_at: int
     updated_at: int
@@ -91,7 +91,7 @@ class Operation(Frozen):
 
     @property
     def request_type(self) -> str:
-        """The type of the request by which the enclave is asked for it (`mintline.kinds`)."""
+        """The type of its request to the enclave (`mintline.kinds`)."""
         return f"sign_{self.kind}"
 
     def log_context(self) -> dict[str, Any]:

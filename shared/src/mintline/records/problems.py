@@ -1,4 +1,4 @@
-"""Why operations end badly, or what they wait for, as their users are told."""
+"""Why operations fail, or what they wait for, in the words that users see."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def reopened(transaction: Transaction, *, at: int) -> Transaction:
 
 
 def unclaimed(mint: Mint, *, at: int) -> Mint:
-    """Return a mint without the transaction that it says carries it, of which there is no record.
+    """Return a mint without the transaction that it names and that is not on record.
 
     It is built again, unless its token is on chain, which the builder then finds. `at` is in Unix
     milliseconds.

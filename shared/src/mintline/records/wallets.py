@@ -15,7 +15,7 @@ WALLET_CACHE_SECONDS = 60
 
 
 class Wallet(Frozen):
-    """A user's key in custody: its address, and where its wrapped private half lies."""
+    """A user's key in custody: its address, and where its wrapped private half is stored."""
 
     wallet_id: str
     sub: str
@@ -66,4 +66,4 @@ class Challenge(Frozen):
     nonce: str
     sub: str
     expires: int
-    """Unix seconds. The table drops it some time later, so the write looks at it."""
+    """Unix seconds. The table deletes the item some time later, so the write checks this."""

@@ -36,7 +36,7 @@ class BudgetCounter(Protocol):
         ...
 
     async def give_back(self, use_id: str, amount: int) -> None:
-        """Take off a count what was added and came to nothing."""
+        """Subtract from a count what was added for a request that failed."""
         ...
 
     async def used(self, use_id: str) -> int:

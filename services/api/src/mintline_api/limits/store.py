@@ -92,7 +92,7 @@ class DynamoClientUse:
         raise Unavailable("the count of a client's use kept being changed")
 
     async def give_back(self, use_id: str, amount: int) -> None:
-        """Take off a count what was added and came to nothing; nothing if the window is long over."""
+        """Subtract what was added for a failed request; does nothing if the window is long over."""
         counted = Clause("counted", "taken", "ge", (amount,))
         with suppress(ConditionFailed):
             await self._dynamo.write(
@@ -105,7 +105,7 @@ class DynamoClientUse:
 
 
 class _GasGiven(Frozen):
-    """The part of an account that tells of its gas, absent before the first top-up."""
+    """The part of an account about its gas, absent before the first top-up."""
 
     gas_day: int = Field(default=0, strict=True)
     gas_given: Wei = 0
