@@ -58,7 +58,7 @@ class Wallets:
 
 
 class Users:
-    """Users by e-mail address, as a machine client sees them; calls raise likewise."""
+    """Users by e-mail address, as a machine client sees them. Calls raise Refused and Unavailable."""
 
     def __init__(self, api: Api) -> None:
         self._api = api

@@ -412,7 +412,7 @@ class Transfers:
 
 
 class Burns:
-    """The caller's burns, likewise."""
+    """The caller's burns. Calls raise Refused for what the API refuses, and Unavailable."""
 
     def __init__(self, resource: transfers.Burns, portal: Portal) -> None:
         self._resource = resource
@@ -464,7 +464,7 @@ class Wallets:
 
 
 class Users:
-    """Users by e-mail address, as a machine client sees them; calls raise likewise."""
+    """Users by e-mail address, as a machine client sees them. Calls raise Refused and Unavailable."""
 
     def __init__(self, resource: accounts.Users, portal: Portal) -> None:
         self._resource = resource

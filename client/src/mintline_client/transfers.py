@@ -54,7 +54,7 @@ class Transfers:
 
 
 class Burns:
-    """The caller's burns, likewise."""
+    """The caller's burns. Calls raise Refused for what the API refuses, and Unavailable."""
 
     def __init__(self, api: Api) -> None:
         self._api = api

@@ -75,7 +75,7 @@ def key_policy(
 
 
 def webhook_key_policy() -> dict[str, Any]:
-    """Return the policy of the webhooks' key, likewise: no enclave has to do with it."""
+    """Return the key policy of the webhooks' key, which no enclave uses."""
     return webhook_key.key_policy(
         administrator=role_arn("operator"), api=role_arn("api"), notifier=role_arn("notifier")
     )

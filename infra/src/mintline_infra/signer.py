@@ -272,7 +272,7 @@ def _roll_document(scope: Construct, deployment: Deployment) -> None:
 
 
 def _roll_policy_document(scope: Construct, deployment: Deployment) -> None:
-    """Make the SSM document that puts another policy document on the instances, likewise."""
+    """Make the SSM document that puts another policy document on the instances, if it measures as stated."""
     _rolling(
         scope, deployment, "policy", "policy document", PATH_OF_ROLL_POLICY, key="policy", register="pcr16"
     )

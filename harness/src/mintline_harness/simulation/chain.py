@@ -131,7 +131,7 @@ class SimulatedChain:
         self.ever_minted: set[int] = set()
         """The ids minted in any block of any branch, a split one's included."""
         self.ever_used: set[int] = set()
-        """The serials of the ERC-1155 collection likewise."""
+        """The serials of the ERC-1155 collection used in any block of any branch."""
         self.where: dict[bytes, Block] = {}
         """The canonical block of every mined transaction."""
 

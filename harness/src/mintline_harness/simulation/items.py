@@ -39,7 +39,7 @@ class ItemEffect:
     serial: int | None = None
     """Of the mint, if they are minted."""
     digest: bytes | None = None
-    """Of the item's metadata, likewise."""
+    """Of the item's metadata, if they are minted."""
 
 
 @dataclass(slots=True)

@@ -107,7 +107,7 @@ class AppClients:
                     raise
 
     async def _secrets(self, client_id: str) -> list[ClientSecretDescriptorTypeTypeDef] | None:
-        """Return an app client's secrets, without their values and oldest first; None likewise."""
+        """Return an app client's secrets, without values, oldest first; None if there is no such client."""
         with translated():
             try:
                 response = await self._cognito.list_user_pool_client_secrets(

@@ -93,7 +93,7 @@ async def read_operations(dynamo: Dynamo, ids: Iterable[str], aside: SetAside) -
 
 
 async def read_transaction(dynamo: Dynamo, place: TransactionKey, aside: SetAside) -> Transaction | None:
-    """Return a transaction as it is now; raises Unreadable likewise."""
+    """Return a transaction as it is now; raises Unreadable, noted as set aside."""
     item = await dynamo.get(TRANSACTIONS, primary_key(place))
     return None if item is None else read(Transaction, TRANSACTIONS, item, aside)
 

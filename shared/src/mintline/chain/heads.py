@@ -84,7 +84,7 @@ class Heads:
             return True
         if message.get("id") == _SUBSCRIBE["id"] and isinstance(message.get("result"), str):
             log.info("heads_subscribed", endpoint=host(self._url))
-            # Heads that came while there was no connection are told by nobody.
+            # Heads that came while there was no connection are never announced.
             self._wake()
             return True
         return False

@@ -36,7 +36,7 @@ class MemoryVersions:
         return True
 
     async def begin(self, version: MetadataVersion) -> bool:
-        """Add an item's first version, likewise."""
+        """Add an item's first version unless it has one; return whether it was added."""
         return self.add(version)
 
     async def latest(self, contract: str, token_id: int) -> MetadataVersion | None:

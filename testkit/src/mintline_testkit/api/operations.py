@@ -33,7 +33,7 @@ class MemoryMints:
         self.token_operations: dict[str, TokenOperation] = {}
         """Transfers and burns, which lie in the same table."""
         self.collection_operations: dict[str, CollectionOperation] = {}
-        """Deployments and changes of collections, likewise."""
+        """Deployments and changes of collections, which lie in the same table."""
         self.transactions: dict[TransactionKey, Transaction] = {}
         self.authorizations: dict[Key, Authorization] = {}
         self.external_ids: dict[str, str] = {}

@@ -48,7 +48,7 @@ class MemoryTransactionStore:
     token_operations: dict[str, TokenOperation] = field(default_factory=dict)
     """Transfers and burns, which lie in the same table."""
     collection_operations: dict[str, CollectionOperation] = field(default_factory=dict)
-    """Deployments and changes of collections likewise."""
+    """Deployments and changes of collections, which lie in the same table."""
     transactions: dict[TransactionKey, Transaction] = field(default_factory=dict)
     signed: dict[bytes, SignedTransaction] = field(default_factory=dict)
     mintings: dict[tuple[str, int | None], Transfer] = field(default_factory=dict)

@@ -42,9 +42,9 @@ class MemoryTables:
     mints: dict[str, Mint] = field(default_factory=dict)
     """As stored: `standing` is how far they have come."""
     token_operations: dict[str, TokenOperation] = field(default_factory=dict)
-    """Transfers and burns likewise, which lie in the same table."""
+    """Transfers and burns, which lie in the same table."""
     collection_operations: dict[str, CollectionOperation] = field(default_factory=dict)
-    """Deployments and changes of collections likewise."""
+    """Deployments and changes of collections, which lie in the same table."""
     clones: dict[str, Clone] = field(default_factory=dict)
     """What registered collections were made of, by their contracts."""
     transactions: dict[TransactionKey, Transaction] = field(default_factory=dict)
