@@ -557,7 +557,7 @@ class DropRequest(TypedDict):
 
 
 DropStatus = Literal["draft", "preparing", "prepared", "running", "paused", "completed", "cancelled"]
-"""Where a drop stands."""
+"""The status of a drop."""
 
 
 class DropView(TypedDict):
@@ -967,7 +967,7 @@ class MintRequest(TypedDict):
 
 
 MintStatus = Literal["accepted", "built", "issued", "submitted", "mined", "finalized", "rejected", "reverted"]
-"""Where a mint stands."""
+"""The status of a mint."""
 
 
 class MintView(TypedDict):

@@ -687,7 +687,7 @@ export interface components {
         };
         /**
          * DropStatus
-         * @description Where a drop stands.
+         * @description The status of a drop.
          * @enum {string}
          */
         DropStatus: "draft" | "preparing" | "prepared" | "running" | "paused" | "completed" | "cancelled";
@@ -1176,7 +1176,7 @@ export interface components {
         };
         /**
          * MintStatus
-         * @description Where a mint stands.
+         * @description The status of a mint.
          * @enum {string}
          */
         MintStatus: "accepted" | "built" | "issued" | "submitted" | "mined" | "finalized" | "rejected" | "reverted";
