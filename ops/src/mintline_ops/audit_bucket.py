@@ -1,7 +1,7 @@
 """Fetches an audit trail that was shipped to a bucket, every version of each object, hidden ones included.
 
 A writer to the bucket chose names, sizes and encryption of what is in it. An object that is no file of
-the trail is told of, and the others are verified all the same.
+the trail is reported, and the others are verified all the same.
 """
 
 from __future__ import annotations

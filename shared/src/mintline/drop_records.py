@@ -157,7 +157,7 @@ class Drop(Frozen):
     item_tokens: Uint256 = 0
     """Of a drop of items: tokens of those lines."""
     most_item_tokens: Uint256 = 0
-    """Likewise: of the chunk that has most."""
+    """Of a drop of items: tokens of the chunk that has most."""
     root: Bytes32 | None = None
     """The Merkle root over the roots of its chunks (`mintline.lines`)."""
     envelope: EnvelopeBytes = Field(default=b"", repr=False)

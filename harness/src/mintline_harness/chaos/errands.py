@@ -1,4 +1,4 @@
-"""What users and clients do besides minting while a line is broken, and the events that have to tell of it.
+"""What users and clients do apart from minting while services are broken, and the events that must report it.
 
 ::
 

@@ -15,7 +15,7 @@ IN_BLOCK = (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED)
 CARRIED = (MintStatus.ACCEPTED, MintStatus.BUILT)
 """What the record of a mint says while its transaction says the rest."""
 OF_TOKENS = ("mined", "finalized", "reorged")
-"""What the user is told whose token it is, whoever asked for it."""
+"""Steps that the user whose token it is has events of, also if a client requested the mint."""
 
 
 class Written(NamedTuple):

@@ -76,7 +76,7 @@ FEW = 10
 CALM = 2
 """How much longer the pauses are while something is open, but nothing that is old enough to act on."""
 IDLE = 4
-"""Likewise while nothing is open."""
+"""How much longer the pauses are while nothing is open."""
 
 log = structlog.get_logger(__name__)
 

@@ -30,7 +30,7 @@ LIVELY = (MINTS, TRANSACTIONS, TRANSFERS, METADATA_VERSIONS)
 QUIET_MS = 4_000
 """How long after a look at a quiet shard the next one is."""
 QUIET_AMID_MS = 2_000
-"""Likewise while something is new in others."""
+"""How long after a look at a quiet shard the next one is while something is new in others."""
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ MAX_MARKS = 64
 READ_BATCHES = 4
 """Items of one read from the table."""
 ID_BATCHES = 50
-"""Likewise of one that looks for ids; DynamoDB ends a page at a megabyte."""
+"""Items of one read that looks for ids; DynamoDB ends a page at a megabyte."""
 PAGE_BATCHES = 40
 """The most items that one page of a log reads, when few of its events are of the requested types."""
 ATTEMPTS = 20

@@ -22,7 +22,7 @@ EXPOSED_HEADERS = (
     "Allow, Content-Disposition, Content-Range, ETag, Idempotent-Replayed, Location, Preference-Applied, "
     "RateLimit, RateLimit-Policy, Retry-After, Traceresponse, Upload-Offset, WWW-Authenticate"
 )
-"""Response headers that a page may read besides those that CORS always exposes; held by the same test."""
+"""Response headers that a page may read, apart from those that CORS always exposes; held by the same test."""
 _PREFLIGHT_SECONDS = 7200
 """For how long a browser may keep the response to a preflight; Chromium keeps none for longer."""
 

@@ -15,7 +15,7 @@ PolicySource: TypeAlias = Callable[[], Awaitable[bytes]]
 
 
 def policy_source(path: Path) -> PolicySource:
-    """Return the source that reads a file anew each time, so that a roll of the policy needs no new host."""
+    """Return the source that reads a file each time, so that a roll of the policy needs no new host."""
 
     async def read() -> bytes:
         return await asyncio.to_thread(_read, path)

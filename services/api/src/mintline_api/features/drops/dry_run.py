@@ -111,7 +111,7 @@ class DryRuns:
         return _Fitting(lines=accepted - over_cap, tokens=accepted - over_cap, over_cap=over_cap)
 
     async def _items_fitting(self, drop: Drop, left: Left | None, supplies: ItemSupplies) -> _Fitting:
-        """Likewise, of a drop of items: line by line, as they are prepared.
+        """Return what of a drop of items fits, line by line, as the lines are prepared.
 
         Each item is asked about once. Of more than MOST_ITEMS nothing is said.
         """
