@@ -199,7 +199,8 @@ def describe(
 ) -> None:
     """Replace all that marketplaces show of a collection beside its name and symbol.
 
-    What is not given is removed. Refused once the collection is frozen.
+    What is not given is removed, and so are members that only the API sets (banner and featured images,
+    collaborators). Refused once the collection is frozen.
 
     Example: mintline collections describe 0x5FbD… --description "Season 2" --image https://example.com/2.png
     """

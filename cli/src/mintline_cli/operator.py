@@ -262,9 +262,12 @@ def register(
         typer.Option(callback=_image, metavar="URL", help="The URL of an image, which marketplaces show."),
     ] = None,
     sponsored: Annotated[
-        bool,
-        typer.Option(help="Let users have a relayer pay for their mints, without a budget of their own."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            help="Let users have a relayer pay for their mints, without a budget of their own; "
+            "left as it is if not given, at first not sponsored."
+        ),
+    ] = None,
     endpoint_url: EndpointUrl = None,
     as_json: Json = False,
 ) -> None:
@@ -279,7 +282,8 @@ def register(
     screen.say(
         f"{done.contract} is registered"
         if done.registered
-        else f"{done.contract} was registered before; its sponsorship and its metadata are as you gave them"
+        else f"{done.contract} was registered before; its metadata is as you gave it, "
+        "and its sponsorship if you gave that"
     )
     screen.result(asdict(done))
 

@@ -15,6 +15,8 @@ from rich.text import Text
 
 from mintline.text import escaped
 
+LEAST = 12
+"""Characters of the narrowest column whose cells are folded."""
 _WIDEST = 1_000_000
 """Columns of a line that no table is wider than."""
 
@@ -40,15 +42,15 @@ class Screen:
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
         """Print rows under the names of their columns, or what to say if there are none.
 
-        No cell is cut: on a terminal that is too narrow a cell goes on in the next line, elsewhere lines are
-        as long as it takes.
+        No cell is cut: on a terminal that is too narrow a cell goes on in the next line. Elsewhere, and where
+        columns would be narrower than LEAST, lines are as long as it takes.
         """
         if self.as_json:
             return
-        folds = self._console.is_terminal
+        folds = self._console.is_terminal and self._console.width > (LEAST + 1) * len(columns)
         heads = (
-            Column(name, no_wrap=not (folds and number), overflow="fold")
-            for number, name in enumerate(columns)
+            Column(name, no_wrap=not folds, min_width=LEAST if folds else None, overflow="fold")
+            for name in columns
         )
         table = Table(*heads, box=None)
         for row in rows:

@@ -141,6 +141,7 @@ async def upload(
     path = f"/v1/drops/{drop_id}/lines"
     size = (await asyncio.to_thread(file.stat)).st_size
     failures = 0
+    broke = False
     offset = -1
     while True:
         before, offset = offset, await offset_of(api, drop_id)
@@ -154,9 +155,11 @@ async def upload(
         try:
             taken: LinesView = await api.send("PATCH", path, _from(file, offset - begins_at), headers=headers)
         except (Unavailable, Conflicting) as error:
-            lasts = isinstance(error, Conflicting) and error.code != MOVED_ON
-            if lasts or failures >= TRIES:
+            # Without a break of this upload, those bytes are another one's: two files must not be mixed.
+            refused = isinstance(error, Conflicting) and not (broke and error.code == MOVED_ON)
+            if refused or failures >= TRIES:
                 raise
+            broke = True
             await asyncio.sleep(POLL_SECONDS)
             continue
         heard(taken)

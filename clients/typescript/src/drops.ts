@@ -41,6 +41,7 @@ export class Drops {
   ): Promise<LinesView> {
     const begin = options.beginsAt ?? 0;
     let offset = -1;
+    let broke = false;
     for (let failures = 0; ; ) {
       const before = offset;
       offset = await this.offset(dropId);
@@ -52,8 +53,10 @@ export class Drops {
       try {
         return await this.api.send("PATCH", path`/v1/drops/${dropId}/lines`, lines.slice(offset - begin), headers);
       } catch (error) {
-        const passes = error instanceof Unavailable || (error instanceof Refused && error.code === MOVED_ON);
-        if (!passes || failures >= TRIES) throw error;
+        // Without a break of this upload, those bytes are another one's: two files must not be mixed.
+        const late = broke && error instanceof Refused && error.code === MOVED_ON;
+        if (!(late || error instanceof Unavailable) || failures >= TRIES) throw error;
+        broke = true;
         await this.api.sleep(PAUSE_SECONDS);
       }
     }

@@ -50,12 +50,14 @@ test("an upload of lines that breaks off is continued where the drop stands", as
 });
 
 test("an upload goes on behind the bytes of a broken one that arrived since, and no other refusal passes", async (context) => {
-  const answers = [{ json: { offset: 0 } }, problem(409, "upload-offset"), { json: { offset: 2 } }];
-  const server = await serve(context, ...answers, { json: { accepted: 1 } }, { json: { offset: 2 } }, problem(409, "lines-closed"));
+  const broken = [{ json: { offset: 0 } }, BROKEN, { json: { offset: 0 } }, problem(409, "upload-offset"), { json: { offset: 2 } }];
+  const refused = [problem(409, "lines-closed"), problem(409, "upload-offset")].flatMap((each) => [{ json: { offset: 2 } }, each]);
+  const server = await serve(context, ...broken, { json: { accepted: 1 } }, ...refused);
   const upload = () => server.client().drops.upload("d", new Blob(["x\ny\n"]), { mediaType: "text/csv" });
   assert.equal((await upload()).accepted, 1);
-  assert.deepEqual([server.received[3]?.headers["upload-offset"], server.received[3]?.body], ["2", "y\n"]);
+  assert.deepEqual([server.received[5]?.headers["upload-offset"], server.received[5]?.body], ["2", "y\n"]);
   await assert.rejects(upload(), { code: "lines-closed" });
+  await assert.rejects(upload(), { code: "upload-offset" });
 });
 
 test("an upload that keeps breaking off, or is not of this drop, ends", async (context) => {

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mintline.atomic_files import replace_file
 from mintline.errors import Misconfigured
@@ -51,6 +51,13 @@ class ChainSection(BaseModel):
     intake_key: str | None = None
     default_collection: Address | None = None
     factory: Factory | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_one_name(cls, given: Any) -> Any:
+        if isinstance(given, dict) and {"authorization_key", "sealing"} <= given.keys():
+            raise ValueError("authorization_key and sealing are two names of one key: remove one")
+        return given
 
     @property
     def pool(self) -> tuple[KeyRef, ...]:

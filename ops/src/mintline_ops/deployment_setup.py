@@ -90,8 +90,8 @@ class About:
     deployed_block: int
     image: str | None = None
     """The URL of an image, which marketplaces show."""
-    sponsored: bool = False
-    """Whether users may have a relayer pay for their mints."""
+    sponsored: bool | None = None
+    """Whether users may have a relayer pay for their mints; None leaves it as it is, or not sponsored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +236,7 @@ async def set_base_uri(administrator: Administrator, *, url: str | None) -> Base
 async def register(document: Path, about: About, endpoint_url: str | None) -> Registered:
     """Give the document's contract its row, and publish its metadata.
 
-    Of a row that is there only whether it is sponsored is changed.
+    Of a row that is there only whether it is sponsored is changed, if that is given.
     """
     described = deployment_file.read(document)
     contract, chain_id = _contract(document, described), described.chain.chain_id
@@ -266,9 +266,9 @@ async def register(document: Path, about: About, endpoint_url: str | None) -> Re
                 name=about.name,
                 symbol=about.symbol,
                 deployed_block=about.deployed_block,
-                sponsored=about.sponsored,
                 next_token_id=1,
             ),
+            sponsored=about.sponsored,
         )
     return Registered(contract, new)
 

@@ -13,8 +13,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from mintline.aws.dynamo import Dynamo
+from mintline.aws.errors import AwsRefused
 from mintline.aws.session import AwsCalls, open_client
-from mintline.errors import Conflict
+from mintline.errors import Conflict, Throttled
 from mintline.records.keys import open_shard
 from mintline.settings import ServiceSettings
 from mintline.webhooks.records import (
@@ -200,3 +201,48 @@ async def test_open__when_there_are_few__then_a_statement_reads_all_shards_and_e
     await notifier.replace(webhook(ids[0], status="disabled", version=2))
     assert await asked() == (20, 0, len(SHARDS))
     assert await asked() == (20, 1, 0)
+
+
+async def test_open__when_the_role_may_not_use_statements__then_queries_read_the_shards(
+    dynamo: Dynamo, calls: AwsCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, notifier = ApiWebhooks(dynamo), NotifierWebhooks(dynamo)
+    await api.create(webhook(WEBHOOK_ID), progress(WEBHOOK_ID))
+    tries = []
+
+    async def denied(*_: Any, **__: Any) -> Any:
+        tries.append(1)
+        raise AwsRefused("no right to PartiQLSelect", code="AccessDeniedException")
+
+    monkeypatch.setattr(dynamo, "query_sparse", denied)
+    for _ in range(2):
+        assert [each.webhook_id for each in await notifier.open(SHARDS)] == [WEBHOOK_ID]
+    assert len(tries) == 1
+
+
+async def test_open__when_a_shard_is_not_read__then_the_others_are(
+    dynamo: Dynamo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, notifier = ApiWebhooks(dynamo), NotifierWebhooks(dynamo)
+    ids = [f"wh_{number:032x}" for number in range(21)]
+    await asyncio.gather(*(api.create(webhook(each), progress(each)) for each in ids))
+    assert len(await notifier.open(SHARDS)) == 21
+    query, lost = dynamo.query, set[str]()
+
+    async def throttled(*arguments: Any, partition: str, **more: Any) -> Any:
+        if partition in lost:
+            raise Throttled("too many reads of a partition")
+        return await query(*arguments, partition=partition, **more)
+
+    async def statement(*_: Any, **__: Any) -> Any:
+        raise Throttled("too many reads of a partition")
+
+    monkeypatch.setattr(dynamo, "query", throttled)
+    monkeypatch.setattr(dynamo, "query_sparse", statement)
+    lost.add(open_shard(ids[0]))
+    expected = {each for each in ids if open_shard(each) not in lost}
+    assert {each.webhook_id for each in await notifier.open(SHARDS)} == expected
+    assert expected
+    lost.update(SHARDS)
+    with pytest.raises(Throttled):
+        await notifier.open(SHARDS)

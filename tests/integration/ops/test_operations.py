@@ -50,11 +50,12 @@ def test_deployment__when_founded_by_commands__has_what_its_services_need(
     assert answered(operator("intake-key", "--deployment", document, *on_aws)) == {
         "intake_key": keys["intake_key"]
     }
-    registered = [answered(operator("register", *row))["registered"] for _ in range(2)]
+    runs = ("--sponsored",), (), ()
+    registered = [answered(operator("register", *row, *more))["registered"] for more in runs]
 
     described = json.loads(document.read_text())["chain"]
     assert described == {"chain_id": CHAIN_ID, **keys, "default_collection": sent["contract"]}
-    assert registered == [True, False]
+    assert registered == [True, False, False]
     asyncio.run(check_aws(aws_settings, prefix, keys, sent))
     issuer, relayer = keys["issuer"]["address"], keys["relayer"]["address"]
     assert asyncio.run(roles(anvil, sent["contract"], keystore[1], issuer)) == (True, True, True)
@@ -76,6 +77,7 @@ async def check_aws(settings: ServiceSettings, prefix: str, keys: Any, sent: Any
         row = await dynamo.get(COLLECTIONS, {"collection_id": f"{CHAIN_ID}#{sent['contract']}"})
         assert row is not None
         assert (row["name"], row["deployed_block"]) == ("Birds", sent["block"])
+        assert row["sponsored"] is True, "a later run without the option left it as it was"
         published = await clients.s3.get_object(
             Bucket=METADATA.bucket_name(prefix), Key=collection_object_key(CHAIN_ID, sent["contract"])
         )

@@ -50,7 +50,7 @@ class Server(Api):
         assert (method, path) == ("PATCH", "/v1/drops/drop_1/lines")
         assert int(headers["Upload-Offset"]) == len(self.taken)
         sent = b"".join([piece async for piece in data])
-        if self.refusals:
+        if self.refusals and self.breaks_after is None:
             code, arrived = self.refusals.pop(0)
             self.taken += arrived
             raise error_of(409, {"code": code, "detail": "Refused."})
@@ -96,24 +96,39 @@ async def test_upload__when_bytes_of_a_broken_one_arrive_late__then_goes_on_behi
 ) -> None:
     file = tmp_path / "lines.csv"
     file.write_bytes(b"email\na@example.com\n")
-    server = Server()
-    server.refusals = [(drops.MOVED_ON, b"email\n"), (drops.MOVED_ON, b"a@")]
+    server = Server(breaks_after=2)
+    server.refusals = [(drops.MOVED_ON, b"ail\n"), (drops.MOVED_ON, b"a@")]
     await drops.upload(server, "drop_1", file)
     assert server.taken == file.read_bytes()
 
 
-@pytest.mark.parametrize(("code", "times"), [("lines-closed", 1), (drops.MOVED_ON, drops.TRIES + 1)])
+@pytest.mark.parametrize(
+    ("code", "breaks_after", "times"),
+    [("lines-closed", 0, 1), (drops.MOVED_ON, 0, drops.TRIES), (drops.MOVED_ON, None, 1)],
+)
 async def test_upload__when_it_is_refused_for_good__then_that_is_raised(
-    code: str, times: int, tmp_path: Path
+    code: str, breaks_after: int | None, times: int, tmp_path: Path
 ) -> None:
     file = tmp_path / "lines.csv"
     file.write_bytes(b"email\n")
-    server = Server()
+    server = Server(breaks_after=breaks_after)
     server.refusals = [(code, b"")] * times
     with pytest.raises(Conflicting):
         await drops.upload(server, "drop_1", file)
     assert server.refusals == []
     assert server.taken == b""
+
+
+async def test_upload__when_another_one_is_under_way__then_the_two_files_are_not_mixed(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "lines.csv"
+    file.write_bytes(b"email\nb@example.com\n")
+    server = Server()
+    server.refusals = [(drops.MOVED_ON, b"email\na@example.com\n")]
+    with pytest.raises(Conflicting):
+        await drops.upload(server, "drop_1", file)
+    assert server.taken == b"email\na@example.com\n"
 
 
 async def test_bulk__when_mints_are_asked_for__then_the_request_is_followed_until_all_have_ended() -> None:

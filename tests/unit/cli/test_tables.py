@@ -15,9 +15,9 @@ COLUMNS = ("Mint", "Status", "Owner", "Accepted")
 ROW = ("mint_FWND20NT7QW3PY9V07BYBNS0HT", "finalized", f"0x{'C275b8B0e0' * 4}", "2026-12-01T01:05:47.000Z")
 
 
-def printed(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> str:
+def printed(monkeypatch: pytest.MonkeyPatch, *, terminal: bool, width: int = 60) -> str:
     file = io.StringIO()
-    console = Console(file=file, width=60, force_terminal=terminal, color_system=None, soft_wrap=True)
+    console = Console(file=file, width=width, force_terminal=terminal, color_system=None, soft_wrap=True)
     monkeypatch.setattr(output, "Console", lambda **_: console)
     Screen(as_json=False).table(COLUMNS, [ROW], empty="nothing")
     return file.getvalue()
@@ -37,6 +37,24 @@ def test_table__when_the_terminal_is_narrow__then_cells_go_on_in_the_next_line(
     lines = printed(monkeypatch, terminal=True).splitlines()
     assert max(map(len, lines)) <= 60
     assert sorted("".join("".join(lines).split())) == sorted("".join((*COLUMNS, *ROW)))
+
+
+def test_table__when_the_terminal_is_too_narrow_to_fold__then_lines_are_as_long_as_it_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    head, row = printed(monkeypatch, terminal=True, width=40).splitlines()
+    assert head.split() == list(COLUMNS)
+    assert row.split() == list(ROW)
+
+
+def test_table__when_the_first_cell_is_wider_than_the_terminal__then_no_cell_is_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = ("7" * 77, *ROW[1:])
+    monkeypatch.setattr("tests.unit.cli.test_tables.ROW", row)
+    lines = printed(monkeypatch, terminal=True).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert sorted("".join("".join(lines).split())) == sorted("".join((*COLUMNS, *row)))
 
 
 @pytest.mark.parametrize(

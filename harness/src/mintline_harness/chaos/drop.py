@@ -34,6 +34,8 @@ from mintline.tasks import cut_off
 from mintline_bench.load import Posted
 from mintline_bench.verify import verify
 from mintline_client import AsyncMintline, Retries
+from mintline_client.drops import MOVED_ON
+from mintline_client.errors import Conflicting
 from mintline_devstack.arguments import Arguments, amount, at_least_one
 from mintline_devstack.running_stack import Stack, running_stack
 from mintline_harness.chaos.drop_lines import DropLines, drop_lines
@@ -211,8 +213,15 @@ async def _upload(
         offset = await _until(lambda: client.drops.offset(drop_id), deadline)
         upto = offset + (len(lines.body) - offset) // (CUTS + 1 - cuts)
         cuts += await _cut(line, drop_id, lines.body[offset:upto], offset)
-    await _until(lambda: client.drops.upload(drop_id, file), deadline)
-    return drop_id, cuts
+    while True:
+        # Of the last cut one, bytes may still arrive: the upload is tried again.
+        try:
+            await _until(lambda: client.drops.upload(drop_id, file), deadline)
+        except Conflicting as refused:
+            if refused.code != MOVED_ON or time.monotonic() >= deadline:
+                raise
+        else:
+            return drop_id, cuts
 
 
 async def _cut(line: Stack, drop_id: str, body: bytes, offset: int) -> int:

@@ -23,7 +23,7 @@ from mintline.aws.dynamo import (
     TransactionCancelled,
     Update,
 )
-from mintline.errors import Unavailable
+from mintline.errors import Throttled, Unavailable
 from mintline.resources import BALANCES, BLOCKS, CHECKPOINTS, MINTS, TOKENS, TRANSFERS
 from mintline_indexer.dynamo_changes import FENCE
 from mintline_indexer.store_port import Progress
@@ -92,7 +92,7 @@ class _Writer:
             changes = [_change(each, following.fence) for each in differences[start : start + self.batch]]
             try:
                 await self.dynamo.transact([self._fence(progress.revision), *changes])
-            except (TransactionCancelled, Contended):
+            except (TransactionCancelled, Contended, Throttled):
                 return start
             progress = following
         return len(differences)

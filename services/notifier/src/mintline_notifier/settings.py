@@ -13,7 +13,7 @@ class NotifierSettings(ServiceSettings):
     public_url: str = Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")
     """Where the api is reached from outside, as its own setting of this name: events have links to it."""
     event_poll_interval: float = Field(default=0.5, gt=0)
-    """Seconds between two looks at the change streams while they have something; up to four times as long
+    """Seconds between two looks at the change streams while they have something; up to twice as long
     while they have nothing."""
     kms_endpoint_url: str | None = None
     """None means the endpoint of the other AWS services."""

@@ -13,12 +13,18 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+import structlog
+
 from mintline.aws.dynamo import Clause, ConditionFailed, Delete, Dynamo, Item, Put
+from mintline.aws.errors import AwsRefused
 from mintline.aws.records import read, readable, to_item
 from mintline.aws.webhooks import attempt_item, lease_key, webhook_item
+from mintline.errors import Retryable
 from mintline.resources import WEBHOOK_ATTEMPTS, WEBHOOK_PROGRESS, WEBHOOKS
 from mintline.set_aside import SetAside
 from mintline.webhooks.records import Attempt, Webhook, WebhookProgress
+
+log = structlog.get_logger(__name__)
 
 _OPEN = WEBHOOKS.index("open")
 _PAGE = 200
@@ -34,6 +40,8 @@ class DynamoWebhooks:
         self._set_aside = set_aside or SetAside()
         self._few = True
         """Whether there were few open webhooks the last time."""
+        self._may_select = True
+        """Whether the role has not been found to lack statements, as that of an older stack does."""
 
     async def lease(self, shard: str, owner: str, *, now: int, until: int) -> bool:
         key = lease_key(shard)
@@ -58,13 +66,40 @@ class DynamoWebhooks:
             await self._dynamo.write(Delete(WEBHOOK_PROGRESS, lease_key(shard), where=(mine,)))
 
     async def open(self, shards: Sequence[str]) -> list[Webhook]:
-        """Read them by one statement while they are few, else by a query for each shard."""
-        if self._few:
-            items = await self._dynamo.query_sparse(WEBHOOKS, index=_OPEN, partitions=shards, limit=_PAGE)
-        else:
-            items = [item for part in await asyncio.gather(*map(self._shard, shards)) for item in part]
+        """Read them by one statement while they are few, else by a query for each shard.
+
+        A shard that is not read stops none of the others. Raises Retryable if none is.
+        """
+        items = await self._selected(shards) if self._few and self._may_select else None
+        if items is None:
+            items = await self._each_queried(shards)
         self._few = len(items) <= _FEW
         return [webhook for _, webhook in readable(Webhook, WEBHOOKS, items, self._set_aside)]
+
+    async def _selected(self, shards: Sequence[str]) -> list[Item] | None:
+        try:
+            return await self._dynamo.query_sparse(WEBHOOKS, index=_OPEN, partitions=shards, limit=_PAGE)
+        except AwsRefused:
+            self._may_select = False
+        except Retryable:
+            pass
+        return None
+
+    async def _each_queried(self, shards: Sequence[str]) -> list[Item]:
+        parts: list[list[Item]] = []
+        failures: list[Retryable] = []
+        for part in await asyncio.gather(*map(self._shard, shards), return_exceptions=True):
+            if isinstance(part, Retryable):
+                failures.append(part)
+            elif isinstance(part, BaseException):
+                raise part
+            else:
+                parts.append(part)
+        if failures:
+            log.warning("webhook_shards_unread", shards=len(failures), reason=str(failures[0]))
+            if not parts:
+                raise failures[0]
+        return [item for part in parts for item in part]
 
     async def _shard(self, shard: str) -> list[Item]:
         items: list[Item] = []

@@ -37,7 +37,7 @@ from mintline_api.features.mints.ports import TokenIdCounter, UsedTokenIds
 log = structlog.get_logger()
 
 MAX_BLOCK = 100
-"""Ids that are leased ahead of the mints that want them, at most."""
+"""Ids of one lease that is ahead of the mints that want them, at most; up to AHEAD more may be left then."""
 AHEAD = 10
 """So few ids of a large block have the next one leased, before anyone waits for it."""
 MAX_LEASE = 1000

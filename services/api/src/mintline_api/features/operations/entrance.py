@@ -9,7 +9,7 @@ from aiohttp import web
 from mintline.batcher import Batcher
 
 ENTRANCE_SECONDS = 0.35
-"""How long a request waits for others at most, if another one came less than 0.1 seconds before it."""
+"""How long a request waits for others at most, in seconds, in a trickle (`mintline.batcher`)."""
 TAIL_SECONDS = 0.2
 """A wait in whose last part, this long, no request came was in vain: those who wait may be all there are."""
 TOGETHER = 10
