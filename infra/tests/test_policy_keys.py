@@ -89,6 +89,13 @@ def test_keys__when_another_issuer_rotates__then_they_are_named(canary: ModuleTy
     assert canary.lacking(policy(rsa("a"), other=ec("k")), documents.__getitem__) == ([], [])
 
 
+def test_keys__when_there_is_no_user_pool__then_the_issuers_are_compared_alone(canary: ModuleType) -> None:
+    without = policy(rsa("a"), other=ec("e"))
+    del without["authorization"]["issuer"], without["authorization"]["jwks"]
+    documents = {DISCOVERY: {"jwks_uri": OTHER_KEYS}, OTHER_KEYS: {"keys": [ec("e"), rsa("f")]}}
+    assert canary.lacking(without, documents.__getitem__) == (["f"], [])
+
+
 def test_keys__when_the_deployment_names_an_issuers_jwks_url__then_nothing_is_discovered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:

@@ -1,6 +1,6 @@
-"""Compare the policy document's signing keys with those that its issuers publish.
+"""Compare the policy document's signing keys with what its issuers publish.
 
-CloudFormation takes this text as a Lambda's code: 4 kB, and boto3 alone.
+CloudFormation takes this as a Lambda's code: 4 kB, boto3 alone.
 """
 
 import base64
@@ -17,7 +17,7 @@ MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y")}
 ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}
 MOST_BYTES = 100_000
 PATIENCE = 20.0
-"""Seconds for all issuers at once: one that hangs hides no other."""
+"""Seconds for all issuers: one that hangs hides no other."""
 JWKS_URLS = json.loads(os.environ.get("JWKS_URLS", "{}"))
 """By issuer; others are discovered."""
 
@@ -30,7 +30,7 @@ class Direct(urllib.request.HTTPRedirectHandler):
 
 
 def fetch(url: str) -> Any:
-    """Return a short JSON document; whatever fails is raised."""
+    """Return a short JSON document; raise what fails."""
     if not url.startswith("https://"):
         raise ValueError(f"not by TLS: {url}")
     with urllib.request.build_opener(Direct).open(url, timeout=3) as page:
@@ -41,10 +41,10 @@ def fetch(url: str) -> Any:
 
 
 def lacking(policy: dict[str, Any], read: Callable[[str], Any]) -> tuple[list[str], list[str]]:
-    """Return the ids of published keys that the policy lacks or has otherwise, and what failed."""
+    """Return ids of published keys that the policy lacks or has otherwise, and what failed."""
     pool = policy["authorization"]
     threads = ThreadPoolExecutor()
-    issuers = (pool, *pool.get("other_issuers", ()))
+    issuers = [i for i in (pool, *pool.get("other_issuers", ())) if "issuer" in i]
     runs = [threads.submit(compare, issuer, read, is_pool=issuer is pool) for issuer in issuers]
     ended, late = wait(runs, timeout=PATIENCE)
     threads.shutdown(wait=False)

@@ -52,7 +52,7 @@ class IssuerKeys:
 
 
 async def compare(document: bytes, urls: Mapping[str, str]) -> list[IssuerKeys]:
-    """Compare a policy document with what its issuers publish, the user pool first.
+    """Compare a policy document with what its issuers publish, the user pool, if it has one, first.
 
     `urls` are JWKS URLs by the issuer's name (`USER_POOL` for the pool); other ones follow from the issuer.
     Raises Misconfigured, also for a name that the policy does not have, and Unavailable.
@@ -87,9 +87,10 @@ async def _read(
 ) -> list[tuple[str, str, str, dict[str, AnyJwk], dict[str, AnyJwk]]]:
     authorization = parse_policy(document).authorization
     issuers: list[tuple[str, str, tuple[AnyJwk, ...]]] = [
-        (USER_POOL, authorization.issuer, authorization.jwks.keys),
-        *((other.name, other.issuer, other.jwks.keys) for other in authorization.other_issuers),
+        (other.name, other.issuer, other.jwks.keys) for other in authorization.other_issuers
     ]
+    if authorization.issuer is not None and authorization.jwks is not None:
+        issuers.insert(0, (USER_POOL, authorization.issuer, authorization.jwks.keys))
     if unknown := urls.keys() - {name for name, _, _ in issuers}:
         raise Misconfigured(f"the policy document has no issuer {min(unknown)}")
     rows = []

@@ -1,4 +1,4 @@
-"""Other OIDC issuers beside the user pool: configuration of the api and of the enclave alike.
+"""Other OIDC issuers, beside a user pool or without one: configuration of the api and of the enclave alike.
 
 A principal of another issuer is named `oidc:NAME:SUB`, and a machine client `oidc:NAME:CLIENT`. A token whose
 own `sub` begins like that is refused, no matter who issued it, and NAME has no colon: so principals of two
@@ -47,7 +47,7 @@ AnyJwk = Annotated[Jwk | EcJwk, Field(discriminator="kty")]
 
 
 class IssuerSettings(BaseModel):
-    """Another OIDC issuer beside the user pool, as the api's settings and the enclave's policy have it."""
+    """An OIDC issuer that is no user pool, as the api's settings and the enclave's policy have it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -91,8 +91,10 @@ class IssuerSettings(BaseModel):
         )
 
 
-def distinct_issuers(user_pool: str, others: Sequence[IssuerSettings]) -> None:
-    """Raise ValueError if two issuers have one name, or one `iss`."""
-    issuers = [user_pool, *(other.issuer for other in others)]
+def distinct_issuers(user_pool: str | None, others: Sequence[IssuerSettings]) -> None:
+    """Raise ValueError if two issuers have one name, or one `iss`, or if there is none."""
+    issuers = [*([] if user_pool is None else [user_pool]), *(other.issuer for other in others)]
+    if not issuers:
+        raise ValueError("without a user pool, other_issuers must name at least one issuer")
     if len(set(issuers)) < len(issuers) or len({other.name for other in others}) < len(others):
         raise ValueError("each further issuer needs a name and an issuer of its own")

@@ -20,7 +20,7 @@ from mintline.access_tokens.keys import Jwk, unpadded_base64url
 from mintline.access_tokens.rules import LEEWAY, TokenFault
 from mintline.clock import UnixSeconds
 from mintline.scopes import ACCOUNT_ADMIN, Scope
-from mintline_api.auth.access_tokens import AccessTokens
+from mintline_api.auth.access_tokens import AccessTokens, UserPool
 from mintline_api.auth.jwks import KeySet
 from mintline_api.http.problems import RequestRefused as Unauthorized
 from mintline_signer.enclave.tokens import AuthorizationPolicy, TokenVerifier
@@ -347,7 +347,8 @@ class Sides:
 @pytest.fixture
 def sides() -> Sides:
     keys = KeySet(MemoryJwks([AUTHORITY.jwk()]), clock=lambda: 0.0)
-    api = AccessTokens(keys=keys, pool=MemoryUserPool(), issuer=ISSUER, client_id=CLIENT_ID, now=lambda: NOW)
+    pool = UserPool(keys=keys, status=MemoryUserPool(), issuer=ISSUER, client_id=CLIENT_ID)
+    api = AccessTokens(pool=pool, now=lambda: NOW)
     policy = AuthorizationPolicy.model_validate_json(json.dumps(AUTHORITY.policy(grace=0)))
     return Sides(api, TokenVerifier(policy))
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from mintline.clock import UnixSeconds
 from mintline.scopes import MACHINE_SCOPES, OPERATOR_SCOPES, Scope
-from mintline_api.auth.access_tokens import AccessTokens
+from mintline_api.auth.access_tokens import AccessTokens, UserPool
 from mintline_api.auth.clients import ClientDirectory
 from mintline_api.auth.jwks import KeySet
 from mintline_api.http.problems import RequestRefused
@@ -54,11 +54,13 @@ class Sides:
 def sides_of(*, console: bool = True, machine_clients: bool = True) -> Sides:
     pool = MemoryUserPool()
     api = AccessTokens(
-        keys=KeySet(MemoryJwks([POOL.jwk()]), clock=lambda: 0.0),
-        pool=pool,
-        issuer=ISSUER,
-        client_id=CLIENT_ID,
-        operator_client_id=CONSOLE if console else None,
+        pool=UserPool(
+            keys=KeySet(MemoryJwks([POOL.jwk()]), clock=lambda: 0.0),
+            status=pool,
+            issuer=ISSUER,
+            client_id=CLIENT_ID,
+            operator_client_id=CONSOLE if console else None,
+        ),
         now=lambda: NOW,
         clients=ClientDirectory(MemoryClientRecords(), now=lambda: NOW) if machine_clients else None,
     )

@@ -18,7 +18,7 @@ from mintline.access_tokens.rules import MAX_SUBJECT
 from mintline.clock import UnixSeconds
 from mintline.oidc_issuers import EcJwk, IssuerSettings, distinct_issuers
 from mintline.scopes import Scope
-from mintline_api.auth.access_tokens import AccessTokens, Issuer
+from mintline_api.auth.access_tokens import AccessTokens, Issuer, UserPool
 from mintline_api.auth.jwks import KeySet
 from mintline_api.http.problems import RequestRefused
 from mintline_signer.enclave.tokens import AuthorizationPolicy, TokenVerifier
@@ -106,13 +106,24 @@ class Sides:
         return claims.subject
 
 
-def sides_of(**changes: Any) -> Sides:
+OF_POOL = ("issuer", "client_ids", "jwks")
+
+
+def user_pool() -> UserPool:
+    keys = KeySet(MemoryJwks([POOL.jwk()]), clock=lambda: 0.0)
+    return UserPool(keys=keys, status=MemoryUserPool(), issuer=ISSUER, client_id=CLIENT_ID)
+
+
+def without_pool() -> dict[str, Any]:
+    """Return the policy's part of a deployment that has the other issuer alone."""
+    rest = {name: value for name, value in POOL.policy().items() if name not in OF_POOL}
+    return rest | {"other_issuers": [SETTINGS | {"jwks": {"keys": SECOND.jwks()}}]}
+
+
+def sides_of(*, pool: bool = True, **changes: Any) -> Sides:
     settings = SETTINGS | changes
     api = AccessTokens(
-        keys=KeySet(MemoryJwks([POOL.jwk()]), clock=lambda: 0.0),
-        pool=MemoryUserPool(),
-        issuer=ISSUER,
-        client_id=CLIENT_ID,
+        pool=user_pool() if pool else None,
         now=lambda: NOW,
         others=[
             Issuer(
@@ -121,19 +132,14 @@ def sides_of(**changes: Any) -> Sides:
             )
         ],
     )
-    document = POOL.policy() | {"other_issuers": [settings | {"jwks": {"keys": SECOND.jwks()}}]}
+    others = {"other_issuers": [settings | {"jwks": {"keys": SECOND.jwks()}}]}
+    document = (POOL.policy() if pool else without_pool()) | others
     return Sides(api, TokenVerifier(AuthorizationPolicy.model_validate_json(json.dumps(document))))
 
 
 def alone() -> Sides:
     """Return both sides with no other issuer."""
-    api = AccessTokens(
-        keys=KeySet(MemoryJwks([POOL.jwk()]), clock=lambda: 0.0),
-        pool=MemoryUserPool(),
-        issuer=ISSUER,
-        client_id=CLIENT_ID,
-        now=lambda: NOW,
-    )
+    api = AccessTokens(pool=user_pool(), now=lambda: NOW)
     return Sides(api, TokenVerifier(AuthorizationPolicy.model_validate_json(json.dumps(POOL.policy()))))
 
 
@@ -270,6 +276,34 @@ async def test_token__when_one_aud_is_a_users_and_one_a_clients__is_refused() ->
 async def test_token__when_its_issuer_is_not_configured__is_refused() -> None:
     assert await alone().outcome(SECOND.rsa.sign(claims())) == "bad-signature token_signature"
     assert await alone().outcome(SECOND.signed(claims())) == "token-algorithm token_algorithm"
+
+
+@pytest.mark.parametrize("elliptic", [True, False])
+async def test_token__when_there_is_no_user_pool__then_the_issuers_own_tokens_count_and_no_pools(
+    elliptic: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    sides = sides_of(pool=False)
+    of_issuer = SECOND.signed(claims()) if elliptic else SECOND.rsa.sign(claims())
+    assert await sides.outcome(of_issuer) == "oidc:auth0:auth0|5f7c8ec7"
+    assert await sides.outcome(pool_token()) == "wrong-issuer token_issuer"
+    assert await sides.outcome(SECOND.rsa.sign(claims(iss=None))) == "wrong-issuer token_issuer"
+    assert await sides.outcome(POOL.sign(claims())) == "bad-signature token_signature"
+
+
+@pytest.mark.parametrize(
+    "named", [("issuer",), ("client_ids", "jwks"), ("issuer", "client_ids"), ("operator",)]
+)
+def test_policy__when_it_names_a_part_of_a_user_pool__then_is_refused(named: tuple[str, ...]) -> None:
+    pool = POOL.policy() | {"operator_client_ids": ["console"]}
+    part = {name: pool[name] for name in pool if name.startswith(named)}
+    with pytest.raises(ValidationError, match="name all of a pool, or nothing"):
+        AuthorizationPolicy.model_validate_json(json.dumps(without_pool() | part))
+
+
+def test_policy__when_it_names_no_issuer__then_is_refused() -> None:
+    document = without_pool() | {"other_issuers": []}
+    with pytest.raises(ValidationError, match="other_issuers must name at least one"):
+        AuthorizationPolicy.model_validate_json(json.dumps(document))
 
 
 async def test_token__when_it_has_the_longest_sub__is_believed() -> None:

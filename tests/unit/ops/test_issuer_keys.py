@@ -104,6 +104,29 @@ async def test_compare__when_there_is_another_issuer__then_its_keys_are_where_it
     assert (pools.suffices, keys.changed) == (True, ["p256"])
 
 
+async def test_compare__when_the_policy_has_no_user_pool__then_its_issuers_are_compared_alone(
+    publish: Callable[[Published], None],
+) -> None:
+    key, new = ec_jwk("p256"), ec_jwk("new")
+    about = {"name": "auth0", "issuer": OTHER, "client_ids": ["app"], "jwks": {"keys": [key]}}
+    policy = json.loads(document(Authority().jwk(), others=(about,)))
+    for name in ("issuer", "client_ids", "jwks"):
+        del policy["authorization"][name]
+    without = json.dumps(policy).encode()
+    urls = {"auth0": "https://keys.example.com/"}
+    publish({urls["auth0"]: {"keys": [key, new]}})
+
+    (keys,) = await compare(without, urls)
+    assert (keys.name, keys.missing) == ("auth0", ["new"])
+    changed = json.loads(await with_published_keys(without, urls))
+    kids = [entry["kid"] for entry in changed["authorization"].pop("other_issuers")[0]["jwks"]["keys"]]
+    assert kids == ["p256", "new"]
+    del policy["authorization"]["other_issuers"]
+    assert changed == policy
+    with pytest.raises(Misconfigured, match="no issuer user pool"):
+        await compare(without, {USER_POOL: "https://x.example"})
+
+
 @pytest.mark.parametrize(
     ("documents", "urls", "message"),
     [
@@ -142,8 +165,9 @@ async def test_policy_keys__when_the_pool_has_rotated__then_nothing_else_of_the_
     publish({POOL_URL: {"keys": [new, kept]}})
     before = document(old, kept)
     after = await with_published_keys(before, {}, drop_unpublished=drop)
-    keys = parse_policy(after).authorization.jwks.keys
-    assert [key.kid for key in keys] == kids
+    jwks = parse_policy(after).authorization.jwks
+    assert jwks is not None
+    assert [key.kid for key in jwks.keys] == kids
     was, is_now = json.loads(before), json.loads(after)
     del was["authorization"]["jwks"], is_now["authorization"]["jwks"]
     assert was == is_now
@@ -160,6 +184,7 @@ async def test_policy_keys__when_another_issuer_has_rotated__then_its_keys_are_t
         await with_published_keys(document(pool, others=(other,)), urls)
     ).authorization
     assert [key.kid for key in authorization.other_issuers[0].jwks.keys] == ["new", "old"]
+    assert authorization.jwks is not None
     assert [key.kid for key in authorization.jwks.keys] == [pool["kid"]]
 
 

@@ -13,7 +13,7 @@ from mintline.aws.event_log import DynamoEventLog
 from mintline.clock import unix_ms
 from mintline.tracing import Tracer, with_tracing
 from mintline_api.api import Api
-from mintline_api.auth.access_tokens import AccessTokens
+from mintline_api.auth.access_tokens import AccessTokens, UserPool
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.revocations import Revocations
 from mintline_api.auth.store import DynamoRevocations
@@ -159,11 +159,13 @@ def _access_tokens(
     settings: Settings, environment: Environment, metrics: Metrics, revocations: Revocations
 ) -> AccessTokens:
     return AccessTokens(
-        keys=environment.keys,
-        pool=environment.user_pool,
-        issuer=settings.cognito_issuer,
-        client_id=settings.cognito_client_id,
-        operator_client_id=settings.cognito_operator_client_id,
+        pool=UserPool(
+            keys=environment.keys,
+            status=environment.user_pool,
+            issuer=settings.cognito_issuer,
+            client_id=settings.cognito_client_id,
+            operator_client_id=settings.cognito_operator_client_id,
+        ),
         now=time.time,
         revocations=revocations,
         clients=environment.client_directory,

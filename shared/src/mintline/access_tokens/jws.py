@@ -103,6 +103,11 @@ def unknown_key() -> BadToken:
     return BadToken(TokenFault.KEY, "The token names a signing key that the user pool does not have.")
 
 
+def unknown_issuer() -> BadToken:
+    """Return the fault of a token whose issuer is none of those that are configured."""
+    return BadToken(TokenFault.ISSUER, "The token comes from an issuer that is not accepted here.")
+
+
 def _object(data: bytes) -> dict[str, Any]:
     try:
         value = strict_json.parse(data, max_depth=MAX_DEPTH)

@@ -7,7 +7,7 @@ import random
 from mintline.admin import Check
 from mintline.notices import Notices
 from mintline_api.api import Api
-from mintline_api.auth.access_tokens import AccessTokens
+from mintline_api.auth.access_tokens import AccessTokens, UserPool
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.clients import ClientDirectory
 from mintline_api.auth.jwks import KeySet
@@ -108,10 +108,7 @@ def _access_tokens(
     ports: Ports, keys: KeySet, directory: ClientDirectory, revocations: Revocations
 ) -> AccessTokens:
     return AccessTokens(
-        keys=keys,
-        pool=ports.user_pool,
-        issuer=ISSUER,
-        client_id=CLIENT_ID,
+        pool=UserPool(keys=keys, status=ports.user_pool, issuer=ISSUER, client_id=CLIENT_ID),
         now=ports.clock,
         revocations=revocations,
         clients=directory,

@@ -69,46 +69,48 @@ class Issuer:
     rules: TokenRules
 
 
+@dataclass(frozen=True, slots=True)
+class UserPool:
+    """The user pool: its signing keys, what tells of its users' tokens, and its app clients of people."""
+
+    keys: KeySet
+    status: TokenStatus
+    issuer: str
+    client_id: str
+    operator_client_id: str | None = None
+
+
 class AccessTokens:
     """Verifies access tokens of one user pool: users' by one app client, and machine clients' own.
 
-    Those of `others` too, other OIDC issuers: nobody is asked whether they were revoked, so that they count
-    until they expire, and they need no `openid`. Their machine clients are those of their rules.
+    Those of `others` too, other OIDC issuers, and of these alone without a `pool`: nobody is asked whether
+    they were revoked, so that they count until they expire, and they need no `openid`. Their machine clients
+    are those of their rules.
 
     A verified token is remembered, by its hash, for a minute at most and never past its expiry. Whether its
     user is still signed in is asked of the pool at most once in 45 seconds; `revocations` puts it on record.
     The pool tells nothing of a client's token: its record in `clients` counts instead. Without `clients` none
-    is accepted. Operators act as `operator_client_id`, by which they sign in; the pool is asked about them as
-    about users.
+    is accepted. Operators act as the pool's `operator_client_id`, by which they sign in; the pool is asked
+    about them as about users.
     `now` is in Unix seconds.
     """
 
     def __init__(
         self,
         *,
-        keys: KeySet,
-        pool: TokenStatus,
-        issuer: str,
-        client_id: str,
+        pool: UserPool | None,
         now: Callable[[], float],
         revocations: Revocations | None = None,
         clients: ClientDirectory | None = None,
-        operator_client_id: str | None = None,
         others: Sequence[Issuer] = (),
         looked_up: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        rules = TokenRules(
-            issuer=issuer,
-            client_ids=frozenset({client_id}),
-            machine_clients=clients is not None,
-            operator_client_ids=frozenset({operator_client_id} if operator_client_id else ()),
-        )
-        self._pool = Issuer(keys, rules)
+        self._pool = None if pool is None else _issuer_of(pool, machine_clients=clients is not None)
         self._others = {other.rules.issuer: other for other in others}
         self._clients = clients
         self._now = now
         self._revocations = revocations
-        self._checks = TokenChecks(pool, now=now)
+        self._checks = None if pool is None else TokenChecks(pool.status, now=now)
         self._cache: BoundedCache[bytes, Caller] = BoundedCache(
             max_weight=_CACHED_TOKENS, clock=now, looked_up=looked_up
         )
@@ -140,6 +142,7 @@ class AccessTokens:
         if (
             person is not None
             and of_pool
+            and self._checks is not None
             and not await self._checks.counts(
                 digest, token, sub=person, issued=caller.issued_at, expires=caller.expires_at
             )
@@ -180,6 +183,8 @@ class AccessTokens:
             issuer = self._pool
             if self._others and (claimed := unverified.claimed_issuer) is not None:
                 issuer = self._others.get(claimed, issuer)
+            if issuer is None:
+                raise jws.unknown_issuer()
             unverified.check_algorithm(issuer.rules)
             key = await issuer.keys.key(unverified.kid)
             if key is None:
@@ -197,6 +202,17 @@ class AccessTokens:
             client_id=claims.client_id if claims.is_client else None,
             operator=claims.operator,
         )
+
+
+def _issuer_of(pool: UserPool, *, machine_clients: bool) -> Issuer:
+    operators = () if pool.operator_client_id is None else (pool.operator_client_id,)
+    rules = TokenRules(
+        issuer=pool.issuer,
+        client_ids=frozenset({pool.client_id}),
+        machine_clients=machine_clients,
+        operator_client_ids=frozenset(operators),
+    )
+    return Issuer(pool.keys, rules)
 
 
 def _bearer(authorization: str | None) -> str:

@@ -41,7 +41,7 @@ TOKEN_NOT_YET_VALID = ProblemType(
     "The token's `nbf` or `iat` lies in the future: a clock is wrong.",
 )
 WRONG_ISSUER = ProblemType(
-    "wrong-issuer", 401, "Wrong token issuer", "The token comes from another user pool than this API's."
+    "wrong-issuer", 401, "Wrong token issuer", "The token comes from another issuer than those of this API."
 )
 WRONG_CLIENT = ProblemType(
     "wrong-client", 401, "Wrong app client", "The token was issued to another app client than this API's."

@@ -60,16 +60,19 @@ IntakeKey = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_
 
 
 class AuthorizationPolicy(Frozen):
-    """Whose tokens count as an authorization, and for how long; whose acceptance, as the api's."""
+    """Whose tokens count as an authorization, and for how long; whose acceptance, as the api's.
 
-    issuer: str = Field(min_length=1, max_length=512)
-    """Exactly as the tokens' `iss` has it."""
-    client_ids: frozenset[str] = Field(min_length=1)
+    Without a user pool there are no `issuer`, `client_ids` and `jwks`, and at least one of `other_issuers`.
+    """
+
+    issuer: str | None = Field(default=None, min_length=1, max_length=512)
+    """The user pool, exactly as its tokens' `iss` has it."""
+    client_ids: frozenset[str] = frozenset()
     """The app clients by which users sign in. Machine clients are others (`SigningPolicy.clients`)."""
     operator_client_ids: frozenset[str] = Field(default=frozenset(), max_length=8)
     """The app clients by which users in the group `operators` sign in, and act as these clients within their
     budgets (`SigningPolicy.clients`). None by default."""
-    jwks: Jwks
+    jwks: Jwks | None = None
     intake_keys: tuple[IntakeKey, ...] = Field(min_length=1, max_length=8)
     """What certifies the session keys of the api's processes; several while one follows another."""
     other_issuers: tuple[OtherIssuer, ...] = Field(default=(), max_length=4)
@@ -78,6 +81,14 @@ class AuthorizationPolicy(Frozen):
     """Seconds past a token's expiry in which it still counts: queues delay, and fees are raised later."""
     scope: str = Field(default=Scope.MINTS_CREATE, min_length=1, max_length=256)
     """The scope that a token must carry."""
+
+    @model_validator(mode="after")
+    def _pool_is_whole(self) -> Self:
+        of_pool = {"issuer": self.issuer, "client_ids": self.client_ids, "jwks": self.jwks}
+        missing = [name for name, value in of_pool.items() if not value]
+        if missing and (len(missing) < len(of_pool) or self.operator_client_ids):
+            raise ValueError(f"the user pool's {', '.join(missing)} missing: name all of a pool, or nothing")
+        return self
 
     @model_validator(mode="after")
     def _app_clients_have_one_use(self) -> Self:
@@ -111,13 +122,7 @@ class TokenVerifier:
     ) -> None:
         """Accept users' tokens, and those of machine clients if `machine_clients`."""
         self._policy = policy
-        rules = TokenRules(
-            issuer=policy.issuer,
-            client_ids=policy.client_ids,
-            machine_clients=machine_clients,
-            operator_client_ids=policy.operator_client_ids,
-        )
-        self._pool = _Issuer(rules, _keys_of(policy.jwks))
+        self._pool = _pool_of(policy, machine_clients=machine_clients)
         self._others = {
             other.issuer: _Issuer(other.rules(), _keys_of(other.jwks)) for other in policy.other_issuers
         }
@@ -152,11 +157,25 @@ class TokenVerifier:
         issuer = self._pool
         if self._others and (claimed := unverified.claimed_issuer) is not None:
             issuer = self._others.get(claimed, issuer)
+        if issuer is None:
+            raise jws.unknown_issuer()
         unverified.check_algorithm(issuer.rules)
         key = issuer.keys.get(unverified.kid)
         if key is None:
             raise jws.unknown_key()
         return unverified.claims(key, issuer.rules)
+
+
+def _pool_of(policy: AuthorizationPolicy, *, machine_clients: bool) -> _Issuer | None:
+    if policy.issuer is None or policy.jwks is None:
+        return None
+    rules = TokenRules(
+        issuer=policy.issuer,
+        client_ids=policy.client_ids,
+        machine_clients=machine_clients,
+        operator_client_ids=policy.operator_client_ids,
+    )
+    return _Issuer(rules, _keys_of(policy.jwks))
 
 
 def _keys_of(jwks: Jwks | OtherJwks) -> Mapping[str, PublicKey]:
