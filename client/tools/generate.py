@@ -21,13 +21,20 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "client" / "src" / "mintline_client"
 TYPESCRIPT = ROOT / "clients" / "typescript" / "src"
 URL = "https://mintline.example"
+SIGN_IN = "https://sign-in.example/oauth2"
 
 
 def document() -> dict[str, Any]:
     """Return the OpenAPI document of a deployment."""
     described: dict[str, Any] = json.loads(
         json.dumps(
-            openapi(GROUPS, problems=PROBLEMS, public_url=URL, sign_in_url="https://sign-in.example/oauth2")
+            openapi(
+                GROUPS,
+                problems=PROBLEMS,
+                public_url=URL,
+                authorization_url=f"{SIGN_IN}/authorize",
+                token_url=f"{SIGN_IN}/token",
+            )
         )
     )
     return described

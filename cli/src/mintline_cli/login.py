@@ -10,6 +10,7 @@ import asyncio
 import secrets
 import time
 import webbrowser
+from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
@@ -143,6 +144,11 @@ def _redirect_uri() -> str:
     return f"http://localhost:{PORT}{PATH}"
 
 
+def with_query(endpoint: str, query: Mapping[str, str]) -> str:
+    """Return an endpoint with a query, behind the one that it may have already (RFC 6749, 3.1)."""
+    return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query, quote_via=quote)}"
+
+
 async def _code(sign_in: SignIn, verifier: str, screen: Screen, *, browser: bool) -> str:
     """Show the login page in the user's browser, and return the code with which it comes back."""
     state = secrets.token_urlsafe(16)
@@ -178,7 +184,7 @@ async def _code(sign_in: SignIn, verifier: str, screen: Screen, *, browser: bool
             "code_challenge": code_challenge(verifier),
             "code_challenge_method": "S256",
         }
-        address = f"{sign_in.authorization_endpoint}?{urlencode(query, quote_via=quote)}"
+        address = with_query(sign_in.authorization_endpoint, query)
         screen.note(f"sign in at {address}")
         if browser:
             await asyncio.to_thread(webbrowser.open, address)

@@ -91,6 +91,52 @@ class IssuerSettings(BaseModel):
         )
 
 
+class SignIn(BaseModel):
+    """Where an issuer's users sign in, as its discovery document has it (OpenID Connect Discovery 1.0, 3)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    client_id: str = Field(min_length=1, max_length=256)
+    """A public client, without a secret, that may use the authorization code flow with PKCE."""
+    authorization_endpoint: str = Field(pattern=r"^https://[^\s#?]+(\?[^\s#]+)?$")
+    """With a query if the issuer needs one, such as `?audience=…` (RFC 6749, 3.1)."""
+    token_endpoint: str = Field(pattern=r"^https://[^\s#]+$")
+    end_session_endpoint: str | None = Field(default=None, pattern=r"^https://[^\s#?]+$")
+    """Where a browser signs out (RP-Initiated Logout 1.0). None: only the console's own session ends."""
+
+
+class SignInIssuer(IssuerSettings):
+    """An issuer, with where its keys are, and where its users sign in if there is no user pool."""
+
+    jwks_url: str = Field(pattern=r"^https?://\S+$")
+    sign_in: SignIn | None = None
+
+    @model_validator(mode="after")
+    def _signs_in_by_a_client_that_counts(self) -> Self:
+        if (
+            self.sign_in is not None
+            and self.client_claim != "aud"
+            and (self.sign_in.client_id not in self.client_ids)
+        ):
+            raise ValueError("sign_in.client_id must be one of client_ids: its tokens would be refused")
+        return self
+
+
+def issuer_of_people(user_pool: str | None, others: Sequence[SignInIssuer]) -> SignInIssuer | None:
+    """Return by which issuer people sign in, None where they do by the user pool.
+
+    Raises ValueError unless exactly one issuer has `sign_in` where there is no pool, and none where there is.
+    """
+    able = [other for other in others if other.sign_in is not None]
+    if user_pool is None:
+        if len(able) != 1:
+            raise ValueError("without a user pool, exactly one of other_issuers must have sign_in")
+        return able[0]
+    if able:
+        raise ValueError(f"{able[0].name}: sign_in is for where there is no user pool")
+    return None
+
+
 def distinct_issuers(user_pool: str | None, others: Sequence[IssuerSettings]) -> None:
     """Raise ValueError if two issuers have one name, or one `iss`, or if there is none."""
     issuers = [*([] if user_pool is None else [user_pool]), *(other.issuer for other in others)]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mintline.errors import Unavailable
-from mintline_api.auth.jwks import KeySet, read_keys
+from mintline_api.auth.jwks import KeySet, check_any, read_keys
 from mintline_testkit.api.users import MemoryJwks
 from mintline_testkit.user_pool import UserPool
 
@@ -158,3 +158,25 @@ def test_read_keys__when_entries_are_of_other_kinds__leaves_them_out(pool: UserP
 
     assert list(read_keys({"keys": [*others, good]})) == [good["kid"]]
     assert read_keys({"keys": None}) == {}
+
+
+class Hanging:
+    async def fetch(self) -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError("never set")
+
+
+async def test_check__when_one_issuer_hangs_and_one_fails__then_the_keys_of_a_third_are_enough(
+    keys: KeySet, clock: Clock
+) -> None:
+    away = MemoryJwks()
+    away.failure = Unavailable("away")
+    async with asyncio.timeout(5):
+        await check_any([KeySet(Hanging(), clock=clock), KeySet(away, clock=clock), keys])
+
+
+async def test_check__when_no_issuer_has_keys__then_it_is_unavailable(clock: Clock) -> None:
+    away = MemoryJwks()
+    away.failure = Unavailable("away")
+    with pytest.raises(Unavailable, match="away"):
+        await check_any([KeySet(away, clock=clock), KeySet(away, clock=clock)])

@@ -24,13 +24,27 @@ METHODS = {"get", "post", "patch", "delete"}
 
 
 def document_of(groups: Sequence[Operations]) -> dict[str, Any]:
-    return openapi(groups, problems=PROBLEMS, public_url=PUBLIC_URL, sign_in_url=SIGN_IN_URL)
+    return openapi(
+        groups,
+        problems=PROBLEMS,
+        public_url=PUBLIC_URL,
+        authorization_url=f"{SIGN_IN_URL}/authorize",
+        token_url=f"{SIGN_IN_URL}/token",
+    )
 
 
 @pytest.fixture(scope="module")
 def described() -> dict[str, Any]:
     document: dict[str, Any] = json.loads(
-        json.dumps(openapi(GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL, sign_in_url=SIGN_IN_URL))
+        json.dumps(
+            openapi(
+                GROUPS,
+                problems=PROBLEMS,
+                public_url=PUBLIC_URL,
+                authorization_url=f"{SIGN_IN_URL}/authorize",
+                token_url=f"{SIGN_IN_URL}/token",
+            )
+        )
     )
     return document
 
@@ -304,6 +318,16 @@ def test_app__when_built_twice__is_the_same(harness: Harness) -> None:
     first = harness.app()
 
     assert isinstance(first, web.Application)
-    assert openapi(GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL, sign_in_url=SIGN_IN_URL) == openapi(
-        GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL, sign_in_url=SIGN_IN_URL
+    assert openapi(
+        GROUPS,
+        problems=PROBLEMS,
+        public_url=PUBLIC_URL,
+        authorization_url=f"{SIGN_IN_URL}/authorize",
+        token_url=f"{SIGN_IN_URL}/token",
+    ) == openapi(
+        GROUPS,
+        problems=PROBLEMS,
+        public_url=PUBLIC_URL,
+        authorization_url=f"{SIGN_IN_URL}/authorize",
+        token_url=f"{SIGN_IN_URL}/token",
     )

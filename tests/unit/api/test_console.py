@@ -45,7 +45,7 @@ async def test_page__when_opened__then_loads_its_own_files_alone_and_says_who_si
         '<script type="application/json" id="config">'
     ]
     config = config_of(response.body)
-    assert config["sign_in_url"] == SIGN_IN_URL
+    assert config["token_endpoint"] == f"{SIGN_IN_URL}/token"
     assert config["user"]["scopes"][0] == "openid"
 
 
@@ -83,7 +83,7 @@ def test_policy__when_the_deployment_names_its_storage__then_lets_the_page_put_f
     )
 
     assert upload_origin(changed) == expected
-    assert f"connect-src 'self' {settings.sign_in_url().rsplit('/', 1)[0]} {expected};" in (
+    assert f"connect-src 'self' {settings.sign_in().token_endpoint.rsplit('/', 2)[0]} {expected};" in (
         content_security_policy(changed)
     )
 

@@ -50,9 +50,9 @@ def test_splitter__when_a_newline_is_quoted__then_the_line_goes_on_unless_it_get
     ]
 
 
-def reader(lines_format: Format = "ndjson", *, may_name_emails: bool = True) -> LineReader:
+def reader(lines_format: Format = "ndjson", *, may_name_emails: bool = True, pool: bool = True) -> LineReader:
     users = UserDirectory(
-        MemoryPoolUsers(),
+        MemoryPoolUsers() if pool else None,
         Emails(b"a secret of thirty-two characters", case_sensitive=True),
         clock=lambda: 0.0,
     )
@@ -113,6 +113,16 @@ def test_reader__when_the_token_may_make_no_users__then_lines_with_emails_are_re
 
     assert isinstance(refused, RefusedLine)
     assert refused.errors[0].detail == "your token lacks the scope mintline/users:write"
+
+
+@pytest.mark.parametrize("named", ["email", "user"])
+def test_reader__when_there_is_no_user_pool__then_lines_that_name_its_users_are_refused(named: str) -> None:
+    refused = read(line(recipient={named: "ada@example.com"}), pool=False)
+
+    assert isinstance(refused, RefusedLine)
+    (error,) = refused.errors
+    assert error.pointer == f"#/recipient/{named}"
+    assert error.detail == "this deployment has no user pool: name the recipient by address"
 
 
 def test_reader__when_a_line_is_too_long__then_its_beginning_is_kept() -> None:

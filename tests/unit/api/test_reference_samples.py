@@ -20,7 +20,15 @@ from mintline_testkit.api.harness import PUBLIC_URL, SIGN_IN_URL
 @pytest.fixture(scope="module")
 def operations() -> list[dict[str, Any]]:
     document = json.loads(
-        json.dumps(openapi(GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL, sign_in_url=SIGN_IN_URL))
+        json.dumps(
+            openapi(
+                GROUPS,
+                problems=PROBLEMS,
+                public_url=PUBLIC_URL,
+                authorization_url=f"{SIGN_IN_URL}/authorize",
+                token_url=f"{SIGN_IN_URL}/token",
+            )
+        )
     )
     return [
         {**operation, "method": method.upper(), "path": path}

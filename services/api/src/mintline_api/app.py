@@ -53,7 +53,7 @@ from mintline_api.http.reference.documents import CACHED, DOCS, Reference, refer
 from mintline_api.http.responses import document_of
 from mintline_api.limits.problems import TOO_MANY_WRITES
 from mintline_api.metrics import Metrics
-from mintline_api.settings import LARGEST_BODY
+from mintline_api.settings import LARGEST_BODY, PeopleSignIn
 
 GROUPS = (
     mints.operations,
@@ -109,7 +109,7 @@ def build_app(
         clock=time.monotonic,
         rng=random.Random(),  # noqa: S311 - advice, not a secret
     )
-    app[OPENAPI], app[DOCS] = _documents(tuple(groups), api.settings.public_url, api.settings.sign_in_url())
+    app[OPENAPI], app[DOCS] = _documents(tuple(groups), api.settings.public_url, api.settings.sign_in())
     app.add_routes(routes(groups))
     app[CONSOLE] = console(api.settings)
     app.add_routes(console_routes.routes())
@@ -119,10 +119,16 @@ def build_app(
 
 @lru_cache(maxsize=8)
 def _documents(
-    groups: tuple[Operations, ...], public_url: str, sign_in_url: str
+    groups: tuple[Operations, ...], public_url: str, sign_in: PeopleSignIn
 ) -> tuple[Document, Reference]:
     """Return the OpenAPI document and the reference that shows it: half a second's work, kept."""
-    described = openapi(groups, problems=PROBLEMS, public_url=public_url, sign_in_url=sign_in_url)
+    described = openapi(
+        groups,
+        problems=PROBLEMS,
+        public_url=public_url,
+        authorization_url=sign_in.authorization_endpoint,
+        token_url=sign_in.token_endpoint,
+    )
     document = document_of(
         json.dumps(described, indent=1).encode(),
         {**CACHED, "Content-Type": "application/json", "Access-Control-Allow-Origin": "*"},

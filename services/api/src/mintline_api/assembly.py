@@ -17,8 +17,10 @@ from mintline_api.auth.access_tokens import AccessTokens, UserPool
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.revocations import Revocations
 from mintline_api.auth.store import DynamoRevocations
-from mintline_api.environment import Environment
+from mintline_api.environment import Environment, Pool
 from mintline_api.features.bulk.store import DynamoLines
+from mintline_api.features.clients.ports import Registry
+from mintline_api.features.clients.without_pool import RecordsAlone
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.collections.store import DynamoCollections, S3CollectionMetadata
 from mintline_api.features.contracts.registry import CollectionRegistry
@@ -81,7 +83,7 @@ def assemble(
     reservations = Reservations(chain_id=chain_id, store=drops, clock=time.monotonic)
     return Api(
         settings=settings,
-        access_tokens=_access_tokens(settings, environment, metrics, revocations),
+        access_tokens=_access_tokens(environment, metrics, revocations),
         wallets=_wallets(settings, environment, metrics),
         users=_users(settings, environment, metrics),
         links=DynamoLinks(dynamo, chain_id=chain_id, set_aside=set_aside),
@@ -95,7 +97,7 @@ def assemble(
         outbox=SqsOutbox(with_tracing(environment.queues, tracer)),
         rates=_rates(settings, environment, metrics),
         gas=_gas_budget(settings, environment, metrics),
-        clients=_clients(settings, environment, metrics),
+        clients=_clients(environment, metrics),
         client_directory=environment.client_directory,
         client_budgets=environment.client_budgets,
         revocations=revocations,
@@ -155,17 +157,19 @@ def _mint_gate(
     )
 
 
-def _access_tokens(
-    settings: Settings, environment: Environment, metrics: Metrics, revocations: Revocations
-) -> AccessTokens:
+def _user_pool(pool: Pool) -> UserPool:
+    return UserPool(
+        keys=pool.keys,
+        status=pool.user_info,
+        issuer=pool.settings.issuer,
+        client_id=pool.settings.client_id,
+        operator_client_id=pool.settings.operator_client_id,
+    )
+
+
+def _access_tokens(environment: Environment, metrics: Metrics, revocations: Revocations) -> AccessTokens:
     return AccessTokens(
-        pool=UserPool(
-            keys=environment.keys,
-            status=environment.user_pool,
-            issuer=settings.cognito_issuer,
-            client_id=settings.cognito_client_id,
-            operator_client_id=settings.cognito_operator_client_id,
-        ),
+        pool=None if environment.user_pool is None else _user_pool(environment.user_pool),
         now=time.time,
         revocations=revocations,
         clients=environment.client_directory,
@@ -194,9 +198,11 @@ def _wallets(settings: Settings, environment: Environment, metrics: Metrics) -> 
 
 def _users(settings: Settings, environment: Environment, metrics: Metrics) -> UserDirectory:
     return UserDirectory(
-        CognitoUsers(
-            environment.cognito,
-            user_pool_id=settings.user_pool_id(),
+        None
+        if (pool := environment.user_pool) is None
+        else CognitoUsers(
+            pool.cognito,
+            user_pool_id=pool.settings.user_pool_id,
             email_verified=settings.email_verified,
         ),
         Emails(
@@ -271,8 +277,8 @@ def _metadata(metrics: Metrics, texts: S3Metadata, versions: DynamoVersions) -> 
     )
 
 
-def _clients(settings: Settings, environment: Environment, metrics: Metrics) -> ClientRegistry:
-    return ClientRegistry(
-        DynamoClients(environment.dynamo, set_aside=metrics.set_aside),
-        AppClients(environment.cognito, settings.user_pool_id()),
-    )
+def _clients(environment: Environment, metrics: Metrics) -> Registry:
+    records = DynamoClients(environment.dynamo, set_aside=metrics.set_aside)
+    if (pool := environment.user_pool) is None:
+        return RecordsAlone(records)
+    return ClientRegistry(records, AppClients(pool.cognito, pool.settings.user_pool_id))

@@ -25,7 +25,7 @@ from mintline.rpc_factory import open_rpc
 from mintline_api.auth.access_tokens import Issuer
 from mintline_api.auth.clients import ClientDirectory
 from mintline_api.auth.intake_sessions import IntakeSessions
-from mintline_api.auth.jwks import HttpJwks, KeySet
+from mintline_api.auth.jwks import HttpJwks, KeySet, check_any
 from mintline_api.auth.store import DynamoClientRecords, KmsIntake
 from mintline_api.auth.user_pool import HttpUserInfo
 from mintline_api.features.bulk.store import Packs
@@ -36,7 +36,7 @@ from mintline_api.features.tokens.store import DynamoIndex
 from mintline_api.limits.client_budgets import ClientBudgets
 from mintline_api.limits.store import DynamoClientUse
 from mintline_api.metrics import Metrics
-from mintline_api.settings import Settings
+from mintline_api.settings import PoolSettings, Settings
 
 if TYPE_CHECKING:
     from types_aiobotocore_cognito_idp import CognitoIdentityProviderClient
@@ -45,8 +45,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Pool:
+    """The user pool, and what of it the api asks."""
+
+    settings: PoolSettings
+    keys: KeySet
+    user_info: HttpUserInfo
+    cognito: CognitoIdentityProviderClient
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
-    """What the api talks to; no `chain` without an endpoint: a silent node makes few answers poorer."""
+    """What the api talks to; no `chain` without an endpoint: a silent node makes few answers poorer.
+
+    No `user_pool` where other issuers stand in its place.
+    """
 
     dynamo: Dynamo
     queues: Queues
@@ -55,18 +68,24 @@ class Environment:
     upload_signer: S3Client
     kms: KMSClient
     key_stores: KeyStores
-    keys: KeySet
+    user_pool: Pool | None
     other_issuers: Sequence[Issuer]
-    user_pool: HttpUserInfo
     intake: IntakeSessions
     token_ids: TokenIds
     packs: Packs
     metadata_packer: MetadataPacker
     chain: Node | None
     blocks: BlockReader | None
-    cognito: CognitoIdentityProviderClient
     client_directory: ClientDirectory
     client_budgets: ClientBudgets
+
+    async def check_keys(self) -> None:
+        """Raise Unavailable if there are no keys to verify people's tokens with.
+
+        They are the user pool's or, without one, those of any of the other issuers.
+        """
+        pool = self.user_pool
+        await check_any([issuer.keys for issuer in self.other_issuers] if pool is None else [pool.keys])
 
 
 async def open_environment(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> Environment:
@@ -77,8 +96,6 @@ async def open_environment(stack: AsyncExitStack, settings: Settings, metrics: M
     queues = Queues(await open_client(stack, "sqs", settings, calls=calls), prefix)
     stack.push_async_callback(queues.aclose)
     session = await stack.enter_async_context(aiohttp.ClientSession())
-    keys = KeySet(HttpJwks(session, settings.jwks_url()), clock=time.monotonic)
-    stack.push_async_callback(keys.aclose)
     chain = blocks = None
     if settings.rpc_urls:
         rpc = await open_rpc(stack, settings, observer=metrics.rpc, tracer=calls.tracer)
@@ -99,9 +116,8 @@ async def open_environment(stack: AsyncExitStack, settings: Settings, metrics: M
         ),
         kms=kms,
         key_stores=await open_key_stores(stack, settings, dynamo, calls=calls),
-        keys=keys,
+        user_pool=await _pool(stack, settings, session, metrics),
         other_issuers=_other_issuers(stack, settings, session),
-        user_pool=HttpUserInfo(session, settings.cognito_userinfo_url),
         intake=IntakeSessions(
             KmsIntake(kms, prefix=prefix).certify,
             intake_key=settings.intake_public_key(),
@@ -112,7 +128,6 @@ async def open_environment(stack: AsyncExitStack, settings: Settings, metrics: M
         metadata_packer=_packer(stack, settings, packs),
         chain=chain,
         blocks=blocks,
-        cognito=await open_client(stack, "cognito-idp", settings, calls=calls),
         client_directory=client_directory,
         client_budgets=_client_budgets(
             stack, settings, metrics, dynamo, clients=client_directory, chain=chain
@@ -123,6 +138,17 @@ async def open_environment(stack: AsyncExitStack, settings: Settings, metrics: M
 async def _dead_letters(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> DeadLetters:
     sqs = await open_client(stack, "sqs", settings, calls=metrics.aws, role_arn=settings.redrive_role_arn)
     return DeadLetters(sqs, settings.resource_prefix)
+
+
+async def _pool(
+    stack: AsyncExitStack, settings: Settings, session: aiohttp.ClientSession, metrics: Metrics
+) -> Pool | None:
+    if (pool := settings.user_pool()) is None:
+        return None
+    keys = KeySet(HttpJwks(session, pool.jwks_url), clock=time.monotonic)
+    stack.push_async_callback(keys.aclose)
+    cognito = await open_client(stack, "cognito-idp", settings, calls=metrics.aws)
+    return Pool(pool, keys, HttpUserInfo(session, pool.userinfo_url), cognito)
 
 
 def _other_issuers(

@@ -52,7 +52,7 @@ async def serve(settings: Settings, stop: asyncio.Event, *, groups: Sequence[Ope
         checks: dict[str, Check] = {
             "dynamodb": partial(environment.dynamo.ping, MINTS),
             "sqs": partial(environment.queues.ping, BUILD),
-            "jwks": environment.keys.check,
+            "jwks": environment.check_keys,
             "intake": environment.intake.check,
         }
         await environment.intake.begin()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
+from dataclasses import dataclass
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
@@ -15,16 +16,44 @@ from mintline.chain.settings import ChainSettings, FactorySettings, RpcEndpoint
 from mintline.fields import Address
 from mintline.key_stores import StoreName
 from mintline.key_subjects import MAX_RELAYERS
-from mintline.oidc_issuers import IssuerSettings, distinct_issuers
+from mintline.oidc_issuers import SignInIssuer, distinct_issuers, issuer_of_people
 from mintline.p256 import load_p256
 from mintline.resources import OPTIONAL_INDEXES, OptionalIndex
 from mintline.settings import FormerName
 
 
-class OtherIssuer(IssuerSettings):
+class OtherIssuer(SignInIssuer):
     """Another OIDC issuer, with the place of its signing keys."""
 
-    jwks_url: str = Field(pattern=r"^https?://\S+$")
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """The user pool, where there is one."""
+
+    issuer: str
+    client_id: str
+    operator_client_id: str | None
+    userinfo_url: str
+    jwks_url: str
+
+    @property
+    def user_pool_id(self) -> str:
+        """The user pool's id, with which its issuer ends."""
+        return self.issuer.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleSignIn:
+    """Where people sign in, and by which public client."""
+
+    issuer: str
+    client_id: str
+    authorization_endpoint: str
+    token_endpoint: str
+    sign_out_url: str | None
+    """Where a browser signs out. None: nowhere."""
+    sign_out_parameter: str
+    """Of that URL's query: where the browser returns to."""
 
 
 KmsKeyArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/\S+$")]
@@ -77,14 +106,15 @@ class Settings(ChainSettings):
     """The contract of a mint that names none."""
     factory: FactorySettings | None = None
     """The factory of clients' collections; without one the API makes none."""
-    cognito_issuer: str = Field(pattern=r"^https?://\S+$")
-    """The user pool's issuer, exactly as its tokens' `iss` has it."""
-    cognito_client_id: str = Field(min_length=1)
+    cognito_issuer: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    """The user pool's issuer, exactly as its tokens' `iss` has it. None: there is no pool, and no other
+    setting of one; one of `other_issuers` has `sign_in` then."""
+    cognito_client_id: str | None = Field(default=None, min_length=1)
     """The app client whose access tokens are accepted."""
     cognito_operator_client_id: str | None = Field(default=None, min_length=1)
     """The app client by which users in the group `operators` sign in, to act as this client; as the signing
     policy has it. None: nobody does."""
-    cognito_userinfo_url: str = Field(pattern=r"^https?://\S+$")
+    cognito_userinfo_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     """The user pool's `/oauth2/userInfo`, at its login domain: tells whether a token was revoked."""
     cognito_jwks_url: str | None = None
     """None means `{cognito_issuer}/.well-known/jwks.json`."""
@@ -154,20 +184,36 @@ class Settings(ChainSettings):
     """Whether the pool's sign-in names are case-sensitive (`UsernameConfiguration`), which never changes."""
 
     @model_validator(mode="after")
+    def _a_pool_is_whole_or_absent(self) -> Self:
+        needed = ("cognito_issuer", "cognito_client_id", "cognito_userinfo_url")
+        lacking = [name for name in needed if getattr(self, name) is None]
+        if not lacking:
+            return self
+        of_pool = (*needed, "cognito_operator_client_id", "cognito_jwks_url", "public_sign_in_url")
+        if named := [name for name in of_pool if getattr(self, name) is not None]:
+            raise ValueError(
+                f"{lacking[0]} is missing beside {named[0]}: name all of a user pool, or nothing of one"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _operators_have_an_app_client_of_their_own(self) -> Self:
-        if self.cognito_operator_client_id == self.cognito_client_id:
+        if self.cognito_operator_client_id is not None and (
+            self.cognito_operator_client_id == self.cognito_client_id
+        ):
             raise ValueError("cognito_operator_client_id must be another app client than cognito_client_id")
         return self
 
     @model_validator(mode="after")
     def _issuers_are_distinct(self) -> Self:
         distinct_issuers(self.cognito_issuer, self.other_issuers)
+        issuer_of_people(self.cognito_issuer, self.other_issuers)
         return self
 
     @field_validator("public_url", "cognito_issuer")
     @classmethod
-    def _without_trailing_slash(cls, value: str) -> str:
-        return value.rstrip("/")
+    def _without_trailing_slash(cls, value: str | None) -> str | None:
+        return None if value is None else value.rstrip("/")
 
     def sign_in_sites(self) -> tuple[str, ...]:
         """Return every site for which wallets may sign in; this API's own comes first."""
@@ -188,18 +234,45 @@ class Settings(ChainSettings):
         """Return the public half of the intake key."""
         return load_p256(b64decode(self.intake_key))
 
-    def sign_in_url(self) -> str:
-        """Return what the user pool's `/authorize` and `/token` begin with, as its `/userInfo` does."""
-        return self.public_sign_in_url or self.cognito_userinfo_url.rsplit("/", 1)[0]
+    def user_pool(self) -> PoolSettings | None:
+        """Return the user pool, None where there is none."""
+        issuer, client_id, userinfo = self.cognito_issuer, self.cognito_client_id, self.cognito_userinfo_url
+        if issuer is None or client_id is None or userinfo is None:
+            return None
+        return PoolSettings(
+            issuer=issuer,
+            client_id=client_id,
+            operator_client_id=self.cognito_operator_client_id,
+            userinfo_url=userinfo,
+            jwks_url=self.cognito_jwks_url or f"{issuer}/.well-known/jwks.json",
+        )
 
-    def user_pool_id(self) -> str:
-        """Return the user pool's id, with which its issuer ends."""
-        return self.cognito_issuer.rpartition("/")[2]
+    def sign_in(self) -> PeopleSignIn:
+        """Return where people sign in: at the user pool, or at the issuer that stands in its place.
+
+        The pool's `/authorize` and `/token` begin as its `/userInfo` does.
+        """
+        if (pool := self.user_pool()) is not None:
+            base = self.public_sign_in_url or pool.userinfo_url.rsplit("/", 1)[0]
+            return PeopleSignIn(
+                issuer=pool.issuer,
+                client_id=pool.client_id,
+                authorization_endpoint=f"{base}/authorize",
+                token_endpoint=f"{base}/token",
+                sign_out_url=f"{base.removesuffix('/oauth2')}/logout",
+                sign_out_parameter="logout_uri",
+            )
+        other = issuer_of_people(None, self.other_issuers)
+        assert other is not None and other.sign_in is not None  # noqa: PT018 - what a validator has checked
+        return PeopleSignIn(
+            issuer=other.issuer,
+            client_id=other.sign_in.client_id,
+            authorization_endpoint=other.sign_in.authorization_endpoint,
+            token_endpoint=other.sign_in.token_endpoint,
+            sign_out_url=other.sign_in.end_session_endpoint,
+            sign_out_parameter="post_logout_redirect_uri",
+        )
 
     def media_address(self) -> str:
         """Return what the public addresses of uploaded files begin with."""
         return (self.media_url or f"{self.public_url}/media").rstrip("/")
-
-    def jwks_url(self) -> str:
-        """Return where the user pool publishes its signing keys."""
-        return self.cognito_jwks_url or f"{self.cognito_issuer}/.well-known/jwks.json"

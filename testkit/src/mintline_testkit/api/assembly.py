@@ -12,6 +12,7 @@ from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.clients import ClientDirectory
 from mintline_api.auth.jwks import KeySet
 from mintline_api.auth.revocations import Revocations
+from mintline_api.features.clients.without_pool import RecordsAlone
 from mintline_api.features.collections.minting import MintGate
 from mintline_api.features.contracts.registry import CollectionRegistry
 from mintline_api.features.drops.reservations import Reservations
@@ -50,7 +51,7 @@ def assemble(ports: Ports, settings: Settings) -> Api:
     reservations = Reservations(chain_id=CHAIN_ID, store=ports.drops, clock=ports.clock)
     return Api(
         settings=settings,
-        access_tokens=_access_tokens(ports, keys, directory, revocations),
+        access_tokens=_access_tokens(ports, settings, keys, directory, revocations),
         wallets=_wallets(ports),
         users=_users(ports, settings),
         links=ports.links,
@@ -64,7 +65,7 @@ def assemble(ports: Ports, settings: Settings) -> Api:
         outbox=ports.line,
         rates=Rates(ports.rates, limit=ports.user_rate, now=ports.milliseconds, clock=ports.clock),
         gas=GasBudget(ports.gas, budget=settings.user_gas_budget, now=ports.milliseconds, clock=ports.clock),
-        clients=ports.registry_of_clients,
+        clients=ports.registry_of_clients if settings.user_pool() else RecordsAlone(ports.clients),
         client_directory=directory,
         client_budgets=budgets,
         revocations=revocations,
@@ -105,10 +106,11 @@ def assemble(ports: Ports, settings: Settings) -> Api:
 
 
 def _access_tokens(
-    ports: Ports, keys: KeySet, directory: ClientDirectory, revocations: Revocations
+    ports: Ports, settings: Settings, keys: KeySet, directory: ClientDirectory, revocations: Revocations
 ) -> AccessTokens:
+    pool = UserPool(keys=keys, status=ports.user_pool, issuer=ISSUER, client_id=CLIENT_ID)
     return AccessTokens(
-        pool=UserPool(keys=keys, status=ports.user_pool, issuer=ISSUER, client_id=CLIENT_ID),
+        pool=pool if settings.user_pool() else None,
         now=ports.clock,
         revocations=revocations,
         clients=directory,
@@ -139,7 +141,7 @@ def _wallets(ports: Ports) -> WalletDirectory:
 
 def _users(ports: Ports, settings: Settings) -> UserDirectory:
     return UserDirectory(
-        ports.pool_users,
+        ports.pool_users if settings.user_pool() else None,
         Emails(settings.email_secret.get_secret_value().encode(), case_sensitive=True),
         clock=ports.clock,
     )

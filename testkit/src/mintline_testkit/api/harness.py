@@ -19,7 +19,7 @@ from mintline_api.api import Api
 from mintline_api.app import GROUPS, build_app
 from mintline_api.http.operations import Operations
 from mintline_api.metrics import Metrics
-from mintline_api.settings import Settings
+from mintline_api.settings import OtherIssuer, Settings
 from mintline_testkit.api.assembly import assemble
 from mintline_testkit.api.ports import Ports
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
@@ -55,6 +55,8 @@ class Harness(Ports):
     """Whether the deployment has a factory."""
     query_indexes: tuple[OptionalIndex, ...] = OPTIONAL_INDEXES
     """The indexes of holders and transfers that the deployment has."""
+    instead_of_pool: OtherIssuer | None = None
+    """The issuer by which people sign in where there is no user pool."""
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     tracer: Tracer = OFF
     api: Api = field(init=False)
@@ -66,9 +68,10 @@ class Harness(Ports):
             public_url=PUBLIC_URL,
             chain_id=CHAIN_ID,
             default_collection=CONTRACT,
-            cognito_issuer=ISSUER,
-            cognito_client_id=CLIENT_ID,
-            cognito_userinfo_url=f"{SIGN_IN_URL}/userInfo",
+            cognito_issuer=ISSUER if self.instead_of_pool is None else None,
+            cognito_client_id=CLIENT_ID if self.instead_of_pool is None else None,
+            cognito_userinfo_url=f"{SIGN_IN_URL}/userInfo" if self.instead_of_pool is None else None,
+            other_issuers=() if self.instead_of_pool is None else (self.instead_of_pool,),
             authorization_key=public_key_of(self.authorization_key),
             wallet_key_arns=("arn:aws:kms:us-east-1:000000000000:key/wallets",),
             intake_key=public_key_of(self.intake_key),

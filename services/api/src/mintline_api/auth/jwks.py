@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -134,6 +134,25 @@ class KeySet:
         self._fetched_at = self._clock()
         self._failure = None
         log.info("jwks_fetched", keys=sorted(self._keys))
+
+
+async def check_any(key_sets: Sequence[KeySet]) -> None:
+    """Raise Unavailable if no set has keys; one that hangs or fails does not hold up the others."""
+    failure = Unavailable("JWKS: no issuer is configured")
+    checks = [asyncio.ensure_future(keys.check()) for keys in key_sets]
+    try:
+        for check in asyncio.as_completed(checks):
+            try:
+                await check
+            except Unavailable as error:
+                failure = error
+            else:
+                return
+    finally:
+        for check in checks:
+            check.cancel()
+        await asyncio.gather(*checks, return_exceptions=True)
+    raise failure
 
 
 def read_keys(document: Mapping[str, Any]) -> dict[str, PublicKey]:

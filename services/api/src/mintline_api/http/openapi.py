@@ -53,11 +53,16 @@ class _Untitled(GenerateJsonSchema):
 
 
 def openapi(
-    groups: Sequence[Operations], *, problems: ProblemCatalogue, public_url: str, sign_in_url: str
+    groups: Sequence[Operations],
+    *,
+    problems: ProblemCatalogue,
+    public_url: str,
+    authorization_url: str,
+    token_url: str,
 ) -> dict[str, Any]:
     """Return the document for an API that is reached at `public_url`.
 
-    The user pool's `/authorize` and `/token` lie below `sign_in_url`.
+    Users sign in at `authorization_url`; codes and client credentials are exchanged at `token_url`.
     """
     operations = [operation for group in groups for operation in group]
     schemas = _schemas(operations)
@@ -84,14 +89,13 @@ def openapi(
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": _security_schemes(sign_in_url),
+            "securitySchemes": _security_schemes(authorization_url, token_url),
         },
     }
 
 
-def _security_schemes(sign_in_url: str) -> dict[str, Any]:
+def _security_schemes(authorization_url: str, token_url: str) -> dict[str, Any]:
     """Return how tokens are had (OAuth 2.0, RFC 6749, sections 4.1 and 4.4)."""
-    token_url = f"{sign_in_url}/token"
     return {
         USERS: {
             "type": "oauth2",
@@ -99,7 +103,7 @@ def _security_schemes(sign_in_url: str) -> dict[str, Any]:
             "that the operation names and for `openid`. Id tokens are refused.",
             "flows": {
                 "authorizationCode": {
-                    "authorizationUrl": f"{sign_in_url}/authorize",
+                    "authorizationUrl": authorization_url,
                     "tokenUrl": token_url,
                     "scopes": {OPENID: "Lets the API ask whether the token was revoked."}
                     | _described(USER_SCOPES),

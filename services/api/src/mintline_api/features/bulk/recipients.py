@@ -61,6 +61,8 @@ class LineRecipients:
             raise _refused(pointer, "expected exactly one of address, user and email")
         if recipient.address is None and not client:
             raise _refused(pointer, "only a machine client may name a user or an e-mail address")
+        if recipient.user is not None:
+            self.users.check_pool(pointer=f"{pointer}/user")
         if recipient.email is None:
             return NamedRecipient(recipient.address, recipient.user)
         return NamedRecipient(email=self.users.email(recipient.email, pointer=f"{pointer}/email"))

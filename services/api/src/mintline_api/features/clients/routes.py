@@ -30,6 +30,7 @@ from mintline_api.features.clients.use_cases import (
     get_client,
     retire_secrets,
 )
+from mintline_api.features.users.problems import NO_USER_POOL
 from mintline_api.http.context import HTTP
 from mintline_api.http.models import NoQuery
 from mintline_api.http.operations import Answer, Operations
@@ -60,7 +61,7 @@ own = Operations("Your client", "What a machine client may do, as it sees it.", 
     body_model=ClientRequest,
     body_example=examples.CLIENT_REQUEST_JSON,
     answers=(Answer(201, "The new client.", CreatedClientView, examples.CREATED),),
-    problems=(*BODY, UNKNOWN_SCOPE),
+    problems=(*BODY, UNKNOWN_SCOPE, NO_USER_POOL),
 )
 async def post_client(request: web.Request) -> web.Response:
     """Create a client."""

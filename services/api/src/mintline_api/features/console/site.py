@@ -83,7 +83,7 @@ def content_security_policy(settings: Settings) -> str:
         "style-src": own,
         "img-src": f"{own} data: blob: {media}",
         "media-src": f"{own} blob: {media}",
-        "connect-src": f"{own} {_origin(settings.sign_in_url())} {upload_origin(settings)}",
+        "connect-src": f"{own} {_origin(settings.sign_in().token_endpoint)} {upload_origin(settings)}",
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",
@@ -103,12 +103,15 @@ def upload_origin(settings: Settings) -> str:
 
 def _config(settings: Settings) -> dict[str, object]:
     """Return what the page has to know of its deployment; all of it is public."""
-    operators = settings.cognito_operator_client_id
+    operators, sign_in = settings.cognito_operator_client_id, settings.sign_in()
     return {
-        "sign_in_url": settings.sign_in_url(),
+        "authorization_endpoint": sign_in.authorization_endpoint,
+        "token_endpoint": sign_in.token_endpoint,
+        "sign_out_url": sign_in.sign_out_url,
+        "sign_out_parameter": sign_in.sign_out_parameter,
         "chain_id": settings.chain_id,
         "default_collection": settings.default_collection,
-        "user": {"client_id": settings.cognito_client_id, "scopes": SIGN_IN_SCOPES},
+        "user": {"client_id": sign_in.client_id, "scopes": SIGN_IN_SCOPES},
         "operator": {"client_id": operators, "scopes": OPERATOR_SCOPES} if operators else None,
         "media_url": f"{settings.media_address()}/",
         "media_types": MEDIA_TYPES,

@@ -96,6 +96,8 @@ class LineReader:
                 if not self.may_name_emails:
                     raise LineRefused(LineFault(pointer="#/recipient/email", detail=NO_EMAILS))
                 email = self.users.email(recipient.email, pointer="#/recipient/email").address
+            if recipient.user is not None:
+                self.users.check_pool(pointer="#/recipient/user")
         except RequestRefused as refused:
             raise LineRefused(
                 *(LineFault(pointer=fault.pointer or "#", detail=fault.detail) for fault in refused.faults)

@@ -51,6 +51,8 @@ class Recipients:
         """
         _check_named_once(submission)
         recipient = submission.request.recipient
+        if recipient is not None and recipient.user is not None:
+            self.users.check_pool(pointer=f"{_RECIPIENT}/user")
         if recipient is None or recipient.email is None:
             return submission, lambda: self._of(submission)
         email = self.users.email(recipient.email, pointer=f"{_RECIPIENT}/email")

@@ -65,7 +65,7 @@ from mintline_api.features.operations.requests import accepted_headers, nudges_o
 from mintline_api.features.operations.waiting import has_heard_of, moved_from, rests, waited
 from mintline_api.features.pages import read_page
 from mintline_api.features.uploads.problems import UPLOAD_NOT_USABLE
-from mintline_api.features.users.problems import CLIENTS_ONLY, INVALID_EMAIL
+from mintline_api.features.users.problems import CLIENTS_ONLY, INVALID_EMAIL, NO_USER_POOL
 from mintline_api.features.wallets.problems import WALLET_DELETED, WALLET_REASSIGNED
 from mintline_api.http.context import DEADLINE, HTTP, METRICS
 from mintline_api.http.models import NoQuery
@@ -129,6 +129,7 @@ operations = Operations(
         *BODY,
         AMBIGUOUS_RECIPIENT,
         INVALID_EMAIL,
+        NO_USER_POOL,
         CLIENTS_ONLY,
         UNKNOWN_CONTRACT,
         UNKNOWN_RECIPIENT,

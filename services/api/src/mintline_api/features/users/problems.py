@@ -17,6 +17,14 @@ UNKNOWN_USER = ProblemType(
     "User not found",
     "No user of the pool has this address. `POST /v1/users` makes one.",
 )
+NO_USER_POOL = ProblemType(
+    "no-user-pool",
+    422,
+    "Not without a user pool",
+    "This deployment takes other issuers' tokens, and has no user pool in which users and clients could be "
+    "found or made. Name recipients by `address`; users see theirs at `GET /v1/wallet`. Make clients at "
+    "their issuer.",
+)
 CLIENTS_ONLY = ProblemType(
     "clients-only",
     403,

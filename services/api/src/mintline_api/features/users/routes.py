@@ -11,7 +11,7 @@ from mintline_api.auth.access_tokens import Caller
 from mintline_api.auth.callers import read_caller
 from mintline_api.features.users import examples
 from mintline_api.features.users.models import UserRequest, UsersQuery, UserView, user_view
-from mintline_api.features.users.problems import CLIENTS_ONLY, INVALID_EMAIL, UNKNOWN_USER
+from mintline_api.features.users.problems import CLIENTS_ONLY, INVALID_EMAIL, NO_USER_POOL, UNKNOWN_USER
 from mintline_api.features.users.use_cases import UserDirectory, create_user, find_user
 from mintline_api.features.wallets.problems import WALLET_REASSIGNED
 from mintline_api.features.wallets.use_cases import WalletDirectory
@@ -49,7 +49,7 @@ operations = Operations(
     "address is part of the request's URL, which proxies log: where that must not be, use `POST /v1/users`.",
     query_model=UsersQuery,
     answers=(Answer(200, "The user.", UserView, examples.USER),),
-    problems=(INVALID_PARAMETER, INVALID_EMAIL, CLIENTS_ONLY, UNKNOWN_USER),
+    problems=(INVALID_PARAMETER, INVALID_EMAIL, CLIENTS_ONLY, UNKNOWN_USER, NO_USER_POOL),
 )
 async def read_user(request: web.Request) -> web.Response:
     """Return the user of an address."""
@@ -76,7 +76,7 @@ async def read_user(request: web.Request) -> web.Response:
         Answer(201, "The user was made.", UserView, examples.USER),
         Answer(200, "There was a user with this address.", UserView, examples.USER),
     ),
-    problems=(*BODY, INVALID_EMAIL, CLIENTS_ONLY, WALLET_REASSIGNED),
+    problems=(*BODY, INVALID_EMAIL, CLIENTS_ONLY, WALLET_REASSIGNED, NO_USER_POOL),
 )
 async def make_user(request: web.Request) -> web.Response:
     """Make a user and their wallet."""

@@ -21,7 +21,7 @@ from mintline.errors import Unavailable
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.features.users.emails import Email, Emails
 from mintline_api.features.users.ports import PoolUser, UserPool
-from mintline_api.features.users.problems import INVALID_EMAIL
+from mintline_api.features.users.problems import INVALID_EMAIL, NO_USER_POOL
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.problems import Fault, RequestRefused
 
@@ -30,6 +30,7 @@ log = structlog.get_logger()
 CACHE_SECONDS = 600.0
 """How long a user who was found in the pool is taken to be there: Cognito allows few requests a second."""
 _CACHED_USERS = 100_000
+_NO_POOL = "this deployment has no user pool: name the recipient by address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +42,20 @@ class EnsuredUser:
 
 
 class UserDirectory:
-    """The pool's users whom this process has met: a bounded cache, and one request per user at a time."""
+    """The pool's users whom this process has met: a bounded cache, and one request per user at a time.
+
+    Without a `pool` whatever names a user by `sub` or e-mail address is refused (NO_USER_POOL).
+    """
 
     def __init__(
         self,
-        pool: UserPool,
+        pool: UserPool | None,
         emails: Emails,
         *,
         clock: Callable[[], float],
         looked_up: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        self._pool = pool
+        self._users = pool
         self._emails = emails
         self._by_sub: BoundedCache[str, PoolUser] = BoundedCache(
             max_weight=_CACHED_USERS, clock=clock, looked_up=looked_up
@@ -62,16 +66,30 @@ class UserDirectory:
         self._subs: SingleFlight[str, PoolUser | None] = SingleFlight()
         self._names: SingleFlight[str, EnsuredUser] = SingleFlight()
 
+    @property
+    def _pool(self) -> UserPool:
+        """The pool; raises RequestRefused if there is none."""
+        if self._users is None:
+            raise RequestRefused(NO_USER_POOL, f"{_NO_POOL[0].upper()}{_NO_POOL[1:]}.")
+        return self._users
+
     def email(self, text: str, *, pointer: str | None = None, parameter: str | None = None) -> Email:
         """Return the address that a text is; raises RequestRefused, which says where the text lies."""
+        self.check_pool(pointer=pointer, parameter=parameter)
         try:
             return self._emails.read(text)
         except ValueError as error:
             fault = Fault(str(error), pointer=pointer, parameter=parameter)
             raise RequestRefused(INVALID_EMAIL, f"{pointer or parameter}: {error}.", faults=[fault]) from None
 
+    def check_pool(self, *, pointer: str | None = None, parameter: str | None = None) -> None:
+        """Refuse what names a user where there is no pool, and say where it lies: raises RequestRefused."""
+        if self._users is None:
+            fault = Fault(_NO_POOL, pointer=pointer, parameter=parameter)
+            raise RequestRefused(NO_USER_POOL, f"{pointer or parameter}: {_NO_POOL}.", faults=[fault])
+
     async def known(self, sub: str) -> PoolUser | None:
-        """Return the user with this `sub`, None if the pool has none."""
+        """Return the user with this `sub`, None if there is none; raises RequestRefused without a pool."""
         user = self._by_sub.get(sub)
         if user is None:
             user = await self._subs.run(sub, lambda: self._pool.by_sub(sub))

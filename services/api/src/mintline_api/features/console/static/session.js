@@ -33,7 +33,8 @@ export async function signIn(role) {
     code_challenge: base64url(new Uint8Array(digest)),
     code_challenge_method: "S256",
   });
-  location.assign(`${config.sign_in_url}/authorize?${asked}`);
+  const address = config.authorization_endpoint;
+  location.assign(`${address}${address.includes("?") ? "&" : "?"}${asked}`);
 }
 
 // Takes the code out of the address, if the sign-in page has just sent one; returns an error's text or null.
@@ -66,7 +67,7 @@ export function claims(token) {
 }
 
 async function exchange(role, form) {
-  const response = await fetch(`${config.sign_in_url}/token`, {
+  const response = await fetch(config.token_endpoint, {
     method: "POST",
     body: new URLSearchParams({ ...form, client_id: config[role].client_id }),
   });
@@ -75,7 +76,7 @@ async function exchange(role, form) {
   const named = claims(told.id_token);
   keep({
     role,
-    name: named["cognito:username"] ?? session?.name ?? "",
+    name: named["cognito:username"] ?? named.preferred_username ?? named.email ?? session?.name ?? "",
     access: told.access_token,
     refresh: told.refresh_token ?? form.refresh_token ?? null,
     until: Date.now() + told.expires_in * 1000,
@@ -106,10 +107,11 @@ export function end() {
   return null;
 }
 
-// Ends the session here and at the sign-in page.
+// Ends the session here and, if it has an address for that, at the sign-in page.
 export function signOut() {
   const role = session?.role ?? "user";
   keep(null);
-  const asked = new URLSearchParams({ client_id: config[role].client_id, logout_uri: HERE });
-  location.assign(`${config.sign_in_url.replace(/\/oauth2$/, "")}/logout?${asked}`);
+  if (config.sign_out_url === null) return end();
+  const asked = new URLSearchParams({ client_id: config[role].client_id, [config.sign_out_parameter]: HERE });
+  location.assign(`${config.sign_out_url}?${asked}`);
 }
