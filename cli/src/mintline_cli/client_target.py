@@ -90,7 +90,7 @@ class ClientsTarget:
         if self.prefix is None:
             pool = local_stack_info(self.caller.state)["cognito"]["user_pool_id"]
         elif pool is None:
-            stop("--prefix takes --user-pool")
+            stop("--prefix takes --user-pool; where there is no pool, make clients at their own issuer")
         assert pool is not None
         try:
             async with open_registry(target, user_pool_id=pool) as registry:

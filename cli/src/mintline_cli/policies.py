@@ -18,20 +18,25 @@ from mintline_signer.enclave.policy import read_policy
 def policy(
     *,
     document: Deployment,
-    user_pool: Annotated[str, typer.Option(help="The user pool's id: output of the stack `identity`.")],
-    client: Annotated[
-        list[str], typer.Option(help="An app client that users sign in by: output `client`; repeatable.")
-    ],
     out: Annotated[Path, typer.Option(help="Where to write it; no file is replaced.")],
+    user_pool: Annotated[
+        str | None, typer.Option(help="The user pool's id: output of the stack `identity`.")
+    ] = None,
+    client: Annotated[
+        list[str] | None,
+        typer.Option(help="An app client that users sign in by: output `client`; repeatable."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write the signing policy of a deployment that has its keys and its contract.
+
+    Where the document says `"pool": false`, leave out --user-pool and --client.
 
     Example: mintline operator policy --deployment infra/deployment.json --user-pool POOL --client ID --out
     policy.json
     """
     screen = Screen(as_json=as_json)
-    content = execute(policy_setup.policy_of(document, user_pool=user_pool, clients=client))
+    content = execute(policy_setup.policy_of(document, user_pool=user_pool, clients=client or []))
     with ending_on_errors():
         policy_setup.write_new(out, content)
     screen.say(f"{out}: read it before it is rolled out (docs/signing-policy.md)")

@@ -76,8 +76,10 @@ class Described(BaseModel):
     wallet_store: StoreName = "dynamodb"
     size: Literal["standard", "small"] = "standard"
     public_url: str | None = None
+    pool: bool = True
+    """Whether there is a user pool."""
     other_issuers: tuple[dict[str, Any], ...] = ()
-    """OIDC issuers beside the user pool, each with its `jwks_url`; the policy's reader checks them."""
+    """OIDC issuers that are no user pool, each with its `jwks_url`; the policy's reader checks them."""
 
 
 def read(path: Path) -> Described:

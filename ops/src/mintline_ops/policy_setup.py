@@ -42,22 +42,38 @@ class _Limits(BaseModel):
     max_chain_skew: int = Field(default=DAY // 2, ge=0)
 
 
-async def policy_of(document: Path, *, user_pool: str, clients: list[str]) -> bytes:
+async def policy_of(document: Path, *, user_pool: str | None, clients: list[str]) -> bytes:
     """Return the policy of a deployment that has its keys and its contract.
 
-    `user_pool` is the pool's id, `clients` the app clients that users sign in by. The pool's keys, and those
-    of the document's `other_issuers`, are read from where they are published, by TLS. The enclave's own
-    reader checks the result. Raises Misconfigured, Unavailable and OSError.
+    `user_pool` is the pool's id, `clients` the app clients that users sign in by; neither where the document
+    says that there is no pool. The pool's keys, and those of the document's `other_issuers`, are read from
+    where they are published, by TLS. The enclave's own reader checks the result. Raises Misconfigured,
+    Unavailable and OSError.
     """
     described = deployment_file.read(document)
-    issuer = f"https://cognito-idp.{described.region}.{domain(described.region)}/{user_pool}"
-    jwks = await read_jwks(f"{issuer}/.well-known/jwks.json")
-    composed = compose(described, _limits(document), issuer=issuer, clients=clients, jwks=jwks)
+    _check_pool(described, user_pool, clients)
+    pool = {} if user_pool is None else await _pool(described.region, user_pool, clients)
+    composed = compose(described, _limits(document), pool=pool)
     if others := [await _other_issuer(other) for other in described.other_issuers]:
         composed["authorization"]["other_issuers"] = others
     content = f"{json.dumps(composed, indent=2)}\n".encode()
     parse_policy(content)
     return content
+
+
+def _check_pool(described: Described, user_pool: str | None, clients: list[str]) -> None:
+    named = user_pool is not None or bool(clients)
+    if not described.pool and named:
+        raise Misconfigured("the document says pool: false: leave out --user-pool and --client")
+    if described.pool and (user_pool is None or not clients):
+        raise Misconfigured("pass --user-pool and --client, which the stack `identity` prints")
+
+
+async def _pool(region: str, user_pool: str, clients: list[str]) -> dict[str, Any]:
+    """Return the user pool's part of `authorization`, with its published keys."""
+    issuer = f"https://cognito-idp.{region}.{domain(region)}/{user_pool}"
+    jwks = await read_jwks(f"{issuer}/.well-known/jwks.json")
+    return {"issuer": issuer, "client_ids": clients, "jwks": jwks}
 
 
 async def _other_issuer(described: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,7 +83,8 @@ async def _other_issuer(described: Mapping[str, Any]) -> dict[str, Any]:
         raise Misconfigured("other_issuers: each needs a jwks_url, by https")
     keys = usable_keys(await read_jwks(url), url, rsa_alone=False)
     jwks = {"keys": [key.model_dump() for key in keys.values()]}
-    return {**{name: value for name, value in described.items() if name != "jwks_url"}, "jwks": jwks}
+    of_policy = {name: value for name, value in described.items() if name not in ("jwks_url", "sign_in")}
+    return {**of_policy, "jwks": jwks}
 
 
 def write_new(path: Path, content: bytes) -> None:
@@ -79,10 +96,11 @@ def write_new(path: Path, content: bytes) -> None:
         raise Misconfigured(f"{path} is there already: change it, or name another file") from None
 
 
-def compose(
-    described: Described, limits: _Limits, *, issuer: str, clients: list[str], jwks: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the policy of docs/signing-policy.md, with what the deployment's document says in its place."""
+def compose(described: Described, limits: _Limits, *, pool: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the policy of docs/signing-policy.md, with what the deployment's document says in its place.
+
+    `pool` is the user pool's part of `authorization`, empty without one.
+    """
     chain = described.chain
     keys = {
         "issuer": chain.issuer,
@@ -101,9 +119,7 @@ def compose(
         "chain_ids": [chain.chain_id],
         "contracts": [chain.default_collection],
         "authorization": {
-            "issuer": issuer,
-            "client_ids": clients,
-            "jwks": jwks,
+            **pool,
             "intake_keys": [chain.intake_key],
             "grace": _grace(limits),
         },

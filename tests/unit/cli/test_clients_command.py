@@ -181,6 +181,13 @@ def test_clients__when_options_name_both_api_and_aws__then_says_which_belong_tog
     assert (result.exit_code, cause in result.stderr) == (2, True)
 
 
+def test_clients__when_a_deployment_has_no_user_pool__then_says_where_its_clients_are_made() -> None:
+    result = Commands(("--prefix", "shop")).run("create", "shop")
+
+    assert result.exit_code == 1
+    assert "where there is no pool, make clients at their own issuer" in result.stderr
+
+
 @pytest.mark.parametrize("commands", ["aws"], indirect=True)
 def test_clients__when_a_profile_is_in_the_environment__then_prefix_goes_before_it(
     commands: Commands, monkeypatch: pytest.MonkeyPatch

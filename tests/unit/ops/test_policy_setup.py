@@ -182,3 +182,46 @@ def test_policy__when_there_is_one__then_it_stays(tmp_path: Path) -> None:
         write_new(out, b"another")
 
     assert out.read_bytes() == b"{}"
+
+
+SIGN_IN = {
+    "client_id": "APP",
+    "authorization_endpoint": "https://login.example.com/authorize",
+    "token_endpoint": "https://login.example.com/token",
+}
+
+
+async def test_policy__when_there_is_no_user_pool__then_it_names_the_other_issuer_alone(
+    tmp_path: Path, urls: list[str]
+) -> None:
+    path = document(tmp_path, pool=False, other_issuers=[elsewhere(sign_in=SIGN_IN)])
+
+    authorization = parse_policy(await policy_of(path, user_pool=None, clients=[])).authorization
+
+    assert urls == ["https://login.example.com/keys"]
+    assert (authorization.issuer, authorization.client_ids, authorization.jwks) == (None, frozenset(), None)
+    (other,) = authorization.other_issuers
+    assert (other.issuer, other.client_ids) == ("https://login.example.com/", frozenset({"APP"}))
+
+
+@pytest.mark.parametrize(
+    ("pool", "options", "named"),
+    [
+        (False, ("us-east-1_Example", []), "leave out --user-pool and --client"),
+        (False, (None, ["abc123"]), "leave out --user-pool and --client"),
+        (True, (None, ["abc123"]), "pass --user-pool and --client"),
+        (True, ("us-east-1_Example", []), "pass --user-pool and --client"),
+    ],
+)
+async def test_policy__when_the_options_and_the_document_differ_about_a_pool__then_it_says_which_to_pass(
+    tmp_path: Path,
+    urls: list[str],
+    pool: bool,  # noqa: FBT001 - a parameter of the test
+    options: tuple[str | None, list[str]],
+    named: str,
+) -> None:
+    path = document(tmp_path, pool=pool, other_issuers=[elsewhere()])
+    user_pool, clients = options
+    with pytest.raises(Misconfigured, match=named):
+        await policy_of(path, user_pool=user_pool, clients=clients)
+    assert urls == []

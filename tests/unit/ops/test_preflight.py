@@ -119,6 +119,12 @@ async def test_preflight__when_something_is_missing__then_its_check_alone_names_
     assert text in missing_checks[name]
 
 
+async def test_preflight__when_there_is_no_user_pool__then_nobody_else_has_its_login_page() -> None:
+    holder = {"DomainDescription": {"UserPoolId": "us-east-1_OTHER"}}
+    planned = PLANNED.model_copy(update={"pool": False})
+    assert await missing(planned, describe_user_pool_domain=holder) == {}
+
+
 @pytest.mark.parametrize(
     ("zones", "text"),
     [(("a", "z"), "no zone us-east-1z"), (("a", "c"), "us-east-1c (use1-az3) has no VPC links")],

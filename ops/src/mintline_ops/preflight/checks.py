@@ -48,6 +48,7 @@ class Planned(BaseModel):
     region: str
     size: Literal["standard", "small"] = "standard"
     zones: tuple[str, ...] = Field(default=("a", "b"), min_length=1)
+    pool: bool = True
     public_url: str | None = None
     certificate_arn: str | None = None
     cloudfront_certificate_arn: str | None = None
@@ -277,7 +278,12 @@ async def _trail(account: Account, planned: Planned) -> list[str]:
 
 
 async def _login_page(account: Account, planned: Planned) -> list[str]:
-    """Look whether another pool of the account has the login page's name; other accounts' cannot be seen."""
+    """Look whether another pool of the account has the login page's name; other accounts' cannot be seen.
+
+    Without a user pool there is no login page.
+    """
+    if not planned.pool:
+        return []
     response = await account.ask("cognito-idp", "describe_user_pool_domain", Domain=planned.prefix)
     holder = response.get("DomainDescription") or {}
     if not holder.get("UserPoolId") or await _stack_is_there(account, f"{planned.prefix}-identity"):
