@@ -50,8 +50,10 @@ def build(app: cdk.App, deployment: Deployment) -> None:
     data = DataStack(app, named("data"), deployment, env)
     data.add_stack_dependency(access, "a key policy may only name principals that exist")
     platform = PlatformStack(app, named("platform"), deployment, env, data=data)
-    identity = IdentityStack(app, named("identity"), deployment, env)
-    identity.add_stack_dependency(access, "it adds to the api's role")
+    identity = None
+    if deployment.pool:
+        identity = IdentityStack(app, named("identity"), deployment, env)
+        identity.add_stack_dependency(access, "it adds to the api's role")
     cdk.Tags.of(app).add("mintline:deployment", deployment.prefix)
     if (minting := deployment.chain.minting) is None:
         return

@@ -194,10 +194,13 @@ def monthly(
     mints: int,
     *,
     store: StoreName = "dynamodb",
-    plan: FeaturePlan = "essentials",
+    plan: FeaturePlan | None = "essentials",
     shape: Shape = STANDARD,
 ) -> dict[str, float]:
-    """Return what `mints` in one month cost, by the rows of the table, in dollars."""
+    """Return what `mints` in one month cost, by the rows of the table, in dollars.
+
+    No `plan` of Cognito's: there is no user pool, and no row of users.
+    """
     wallets = mints / MINTS_A_WALLET
     peak = PEAK * mints / SECONDS
     signers = shape.signers(peak)
@@ -230,7 +233,7 @@ def monthly(
         + (TABLE_KEYS + QUEUE_KEYS) * _price("KMS, a Decrypt")
         + mints * (KEY_PAIRS * _price("KMS, an ECC key pair") + KEYS_READ * _price("KMS, a Decrypt")),
         "Keys of wallets made this month": _keys(mints, store),
-        "Users": _users(wallets, plan),
+        **({} if plan is None else {"Users": _users(wallets, plan)}),
         "Secrets": (SECRETS - 1 if shape.small else SECRETS) * _price("Secrets Manager, a secret"),
         "Logs, alarms, metrics": mints * LOG_KILOBYTES / 1e6 * _price("CloudWatch Logs, a GB")
         + _watching(shape, mints, signers),
@@ -304,6 +307,8 @@ def table(shape: Shape = STANDARD) -> str:
         rows.append("| Sum with the keys in Secrets Manager | " + " | ".join(map(_cell, others)) + " |")
     lite = (sum(monthly(mints, plan="lite", shape=shape).values()) for mints in VOLUMES)
     rows.append("| Sum with Cognito's plan Lite | " + " | ".join(map(_cell, lite)) + " |")
+    poolless = (sum(monthly(mints, plan=None, shape=shape).values()) for mints in VOLUMES)
+    rows.append("| Sum without a user pool | " + " | ".join(map(_cell, poolless)) + " |")
     return "\n".join(rows)
 
 

@@ -20,7 +20,7 @@ from mintline.attestation.registers import role_register
 from mintline.aws.partitions import domain, partition
 from mintline.errors import Misconfigured
 from mintline.key_stores import StoreName
-from mintline.oidc_issuers import distinct_issuers
+from mintline.oidc_issuers import distinct_issuers, issuer_of_people
 from mintline.resources import OPTIONAL_INDEXES, OptionalIndex
 from mintline_infra.deployment_fields import Callback, Digest, FeaturePlan, ImageName, Origin, Size
 from mintline_infra.deployment_parts import ChainConfig, Enclave, Limits, OtherIssuer
@@ -34,6 +34,8 @@ NEWEST_AMI = (
     "aws ssm get-parameter --name /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64 "
     "--query Parameter.Value --output text"
 )
+OF_POOL = ("sign_in_callbacks", "feature_plan", "self_sign_up", "email_from", "operators_console")
+"""What a document says about a user pool."""
 _HOST_ALONE = re.compile(r"https://[a-z0-9.-]+/?")
 
 
@@ -102,6 +104,10 @@ class Deployment(BaseModel):
     """What the permanent addresses of uploaded files begin with, if that is not CloudFront's own address with
     the path `/media`: one's own domain in front of the same bucket. It stands in the metadata of every token
     that names an upload."""
+
+    pool: bool = True
+    """Whether there is a user pool. Without one, `other_issuers` stand in its place, one of them with
+    `sign_in`. Chosen with the first deployment: users and their wallets are named by their issuer."""
 
     sign_in_callbacks: tuple[Callback, ...] = Field(
         default=("http://localhost:8400/signed-in",), min_length=1, max_length=100
@@ -175,7 +181,17 @@ class Deployment(BaseModel):
 
     @model_validator(mode="after")
     def _issuers_are_distinct(self) -> Self:
-        distinct_issuers("the user pool's is known once it is made", self.other_issuers)
+        pool = "the user pool's is known once it is made" if self.pool else None
+        distinct_issuers(pool, self.other_issuers)
+        issuer_of_people(pool, self.other_issuers)
+        return self
+
+    @model_validator(mode="after")
+    def _without_a_pool_nothing_is_said_of_it(self) -> Self:
+        fields = type(self).model_fields
+        named = [name for name in OF_POOL if getattr(self, name) != fields[name].default]
+        if named and not self.pool:
+            raise ValueError(f"{named[0]} is about the user pool, and pool is false: leave it out")
         return self
 
     @model_validator(mode="after")

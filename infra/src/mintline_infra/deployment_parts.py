@@ -11,7 +11,7 @@ from mintline.eth import GWEI
 from mintline.fields import Address, Wei
 from mintline.key_subjects import MAX_RELAYERS
 from mintline.messages.parts import KeyRef
-from mintline.oidc_issuers import IssuerSettings
+from mintline.oidc_issuers import SignInIssuer
 from mintline_infra.deployment_fields import SPKI, Measurement, PositiveWei, Subject
 
 
@@ -36,7 +36,7 @@ class Factory(BaseModel):
     """The code of its ERC-1155 collections, once it is deployed."""
 
 
-class OtherIssuer(IssuerSettings):
+class OtherIssuer(SignInIssuer):
     """Another OIDC issuer whose tokens are accepted, with the place of its signing keys."""
 
     jwks_url: str = Field(pattern=r"^https://\S+$")

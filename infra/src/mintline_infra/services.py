@@ -67,7 +67,9 @@ def _rpc_urls(environment: Environment) -> dict[str, ecs.Secret]:
     return {"MINTLINE_RPC_URLS": ecs.Secret.from_secrets_manager(environment.data.rpc_urls)}
 
 
-def _api_settings(stack: cdk.Stack, environment: Environment, identity: IdentityStack) -> dict[str, str]:
+def _api_settings(
+    stack: cdk.Stack, environment: Environment, identity: IdentityStack | None
+) -> dict[str, str]:
     """Return the settings of the api's tasks that are no secrets."""
     deployment = environment.deployment
     factory = deployment.chain.factory
@@ -90,14 +92,7 @@ def _api_settings(stack: cdk.Stack, environment: Environment, identity: Identity
         "MINTLINE_SIGN_IN_DOMAINS": json.dumps(deployment.sign_in_domains),
         "MINTLINE_CORS_ORIGINS": json.dumps(deployment.cors_origins),
         **_other_issuers(deployment),
-        "MINTLINE_COGNITO_ISSUER": identity.issuer,
-        "MINTLINE_COGNITO_USERINFO_URL": f"{identity.sign_in_url}/oauth2/userInfo",
-        "MINTLINE_COGNITO_CLIENT_ID": identity.client.user_pool_client_id,
-        **(
-            {"MINTLINE_COGNITO_OPERATOR_CLIENT_ID": identity.operators_client.user_pool_client_id}
-            if identity.operators_client
-            else {}
-        ),
+        **({} if identity is None else _user_pool(identity)),
         "MINTLINE_WALLET_STORE": deployment.wallet_store,
         "MINTLINE_TREASURY_ADDRESS": environment.minting.treasury.address,
         "MINTLINE_RELAYER_ADDRESSES": json.dumps([key.address for key in environment.minting.pool]),
@@ -108,6 +103,17 @@ def _api_settings(stack: cdk.Stack, environment: Environment, identity: Identity
         "MINTLINE_INTAKE_KEY": environment.minting.intake_key,
         "MINTLINE_AUTHORIZATION_KEY": environment.minting.authorization_key.public_key,
     }
+
+
+def _user_pool(identity: IdentityStack) -> dict[str, str]:
+    settings = {
+        "MINTLINE_COGNITO_ISSUER": identity.issuer,
+        "MINTLINE_COGNITO_USERINFO_URL": f"{identity.sign_in_url}/oauth2/userInfo",
+        "MINTLINE_COGNITO_CLIENT_ID": identity.client.user_pool_client_id,
+    }
+    if (operators := identity.operators_client) is not None:
+        settings["MINTLINE_COGNITO_OPERATOR_CLIENT_ID"] = operators.user_pool_client_id
+    return settings
 
 
 def _other_issuers(deployment: Deployment) -> dict[str, str]:
@@ -129,7 +135,7 @@ class ApiStack(cdk.Stack):
     """
 
     def __init__(
-        self, scope: Construct, name: str, environment: Environment, *, identity: IdentityStack
+        self, scope: Construct, name: str, environment: Environment, *, identity: IdentityStack | None
     ) -> None:
         super().__init__(scope, name, env=environment.env, description="Mintline: the api and its edge.")
         deployment, vpc = environment.deployment, environment.platform.vpc
