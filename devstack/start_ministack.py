@@ -23,7 +23,9 @@ import resource
 import secrets
 import signal
 import sys
+import threading
 import time
+from contextlib import nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
 from http import HTTPStatus
@@ -48,6 +50,7 @@ GRACE = 3
 """Seconds that requests have to end in: those that wait for messages would take twenty."""
 PRINCIPALS = os.environ.get("MINTLINE_PRINCIPALS")
 """The file with the secrets of the local stack's access keys, by their ids."""
+CREATING = threading.Lock()
 OWN_KEYS = "LOCAL"
 """What these ids begin with."""
 
@@ -61,11 +64,17 @@ def checked_userinfo(method: str, path: str, headers: dict[str, str], body: byte
 
 
 def checked_idp_handler(handler: Any, action: str, data: Any) -> Any:
-    """Refuse sign-in flows that the client does not list, and access tokens that do not count."""
+    """Refuse sign-in flows that the client does not list, and access tokens that do not count.
+
+    Users are created one at a time: each request has a thread of its own, and two would get one name.
+    """
 
     def checked(data: Any) -> Any:
         refused = cognito._auth_flow_error(action, data) or cognito._access_token_error(data)  # noqa: SLF001
-        return refused or handler(data)
+        if refused:
+            return refused
+        with CREATING if action == "AdminCreateUser" else nullcontext():
+            return handler(data)
 
     return run_idp_handler(checked, action, data)
 
