@@ -266,9 +266,10 @@ async def register(document: Path, about: About, endpoint_url: str | None) -> Re
                 name=about.name,
                 symbol=about.symbol,
                 deployed_block=about.deployed_block,
+                sponsored=bool(about.sponsored),
                 next_token_id=1,
             ),
-            sponsored=about.sponsored,
+            keeps_sponsored=about.sponsored is None,
         )
     return Registered(contract, new)
 

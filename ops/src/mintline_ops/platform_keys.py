@@ -68,21 +68,20 @@ async def read_intake_key(kms: KMSClient, *, prefix: str) -> str:
     return b64encode(response["PublicKey"]).decode()
 
 
-async def register_collection(dynamo: Dynamo, record: Collection, *, sponsored: bool | None = None) -> bool:
+async def register_collection(dynamo: Dynamo, record: Collection, *, keeps_sponsored: bool = False) -> bool:
     """Give a contract its row, by which the services mint and indexes it; False if it has one already.
 
-    Of a row that is there only `sponsored` is written, unless it is None: it counts the token ids that were
-    given out.
+    Of a row that is there only `sponsored` is written, and not that if it `keeps_sponsored`: it counts the
+    token ids that were given out.
     """
     new = Clause("collection_is_new", "collection_id", "missing")
     known = Clause("collection_is_known", "collection_id", "exists")
     try:
-        created = record if sponsored is None else record.evolve(sponsored=sponsored)
-        await dynamo.write(Put(COLLECTIONS, to_item(created), where=(new,)))
+        await dynamo.write(Put(COLLECTIONS, to_item(record), where=(new,)))
     except ConditionFailed:
-        if sponsored is not None:
+        if not keeps_sponsored:
             key: Item = {"collection_id": record.collection_id}
-            await dynamo.write(Update(COLLECTIONS, key, set={"sponsored": sponsored}, where=(known,)))
+            await dynamo.write(Update(COLLECTIONS, key, set={"sponsored": record.sponsored}, where=(known,)))
         return False
     return True
 
