@@ -99,7 +99,7 @@ class ClientsTarget:
             raise Misconfigured(f"AWS refused: {error}") from None
 
 
-def _place(
+def _target(
     *,
     url: str | None,
     token: str | None,
@@ -115,7 +115,7 @@ def _place(
 
 
 on_clients = gives(
-    _place,
+    _target,
     (
         shared_option("url", Url, None),
         shared_option("token", AccessToken, None),

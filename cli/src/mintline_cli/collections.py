@@ -56,7 +56,7 @@ def create(
         bool, typer.Option("--open-to-users", help="Any user may mint in it, at the platform's expense.")
     ] = False,
     description: Annotated[str | None, typer.Option(help="What marketplaces show.")] = None,
-    image: Annotated[str | None, typer.Option(help="Likewise, the URL of an image.")] = None,
+    image: Annotated[str | None, typer.Option(help="The URL of an image, for marketplaces.")] = None,
     reveal: Annotated[
         Path | None,
         typer.Option(help="Metadata is revealed later: what `mintline collections commit` wrote."),
@@ -193,7 +193,7 @@ def describe(
     contract: Contract,
     *,
     description: Annotated[str | None, typer.Option(help="What marketplaces show of it.")] = None,
-    image: Annotated[str | None, typer.Option(help="Likewise, the URL of an image.")] = None,
+    image: Annotated[str | None, typer.Option(help="The URL of an image, for marketplaces.")] = None,
     link: Annotated[str | None, typer.Option(help="The collection's page, an http(s) URL.")] = None,
     wait: Wait = True,
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
@@ -48,10 +48,7 @@ class KmsCallRecorder(FaultProxy):
     def calls(self) -> dict[str, set[KmsCall]]:
         """The calls by access key."""
         return {
-            signer: {
-                KmsCall(call.action, self._arns.get(call.key, call.key), call.conditions, call.attested)
-                for call in calls
-            }
+            signer: {replace(call, key=self._arns.get(call.key, call.key)) for call in calls}
             for signer, calls in self._noted.items()
         }
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
@@ -14,39 +14,18 @@ import mintline_api
 from mintline_api.app import GROUPS, PROBLEMS
 from mintline_api.features.mints.models import MintRequest
 from mintline_api.http.openapi import openapi
-from mintline_api.http.operations import Operations
 from mintline_api.http.problems import ProblemType
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.harness import PUBLIC_URL, SIGN_IN_URL, Harness
+from mintline_testkit.api.openapi import document_of
 
 KINDS = PROBLEMS.all(operation for group in GROUPS for operation in group)
 METHODS = {"get", "post", "patch", "delete"}
 
 
-def document_of(groups: Sequence[Operations]) -> dict[str, Any]:
-    return openapi(
-        groups,
-        problems=PROBLEMS,
-        public_url=PUBLIC_URL,
-        authorization_url=f"{SIGN_IN_URL}/authorize",
-        token_url=f"{SIGN_IN_URL}/token",
-    )
-
-
 @pytest.fixture(scope="module")
 def described() -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(
-        json.dumps(
-            openapi(
-                GROUPS,
-                problems=PROBLEMS,
-                public_url=PUBLIC_URL,
-                authorization_url=f"{SIGN_IN_URL}/authorize",
-                token_url=f"{SIGN_IN_URL}/token",
-            )
-        )
-    )
-    return document
+    return document_of()
 
 
 def operations(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

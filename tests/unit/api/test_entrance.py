@@ -41,6 +41,21 @@ async def passed(entrance: Entrance, gaps: Iterable[float]) -> tuple[list[float]
     return list(await asyncio.gather(*tasks)), times
 
 
+async def posted_in_turn(
+    workers: int, *, requests: int, rng: random.Random, answers: tuple[float, float]
+) -> float:
+    """Let each worker post again once it is answered, so many seconds later; return how long all took."""
+    entrance, loop = Entrance(ENTRANCE_SECONDS), asyncio.get_running_loop()
+
+    async def worker() -> None:
+        for _ in range(requests):
+            await entrance.wait()
+            await asyncio.sleep(rng.uniform(*answers))
+
+    await asyncio.gather(*(worker() for _ in range(workers)))
+    return loop.time()
+
+
 @pytest.mark.parametrize(("rate", "together"), [(20, 4.5), (50, 7.0), (100, 7.5)])
 def test_entrance__when_requests_trickle_in__lets_them_go_on_together_within_its_time(
     rate: float, together: float
@@ -59,15 +74,8 @@ def test_entrance__when_answers_take_workers_100_ms__then_they_are_not_much_slow
     workers: int, times: float
 ) -> None:
     async def work() -> None:
-        entrance, loop, rng = Entrance(ENTRANCE_SECONDS), asyncio.get_running_loop(), random.Random(2)
-
-        async def worker() -> None:
-            for _ in range(200):
-                await entrance.wait()
-                await asyncio.sleep(rng.uniform(0.05, 0.15))
-
-        await asyncio.gather(*(worker() for _ in range(workers)))
-        assert loop.time() <= 200 * 0.1 * times
+        took = await posted_in_turn(workers, requests=200, rng=random.Random(2), answers=(0.05, 0.15))
+        assert took <= 200 * 0.1 * times
 
     run(work())
 
@@ -77,15 +85,8 @@ def test_entrance__when_workers_post_again_once_answered__hardly_slows_them_down
     workers: int,
 ) -> None:
     async def work() -> None:
-        entrance, loop, rng = Entrance(ENTRANCE_SECONDS), asyncio.get_running_loop(), random.Random(1)
-
-        async def worker() -> None:
-            for _ in range(100):
-                await entrance.wait()
-                await asyncio.sleep(rng.uniform(0.02, 0.04))
-
-        await asyncio.gather(*(worker() for _ in range(workers)))
-        assert loop.time() <= 100 * 0.03 * 1.1 + 16 * ENTRANCE_SECONDS
+        took = await posted_in_turn(workers, requests=100, rng=random.Random(1), answers=(0.02, 0.04))
+        assert took <= 100 * 0.03 * 1.1 + 16 * ENTRANCE_SECONDS
 
     run(work())
 

@@ -10,29 +10,17 @@ from typing import Any
 
 import pytest
 
-from mintline_api.app import GROUPS, PROBLEMS
-from mintline_api.http.openapi import openapi
 from mintline_api.http.reference.client_calls import CALLS
 from mintline_client.api import Api, Response
-from mintline_testkit.api.harness import PUBLIC_URL, SIGN_IN_URL
+from mintline_testkit.api.harness import PUBLIC_URL
+from mintline_testkit.api.openapi import document_of
 
 
 @pytest.fixture(scope="module")
 def operations() -> list[dict[str, Any]]:
-    document = json.loads(
-        json.dumps(
-            openapi(
-                GROUPS,
-                problems=PROBLEMS,
-                public_url=PUBLIC_URL,
-                authorization_url=f"{SIGN_IN_URL}/authorize",
-                token_url=f"{SIGN_IN_URL}/token",
-            )
-        )
-    )
     return [
         {**operation, "method": method.upper(), "path": path}
-        for path, methods in document["paths"].items()
+        for path, methods in document_of()["paths"].items()
         for method, operation in methods.items()
     ]
 

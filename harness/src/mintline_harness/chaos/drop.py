@@ -220,6 +220,7 @@ async def _upload(
         except Conflicting as refused:
             if refused.code != MOVED_ON or time.monotonic() >= deadline:
                 raise
+            await asyncio.sleep(PAUSE)
         else:
             return drop_id, cuts
 

@@ -263,7 +263,8 @@ class Settings(ChainSettings):
                 sign_out_parameter="logout_uri",
             )
         other = issuer_of_people(None, self.other_issuers)
-        assert other is not None and other.sign_in is not None  # noqa: PT018 - what a validator has checked
+        assert other is not None, "a validator has checked it"
+        assert other.sign_in is not None
         return PeopleSignIn(
             issuer=other.issuer,
             client_id=other.sign_in.client_id,

@@ -64,14 +64,15 @@ class Harness(Ports):
 
     def settings(self) -> Settings:
         """Return the settings of the application."""
+        pool, other = self.instead_of_pool is None, self.instead_of_pool
         return Settings(
             public_url=PUBLIC_URL,
             chain_id=CHAIN_ID,
             default_collection=CONTRACT,
-            cognito_issuer=ISSUER if self.instead_of_pool is None else None,
-            cognito_client_id=CLIENT_ID if self.instead_of_pool is None else None,
-            cognito_userinfo_url=f"{SIGN_IN_URL}/userInfo" if self.instead_of_pool is None else None,
-            other_issuers=() if self.instead_of_pool is None else (self.instead_of_pool,),
+            cognito_issuer=ISSUER if pool else None,
+            cognito_client_id=CLIENT_ID if pool else None,
+            cognito_userinfo_url=f"{SIGN_IN_URL}/userInfo" if pool else None,
+            other_issuers=() if other is None else (other,),
             authorization_key=public_key_of(self.authorization_key),
             wallet_key_arns=("arn:aws:kms:us-east-1:000000000000:key/wallets",),
             intake_key=public_key_of(self.intake_key),

@@ -29,15 +29,17 @@ class RecordsAlone:
 
     async def create(
         self,
-        name: str,  # noqa: ARG002 - of the port, as are the others
+        name: str,
         *,
-        scopes: Sequence[str],  # noqa: ARG002
-        budget: ClientBudget,  # noqa: ARG002
-        at: int,  # noqa: ARG002
+        scopes: Sequence[str],
+        budget: ClientBudget,
+        at: int,
     ) -> tuple[Client, str]:
         """Refuse: raises RequestRefused."""
+        del name, scopes, budget, at
         raise RequestRefused(NO_USER_POOL, _DETAIL)
 
-    async def delete(self, client_id: str) -> bool:  # noqa: ARG002 - of the port
+    async def delete(self, client_id: str) -> bool:
         """Refuse: raises RequestRefused."""
+        del client_id
         raise RequestRefused(NO_USER_POOL, _DETAIL)

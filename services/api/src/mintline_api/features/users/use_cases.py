@@ -44,7 +44,7 @@ class EnsuredUser:
 class UserDirectory:
     """The pool's users whom this process has met: a bounded cache, and one request per user at a time.
 
-    Without a `pool` whatever names a user by `sub` or e-mail address is refused (NO_USER_POOL).
+    Without a `pool`, a user named by `sub` or by e-mail address is refused (NO_USER_POOL).
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class UserDirectory:
     def _pool(self) -> UserPool:
         """The pool; raises RequestRefused if there is none."""
         if self._users is None:
-            raise RequestRefused(NO_USER_POOL, f"{_NO_POOL[0].upper()}{_NO_POOL[1:]}.")
+            raise RequestRefused(NO_USER_POOL, f"{_NO_POOL.capitalize()}.")
         return self._users
 
     def email(self, text: str, *, pointer: str | None = None, parameter: str | None = None) -> Email:
